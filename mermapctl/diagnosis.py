@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Suites, splats and events -> findings and the verdict. Pure; the rules are a table."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+
+class Verdict(enum.StrEnum):
+    """The three answers; "no verdict" is never "failed"."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NO_VERDICT = "no-verdict"
+
+
+class Reason(enum.StrEnum):
+    """Why a cell has no verdict."""
+
+    CONFIG_UNSATISFIED = "config-unsatisfied"
+    BUILD_FAILED = "build-failed"
+    ACCELERATOR_FAILED = "accelerator-failed"
+    BOOT_FAILED = "boot-failed"
+    INTERRUPTED = "interrupted"
+    HARNESS_ERROR = "harness-error"
+
+
+class Severity(enum.StrEnum):
+    """An error fails the cell."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+class Ended(enum.StrEnum):
+    """How a boot ended, as the supervisor that ran it knows."""
+
+    EXITED = "exited"
+    TIMEOUT = "timeout"
+    SILENCE = "silence"
+    ACCELERATOR_FAILED = "accelerator-failed"
+    INTERRUPTED = "interrupted"
+    UNKNOWN = "unknown"  # a console log from elsewhere
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """What is known of a boot from outside its console; `silence` in seconds."""
+
+    ended: Ended = Ended.UNKNOWN
+    silence: float | None = None
+    limit: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong, in one sentence with its numbers; codes are those of docs/verdict.md."""
+
+    code: str
+    severity: Severity
+    summary: str
+    test: str | None = None
+    evidence: dict[str, str | int | float | bool | None] = field(default_factory=dict)
+    where: str | None = None
+    advice: str | None = None
+    consequences: tuple[str, ...] = ()
+    console_line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """One row of the TLB-flush table; `words` is the verdict in words."""
+
+    test: str
+    expected: int | None
+    counted: int | None
+    observed: int | None = None
+    allocations: int | None = None
+    words: str = ""
