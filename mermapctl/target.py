@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Target: what a kernel runs on. UML, or one of the tree's QEMU architectures.
+
+The tree's `tools/testing/kunit/qemu_configs/*.py` say which there are; they are read, not run.
+What the tree does not say is data in configs/targets.toml.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import platform
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from mermapctl import places
+from mermapctl.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+QEMU_CONFIGS = "tools/testing/kunit/qemu_configs"
+UML_CONFIG = "tools/testing/kunit/configs/arch_uml.config"
+SUPPORTS = "ARCH_SUPPORTS_MERMAP"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One target of a tree.
+
+    `name` is kunit.py's --arch, `linux_arch` make's ARCH, `qemu` a program name (None for UML),
+    `kconfig` the lines that kunit.py itself puts before a kunitconfig, `kernel_image` a path in
+    the build directory, `cross_compile` a prefix (None where this host builds natively).
+    """
+
+    name: str
+    linux_arch: str
+    srcarch: str
+    qemu: str | None
+    cross_compile: str | None
+    kconfig: str
+    kernel_image: str
+    native: bool
+    kernel_args: tuple[str, ...] = ()
+
+
+@cache
+def _facts() -> dict[str, Any]:
+    with (places.shipped("configs") / "targets.toml").open("rb") as file:
+        return tomllib.load(file)
+
+
+def _fields(config: Path) -> dict[str, str]:
+    """The constant keyword arguments of the QemuArchParams(...) call in a qemu_config."""
+    try:
+        module = ast.parse(config.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError):
+        return {}
+    for node in ast.walk(module):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            fields = {
+                keyword.arg: keyword.value.value
+                for keyword in node.keywords
+                if keyword.arg
+                and isinstance(keyword.value, ast.Constant)
+                and isinstance(keyword.value.value, str)
+            }
+            if "qemu_arch" in fields:
+                return fields
+    return {}
+
+
+def _target(name: str, linux_arch: str, **fields: str | None) -> Target:
+    facts = _facts()["target"].get(name, {})
+    native = platform.machine() in facts.get("host", ())
+    return Target(
+        name=name,
+        linux_arch=linux_arch,
+        srcarch=facts.get("srcarch", linux_arch),
+        qemu=fields.get("qemu"),
+        cross_compile=None if native else facts.get("cross_compile"),
+        kconfig=fields.get("kconfig") or "",
+        kernel_image=fields.get("kernel_image") or "",
+        native=native,
+        kernel_args=(*_facts()["every"]["kernel_args"], *facts.get("kernel_args", ())),
+    )
+
+
+def targets(tree: Path) -> dict[str, Target]:
+    """Every target that the tree's kunit.py offers, UML first, then QEMU's by name."""
+    found: dict[str, Target] = {}
+    if (tree / "arch/um").is_dir():
+        uml = tree / UML_CONFIG
+        kconfig = uml.read_text(encoding="utf-8") if uml.is_file() else ""
+        found["um"] = _target("um", "um", kconfig=kconfig, kernel_image="linux")
+    for config in sorted((tree / QEMU_CONFIGS).glob("[!_]*.py")):
+        fields = _fields(config)
+        if fields:
+            found[config.stem] = _target(
+                config.stem,
+                fields.get("linux_arch", config.stem),
+                qemu=f"qemu-system-{fields['qemu_arch']}",
+                kconfig=fields.get("kconfig"),
+                kernel_image=fields.get("kernel_path"),
+            )
+    return found
+
+
+def find(tree: Path, name: str) -> Target:
+    """One target by name. Raises UserError that lists the near ones."""
+    known = targets(tree)
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    raise UserError(
+        f"{tree} has no target {name!r}",
+        f"did you mean {' or '.join(near)}?" if near else f"it has: {', '.join(known)}",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """One `select ARCH_SUPPORTS_MERMAP`: under which symbol, on which condition, where."""
+
+    symbol: str
+    condition: str
+    where: str
+
+    def symbols(self) -> set[str]:
+        """Every symbol that must hold for the selection to count."""
+        return {self.symbol, *re.findall(r"\w+", self.condition)}
+
+
+def selections(tree: Path) -> tuple[Selection, ...]:
+    """Where the tree's architectures select ARCH_SUPPORTS_MERMAP, from arch/*/Kconfig."""
+    found = []
+    for kconfig in sorted(tree.glob("arch/*/Kconfig")):
+        symbol = "?"
+        text = kconfig.read_text(encoding="utf-8", errors="replace")
+        if SUPPORTS not in text:
+            continue
+        for number, line in enumerate(text.splitlines(), 1):
+            if entry := re.match(r"(?:menu)?config\s+(\w+)", line):
+                symbol = entry[1]
+            elif select := re.match(rf"\s+select\s+{SUPPORTS}\b(?:\s+if\s+(.*))?", line):
+                where = f"{kconfig.relative_to(tree)}:{number}"
+                found.append(Selection(symbol, (select[1] or "").strip(), where))
+    return tuple(found)
+
+
+def has_mermap(tree: Path) -> bool:
+    """Whether the tree's Kconfig knows the mermap at all."""
+    kconfig = tree / "mm/Kconfig"
+    return kconfig.is_file() and f"config {SUPPORTS}" in kconfig.read_text(errors="replace")
+
+
+def mermap_obstacle(tree: Path, target: Target) -> str | None:
+    """Why this target cannot have the mermap, in a sentence; None where its Kconfig may allow it."""
+    selected = selections(tree)
+    if not selected and not has_mermap(tree):
+        return f"{tree} has no mermap: no {SUPPORTS} in its Kconfig"
+    siblings = {
+        other.linux_arch.upper()
+        for other in targets(tree).values()
+        if other.srcarch == target.srcarch and other.linux_arch != target.linux_arch
+    }
+    for selection in selected:
+        same = selection.where.startswith(f"arch/{target.srcarch}/")
+        if same and not selection.symbols() & siblings:
+            return None
+    by = " and ".join(f"{each.condition or each.symbol} ({each.where})" for each in selected)
+    return f"target {target.name} cannot have the mermap: {SUPPORTS} is selected by " + (
+        f"{by} only" if by else "no architecture"
+    )
