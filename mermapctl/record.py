@@ -3,10 +3,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
+import os
+import platform
+import secrets
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import msgspec
+
+from mermapctl import __version__
 from mermapctl.diagnosis import Finding, Flush, Reason, Verdict
+from mermapctl.errors import HarnessError
 from mermapctl.ktap import Suite
 from mermapctl.splat import Splat
 
@@ -44,7 +53,10 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One `mermapctl run`; `started` is RFC 3339, `command` the argument list that was given."""
+    """One `mermapctl run`; `started` is RFC 3339, `command` the argument list that was given.
+
+    `process` identifies `pid` beyond its reuse (see `process_mark`).
+    """
 
     id: str
     started: str
@@ -53,6 +65,7 @@ class Run:
     host: Host | None = None
     state: State = State.FINISHED
     pid: int | None = None
+    process: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +140,24 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
+class Former:
+    """What the record said until it was judged again at `replaced` (RFC 3339).
+
+    `cells` are the cells' verdicts in the record's order.
+    """
+
+    verdict: Verdict
+    tool: Tool
+    replaced: str
+    cells: tuple[Verdict, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A run, whole. What `run` prints at its end and `report` prints later come from this."""
+    """A run, whole. What `run` prints at its end and `report` prints later come from this.
+
+    `former` is not empty where `report --rejudge` has replaced a verdict; the oldest comes first.
+    """
 
     schema: int
     tool: Tool
@@ -136,3 +165,145 @@ class RunRecord:
     tree: TreeFacts
     verdict: Verdict
     cells: tuple[Cell, ...]
+    former: tuple[Former, ...] = ()
+
+
+_DECODER = msgspec.json.Decoder(RunRecord)
+_OTHERWISE = "Its consoles lie beside it and can be judged with `mermapctl report --log FILE`."
+
+
+def to_json(record: RunRecord) -> bytes:
+    """The JSON document of `record`: UTF-8, one object, a newline at the end.
+
+    Text that is no valid Unicode (lone surrogates from undecodable bytes) becomes U+FFFD.
+    """
+    try:
+        raw = msgspec.json.encode(record)
+    except UnicodeEncodeError:
+        raw = msgspec.json.encode(_encodable(msgspec.to_builtins(record)))
+    return msgspec.json.format(raw, indent=1) + b"\n"
+
+
+def from_json(data: bytes, origin: str = "the record") -> RunRecord:
+    """The record in a JSON document; `origin` names it in errors.
+
+    Raises HarnessError where it is damaged or comes from a newer schema.
+    """
+    try:
+        record = _DECODER.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        _refuse_newer(_schema(data), origin)
+        raise HarnessError(f"{origin} is damaged, or no run record: {error}", _OTHERWISE) from error
+    _refuse_newer(record.schema, origin)
+    return record
+
+
+def _schema(data: bytes) -> int:
+    """The document's schema number where only that much can be read, else 0."""
+    try:
+        head = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+        return msgspec.json.decode(head["schema"], type=int)
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError):
+        return 0
+
+
+def _refuse_newer(schema: int, origin: str) -> None:
+    if schema > SCHEMA:
+        raise HarnessError(
+            f"{origin} was written by a newer mermapctl "
+            f"(schema {schema}; version {__version__} reads up to {SCHEMA})",
+            "Read it with that mermapctl, or upgrade this one.",
+        )
+
+
+def _encodable(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list | tuple):
+        return [_encodable(item) for item in value]
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(item) for key, item in value.items()}
+    return value
+
+
+def now() -> str:
+    """The time as RFC 3339 in UTC, to the millisecond."""
+    return _rfc3339(dt.datetime.now(dt.UTC))
+
+
+def _rfc3339(moment: dt.datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def new_run_id(moment: dt.datetime) -> str:
+    """A name for a run that began at `moment` (UTC): sorts by time to the millisecond, unique."""
+    return f"{moment:%Y%m%d-%H%M%S}-{moment.microsecond // 1000:03d}{secrets.token_hex(2)}"
+
+
+def new_run(command: tuple[str, ...], host: Host | None = None) -> Run:
+    """A run that begins now in this process; `command` is the argument list that was given."""
+    pid = os.getpid()
+    moment = dt.datetime.now(dt.UTC)
+    return Run(
+        id=new_run_id(moment),
+        started=_rfc3339(moment),
+        seconds=0.0,
+        command=command,
+        host=host or host_facts(),
+        state=State.RUNNING,
+        pid=pid,
+        process=process_mark(pid),
+    )
+
+
+def this_tool() -> Tool:
+    """The tool of a record made now."""
+    return Tool("mermapctl", __version__)
+
+
+def host_facts(qemu: str | None = None, compiler: str | None = None) -> Host:
+    """This machine; `qemu` and `compiler` are the version lines of what is used, where known."""
+    return Host(
+        name=platform.node(),
+        system=_system(),
+        machine=platform.machine(),
+        cpus=len(os.sched_getaffinity(0)),
+        python=platform.python_version(),
+        qemu=qemu,
+        compiler=compiler,
+    )
+
+
+def _system() -> str:
+    """Distribution and kernel, such as "Debian GNU/Linux 12 (bookworm), Linux 6.12.1"."""
+    kernel = f"{platform.system()} {platform.release()}"
+    try:
+        return f"{platform.freedesktop_os_release()['PRETTY_NAME']}, {kernel}"
+    except (OSError, KeyError):
+        return kernel
+
+
+def process_mark(pid: int) -> str | None:
+    """What tells process `pid` from a later one of that number: boot id and start time in ticks.
+
+    None where there is no such process. Source: proc(5), /proc/PID/stat field 22.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return None
+    fields = stat[stat.rfind(b")") + 2 :].split()  # the name in parentheses may hold anything
+    if fields[0] in {b"Z", b"X"}:  # ended; only its parent has not looked yet
+        return None
+    return f"{boot}/{fields[19].decode('ascii')}"
+
+
+def still_running(run: Run) -> bool:
+    """Whether the process of `run` is alive; one of another machine is taken to be."""
+    if run.state is not State.RUNNING or run.pid is None:
+        return False
+    if run.host is not None and run.host.name != platform.node():
+        return True
+    mark = process_mark(run.pid)
+    return mark is not None and (run.process is None or run.process == mark)
