@@ -344,6 +344,11 @@ def _end_session(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
+def inherited() -> dict[str, str]:
+    """The environment that we were started with, for a child that wants it changed."""
+    return dict(os.environ)
+
+
 def alive(pid: int) -> bool:
     """Whether a process with this number exists."""
     try:

@@ -158,7 +158,7 @@ def has_mermap(tree: Path) -> bool:
 
 
 def mermap_obstacle(tree: Path, target: Target) -> str | None:
-    """Why this target cannot have the mermap, in a sentence; None where its Kconfig may allow it."""
+    """Why this target cannot have the mermap, in a sentence; None where Kconfig may allow it."""
     selected = selections(tree)
     if not selected and not has_mermap(tree):
         return f"{tree} has no mermap: no {SUPPORTS} in its Kconfig"

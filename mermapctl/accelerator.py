@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""KVM if it really runs this kernel, software emulation otherwise.
+
+A /dev/kvm that opens says little: under nested virtualisation without hardware support QEMU stops
+the guest with "KVM internal error" and stays, or the guest never says a word.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mermapctl import places
+
+if TYPE_CHECKING:
+    from mermapctl.target import Target
+
+KVM = Path("/dev/kvm")
+MUTE = 8.0
+"""Seconds after which a guest under KVM that has printed nothing is taken for dead. A working one
+prints within the first."""
+
+_FAILED = re.compile(
+    rb"^.*(?:KVM internal error|Could not access KVM kernel module|failed to initialize kvm"
+    rb"|ioctl\(KVM_\w+\) failed|kvm_init_vcpu failed|KVM not supported|kvm run failed"
+    rb"|invalid accelerator kvm).*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+class Accel(enum.StrEnum):
+    """What the user may ask for."""
+
+    AUTO = "auto"
+    KVM = "kvm"
+    TCG = "tcg"
+
+
+def complaint(chunk: bytes) -> str | None:
+    """QEMU's line that says KVM does not work, if this part of its output has one."""
+    found = _FAILED.search(chunk)
+    return found[0].decode(errors="backslashreplace").strip() if found else None
+
+
+def _memory() -> Path:
+    """Where this boot of the host remembers that KVM failed."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        boot = "unknown"
+    return places.cache_dir() / "kvm-failed" / boot
+
+
+def remember_failure(reason: str) -> None:
+    """Later `auto` boots on this host, until it reboots, go straight to software emulation."""
+    memory = _memory()
+    memory.parent.mkdir(parents=True, exist_ok=True)
+    memory.write_text(reason, encoding="utf-8")
+
+
+def choose(asked: Accel, target: Target) -> tuple[str, str | None]:
+    """The accelerator to try first, and a sentence where that needs explaining."""
+    if target.qemu is None:
+        return "none", None
+    if asked is not Accel.AUTO:
+        return asked.value, None
+    if not target.native or not KVM.exists():
+        return "tcg", None
+    if not os.access(KVM, os.R_OK | os.W_OK):
+        return "tcg", (
+            f"{KVM} is there but not permitted; software emulation instead "
+            "(join the group kvm to use it)"
+        )
+    memory = _memory()
+    if memory.is_file():
+        reason = memory.read_text(encoding="utf-8", errors="replace")
+        return "tcg", (
+            f"KVM failed earlier on this host ({reason}); software emulation instead "
+            "(--accel kvm tries again)"
+        )
+    return "kvm", None

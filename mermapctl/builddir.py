@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Build directories: one per tree x target x variant, in the user's cache, locked while in use."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mermapctl import places
+from mermapctl.errors import HarnessError, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+_OBJECT = re.compile(rb"^\s+(?:CC|AS|CXX|RUSTC|HOSTCC)\b", re.MULTILINE)
+_OBJECTS_FILE = ".mermapctl-objects"
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", text).strip("-") or "x"
+
+
+def locate(tree: Path, target: str, variant: str) -> Path:
+    """The build directory of one cell; two trees of the same name do not share one."""
+    place = hashlib.sha256(os.fsencode(tree)).hexdigest()[:8]
+    name = f"{_slug(tree.name)}-{place}"
+    return places.cache_dir() / "builds" / name / _slug(target) / _slug(variant)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a lock: a process and the command it was given."""
+
+    pid: int
+    command: str
+    since: float
+
+    def __str__(self) -> str:
+        minutes = max(0.0, time.time() - self.since) / 60
+        return f"process {self.pid} ({self.command}), for {minutes:.0f} min"
+
+
+def _read_holder(fd: int) -> Holder | None:
+    try:
+        fields = json.loads(os.pread(fd, 4096, 0))
+        return Holder(int(fields["pid"]), str(fields["command"]), float(fields["since"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+@contextlib.contextmanager
+def locked(
+    directory: Path, command: str, *, wait: bool, waiting: Callable[[str], None]
+) -> Iterator[None]:
+    """Hold the lock of a build directory; `waiting` is told once for whom we wait.
+
+    The kernel drops the lock when its holder dies, however it dies. Raises UserError with
+    `wait=False` when another process holds it, HarnessError when the cache cannot be written.
+    """
+    lock = directory.with_name(directory.name + ".lock")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise HarnessError(
+            f"cannot make the build directory {directory}: {error.strerror}",
+            "set MERMAPCTL_HOME or XDG_CACHE_HOME to a place that can be written",
+        ) from error
+    try:
+        _acquire(fd, lock, wait=wait, waiting=waiting)
+        told = json.dumps({"pid": os.getpid(), "command": command, "since": time.time()})
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, told.encode(), 0)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _acquire(fd: int, lock: Path, *, wait: bool, waiting: Callable[[str], None]) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = _read_holder(fd)
+        who = str(holder) if holder else "another process"
+        if not wait:
+            raise UserError(
+                f"{lock.parent / lock.stem} is in use by {who}",
+                "wait for it, or leave out --no-wait",
+            ) from None
+        waiting(f"waiting for the build directory, in use by {who}")
+        fcntl.flock(fd, fcntl.LOCK_EX)
+
+
+def objects_in(log: bytes) -> int:
+    """How many objects this part of make's output says are being made."""
+    return len(_OBJECT.findall(log))
+
+
+def expected_objects(directory: Path) -> int | None:
+    """How many objects the last complete build from nothing here made, if there was one."""
+    try:
+        return int((directory / _OBJECTS_FILE).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+
+
+def remember_objects(directory: Path, made: int) -> None:
+    """Keep the largest count: an incremental build makes a few of them again."""
+    if made > (expected_objects(directory) or 0):
+        with contextlib.suppress(OSError):
+            (directory / _OBJECTS_FILE).write_text(f"{made}\n", encoding="ascii")

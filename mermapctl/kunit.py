@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""kunit.py's command lines, built from what this tree's kunit.py can do.
+
+Nothing is assumed from a kernel version: the options are read from `kunit.py SUBCOMMAND --help`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mermapctl import process
+from mermapctl.errors import UserError
+from mermapctl.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+SCRIPT = Path("tools/testing/kunit/kunit.py")
+STAGES = ("config", "build", "exec")
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """Subcommands and the long options of each, as this tree's kunit.py prints them."""
+
+    subcommands: tuple[str, ...]
+    options: dict[str, frozenset[str]]
+
+    def has(self, stage: str, option: str) -> bool:
+        """Whether `kunit.py STAGE` takes `option` (such as ``--qemu_args``)."""
+        return option in self.options.get(stage, frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every stage of one cell has in common; paths are absolute."""
+
+    tree: Path
+    build_dir: Path
+    kunitconfig: Path
+    target: Target
+    jobs: int
+    cross_compile: str | None = None
+    make_options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """One boot: the suite filter, the guest's parameters, and kunit.py's own limit in seconds."""
+
+    filter_glob: str
+    kernel_args: tuple[str, ...]
+    qemu_args: tuple[str, ...]
+    timeout: int
+
+
+def environment(base: dict[str, str]) -> dict[str, str]:
+    """The environment of kunit.py: its lines at once, and no __pycache__ in the user's tree."""
+    return {**base, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C"}
+
+
+def script(tree: Path) -> Path:
+    """The tree's kunit.py. Raises UserError where there is none."""
+    path = tree / SCRIPT
+    if not path.is_file():
+        raise UserError(
+            f"{tree} has no {SCRIPT}", "mermapctl needs a kernel of version 5.6 or later"
+        )
+    return path
+
+
+def options_in(help_text: str) -> frozenset[str]:
+    """The long options that a --help text names."""
+    return frozenset(re.findall(r"(?<![\w-])--[a-z][\w-]*", help_text))
+
+
+def capabilities(tree: Path) -> Capabilities:
+    """Ask the tree's kunit.py what it can do. Raises UserError when it cannot even start."""
+    kunit = [sys.executable, str(script(tree))]
+    environ = environment(process.inherited())
+    top = process.run([*kunit, "--help"], cwd=tree, env=environ, timeout=30)
+    braces = re.search(r"\{([\w,]+)\}", top.stdout)
+    if top.returncode != 0 or not braces:
+        last = (top.stderr.strip() or "no output").splitlines()[-1]
+        raise UserError(f"{script(tree)} does not run: {last}", "is the tree complete?")
+    subcommands = tuple(braces[1].split(","))
+    missing = [stage for stage in STAGES if stage not in subcommands]
+    if missing:
+        raise UserError(f"{script(tree)} has no subcommand {missing[0]!r}", "its tree is too old")
+    options = {}
+    for stage in STAGES:
+        asked = process.run([*kunit, stage, "--help"], cwd=tree, env=environ, timeout=30)
+        options[stage] = options_in(asked.stdout)
+    return Capabilities(subcommands, options)
+
+
+def _common(job: Job, stage: str) -> list[str]:
+    argv = [
+        str(job.tree / SCRIPT),
+        stage,
+        f"--build_dir={job.build_dir}",
+        f"--kunitconfig={job.kunitconfig}",
+        f"--arch={job.target.name}",
+    ]
+    if job.cross_compile:
+        argv.append(f"--cross_compile={job.cross_compile}")
+    return argv
+
+
+def _make(job: Job) -> list[str]:
+    return [f"--make_options={option}" for option in job.make_options]
+
+
+def config(job: Job) -> list[str]:
+    """`kunit.py config`: the build directory's .config from the kunitconfig."""
+    return [*_common(job, "config"), *_make(job)]
+
+
+def build(job: Job) -> list[str]:
+    """`kunit.py build`: olddefconfig, then make."""
+    return [*_common(job, "build"), f"--jobs={job.jobs}", *_make(job)]
+
+
+def boot(job: Job, boot: Boot, can: Capabilities) -> list[str]:
+    """`kunit.py exec`: boot the kernel and stream its whole console."""
+    argv = [*_common(job, "exec"), "--raw_output=all", f"--timeout={boot.timeout}"]
+    argv += [f"--kernel_args={argument}" for argument in boot.kernel_args]
+    if boot.qemu_args:
+        if not can.has("exec", "--qemu_args"):
+            raise UserError(
+                f"this tree's kunit.py has no --qemu_args, so {' '.join(boot.qemu_args)} "
+                "cannot be passed to QEMU",
+                "leave out --smp and --cpu, or use a newer tree",
+            )
+        argv.append(f"--qemu_args={' '.join(boot.qemu_args)}")
+    argv.append(boot.filter_glob)
+    return argv
+
+
+def interpreted(argv: Sequence[str]) -> list[str]:
+    """The same command under the interpreter that runs us: kunit.py needs nothing else."""
+    return [sys.executable, *argv]

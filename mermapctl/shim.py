@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Programs put first on PATH for kunit.py: a `make` that logs and a QEMU that obeys.
+
+kunit.py sends make's output to /dev/null and shows errors only at the end; a `make` of ours appends
+everything to the build log instead, where progress is read from it. Newer trees hard-code
+`-accel kvm -accel hvf -accel tcg`, older ones none; a `qemu-system-ARCH` of ours replaces that with
+the one accelerator that was chosen. The scripts stay with the record: put first on PATH they
+reproduce the boot by hand.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from typing import TYPE_CHECKING
+
+from mermapctl import process
+from mermapctl.errors import HarnessError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_HEAD = "#!/bin/sh\n# SPDX-License-Identifier: GPL-2.0-only\n"
+
+# Walks through the arguments once, dropping each "-accel X" and keeping the rest in order.
+_DROP_ACCEL = """\
+n=$#
+while [ "$n" -gt 0 ]; do
+    argument=$1
+    shift
+    n=$((n - 1))
+    if [ "$argument" = -accel ]; then
+        shift
+        n=$((n - 1))
+    else
+        set -- "$@" "$argument"
+    fi
+done
+"""
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name)
+    if not found:
+        raise HarnessError(f"{name} is not installed", "`mermapctl doctor` says what to install")
+    return found
+
+
+def make_script(make: str, log: Path) -> str:
+    """A make whose whole output is appended to `log`."""
+    command = shlex.join([*process.dying_with_parent([make])])
+    return f'{_HEAD}exec {command} "$@" >>{shlex.quote(str(log))} 2>&1\n'
+
+
+def qemu_script(qemu: str, accelerator: str) -> str:
+    """A QEMU that runs with one accelerator, whatever accelerators it is called with."""
+    command = shlex.join(process.dying_with_parent([qemu, "-accel", accelerator]))
+    return f'{_HEAD}{_DROP_ACCEL}exec {command} "$@"\n'
+
+
+def write(directory: Path, name: str, script: str) -> None:
+    """Write one of the scripts as an executable `directory/name`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / name
+    path.write_text(script, encoding="utf-8")
+    path.chmod(0o755)
+
+
+def write_make(directory: Path, log: Path) -> None:
+    """Put a logging make into `directory`. Raises HarnessError where there is no make."""
+    write(directory, "make", make_script(_program("make"), log))
+
+
+def write_qemu(directory: Path, qemu: str, accelerator: str) -> None:
+    """Put a `qemu-system-ARCH` into `directory`. Raises HarnessError where it is missing."""
+    write(directory, qemu, qemu_script(_program(qemu), accelerator))
