@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The store: one folder a run with its record and artifacts, and an index over all of them.
+
+`STATE/runs/ID/record.json` is the truth and is only ever replaced whole. The index is brought up to
+date from the folders whenever it is asked, so whatever is killed between the two loses nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from mermapctl import atomic, places, store_rows
+from mermapctl.errors import HarnessError, MermapctlError, UserError
+from mermapctl.record import (
+    RunRecord,
+    State,
+    from_json,
+    process_mark,
+    still_running,
+    to_json,
+)
+from mermapctl.store_index import Damaged, Index
+from mermapctl.store_rows import Filters, RunSummary
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterable
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Where one run keeps its record and its artifacts."""
+
+    id: str
+    path: Path
+
+    @property
+    def record(self) -> Path:
+        """The record's file."""
+        return self.path / "record.json"
+
+    def cell_dir(self, slug: str) -> Path:
+        """The folder of one cell's artifacts, made if need be; `slug` from `cell_slug`."""
+        directory = self.path / "cells" / slug
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise atomic.cannot_write(directory, error) from error
+        return directory
+
+
+def cell_slug(target: str | None, variant: str | None, commit: str | None = None) -> str:
+    """A folder name for a cell, such as ``x86_64-base`` or ``x86_64-kasan-1f2e3d4c5b6a``."""
+    words = [target or "unknown", variant or "unknown", (commit or "")[:12]]
+    return re.sub(r"[^A-Za-z0-9_.+-]", "_", "-".join(word for word in words if word)).lstrip(".")
+
+
+class Store:
+    """All runs of this user. `notices` holds sentences that the user should see on stderr."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.runs = root / "runs"
+        self.notices: list[str] = []
+        self._index = Index(root / "store.sqlite3")
+
+    @classmethod
+    def open(cls, root: Path | None = None) -> Store:
+        """The store in `root` (default: the state directory), made if need be.
+
+        Raises HarnessError where it cannot be used or was made by a newer mermapctl.
+        """
+        store = cls(root or places.state_dir())
+        try:
+            store.runs.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise atomic.cannot_write(store.runs, error) from error
+        store._work(store_rows.count)
+        return store
+
+    # Writing: the record first, then the index.
+
+    def begin(self, record: RunRecord) -> RunFolder:
+        """Keep a run that starts now; its folder appears with its record in it, or not at all."""
+        record = _stamped(record)
+        folder = self.folder(record.run.id)
+        new = self.runs / f".new-{record.run.id}"
+        try:
+            new.mkdir()
+            atomic.write(new / folder.record.name, to_json(record))
+            if folder.path.exists():
+                raise FileExistsError(f"{folder.path} exists")
+            new.rename(folder.path)
+        except (OSError, HarnessError) as error:
+            shutil.rmtree(new, ignore_errors=True)
+            if isinstance(error, OSError):
+                raise atomic.cannot_write(folder.path, error) from error
+            raise
+        self._note_if_not(lambda db: store_rows.put(db, record, stale=True))
+        return folder
+
+    def save(self, record: RunRecord) -> None:
+        """Replace the record of a run that goes on."""
+        record = _stamped(record)
+        atomic.write(self.folder(record.run.id).record, to_json(record))
+
+    def finish(self, record: RunRecord) -> RunRecord:
+        """Replace the record for good: finished, unless it says interrupted. Returns it so."""
+        if record.run.state is State.RUNNING:
+            record = replace(record, run=replace(record.run, state=State.FINISHED))
+        self.replace(record)
+        return record
+
+    def replace(self, record: RunRecord) -> None:
+        """Replace the record of a run that has ended."""
+        run_id = record.run.id
+        # Until the row is right again it must not be believed, whoever is killed in between.
+        self._note_if_not(
+            lambda db: db.execute("UPDATE runs SET stale=1, seen=NULL WHERE id=?", (run_id,))
+        )
+        atomic.write(self.folder(run_id).record, to_json(record))
+        self._note_if_not(lambda db: store_rows.put(db, record, stale=False))
+
+    def remove(self, run_ids: Iterable[str]) -> int:
+        """Delete runs with all their artifacts; returns the bytes that were freed."""
+        freed = 0
+        for run_id in run_ids:
+            folder = self.folder(run_id)
+            trash = self.runs / f".trash-{run_id}"
+            try:
+                folder.path.rename(trash)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise atomic.cannot_write(folder.path, error) from error
+        for trash in self.runs.glob(".trash-*"):  # also of a removal that was killed
+            freed += size_of(trash)
+            shutil.rmtree(trash, ignore_errors=True)
+        self._sync()
+        return freed
+
+    # Reading: the index is first brought up to date with the folders.
+
+    def folder(self, run_id: str) -> RunFolder:
+        """The folder of a run, whether or not it exists."""
+        return RunFolder(run_id, self.runs / run_id)
+
+    def get(self, key: str | None = None) -> RunRecord:
+        """The record that `key` names (see `resolve`); the latest where it is None."""
+        return self.read(self.resolve(key))
+
+    def read(self, run_id: str) -> RunRecord:
+        """The record of one run; a killed run comes back as interrupted."""
+        path = self.folder(run_id).record
+        record = _load(path)
+        if record.run.state is State.RUNNING and not still_running(record.run):
+            record = _load(path)  # it may have ended well between our two looks
+            if record.run.state is State.RUNNING:
+                return replace(record, run=replace(record.run, state=State.INTERRUPTED))
+        return record
+
+    def resolve(self, key: str | None = None) -> str:
+        """The run id for `latest`, `latest~N`, a whole id, or the start or end of just one.
+
+        Raises UserError where there is none or more than one.
+        """
+        ids = self.ids()
+        if not ids:
+            raise UserError(
+                f"no run is stored in {self.runs}",
+                "`mermapctl run` makes one; `mermapctl report --log FILE` judges any console log.",
+            )
+        back = re.fullmatch(r"latest(?:~(\d{1,9}))?", key or "latest")
+        if back:
+            number = int(back[1] or 0)
+            if number >= len(ids):
+                raise UserError(f"{key}: there are only {len(ids)} runs", _LIST)
+            return ids[number]
+        if key in ids:
+            return str(key)
+        found = [run for run in ids if run.startswith(str(key)) or run.endswith(str(key))]
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise UserError(f"no stored run is named {key!r}", _LIST)
+        some = ", ".join(found[:4]) + (", …" if len(found) > 4 else "")
+        raise UserError(f"{key!r} fits {len(found)} runs: {some}", "Give more of the id.")
+
+    def ids(self) -> list[str]:
+        """The ids of all runs, newest first. Source: the folders themselves."""
+        try:
+            with os.scandir(self.runs) as entries:
+                return sorted(
+                    (e.name for e in entries if e.name[0] != "." and e.is_dir()), reverse=True
+                )
+        except OSError as error:
+            raise HarnessError(f"cannot read the store {self.runs}: {error.strerror}") from error
+
+    def list(self, filters: Filters | None = None) -> list[RunSummary]:
+        """The runs that pass `filters`, newest first."""
+        wanted = filters or Filters()
+        return self.query(lambda db: store_rows.summaries(db, wanted))
+
+    def count(self) -> int:
+        """How many runs are stored."""
+        return len(self.ids())
+
+    def query(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """The answer of the index, up to date, to any question."""
+        self._sync()
+        known = len(self.notices)
+        answer = self._work(job)
+        if len(self.notices) == known:
+            return answer
+        self._sync()  # the index broke under the question
+        return self._work(job)
+
+    def reindex(self) -> int:
+        """Look at every record again; returns the number of runs."""
+        self._work(lambda db: db.execute("UPDATE runs SET stale=1, seen=NULL"), write=True)
+        self._sync()
+        return self._work(store_rows.count)
+
+    def _sync(self) -> None:
+        """Bring the index up to date: runs that came, went, or may have changed."""
+        rows = self._work(store_rows.looked_at)  # before the folders: a row follows its folder
+        ids = set(self.ids())
+        gone = [run for run in rows if run not in ids]
+        fresh = [run for run in ids if run not in rows or self._changed(run, *rows[run])]
+        if not gone and not fresh:
+            return
+        read = [(run, *self._examine(run)) for run in fresh]
+
+        def job(connection: sqlite3.Connection) -> None:
+            store_rows.drop(connection, gone)
+            for run, seen, outcome in read:
+                if isinstance(outcome, RunRecord):
+                    stale = outcome.run.state is State.RUNNING
+                    store_rows.put(connection, outcome, stale=stale, seen=seen)
+                elif outcome is not None:
+                    store_rows.put_unreadable(connection, run, outcome, seen)
+
+        self._note_if_not(job)
+
+    def _changed(self, run_id: str, stale: bool, seen: int | None) -> bool:  # noqa: FBT001
+        """Whether a run may look different from its row by now."""
+        if not stale:
+            return False
+        if seen is None or seen != _modified(self.folder(run_id).record):
+            return True
+        try:
+            return self.read(run_id).run.state is not State.RUNNING  # it may have been killed
+        except MermapctlError:
+            return False  # as unreadable as before
+
+    def _examine(self, run_id: str) -> tuple[int | None, RunRecord | str | None]:
+        """Modification time, and the record, or why it cannot be read, or None if it is gone."""
+        seen = _modified(self.folder(run_id).record)
+        try:
+            return seen, self.read(run_id)
+        except MermapctlError as error:
+            return seen, error.message if self.folder(run_id).path.is_dir() else None
+
+    def _work(self, job: Callable[[sqlite3.Connection], T], *, write: bool = False) -> T:
+        """Do `job` on the index, which is made again first where it is damaged."""
+        try:
+            return self._index.work(job, write=write)
+        except Damaged as damage:
+            aside = self._index.set_aside()
+            if aside is not None:
+                self.notices.append(
+                    f"the store's index was set aside as {aside.name} ({damage}); it is made again "
+                    f"from the {len(self.ids())} runs in {self.runs}, nothing is lost"
+                )
+        try:
+            return self._index.work(job, write=write)
+        except Damaged as damage:
+            raise HarnessError(
+                f"the store's index {self._index.path} cannot be made again: {damage}",
+                f"Check the disk. The runs themselves are whole, each in its folder in {self.runs}",
+            ) from damage
+
+    def _note_if_not(self, job: Callable[[sqlite3.Connection], object]) -> None:
+        """Write to the index; a failure is a notice, as the next reader makes up for it."""
+        try:
+            self._work(job, write=True)
+        except HarnessError as error:
+            self.notices.append(f"{error.message}; the runs themselves are stored")
+
+
+_LIST = "`mermapctl report --list` shows the runs."
+
+
+def _stamped(record: RunRecord) -> RunRecord:
+    """The record of a run that goes on in this process."""
+    if record.run.state is State.RUNNING and record.run.pid is not None:
+        return record
+    pid = os.getpid()
+    run = replace(record.run, state=State.RUNNING, pid=pid, process=process_mark(pid))
+    return replace(record, run=run)
+
+
+def _load(path: Path) -> RunRecord:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise HarnessError(f"cannot read {path}: {error.strerror}") from error
+    return from_json(data, str(path))
+
+
+def _modified(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def size_of(directory: Path) -> int:
+    """The bytes on disk below `directory`."""
+    total = 0
+    for parent, _, names in os.walk(directory):
+        for name in names:
+            try:
+                total += (Path(parent) / name).lstat().st_blocks * 512
+            except OSError:
+                continue
+    return total

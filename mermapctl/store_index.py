@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The store's index: one SQLite file that answers questions about all runs at once.
+
+It holds nothing that the runs' own folders do not hold, so it has no migrations: an index of an
+older layout, or a damaged one, is set aside and filled again from the folders. A newer one is
+refused. Rollback journal, not WAL: home directories are on network file systems, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+from mermapctl.atomic import cannot_write
+from mermapctl.errors import HarnessError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+VERSION = 1
+BUSY_SECONDS = 30.0
+
+_SCHEMA = """
+CREATE TABLE runs (
+  id TEXT PRIMARY KEY, started TEXT, seconds REAL, state TEXT, verdict TEXT,
+  kernel TEXT, revision TEXT, describe TEXT, dirty INTEGER, tree TEXT, command TEXT,
+  former TEXT,       -- the verdict before the last rejudging
+  problem TEXT,      -- why the record cannot be read
+  stale INTEGER,     -- 1: look at the record again before believing this row
+  seen INTEGER       -- modification time of the record in ns when it was read
+) WITHOUT ROWID;
+CREATE TABLE cells (
+  run TEXT, cell INTEGER, revision TEXT, target TEXT, variant TEXT, verdict TEXT, reason TEXT,
+  accelerator TEXT,
+  setup TEXT,        -- what else makes a boot comparable: CPU model, CPUs, kernel arguments
+  config REAL, build REAL, boot REAL, findings TEXT,
+  PRIMARY KEY (run, cell)
+) WITHOUT ROWID;
+CREATE TABLE tests (
+  run TEXT, cell INTEGER, place INTEGER, suite TEXT, test TEXT, status TEXT, seconds REAL,
+  expected INTEGER, counted INTEGER, observed INTEGER,
+  PRIMARY KEY (run, cell, place)
+) WITHOUT ROWID;
+CREATE INDEX tests_by_name ON tests (test, run);
+"""
+
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
+
+T = TypeVar("T")
+
+
+class Damaged(Exception):  # noqa: N818 - a state of the index; no user sees it
+    """The index cannot be used and has to be filled again; the argument says why."""
+
+
+class Index:
+    """The file `path`; each piece of work opens it, so that it may be replaced at any time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = path.with_name(path.name + ".lock")
+
+    def work(self, job: Callable[[sqlite3.Connection], T], *, write: bool = False) -> T:
+        """Do `job` in one transaction.
+
+        Raises Damaged where the index must be filled again, HarnessError where it is newer than
+        this mermapctl, or cannot be read or written.
+        """
+        with self._held(fcntl.LOCK_SH):
+            try:
+                with contextlib.closing(self._connect()) as connection:
+                    self._prepare(connection)
+                    connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+                    result = job(connection)
+                    connection.execute("COMMIT")
+                    return result
+            except sqlite3.DatabaseError as error:
+                raise self._explain(error) from error
+
+    def set_aside(self) -> Path | None:
+        """Move a damaged or older index away so that the next work starts an empty one.
+
+        Returns where it went; None if another process has already done so.
+        """
+        with self._held(fcntl.LOCK_EX):
+            try:
+                with contextlib.closing(self._connect()) as connection:
+                    self._prepare(connection)
+                    if _whole(connection):
+                        return None
+            except (sqlite3.DatabaseError, Damaged):
+                pass
+            aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns() // 1_000_000}")
+            try:
+                self.path.rename(aside)
+                # A journal left behind would be played back into the new file.
+                with contextlib.suppress(FileNotFoundError):
+                    journal = self.path.with_name(self.path.name + "-journal")
+                    journal.rename(aside.with_name(aside.name + "-journal"))
+            except OSError as error:
+                raise cannot_write(self.path, error) from error
+            return aside
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        """Check the layout's version, and lay out an empty file."""
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA temp_store=MEMORY")
+        version = self._version(connection)
+        if version == 0:
+            connection.execute("BEGIN IMMEDIATE")
+            if self._version(connection) == 0:  # nobody was faster
+                if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,):
+                    raise Damaged("it was not made by mermapctl")
+                for statement in _SCHEMA.split(";\n"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version={VERSION}")
+            connection.execute("COMMIT")
+            version = self._version(connection)
+        if version > VERSION:
+            raise HarnessError(
+                f"the store {self.path.parent} was made by a newer mermapctl "
+                f"(index version {version}; this one knows up to {VERSION})",
+                "Use that mermapctl, or point MERMAPCTL_HOME at another directory. "
+                "Nothing was changed.",
+            )
+        if version < VERSION:
+            raise Damaged(f"it has the layout of an older mermapctl ({version})")
+
+    @staticmethod
+    def _version(connection: sqlite3.Connection) -> int:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+    def _explain(self, error: sqlite3.DatabaseError) -> Exception:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in _DAMAGED:
+            return Damaged(str(error))
+        if code == sqlite3.SQLITE_BUSY:
+            return HarnessError(
+                f"the store's index {self.path} has been in use for {BUSY_SECONDS:.0f} s ({error})",
+                "Another mermapctl is writing to it, or was stopped in the middle (^Z?); "
+                f"`fuser -v {self.path}` names it.",
+            )
+        return HarnessError(
+            f"cannot use the store's index {self.path}: {error}",
+            f"Check the space on the file system of {self.path.parent} and that you may write "
+            "there. The runs themselves are in its folder `runs`.",
+        )
+
+    @contextlib.contextmanager
+    def _held(self, how: int) -> Iterator[None]:
+        """Hold the file beside the index: shared by all work, alone while it is replaced."""
+        try:
+            handle = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise cannot_write(self._lock, error) from error
+        try:
+            fcntl.flock(handle, how)
+            yield
+        finally:
+            os.close(handle)
+
+
+def _whole(connection: sqlite3.Connection) -> bool:
+    """Whether the file is intact and has all its tables."""
+    tables = connection.execute("SELECT count(*) FROM sqlite_master WHERE type='table'").fetchone()
+    expected = _SCHEMA.count("CREATE TABLE")
+    check = connection.execute("PRAGMA quick_check(1)").fetchone()
+    return bool(tables == (expected,) and check == ("ok",))

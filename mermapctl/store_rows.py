@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Records as rows of the index, and the rows as summaries of runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mermapctl.record import Phases
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator
+
+    from mermapctl.ktap import Test
+    from mermapctl.record import Cell, RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class CellSummary:
+    """A cell in a list of runs; `findings` are codes."""
+
+    target: str | None
+    variant: str | None
+    verdict: str
+    reason: str | None
+    accelerator: str | None
+    phases: Phases
+    findings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A run in a list of runs; `problem` says why its record cannot be read."""
+
+    id: str
+    started: str
+    seconds: float
+    state: str
+    verdict: str
+    kernel: str | None
+    commit: str | None
+    describe: str | None
+    dirty: bool
+    former: str | None
+    problem: str | None
+    cells: tuple[CellSummary, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which runs to list; a field left out selects everything.
+
+    `commit` is a prefix of the commit, `since` RFC 3339 in UTC, `limit` 0 all.
+    """
+
+    failed: bool = False
+    target: str | None = None
+    variant: str | None = None
+    commit: str | None = None
+    since: str | None = None
+    limit: int = 0
+
+
+def put(
+    connection: sqlite3.Connection, record: RunRecord, *, stale: bool, seen: int | None = None
+) -> None:
+    """Replace all rows of one run."""
+    run, tree = record.run, record.tree
+    drop(connection, [run.id])
+    former = record.former[-1].verdict if record.former else None
+    connection.execute(
+        "INSERT INTO runs VALUES (?,?,?,?,?,?,?,?,?,?,?,?,NULL,?,?)",
+        (
+            run.id, run.started, run.seconds, run.state, record.verdict, tree.kernel, tree.commit,
+            tree.describe, tree.dirty, tree.path, " ".join(run.command), former, stale, seen,
+        ),
+    )  # fmt: skip
+    connection.executemany(
+        "INSERT INTO cells VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        [
+            (
+                run.id, number, cell.commit or tree.commit, cell.target, cell.variant, cell.verdict,
+                cell.reason, cell.accelerator, setup(cell), cell.phases.config, cell.phases.build,
+                cell.phases.boot, " ".join(finding.code for finding in cell.findings),
+            )
+            for number, cell in enumerate(record.cells)
+        ],
+    )  # fmt: skip
+    connection.executemany(
+        "INSERT INTO tests VALUES (?,?,?,?,?,?,?,?,?,?)",
+        [
+            (run.id, number, place, *row)
+            for number, cell in enumerate(record.cells)
+            for place, row in enumerate(_test_rows(cell))
+        ],
+    )
+
+
+def put_unreadable(
+    connection: sqlite3.Connection, run_id: str, problem: str, seen: int | None
+) -> None:
+    """A row for a run whose record cannot be read, so that a list can say so."""
+    drop(connection, [run_id])
+    connection.execute(
+        "INSERT INTO runs (id, started, seconds, state, verdict, dirty, problem, stale, seen) "
+        "VALUES (?, '', 0, 'unreadable', 'no-verdict', 0, ?, 1, ?)",
+        (run_id, problem, seen),
+    )
+
+
+def drop(connection: sqlite3.Connection, run_ids: Iterable[str]) -> None:
+    """Remove all rows of some runs."""
+    keys = [(run_id,) for run_id in run_ids]
+    connection.executemany("DELETE FROM runs WHERE id=?", keys)
+    connection.executemany("DELETE FROM cells WHERE run=?", keys)
+    connection.executemany("DELETE FROM tests WHERE run=?", keys)
+
+
+def setup(cell: Cell) -> str:
+    """What besides commit, target and variant makes two boots the same configuration."""
+    return f"cpu={cell.cpu or '-'} smp={cell.smp or 1} args={' '.join(cell.kernel_args)}"
+
+
+def _test_rows(cell: Cell) -> Iterator[tuple[str | float | int | None, ...]]:
+    flushes = {flush.test: flush for flush in cell.flushes}
+    for suite in cell.suites:
+        for name, test in leaves(suite.tests):
+            flush = flushes.get(name)
+            numbers = (flush.expected, flush.counted, flush.observed) if flush else (None,) * 3
+            yield (suite.name, name, test.status, test.seconds, *numbers)
+
+
+def leaves(tests: Iterable[Test], above: str = "") -> Iterator[tuple[str, Test]]:
+    """Each test that has none of its own, with its path ("test/parameter")."""
+    for test in tests:
+        name = f"{above}{test.name}"
+        if test.tests:
+            yield from leaves(test.tests, f"{name}/")
+        else:
+            yield name, test
+
+
+_CHOOSE = """
+CREATE TEMP TABLE chosen AS SELECT r.id FROM runs r WHERE
+  (NOT :failed OR r.verdict = 'failed')
+  AND (:since IS NULL OR r.started >= :since)
+  AND (:target IS NULL OR :target IN (SELECT target FROM cells WHERE run = r.id))
+  AND (:variant IS NULL OR :variant IN (SELECT variant FROM cells WHERE run = r.id))
+  AND (:revision IS NULL OR substr(r.describe, 1, length(:revision)) = :revision
+    OR substr(r.revision, 1, length(:revision)) = :revision OR :revision IN
+      (SELECT substr(revision, 1, length(:revision)) FROM cells WHERE run = r.id))
+ORDER BY r.id DESC LIMIT :limit
+"""
+
+
+def summaries(connection: sqlite3.Connection, filters: Filters) -> list[RunSummary]:
+    """The runs that pass `filters`, newest first."""
+    connection.execute(
+        _CHOOSE,
+        {
+            "failed": filters.failed,
+            "since": filters.since,
+            "target": filters.target,
+            "variant": filters.variant,
+            "revision": filters.commit,
+            "limit": filters.limit or -1,
+        },
+    )
+    cells: dict[str, list[CellSummary]] = {}
+    for run, target, variant, verdict, reason, accelerator, *times, codes in connection.execute(
+        "SELECT run, target, variant, verdict, reason, accelerator, config, build, boot, findings "
+        "FROM cells WHERE run IN (SELECT id FROM chosen) ORDER BY run, cell"
+    ):
+        phases = Phases(*times)
+        cell = CellSummary(
+            target, variant, verdict, reason, accelerator, phases, tuple(codes.split())
+        )
+        cells.setdefault(run, []).append(cell)
+    rows = connection.execute(
+        "SELECT id, started, seconds, state, verdict, kernel, revision, describe, dirty, "
+        "former, problem FROM runs WHERE id IN (SELECT id FROM chosen) ORDER BY id DESC"
+    )
+    names = [column[0].replace("revision", "commit") for column in rows.description]
+    summaries = (dict(zip(names, row, strict=True)) for row in rows)
+    return [
+        RunSummary(**row | {"dirty": bool(row["dirty"]), "cells": tuple(cells.get(row["id"], ()))})
+        for row in summaries
+    ]
+
+
+def count(connection: sqlite3.Connection) -> int:
+    """How many runs there are."""
+    return int(connection.execute("SELECT count(*) FROM runs").fetchone()[0])
+
+
+def looked_at(connection: sqlite3.Connection) -> dict[str, tuple[bool, int | None]]:
+    """Run id -> (stale, modification time of the record when it was read)."""
+    return {
+        run: (bool(stale), seen)
+        for run, stale, seen in connection.execute("SELECT id, stale, seen FROM runs")
+    }
