@@ -60,4 +60,3 @@ def _sync_directory(directory: Path) -> None:
             raise
     finally:
         os.close(handle)
-

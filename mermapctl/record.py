@@ -10,12 +10,16 @@ import platform
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from mermapctl import __version__
 from mermapctl.diagnosis import Finding, Flush, Reason, Verdict
 from mermapctl.errors import HarnessError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 from mermapctl.ktap import Suite
 from mermapctl.splat import Splat
 
@@ -307,3 +311,22 @@ def still_running(run: Run) -> bool:
         return True
     mark = process_mark(run.pid)
     return mark is not None and (run.process is None or run.process == mark)
+
+
+def begin(
+    *,
+    command: tuple[str, ...],
+    tree: TreeFacts,
+    cells: tuple[Cell, ...] = (),
+    host: Host | None = None,
+) -> RunRecord:
+    """The record of a run that begins now; it has no verdict until its cells have."""
+    return RunRecord(SCHEMA, this_tool(), new_run(command, host), tree, Verdict.NO_VERDICT, cells)
+
+
+def verdict_of(cells: Sequence[Cell]) -> Verdict:
+    """The run's verdict: failed if a cell failed, else none if a cell has none, else passed."""
+    verdicts = {cell.verdict for cell in cells}
+    if Verdict.FAILED in verdicts:
+        return Verdict.FAILED
+    return Verdict.PASSED if verdicts == {Verdict.PASSED} else Verdict.NO_VERDICT

@@ -241,7 +241,7 @@ def test_a_finished_record_wins_over_an_index_that_was_not_told(store: Store) ->
     failed = replace(made, verdict=Verdict.FAILED, run=replace(made.run, state=State.FINISHED))
     store.save(replace(made, verdict=Verdict.NO_VERDICT))
     assert store.list()[0].verdict == "no-verdict"
-    from mermapctl.record import to_json  # noqa: PLC0415
+    from mermapctl.record import to_json
 
     atomic.write(store.folder(made.run.id).record, to_json(failed))  # killed before the index
     assert (store.list()[0].state, store.list()[0].verdict) == ("finished", "failed")
@@ -301,7 +301,7 @@ def damage(path: Path, how: str) -> None:
         ("another program's", True),
     ],
 )
-def test_a_damaged_index_is_made_again(store: Store, how: str, noticed: bool) -> None:  # noqa: FBT001
+def test_a_damaged_index_is_made_again(store: Store, how: str, noticed: bool) -> None:
     made = [kept(store, record()) for _ in range(30)]
     path = store.root / "store.sqlite3"
     damage(path, how)
@@ -415,7 +415,7 @@ def test_removed_by_hand_or_by_us(store: Store) -> None:
     assert [run.id for run in store.list()] == ["2", "1"]
     assert store.remove(["1", "3", "never-was"]) >= 50000
     assert [run.id for run in store.list()] == ["2"]
-    assert os.listdir(store.runs) == ["2"]  # noqa: PTH208
+    assert os.listdir(store.runs) == ["2"]
 
 
 def test_interrupted_stays_interrupted(store: Store) -> None:
