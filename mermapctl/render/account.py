@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A cell's tests in a flat list, each with the findings, splats and consequences that concern it.
+
+KTAP's word on a test and the cell's verdict differ where the kernel complained, or the trace shows
+a fault, while the test said ok; every format must fail such a test, so this is reckoned once, here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mermapctl.diagnosis import Finding, Severity, Verdict
+from mermapctl.ktap import Failure, FailureKind, Status, Suite, Test
+from mermapctl.render.visible import one_line
+from mermapctl.splat import Splat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from mermapctl.record import Cell, RunRecord
+
+BAD = (Status.FAILED, Status.CRASHED, Status.HUNG, Status.MISSING)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One test of a suite; `path` names it below the suite (nested tests have several parts).
+
+    `cause` is the finding that this test's failure follows from, where it has none of its own.
+    """
+
+    suite: str
+    path: tuple[str, ...]
+    test: Test
+    findings: tuple[Finding, ...] = ()
+    splats: tuple[Splat, ...] = ()
+    cause: Finding | None = None
+
+    @property
+    def name(self) -> str:
+        """The test's name below its suite."""
+        return "/".join(self.path)
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that fail it."""
+        return tuple(f for f in self.findings if f.severity is Severity.ERROR)
+
+    @property
+    def bad(self) -> bool:
+        """Whether it counts against the cell, whatever KTAP said."""
+        return self.test.status in BAD or bool(self.errors)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """All rows of a cell, and the findings that belong to no row."""
+
+    rows: tuple[Row, ...]
+    others: tuple[Finding, ...]
+
+    def of(self, suite: Suite) -> tuple[Row, ...]:
+        """The rows of one suite."""
+        return tuple(row for row in self.rows if row.suite == suite.name)
+
+
+def account(cell: Cell) -> Account:
+    """Flatten a cell."""
+    rows: list[Row] = []
+    placed: set[int] = set()
+    for suite in cell.suites:
+        for path, test in _leaves(suite.tests):
+            mine = [i for i, f in enumerate(cell.findings) if _names(f.test, suite.name, path)]
+            mine = [i for i in mine if i not in placed]
+            placed.update(mine)
+            findings = tuple(cell.findings[i] for i in mine)
+            rows.append(
+                Row(
+                    suite=suite.name,
+                    path=path,
+                    test=test,
+                    findings=findings,
+                    splats=tuple(s for s in cell.splats if _names(s.test, suite.name, path)),
+                    cause=None if findings else _cause(cell.findings, path[-1]),
+                )
+            )
+    others = tuple(f for i, f in enumerate(cell.findings) if i not in placed)
+    return Account(tuple(rows), others)
+
+
+def _leaves(
+    tests: Iterable[Test], above: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Test]]:
+    """Leaf tests; a parent too where it says more than its children do."""
+    for test in tests:
+        path = (*above, test.name)
+        if test.tests:
+            yield from _leaves(test.tests, path)
+            told = test.status not in BAD or any(child.status in BAD for child in test.tests)
+            if told and not test.failures:
+                continue
+        yield path, test
+
+
+def _names(name: str | None, suite: str, path: tuple[str, ...]) -> bool:
+    joined = "/".join(path)
+    return name is not None and name in {path[-1], joined, f"{suite}.{joined}", f"{suite}/{joined}"}
+
+
+def _cause(findings: tuple[Finding, ...], name: str) -> Finding | None:
+    return next((f for f in findings if any(name in text for text in f.consequences)), None)
+
+
+def parts(cell: Cell, record: RunRecord | None = None) -> list[str]:
+    """Target and variant; the short commit in front where the run has several commits."""
+    names = [cell.target or "unknown target", cell.variant or "unknown variant"]
+    if cell.target is None and cell.variant is None:
+        names = ["console log"]
+    if record is not None and cell.commit and len({c.commit for c in record.cells}) > 1:
+        names.insert(0, cell.commit[:12])
+    return [one_line(name, limit=80) for name in names]
+
+
+def label(cell: Cell, record: RunRecord | None = None) -> str:
+    """``x86_64/base``: the parts of a cell's name in one word."""
+    return "/".join(parts(cell, record))
+
+
+def kernel(record: RunRecord) -> str:
+    """``Linux 7.3.4 (v7.3.4-12-gabc, modified)``, as much of it as is known."""
+    tree = record.tree
+    name = f"Linux {tree.kernel}" if tree.kernel else "Linux, version unknown"
+    extra = [x for x in (tree.describe or (tree.commit or "")[:12], "modified" * tree.dirty) if x]
+    return f"{name} ({', '.join(extra)})" if extra else name
+
+
+def counts(rows: Iterable[Row]) -> str:
+    """``3 passed, 1 failed``, by what each test counts as."""
+    tally: dict[str, int] = {}
+    for row in rows:
+        word = str(row.test.status)
+        if row.bad and row.test.status not in BAD:
+            word = "passed but with an error"
+        tally[word] = tally.get(word, 0) + 1
+    order = ["passed", "passed but with an error", *map(str, BAD), "skipped"]
+    words = sorted(tally, key=lambda w: order.index(w) if w in order else len(order))
+    return ", ".join(f"{tally[word]} {word}" for word in words) or "no tests"
+
+
+def evidence(finding: Finding) -> str:
+    """``flushes 1, allocation 3``."""
+    return ", ".join(
+        f"{key.replace('_', ' ')} {'unknown' if value is None else value}"
+        for key, value in finding.evidence.items()
+    )
+
+
+def block(failure: Failure, test: str) -> str:
+    """The failure as the console told it: what fired and where, the expectation, the values."""
+    where = f"{failure.file or 'unknown file'}:{failure.line or '?'}"
+    if failure.kind is FailureKind.FAIL:
+        lines = [f"# {test}: FAILED at {where}" if failure.file else f"# {test}: FAILED"]
+    else:
+        lines = [f"# {test}: {failure.kind.upper()} FAILED at {where}"]
+    if failure.expected:
+        lines.append(f"Expected {failure.expected}{', but' if failure.values else ''}")
+    lines += [f"    {name} == {value}" for name, value in failure.values.items()]
+    if failure.message:
+        lines.append(failure.message)
+    return "\n".join(lines)
+
+
+def why(cell: Cell) -> str:
+    """Why a cell has no verdict, in a sentence."""
+    reason = (cell.reason or "no reason recorded").replace("-", " ")
+    return f"{reason}: {cell.detail}" if cell.detail else reason
+
+
+def verdict_word(verdict: Verdict) -> str:
+    """PASSED, FAILED or NO VERDICT."""
+    return verdict.value.replace("-", " ").upper()

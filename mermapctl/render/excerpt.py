@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The part of a console that a report shows: its ends, and what stands around the marked lines."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mermapctl.render.visible import LINE_LIMIT, cut
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+_SMALL_GAP = 3  # a gap mark takes a line itself
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One console line, numbered from 1."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Lines `first`..`last` that are not shown."""
+
+    first: int
+    last: int
+
+    @property
+    def count(self) -> int:
+        """How many lines."""
+        return self.last - self.first + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How much to show: lines at the head, at the tail, and on each side of a marked line."""
+
+    head: int = 20
+    tail: int = 40
+    around: int = 20
+
+
+def excerpt(
+    lines: Iterable[str], marks: Collection[int] = (), window: Window | None = None
+) -> Iterator[Line | Gap]:
+    """Stream a console, one pass, memory of `tail` + `around` lines; marks are line numbers.
+
+    Lines longer than LINE_LIMIT are cut. Everything is shown of a console that is short enough.
+    """
+    window = window or Window()
+    wanted = _ranges(marks, window.around)
+    held: deque[Line] = deque(maxlen=max(window.tail, _SMALL_GAP))
+    hidden = 0
+    for number, text in enumerate(lines, 1):
+        line = Line(number, cut(text.rstrip("\r\n"), LINE_LIMIT))
+        while wanted and number > wanted[0][1]:
+            wanted.popleft()
+        if number <= window.head or (wanted and wanted[0][0] <= number):
+            yield from _skipped(held, hidden, show=_SMALL_GAP if hidden <= _SMALL_GAP else 0)
+            hidden = 0
+            held.clear()
+            yield line
+        else:
+            hidden += 1
+            held.append(line)
+    yield from _skipped(held, hidden, show=max(window.tail, _SMALL_GAP))
+
+
+def _skipped(held: Collection[Line], hidden: int, show: int) -> Iterator[Line | Gap]:
+    """The last `show` of the `hidden` lines; a gap for those before them."""
+    lines = list(held)[-show:] if show else []
+    if hidden > len(lines):
+        first = next(iter(held)).number - (hidden - len(held))
+        yield Gap(first, first + hidden - len(lines) - 1)
+    yield from lines
+
+
+def _ranges(marks: Collection[int], around: int) -> deque[tuple[int, int]]:
+    merged: deque[tuple[int, int]] = deque()
+    for mark in sorted(set(marks)):
+        first, last = mark - around, mark + around
+        if merged and first <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], last)
+        else:
+            merged.append((first, last))
+    return merged

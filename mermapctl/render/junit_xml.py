@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""RunRecord -> JUnit XML, in the words that GitLab, Jenkins and GitHub actions show.
+
+A cell's suite is a <testsuite>. `classname` is ``target.variant.suite``, so that Jenkins keeps the
+same test of two cells apart. A failed test is a <failure>; a cell without a verdict an <error>,
+which CI servers count apart from failures. Repeats of a cell are folded in the Surefire way: passed
+after all is <flakyFailure>, failed again <rerunFailure>.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from mermapctl.diagnosis import Finding, Severity, Verdict
+from mermapctl.ktap import Status
+from mermapctl.render.account import (
+    Account,
+    Row,
+    account,
+    block,
+    evidence,
+    kernel,
+    label,
+    parts,
+    why,
+)
+from mermapctl.render.excerpt import Gap, Window, excerpt
+from mermapctl.render.visible import one_line, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from mermapctl.record import Cell, RunRecord
+
+_WINDOW = Window(head=10, tail=30, around=15)
+_OUTPUT_LIMIT = 256 * 1024  # characters of one <system-out>; GitLab refuses reports past some MB
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One attempt at one test: what is wrong with it, or nothing."""
+
+    suite: str
+    name: str
+    seconds: float | None
+    file: str | None = None
+    fault: tuple[str, str, str] | None = None  # type, message, text
+    error: bool = False
+    skipped: str | None = None
+    out: str = ""
+
+
+def render(
+    record: RunRecord, *, console: Callable[[Cell], Iterable[str]] | None = None
+) -> str:
+    """The whole document; valid XML 1.0 whatever the kernel printed."""
+    root = ET.Element("testsuites", {"name": "mermapctl"})
+    totals = [0, 0, 0, 0]
+    for attempts in _attempts(record):
+        for element in _suites(record, attempts, console):
+            root.append(element)
+            for n, key in enumerate(("tests", "failures", "errors", "skipped")):
+                totals[n] += int(element.get(key, "0"))
+    for key, total in zip(("tests", "failures", "errors", "skipped"), totals, strict=True):
+        root.set(key, str(total))
+    root.set("time", f"{record.run.seconds:.3f}")
+    ET.indent(root)
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+
+
+def _attempts(record: RunRecord) -> list[list[Cell]]:
+    """Cells grouped into repeats of the same commit x target x variant, in the run's order."""
+    groups: dict[tuple[str | None, ...], list[Cell]] = {}
+    for cell in record.cells:
+        groups.setdefault((cell.commit, cell.target, cell.variant), []).append(cell)
+    return list(groups.values())
+
+
+def _suites(
+    record: RunRecord,
+    attempts: list[Cell],
+    console: Callable[[Cell], Iterable[str]] | None,
+) -> Iterator[ET.Element]:
+    """The <testsuite> elements of one cell and its repeats."""
+    suites: dict[str, dict[tuple[str, int], list[_Case]]] = {}
+    for cell in attempts:
+        seen: Counter[tuple[str, str]] = Counter()  # a torn console can name two tests alike
+        for case in _cases(cell):
+            seen[case.suite, case.name] += 1
+            key = (case.name, seen[case.suite, case.name])
+            suites.setdefault(case.suite, {}).setdefault(key, []).append(case)
+    name = label(attempts[0], record)
+    prefix = ".".join(map(_word, parts(attempts[0], record)))
+    output = [_output(cell, console(cell)) for cell in attempts] if console else []
+    for suite, cases in suites.items():
+        element = ET.Element("testsuite", {"name": f"{one_line(suite)} ({name})"})
+        _properties(element, record, attempts)
+        for tries in cases.values():
+            element.append(_testcase(tries, f"{prefix}.{_word(suite)}"))
+        _count(element, record, attempts[0])
+        if output:
+            ET.SubElement(element, "system-out").text = "\n".join(output)
+            output = []  # once a cell, in its first suite
+        yield element
+
+
+def _cases(cell: Cell) -> Iterator[_Case]:
+    """A cell's tests, then a case for each error that belongs to no test."""
+    told = account(cell)
+    for row in told.rows:
+        yield _case(row)
+    wrong = [f for f in told.others if f.severity is Severity.ERROR]
+    if cell.verdict is Verdict.NO_VERDICT:
+        text = "\n\n".join([why(cell), *map(_finding, wrong), *_missing(cell)])
+        reason = str(cell.reason or "no-verdict")
+        yield _Case("mermap", reason, None, fault=(reason, why(cell), text), error=True)
+    elif wrong:
+        for code, group in itertools.groupby(wrong, key=lambda f: f.code):
+            same = list(group)
+            text = "\n\n".join(map(_finding, same))
+            yield _Case(
+                "findings", code, None, _file(same[0].where), fault=(code, same[0].summary, text)
+            )
+    elif cell.verdict is Verdict.FAILED and not any(row.bad for row in told.rows):
+        text = "\n".join(map(_finding, told.others)) or "The record names no finding."
+        yield _Case("findings", "verdict", None, fault=("failed", "The cell failed.", text))
+    elif not told.rows:
+        yield _Case("mermap", "verdict", None)
+
+
+def _case(row: Row) -> _Case:
+    test = row.test
+    file = next((_file(f.where) for f in row.errors if f.where), None)
+    file = file or next((f.file for f in test.failures if f.file), None)
+    notes = "\n\n".join(_finding(f) for f in row.findings if f.severity is not Severity.ERROR)
+    if not row.bad:
+        skipped = (test.reason or "skipped") if test.status is Status.SKIPPED else None
+        return _Case(row.suite, row.name, test.seconds, file, skipped=skipped, out=notes)
+    parts = [_finding(f) for f in row.errors]
+    if row.cause:
+        parts.append(f"This follows from {row.cause.code}: {row.cause.summary}")
+    parts += [block(failure, row.path[-1]) for failure in test.failures]
+    parts += ["\n".join(splat.excerpt or (splat.title,)) for splat in row.splats]
+    kind = row.errors[0].code if row.errors else (row.cause.code if row.cause else test.status)
+    message = row.errors[0].summary if row.errors else _message(row)
+    fault = (str(kind), message, "\n\n".join(parts) or message)
+    return _Case(row.suite, row.name, test.seconds, file, fault=fault, out=notes)
+
+
+def _message(row: Row) -> str:
+    said = row.test.failures[0].expected if row.test.failures else None
+    said = said or row.test.reason
+    cause = f" (follows from {row.cause.code})" if row.cause else ""
+    return f"{row.test.status}{f': expected {said}' if said else ''}{cause}"
+
+
+def _finding(finding: Finding) -> str:
+    lines = [f"{finding.code}: {finding.summary}"]
+    if finding.evidence:
+        lines.append(f"evidence: {evidence(finding)}")
+    if finding.where:
+        lines.append(f"where: {finding.where}")
+    if finding.advice:
+        lines.append(f"advice: {finding.advice}")
+    lines += [f"consequence: {text}" for text in finding.consequences]
+    return "\n".join(lines)
+
+
+def _missing(cell: Cell) -> list[str]:
+    return [
+        f"CONFIG_{m.symbol}={m.requested} was asked for, {m.resolved or 'nothing'} came of it"
+        f"{f': {m.why}' if m.why else ''}"
+        for m in cell.missing
+    ]
+
+
+def _testcase(tries: list[_Case], classname: str) -> ET.Element:
+    """One <testcase> of all attempts; the last one that passed decides, else the first."""
+    good = next((t for t in tries if t.fault is None), None)
+    shown = good or tries[0]
+    element = ET.Element("testcase", {"name": one_line(shown.name), "classname": classname})
+    element.set("time", f"{shown.seconds or 0:.6f}")
+    file = next((t.file for t in tries if t.file), None)
+    if file:
+        element.set("file", one_line(file))
+    if shown.skipped is not None:
+        ET.SubElement(element, "skipped", {"message": one_line(shown.skipped)})
+    first = True
+    for attempt in tries:
+        if attempt.fault is None:
+            continue
+        word = "error" if attempt.error else "failure"
+        tag = f"flaky{word.title()}" if good else word if first else f"rerun{word.title()}"
+        first = False
+        kind, message, text = attempt.fault
+        fault = ET.SubElement(element, tag, {"type": one_line(kind), "message": one_line(message)})
+        fault.text = visible(text)
+    out = "\n\n".join(t.out for t in tries if t.out)
+    if out:
+        ET.SubElement(element, "system-out").text = visible(out)
+    return element
+
+
+def _properties(element: ET.Element, record: RunRecord, attempts: list[Cell]) -> None:
+    cell = attempts[0]
+    facts: dict[str, object] = {
+        "kernel": kernel(record),
+        "commit": cell.commit or record.tree.commit,
+        "dirty": str(record.tree.dirty).lower() if record.tree.commit else None,
+        "target": cell.target,
+        "variant": cell.variant,
+        "accelerator": cell.accelerator,
+        "cpu": cell.cpu,
+        "smp": cell.smp,
+        "kernel_args": " ".join(cell.kernel_args) or None,
+        "verdict": cell.verdict,
+        "attempts": len(attempts) if len(attempts) > 1 else None,
+        "run": record.run.id,
+        "mermapctl": record.tool.version,
+        "console": cell.artifacts.console,
+    }
+    parent = ET.SubElement(element, "properties")
+    shown = [(key, str(value)) for key, value in facts.items() if value is not None]
+    shown += [("reproduce", line) for line in cell.reproduce]
+    shown += [("note", note) for note in cell.notes]
+    for key, value in shown:
+        ET.SubElement(parent, "property", {"name": key, "value": one_line(value, limit=2000)})
+
+
+def _count(element: ET.Element, record: RunRecord, cell: Cell) -> None:
+    cases = element.findall("testcase")
+    element.set("tests", str(len(cases)))
+    for key, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        element.set(key, str(sum(case.find(tag) is not None for case in cases)))
+    element.set("time", f"{sum(float(case.get('time', '0')) for case in cases):.3f}")
+    element.set("timestamp", one_line(record.run.started))
+    if record.run.host:
+        element.set("hostname", one_line(record.run.host.name))
+    element.set("package", ".".join(_word(x) for x in (cell.target, cell.variant) if x))
+
+
+def _output(cell: Cell, lines: Iterable[str]) -> str:
+    """The console's ends and what stands around each failure, splat and finding."""
+    shown: list[str] = []
+    size = 0
+    for item in excerpt(lines, marks(cell), _WINDOW):
+        if isinstance(item, Gap):
+            text = f"[… lines {item.first} to {item.last} are in the console file …]"
+        else:
+            text = visible(item.text)
+        size += len(text) + 1
+        if size > _OUTPUT_LIMIT:
+            shown.append("[… the rest is in the console file …]")
+            break
+        shown.append(text)
+    return "\n".join(shown)
+
+
+def marks(cell: Cell) -> set[int]:
+    """The console lines of a cell's findings, splats and failures."""
+    told: Account = account(cell)
+    lines = {finding.console_line for finding in cell.findings}
+    lines |= {splat.line for splat in cell.splats}
+    for row in told.rows:
+        lines |= {failure.console_line for failure in row.test.failures}
+        if row.bad:
+            lines.add(row.test.console_line)
+    return {line for line in lines if line is not None}
+
+
+def _file(where: str | None) -> str | None:
+    return where.rsplit(":", 1)[0] if where else None
+
+
+def _word(text: str | None) -> str:
+    """A part of a classname: dots would make another package of it."""
+    return re.sub(r"[^A-Za-z0-9_+=-]+", "_", one_line(text or "unknown", limit=80)) or "_"

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Text that a kernel printed, made visible: nothing in it is obeyed by what displays it.
+
+Escape codes, NUL, C1 controls, bidirectional overrides, lone surrogates (bytes that were not UTF-8)
+and the code points that XML 1.0 forbids become something a reader sees.
+"""
+
+from __future__ import annotations
+
+LINE_LIMIT = 2000
+"""Characters of one line that a report shows; the console file keeps the rest."""
+
+TEXT_LIMIT = 64 * 1024
+"""Characters of one block of text (a failure, an excerpt) that a report shows."""
+
+_SHOWN = {0x09, 0x0A}
+
+
+def _table() -> dict[int, str]:
+    table = {code: chr(0x2400 + code) for code in range(0x20) if code not in _SHOWN}
+    table[0x7F] = "\u2421"
+    table |= {code: f"\\x{code:02x}" for code in range(0x80, 0xA0)}
+    # bidirectional controls and separators reorder or break what stands around them
+    reorder = (0x061C, 0x200B, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2060, 0x2070))
+    table |= {code: f"\\u{code:04x}" for code in (*reorder, 0xFEFF, 0xFFFE, 0xFFFF)}
+    table |= {code: f"\\U{code:08x}" for code in range(0xE0000, 0xE0080)}  # invisible tags
+    for plane in range(1, 17):
+        for code in (plane << 16 | 0xFFFE, plane << 16 | 0xFFFF):
+            table[code] = f"\\U{code:08x}"
+    # Python's surrogateescape keeps an undecodable byte 0xNN as U+DCNN
+    table |= {code: f"\\u{code:04x}" for code in range(0xD800, 0xE000)}
+    table |= {0xDC00 + byte: f"\\x{byte:02x}" for byte in range(0x80, 0x100)}
+    return table
+
+
+_VISIBLE = _table()
+_ONE_LINE = _VISIBLE | {0x09: " ", 0x0A: " "}
+
+
+def cut(text: str, limit: int) -> str:
+    """At most `limit` characters, and a note of how many were left out."""
+    if len(text) <= limit:
+        return text
+    return f"{text[:limit]} [… {len(text) - limit} more characters]"
+
+
+def visible(text: str, *, limit: int = TEXT_LIMIT) -> str:
+    """Text of several lines, each cut to LINE_LIMIT and all to `limit`; tabs and newlines stay."""
+    text = cut(text.replace("\r\n", "\n"), limit)
+    if len(text) > LINE_LIMIT:
+        text = "\n".join(cut(line, LINE_LIMIT) for line in text.split("\n"))
+    return text.translate(_VISIBLE)
+
+
+def one_line(text: str, *, limit: int = 400) -> str:
+    """The same on one line: newlines and tabs become spaces."""
+    return cut(text.strip(), limit).translate(_ONE_LINE)
+
+
+def ascii_line(text: str, *, limit: int = 400) -> str:
+    r"""One line of printable ASCII, for mail: ESC as ``^[``, the rest as ``\x..`` or ``\u....``."""
+    out = []
+    for char in cut(text.strip("\r\n"), limit).replace("…", "..."):
+        code = ord(char)
+        if char in "\t\n":
+            out.append(" ")
+        elif code < 0x20:
+            out.append(f"^{chr(code + 0x40)}")
+        elif 0xDC80 <= code <= 0xDCFF:
+            out.append(f"\\x{code - 0xDC00:02x}")
+        elif code < 0x7F:
+            out.append(char)
+        else:
+            out.append(char.encode("ascii", "backslashreplace").decode("ascii"))
+    return "".join(out)

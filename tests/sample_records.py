@@ -1,0 +1,337 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Run records as the stages make them, for the tests of whatever reads a record."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mermapctl.diagnosis import Finding, Flush, Reason, Severity, Verdict
+from mermapctl.ktap import Failure, FailureKind, Status, Suite, Test
+from mermapctl.record import (
+    SCHEMA,
+    Artifacts,
+    Cell,
+    Host,
+    MissingSymbol,
+    Phases,
+    Run,
+    RunRecord,
+    Tool,
+    TreeFacts,
+)
+from mermapctl.splat import Splat, SplatKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LOGS = Path(__file__).parent / "logs"
+COMMIT = "fcf46f19ecac0123456789abcdef0123456789ab"
+NAMES = ("test_basic_alloc", "test_size", "test_multiple_allocs", "test_tlb_flushed")
+FILE = "mm/tests/mermap_kunit.c"
+
+
+def log(name: str) -> Callable[[Cell], list[str]]:
+    """The captured console `name`, as a renderer's console source."""
+    lines = (LOGS / f"{name}.log").read_text("utf-8", "surrogateescape").split("\n")
+    return lambda _cell: lines
+
+
+def record(*cells: Cell, **run: object) -> RunRecord:
+    """A finished run of these cells."""
+    verdicts = {cell.verdict for cell in cells}
+    worst = next(
+        (v for v in (Verdict.FAILED, Verdict.NO_VERDICT) if v in verdicts), Verdict.PASSED
+    )
+    base = Run(
+        id="20261123-070512-123a1b2",
+        started="2026-11-23T07:05:12.123Z",
+        seconds=38.4,
+        command=("mermapctl", "run", "--tree", "linux", "--variant", "base"),
+        host=Host(
+            "builder", "Debian GNU/Linux 12", "x86_64", 2, "3.11.2", "QEMU 7.2.22", "gcc 12.2.0"
+        ),
+    )
+    return RunRecord(
+        schema=SCHEMA,
+        tool=Tool("mermapctl", "0.1.0"),
+        run=dataclasses.replace(base, **run),  # type: ignore[arg-type]
+        tree=TreeFacts("7.3.4", COMMIT, "v7.3-1204-gfcf46f19ecac", dirty=False, path="/src/linux"),
+        verdict=worst,
+        cells=cells,
+    )
+
+
+def suite(*tests: Test) -> Suite:
+    """The suite `mermap` with these tests."""
+    bad = [t.status for t in tests if t.status not in {Status.PASSED, Status.SKIPPED}]
+    return Suite("mermap", bad[0] if bad else Status.PASSED, tests, seconds=0.42, console_line=118)
+
+
+def passing(*names: str) -> tuple[Test, ...]:
+    """Tests that passed."""
+    return tuple(
+        Test(name, Status.PASSED, 0.01 * n, console_line=122 + n) for n, name in enumerate(names)
+    )
+
+
+def cell_passed(**changes: object) -> Cell:
+    """A good cell."""
+    cell = Cell(
+        target="x86_64",
+        variant="base",
+        verdict=Verdict.PASSED,
+        commit=COMMIT,
+        accelerator="tcg",
+        cpu="Haswell",
+        smp=1,
+        kernel_args=("pti=on", "panic=-1"),
+        phases=Phases(2.1, 33.9, 1.4),
+        suites=(suite(*passing(*NAMES)),),
+        flushes=(
+            Flush("test_size", 1, None, 1, 3, "one flush, as it must"),
+            Flush("test_tlb_flushed", 1, 1, 1, 511, "one flush at the reuse"),
+        ),
+        notes=("KVM cannot run this kernel here; booted under TCG.",),
+        reproduce=(
+            "mermapctl run --tree /src/linux --target x86_64 --variant base",
+            ("./tools/testing/kunit/kunit.py run --arch=x86_64 --kunitconfig=/runs/1/kunitconfig"
+            " --build_dir=/build/mermap --kernel_args=pti=on --qemu_args='-cpu Haswell' mermap"),
+        ),
+        artifacts=Artifacts("/runs/1/console.log", "/runs/1/config", "/runs/1/kunitconfig"),
+    )
+    return dataclasses.replace(cell, **changes)  # type: ignore[arg-type]
+
+
+def passed() -> RunRecord:
+    """One cell, four tests, no finding."""
+    return record(cell_passed())
+
+
+def cell_missing_flush() -> Cell:
+    """What tests/logs/missing-flush.log says."""
+    failure = Failure(
+        FailureKind.ASSERTION,
+        FILE,
+        210,
+        "mc->tlb_flushes == 1",
+        {"mc->tlb_flushes": "0 (0x0)"},
+        console_line=157,
+    )
+    last = Test(NAMES[3], Status.FAILED, 0.31, (failure,), console_line=160)
+    return cell_passed(
+        verdict=Verdict.FAILED,
+        suites=(suite(*passing(*NAMES[:3]), last),),
+        flushes=(Flush(NAMES[3], 1, 0, None, None, "addresses came back without a flush"),),
+        findings=(
+            Finding(
+                "missing-flush",
+                Severity.ERROR,
+                "Addresses were handed out again and no TLB flush was counted before.",
+                test=NAMES[3],
+                evidence={"flushes": 0, "expected": 1},
+                where=f"{FILE}:210",
+                advice="Look at the wrap in __mermap_get(): it must flush before it starts over.",
+                console_line=157,
+            ),
+        ),
+    )
+
+
+def cell_warning() -> Cell:
+    """What tests/logs/warn-but-ok.log says: every test ok, and a WARN in the middle."""
+    title = "WARNING: mm/mermap.c:189 at __mermap_get+0x2b6/0x310, CPU#0: kunit_try_catch/31"
+    splat = Splat(
+        SplatKind.WARNING,
+        title,
+        NAMES[0],
+        124,
+        160,
+        ("__mermap_get+0x2b6/0x310", "test_basic_alloc+0x15f/0x400"),
+        ("------------[ cut here ]------------", title, "RIP: 0010:__mermap_get+0x2b6/0x310"),
+    )
+    return cell_passed(
+        variant="debug",
+        verdict=Verdict.FAILED,
+        splats=(splat,),
+        findings=(
+            Finding(
+                "kernel-warning",
+                Severity.ERROR,
+                "The kernel warned in __mermap_get while test_basic_alloc ran.",
+                test=NAMES[0],
+                evidence={"title": title, "frame": "__mermap_get+0x2b6/0x310"},
+                where="mm/mermap.c:189",
+                advice="A WARN means that the mermap's own rules were broken; read its condition.",
+                console_line=124,
+            ),
+        ),
+    )
+
+
+def cell_refused() -> Cell:
+    """What tests/logs/global-refused.log says: one cause, four failed tests."""
+    statuses = (Status.FAILED, Status.FAILED, Status.CRASHED, Status.FAILED)
+    tests = tuple(
+        Test(name, status, 0.1, (Failure(FailureKind.ASSERTION, FILE, 40 + n, f"x{n} != NULL"),))
+        for n, (name, status) in enumerate(zip(NAMES, statuses, strict=True))
+    )
+    return cell_passed(
+        variant="nopti",
+        verdict=Verdict.FAILED,
+        suites=(suite(*tests),),
+        findings=(
+            Finding(
+                "global-mapping-refused",
+                Severity.ERROR,
+                "PAGE_KERNEL is global on this CPU model, so every get was refused.",
+                evidence={"refused": 4},
+                advice="Boot with pti=on, or with another CPU model (--cpu Haswell).",
+                consequences=tuple(f"{name} failed" for name in NAMES),
+                console_line=126,
+            ),
+        ),
+    )
+
+
+def cell_hung() -> Cell:
+    """A test that never came back, with the rest missing."""
+    return cell_passed(
+        variant="hang",
+        verdict=Verdict.FAILED,
+        suites=(
+            suite(
+                *passing(NAMES[0]),
+                Test(NAMES[1], Status.HUNG),
+                *(Test(n, Status.MISSING) for n in NAMES[2:]),
+            ),
+        ),
+        findings=(
+            Finding(
+                "hang",
+                Severity.ERROR,
+                "The console fell silent in test_size for 20 s.",
+                test=NAMES[1],
+                evidence={"last line": "ok 1 test_basic_alloc", "seconds": 20.0},
+                consequences=("test_multiple_allocs never ran", "test_tlb_flushed never ran"),
+            ),
+        ),
+    )
+
+
+def cell_truncated() -> Cell:
+    """An error that belongs to no test: the console stops."""
+    return cell_passed(
+        variant="cut",
+        verdict=Verdict.FAILED,
+        suites=(suite(*passing(*NAMES[:3])),),
+        findings=(
+            Finding("output-truncated", Severity.ERROR, "The console stops in the middle."),
+            Finding("idle-flush", Severity.WARNING, "A flush while nothing waited.", test=NAMES[1]),
+        ),
+    )
+
+
+def cell_nested() -> Cell:
+    """Parameterised tests, a skip, two suites."""
+    children = (
+        Test("order=0", Status.PASSED, 0.01),
+        Test("order=9", Status.FAILED, 0.02, (Failure(FailureKind.FAIL, None, None, None),)),
+    )
+    parent = Test("test_orders", Status.FAILED, 0.03, tests=children)
+    skipped = Test("test_la57", Status.SKIPPED, reason="needs 5-level page tables")
+    return cell_passed(
+        target="um",
+        variant="all",
+        verdict=Verdict.FAILED,
+        accelerator=None,
+        suites=(suite(parent, skipped), Suite("example", Status.PASSED, passing("test_one"))),
+    )
+
+
+def cell_no_verdict(reason: Reason = Reason.BOOT_FAILED) -> Cell:
+    """A kernel that said nothing of its tests."""
+    return cell_passed(
+        variant="rt",
+        verdict=Verdict.NO_VERDICT,
+        reason=reason,
+        detail="Kernel panic - not syncing: initcall that never returns",
+        phases=Phases(2.0, 30.0, None),
+        suites=(),
+        flushes=(),
+        missing=(MissingSymbol("PREEMPT_RT", "y", "n", "depends on ARCH_SUPPORTS_RT = n"),),
+        findings=(
+            Finding(
+                "boot-failed",
+                Severity.ERROR,
+                "The kernel panicked before KTAP.",
+                evidence={"line": "Kernel panic - not syncing"},
+                console_line=100,
+            ),
+        ),
+    )
+
+
+def failed() -> RunRecord:
+    """One failing cell, as tests/logs/missing-flush.log tells it."""
+    return record(cell_missing_flush())
+
+
+def no_verdict(reason: Reason = Reason.BOOT_FAILED) -> RunRecord:
+    """One cell without a verdict."""
+    return record(cell_no_verdict(reason))
+
+
+def multi_cell() -> RunRecord:
+    """One cell of each kind."""
+    return record(
+        cell_passed(),
+        dataclasses.replace(cell_missing_flush(), variant="smp", smp=2),
+        cell_warning(),
+        cell_refused(),
+        cell_hung(),
+        cell_truncated(),
+        cell_nested(),
+        cell_no_verdict(),
+    )
+
+
+def repeated() -> RunRecord:
+    """The same cell three times; the second time a test failed."""
+    return record(cell_passed(), cell_missing_flush(), cell_passed())
+
+
+def bare_log() -> RunRecord:
+    """`report --log`: neither commit, target, variant nor phases are known."""
+    cell = dataclasses.replace(
+        cell_missing_flush(),
+        target=None,
+        variant=None,
+        commit=None,
+        accelerator=None,
+        cpu=None,
+        smp=None,
+        phases=Phases(),
+        reproduce=(),
+        artifacts=Artifacts(),
+    )
+    made = record(cell, host=None)
+    return dataclasses.replace(made, tree=TreeFacts())
+
+
+def commits() -> RunRecord:
+    """Two commits of one series."""
+    return record(cell_passed(), dataclasses.replace(cell_missing_flush(), commit="b" * 40))
+
+
+SAMPLES: dict[str, Callable[[], RunRecord]] = {
+    "passed": passed,
+    "failed": failed,
+    "no verdict": no_verdict,
+    "multi cell": multi_cell,
+    "repeated": repeated,
+    "bare log": bare_log,
+    "commits": commits,
+}
+"""Every kind of record, by name."""
