@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""RunRecord -> Markdown for a merge request, as GitLab and GitHub show it.
+
+Text from the kernel stands only in code spans and fenced blocks, so that neither markup nor a
+mention nor an image in it is obeyed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from mermapctl.diagnosis import Finding, Severity, Verdict
+from mermapctl.ktap import Status
+from mermapctl.render.account import (
+    BAD,
+    Row,
+    account,
+    block,
+    evidence,
+    kernel,
+    label,
+    verdict_word,
+    why,
+)
+from mermapctl.render.visible import one_line, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from mermapctl.record import Cell, RunRecord
+
+GLYPHS = {
+    Status.PASSED: "✅",
+    Status.FAILED: "❌",
+    Status.SKIPPED: "⏭️",
+    Status.CRASHED: "💥",
+    Status.HUNG: "⏳",
+    Status.MISSING: "❓",
+}
+_VERDICTS = {Verdict.PASSED: "✅", Verdict.FAILED: "❌", Verdict.NO_VERDICT: "⚠️"}
+_SEVERITIES = {Severity.ERROR: "❌", Severity.WARNING: "⚠️", Severity.NOTE: "🔹"}
+_BLOCK_LIMIT = 8000  # characters of one fenced block: a comment must stay readable
+_ROW_LIMIT = 60  # failing tests whose block is shown
+
+
+def render(
+    record: RunRecord,
+    *,
+    console: Callable[[Cell], Iterable[str]] | None = None,  # noqa: ARG001 - one signature for all
+) -> str:
+    """A comment: verdict, matrix of tests and cells, findings, flushes, how to reproduce."""
+    lines = [f"## {_VERDICTS[record.verdict]} mermap: {verdict_word(record.verdict)}", ""]
+    lines += [_facts(record), ""]
+    lines += _matrix(record)
+    for cell in record.cells:
+        lines += _cell(cell, record)
+    run = f"{record.tool.name} {record.tool.version}, run {code(record.run.id)}"
+    lines += [f"<sub>{run}, {record.run.seconds:.1f} s</sub>", ""]
+    return "\n".join(lines)
+
+
+def code(text: str, *, limit: int = 300, row: bool = False) -> str:
+    """A code span that holds `text` whatever backticks are in it; `row`: inside a table."""
+    text = one_line(text, limit=limit)
+    if not text.strip():
+        return "—"
+    ticks = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
+    pad = " " if text.startswith("`") or text.endswith("`") else ""
+    span = f"{ticks}{pad}{text}{pad}{ticks}"
+    # a row is split at its | before code spans are looked for; no escape helps a \ before the |
+    return re.sub(r"\\*\|", r"\\|", span) if row else span
+
+
+def prose(text: str, *, limit: int = 600) -> str:
+    """A sentence; each word that markup could live in (and so each identifier) as code."""
+    shown: list[str] = []
+    for plain, words in itertools.groupby(one_line(text, limit=limit).split(), key=_plain):
+        if plain:
+            shown += words
+            continue
+        phrase = " ".join(words)
+        end = re.search(r"[.,;:]*$", phrase)
+        tail = end.group() if end and 0 < end.start() < len(phrase) else ""
+        shown.append(code(phrase.removesuffix(tail), limit=limit) + tail)
+    return " ".join(shown) or "—"
+
+
+def _plain(word: str) -> bool:
+    return re.fullmatch(r"[(']?[A-Za-z0-9%=/.,'-]+[')]?[.,;:]*", word) is not None and not (
+        re.match(r"www\.|[^A-Za-z0-9]{3}", word, re.IGNORECASE)
+    )
+
+
+def fence(text: str, language: str = "") -> list[str]:
+    """A fenced block that nothing in `text` can end."""
+    text = visible(text, limit=_BLOCK_LIMIT)
+    ticks = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", text)), 3)
+    return [f"{ticks}{language}", *text.split("\n"), ticks, ""]
+
+
+def _facts(record: RunRecord) -> str:
+    """One line: what was tested, how many cells."""
+    facts = [prose(kernel(record))]
+    if record.tree.commit:
+        facts.append(f"commit {code(record.tree.commit[:12])}")
+    if len(record.cells) > 1:
+        tally = Counter(cell.verdict for cell in record.cells)
+        facts.append(
+            f"{len(record.cells)} cells: "
+            + ", ".join(f"{tally[v]} {verdict_word(v).lower()}" for v in Verdict if tally[v])
+        )
+    return " · ".join(facts)
+
+
+def _matrix(record: RunRecord) -> Iterator[str]:
+    """Tests down, cells across."""
+    told = [account(cell) for cell in record.cells]
+    names = list(dict.fromkeys((row.suite, row.name) for one in told for row in one.rows))
+    heads = [label(cell, record) for cell in record.cells]
+    yield "| test | " + " | ".join(code(head, row=True) for head in heads) + " |"
+    yield "| :-- |" + " :-: |" * len(heads)
+    several = len({suite for suite, _ in names}) > 1
+    for suite, name in names:
+        shown = f"{suite}: {name}" if several else name
+        marks = []
+        for one in told:
+            row = next((r for r in one.rows if (r.suite, r.name) == (suite, name)), None)
+            marks.append(_mark(row) if row else "—")
+        yield f"| {code(shown, row=True)} | {' | '.join(marks)} |"
+    verdicts = [f"{_VERDICTS[c.verdict]} **{verdict_word(c.verdict)}**" for c in record.cells]
+    yield f"| **verdict** | {' | '.join(verdicts)} |"
+    yield ""
+
+
+def _mark(row: Row) -> str:
+    if row.bad and row.test.status not in BAD:
+        return f"{GLYPHS[Status.FAILED]} passed, but {_word(row.errors[0].code)}"
+    return f"{GLYPHS[row.test.status]} {row.test.status}"
+
+
+def _cell(cell: Cell, record: RunRecord) -> Iterator[str]:
+    """What there is to say of a cell; nothing more than its row if it passed without a finding."""
+    told = account(cell)
+    if len(record.cells) > 1 and cell.verdict is Verdict.PASSED and not cell.findings:
+        return
+    yield f"### {code(label(cell, record))}: {verdict_word(cell.verdict).lower()}"
+    yield ""
+    if cell.verdict is Verdict.NO_VERDICT:
+        yield from (f"No verdict, {prose(why(cell))}.", "")
+    for symbol in cell.missing:
+        wanted = code(f"CONFIG_{symbol.symbol}={symbol.requested}")
+        got = code(symbol.resolved or "absent")
+        yield f"- {wanted} came out as {got}. {prose(symbol.why) if symbol.why else ''}".rstrip()
+    for finding in cell.findings:
+        yield from _finding(finding)
+    yield from ("",) if cell.findings or cell.missing else ()
+    yield from _flushes(cell)
+    failing = [row for row in told.rows if row.test.failures or row.splats][:_ROW_LIMIT]
+    for row in failing:
+        yield from ("<details><summary>", "", f"Console of {code(row.name)}", "", "</summary>", "")
+        blocks = [block(failure, row.path[-1]) for failure in row.test.failures]
+        blocks += ["\n".join(splat.excerpt or (splat.title,)) for splat in row.splats]
+        yield from fence("\n\n".join(blocks), "text")
+        yield from ("</details>", "")
+    for note in cell.notes:
+        yield f"- {prose(note)}"
+    yield from ("",) if cell.notes else ()
+    if cell.reproduce:
+        yield from ("<details><summary>Reproduce</summary>", "")
+        yield from fence("\n".join(cell.reproduce), "sh")
+        yield from ("</details>", "")
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    test = f" in {code(finding.test)}" if finding.test else ""
+    head = f"{_SEVERITIES[finding.severity]} **{_word(finding.code)}**{test}"
+    yield f"- {head}: {prose(finding.summary)}"
+    if finding.evidence:
+        yield f"  - Evidence: {code(evidence(finding), limit=600)}"
+    if finding.where:
+        yield f"  - Where: {code(finding.where)}"
+    if finding.advice:
+        yield f"  - Next: {prose(finding.advice)}"
+    for consequence in finding.consequences[:_ROW_LIMIT]:
+        yield f"  - Follows from it: {prose(consequence)}"
+
+
+def _word(text: str) -> str:
+    return re.sub(r"[^a-z0-9-]+", "-", text[:60].lower()).strip("-") or "finding"
+
+
+def _flushes(cell: Cell) -> Iterator[str]:
+    if not cell.flushes:
+        return
+    yield "| TLB flushes | expected | counted | observed | allocations | |"
+    yield "| :-- | --: | --: | --: | --: | :-- |"
+    for row in cell.flushes:
+        numbers = (row.expected, row.counted, row.observed, row.allocations)
+        shown = " | ".join("—" if n is None else str(n) for n in numbers)
+        words = re.sub(r"\\*\|", r"\\|", prose(row.words)) if row.words else ""
+        yield f"| {code(row.test, row=True)} | {shown} | {words} |"
+    yield ""

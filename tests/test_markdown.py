@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Markdown, read back with markdown-it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import sample_records as samples
+from hostile import TEXTS, Console, infect
+from markdown_it import MarkdownIt
+
+from mermapctl.render import markdown
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
+
+MARKUP = {"<details><summary>", "</summary>", "</details>", "<sub>", "</sub>"}
+MARKUP |= {"<details><summary>Reproduce</summary>"}
+
+
+def tokens(text: str) -> list[Token]:
+    """Block and inline tokens in one list."""
+    found = []
+    for token in MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text):
+        found += [token, *(token.children or [])]
+    return found
+
+
+def table(text: str) -> list[list[str]]:
+    """The first table, as text."""
+    rows: list[list[str]] = []
+    for token in tokens(text):
+        if token.type == "tr_open":
+            rows.append([])
+        elif token.type == "inline" and rows and token.level > 2:
+            rows[-1].append(token.content.replace("`", ""))
+        elif token.type == "table_close":
+            break
+    return rows
+
+
+def test_the_matrix_has_tests_down_and_cells_across() -> None:
+    rows = table(markdown.render(samples.multi_cell()))
+    assert {len(row) for row in rows} == {9}
+    assert rows[0][:4] == ["test", "x86_64/base", "x86_64/smp", "x86_64/debug"]
+    found = {row[0]: row[1:] for row in rows}
+    assert found["mermap: test_basic_alloc"][:5] == [
+        "✅ passed",
+        "✅ passed",
+        "❌ passed, but kernel-warning",
+        "❌ failed",
+        "✅ passed",
+    ]
+    assert found["mermap: test_multiple_allocs"][3:5] == ["💥 crashed", "❓ missing"]
+    assert found["mermap: test_la57"][6] == "⏭️ skipped"
+    assert found["**verdict**"][-1] == "⚠️ **NO VERDICT**"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("passed", "## ✅ mermap: PASSED"),
+        ("failed", "❌ **missing-flush** in `test_tlb_flushed`: Addresses were handed out again"),
+        ("failed", "Evidence: `flushes 0, expected 1`"),
+        ("failed", "the wrap in `__mermap_get()`: it must flush"),
+        ("failed", "    mc->tlb_flushes == 0 (0x0)"),
+        ("failed", "mermapctl run --tree /src/linux --target x86_64 --variant base"),
+        ("no verdict", "No verdict, boot failed: Kernel panic"),
+        ("no verdict", "`CONFIG_PREEMPT_RT=y` came out as `n`."),
+        ("multi cell", "8 cells: 1 passed, 6 failed, 1 no verdict"),
+        ("commits", "`bbbbbbbbbbbb/x86_64/base`: failed"),
+    ],
+)
+def test_it_says(name: str, said: str) -> None:
+    assert said in markdown.render(samples.SAMPLES[name]())
+
+
+@pytest.mark.parametrize("name", samples.SAMPLES)
+def test_our_own_markup_is_all_there_is(name: str) -> None:
+    text = markdown.render(samples.SAMPLES[name]())
+    raw = [t.content.strip() for t in tokens(text) if t.type.startswith("html_")]
+    assert set(raw) <= MARKUP
+    assert raw.count("</details>") == sum("<details>" in line for line in raw)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_nothing_the_kernel_said_is_obeyed(name: str) -> None:
+    record = infect(samples.multi_cell(), TEXTS[name])
+    text = markdown.render(record, console=Console(TEXTS[name]))
+    found = tokens(text)
+    assert {t.content.strip() for t in found if t.type.startswith("html_")} <= MARKUP
+    assert not {t.type for t in found} & {"image", "link_open", "s_open", "code_block"}
+    loose = "".join(t.content for t in found if t.type == "text")
+    assert not set("@#!<>[]{}$~*`") & set(loose)
+    assert {len(row) for row in table(text)} == {9}
+    assert not set(map(chr, range(32))) - set("\t\n") & set(text)
+    assert text.encode("utf-8")
+    assert len(text) < 600_000
