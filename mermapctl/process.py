@@ -66,6 +66,18 @@ class _Signals:
                 raise Interrupted(signum)
 
 
+    @contextlib.contextmanager
+    def interruptible(self) -> Iterator[None]:
+        depth, self.depth = self.depth, 0
+        try:
+            if self.pending is not None:
+                signum, self.pending = self.pending, None
+                raise Interrupted(signum)
+            yield
+        finally:
+            self.depth = depth
+
+
 _signals = _Signals()
 
 
@@ -88,6 +100,11 @@ def ending_signals() -> Iterator[None]:
 def deferred() -> contextlib.AbstractContextManager[None]:
     """Within: an ending signal waits until the block is left. For short, bounded work only."""
     return _signals.deferred()
+
+
+def interruptible() -> contextlib.AbstractContextManager[None]:
+    """Within a deferred block: an ending signal is raised here, at once. For the long work."""
+    return _signals.interruptible()
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,5 +38,5 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "--version", prog_name="mermapctl")
 @click.option("--debug", is_flag=True, help="Show a traceback when something goes wrong.")
-def root(debug: bool) -> None:  # noqa: FBT001 - click passes options by name
+def root(debug: bool) -> None:
     """Configure, run and judge the Linux kernel's mermap KUnit suite."""

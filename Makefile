@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Two commands do everything: `make demo` and `make test`. Both say what they install.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TREE ?= $(CURDIR)/linux
+SOURCE ?=
+APT := $(shell command -v apt-get)
+
+# What building and booting the kernel needs, and this project itself. `mermapctl doctor` knows the
+# names on other distributions.
+DEMO_PACKAGES := python3 python3-venv git make gcc flex bison bc perl libelf-dev libssl-dev \
+	xz-utils bzip2 kmod cpio qemu-system-x86
+TEST_PACKAGES := $(DEMO_PACKAGES) busybox-static chromium chromium-driver
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+.PHONY: demo
+demo: demo-packages $(VENV)/.done ## From an empty machine to the tables: install, build a kernel, boot it
+	$(BIN)/mermapctl tree prepare $(TREE) $(if $(SOURCE),--source $(SOURCE))
+	$(BIN)/mermapctl run --tree $(TREE)
+
+.PHONY: test
+test: test-packages $(VENV)/.done lint ## Everything that must hold, real kernels included
+	MERMAPCTL_TEST_TREE=$(TREE) $(BIN)/pytest
+
+.PHONY: check
+check: $(VENV)/.done lint ## The fast part of `make test`: seconds, no kernel
+	$(BIN)/pytest -m 'not e2e'
+
+.PHONY: lint
+lint: $(VENV)/.done
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+.PHONY: bench
+bench: test-packages $(VENV)/.done ## Measure against kunit.py, as ratios in the same run
+	MERMAPCTL_TEST_TREE=$(TREE) $(BIN)/python -m benchmarks
+
+.PHONY: man
+man: $(VENV)/.done ## Write the man pages to build/man
+	$(BIN)/python -m benchmarks.manpages build/man
+
+.PHONY: clean
+clean: ## Remove what was made here: the environment, the tree, test leftovers
+	rm -rf $(VENV) linux build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.PHONY: demo-packages test-packages
+demo-packages: PACKAGES := $(DEMO_PACKAGES)
+test-packages: PACKAGES := $(TEST_PACKAGES)
+# Only what is missing is installed, and nothing is asked of the network where nothing is. The kernel
+# source is the newest that the distribution has, unless SOURCE or the tree is there already.
+demo-packages test-packages:
+ifeq ($(APT),)
+	@echo 'This is no Debian or Ubuntu: install what `mermapctl doctor` lists, then go on.'
+else
+	@missing() { for p in "$$@"; do \
+		dpkg-query -W -f '$${db:Status-Status}\n' "$$p" 2>/dev/null | grep -qx installed || echo "$$p"; \
+	done; }; \
+	install() { \
+		echo "installing with apt-get: $$*"; \
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$$@" \
+			>apt.log 2>&1 || { tail -n 20 apt.log; rm -f apt.log; exit 1; }; rm -f apt.log; }; \
+	updated=; update() { [ -n "$$updated" ] || $(SUDO) apt-get update -q >/dev/null; updated=1; }; \
+	need=$$(missing $(PACKAGES)); \
+	if [ -n "$$need" ]; then update; install $$need; fi; \
+	if [ -z '$(SOURCE)' ] && [ ! -e '$(TREE)/Makefile' ] \
+	   && ! ls /usr/src/linux-source-*.tar.* /usr/src/linux-source-*/*.tar.* >/dev/null 2>&1; then \
+		update; \
+		source=$$(apt-cache pkgnames linux-source- | grep -xE 'linux-source-[0-9.]+' | sort -V | tail -n 1); \
+		[ -n "$$source" ] || { echo 'no linux-source-* package: say SOURCE=TARBALL' >&2; exit 1; }; \
+		install $$source; \
+	fi
+endif
+
+$(VENV)/.done: pyproject.toml
+	@echo 'making $(VENV): click, rich, gitpython and what the tests need, from PyPI'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo '$(PYTHON) is older than 3.11: say PYTHON=python3.11' >&2; exit 1; }
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install -q --disable-pip-version-check -e '.[test]'
+	@touch $@

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`mermapctl run`: options in, one command called, its record rendered."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+_DIRECTORY = click.Path(file_okay=False, path_type=Path)
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command("run", short_help="Configure, build and boot a kernel, and judge its mermap.")
+@click.option(
+    "--tree",
+    type=_DIRECTORY,
+    help="Kernel tree. Default: MERMAPCTL_TREE, else the kernel tree of the current directory, "
+    "else the one that `tree prepare` made last.",
+)
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="ARCH",
+    default=("x86_64",),
+    show_default="x86_64",
+    help="um, or a QEMU architecture of the tree's kunit.py. May be repeated.",
+)
+@click.option(
+    "--variant",
+    "variants",
+    multiple=True,
+    metavar="NAME",
+    default=("base",),
+    show_default="base",
+    help="Configuration: see `config list`. Repeated, each is a cell; a+b is one merged cell.",
+)
+@click.option("--suite", default="mermap", show_default=True, metavar="GLOB", help="KUnit suites.")
+@click.option(
+    "--config",
+    "configs",
+    multiple=True,
+    type=_FILE,
+    help="A kunitconfig fragment of your own, merged on top. May be repeated.",
+)
+@click.option(
+    "--timeout",
+    type=click.IntRange(min=1),
+    default=300,
+    show_default=True,
+    metavar="S",
+    help="Seconds a boot may take in all.",
+)
+@click.option(
+    "--silence",
+    type=click.IntRange(min=1),
+    default=60,
+    show_default=True,
+    metavar="S",
+    help="Seconds a console may stay silent.",
+)
+@click.option(
+    "--jobs",
+    "-j",
+    type=click.IntRange(min=1),
+    default=lambda: len(os.sched_getaffinity(0)),
+    show_default="number of CPUs",
+    metavar="N",
+    help="Parallel make jobs.",
+)
+@click.option(
+    "--accel",
+    type=click.Choice(["auto", "kvm", "tcg"]),
+    default="auto",
+    show_default=True,
+    help="auto: KVM if it really runs this kernel, else software emulation.",
+)
+@click.option("--smp", type=click.IntRange(min=1, max=256), metavar="N", help="CPUs of the guest.")
+@click.option("--cpu", metavar="MODEL", help="QEMU's CPU model, such as Haswell.")
+@click.option(
+    "--kernel-arg",
+    "kernel_args",
+    multiple=True,
+    metavar="X",
+    help="Kernel parameter. May be repeated; takes the place of a default of the same name.",
+)
+@click.option(
+    "--no-default-args",
+    "default_args",
+    flag_value=False,
+    default=True,
+    help="Leave out the kernel parameters of configs/targets.toml (pti=on on x86_64, …).",
+)
+@click.option("--cross-compile", metavar="PREFIX", help="Compiler prefix, as for make.")
+@click.option("--allow-splats", is_flag=True, help="A kernel warning is a finding, not a failure.")
+@click.option(
+    "--no-wait",
+    "wait",
+    flag_value=False,
+    default=True,
+    help="Fail at once if the build directory is in use.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="What to print at the end.",
+)
+@click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
+@click.option("--bisect-exit", is_flag=True, help="Exit 125 where there is no verdict.")
+def command(
+    form: str,
+    accel: str,
+    quiet: bool,
+    bisect_exit: bool,
+    **options: Any,
+) -> None:
+    """Configure, build and boot a kernel, and judge its mermap.
+
+    Exit codes: 0 passed, 1 failed, 2 wrong usage, 3 no verdict (125 with --bisect-exit, which
+    `git bisect run` takes for "skip"), 130 interrupted.
+    """
+    from mermapctl.accelerator import Accel
+    from mermapctl.commands import run
+    from mermapctl.plan import Options
+    from mermapctl.record import exit_of
+    from mermapctl.render import print_record
+    from mermapctl.render.progress import progress
+
+    with progress(sys.stderr, quiet=quiet) as tell:
+        asked = Options(accel=Accel(accel), **options)
+        record = run.run(asked, ("mermapctl", *sys.argv[1:]), tell)
+    print_record(record, form)
+    sys.exit(exit_of(record, bisect=bisect_exit))

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`mermapctl run`: every cell of the plan, one after another; the record grows with each."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mermapctl import doctor, kunit, plan, process, record, tree
+from mermapctl.commands.run_cell import Context, run_cell
+from mermapctl.diagnosis import Reason
+from mermapctl.errors import HarnessError
+from mermapctl.events import CellStarted, Listener, Note
+from mermapctl.record import Host, RunRecord, State
+from mermapctl.store import Store
+
+if TYPE_CHECKING:
+    from mermapctl.plan import Options, Plan
+
+
+def run(options: Options, command: tuple[str, ...], tell: Listener) -> RunRecord:
+    """Run all cells and return the record, which is in the store by then.
+
+    Raises UserError before anything is built, HarnessError where a program or the store fails. An
+    ending signal is not raised once the record exists: it comes back marked `interrupted`.
+    """
+    with process.ending_signals():
+        path = tree.resolve(options.tree)
+        facts = tree.inspect(path)
+        planned = plan.make(path, options)
+        _require_programs(planned)
+        can = kunit.capabilities(path)
+        host = _host(planned)
+        store = Store.open()
+        for notice in store.notices:
+            tell(Note(notice))
+        begun = record.begin(command=command, tree=facts.facts(), host=host)
+        # From here on an ending signal ends the cell that is being run; the record is kept.
+        with process.deferred():
+            folder = store.begin(begun)
+            context = Context(planned, can, folder, facts.commit, shlex.join(command), tell)
+            return store.finish(_all_cells(context, begun, store))
+
+
+def _all_cells(context: Context, begun: RunRecord, store: Store) -> RunRecord:
+    began = time.monotonic()
+    kept = begun
+    for number, planned in enumerate(context.plan.cells, 1):
+        context.tell(CellStarted(planned.name, number, len(context.plan.cells)))
+        cell = run_cell(context, planned)
+        cells = (*kept.cells, cell)
+        ended = replace(
+            kept.run,
+            seconds=round(time.monotonic() - began, 3),
+            state=State.INTERRUPTED if cell.reason is Reason.INTERRUPTED else kept.run.state,
+        )
+        kept = replace(kept, cells=cells, verdict=record.verdict_of(cells), run=ended)
+        store.save(kept)
+        if cell.reason is Reason.INTERRUPTED:
+            break
+    return kept
+
+
+def _require_programs(planned: Plan) -> None:
+    """No build may die at its end for want of QEMU. Raises HarnessError that names the package."""
+    lacking = []
+    for target in {cell.target.name: cell.target for cell in planned.cells}.values():
+        lacking += doctor.missing_for_run(planned.tree, target)
+    if lacking:
+        raise HarnessError(doctor.sentence(lacking), doctor.install_hint(lacking))
+
+
+def _first_line(argv: list[str]) -> str | None:
+    if not shutil.which(argv[0]):
+        return None
+    lines = process.run(argv, timeout=20).stdout.splitlines()
+    return lines[0] if lines else None
+
+
+def _host(planned: Plan) -> Host:
+    """This machine with the compiler and the QEMU of the first cell."""
+    cell = planned.cells[0]
+    prefix = planned.options.cross_compile or cell.target.cross_compile or ""
+    qemu = _first_line([cell.target.qemu, "--version"]) if cell.target.qemu else None
+    return record.host_facts(qemu=qemu, compiler=_first_line([f"{prefix}gcc", "--version"]))

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One cell of a run: its build directory, the three stages, the judge; whatever happens, a Cell."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mermapctl import builddir, judge, kunit, manifest, process, stages
+from mermapctl.diagnosis import Reason, Verdict
+from mermapctl.errors import MermapctlError
+from mermapctl.events import Listener, Note
+from mermapctl.plan import CellPlan, Plan
+from mermapctl.process import Interrupted
+from mermapctl.record import Artifacts, Cell, Phases
+from mermapctl.stages import Work
+from mermapctl.store import RunFolder, cell_slug
+
+if TYPE_CHECKING:
+    from mermapctl.judge import Judgement
+    from mermapctl.stages import Booted, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What all cells of a run share. `invoked` is how the lock names us to others."""
+
+    plan: Plan
+    can: kunit.Capabilities
+    folder: RunFolder
+    commit: str | None
+    invoked: str
+    tell: Listener
+
+
+@dataclass
+class _Progress:
+    """How far a cell has come; what there is when it ends early."""
+
+    cell: Cell
+    phases: Phases
+
+    def spent(self, **seconds: float) -> None:
+        self.phases = replace(self.phases, **seconds)
+
+
+def _work(context: Context, planned: CellPlan) -> Work:
+    folder = context.folder.cell_dir(cell_slug(planned.target.name, planned.build_name))
+    options = context.plan.options
+    job = kunit.Job(
+        tree=context.plan.tree,
+        build_dir=builddir.locate(context.plan.tree, planned.target.name, planned.build_name),
+        kunitconfig=folder / "kunitconfig",
+        target=planned.target,
+        jobs=options.jobs,
+        cross_compile=options.cross_compile or planned.target.cross_compile,
+    )
+    return Work(planned, options, job, context.can, folder, context.tell)
+
+
+def _unjudged(context: Context, work: Work) -> Cell:
+    """The cell as it is before anything has been done: the plan, and no verdict."""
+    planned = work.cell
+    return Cell(
+        target=planned.target.name,
+        variant=planned.variant.name,
+        verdict=Verdict.NO_VERDICT,
+        commit=context.commit,
+        cpu=planned.cpu,
+        smp=planned.smp,
+        kernel_args=planned.kernel_args,
+        reproduce=_reproduce(context, work),
+        artifacts=_artifacts(work),
+    )
+
+
+def _artifacts(work: Work) -> Artifacts:
+    def kept(name: str) -> str | None:
+        path = work.folder / name
+        return str(path) if path.is_file() else None
+
+    return Artifacts(
+        console=kept("console.log"),
+        config=kept("config"),
+        kunitconfig=kept("kunitconfig"),
+        build_log=kept("build.log"),
+        directory=str(work.folder),
+    )
+
+
+def mermapctl_command(context: Context, work: Work) -> list[str]:
+    """The `mermapctl run` of just this cell, with nothing left to a default that may change."""
+    options, planned = context.plan.options, work.cell
+    argv = ["mermapctl", "run", f"--tree={context.plan.tree}", f"--target={planned.target.name}"]
+    argv += [f"--variant={planned.variant.name}", f"--suite={planned.suite}"]
+    argv += [f"--config={path}" for path in options.configs]
+    argv += [f"--accel={options.accel}"] if planned.target.qemu else []
+    argv += [f"--smp={options.smp}"] if options.smp else []
+    argv += [f"--cpu={options.cpu}"] if options.cpu else []
+    argv += [f"--kernel-arg={argument}" for argument in options.kernel_args]
+    argv += [] if options.default_args else ["--no-default-args"]
+    argv += ["--allow-splats"] if options.allow_splats else []
+    return argv
+
+
+def _reproduce(context: Context, work: Work) -> tuple[str, ...]:
+    """The line of mermapctl, then the three of kunit.py, to be copied into a shell."""
+    limits = kunit.Boot(
+        work.cell.suite, work.cell.kernel_args, work.cell.qemu_args, work.options.timeout
+    )
+    ours = [shlex.join(mermapctl_command(context, work))]
+    theirs = [
+        shlex.join(argv)
+        for argv in (
+            kunit.config(work.job),
+            kunit.build(work.job),
+            kunit.boot(work.job, limits, work.can),
+        )
+    ]
+    if work.cell.target.qemu:
+        theirs[-1] = f'PATH={shlex.quote(str(work.programs))}:"$PATH" {theirs[-1]}'
+    return (*ours, *theirs)
+
+
+def run_cell(context: Context, planned: CellPlan) -> Cell:
+    """Run one cell to its verdict, or to the reason why it has none. Raises nothing of its own."""
+    work = _work(context, planned)
+    cell = _unjudged(context, work)
+    if planned.obstacle:
+        return replace(cell, reason=Reason.CONFIG_UNSATISFIED, detail=planned.obstacle)
+    progress = _Progress(cell, Phases())
+    try:
+        with process.interruptible():
+            work.kunitconfig.write_text(planned.variant.fragment.text(), encoding="utf-8")
+            with builddir.locked(
+                work.job.build_dir,
+                context.invoked,
+                wait=work.options.wait,
+                waiting=lambda sentence: context.tell(Note(sentence)),
+            ):
+                cell = _stages(work, progress)
+    except Interrupted as signal:
+        cell = replace(
+            progress.cell,
+            reason=Reason.INTERRUPTED,
+            detail=f"interrupted by {signal} during the {_stage_now(progress.phases)}",
+        )
+    except MermapctlError as error:
+        detail = f"{error.message} ({error.hint})" if error.hint else error.message
+        cell = replace(progress.cell, reason=Reason.HARNESS_ERROR, detail=detail)
+    except OSError as error:
+        detail = f"{error.filename or 'a file'}: {error.strerror}"
+        cell = replace(progress.cell, reason=Reason.HARNESS_ERROR, detail=detail)
+    return replace(cell, phases=progress.phases, artifacts=_artifacts(work))
+
+
+def _stage_now(phases: Phases) -> str:
+    if phases.config is None:
+        return "configuration"
+    return "build" if phases.build is None else "boot"
+
+
+def _stages(work: Work, progress: _Progress) -> Cell:
+    configured = stages.configure(work)
+    progress.spent(config=configured.seconds)
+    if configured.reason:
+        return _without_verdict(progress.cell, configured)
+    built = stages.build(work)
+    progress.spent(build=built.seconds)
+    if built.reason:
+        return _without_verdict(progress.cell, built)
+    booted = stages.boot(work)
+    progress.spent(boot=booted.seconds)
+    return _judged(work, progress.cell, booted)
+
+
+def _without_verdict(cell: Cell, stage: Stage) -> Cell:
+    return replace(cell, reason=stage.reason, detail=stage.detail, missing=stage.missing)
+
+
+def _judged(work: Work, cell: Cell, booted: Booted) -> Cell:
+    with work.console.open("rb") as console:
+        judged: Judgement = judge.judge(
+            console,
+            boot=booted.boot,
+            manifest=manifest.load(),
+            expected_suites=work.cell.suite,
+            allow_splats=work.options.allow_splats,
+        )
+    return replace(
+        cell,
+        verdict=judged.verdict,
+        reason=judged.reason,
+        detail=judged.detail or booted.complaint,
+        accelerator=booted.accelerator,
+        suites=judged.suites,
+        splats=judged.splats,
+        flushes=judged.flushes,
+        findings=judged.findings,
+        notes=booted.notes,
+    )
+
+

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a run tells while it goes on. Commands emit these values; a renderer shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CellStarted:
+    """A cell begins; `number` counts from 1 to `of`."""
+
+    name: str
+    number: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageStarted:
+    """A stage (config, build, boot) begins; `limit` in seconds where it has one."""
+
+    stage: str
+    limit: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """Objects made so far by the build, and of how many where a former build tells."""
+
+    made: int
+    expected: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TestEnded:
+    """One test's result, as the console brings it."""
+
+    __test__ = False  # not a pytest class
+
+    name: str
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StageEnded:
+    """A stage has ended after `seconds`."""
+
+    stage: str
+    seconds: float
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One sentence the user should see now."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time passes: about ten of these a second while a stage runs."""
+
+
+Event = CellStarted | StageStarted | Objects | TestEnded | StageEnded | Note | Tick
+Listener = Callable[[Event], None]

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The plan of a run: its cells, each a target x a variant, with everything its boot needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mermapctl import target as targets
+from mermapctl import variants
+from mermapctl.accelerator import Accel
+from mermapctl.errors import UserError
+from mermapctl.target import Target
+from mermapctl.variants import Variant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SUITE = "mermap"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user asked of a run; `silence` and `timeout` in seconds."""
+
+    tree: Path | None = None
+    targets: tuple[str, ...] = ("x86_64",)
+    variants: tuple[str, ...] = ("base",)
+    suite: str = SUITE
+    configs: tuple[Path, ...] = ()
+    timeout: int = 300
+    silence: int = 60
+    jobs: int = 1
+    accel: Accel = Accel.AUTO
+    smp: int | None = None
+    cpu: str | None = None
+    kernel_args: tuple[str, ...] = ()
+    default_args: bool = True
+    cross_compile: str | None = None
+    allow_splats: bool = False
+    wait: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CellPlan:
+    """One cell to be run. `obstacle` says why it cannot be, before anything is built."""
+
+    target: Target
+    variant: Variant
+    suite: str
+    kernel_args: tuple[str, ...]
+    cpu: str | None = None
+    smp: int | None = None
+    obstacle: str | None = None
+
+    @property
+    def name(self) -> str:
+        """How the cell is called in sentences: ``x86_64 base``."""
+        return f"{self.target.name} {self.variant.name}"
+
+    @property
+    def build_name(self) -> str:
+        """The variant part of the build directory: another suite is another configuration."""
+        name = self.variant.name
+        return name if self.suite == SUITE else f"{name}-{self.suite}"
+
+    @property
+    def qemu_args(self) -> tuple[str, ...]:
+        """What QEMU is given beyond the tree's own arguments."""
+        if self.target.qemu is None:
+            return ()
+        cpu = ("-cpu", self.cpu) if self.cpu else ()
+        smp = ("-smp", str(self.smp)) if self.smp else ()
+        return (*cpu, *smp)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The cells of one run, in the order in which they are run."""
+
+    tree: Path
+    options: Options
+    cells: tuple[CellPlan, ...] = field(default_factory=tuple)
+
+
+def parameter(argument: str) -> str:
+    """The name of a kernel parameter: ``pti`` for ``pti=on``; ``nopti`` counts as ``pti``."""
+    name = argument.partition("=")[0].replace("-", "_")
+    return "pti" if name == "nopti" else name
+
+
+def kernel_args(
+    defaults: Iterable[str], variant: Iterable[str], user: Iterable[str]
+) -> tuple[str, ...]:
+    """Defaults, then the variant's, then the user's; a later one takes out an earlier namesake."""
+    merged: list[str] = []
+    for group in (tuple(defaults), tuple(variant), tuple(user)):
+        named = {parameter(argument) for argument in group}
+        merged = [argument for argument in merged if parameter(argument) not in named]
+        merged.extend(group)
+    return tuple(merged)
+
+
+def _cell(tree: Path, options: Options, target: Target, name: str) -> CellPlan:
+    variant = variants.resolve(name, options.configs, suite=options.suite)
+    defaults = target.kernel_args if options.default_args else ()
+    obstacle = None
+    if options.suite == SUITE:
+        obstacle = targets.mermap_obstacle(tree, target)
+    return CellPlan(
+        target=target,
+        variant=variant,
+        suite=options.suite,
+        kernel_args=kernel_args(defaults, variant.kernel_args, options.kernel_args),
+        cpu=options.cpu or variant.cpu,
+        smp=options.smp or variant.smp,
+        obstacle=obstacle,
+    )
+
+
+def make(tree: Path, options: Options) -> Plan:
+    """All cells, each checked as far as files can tell.
+
+    Raises UserError for an unknown target or variant, and where no cell at all could be run.
+    """
+    cells = tuple(
+        _cell(tree, options, targets.find(tree, target), variant)
+        for target in dict.fromkeys(options.targets)
+        for variant in dict.fromkeys(options.variants)
+    )
+    if all(cell.obstacle for cell in cells):
+        raise UserError(cells[0].obstacle or "nothing to run", _way_out(tree, cells[0]))
+    return Plan(tree, options, cells)
+
+
+def _way_out(tree: Path, cell: CellPlan) -> str:
+    if not targets.has_mermap(tree):
+        return (
+            "`mermapctl tree prepare DIR` makes a tree that has one; "
+            "--suite NAME runs another suite of this tree"
+        )
+    able = [
+        name
+        for name, target in targets.targets(tree).items()
+        if targets.mermap_obstacle(tree, target) is None
+    ]
+    return (
+        f"use --target {' or '.join(able) or 'x86_64'}; "
+        f"{cell.target.name} runs other suites: --target {cell.target.name} --suite example"
+    )

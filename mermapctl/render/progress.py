@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Events of a run -> progress on stderr: one live line on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.text import Text
+
+from mermapctl.events import (
+    CellStarted,
+    Event,
+    Listener,
+    Note,
+    Objects,
+    StageEnded,
+    StageStarted,
+    TestEnded,
+)
+from mermapctl.render.visible import visible
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_DOING = {"config": "configuring", "build": "building", "boot": "booting"}
+_PLAIN_EVERY = 30.0
+
+
+def _seconds(seconds: float) -> str:
+    minutes, rest = divmod(seconds, 60)
+    return f"{minutes:.0f} min {rest:02.0f} s" if minutes else f"{rest:.1f} s"
+
+
+class Silent:
+    """No progress at all (--quiet)."""
+
+    def __enter__(self) -> Listener:
+        """Listen to nothing."""
+        return lambda _event: None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Nothing to end."""
+
+
+class _Shown:
+    """What both renderings know: the stage, since when, and how far it is."""
+
+    def __init__(self) -> None:
+        self.stage = ""
+        self.began = time.monotonic()
+        self.limit: float | None = None
+        self.objects: Objects | None = None
+        self.tests: list[TestEnded] = []
+
+    def take(self, event: Event) -> None:
+        if isinstance(event, StageStarted):
+            self.stage, self.limit = event.stage, event.limit
+            self.began, self.objects, self.tests = time.monotonic(), None, []
+        elif isinstance(event, Objects):
+            self.objects = event
+        elif isinstance(event, TestEnded):
+            self.tests.append(event)
+
+    def line(self) -> str:
+        elapsed = time.monotonic() - self.began
+        words = [f"{_DOING.get(self.stage, self.stage)}, {_seconds(elapsed)}"]
+        if self.objects:
+            of = f" of {self.objects.expected}" if self.objects.expected else ""
+            words.append(f"{self.objects.made}{of} objects")
+        if self.tests:
+            last = self.tests[-1]
+            result = "ok" if last.ok else "NOT OK"
+            words.append(f"{len(self.tests)} tests, {visible(last.name)} {result}")
+        return ", ".join(words)
+
+
+def _summary(shown: _Shown, event: StageEnded) -> str:
+    made = f", {shown.objects.made} objects" if shown.objects and event.stage == "build" else ""
+    word = "" if event.ok else ": FAILED"
+    return f"{event.stage}{word} {_seconds(event.seconds)}{made}"
+
+
+class Plain:
+    """Lines for a pipe or a CI log: stages as they end, and a sign of life every half minute."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.shown = _Shown()
+        self.last = time.monotonic()
+
+    def __enter__(self) -> Listener:
+        """Listen, writing lines."""
+        return self.take
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Nothing to end."""
+
+    def _write(self, text: str) -> None:
+        self.last = time.monotonic()
+        self.stream.write(f"mermapctl: {text}\n")
+        self.stream.flush()
+
+    def take(self, event: Event) -> None:
+        """Show one event, if it is worth a line."""
+        self.shown.take(event)
+        if isinstance(event, CellStarted):
+            self._write(f"{event.name} ({event.number} of {event.of})")
+        elif isinstance(event, Note):
+            self._write(visible(event.text))
+        elif isinstance(event, StageEnded):
+            self._write(_summary(self.shown, event))
+        elif isinstance(event, TestEnded):
+            self._write(f"{'ok' if event.ok else 'not ok'} {visible(event.name)}")
+        elif time.monotonic() - self.last > _PLAIN_EVERY:
+            self._write(self.shown.line())
+
+
+class Lively:
+    """One line on a terminal that changes in place; what has ended scrolls up above it."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.shown = _Shown()
+        self.cell = ""
+        self.live = Live(console=console, transient=True, refresh_per_second=8, get_renderable=self)
+
+    def __call__(self) -> Text | Spinner:
+        """What the live line shows now."""
+        text = Text(f" {self.cell}: {self.shown.line()}", overflow="ellipsis", no_wrap=True)
+        return Spinner("dots", text=text) if self.console.encoding.startswith("utf") else text
+
+    def __enter__(self) -> Listener:
+        """Listen, drawing the line."""
+        self.live.__enter__()
+        return self.take
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Take the line away and give the cursor back."""
+        self.live.__exit__(kind, error, trace)
+
+    def take(self, event: Event) -> None:
+        """Show one event."""
+        self.shown.take(event)
+        if isinstance(event, CellStarted):
+            self.cell = f"{event.name} ({event.number}/{event.of})" if event.of > 1 else event.name
+        elif isinstance(event, Note):
+            self._above(f"{visible(event.text)}", "yellow")
+        elif isinstance(event, StageEnded):
+            self._above(f"{self.cell}: {_summary(self.shown, event)}", "" if event.ok else "red")
+
+    def _above(self, text: str, style: str) -> None:
+        self.console.print(Text(text, style=style), soft_wrap=True)
+
+
+def progress(stream: TextIO, *, quiet: bool) -> Silent | Plain | Lively:
+    """The right way to show progress on `stream`: a context manager that gives a listener."""
+    if quiet:
+        return Silent()
+    console = Console(file=stream, highlight=False, markup=False, emoji=False)
+    if console.is_terminal and not console.is_dumb_terminal:
+        return Lively(console)
+    return Plain(stream)

@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The three stages of a cell, each one kunit.py process under watch: config, build, boot."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mermapctl import accelerator, builddir, fragment, kunit, process
+from mermapctl.accelerator import Accel
+from mermapctl.diagnosis import Boot, Ended, Reason
+from mermapctl.errors import HarnessError
+from mermapctl.events import Listener, Note, Objects, StageEnded, StageStarted, TestEnded, Tick
+from mermapctl.ktap import progress_of
+from mermapctl.plan import CellPlan, Options
+from mermapctl.record import MissingSymbol
+from mermapctl.shim import write_make, write_qemu
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_COMPILER_ERROR = re.compile(
+    rb"^(?:\S+:\d+(?::\d+)?: (?:fatal )?error: .*|.*undefined reference to .*"
+    rb"|ld: .*|\S*: error: .*|ERROR: modpost: .*|.*: command not found.*)$",
+    re.MULTILINE,
+)
+_MAKE_ERROR = re.compile(rb"^\s*(?:make\S*: )?\*\*\* .*$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the stages of one cell share. `folder` is where its artifacts are kept."""
+
+    cell: CellPlan
+    options: Options
+    job: kunit.Job
+    can: kunit.Capabilities
+    folder: Path
+    tell: Listener
+
+    @property
+    def programs(self) -> Path:
+        """The directory that is put first on PATH."""
+        return self.folder / "bin"
+
+    @property
+    def build_log(self) -> Path:
+        """Everything that make said."""
+        return self.folder / "build.log"
+
+    @property
+    def harness_log(self) -> Path:
+        """Everything that kunit.py said of itself."""
+        return self.folder / "kunit.log"
+
+    @property
+    def console(self) -> Path:
+        """The console of the boot."""
+        return self.folder / "console.log"
+
+    @property
+    def kunitconfig(self) -> Path:
+        """What the kernel was asked to be configured with."""
+        return self.folder / "kunitconfig"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """How a stage ended. `reason` and `detail` only where there can be no verdict."""
+
+    seconds: float
+    reason: Reason | None = None
+    detail: str | None = None
+    missing: tuple[MissingSymbol, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Booted:
+    """How a boot ended, on which accelerator, with the sentences that explain the choice."""
+
+    seconds: float
+    boot: Boot
+    accelerator: str
+    command: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    complaint: str | None = None
+
+
+def environment(work: Work) -> dict[str, str]:
+    """The environment of a stage: our programs first, nothing of an outer make or build."""
+    inherited = process.inherited()
+    outer = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KBUILD_OUTPUT", "O", "V", "ARCH")
+    cleared = {name: value for name, value in inherited.items() if name not in outer}
+    if work.cell.target.native and not work.job.cross_compile:
+        cleared.pop("CROSS_COMPILE", None)
+    path = f"{work.programs}:{inherited.get('PATH', '/usr/bin:/bin')}"
+    return kunit.environment({**cleared, "PATH": path})
+
+
+def _supervise(work: Work, argv: list[str], stdout: Path, watch: process.Watch) -> process.Outcome:
+    return process.supervise(
+        kunit.interpreted(argv),
+        cwd=work.job.tree,
+        env=environment(work),
+        stdout=stdout,
+        stderr=work.harness_log,
+        watch=watch,
+    )
+
+
+def _tick(work: Work, also: Callable[[], None] | None = None) -> Callable[[float, float], None]:
+    def tick(_elapsed: float, _silent: float) -> None:
+        if also:
+            also()
+        work.tell(Tick())
+
+    return tick
+
+
+def configure(work: Work) -> Stage:
+    """Make the .config; what the tree did not give as requested is in `missing`."""
+    work.tell(StageStarted("config"))
+    write_make(work.programs, work.build_log)
+    watch = process.Watch(tick=_tick(work))
+    outcome = _supervise(work, kunit.config(work.job), work.harness_log, watch)
+    ok = outcome.returncode == 0
+    work.tell(StageEnded("config", outcome.seconds, ok))
+    dot_config = work.job.build_dir / ".config"
+    if dot_config.is_file():
+        shutil.copyfile(dot_config, work.folder / "config")
+    if ok:
+        return Stage(outcome.seconds)
+    missing = fragment.missing(work.cell.variant.fragment, dot_config)
+    if missing:
+        names = ", ".join(each.symbol for each in missing)
+        return Stage(
+            outcome.seconds,
+            Reason.CONFIG_UNSATISFIED,
+            f"this tree and target did not give what was asked of {names}",
+            missing,
+        )
+    return Stage(outcome.seconds, Reason.BUILD_FAILED, _why(work, "kunit.py config"))
+
+
+def _why(work: Work, what: str) -> str:
+    """The line of the logs that says best why a stage failed. Raises HarnessError: disk full."""
+    log = work.build_log.read_bytes() if work.build_log.is_file() else b""
+    harness = work.harness_log.read_bytes() if work.harness_log.is_file() else b""
+    if b"No space left on device" in log + harness:
+        raise HarnessError(
+            f"the disk is full: {work.job.build_dir}",
+            "free some space, or set MERMAPCTL_HOME or XDG_CACHE_HOME to a larger disk",
+        )
+    for pattern, text in ((_COMPILER_ERROR, log), (_MAKE_ERROR, log)):
+        found = pattern.search(text)
+        if found:
+            return found[0].decode(errors="backslashreplace").strip()
+    last = harness.decode(errors="backslashreplace").strip().splitlines()
+    return f"{what} failed: {last[-1]}" if last else f"{what} failed without a word"
+
+
+def build(work: Work) -> Stage:
+    """Build the kernel; progress is read from make's log as it grows."""
+    expected = builddir.expected_objects(work.job.build_dir)
+    made = 0
+    start = work.build_log.stat().st_size if work.build_log.is_file() else 0
+    position = start
+
+    def look() -> None:
+        nonlocal made, position
+        if not work.build_log.is_file():
+            return
+        with work.build_log.open("rb") as log:
+            log.seek(position)
+            grown = log.read()
+        whole = grown[: grown.rfind(b"\n") + 1]
+        position += len(whole)
+        before, made = made, made + builddir.objects_in(whole)
+        if made != before:
+            work.tell(Objects(made, expected if expected and made <= expected else None))
+
+    work.tell(StageStarted("build"))
+    watch = process.Watch(tick=_tick(work, look))
+    outcome = _supervise(work, kunit.build(work.job), work.harness_log, watch)
+    look()
+    ok = outcome.returncode == 0
+    work.tell(StageEnded("build", outcome.seconds, ok))
+    if not ok:
+        return Stage(outcome.seconds, Reason.BUILD_FAILED, _why(work, "kunit.py build"))
+    builddir.remember_objects(work.job.build_dir, made)
+    return Stage(outcome.seconds)
+
+
+class _Listening:
+    """Reads a console as it comes: tests for the progress, complaints for the accelerator."""
+
+    def __init__(self, work: Work, accel: str, *, patient: bool) -> None:
+        self.work = work
+        self.kvm = accel == "kvm"
+        self.patient = patient
+        self.rest = b""
+        self.guest_spoke = False
+
+    def output(self, chunk: bytes) -> str | None:
+        *lines, rest = (self.rest + chunk).split(b"\n")
+        self.rest = rest[-4096:]
+        for raw in lines:
+            line = raw[:4096].decode(errors="backslashreplace")
+            progress = progress_of(line)
+            if progress is not None and progress.kind == "result" and progress.depth > 0:
+                self.work.tell(TestEnded(progress.name, progress.ok))
+            complaint = accelerator.complaint(raw) if self.kvm else None
+            if complaint:
+                return complaint
+            self.guest_spoke = self.guest_spoke or _from_guest(line)
+        return None
+
+    def tick(self, elapsed: float, _silent: float) -> str | None:
+        self.work.tell(Tick())
+        if self.kvm and not self.patient and not self.guest_spoke and elapsed > accelerator.MUTE:
+            return f"the guest said nothing for {accelerator.MUTE:g} s under KVM"
+        return None
+
+
+def _from_guest(line: str) -> bool:
+    """Whether a console line is the guest's, not kunit.py's or QEMU's own."""
+    ours = ("qemu-system-", "Running tests with:", "$ ", "KVM ")
+    return bool(line.strip()) and not line.startswith(ours) and "Starting KUnit Kernel" not in line
+
+
+def boot(work: Work) -> Booted:
+    """Boot the kernel, under KVM where that works, else (again, if need be) under emulation."""
+    asked = work.options.accel
+    accel, note = accelerator.choose(asked, work.cell.target)
+    notes = [note] if note else []
+    if note:
+        work.tell(Note(note))
+    spent = 0.0
+    while True:
+        outcome, command = _boot_once(work, accel, patient=asked is Accel.KVM)
+        spent += outcome.seconds
+        failed = outcome.ending is process.Ending.STOPPED
+        if not failed or asked is not Accel.AUTO:
+            break
+        reason = outcome.stopped_for or "no reason given"
+        accelerator.remember_failure(reason)
+        work.console.rename(work.folder / "console-kvm.log")
+        note = f"KVM cannot run this kernel ({reason}); booted again under software emulation"
+        notes.append(note)
+        work.tell(Note(note))
+        accel = "tcg"
+    ended = {
+        process.Ending.EXITED: Ended.EXITED,
+        process.Ending.LIMIT: Ended.TIMEOUT,
+        process.Ending.SILENCE: Ended.SILENCE,
+        process.Ending.STOPPED: Ended.ACCELERATOR_FAILED,
+    }[outcome.ending]
+    facts = Boot(ended, outcome.silence, float(work.options.timeout))
+    return Booted(spent, facts, accel, command, tuple(notes), outcome.stopped_for)
+
+
+def _boot_once(
+    work: Work, accel: str, *, patient: bool
+) -> tuple[process.Outcome, tuple[str, ...]]:
+    options = work.options
+    if work.cell.target.qemu:
+        write_qemu(work.programs, work.cell.target.qemu, accel)
+    # kunit.py's own limit is the second net: ours ends the whole session, its ends QEMU only.
+    limits = kunit.Boot(
+        filter_glob=work.cell.suite,
+        kernel_args=work.cell.kernel_args,
+        qemu_args=work.cell.qemu_args,
+        timeout=options.timeout + 30,
+    )
+    command = kunit.boot(work.job, limits, work.can)
+    listening = _Listening(work, accel, patient=patient)
+    work.tell(StageStarted("boot", float(options.timeout)))
+    watch = process.Watch(
+        limit=float(options.timeout),
+        silence=float(options.silence),
+        output=listening.output,
+        tick=listening.tick,
+    )
+    work.console.unlink(missing_ok=True)
+    outcome = _supervise(work, command, work.console, watch)
+    ok = outcome.ending is process.Ending.EXITED
+    work.tell(StageEnded("boot", outcome.seconds, ok))
+    return outcome, tuple(command)
+
+
