@@ -208,12 +208,13 @@ def run(
     stdin = subprocess.DEVNULL if input is None else subprocess.PIPE
     with deferred():
         process = _start(argv, cwd, env, stdin, subprocess.PIPE, subprocess.PIPE)
-    try:
-        out, err = process.communicate(input, timeout=timeout)
-    except subprocess.TimeoutExpired as error:
-        raise HarnessError(f"{argv[0]} did not end within {timeout:g} s") from error
-    finally:
-        _end_session(process)
+    with process:  # closes the pipes, also of a command that was ended early
+        try:
+            out, err = process.communicate(input, timeout=timeout)
+        except subprocess.TimeoutExpired as error:
+            raise HarnessError(f"{argv[0]} did not end within {timeout:g} s") from error
+        finally:
+            _end_session(process)
     return Completed(
         process.returncode,
         out.decode(errors="backslashreplace"),

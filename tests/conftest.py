@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Homes, trees and programs of their own for every test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+LOGS = TESTS / "logs"
+FAKE = TESTS / "fakelinux"
+
+
+def git(tree: Path, *argv: str) -> str:
+    """Run git in `tree` as a committer that needs no configuration."""
+    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
+    done = subprocess.run(
+        ["git", "-C", str(tree), *identity, *argv], check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture(autouse=True)
+def home(
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """A MERMAPCTL_HOME that no other test and no user shares."""
+    path = tmp_path_factory.mktemp("home")
+    if "e2e" not in request.keywords:
+        monkeypatch.setenv("MERMAPCTL_HOME", str(path))
+    monkeypatch.delenv("MERMAPCTL_TREE", raising=False)
+    return path
+
+
+@pytest.fixture
+def fake_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A tiny kernel tree in git, whose kunit.py runs real children, and a QEMU that replays."""
+    tree = tmp_path / "linux"
+    shutil.copytree(FAKE / "tree", tree)
+    git(tree, "init", "-q", "-b", "main")
+    git(tree, "add", "-A")
+    git(tree, "commit", "-q", "-m", "stand-in")
+    monkeypatch.setenv("PATH", f"{FAKE / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setenv("FAKE_LOG", str(LOGS / "good.log"))
+    return tree

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-2.0-only
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from mermapctl import process
+from mermapctl.errors import HarnessError
+from mermapctl.process import Ending, Interrupted, Watch
+
+
+STUBBORN = """
+import signal, time
+signal.signal(15, signal.SIG_IGN)
+print('x', flush=True)
+time.sleep(60)
+"""
+
+
+def supervise(tmp_path: Path, script: str, watch: Watch) -> process.Outcome:
+    return process.supervise(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env=dict(os.environ),
+        stdout=tmp_path / "out",
+        stderr=tmp_path / "err",
+        watch=watch,
+    )
+
+
+def session_of(script: Path) -> list[int]:
+    """Living processes whose command line names `script`."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                line = (entry / "cmdline").read_bytes()
+                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+            except OSError:
+                continue
+            if os.fsencode(script) in line and state != "Z":
+                found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("script", "watch", "ending", "code"),
+    [
+        ("print('x')", Watch(), Ending.EXITED, 0),
+        ("raise SystemExit(7)", Watch(), Ending.EXITED, 7),
+        ("import time; time.sleep(60)", Watch(limit=0.3), Ending.LIMIT, -signal.SIGTERM),
+        (
+            "import time\nprint('x', flush=True)\ntime.sleep(60)",
+            Watch(limit=30, silence=0.3),
+            Ending.SILENCE,
+            -signal.SIGTERM,
+        ),
+        (
+            STUBBORN,
+            Watch(output=lambda chunk: "saw x" if b"x" in chunk else None),
+            Ending.STOPPED,
+            -signal.SIGKILL,
+        ),
+    ],
+)
+def test_endings(tmp_path: Path, script: str, watch: Watch, ending: Ending, code: int) -> None:
+    outcome = supervise(tmp_path, script, watch)
+    assert (outcome.ending, outcome.returncode) == (ending, code)
+    assert outcome.seconds < 5
+
+
+def test_output_is_teed_as_it_comes_and_kept_whole(tmp_path: Path) -> None:
+    seen: list[bytes] = []
+
+    def look(chunk: bytes) -> None:
+        seen.append(chunk)
+        assert (tmp_path / "out").read_bytes() == b"".join(seen)
+
+    script = (
+        "import sys,time\nfor i in range(5):\n print(i, flush=True); time.sleep(0.05)\n"
+        "print('e', file=sys.stderr)\nsys.stdout.buffer.write(b'\\xff\\0' * 200000)"
+    )
+    outcome = supervise(tmp_path, script, Watch(output=look))
+    assert outcome.ending is Ending.EXITED
+    assert (tmp_path / "out").read_bytes() == b"0\n1\n2\n3\n4\n" + b"\xff\0" * 200000
+    assert (tmp_path / "err").read_bytes() == b"e\n"
+
+
+def test_grandchildren_that_ignore_term_die_with_the_session(tmp_path: Path) -> None:
+    marker = tmp_path / "grandchild.py"
+    marker.write_text("import signal,time\nsignal.signal(15, signal.SIG_IGN)\ntime.sleep(600)\n")
+    script = (
+        f"import subprocess,sys,time\nsubprocess.Popen([sys.executable, {str(marker)!r}])\n"
+        "time.sleep(0.4)\nprint('up', flush=True)\ntime.sleep(600)"
+    )
+    began = time.monotonic()
+    outcome = supervise(tmp_path, script, Watch(output=lambda _chunk: "seen"))
+    assert outcome.ending is Ending.STOPPED
+    assert session_of(marker) == []
+    assert time.monotonic() - began < 5
+
+
+def test_a_child_that_leaves_a_grandchild_behind_does_not_hold_us(tmp_path: Path) -> None:
+    marker = tmp_path / "orphan.py"
+    marker.write_text("import time\ntime.sleep(600)\n")
+    script = f"import subprocess,sys\nsubprocess.Popen([sys.executable, {str(marker)!r}])"
+    outcome = supervise(tmp_path, script, Watch())
+    assert outcome.ending is Ending.EXITED
+    assert outcome.seconds < 4
+    assert session_of(marker) == []
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ending_signals_end_the_session_within_five_seconds(
+    tmp_path: Path, signum: signal.Signals
+) -> None:
+    marker = tmp_path / "child.py"
+    marker.write_text("import time\ntime.sleep(600)\n")
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signum))
+    began = time.monotonic()
+    with process.ending_signals():
+        timer.start()
+        with pytest.raises(Interrupted) as caught:
+            process.supervise(
+                [sys.executable, str(marker)],
+                cwd=tmp_path,
+                env=dict(os.environ),
+                stdout=tmp_path / "out",
+                stderr=tmp_path / "err",
+                watch=Watch(),
+            )
+    assert caught.value.signum == signum
+    assert session_of(marker) == []
+    assert time.monotonic() - began < 5
+
+
+def test_a_deferred_signal_is_raised_once_the_block_is_left() -> None:
+    reached = []
+
+    def work() -> None:
+        with process.deferred():
+            os.kill(os.getpid(), signal.SIGTERM)
+            reached.append("the end of the block")
+
+    with process.ending_signals(), pytest.raises(Interrupted):
+        work()
+    assert reached
+
+
+def test_a_deferred_signal_is_raised_where_the_long_work_begins() -> None:
+    with process.ending_signals(), process.deferred():
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(Interrupted), process.interruptible():
+            pytest.fail("the pending signal was lost")
+
+
+def test_killed_without_a_chance_we_take_the_session_with_us(tmp_path: Path) -> None:
+    marker = tmp_path / "child.py"
+    marker.write_text("import time\nprint('up', flush=True)\ntime.sleep(600)\n")
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom mermapctl import process\n"
+        f"here = Path({str(tmp_path)!r})\n"
+        f"process.supervise([sys.executable, {str(marker)!r}], cwd=here, env=dict(os.environ), "
+        "stdout=here / 'out', stderr=here / 'err', watch=process.Watch())"
+    )
+    ours = subprocess.Popen([sys.executable, "-c", code])
+    deadline = time.monotonic() + 10
+    while not (tmp_path / "out").exists() or not (tmp_path / "out").read_bytes():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    ours.kill()
+    ours.wait()
+    while session_of(marker):
+        assert time.monotonic() < deadline, "the child outlived a kill -9 of its parent"
+        time.sleep(0.05)
+
+
+def test_a_program_that_is_missing_is_named() -> None:
+    with pytest.raises(HarnessError, match="no-such-program") as caught:
+        process.run(["no-such-program"])
+    assert "doctor" in (caught.value.hint or "")
+
+
+def test_a_short_command_that_takes_too_long_is_ended() -> None:
+    with pytest.raises(HarnessError, match="did not end within"):
+        process.run([sys.executable, "-c", "import time; time.sleep(60)"], timeout=0.2)
+
+
+def test_output_of_a_short_command_survives_bad_bytes() -> None:
+    done = process.run([sys.executable, "-c", "import os; os.write(1, b'a\\xffb')"])
+    assert (done.returncode, done.stdout) == (0, "a\\xffb")
+
+
+def test_a_full_disk_is_said(tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match="No space left") as caught:
+        process.supervise(
+            [sys.executable, "-c", "print('x' * 100)"],
+            cwd=tmp_path,
+            env=dict(os.environ),
+            stdout=Path("/dev/full"),
+            stderr=tmp_path / "err",
+            watch=Watch(),
+        )
+    assert "MERMAPCTL_HOME" in (caught.value.hint or "")
