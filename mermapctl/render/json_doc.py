@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The record as the public JSON document, schema 1 (docs/verdict.md)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mermapctl.record import to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from mermapctl.record import Cell, RunRecord
+
+
+def render(
+    record: RunRecord,
+    *,
+    console: Callable[[Cell], Iterable[str]] | None = None,  # noqa: ARG001 - a renderer's signature
+) -> str:
+    """One JSON object and a newline."""
+    return to_json(record).decode("utf-8")

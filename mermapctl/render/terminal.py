@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A record for a person at a terminal: what `run` prints at its end and `report` prints later."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.text import Text
+
+from mermapctl.diagnosis import Verdict
+from mermapctl.record import Cell, State
+from mermapctl.render import terminal_findings, terminal_tables
+from mermapctl.render.account import account, counts, kernel, label, verdict_word, why
+from mermapctl.render.text import Look, colored, count, look_of, seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mermapctl.record import RunRecord
+
+NARROWEST, WIDEST = 40, 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """How to show a record: what the terminal can do, its width, how much, the consoles."""
+
+    look: Look
+    width: int
+    full: bool
+    lines: Callable[[Cell], Iterable[str]] | None
+    several: bool
+
+
+def render(
+    record: RunRecord,
+    *,
+    console: Callable[[Cell], Iterable[str]] | None = None,
+    width: int | None = None,
+    color: bool | None = None,
+    full: bool = False,
+    unicode: bool = True,
+) -> str:
+    """The whole report; `width` in columns (default: the terminal's), `color` by NO_COLOR & Co.
+
+    `full` shows every test, every finding's consequences and whole splats, from `console` where
+    it is given. Without `unicode` there is nothing but ASCII in it.
+    """
+    buffer = io.StringIO()
+    out = _console(buffer, width, color=colored() if color is None else color)
+    page = _Page(Look(unicode), out.width, full, console, len(record.cells) > 1)
+    for part in _parts(record, page):
+        # What is to be copied is neither wrapped nor cut: the terminal wraps it, if anything.
+        out.print(part, soft_wrap=isinstance(part, Text))
+    return re.sub(r" +$", "", buffer.getvalue(), flags=re.MULTILINE)
+
+
+def show(
+    record: RunRecord,
+    stream: TextIO | None = None,
+    *,
+    console: Callable[[Cell], Iterable[str]] | None = None,
+    full: bool = False,
+) -> None:
+    """Print the report as `stream` (default: stdout) can show it."""
+    file = stream or sys.stdout
+    look = look_of(file)
+    file.write(
+        render(record, console=console, color=colored(file), full=full, unicode=look.unicode)
+    )
+
+
+def _console(out: TextIO, width: int | None, *, color: bool) -> Console:
+    """A console that obeys nothing in what it prints."""
+    columns = width or shutil.get_terminal_size((100, 24)).columns
+    return Console(
+        file=out,
+        width=min(max(columns, NARROWEST), WIDEST),
+        force_terminal=color,
+        color_system="standard" if color else None,
+        no_color=not color,
+        markup=False,
+        highlight=False,
+        emoji=False,
+        legacy_windows=False,
+        safe_box=True,
+    )
+
+
+def _parts(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
+    look = page.look
+    yield from _header(record, look)
+    if page.several:
+        yield Text()
+        yield from terminal_tables.matrix(record, look, page.width, full=page.full)
+        yield from _flushes(record, page)
+    for cell in record.cells:
+        if page.several:
+            yield Text()
+            yield _cell_title(record, cell, look)
+        yield from _facts(cell, page)
+        if not page.several or page.full or cell.verdict is not Verdict.PASSED or cell.findings:
+            yield from _cell(record, cell, page)
+    yield from _artifacts(record, page)
+    for cell in record.cells:
+        if cell.reproduce and (not page.several or cell.verdict is not Verdict.PASSED):
+            of = f" {label(cell, record)}" if page.several else ""
+            yield Text()
+            yield look.text(f"reproduce{of}", "bold")
+            for line in cell.reproduce:
+                yield Text("  ").append(look.plain(line, limit=100_000))
+    yield Text()
+    yield _bottom_line(record, look)
+
+
+def _flushes(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
+    rows = list(terminal_tables.flushes(record, page.look, page.width))
+    if rows:
+        yield Text()
+        yield from rows
+
+
+def _header(record: RunRecord, look: Look) -> Iterator[RenderableType]:
+    run = record.run
+    head = Text.assemble((kernel_line(record, look), "bold"))
+    if record.tree.path:
+        head.append("  in " + look.plain(record.tree.path), style="dim")
+    yield head
+    words = [f"run {run.id}", run.started[:19].replace("T", " ") + " UTC"]
+    if run.state is State.RUNNING:
+        words.append(f"running, process {run.pid}")
+    else:
+        words.append(seconds(run.seconds))
+    yield look.text(", ".join(words), "dim")
+    if run.state is State.INTERRUPTED:
+        yield Text("interrupted before it was done; this is what there is", style="bold yellow")
+    for former in record.former:
+        yield look.text(
+            f"was {verdict_word(former.verdict)} until judged again on {former.replaced[:10]} "
+            f"(rules of {former.tool.name} {former.tool.version})",
+            "yellow",
+        )
+
+
+def kernel_line(record: RunRecord, look: Look) -> str:
+    """The kernel, or that this is a log from elsewhere."""
+    if record.tree.kernel is None and record.tree.path is None:
+        return "console log"
+    return look.plain(kernel(record))
+
+
+def _cell_title(record: RunRecord, cell: Cell, look: Look) -> Text:
+    title = look.mark(cell.verdict, verdict_word(cell.verdict))
+    return title.append("  " + look.plain(label(cell, record)), style="bold default")
+
+
+def _facts(cell: Cell, page: _Page) -> Iterator[RenderableType]:
+    """What was booted, on what, and how long it took."""
+    look = page.look
+    facts = []
+    if (cell.target or cell.variant) and not page.several:
+        facts.append(label(cell))
+    if cell.accelerator and cell.accelerator != "none":
+        facts.append(f"accelerator {cell.accelerator}")
+    if cell.cpu:
+        facts.append(f"CPU {cell.cpu}")
+    if cell.smp and cell.smp > 1:
+        facts.append(f"{cell.smp} CPUs")
+    if facts:
+        yield look.text(", ".join(facts))
+    if cell.kernel_args:
+        yield look.text("kernel arguments " + " ".join(cell.kernel_args), limit=4000)
+    spent = terminal_tables.phase_words(cell.phases)
+    if spent:
+        yield Text(spent)
+    for note in cell.notes:
+        yield look.text(f"note: {note}", "cyan", limit=4000)
+
+
+def _cell(record: RunRecord, cell: Cell, page: _Page) -> Iterator[RenderableType]:
+    """Results, missing symbols, findings and splats of one cell."""
+    look, full = page.look, page.full
+    if cell.verdict is Verdict.NO_VERDICT:
+        yield Text()
+        yield look.text(f"no verdict: {why(cell)}", "bold yellow", limit=2000)
+    if cell.missing:
+        yield Text()
+        yield terminal_tables.missing(cell, look)
+    results = terminal_tables.results(cell, look, full=full, only_bad=page.several and not full)
+    if results is not None:
+        yield Text()
+        yield results
+    if not page.several:
+        yield from _flushes(record, page)
+    findings = list(terminal_findings.findings(cell, look, full=full))
+    if findings:
+        yield Text()
+        yield Group(*findings)
+    splats = list(terminal_findings.splats(cell, look, full=full, console=page.lines))
+    if splats:
+        yield Text()
+        yield Text(count(len(cell.splats), "kernel complaint"), style="bold")
+        yield from splats
+
+
+def _artifacts(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
+    """Where things are: each path whole and alone on its line."""
+    named: list[tuple[str, str | None]] = []
+    for cell in record.cells:
+        kept = cell.artifacts
+        if page.several:
+            named.append((label(cell, record), kept.directory or kept.console))
+        else:
+            named = [
+                ("console", kept.console),
+                ("config", kept.config),
+                ("kunitconfig", kept.kunitconfig),
+                ("build log", kept.build_log),
+            ]
+    paths = [(page.look.plain(name), path) for name, path in named if path]
+    if not paths:
+        return
+    yield Text()
+    yield Text("artifacts", "bold")
+    size = max(len(name) for name, _ in paths)
+    for name, path in paths:
+        yield Text(f"  {name:{size}}  {page.look.plain(path, limit=8000)}")
+
+
+def _bottom_line(record: RunRecord, look: Look) -> Text:
+    rows = [row for cell in record.cells for row in account(cell).rows]
+    line = look.mark(record.verdict, verdict_word(record.verdict))
+    words = []
+    if len(record.cells) > 1:
+        tally = dict.fromkeys(Verdict, 0)
+        for cell in record.cells:
+            tally[cell.verdict] += 1
+        cells = [f"{n} {verdict_word(v).lower()}" for v, n in tally.items() if n]
+        words.append(f"{count(len(record.cells), 'cell')}: {', '.join(cells)}")
+    if rows:
+        words.append(f"{count(len(rows), 'test')}: {counts(rows)}")
+    findings = sum(len(cell.findings) for cell in record.cells)
+    if findings:
+        words.append(count(findings, "finding"))
+    if not words and record.cells and record.cells[0].reason:
+        words.append(record.cells[0].reason.value.replace("-", " "))
+    return line.append("  " + "; ".join(words), style="default not bold")

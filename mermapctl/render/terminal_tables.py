@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The tables of a terminal report: results, the matrix of several cells, TLB flushes, symbols."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.cells import cell_len
+from rich.table import Table
+from rich.text import Text
+
+from mermapctl.diagnosis import Severity, Verdict
+from mermapctl.ktap import Status
+from mermapctl.render.account import BAD, Row, account, label
+from mermapctl.render.text import Look, count, seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from rich.console import RenderableType
+
+    from mermapctl.diagnosis import Flush
+    from mermapctl.record import Cell, Phases, RunRecord
+
+MANY = 40
+"""From so many tests on, those that passed are one line a suite, unless all are asked for."""
+
+WORDS_ROOM = 16
+"""Columns that a table leaves to words at least, before it keeps names whole."""
+
+_COLUMN_GAP = 2
+
+
+def table(look: Look, *columns: str, right: Iterable[str] = ()) -> Table:
+    """An empty table in the house's style; the columns in `right` hold numbers."""
+    made = Table(
+        box=box.SIMPLE_HEAD if look.unicode else box.ASCII2,
+        show_edge=False,
+        pad_edge=False,
+        header_style="bold",
+        padding=(0, _COLUMN_GAP, 0, 0) if look.unicode else (0, 1),
+        collapse_padding=look.unicode,
+    )
+    for name in columns:
+        made.add_column(
+            name, justify="right" if name in right else "left", overflow="fold", no_wrap=False
+        )
+    return made
+
+
+def results(cell: Cell, look: Look, *, full: bool, only_bad: bool) -> Table | None:
+    """Suite, test, status and seconds; None where there is nothing to show.
+
+    `only_bad` leaves out what passed. A long list of passes is summed up unless `full`.
+    """
+    told = account(cell)
+    made = table(look, "Suite", "Test", "Status", "Seconds", right=["Seconds"])
+    for suite in cell.suites:
+        rows = told.of(suite)
+        shown = [row for row in rows if row.bad] if only_bad else list(rows)
+        summed: list[Row] = []
+        if not full and not only_bad and len(rows) > MANY:
+            shown = [row for row in rows if row.test.status is not Status.PASSED or row.bad]
+            summed = [row for row in rows if row not in shown]
+        for row in shown:
+            made.add_row(
+                look.text(suite.name),
+                look.text(row.name),
+                status(row, look),
+                Text("-" if row.test.seconds is None else f"{row.test.seconds:.3f}"),
+            )
+        if summed:
+            total = sum(row.test.seconds or 0.0 for row in summed)
+            made.add_row(
+                look.text(suite.name),
+                Text(f"{'and ' if shown else ''}{count(len(summed), 'test')}"),
+                look.mark(Status.PASSED),
+                Text(f"{total:.3f}"),
+            )
+        if not rows and not only_bad:
+            made.add_row(look.text(suite.name), Text("-"), look.mark(suite.status), Text("-"))
+    return made if made.row_count else None
+
+
+def status(row: Row, look: Look) -> Text:
+    """A test's status, with what spoils it or why it was skipped."""
+    test = row.test
+    if row.bad and test.status not in BAD:
+        codes = ", ".join(dict.fromkeys(finding.code for finding in row.errors))
+        return Text(
+            f"{look.glyph(Status.FAILED)} {test.status}, but {codes}",
+            style=look.style(Status.FAILED),
+        )
+    made = look.mark(test.status)
+    if test.reason:
+        made.append(f": {look.plain(test.reason, limit=120)}", style="default not bold")
+    return made
+
+
+def matrix(record: RunRecord, look: Look, width: int, *, full: bool) -> Iterator[RenderableType]:
+    """Tests down, cells across, in as many tables as the width asks for."""
+    accounts = [account(cell).rows for cell in record.cells]
+    by_cell = [{(row.suite, row.name): row for row in rows} for rows in accounts]
+    keys = list(dict.fromkeys(key for rows in by_cell for key in rows))
+    good = [] if full or len(keys) <= MANY else [key for key in keys if _good(key, by_cell)]
+    left_out = set(good)
+    keys = [key for key in keys if key not in left_out]
+    one_suite = len({suite for suite, _ in keys}) <= 1
+    names = [look.plain(test if one_suite else f"{suite}.{test}") for suite, test in keys]
+    room = width - max(map(cell_len, [*names, "Test"])) - _COLUMN_GAP
+    heads = ["\n".join(look.plain(label(cell, record)).split("/")) for cell in record.cells]
+    columns = [
+        [_status_at(rows.get(key), look) for key in keys] + [_verdict_at(cell, look)]
+        for cell, rows in zip(record.cells, by_cell, strict=True)
+    ]
+    sizes = [
+        max(cell_len(line) for text in (head, *map(str, column)) for line in text.split("\n"))
+        for head, column in zip(heads, columns, strict=True)
+    ]
+    first = True
+    for chosen in _chunks(sizes, room):
+        if not first:
+            yield Text()
+        first = False
+        made = table(look, "Test", *(heads[index] for index in chosen))
+        for place, name in enumerate(names):
+            made.add_row(Text(name), *(columns[index][place] for index in chosen))
+        if names:
+            made.add_section()
+        made.add_row(Text("verdict", "bold"), *(columns[index][-1] for index in chosen))
+        yield made
+    if good:
+        yield Text(f"{count(len(good), 'test')} that passed in every cell: not shown")
+
+
+def _good(key: tuple[str, str], by_cell: list[dict[tuple[str, str], Row]]) -> bool:
+    rows = [cell.get(key) for cell in by_cell]
+    return all(row and row.test.status is Status.PASSED and not row.bad for row in rows)
+
+
+def _status_at(row: Row | None, look: Look) -> Text:
+    if row is None:
+        return Text("-", style="dim")
+    if row.bad and row.test.status not in BAD:
+        return Text(f"{look.glyph(Status.FAILED)} complaint", style=look.style(Status.FAILED))
+    return look.mark(row.test.status)
+
+
+def _verdict_at(cell: Cell, look: Look) -> Text:
+    if cell.verdict is Verdict.NO_VERDICT and cell.reason:
+        return look.mark(cell.verdict, cell.reason.value)
+    return look.mark(cell.verdict)
+
+
+def _chunks(sizes: list[int], room: int) -> Iterator[list[int]]:
+    """The columns' numbers, in groups that fit into `room`; a group has one at least."""
+    chosen: list[int] = []
+    used = 0
+    for index, size in enumerate(sizes):
+        if chosen and used + size + _COLUMN_GAP > room:
+            yield chosen
+            chosen, used = [], 0
+        chosen.append(index)
+        used += size + _COLUMN_GAP + 1
+    if chosen:
+        yield chosen
+
+
+def flushes(record: RunRecord, look: Look, width: int) -> Iterator[RenderableType]:
+    """The TLB-flush table of all cells."""
+    rows = [(cell, flush) for cell in record.cells for flush in cell.flushes]
+    if not rows:
+        return
+    several = len(record.cells) > 1
+    traced = any(flush.observed is not None for _, flush in rows)
+    numbers = ["Expected", "Counted"] + ["Observed"] * traced
+    made = table(look, *["Cell"] * several, "Test", *numbers, "TLB flushes", right=numbers)
+    # Names stay whole where the words beside them keep room enough to be read.
+    fixed = max(cell_len(flush.test) for _, flush in rows) + (len(numbers) + 1) * 11 + WORDS_ROOM
+    cells = [look.plain(label(cell, record)) for cell, _ in rows] if several else []
+    if cells and fixed + max(map(len, cells)) + 3 > width:
+        cells = [name.replace("/", "/\n") for name in cells]
+    longest = max((len(part) + 3 for name in cells for part in name.split("\n")), default=0)
+    made.columns[several].no_wrap = fixed + longest <= width
+    for number, (cell, flush) in enumerate(rows):
+        values = [flush.expected, flush.counted] + [flush.observed] * traced
+        made.add_row(
+            *[Text(name) for name in cells[number : number + 1]],
+            look.text(flush.test),
+            *(Text("-" if value is None else f"{value:,}") for value in values),
+            flush_words(flush, cell, look),
+        )
+    yield made
+
+
+def flush_words(flush: Flush, cell: Cell, look: Look) -> Text:
+    """The verdict on a test's flushes in words, marked good, bad or unknown."""
+    known = {value for value in (flush.counted, flush.observed) if value is not None}
+    about = (flush.test, None)
+    wrong = any(
+        finding.severity is Severity.ERROR
+        and finding.test in about
+        and ("flush" in finding.code or finding.code in {"stale-reuse", "counter-mismatch"})
+        for finding in cell.findings
+    )
+    words = look.plain(flush.words)
+    if wrong or (flush.expected is not None and known - {flush.expected}):
+        return look.mark(Verdict.FAILED, words or "not as expected")
+    if not known or flush.expected is None:
+        return look.mark(Verdict.NO_VERDICT, words or "not known")
+    return look.mark(Verdict.PASSED, words or "as expected")
+
+
+def missing(cell: Cell, look: Look) -> Table:
+    """Symbols that the tree did not give as requested."""
+    made = table(look, "Symbol", "Requested", "Resolved", "Why")
+    for symbol in cell.missing:
+        made.add_row(
+            look.text(symbol.symbol, "bold"),
+            look.text(symbol.requested),
+            look.text(symbol.resolved or "not set"),
+            look.text(symbol.why or "", limit=2000),
+        )
+    return made
+
+
+def phase_words(phases: Phases) -> str:
+    """`config 1.2 s, build 101 s, boot 1.4 s`, as much as there was."""
+    named = (("config", phases.config), ("build", phases.build), ("boot", phases.boot))
+    return ", ".join(f"{name} {seconds(value)}" for name, value in named if value is not None)

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Words, glyphs and kernel text as one kind of terminal can show them, in known widths."""
+
+from __future__ import annotations
+
+import os
+import sys
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
+
+from rich.text import Text
+
+from mermapctl.diagnosis import Severity, Verdict
+from mermapctl.ktap import Status
+from mermapctl.render.visible import ascii_line, one_line
+
+if TYPE_CHECKING:
+    from enum import StrEnum
+
+# The sixteen colours that a terminal's own theme makes readable on its background; no "white".
+_MARKS: dict[StrEnum, tuple[str, str, str]] = {
+    Status.PASSED: ("✓", "+", "green"),
+    Status.FAILED: ("✗", "x", "bold red"),
+    Status.CRASHED: ("✸", "!", "bold red"),
+    Status.HUNG: ("∞", "%", "bold red"),
+    Status.MISSING: ("?", "?", "bold red"),
+    Status.SKIPPED: ("○", "o", "cyan"),
+    Verdict.PASSED: ("✓", "+", "green"),
+    Verdict.FAILED: ("✗", "x", "bold red"),
+    Verdict.NO_VERDICT: ("~", "~", "bold yellow"),
+    Severity.ERROR: ("✗", "x", "bold red"),
+    Severity.WARNING: ("!", "!", "yellow"),
+    Severity.NOTE: ("·", "-", "cyan"),
+}
+
+_SAFE_SYMBOLS = {"Lu", "Ll", "Lt", "Lo", "Nd", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm", "Sc"}
+_SURE = {0x2026, 0x2013, 0x2014, 0x00D7, 0x2192}  # ellipsis, dashes, times, arrow: our own words
+_PICTURES = range(0x2400, 0x2427)  # the control pictures that `visible` puts
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the terminal can show; `unicode` false: nothing but ASCII, as under TERM=dumb."""
+
+    unicode: bool = True
+
+    def text(self, said: str, style: str = "", *, limit: int = 400) -> Text:
+        """Text from a record on one line, never markup, each character of a width that is sure."""
+        return Text(self.plain(said, limit=limit), style=style)
+
+    def plain(self, said: str, *, limit: int = 400) -> str:
+        """The same as a string."""
+        if not self.unicode:
+            return ascii_line(said, limit=limit)
+        line = one_line(said, limit=limit)
+        return line if line.isascii() else "".join(map(_sure, line))
+
+    def glyph(self, what: StrEnum) -> str:
+        """One character."""
+        fine, plain, _ = _MARKS[what]
+        return fine if self.unicode else plain
+
+    def style(self, what: StrEnum) -> str:
+        """The colour that goes with the glyph and the word."""
+        return _MARKS[what][2]
+
+    def mark(self, what: StrEnum, word: str | None = None) -> Text:
+        """Glyph and word: `✓ passed`."""
+        return Text(f"{self.glyph(what)} {word or what.value}", style=self.style(what))
+
+
+def _sure(char: str) -> str:
+    """The character, or its number where terminals disagree about its width."""
+    code = ord(char)
+    if code < 0x7F or code in _PICTURES or code in _SURE:
+        return char
+    if unicodedata.category(char) in _SAFE_SYMBOLS and code < 0x1F000:
+        return char
+    return char.encode("ascii", "backslashreplace").decode("ascii")
+
+
+def look_of(stream: TextIO) -> Look:
+    """What the terminal or file behind `stream` can show."""
+    encoding = (getattr(stream, "encoding", None) or "ascii").lower().replace("_", "-")
+    return Look(unicode=encoding.startswith("utf") and os.environ.get("TERM") != "dumb")
+
+
+def colored(stream: TextIO | None = None) -> bool:
+    """Whether to use colour: NO_COLOR, FORCE_COLOR, TERM=dumb, and whether it is a terminal.
+
+    Sources: no-color.org, force-color.org.
+    """
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return os.environ.get("TERM") != "dumb" and (stream or sys.stdout).isatty()
+
+
+def seconds(value: float | None) -> str:
+    """A duration for reading: `1.2 s`, `101 s`, `12 min 3 s`."""
+    if value is None:
+        return "-"
+    if value < 99.95:
+        return f"{value:.1f} s"
+    if value < 600:
+        return f"{value:.0f} s"
+    minutes, rest = divmod(round(value), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 test`, `2 tests`, `3 flushes`."""
+    plural = noun + ("es" if noun.endswith(("s", "sh", "x")) else "s")
+    return f"{number:,} {noun if number == 1 else plural}"
