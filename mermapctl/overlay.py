@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Puts the reference mermap (`kernel/`) onto a kernel tree, as commits to be; knows no git.
+
+What goes where is data (`kernel/hooks.toml`); how a place is found is `overlay_edits`.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mermapctl import overlay_edits as edits
+from mermapctl.errors import HarnessError, UserError
+from mermapctl.places import shipped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+MARKER = "reference mermap of mermapctl"
+"""Every file of ours says this within its first lines; by it we know our own."""
+
+
+_FITS = "The reference mermap fits Linux 6.12 to 7.3; for other trees adapt kernel/hooks.toml"
+
+
+class Mermap(enum.StrEnum):
+    """Which mermap a tree has."""
+
+    REFERENCE = "reference"
+    SERIES = "series"
+
+
+class Kind(enum.StrEnum):
+    """What a hook does to its file."""
+
+    INCLUDE = "include"
+    KCONFIG_ENTRY = "kconfig-entry"
+    KCONFIG_SELECT = "kconfig-select"
+    MAKEFILE = "makefile"
+    AFTER = "after"
+    BEFORE = "before"
+    REPLACE = "replace"
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """One edit of one existing file; `anchor` alternatives are tried in order."""
+
+    name: str
+    patch: str
+    file: str
+    kind: Kind
+    text: str
+    why: str
+    within: str = ""
+    anchor: str | tuple[str, ...] = ()
+
+    @property
+    def anchors(self) -> tuple[str, ...]:
+        """The anchor and its alternatives."""
+        return (self.anchor,) if isinstance(self.anchor, str) else self.anchor
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A commit as hooks.toml describes it: `files` of ours, and the hooks that name its id."""
+
+    id: str
+    subject: str
+    body: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """The reference mermap as shipped; `contents` maps paths in a tree to our files' text."""
+
+    parts: tuple[Part, ...]
+    hooks: tuple[Hook, ...]
+    contents: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """One reviewable commit; `files` maps paths relative to the tree to their new text.
+
+    Text is UTF-8, with surrogate escapes for the bytes that are not.
+    """
+
+    subject: str
+    body: str
+    files: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Manifest:
+    """The shape of hooks.toml."""
+
+    patch: tuple[Part, ...]
+    hook: tuple[Hook, ...]
+
+
+_EDITS: dict[Kind, Callable[[str, Hook], str]] = {
+    Kind.INCLUDE: lambda source, hook: edits.add_include(source, hook.text),
+    Kind.KCONFIG_ENTRY: lambda source, hook: edits.add_kconfig_entry(source, hook.text),
+    Kind.KCONFIG_SELECT: lambda source, hook: edits.add_kconfig_select(
+        source, hook.within, hook.text
+    ),
+    Kind.MAKEFILE: lambda source, hook: edits.add_makefile_line(source, hook.text),
+    Kind.AFTER: lambda source, hook: edits.add_after(
+        source, hook.within, hook.anchors, hook.text
+    ),
+    Kind.BEFORE: lambda source, hook: edits.add_before(
+        source, hook.within, hook.anchors, hook.text
+    ),
+    Kind.REPLACE: lambda source, hook: edits.replace(
+        source, hook.within, hook.anchors, hook.text
+    ),
+}
+
+
+def load(directory: Path | None = None) -> Overlay:
+    """Read the overlay that travels with the package, or another of the same shape."""
+    root = directory or shipped("kernel")
+    try:
+        manifest = msgspec.convert(tomllib.loads((root / "hooks.toml").read_text()), _Manifest)
+        contents = {
+            name: (root / "files" / name).read_text()
+            for part in manifest.patch
+            for name in part.files
+        }
+    except (OSError, ValueError) as error:
+        msg = f"the reference mermap in {root} cannot be read: {error}"
+        raise HarnessError(msg, hint="reinstall mermapctl, or restore kernel/") from error
+    return Overlay(manifest.patch, manifest.hook, contents)
+
+
+def present(tree: Path) -> Mermap | None:
+    """Which mermap a tree has. Where something of it is not ours, it is the series."""
+    return _present(tree, load())
+
+
+def _present(tree: Path, overlay: Overlay) -> Mermap | None:
+    texts = [_read(tree, name) for name in overlay.contents]
+    there = [text for text in texts if text is not None]
+    if there:
+        return Mermap.REFERENCE if all(MARKER in text for text in there) else Mermap.SERIES
+    for hook in overlay.hooks:
+        if hook.kind is Kind.KCONFIG_ENTRY:
+            source = _read(tree, hook.file) or ""
+            if edits.kconfig_symbols(source) & edits.kconfig_symbols(hook.text):
+                return Mermap.SERIES
+    return None
+
+
+def plan(tree: Path, overlay: Overlay) -> tuple[Patch, ...]:
+    """The commits that a tree still needs, none if it has them all. Reads only.
+
+    Raises UserError where a hook finds no place, and for a tree with the real series.
+    """
+    if _present(tree, overlay) is Mermap.SERIES:
+        msg = f"{tree} has a mermap of its own: the reference mermap keeps off"
+        raise UserError(msg, hint="use the tree as it is; no overlay is needed")
+    texts: dict[str, str] = {}
+    patches: list[Patch] = []
+    for part in overlay.parts:
+        files: dict[str, str] = {}
+        for name in part.files:
+            if _read(tree, name) != overlay.contents[name]:
+                files[name] = overlay.contents[name]
+        for hook in overlay.hooks:
+            if hook.patch != part.id:
+                continue
+            before = texts[hook.file] if hook.file in texts else _read(tree, hook.file)
+            after = _edited(tree, hook, before)
+            texts[hook.file] = after
+            if after != before:
+                files[hook.file] = after
+        if files:
+            patches.append(Patch(part.subject, part.body.strip("\n"), files))
+    return tuple(patches)
+
+
+def _edited(tree: Path, hook: Hook, source: str | None) -> str:
+    if source is None:
+        msg = f"hook {hook.name}: {tree / hook.file} does not exist"
+        raise UserError(msg, hint=f"nothing was changed; the hook's purpose: {hook.why}. {_FITS}")
+    try:
+        return _EDITS[hook.kind](source, hook)
+    except edits.NoPlaceError as error:
+        msg = f"hook {hook.name}: {tree / hook.file} has {error}"
+        hint = f"nothing was changed; the hook's purpose: {hook.why}. {_FITS}"
+        raise UserError(msg, hint=hint) from error
+
+
+def _read(tree: Path, name: str) -> str | None:
+    try:
+        return (tree / name).read_bytes().decode("utf-8", "surrogateescape")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        msg = f"{tree / name} cannot be read: {error.strerror}"
+        raise UserError(msg, hint="check the tree's permissions") from error
+
+
+def apply(tree: Path, patches: Iterable[Patch]) -> None:
+    """Write patches into a tree, all of them or, where writing fails, none."""
+    final: dict[str, str] = {}
+    for patch in patches:
+        final.update(patch.files)
+    old = {name: _read(tree, name) for name in final}
+    touched: list[str] = []
+    try:
+        for name, text in final.items():
+            touched.append(name)
+            _write(tree / name, text)
+    except OSError as error:
+        for name in touched:
+            _restore(tree / name, old[name])
+        msg = f"{tree / touched[-1]} cannot be written: {error.strerror}"
+        hint = "nothing was changed; check the disk and permissions"
+        raise HarnessError(msg, hint=hint) from error
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace a file by renaming, so that a kernel build never sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.mermapctl")
+    try:
+        beside.write_bytes(text.encode("utf-8", "surrogateescape"))
+        if path.exists():
+            beside.chmod(path.stat().st_mode & 0o7777)
+        os.replace(beside, path)  # noqa: PTH105 - Path.replace is the same call
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _restore(path: Path, text: str | None) -> None:
+    if text is None:
+        path.unlink(missing_ok=True)
+    elif path.read_bytes() != text.encode("utf-8", "surrogateescape"):
+        _write(path, text)
