@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A kernel tree: find it, validate it, what version and commit it is. The only user of GitPython.
+
+Nothing here writes into a tree; `mermapctl.prepare` makes new ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from mermapctl import atomic, places
+from mermapctl.errors import HarnessError, UserError
+
+KUNIT = "tools/testing/kunit/kunit.py"
+_VERSION = re.compile(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)\s*=\s*(\S*)\s*$", re.MULTILINE)
+_WAYS = (
+    "give --tree DIR, set MERMAPCTL_TREE, work inside a kernel's git tree, "
+    "or make a tree with `mermapctl tree prepare DIR`"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A kernel tree as it stands. A tree that is not git has no commit and is never dirty.
+
+    `kernel` is the Makefile's version ("6.12.117"), `describe` is `git describe --tags` where a tag
+    can be reached, `dirty` is true if a tracked file differs from the commit.
+    """
+
+    path: Path
+    kernel: str
+    commit: str | None = None
+    describe: str | None = None
+    dirty: bool = False
+
+
+def kernel_version(path: Path) -> str | None:
+    """The version in the top Makefile of a kernel; None where there is no such Makefile."""
+    try:
+        with (path / "Makefile").open(encoding="utf-8", errors="replace") as makefile:
+            head = makefile.read(2048)
+    except OSError:
+        return None
+    found: dict[str, str] = dict(_VERSION.findall(head))
+    if not found.get("VERSION") or "PATCHLEVEL" not in found:
+        return None
+    numbers = [found[key] for key in ("VERSION", "PATCHLEVEL", "SUBLEVEL") if found.get(key)]
+    return ".".join(numbers) + found.get("EXTRAVERSION", "")
+
+
+def is_kernel(path: Path) -> bool:
+    """Whether this directory is the top of a kernel tree."""
+    return (path / "Kconfig").is_file() and kernel_version(path) is not None
+
+
+def git_top(start: Path) -> Path | None:
+    """The nearest directory, from `start` upwards, that holds a .git (linked worktrees too)."""
+    for directory in (start, *start.parents):
+        if (directory / ".git").exists():
+            return directory
+    return None
+
+
+def validate(path: Path) -> str:
+    """The kernel's version, if KUnit can run there. Raises UserError that says what is missing."""
+    if not path.is_dir():
+        what = "is not a directory" if path.exists() else "does not exist"
+        raise UserError(f"{path} {what}", f"for a kernel tree: {_WAYS}")
+    kernel = kernel_version(path)
+    if kernel is None or not (path / "Kconfig").is_file():
+        top = next((parent for parent in path.parents if is_kernel(parent)), None)
+        if top is not None:
+            hint = f"its kernel tree is {top}"
+        else:
+            hint = f"a kernel tree has a Makefile with a VERSION, and a Kconfig; {_WAYS}"
+        raise UserError(f"{path} is not a kernel tree", hint)
+    if not (path / KUNIT).is_file():
+        raise UserError(
+            f"{path} is Linux {kernel} without {KUNIT}",
+            "KUnit's runner is in Linux 5.5 and newer; choose another tree",
+        )
+    return kernel
+
+
+def _last_tree_file() -> Path:
+    return places.state_dir() / "last-tree"
+
+
+def remember(path: Path) -> None:
+    """Make `path` the tree of last resort of `resolve`."""
+    file = _last_tree_file()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise atomic.cannot_write(file, error) from error
+    atomic.write(file, os.fsencode(path) + b"\n")
+
+
+def last() -> Path | None:
+    """The tree that was prepared last; it may be gone by now."""
+    with contextlib.suppress(OSError):
+        text = os.fsdecode(_last_tree_file().read_bytes()).removesuffix("\n")
+        return Path(text) if text else None
+    return None
+
+
+def resolve(option: Path | None) -> Path:
+    """The tree to work on, validated, absolute, symbolic links followed.
+
+    `option` (--tree), else MERMAPCTL_TREE, else the git top level of the current directory if it
+    is a kernel, else the tree prepared last. Raises UserError; it never guesses beyond that.
+    """
+    path, origin = _choose(option)
+    try:
+        path = path.expanduser().resolve()
+        validate(path)
+    except UserError as error:
+        raise UserError(f"{origin}{error.message}", error.hint) from error
+    except (OSError, RuntimeError) as error:  # a loop of links, an unknown ~user
+        raise UserError(f"{origin}{path}: {error}", _WAYS) from error
+    return path
+
+
+def _choose(option: Path | None) -> tuple[Path, str]:
+    if option is not None:
+        return option, ""
+    if variable := os.environ.get("MERMAPCTL_TREE"):
+        return Path(variable), "MERMAPCTL_TREE: "
+    with contextlib.suppress(OSError):  # the current directory may have been removed
+        top = git_top(Path.cwd())
+        if top is not None and is_kernel(top):
+            return top, "the current directory: "
+    prepared = last()
+    if prepared is None:
+        raise UserError("no kernel tree to work on", _WAYS)
+    return prepared, "the tree that `mermapctl tree prepare` made last: "
+
+
+def inspect(path: Path) -> Tree:
+    """What the tree at `path` is. Raises UserError where it is no kernel or git refuses it."""
+    kernel = validate(path)
+    if not (path / ".git").exists():
+        return Tree(path, kernel)
+    commit, describe, dirty = _git_facts(path)
+    return Tree(path, kernel, commit, describe, dirty)
+
+
+def _git_facts(path: Path) -> tuple[str | None, str | None, bool]:
+    """Commit, describe, dirty of the git tree at `path`, without writing to it."""
+    # GitPython looks for the git program when it is imported, and raises where there is none.
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    import git  # noqa: PLC0415 - 0.2 s that `--help` must not pay
+
+    try:
+        with git.Repo(path) as repo:
+            # status would otherwise refresh the index of a tree that is not ours.
+            repo.git.update_environment(GIT_OPTIONAL_LOCKS="0", **_own_repository(repo, path))
+            lines = repo.git.status(
+                "--porcelain=v2", "--branch", "--untracked-files=no"
+            ).splitlines()
+            head = next((ln.split()[2] for ln in lines if ln.startswith("# branch.oid ")), "")
+            dirty = any(not line.startswith("#") for line in lines)
+            describe = None
+            with contextlib.suppress(git.GitCommandError):  # no tag can be reached
+                describe = str(repo.git.describe("--tags", "--abbrev=12"))
+    except git.GitCommandNotFound as error:
+        raise HarnessError(
+            f"{path} is a git tree, and there is no git to read it with",
+            "install git (`mermapctl doctor` has the command)",
+        ) from error
+    except git.GitCommandError as error:
+        raise _refused(path, str(error.stderr)) from error
+    except (git.InvalidGitRepositoryError, git.NoSuchPathError, OSError, ValueError) as error:
+        raise UserError(
+            f"{path}/.git is not a git repository that can be read: {error}",
+            "repair it (`git fsck`), or work on a copy without .git",
+        ) from error
+    return (head if head != "(initial)" else None), describe, dirty
+
+
+def _own_repository(repo: object, path: Path) -> dict[str, str]:
+    """Environment that keeps a surrounding git hook's GIT_DIR from naming another repository."""
+    if "GIT_DIR" not in os.environ and "GIT_WORK_TREE" not in os.environ:
+        return {}
+    return {"GIT_DIR": str(getattr(repo, "git_dir", path / ".git")), "GIT_WORK_TREE": str(path)}
+
+
+def _refused(path: Path, stderr: str) -> UserError:
+    said = " ".join(stderr.replace("stderr:", "").strip(" '\n").split())
+    if "dubious ownership" in said:
+        return UserError(
+            f"git refuses to read {path}: it belongs to another user",
+            f"trust it once: git config --global --add safe.directory {path}",
+        )
+    return UserError(f"git cannot read {path}: {said[:300]}", "try `git status` there")

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-2.0-only
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mermapctl import tree
+from mermapctl.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+MAKEFILE = "# SPDX\nVERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 117\nEXTRAVERSION =\nNAME = x\n"
+AUTHOR = ("-c", "user.name=T", "-c", "user.email=t@example.org")
+
+
+def git(cwd: Path, *argv: str) -> str:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(cwd)}
+    done = subprocess.run(
+        ["git", *AUTHOR, *argv], cwd=cwd, env=environment, check=True, capture_output=True
+    )
+    return done.stdout.decode().strip()
+
+
+def kernel(path: Path, makefile: str = MAKEFILE, *, kunit: bool = True) -> Path:
+    (path / "mm").mkdir(parents=True)
+    (path / "Makefile").write_text(makefile)
+    (path / "Kconfig").write_text("mainmenu x\n")
+    (path / "mm/mermap.c").write_text("int x;\n")
+    if kunit:
+        (path / tree.KUNIT).parent.mkdir(parents=True)
+        (path / tree.KUNIT).write_text("#!/usr/bin/env python3\n")
+    return path
+
+
+def committed(path: Path) -> Path:
+    git(path, "init", "-q")
+    git(path, "add", "-f", ".")
+    git(path, "commit", "-q", "-m", "base")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine that knows of no tree yet."""
+    monkeypatch.setenv("MERMAPCTL_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("MERMAPCTL_TREE", raising=False)
+    empty = tmp_path / "elsewhere"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("makefile", "version"),
+    [
+        (MAKEFILE, "6.12.117"),
+        ("VERSION = 7\nPATCHLEVEL = 3\nSUBLEVEL = 0\nEXTRAVERSION = -rc2\n", "7.3.0-rc2"),
+        ("VERSION=3\nPATCHLEVEL=0\n", "3.0"),
+        ("all:\n\techo VERSION = 6\n", None),
+        ("VERSION =\nPATCHLEVEL = 3\n", None),
+        ("", None),
+        ("\x00\xff", None),
+    ],
+)
+def test_kernel_version(tmp_path: Path, makefile: str, version: str | None) -> None:
+    (tmp_path / "Makefile").write_text(makefile)
+    assert tree.kernel_version(tmp_path) == version
+
+
+def test_inspect_without_git_has_no_commit(tmp_path: Path) -> None:
+    path = kernel(tmp_path / "k")
+    assert tree.inspect(path) == tree.Tree(path, "6.12.117")
+
+
+def test_inspect_is_not_fooled_by_a_git_repository_around_the_tree(tmp_path: Path) -> None:
+    path = kernel(tmp_path / "around/k")
+    committed(tmp_path / "around")
+    assert tree.inspect(path).commit is None
+
+
+def test_inspect_git(tmp_path: Path) -> None:
+    path = committed(kernel(tmp_path / "k"))
+    head = git(path, "rev-parse", "HEAD")
+    assert tree.inspect(path) == tree.Tree(path, "6.12.117", head, None, dirty=False)
+
+    git(path, "tag", "v6.12.117")
+    git(path, "commit", "-q", "--allow-empty", "-m", "more")
+    head = git(path, "rev-parse", "HEAD")
+    assert tree.inspect(path).describe == f"v6.12.117-1-g{head[:12]}"
+
+    (path / "untracked.o").write_text("x")
+    assert tree.inspect(path).dirty is False
+    (path / "mm/mermap.c").write_text("int y;\n")
+    assert tree.inspect(path).dirty is True
+
+
+def test_inspect_before_the_first_commit_and_in_a_linked_worktree(tmp_path: Path) -> None:
+    path = kernel(tmp_path / "k")
+    git(path, "init", "-q")
+    assert tree.inspect(path).commit is None
+    committed(path)
+    git(path, "worktree", "add", "-q", "--detach", str(tmp_path / "linked"))
+    assert tree.inspect(tmp_path / "linked").commit == git(path, "rev-parse", "HEAD")
+
+
+def test_inspect_writes_nothing_into_the_tree(tmp_path: Path) -> None:
+    path = committed(kernel(tmp_path / "k"))
+    os.utime(path / "Makefile", (0, 0))  # git would like to refresh its index now
+    before = {p: p.stat().st_mtime_ns for p in path.rglob("*")}
+    tree.inspect(path)
+    assert {p: p.stat().st_mtime_ns for p in path.rglob("*")} == before
+
+
+def test_inspect_inside_a_hook_reads_the_tree_it_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, other = committed(kernel(tmp_path / "k")), committed(kernel(tmp_path / "other"))
+    git(other, "commit", "-q", "--allow-empty", "-m", "more")
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    assert tree.inspect(path).commit == git(path, "rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize(
+    ("make", "message", "hint"),
+    [
+        (lambda _: None, "does not exist", "tree prepare"),
+        (lambda p: p.write_text(""), "is not a directory", "tree prepare"),
+        (lambda p: p.mkdir(), "is not a kernel tree", "a Kconfig"),
+        (lambda p: kernel(p, "all:\n"), "is not a kernel tree", "a Kconfig"),
+        (lambda p: kernel(p, kunit=False), "6.12.117 without tools/testing/kunit", "5.5"),
+    ],
+)
+def test_wrong_directories(
+    tmp_path: Path, make: Callable[[Path], object], message: str, hint: str
+) -> None:
+    make(tmp_path / "k")
+    with pytest.raises(UserError, match=message) as caught:
+        tree.resolve(tmp_path / "k")
+    assert hint in (caught.value.hint or "")
+
+
+def test_a_directory_inside_a_kernel_names_its_tree(tmp_path: Path) -> None:
+    path = kernel(tmp_path / "k")
+    with pytest.raises(UserError) as caught:
+        tree.resolve(path / "mm")
+    assert caught.value.hint == f"its kernel tree is {path}"
+
+
+def test_a_broken_git_directory_is_said(tmp_path: Path) -> None:
+    path = kernel(tmp_path / "k")
+    (path / ".git").write_text("gitdir: nowhere\n")
+    with pytest.raises(UserError, match=r"\.git|git cannot read"):
+        tree.inspect(path)
+
+
+def test_a_machine_without_git_is_said(tmp_path: Path) -> None:
+    path = committed(kernel(tmp_path / "k"))
+    bare = tmp_path / "bin"
+    bare.mkdir()
+    code = (
+        "import sys; from pathlib import Path; from mermapctl import tree, errors\n"
+        "try: tree.inspect(Path(sys.argv[1]))\n"
+        "except errors.HarnessError as e: print(e.message, '|', e.hint, '|', int(e.exit))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)],
+        env={"PATH": str(bare)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "there is no git" in done.stdout
+    assert "install git" in done.stdout
+    assert done.stdout.endswith("| 3\n")
+
+
+def test_resolve_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--tree, MERMAPCTL_TREE, the current directory's git top level, the tree prepared last."""
+    option, variable, prepared = (kernel(tmp_path / n) for n in ("option", "variable", "prepared"))
+    here = committed(kernel(tmp_path / "here"))
+
+    with pytest.raises(UserError, match="no kernel tree") as caught:
+        tree.resolve(None)
+    for way in ("--tree", "MERMAPCTL_TREE", "git tree", "tree prepare"):
+        assert way in (caught.value.hint or "")
+
+    tree.remember(prepared)
+    assert tree.resolve(None) == prepared
+    monkeypatch.chdir(here / "mm")
+    assert tree.resolve(None) == here
+    monkeypatch.setenv("MERMAPCTL_TREE", str(variable))
+    assert tree.resolve(None) == variable
+    assert tree.resolve(option) == option
+
+
+def test_resolve_takes_no_kernel_without_git_from_the_current_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(kernel(tmp_path / "k"))
+    with pytest.raises(UserError, match="no kernel tree"):
+        tree.resolve(None)
+
+
+def test_resolve_follows_links(tmp_path: Path) -> None:
+    path = kernel(tmp_path / "k")
+    (tmp_path / "link").symlink_to(path)
+    assert tree.resolve(tmp_path / "link") == path
+
+
+def test_resolve_names_the_origin_of_a_wrong_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree.remember(tmp_path / "gone")
+    with pytest.raises(UserError, match=r"tree prepare` made last: .*gone does not exist"):
+        tree.resolve(None)
+    monkeypatch.setenv("MERMAPCTL_TREE", str(tmp_path / "typo"))
+    with pytest.raises(UserError, match=r"^MERMAPCTL_TREE: .*typo does not exist"):
+        tree.resolve(None)
