@@ -82,9 +82,10 @@ def prose(text: str, *, limit: int = 600) -> str:
             shown += words
             continue
         phrase = " ".join(words)
+        head = "(" if phrase.startswith("(") and ")" not in phrase else ""
         end = re.search(r"[.,;:]*$", phrase)
-        tail = end.group() if end and 0 < end.start() < len(phrase) else ""
-        shown.append(code(phrase.removesuffix(tail), limit=limit) + tail)
+        tail = end.group() if end and len(head) < end.start() < len(phrase) else ""
+        shown.append(head + code(phrase.removeprefix(head).removesuffix(tail), limit=limit) + tail)
     return " ".join(shown) or "—"
 
 

@@ -70,6 +70,8 @@ def ascii_line(text: str, *, limit: int = 400) -> str:
             out.append(f"\\x{code - 0xDC00:02x}")
         elif code < 0x7F:
             out.append(char)
+        elif code == 0x7F:
+            out.append("^?")
         else:
             out.append(char.encode("ascii", "backslashreplace").decode("ascii"))
     return "".join(out)
