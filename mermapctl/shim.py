@@ -29,11 +29,11 @@ while [ "$n" -gt 0 ]; do
     argument=$1
     shift
     n=$((n - 1))
-    if [ "$argument" = -accel ]; then
+    if [ "$argument" != -accel ]; then
+        set -- "$@" "$argument"
+    elif [ "$n" -gt 0 ]; then
         shift
         n=$((n - 1))
-    else
-        set -- "$@" "$argument"
     fi
 done
 """

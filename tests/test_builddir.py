@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-only
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mermapctl import builddir
+from mermapctl.errors import HarnessError, UserError
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from mermapctl import builddir
+with builddir.locked(Path(sys.argv[1]), "mermapctl run --other", wait=True, waiting=print):
+    print("held", flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+
+
+def hold(directory: Path, seconds: float) -> subprocess.Popen[str]:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(directory), str(seconds)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    return holder
+
+
+def test_trees_of_one_name_do_not_share_a_directory() -> None:
+    here = builddir.locate(Path("/a/linux"), "x86_64", "base")
+    there = builddir.locate(Path("/b/linux"), "x86_64", "base")
+    assert here != there
+    assert here.parts[-2:] == ("x86_64", "base")
+    assert here.parts[-3].startswith("linux-")
+
+
+def test_no_name_leaves_the_cache() -> None:
+    path = builddir.locate(Path("/a/linux"), "../..", "kasan+smp/../../x")
+    assert path.parts[-2:] == ("..-..", "kasan+smp-..-..-x")
+
+
+def test_a_second_user_waits_and_is_told_for_whom(tmp_path: Path) -> None:
+    directory = tmp_path / "build"
+    told: list[str] = []
+    with (
+        hold(directory, 0.7) as holder,
+        builddir.locked(directory, "mine", wait=True, waiting=told.append),
+    ):
+        assert holder.wait(5) == 0
+    assert len(told) == 1
+    assert f"process {holder.pid} (mermapctl run --other)" in told[0]
+
+
+def test_no_wait_fails_at_once_and_names_the_holder(tmp_path: Path) -> None:
+    directory = tmp_path / "build"
+    with hold(directory, 30) as holder:
+        began = time.monotonic()
+        with (
+            pytest.raises(UserError, match=f"in use by process {holder.pid}"),
+            builddir.locked(directory, "mine", wait=False, waiting=pytest.fail),
+        ):
+            pytest.fail("two hold one lock")
+        assert time.monotonic() - began < 1
+        holder.kill()
+    with builddir.locked(directory, "mine", wait=False, waiting=pytest.fail):
+        pass  # the lock of a killed holder is gone with it
+
+
+def test_a_cache_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with (
+        pytest.raises(HarnessError, match="cannot make the build directory"),
+        builddir.locked(blocked / "build", "mine", wait=True, waiting=pytest.fail),
+    ):
+        pytest.fail("locked nothing")
+
+
+def test_objects_are_counted_in_makes_own_words(tmp_path: Path) -> None:
+    log = (
+        b"  SYNC    include/config/auto.conf\n  CC      mm/mermap.o\n  CC [M]  mm/x.o\n"
+        b"  AS      arch/x86/entry.o\n  AR      mm/built-in.a\n  HOSTCC  scripts/x.o\n"
+        b"mm/a.c:3: warning: CC of a kind\n"
+    )
+    assert builddir.objects_in(log) == 4
+    assert builddir.expected_objects(tmp_path) is None
+    builddir.remember_objects(tmp_path, 1175)
+    builddir.remember_objects(tmp_path, 3)
+    assert builddir.expected_objects(tmp_path) == 1175

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-only
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mermapctl import kunit, target
+from mermapctl.errors import UserError
+
+
+def job(tree: Path) -> kunit.Job:
+    return kunit.Job(
+        tree=tree,
+        build_dir=Path("/b d"),
+        kunitconfig=Path("/k"),
+        target=target.find(tree, "x86_64"),
+        jobs=3,
+        cross_compile="x-",
+        make_options=("V=1",),
+    )
+
+
+def test_the_three_command_lines(fake_tree: Path) -> None:
+    here = job(fake_tree)
+    script = str(fake_tree / "tools/testing/kunit/kunit.py")
+    common = ["--build_dir=/b d", "--kunitconfig=/k", "--arch=x86_64", "--cross_compile=x-"]
+    can = kunit.capabilities(fake_tree)
+    boot = kunit.Boot("mermap", ("pti=on", "x=y z"), ("-cpu", "Haswell", "-smp", "2"), 330)
+    assert kunit.config(here) == [script, "config", *common, "--make_options=V=1"]
+    assert kunit.build(here) == [script, "build", *common, "--jobs=3", "--make_options=V=1"]
+    assert kunit.boot(here, boot, can) == [
+        script,
+        "exec",
+        *common,
+        "--raw_output=all",
+        "--timeout=330",
+        "--kernel_args=pti=on",
+        "--kernel_args=x=y z",
+        "--qemu_args=-cpu Haswell -smp 2",
+        "mermap",
+    ]
+
+
+def test_an_older_kunit_py_is_found_out(fake_tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_OLDER_TREE", "1")
+    can = kunit.capabilities(fake_tree)
+    assert can.has("exec", "--kernel_args")
+    assert not can.has("exec", "--qemu_args")
+    plain = kunit.Boot("mermap", (), (), 330)
+    assert kunit.boot(job(fake_tree), plain, can)[-1] == "mermap"
+    with pytest.raises(UserError, match="has no --qemu_args"):
+        kunit.boot(job(fake_tree), kunit.Boot("mermap", (), ("-smp", "2"), 330), can)
+
+
+def test_asking_writes_nothing_into_the_tree(fake_tree: Path) -> None:
+    before = sorted(fake_tree.rglob("*"))
+    kunit.capabilities(fake_tree)
+    assert sorted(fake_tree.rglob("*")) == before
+
+
+def test_a_kunit_py_that_does_not_run_is_a_users_error(fake_tree: Path) -> None:
+    (fake_tree / kunit.SCRIPT).write_text("raise ImportError('kunit_config')\n")
+    with pytest.raises(UserError, match="does not run: ImportError: kunit_config"):
+        kunit.capabilities(fake_tree)
+    (fake_tree / kunit.SCRIPT).unlink()
+    with pytest.raises(UserError, match=r"has no tools/testing/kunit/kunit\.py"):
+        kunit.capabilities(fake_tree)
+
+
+def test_options_are_read_from_help() -> None:
+    text = "usage: [--build_dir DIR] [--raw_output [{all,kunit}]]\n  --arch A  not-an--option"
+    assert kunit.options_in(text) == {"--build_dir", "--raw_output", "--arch"}
