@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mermapctl import __version__
-from mermapctl.diagnosis import Finding, Flush, Reason, Verdict
-from mermapctl.errors import HarnessError
+from mermapctl.diagnosis import Boot, Finding, Flush, Reason, Verdict
+from mermapctl.errors import Exit, HarnessError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,7 +119,8 @@ class Cell:
 
     `cpu`, `smp`, `kernel_args` are what the guest was booted with, defaults included;
     `notes` are one-sentence facts (such as "KVM cannot run this kernel; repeated under TCG").
-    `detail` explains `reason` (the line that says so).
+    `detail` explains `reason` (the line that says so). `boot`, `suite` (the glob of suites asked
+    for) and `allow_splats` are what the judge was told besides the console, to judge it again.
     """
 
     target: str | None
@@ -141,6 +142,9 @@ class Cell:
     notes: tuple[str, ...] = ()
     reproduce: tuple[str, ...] = ()
     artifacts: Artifacts = field(default_factory=Artifacts)
+    boot: Boot | None = None
+    suite: str | None = None
+    allow_splats: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,3 +334,17 @@ def verdict_of(cells: Sequence[Cell]) -> Verdict:
     if Verdict.FAILED in verdicts:
         return Verdict.FAILED
     return Verdict.PASSED if verdicts == {Verdict.PASSED} else Verdict.NO_VERDICT
+
+
+def exit_of(record: RunRecord, *, bisect: bool = False) -> Exit:
+    """The exit code of `run`; `bisect` turns "no verdict" into what `git bisect run` skips."""
+    if record.run.state is State.INTERRUPTED:
+        return Exit.INTERRUPTED
+    code = exit_of_verdict(record.verdict)
+    return Exit.BISECT_SKIP if bisect and code is Exit.NO_VERDICT else code
+
+
+def exit_of_verdict(verdict: Verdict) -> Exit:
+    """0 passed, 1 failed, 3 no verdict."""
+    codes = {Verdict.PASSED: Exit.PASSED, Verdict.FAILED: Exit.FAILED}
+    return codes.get(verdict, Exit.NO_VERDICT)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,6 +24,7 @@ from mermapctl.record import (
     still_running,
     to_json,
 )
+from mermapctl.store_folder import RunFolder, cell_slug, console_lines, moved, size_of
 from mermapctl.store_index import Damaged, Index
 from mermapctl.store_rows import Filters, RunSummary
 
@@ -31,35 +32,9 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable
 
+__all__ = ["Filters", "RunFolder", "RunSummary", "Store", "cell_slug", "console_lines"]
+
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class RunFolder:
-    """Where one run keeps its record and its artifacts."""
-
-    id: str
-    path: Path
-
-    @property
-    def record(self) -> Path:
-        """The record's file."""
-        return self.path / "record.json"
-
-    def cell_dir(self, slug: str) -> Path:
-        """The folder of one cell's artifacts, made if need be; `slug` from `cell_slug`."""
-        directory = self.path / "cells" / slug
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise atomic.cannot_write(directory, error) from error
-        return directory
-
-
-def cell_slug(target: str | None, variant: str | None, commit: str | None = None) -> str:
-    """A folder name for a cell, such as ``x86_64-base`` or ``x86_64-kasan-1f2e3d4c5b6a``."""
-    words = [target or "unknown", variant or "unknown", (commit or "")[:12]]
-    return re.sub(r"[^A-Za-z0-9_.+-]", "_", "-".join(word for word in words if word)).lstrip(".")
 
 
 class Store:
@@ -108,7 +83,6 @@ class Store:
 
     def save(self, record: RunRecord) -> None:
         """Replace the record of a run that goes on."""
-        record = _stamped(record)
         atomic.write(self.folder(record.run.id).record, to_json(record))
 
     def finish(self, record: RunRecord) -> RunRecord:
@@ -158,13 +132,13 @@ class Store:
 
     def read(self, run_id: str) -> RunRecord:
         """The record of one run; a killed run comes back as interrupted."""
-        path = self.folder(run_id).record
-        record = _load(path)
+        folder = self.folder(run_id)
+        record = _load(folder.record)
         if record.run.state is State.RUNNING and not still_running(record.run):
-            record = _load(path)  # it may have ended well between our two looks
+            record = _load(folder.record)  # it may have ended well between our two looks
             if record.run.state is State.RUNNING:
-                return replace(record, run=replace(record.run, state=State.INTERRUPTED))
-        return record
+                record = replace(record, run=replace(record.run, state=State.INTERRUPTED))
+        return moved(record, folder.path)
 
     def resolve(self, key: str | None = None) -> str:
         """The run id for `latest`, `latest~N`, a whole id, or the start or end of just one.
@@ -320,15 +294,3 @@ def _modified(path: Path) -> int | None:
         return path.stat().st_mtime_ns
     except OSError:
         return None
-
-
-def size_of(directory: Path) -> int:
-    """The bytes on disk below `directory`."""
-    total = 0
-    for parent, _, names in os.walk(directory):
-        for name in names:
-            try:
-                total += (Path(parent) / name).lstat().st_blocks * 512
-            except OSError:
-                continue
-    return total

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import TextIO
 
     from mermapctl.record import Cell, RunRecord
 
@@ -37,3 +39,27 @@ def renderer(name: str) -> Renderer:
     """The renderer of one format of RENDERERS."""
     render: Renderer = importlib.import_module(RENDERERS[name]).render
     return render
+
+
+def print_record(
+    record: RunRecord,
+    form: str = "table",
+    stream: TextIO | None = None,
+    *,
+    console: Callable[[Cell], Iterable[str]] | None = None,
+    full: bool = False,
+) -> None:
+    """Print a record in one of RENDERERS' formats, documents as UTF-8 whatever the locale."""
+    out = stream or sys.stdout
+    if form == "table":
+        show = importlib.import_module(RENDERERS[form]).show
+        show(record, out, console=console, full=full)
+        return
+    document = renderer(form)(record, console=console)
+    out.flush()
+    binary = getattr(out, "buffer", None)
+    if binary is None:
+        out.write(document)
+    else:
+        binary.write(document.encode("utf-8", "replace"))
+        binary.flush()
