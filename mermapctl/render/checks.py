@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""RunRecord -> what `b4 review` takes from a check command: a JSON array on standard output.
+
+b4 keeps one result for each tool and message, knows pass, warn and fail (any other word is a fail),
+and shows a `details` text that is itself a JSON list as a list of marks. Source: b4 0.16, its
+review.checks; use it with ``git config b4.review-series-check-cmd``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mermapctl.diagnosis import Severity, Verdict
+from mermapctl.render.account import account, counts, evidence, kernel, label, why
+from mermapctl.render.visible import cut, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from mermapctl.diagnosis import Finding
+    from mermapctl.record import Cell, RunRecord
+
+TOOL = "mermap"
+_STATUS = {Verdict.PASSED: "pass", Verdict.FAILED: "fail", Verdict.NO_VERDICT: "warn"}
+_SEVERITY = {Severity.ERROR: "fail", Severity.WARNING: "warn", Severity.NOTE: "pass"}
+
+
+class Result(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One result; `details` is the JSON of a list of Mark."""
+
+    tool: str
+    status: str
+    summary: str
+    url: str = ""
+    details: str = ""
+
+
+class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of the details: the mark's colour, a context, a word, a sentence."""
+
+    status: str
+    context: str
+    state: str
+    description: str
+
+
+def render(
+    record: RunRecord,
+    *,
+    console: Callable[[Cell], Iterable[str]] | None = None,  # noqa: ARG001 - one signature for all
+    url: str = "",
+) -> str:
+    """One result for the run; `url` is where a reviewer finds the whole report."""
+    marks = [mark for cell in record.cells for mark in _marks(cell, record)]
+    result = Result(
+        tool=TOOL,
+        status=_STATUS[record.verdict],
+        summary=one_line(_summary(record)),
+        url=url,
+        details=msgspec.json.encode(marks).decode("utf-8"),
+    )
+    return msgspec.json.format(msgspec.json.encode([result]), indent=1).decode("utf-8") + "\n"
+
+
+def _summary(record: RunRecord) -> str:
+    where = kernel(record)
+    if record.verdict is Verdict.PASSED:
+        rows = [row for cell in record.cells for row in account(cell).rows]
+        cells = f" in {len(record.cells)} cells" if len(record.cells) > 1 else ""
+        return f"{counts(rows)}{cells}, {where}"
+    if record.verdict is Verdict.NO_VERDICT:
+        cell = next((c for c in record.cells if c.verdict is Verdict.NO_VERDICT), None)
+        return f"no verdict: {why(cell) if cell else 'no cell ran'}, {where}"
+    bad = [cell for cell in record.cells if cell.verdict is Verdict.FAILED]
+    errors = [f for cell in bad for f in cell.findings if f.severity is Severity.ERROR]
+    codes = ", ".join(dict.fromkeys(f.code for f in errors)) or "tests failed"
+    cells = f" in {len(bad)} of {len(record.cells)} cells" if len(record.cells) > 1 else ""
+    return f"{cut(codes, 200)}{cells}, {where}"
+
+
+def _marks(cell: Cell, record: RunRecord) -> Iterator[Mark]:
+    """A line for the cell, and one for each finding."""
+    name = label(cell, record)
+    told = account(cell)
+    verdict = cell.verdict
+    said = why(cell) if verdict is Verdict.NO_VERDICT else counts(told.rows)
+    yield Mark(_STATUS[verdict], name, str(verdict), one_line(said))
+    for finding in cell.findings:
+        status = _SEVERITY[finding.severity]
+        if status == "fail" and verdict is not Verdict.FAILED:
+            status = "warn"  # no verdict is never a failure
+        context = f"{name} {finding.test}" if finding.test else name
+        yield Mark(status, one_line(context, limit=160), one_line(finding.code), _said(finding))
+
+
+def _said(finding: Finding) -> str:
+    parts = [finding.summary]
+    parts += [evidence(finding)] if finding.evidence else []
+    parts += [f"at {finding.where}"] if finding.where else []
+    parts += [finding.advice] if finding.advice else []
+    return one_line("; ".join(one_line(part).rstrip(".") for part in parts), limit=1000) + "."

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""RunRecord -> a mail of plain ASCII in 72 columns: a Tested-by reply, or a bug report.
+
+Text from the kernel is indented, so that no line of it is a trailer, a patch or a mailbox's "From".
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import textwrap
+from typing import TYPE_CHECKING
+
+from mermapctl.diagnosis import Finding, Severity, Verdict
+from mermapctl.ktap import Status
+from mermapctl.render.account import (
+    BAD,
+    Account,
+    Row,
+    account,
+    block,
+    counts,
+    evidence,
+    kernel,
+    label,
+    verdict_word,
+    why,
+)
+from mermapctl.render.visible import ascii_line, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from mermapctl.record import Cell, RunRecord
+
+WIDTH = 72
+_BLOCK_LINES = 40  # console lines quoted for one test
+_BLOCKS = 8  # tests quoted of one cell
+_COMMAND_LIMIT = 2000
+
+
+def render(
+    record: RunRecord,
+    *,
+    console: Callable[[Cell], Iterable[str]] | None = None,  # noqa: ARG001 - one signature for all
+    tester: str | None = None,
+) -> str:
+    """Subject, an empty line, the body; `tester` is "Name <address>" for the trailer.
+
+    No line is longer than WIDTH, but for a word that cannot be broken inside a command.
+    """
+    lines = [f"Subject: {_subject(record)}"[:WIDTH].rstrip(), "", *_opening(record), ""]
+    lines += [*_environment(record), ""]
+    lines += _matrix(record)
+    for cell in record.cells:
+        lines += _cell(cell, record)
+    lines += _reproduce(record)
+    if record.verdict is Verdict.PASSED and not record.tree.dirty:
+        name = _flat(tester) if tester else "[your name] <[your address]>"
+        lines.append(f"Tested-by: {name}"[: WIDTH * 2])
+    elif record.verdict is Verdict.FAILED:
+        lines.append(f"Found with {record.tool.name} {record.tool.version}.")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _flat(text: str, limit: int = 400) -> str:
+    return ascii_line(text, limit=limit).strip()
+
+
+def _wrap(text: str, first: str = "", rest: str | None = None) -> list[str]:
+    """One paragraph; long words are broken, since the column limit is the stronger promise."""
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=first if rest is None else rest,
+        break_on_hyphens=False,
+    ) or [first.rstrip()]
+
+
+def _subject(record: RunRecord) -> str:
+    """What a maintainer sees in a list of mails: the worst finding, or what passed."""
+    where = f"on {record.tree.kernel}" if record.tree.kernel else "in a console log"
+    findings = [f for cell in record.cells for f in cell.findings if f.severity is Severity.ERROR]
+    if record.verdict is Verdict.FAILED:
+        codes = list(dict.fromkeys(f.code for f in findings)) or ["tests failed"]
+        more = f" (+{len(codes) - 1})" if len(codes) > 1 else ""
+        return _flat(f"[BUG] mermap: {codes[0]}{more} {where}")
+    if record.verdict is Verdict.NO_VERDICT:
+        reason = next((c.reason for c in record.cells if c.reason), None) or "no verdict"
+        return _flat(f"mermap: no verdict {where}: {reason}")
+    cells = len(record.cells)
+    return _flat(f"mermap: KUnit suite passed {where}" + f", {cells} cells" * (cells > 1))
+
+
+def _opening(record: RunRecord) -> list[str]:
+    rows = [row for cell in record.cells for row in account(cell).rows]
+    total = len(record.cells)
+    bad = sum(cell.verdict is record.verdict for cell in record.cells)
+    cells = f" in {bad} of {total} configurations" if total > 1 else ""
+    if record.verdict is Verdict.PASSED:
+        quiet = not any(cell.findings for cell in record.cells)
+        end = "without a complaint" if quiet else "with the remarks below"
+        return _wrap(f"The mermap KUnit suite passed{cells}, {end}: {counts(rows)}.")
+    if record.verdict is Verdict.NO_VERDICT:
+        return [
+            *_wrap(f"No verdict on the mermap{cells}: its suite could not be judged."),
+            "This is no failure of the mermap.",
+        ]
+    return _wrap(f"The mermap KUnit suite fails{cells}: {counts(rows)}.")
+
+
+def _environment(record: RunRecord) -> Iterator[str]:
+    """What was tested, and where."""
+    host = record.run.host
+    shared = record.cells[0] if len(record.cells) == 1 else None
+    facts = {
+        "kernel": kernel(record),
+        "commit": record.tree.commit,
+        "boot": " ".join(shared.kernel_args) if shared else None,
+        "machine": _machine(shared) if shared else None,
+        "built by": host.compiler if host else None,
+        "emulator": host.qemu if host else None,
+        "date": record.run.started,
+    }
+    for name, value in facts.items():
+        if value:
+            yield from _wrap(_flat(value), f"  {name + ':':<10} ", " " * 13)
+
+
+def _machine(cell: Cell) -> str:
+    smp = f"{cell.smp} CPU{'s' * (cell.smp != 1)}" if cell.smp else None
+    return ", ".join(x for x in (label(cell), cell.cpu, smp, cell.accelerator) if x)
+
+
+def _matrix(record: RunRecord) -> Iterator[str]:
+    """A line a cell; the tests of the only cell otherwise."""
+    if len(record.cells) == 1:
+        rows = account(record.cells[0]).rows
+        width = min(max((len(_flat(row.name)) for row in rows), default=0), 46)
+        for row in rows:
+            yield f"  {_flat(row.name)[:width]:<{width}}  {_state(row)}"[:WIDTH]
+        if rows:
+            yield ""
+        return
+    width = min(max(len(_flat(label(cell, record))) for cell in record.cells), 34)
+    for cell in record.cells:
+        word = verdict_word(cell.verdict).lower()
+        told = counts(account(cell).rows)
+        head = f"  {_flat(label(cell, record))[:width]:<{width}}  {word:<10}  "
+        yield from _wrap(told, head, " " * len(head))
+    yield ""
+
+
+def _state(row: Row) -> str:
+    if row.bad and row.test.status not in BAD:
+        return f"passed, but {_flat(row.errors[0].code)}"
+    if row.test.status is Status.SKIPPED and row.test.reason:
+        return f"skipped ({_flat(row.test.reason)})"
+    return str(row.test.status)
+
+
+def _cell(cell: Cell, record: RunRecord) -> Iterator[str]:
+    """Reason, findings, quoted console and flushes of a cell with something to say."""
+    several = len(record.cells) > 1
+    if cell.verdict is Verdict.PASSED and not cell.findings:
+        return
+    if several:
+        # not "---", where git would see the end of a message or a patch
+        yield f"== {_flat(label(cell, record), 60)} "[:WIDTH].ljust(WIDTH, "=")
+        yield ""
+    if cell.verdict is Verdict.NO_VERDICT:
+        yield from (*_wrap(f"No verdict: {_flat(why(cell))}", "", "  "), "")
+    for symbol in cell.missing:
+        got = symbol.resolved or "nothing"
+        text = f"CONFIG_{symbol.symbol}={symbol.requested} became {got}. {symbol.why or ''}"
+        yield from (*_wrap(_flat(text), "", "  "), "")
+    for finding in cell.findings:
+        yield from _finding(finding)
+    yield from _blocks(account(cell))
+    if cell.flushes and cell.verdict is Verdict.FAILED:
+        yield f"  {'TLB flushes':<24} {'expected':>8} {'counted':>8} {'observed':>8} {'gets':>8}"
+        for row in cell.flushes:
+            numbers = (row.expected, row.counted, row.observed, row.allocations)
+            shown = " ".join(f"{'-' if n is None else n:>8}" for n in numbers)
+            yield f"  {_flat(row.test)[:24]:<24} {shown}"
+        yield ""
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    test = f" ({finding.test})" if finding.test else ""
+    mild = "" if finding.severity is Severity.ERROR else f"{finding.severity}: "
+    yield from _wrap(_flat(f"{mild}{finding.code}{test}: {finding.summary}"), "* ", "  ")
+    if finding.evidence:
+        yield from _wrap(_flat(f"evidence: {evidence(finding)}"), "    ", "      ")
+    if finding.where:
+        yield from _wrap(_flat(f"where: {finding.where}"), "    ", "      ")
+    if finding.advice:
+        yield from _wrap(_flat(f"next: {finding.advice}"), "    ", "      ")
+    for text in finding.consequences[:_BLOCKS]:
+        yield from _wrap(_flat(f"follows: {text}"), "    ", "      ")
+    yield ""
+
+
+def _blocks(told: Account) -> Iterator[str]:
+    """The failing tests' own words."""
+    for row in [row for row in told.rows if row.bad][:_BLOCKS]:
+        blocks = [block(failure, row.path[-1]) for failure in row.test.failures]
+        blocks += ["\n".join(splat.excerpt or (splat.title,)) for splat in row.splats]
+        lines = visible("\n".join(blocks)).split("\n") if blocks else []
+        for line in lines[:_BLOCK_LINES]:
+            inner = re.match(r" *", line)
+            indent = " " * (2 + min(len(inner.group()) if inner else 0, 20))
+            yield from _wrap(_flat(line), indent, indent + "    ")
+        if len(lines) > _BLOCK_LINES:
+            yield f"  [{len(lines) - _BLOCK_LINES} more lines]"
+        if lines:
+            yield ""
+
+
+def _reproduce(record: RunRecord) -> Iterator[str]:
+    """The commands, as a shell takes them; those of failing cells first, each once."""
+    cells = sorted(record.cells, key=lambda cell: cell.verdict is Verdict.PASSED)
+    if record.verdict is not Verdict.PASSED:
+        cells = [cell for cell in cells if cell.verdict is not Verdict.PASSED]
+    commands = list(dict.fromkeys(line for cell in cells for line in cell.reproduce))
+    if not commands:
+        return
+    yield from ("To reproduce:", "")
+    for command in commands:
+        yield from _command(command)
+    yield ""
+
+
+def _command(command: str) -> Iterator[str]:
+    r"""One command, broken between its words with a backslash; each word whole."""
+    words = _words(ascii_line(command, limit=_COMMAND_LIMIT))
+    line = "  "
+    for n, word in enumerate(words):
+        room = WIDTH - (2 if n < len(words) - 1 else 0)
+        joined = f"{line}{'' if line.isspace() else ' '}{word}"
+        if len(joined) > room and not line.isspace():
+            yield f"{line} \\"
+            joined = f"      {word}"
+        line = joined
+    yield line
+
+
+def _words(command: str) -> list[str]:
+    """The command's words with their quotes; a text that no shell would take, at its blanks."""
+    try:
+        lexer = shlex.shlex(command, posix=False, punctuation_chars=False)
+        lexer.whitespace_split = True
+        lexer.commenters = ""
+        return list(lexer) or [""]
+    except ValueError:
+        return command.split() or [""]

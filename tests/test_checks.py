@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The checks format, run and read by b4's own review code."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from email.message import EmailMessage
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+import sample_records as samples
+from b4.review import checks as review
+from hostile import TEXTS, Console, infect
+
+from mermapctl.diagnosis import Reason
+from mermapctl.record import RunRecord, to_json
+from mermapctl.render import checks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FROM_RECORD = """
+import sys
+from pathlib import Path
+from mermapctl.record import from_json
+from mermapctl.render import checks
+sys.stdout.write(checks.render(from_json(Path(sys.argv[1]).read_bytes())))
+"""
+
+
+@pytest.fixture
+def message() -> tuple[str, EmailMessage]:
+    cover = EmailMessage()
+    cover["Subject"] = "[PATCH 0/4] mm: a mermap"
+    cover["Message-Id"] = "<x@example.org>"
+    cover.set_content("text")
+    return "x@example.org", cover
+
+
+def by_b4(record: RunRecord, folder: Path, message: tuple[str, EmailMessage]) -> dict[str, str]:
+    """What b4 makes of a check command that prints our text, and keeps in its cache."""
+    stored, script = folder / "record.json", folder / "check.py"
+    stored.write_bytes(to_json(record))
+    script.write_text(FROM_RECORD)
+    command = shlex.join([sys.executable, str(script), str(stored)])
+    results = review.run_series_checks(message, [command], str(folder))
+    database = review.get_db()
+    review.store_results(database, message[0], results)
+    kept = review.get_cached_results(database, [message[0]])[message[0]]
+    database.close()
+    assert kept == results
+    (result,) = results
+    return result
+
+
+@pytest.mark.parametrize(
+    ("record", "status", "summary"),
+    [
+        (samples.passed(), "pass", "4 passed, Linux 7.3.4 (v7.3-1204-gfcf46f19ecac)"),
+        (samples.failed(), "fail", "missing-flush, Linux 7.3.4 (v7.3-1204-gfcf46f19ecac)"),
+        (samples.multi_cell(), "fail", "missing-flush, kernel-warning, global-mapping-refused,"),
+        *[
+            (samples.no_verdict(r), "warn", f"no verdict: {r.replace('-', ' ')}: Kernel panic")
+            for r in Reason
+        ],
+    ],
+)
+def test_b4_reads_it(
+    record: RunRecord,
+    status: str,
+    summary: str,
+    tmp_path: Path,
+    message: tuple[str, EmailMessage],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    result = by_b4(record, tmp_path, message)
+    assert (result["tool"], result["status"]) == ("mermap", status)
+    assert result["summary"].startswith(summary)
+
+
+def marks(record: RunRecord, **how: Any) -> list[dict[str, str]]:
+    (result,) = json.loads(checks.render(record, **how))
+    assert set(result) <= {"tool", "status", "summary", "url", "details"}
+    assert all(isinstance(value, str) for value in result.values())
+    return cast("list[dict[str, str]]", json.loads(result["details"]))
+
+
+def test_each_cell_and_finding_is_a_line_of_the_details() -> None:
+    lines = [(m["status"], m["context"], m["state"]) for m in marks(samples.multi_cell())]
+    assert lines[:5] == [
+        ("pass", "x86_64/base", "passed"),
+        ("fail", "x86_64/smp", "failed"),
+        ("fail", "x86_64/smp test_tlb_flushed", "missing-flush"),
+        ("fail", "x86_64/debug", "failed"),
+        ("fail", "x86_64/debug test_basic_alloc", "kernel-warning"),
+    ]
+    assert ("warn", "x86_64/cut test_size", "idle-flush") in lines
+    assert lines[-2:] == [("warn", "x86_64/rt", "no-verdict"), ("warn", "x86_64/rt", "boot-failed")]
+
+
+def test_the_url_is_handed_on() -> None:
+    (result,) = json.loads(checks.render(samples.passed(), url="https://example.org/1"))
+    assert result["url"] == "https://example.org/1"
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_what_a_kernel_prints_is_text(
+    name: str, tmp_path: Path, message: tuple[str, EmailMessage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = infect(samples.multi_cell(), TEXTS[name])
+    (result,) = json.loads(checks.render(record, console=Console(TEXTS[name])))
+    assert result["status"] == "fail"
+    assert len(marks(record)) == len(marks(samples.multi_cell()))
+    assert all(char.isprintable() for char in result["summary"])
+    assert len(result["details"]) < 100_000
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    database = review.get_db()
+    review.store_results(database, message[0], [result])  # SQLite takes no lone surrogate
+    database.close()
