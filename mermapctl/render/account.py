@@ -112,6 +112,17 @@ def _cause(findings: tuple[Finding, ...], name: str) -> Finding | None:
     return next((f for f in findings if any(name in text for text in f.consequences)), None)
 
 
+def marks(cell: Cell) -> set[int]:
+    """The console lines of a cell's findings, splats, failures and bad tests."""
+    lines = {finding.console_line for finding in cell.findings}
+    lines |= {splat.line for splat in cell.splats}
+    for row in account(cell).rows:
+        lines |= {failure.console_line for failure in row.test.failures}
+        if row.bad:
+            lines.add(row.test.console_line)
+    return {line for line in lines if line is not None}
+
+
 def parts(cell: Cell, record: RunRecord | None = None) -> list[str]:
     """Target and variant; the short commit in front where the run has several commits."""
     names = [cell.target or "unknown target", cell.variant or "unknown variant"]

@@ -19,13 +19,13 @@ from xml.etree import ElementTree as ET
 from mermapctl.diagnosis import Finding, Severity, Verdict
 from mermapctl.ktap import Status
 from mermapctl.render.account import (
-    Account,
     Row,
     account,
     block,
     evidence,
     kernel,
     label,
+    marks,
     parts,
     why,
 )
@@ -259,18 +259,6 @@ def _output(cell: Cell, lines: Iterable[str]) -> str:
             break
         shown.append(text)
     return "\n".join(shown)
-
-
-def marks(cell: Cell) -> set[int]:
-    """The console lines of a cell's findings, splats and failures."""
-    told: Account = account(cell)
-    lines = {finding.console_line for finding in cell.findings}
-    lines |= {splat.line for splat in cell.splats}
-    for row in told.rows:
-        lines |= {failure.console_line for failure in row.test.failures}
-        if row.bad:
-            lines.add(row.test.console_line)
-    return {line for line in lines if line is not None}
 
 
 def _file(where: str | None) -> str | None:
