@@ -19,7 +19,7 @@ RENDERERS = {
     "junit": "mermapctl.render.junit_xml",
     "html": "mermapctl.render.html_page",
     "markdown": "mermapctl.render.markdown",
-    "email": "mermapctl.render.email",
+    "email": "mermapctl.render.mail",
     "kcidb": "mermapctl.render.kcidb",
     "checks": "mermapctl.render.checks",
 }
