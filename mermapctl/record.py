@@ -17,6 +17,7 @@ import msgspec
 from mermapctl import __version__
 from mermapctl.diagnosis import Boot, Finding, Flush, Reason, Verdict
 from mermapctl.errors import Exit, HarnessError
+from mermapctl.fragment import MissingSymbol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,16 +102,6 @@ class Artifacts:
     kunitconfig: str | None = None
     build_log: str | None = None
     directory: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MissingSymbol:
-    """A symbol that the tree's olddefconfig did not give as requested."""
-
-    symbol: str
-    requested: str
-    resolved: str | None
-    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from mermapctl.accelerator import Accel
 from mermapctl.diagnosis import Boot, Ended, Reason
 from mermapctl.errors import HarnessError
 from mermapctl.events import Listener, Note, Objects, StageEnded, StageStarted, TestEnded, Tick
+from mermapctl.fragment import MissingSymbol
 from mermapctl.ktap import progress_of
 from mermapctl.plan import CellPlan, Options
-from mermapctl.record import MissingSymbol
 from mermapctl.shim import write_make, write_qemu
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ _COMPILER_ERROR = re.compile(
     re.MULTILINE,
 )
 _MAKE_ERROR = re.compile(rb"^\s*(?:make\S*: )?\*\*\* .*$", re.MULTILINE)
+
+
+_PRINTK = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ")
+"""What printk.time=1 (and CONFIG_PRINTK_CALLER) put before a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,10 +212,10 @@ class _Listening:
         *lines, rest = (self.rest + chunk).split(b"\n")
         self.rest = rest[-4096:]
         for raw in lines:
-            line = raw[:4096].decode(errors="backslashreplace")
+            line = _PRINTK.sub("", raw[:4096].decode(errors="backslashreplace"))
             progress = progress_of(line)
             if progress is not None and progress.kind == "result" and progress.depth > 0:
-                self.work.tell(TestEnded(progress.name, progress.ok))
+                self.work.tell(TestEnded(progress.name, progress.ok is True))
             complaint = accelerator.complaint(raw) if self.kvm else None
             if complaint:
                 return complaint

@@ -14,7 +14,7 @@ from mermapctl.commands.run_cell import Context, run_cell
 from mermapctl.diagnosis import Reason
 from mermapctl.errors import HarnessError
 from mermapctl.events import CellStarted, Listener, Note
-from mermapctl.record import Host, RunRecord, State
+from mermapctl.record import Host, RunRecord, State, TreeFacts
 from mermapctl.store import Store
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def run(options: Options, command: tuple[str, ...], tell: Listener) -> RunRecord
         store = Store.open()
         for notice in store.notices:
             tell(Note(notice))
-        begun = record.begin(command=command, tree=facts.facts(), host=host)
+        begun = record.begin(command=command, tree=_tree_facts(facts), host=host)
         # From here on an ending signal ends the cell that is being run; the record is kept.
         with process.deferred():
             folder = store.begin(begun)
@@ -62,6 +62,10 @@ def _all_cells(context: Context, begun: RunRecord, store: Store) -> RunRecord:
         if cell.reason is Reason.INTERRUPTED:
             break
     return kept
+
+
+def _tree_facts(found: tree.Tree) -> TreeFacts:
+    return TreeFacts(found.kernel, found.commit, found.describe, found.dirty, str(found.path))
 
 
 def _require_programs(planned: Plan) -> None:

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mermapctl import plan
+from mermapctl.errors import UserError
+from mermapctl.plan import Options
+
+
+@pytest.mark.parametrize(
+    ("defaults", "variant", "user", "merged"),
+    [
+        (("panic=-1", "pti=on"), (), (), ("panic=-1", "pti=on")),
+        (("panic=-1", "pti=on"), (), ("pti=off",), ("panic=-1", "pti=off")),
+        (("panic=-1", "pti=on"), ("nopti",), (), ("panic=-1", "nopti")),
+        (("panic=-1", "pti=on"), ("nopti",), ("pti=auto",), ("panic=-1", "pti=auto")),
+        (("pti=on",), (), ("quiet", "x=1", "x=2"), ("pti=on", "quiet", "x=1", "x=2")),
+        (("a-b=1",), (), ("a_b=2",), ("a_b=2",)),
+    ],
+)
+def test_a_parameter_of_the_user_takes_the_place_of_its_namesake(
+    defaults: tuple[str, ...],
+    variant: tuple[str, ...],
+    user: tuple[str, ...],
+    merged: tuple[str, ...],
+) -> None:
+    assert plan.kernel_args(defaults, variant, user) == merged
+
+
+def test_cells_are_targets_by_variants_without_repeats(fake_tree: Path) -> None:
+    options = Options(targets=("x86_64", "x86_64"), variants=("base", "smp", "base"))
+    cells = plan.make(fake_tree, options).cells
+    assert [(cell.target.name, cell.variant.name) for cell in cells] == [
+        ("x86_64", "base"),
+        ("x86_64", "smp"),
+    ]
+    assert cells[0].qemu_args == ()
+    assert cells[1].qemu_args == ("-smp", "2")
+    assert cells[0].kernel_args == ("panic=-1", "printk.time=1", "pti=on")
+
+
+def test_what_the_user_says_of_the_guest_wins(fake_tree: Path) -> None:
+    options = Options(variants=("smp",), smp=4, cpu="Haswell", default_args=False)
+    (cell,) = plan.make(fake_tree, options).cells
+    assert cell.qemu_args == ("-cpu", "Haswell", "-smp", "4")
+    assert cell.kernel_args == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "hint"),
+    [
+        (Options(targets=("um",)), "X86_64 (arch/x86/Kconfig", "--target um --suite example"),
+        (Options(targets=("x68_64",)), "has no target", "x86_64"),
+        (Options(variants=("kasn",)), "kasn", "kasan"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_a_way_out(
+    fake_tree: Path, options: Options, message: str, hint: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        plan.make(fake_tree, options)
+    assert message in caught.value.message
+    assert hint in (caught.value.hint or "")
+
+
+def test_one_impossible_cell_does_not_stop_the_others(fake_tree: Path) -> None:
+    cells = plan.make(fake_tree, Options(targets=("um", "x86_64"))).cells
+    assert [cell.obstacle is None for cell in cells] == [False, True]
+
+
+def test_another_suite_needs_no_mermap(fake_tree: Path) -> None:
+    (cell,) = plan.make(fake_tree, Options(targets=("um",), suite="example")).cells
+    assert cell.obstacle is None
+    assert cell.build_name == "base-example"

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`mermapctl run`, the real command on the stand-in tree: real children, no kernel."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import LOGS, git
+
+MERMAPCTL = [sys.executable, "-m", "mermapctl"]
+
+
+def run(tree: Path, *argv: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*MERMAPCTL, "run", f"--tree={tree}", "--accel=tcg", *argv],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **env},
+        timeout=60,
+        check=False,
+    )
+
+
+def document(tree: Path, *argv: str, **env: str) -> dict[str, Any]:
+    done = run(tree, "--format=json", *argv, **env)
+    assert done.stdout, done.stderr
+    parsed: dict[str, Any] = json.loads(done.stdout)
+    return parsed
+
+
+@pytest.mark.parametrize(
+    ("log", "code", "verdict", "reason"),
+    [
+        ("good", 0, "passed", None),
+        ("good-smp2", 0, "passed", None),
+        ("missing-flush", 1, "failed", None),
+        ("warn-but-ok", 1, "failed", None),
+        ("panic-before-ktap", 3, "no-verdict", "boot-failed"),
+    ],
+)
+def test_the_exit_code_is_the_verdict(
+    fake_tree: Path, log: str, code: int, verdict: str, reason: str | None
+) -> None:
+    done = run(fake_tree, "--format=json", FAKE_LOG=str(LOGS / f"{log}.log"))
+    assert done.returncode == code, done.stderr
+    cell = json.loads(done.stdout)["cells"][0]
+    assert (cell["verdict"], cell["reason"]) == (verdict, reason)
+
+
+def test_bisect_is_told_to_skip_where_there_is_no_verdict(fake_tree: Path) -> None:
+    log = str(LOGS / "panic-before-ktap.log")
+    assert run(fake_tree, "--bisect-exit", FAKE_LOG=log).returncode == 125
+    assert run(fake_tree, "--bisect-exit").returncode == 0
+
+
+def test_the_record_holds_the_whole_run(fake_tree: Path, home: Path) -> None:
+    made = document(fake_tree, "--cpu=Haswell", "--smp=2", "--kernel-arg=x=1", "--jobs=3")
+    assert made["schema"] == 1
+    assert made["tree"]["kernel"] == "6.12.99"
+    assert made["tree"]["commit"] == git(fake_tree, "rev-parse", "HEAD")
+    assert made["tree"]["dirty"] is False
+    (cell,) = made["cells"]
+    assert (cell["target"], cell["variant"], cell["accelerator"]) == ("x86_64", "base", "tcg")
+    assert (cell["cpu"], cell["smp"]) == ("Haswell", 2)
+    assert cell["kernel_args"] == ["panic=-1", "printk.time=1", "pti=on", "x=1"]
+    assert all(seconds > 0 for seconds in cell["phases"].values())
+    names = [test["name"] for test in cell["suites"][0]["tests"]]
+    assert names == ["test_basic_alloc", "test_size", "test_multiple_allocs", "test_tlb_flushed"]
+    artifacts = cell["artifacts"]
+    console = Path(artifacts["console"])
+    assert console.is_relative_to(home)
+    assert (LOGS / "good.log").read_text() in console.read_text()
+    assert "CONFIG_MERMAP_KUNIT_TEST=y" in Path(artifacts["kunitconfig"]).read_text()
+    assert "CONFIG_MERMAP_KUNIT_TEST=y" in Path(artifacts["config"]).read_text()
+    assert "  CC      mm/mermap.o" in Path(artifacts["build_log"]).read_text()
+
+
+def test_the_kunit_commands_of_the_record_reproduce_the_boot(
+    fake_tree: Path, tmp_path: Path
+) -> None:
+    said = tmp_path / "arguments"
+    made = document(fake_tree, "--smp=2", FAKE_NEWER_TREE="1", FAKE_ARGS=str(said))
+    ours, config, build, boot = made["cells"][0]["reproduce"]
+    assert ours.startswith("mermapctl run ")
+    assert "--smp=2" in ours
+    for line in (config, build, boot):
+        subprocess.run(
+            line,
+            shell=True,  # noqa: S602 - the promise is that a shell takes it as it is
+            check=True,
+            env={**os.environ, "FAKE_NEWER_TREE": "1", "FAKE_ARGS": str(said)},
+            capture_output=True,
+        )
+    first, again = map(json.loads, said.read_text().splitlines())
+    assert first == again
+    assert first[:2] == ["-accel", "tcg"]
+    assert "kvm" not in first
+    assert first[-2:] == ["-smp", "2"]
+
+
+def test_nothing_is_written_into_the_tree(fake_tree: Path) -> None:
+    before = sorted((path, path.stat().st_mtime_ns) for path in fake_tree.rglob("*"))
+    assert run(fake_tree).returncode == 0
+    after = sorted((path, path.stat().st_mtime_ns) for path in fake_tree.rglob("*"))
+    assert [entry for entry in after if ".git" not in entry[0].parts] == [
+        entry for entry in before if ".git" not in entry[0].parts
+    ]
+
+
+def test_a_symbol_that_did_not_come_out_is_named(fake_tree: Path) -> None:
+    made = document(fake_tree, FAKE_UNSATISFIED="MERMAP_KUNIT_TEST")
+    (cell,) = made["cells"]
+    assert (cell["verdict"], cell["reason"]) == ("no-verdict", "config-unsatisfied")
+    (missing,) = cell["missing"]
+    assert missing["symbol"].endswith("MERMAP_KUNIT_TEST")
+    assert (missing["requested"], missing["resolved"]) == ("y", None)
+
+
+def test_a_build_error_is_quoted(fake_tree: Path) -> None:
+    done = run(fake_tree, "--format=json", FAKE_BUILD_ERROR="unknown type name")
+    (cell,) = json.loads(done.stdout)["cells"]
+    assert done.returncode == 3
+    assert cell["reason"] == "build-failed"
+    assert cell["detail"] == "mm/mermap.c:12:5: error: unknown type name"
+
+
+@pytest.mark.parametrize("how", ["kvm-error", "kvm-mute"])
+def test_a_kvm_that_cannot_run_the_kernel_is_replaced(
+    fake_tree: Path, tmp_path: Path, home: Path, how: str
+) -> None:
+    script = (
+        "import sys; from pathlib import Path; from mermapctl import accelerator\n"
+        f"accelerator.KVM = Path({str(tmp_path / 'kvm')!r}); accelerator.MUTE = 0.7\n"
+        "sys.argv[0] = 'mermapctl'\nfrom mermapctl.__main__ import main; main()"
+    )
+    (tmp_path / "kvm").write_text("")
+    argv = [sys.executable, "-c", script, "run", f"--tree={fake_tree}", "--format=json"]
+    began = time.monotonic()
+    done = subprocess.run(
+        argv, capture_output=True, text=True, env={**os.environ, "FAKE_BOOT": how}, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - began < 15
+    (cell,) = json.loads(done.stdout)["cells"]
+    assert (cell["verdict"], cell["accelerator"]) == ("passed", "tcg")
+    assert "KVM cannot run this kernel" in cell["notes"][0]
+    assert (Path(cell["artifacts"]["directory"]) / "console-kvm.log").is_file()
+    again = subprocess.run(argv, capture_output=True, text=True, check=False)
+    (cell,) = json.loads(again.stdout)["cells"]
+    assert "KVM failed earlier on this host" in cell["notes"][0]
+    asked = subprocess.run(
+        [*argv, "--accel=kvm"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "FAKE_BOOT": "kvm-error"},
+        check=False,
+    )
+    (cell,) = json.loads(asked.stdout)["cells"]
+    assert (asked.returncode, cell["reason"]) == (3, "accelerator-failed")
+
+
+@pytest.mark.parametrize("limit", ["--timeout=1", "--silence=1"])
+def test_a_boot_that_goes_on_for_ever_is_ended(fake_tree: Path, limit: str) -> None:
+    began = time.monotonic()
+    log = str(LOGS / "hang-one-cpu.log")
+    made = document(fake_tree, limit, FAKE_BOOT="stay,stubborn", FAKE_LOG=log)
+    assert time.monotonic() - began < 12
+    (cell,) = made["cells"]
+    assert cell["verdict"] == "failed"
+    assert [finding["code"] for finding in cell["findings"]] == ["hang"]
+    assert not processes_of(fake_tree)
+
+
+def processes_of(tree: Path) -> list[str]:
+    """Command lines of living processes that have to do with this test's tree."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                words = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+            except OSError:
+                continue
+            if os.fsencode(tree) in words and state != "Z":
+                found.append(entry.name)
+    return found
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("stage", ["build", "boot"])
+def test_a_signal_ends_everything_and_keeps_the_record(
+    fake_tree: Path, stage: str, signum: signal.Signals
+) -> None:
+    env = {
+        **os.environ,
+        "FAKE_BOOT": "trickle,stubborn",
+        "FAKE_BUILD_SLEEP": "20" if stage == "build" else "0",
+    }
+    argv = [*MERMAPCTL, "run", f"--tree={fake_tree}", "--accel=tcg", "--format=json"]
+    with subprocess.Popen(
+        argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as ours:
+        time.sleep(3.0)
+        assert ours.poll() is None
+        began = time.monotonic()
+        ours.send_signal(signum)
+        out, err = ours.communicate(timeout=10)
+        assert time.monotonic() - began < 5
+    assert ours.returncode == 130, err
+    made = json.loads(out)
+    (cell,) = made["cells"]
+    assert made["run"]["state"] == "interrupted"
+    assert (cell["verdict"], cell["reason"]) == ("no-verdict", "interrupted")
+    assert stage in cell["detail"]
+    assert not processes_of(fake_tree)
+    assert run(fake_tree, "--no-wait").returncode == 0  # the lock is free
+
+
+def test_a_target_without_the_mermap_is_refused_before_anything_is_built(
+    fake_tree: Path, home: Path
+) -> None:
+    done = run(fake_tree, "--target=um")
+    assert done.returncode == 2
+    assert "ARCH_SUPPORTS_MERMAP is selected by X86_64" in done.stderr
+    assert "--target um --suite example" in done.stderr
+    assert not (home / "cache/builds").exists()
+
+
+def test_progress_goes_to_stderr_and_quiet_silences_it(fake_tree: Path) -> None:
+    loud = run(fake_tree)
+    assert "ok test_tlb_flushed" in loud.stderr
+    assert "build" in loud.stderr
+    assert "test_tlb_flushed" in loud.stdout
+    assert run(fake_tree, "--quiet").stderr == ""
+
+
+def test_no_traceback_reaches_a_user(tmp_path: Path) -> None:
+    done = run(tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("mermapctl: error: ")
+    assert "hint:" in done.stderr
