@@ -10,13 +10,13 @@ from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-import sample_records as samples
 from b4.review import checks as review
-from hostile import TEXTS, Console, infect
 
 from mermapctl.diagnosis import Reason
 from mermapctl.record import RunRecord, to_json
 from mermapctl.render import checks
+from tests import sample_records as samples
+from tests.hostile import TEXTS, Console, infect
 
 if TYPE_CHECKING:
     from pathlib import Path

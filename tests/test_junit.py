@@ -6,13 +6,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-import sample_records as samples
-from hostile import TEXTS, Console, infect
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from mermapctl.diagnosis import Reason, Verdict
 from mermapctl.record import Cell
 from mermapctl.render import junit_xml
+from tests import sample_records as samples
+from tests.hostile import TEXTS, Console, infect
 
 if TYPE_CHECKING:
     from mermapctl.record import RunRecord

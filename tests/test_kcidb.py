@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import kcidb_io  # type: ignore[import-untyped]
 import pytest
-import sample_records as samples
-from hostile import TEXTS, Console, infect
 
 from mermapctl.diagnosis import Reason
 from mermapctl.render import kcidb
+from tests import sample_records as samples
+from tests.hostile import TEXTS, Console, infect
 
 if TYPE_CHECKING:
     from mermapctl.record import RunRecord

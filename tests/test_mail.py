@@ -10,11 +10,11 @@ from email import message_from_string, policy
 from typing import TYPE_CHECKING
 
 import pytest
-import sample_records as samples
-from hostile import TEXTS, Console, infect
 
 from mermapctl.diagnosis import Reason
 from mermapctl.render import mail
+from tests import sample_records as samples
+from tests.hostile import TEXTS, Console, infect
 
 if TYPE_CHECKING:
     from mermapctl.record import RunRecord

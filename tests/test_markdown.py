@@ -6,11 +6,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-import sample_records as samples
-from hostile import TEXTS, Console, infect
 from markdown_it import MarkdownIt
 
 from mermapctl.render import markdown
+from tests import sample_records as samples
+from tests.hostile import TEXTS, Console, infect
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
