@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The Kconfig of a tree as one target sees it: read once, its symbols, expressions and places."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import hashlib
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import kconfiglib
+from kconfiglib import AND, BOOL, NOT, OR, TRI_TO_STR, TRISTATE, Choice, Symbol, expr_value
+
+from mermapctl import kconfig_cache, kconfig_reader, places, toolchain
+from mermapctl.kconfig_reader import Reader, Request, UnreadableError
+from mermapctl.target import Target
+from mermapctl.toolchain import Toolchain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+__all__ = ["Assignment", "Model", "Selector", "UnreadableError", "read", "read_part"]
+
+Assignment = tuple[str, str]
+"""A symbol without CONFIG_, and its value: y, m, n, a number, or a string without quotes."""
+
+_ELSEWHERE = frozenset(
+    {"drivers", "sound", "net", "fs", "crypto", "security", "samples", "io_uring"},
+)
+"""Directories of which another target's answer seldom depends; they hold nine tenths of Kconfig."""
+_NEXT_ENTRY = re.compile(r"(menu)?config\s|source\s|if\s|endif|menu\s|endmenu|choice|endchoice")
+_CAN_BE_MET = re.compile(r"echo \"?(-\w+|y|n)?\"? \|\| echo \"?(-\w+|y|n)?\"?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """A symbol that selects another one where `condition` holds; `where` is the select's line.
+
+    `value` is the selector's own; None where this target does not read that file.
+    """
+
+    symbol: str
+    condition: str
+    where: str
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A parsed Kconfig. Its values are those of the latest `assign`."""
+
+    tree: Path
+    target: Target
+    chain: Toolchain
+    kconf: Reader
+
+    def assign(self, assignments: Iterable[Assignment]) -> None:
+        """Forget all earlier assignments and make these; unknown symbols are passed over."""
+        self.kconf.unset_values()
+        for name, value in assignments:
+            symbol = self.kconf.syms.get(name)
+            if symbol is not None and symbol.nodes:
+                symbol.set_value(value)
+
+    def symbol(self, name: str) -> Any:
+        """A symbol that a file read for this target defines, or None."""
+        symbol = self.kconf.syms.get(name)
+        return symbol if symbol is not None and symbol.nodes else None
+
+    def value(self, name: str) -> str:
+        """The value as .config would show it; n for what is not defined."""
+        symbol = self.symbol(name)
+        return "n" if symbol is None else str(symbol.str_value)
+
+    def selectors(self, symbol: Any) -> tuple[Selector, ...]:
+        """Who could select it among what this target reads, those that do at present first."""
+        found = []
+        for term in operands(symbol.rev_dep, OR):
+            first, *_ = operands(term, AND)
+            if isinstance(first, Symbol) and first.nodes:
+                where = _select_line(self.tree, first, symbol.name)
+                selector = Selector(
+                    first.name, _condition(first, symbol), where, str(first.str_value)
+                )
+                found.append((-expr_value(term), selector))
+        return tuple(selector for _, selector in sorted(found, key=lambda item: item[0]))
+
+
+def _condition(selector: Any, symbol: Any) -> str:
+    """The `if` of a select as written, without the selector's own dependencies."""
+    for node in selector.nodes:
+        for selected, condition in node.orig_selects:
+            if selected is symbol:
+                text = kconfiglib.expr_str(condition)
+                return "" if text == "y" else str(text)
+    return ""
+
+
+def _select_line(tree: Path, selector: Any, name: str) -> str:
+    """file:line of `select NAME` under one of the selector's definitions."""
+    pattern = re.compile(rf"\s+select\s+{re.escape(name)}\b")
+    for node in selector.nodes:
+        for number, line in lines_of(tree, node.filename, node.linenr):
+            if pattern.match(line):
+                return f"{node.filename}:{number}"
+    return f"{selector.nodes[0].filename}:{selector.nodes[0].linenr}"
+
+
+def lines_of(tree: Path, name: str, first: int) -> Iterator[tuple[int, str]]:
+    """Numbered lines of one entry of a Kconfig file, from its `config` line on."""
+    try:
+        text = (tree / name).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return
+    for number, line in enumerate(text.split("\n")[first - 1 :], first):
+        if number > first and _NEXT_ENTRY.match(line):
+            return
+        yield number, line
+
+
+def operands(expr: Any, operator: int) -> list[Any]:
+    """The parts of a chain of one operator, left to right, without recursion."""
+    found, waiting = [], [expr]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, tuple) and part[0] is operator:
+            waiting += [part[2], part[1]]
+        else:
+            found.append(part)
+    return found
+
+
+def leaves(expr: Any) -> list[Any]:
+    """Symbols, choices, relations and negated symbols of an expression, each once, in order."""
+    found: list[Any] = []
+    waiting = [expr]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, tuple) and part[0] in {AND, OR}:
+            waiting += [part[2], part[1]]
+        elif isinstance(part, tuple) and part[0] is NOT and isinstance(part[1], tuple):
+            waiting.append(part[1])
+        elif part not in found and not (isinstance(part, Symbol) and part.is_constant):
+            found.append(part)
+    return found
+
+
+def text(expr: Any, *, values: bool = False) -> str:
+    """An expression as Kconfig writes it; with values as menuconfig shows them: `KUNIT [=y]`."""
+
+    def name(item: Any) -> str:
+        if isinstance(item, Choice):
+            shown = f"choice {title(item)!r}"
+        elif item.is_constant:
+            return str(kconfiglib.standard_sc_expr_str(item))
+        else:
+            shown = item.name
+        return f"{shown} [={shown_value(item)}]" if values else shown
+
+    return str(kconfiglib.expr_str(expr, name))
+
+
+def title(choice: Any) -> str:
+    """How a choice is called: its prompt, or its name."""
+    prompts = [node.prompt[0] for node in choice.nodes if node.prompt]
+    return prompts[0] if prompts else choice.name or "without a name"
+
+
+def shown_value(item: Any) -> str:
+    """A value for reading; a symbol that nothing defines has none that counts, which is n."""
+    if isinstance(item, Symbol) and not item.nodes and not item.is_constant:
+        return "n"
+    return str(item.str_value)
+
+
+def prompt(item: Any) -> str | None:
+    """The prompt of a symbol or choice, whether or not it is visible."""
+    return next((str(node.prompt[0]) for node in item.nodes if node.prompt), None)
+
+
+def places_of(item: Any) -> tuple[str, ...]:
+    """file:line of every definition."""
+    return tuple(f"{node.filename}:{node.linenr}" for node in item.nodes)
+
+
+def is_tri(item: Any) -> bool:
+    """Whether it is a bool or a tristate."""
+    return item.orig_type in {BOOL, TRISTATE}
+
+
+def tri(value: int) -> str:
+    """0, 1, 2 as n, m, y."""
+    return str(TRI_TO_STR[value])
+
+
+@contextlib.contextmanager
+def _without_gc() -> Iterator[None]:
+    """Half a million objects that all stay: looking for garbage among them costs a fifth."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _cache_path(tree: Path, target: Target) -> Path:
+    """One file a tree and target; a newer parse takes the place of the older."""
+    digest = hashlib.sha256(str(tree).encode()).hexdigest()[:12]
+    return places.cache_dir() / "kconfig" / f"{digest}-{target.name}.model"
+
+
+def read(tree: Path, target: Target) -> Model:
+    """The whole Kconfig of a tree for a target, parsed or from the cache.
+
+    Raises UnreadableError with the parser's complaint.
+    """
+    tree = tree.absolute()
+    chain = toolchain.of(target)
+    environment = toolchain.kconfig_environment(tree, target, chain)
+    wanted = kconfig_cache.key(toolchain.identity(environment))
+    path = _cache_path(tree, target)
+    with tempfile.TemporaryDirectory(prefix="mermapctl-kconfig-") as scratch, _without_gc():
+        request = Request(tree, environment, Path(scratch))
+        kconf = kconfig_cache.load(path, request, wanted)
+        if kconf is None:
+            kconf = kconfig_reader.read(request)
+            kconfig_cache.save(path, kconf, wanted)
+    kconf.warn = False
+    return Model(tree, target, chain, kconf)
+
+
+def read_part(model: Model, target: Target, files: Iterable[str]) -> Model:
+    """What another target of the same tree makes of `files` and of the architectures' own.
+
+    A tenth of the time of a whole reading, since no macro runs: what `model` has not asked the
+    compiler already is taken as met. Raises UnreadableError.
+    """
+    needed = _with_parents(files)
+    environment = {
+        **toolchain.kconfig_environment(model.tree, target, model.chain),
+        "ARCH": target.linux_arch,
+        "SRCARCH": target.srcarch,
+    }
+    answers: Mapping[str, str] = model.kconf.account.answers
+
+    def wanted(name: str) -> bool:
+        return name in needed or name.partition("/")[0] not in _ELSEWHERE
+
+    def answer(command: str) -> str:
+        return answers[command] if command in answers else _assumed(command)
+
+    request = Request(model.tree, environment, model.tree, wanted, answer)
+    with _without_gc():
+        kconf = kconfig_reader.read(request)
+    kconf.warn = False
+    return Model(model.tree, target, model.chain, kconf)
+
+
+def _assumed(command: str) -> str:
+    """The answer of a compiler that can do all that it is asked."""
+    found = _CAN_BE_MET.search(command)
+    return (found[1] or "") if found else ""
+
+
+def _with_parents(files: Iterable[str]) -> set[str]:
+    """The files and the Kconfig of each directory above them, from which they are sourced."""
+    found: set[str] = set()
+    for name in files:
+        path = Path(name)
+        found |= {name, *(str(parent / "Kconfig") for parent in path.parents)}
+    return found
+
+
+def elsewhere(model: Model, name: str) -> tuple[tuple[str, ...], tuple[Selector, ...]]:
+    """Definitions (file:line) and selects of a symbol in architectures that this target skips."""
+    defined: list[str] = []
+    selectors: list[Selector] = []
+    read_already = model.kconf.account.files
+    for path in _architecture_files(model.tree):
+        relative = str(path.relative_to(model.tree))
+        if relative in read_already:
+            continue
+        content = path.read_text(encoding="utf-8", errors="replace")
+        if not re.search(rf"\b{re.escape(name)}\b", content):
+            continue
+        entry = ""
+        for number, line in enumerate(content.split("\n"), 1):
+            if config := re.match(r"(?:menu)?config\s+(\w+)", line):
+                entry = config[1]
+                if entry == name:
+                    defined.append(f"{relative}:{number}")
+            elif select := re.match(rf"\s+select\s+{re.escape(name)}\b(?:\s+if\s+([^#]*))?", line):
+                condition = (select[1] or "").strip()
+                selectors.append(Selector(entry, condition, f"{relative}:{number}", None))
+    return tuple(defined), tuple(selectors)
+
+
+def _architecture_files(tree: Path) -> Sequence[Path]:
+    found = [*tree.glob("arch/*/Kconfig*"), *tree.glob("arch/*/*/Kconfig*")]
+    return sorted(path for path in found if path.is_file())

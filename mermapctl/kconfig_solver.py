@@ -1,0 +1,353 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The smallest set of assignments that gives a symbol a value, as kconfiglib sees it.
+
+A search over the expressions with a budget of assignments that grows from one; each proposal is
+tried out by evaluating the whole Kconfig with it, and whatever it can do without is taken out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kconfiglib import (
+    AND,
+    BOOL,
+    EQUAL,
+    GREATER,
+    GREATER_EQUAL,
+    LESS,
+    LESS_EQUAL,
+    NOT,
+    OR,
+    STR_TO_TRI,
+    UNEQUAL,
+    Choice,
+    expr_value,
+)
+
+from mermapctl.kconfig import Assignment, Model, is_tri, operands, tri
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+LARGEST = 8
+"""Assignments; an answer of more than these helps nobody."""
+KEPT = 6
+"""Alternatives that are carried on from each part of an expression."""
+STEPS = 40_000
+"""Expressions looked at for one budget; about a second."""
+DEPTH = 40
+_OPPOSITE = {
+    EQUAL: UNEQUAL,
+    UNEQUAL: EQUAL,
+    LESS: GREATER_EQUAL,
+    GREATER_EQUAL: LESS,
+    GREATER: LESS_EQUAL,
+    LESS_EQUAL: GREATER,
+}
+_MIRRORED = {LESS: GREATER, GREATER: LESS, LESS_EQUAL: GREATER_EQUAL, GREATER_EQUAL: LESS_EQUAL}
+
+Ways = list[frozenset[Assignment]]
+_NOTHING: frozenset[Assignment] = frozenset()
+
+
+def _consistent(ways: frozenset[Assignment]) -> bool:
+    return len({name for name, _ in ways}) == len(ways)
+
+
+def _best(ways: Iterable[frozenset[Assignment]]) -> Ways:
+    """The few smallest, without those that contain another one."""
+    found: Ways = []
+    for way in sorted(set(ways), key=lambda each: (len(each), sorted(each))):
+        if not any(smaller <= way for smaller in found):
+            found.append(way)
+        if len(found) == KEPT:
+            break
+    return found
+
+
+class _Search:
+    """One search under one budget, over the values that the model has at present."""
+
+    def __init__(self, model: Model, budget: int) -> None:
+        self.model = model
+        self.budget = budget
+        self.steps = 0
+        self.known: dict[tuple[int, int, bool], Ways] = {}
+        self.open: set[tuple[int, int, bool]] = set()
+        self.cut = 0
+
+    def both(self, first: Ways, rest: Callable[[], Ways]) -> Ways:
+        """Every way that does the one and the other."""
+        if not first:
+            return []
+        return _best(
+            joined
+            for left in first
+            for right in rest()
+            if len(joined := left | right) <= self.budget and _consistent(joined)
+        )
+
+    def at_least(self, expr: Any, want: int) -> Ways:
+        """Ways to make an expression m (1) or y (2)."""
+        if expr_value(expr) >= want:
+            return [_NOTHING]
+        if not isinstance(expr, tuple):
+            return self._once(expr, want, up=True)
+        if expr[0] is AND:
+            return self.both(self.at_least(expr[1], want), lambda: self.at_least(expr[2], want))
+        if expr[0] is OR:
+            parts = operands(expr, OR)
+            return _best(way for part in parts for way in self.at_least(part, want))
+        if expr[0] is NOT:
+            return self.at_most(expr[1], 2 - want)
+        return self._related(expr[0], expr[1], expr[2])
+
+    def at_most(self, expr: Any, limit: int) -> Ways:
+        """Ways to make an expression n (0) or no more than m (1)."""
+        if expr_value(expr) <= limit:
+            return [_NOTHING]
+        if not isinstance(expr, tuple):
+            return self._once(expr, limit, up=False)
+        if expr[0] is AND:
+            parts = operands(expr, AND)
+            return _best(way for part in parts for way in self.at_most(part, limit))
+        if expr[0] is OR:
+            return self.both(self.at_most(expr[1], limit), lambda: self.at_most(expr[2], limit))
+        if expr[0] is NOT:
+            return self.at_least(expr[1], 2 - limit)
+        return self._related(_OPPOSITE[expr[0]], expr[1], expr[2])
+
+    def _once(self, item: Any, value: int, *, up: bool) -> Ways:
+        """A symbol or choice, remembered, and never inside itself."""
+        key = (id(item), value, up)
+        if key in self.known:
+            return self.known[key]
+        self.steps += 1
+        if key in self.open or self.steps > STEPS or len(self.open) > DEPTH:
+            self.cut += 1
+            return []
+        self.open.add(key)
+        cut = self.cut
+        raise_, lower = self._raise, self._lower
+        ways = raise_(item, value) if up else lower(item, value)
+        self.open.discard(key)
+        if self.cut == cut:  # complete: nothing in it was left out for being open already
+            self.known[key] = ways
+        return ways
+
+    def _raise(self, item: Any, want: int) -> Ways:
+        if isinstance(item, Choice):
+            return self.visible(item, want)
+        if not item.nodes or item.is_constant or not is_tri(item):
+            return []
+        if item.type is BOOL or item.orig_type is BOOL:
+            want = 2
+        ways = self._assigned(item, want)
+        if item.choice:
+            return _best(ways)
+        if not ways:
+            ways = [*self._selected(item, want), *self._by_default(item, want)]
+        return _best(ways)
+
+    def visible(self, item: Any, want: int) -> Ways:
+        """Ways to make one of its prompts visible."""
+        return _best(
+            way for node in item.nodes if node.prompt for way in self.at_least(node.prompt[1], want)
+        )
+
+    def _assigned(self, item: Any, value: int) -> Ways:
+        own = frozenset({(item.name, tri(value))})
+        return self.both([own], lambda: self.visible(item, max(value, 1)))
+
+    def _selected(self, item: Any, want: int) -> Ways:
+        """By a select whose symbol may be had; never against the symbol's own dependencies."""
+        return self.both(
+            self.at_least(item.rev_dep, want), lambda: self.at_least(item.direct_dep, want)
+        )
+
+    def _by_default(self, item: Any, want: int) -> Ways:
+        """By the first default that holds, or an imply."""
+        found = []
+        before: Ways = [_NOTHING]
+        for value, condition in item.defaults:
+            if not before:
+                break
+            here = self.both(before, lambda c=condition: self.at_least(c, want))  # type: ignore[misc]
+            found += self.both(here, lambda v=value: self.at_least(v, want))  # type: ignore[misc]
+            before = self.both(before, lambda c=condition: self.at_most(c, 0))  # type: ignore[misc]
+        found += self.both(
+            self.at_least(item.weak_rev_dep, want), lambda: self.at_least(item.direct_dep, want)
+        )
+        return found
+
+    def _lower(self, item: Any, limit: int) -> Ways:
+        if isinstance(item, Choice) or item.is_constant or not item.nodes:
+            return []
+        unselected = self.at_most(item.rev_dep, limit)
+        if item.choice:
+            return self._other_chosen(item)
+        ways = []
+        if any(node.prompt and expr_value(node.prompt[1]) for node in item.nodes):
+            ways = [frozenset({(item.name, tri(limit))})]
+        else:
+            shown = self.visible(item, 1)
+            ways = [way | {(item.name, tri(limit))} for way in shown]
+        if not ways or expr_value(item.rev_dep) > limit:
+            ways = [*ways, *self._without_default(item, limit)]
+        ways += self.at_most(item.direct_dep, limit)
+        return self.both(unselected, lambda: _best(ways))
+
+    def _without_default(self, item: Any, limit: int) -> Ways:
+        ways: Ways = self.at_most(item.weak_rev_dep, limit)
+        for value, condition in item.defaults:
+            if expr_value(condition):
+                ways = self.both(
+                    ways,
+                    lambda v=value, c=condition: [  # type: ignore[misc]
+                        *self.at_most(c, limit),
+                        *self.at_most(v, limit),
+                    ],
+                )
+        return ways
+
+    def _other_chosen(self, item: Any) -> Ways:
+        others = [other for other in item.choice.syms if other is not item]
+        return _best(way for other in others for way in self._assigned(other, 2))
+
+    def _related(self, operator: int, left: Any, right: Any) -> Ways:
+        """Ways to make `left OP right` hold by assigning the side that is no constant."""
+        if left.is_constant or not left.nodes:
+            left, right = right, left
+            operator = _MIRRORED.get(operator, operator)
+        if left.is_constant or not left.nodes:
+            return []
+        if is_tri(left):
+            value = STR_TO_TRI.get(right.str_value)
+            if value is None or operator not in {EQUAL, UNEQUAL}:
+                return []
+            return self._tri_related(left, value, equal=operator is EQUAL)
+        wanted = _number_for(operator, right.str_value)
+        if wanted is None or not left.nodes:
+            return []
+        own = frozenset({(left.name, wanted)})
+        return self.both([own], lambda: self.visible(left, 1))
+
+    def _tri_related(self, item: Any, value: int, *, equal: bool) -> Ways:
+        if equal:
+            up = self.at_least(item, value)
+            return self.both(up, lambda: self.at_most(item, value))
+        below = self.at_most(item, value - 1) if value else []
+        return _best([*below, *(self.at_least(item, value + 1) if value < 2 else [])])
+
+
+def _number_for(operator: int, bound: str) -> str | None:
+    """A value that stands in this relation to `bound`; for text only equality can be made."""
+    if operator in {EQUAL, LESS_EQUAL, GREATER_EQUAL}:
+        return bound
+    base = 16 if bound.lower().startswith("0x") else 10
+    try:
+        number = int(bound, base) + (-1 if operator is LESS else 1)
+    except ValueError:
+        return None
+    return hex(number) if base == 16 else str(number)
+
+
+def satisfied(model: Model, name: str, value: str) -> bool:
+    """Whether the symbol has the value, under the model's latest assignments."""
+    return model.value(name) == value
+
+
+def _proposals(model: Model, name: str, value: str, budget: int) -> Ways:
+    symbol = model.symbol(name)
+    search = _Search(model, budget)
+    if not is_tri(symbol):
+        own = frozenset({(name, value)})
+        return search.both([own], lambda: search.visible(symbol, 1))
+    want = STR_TO_TRI[value]
+    if want == 0:
+        return search.at_most(symbol, 0)
+    if want == 1:
+        return _exactly_m(search, symbol)
+    return search.at_least(symbol, 2)
+
+
+def _exactly_m(search: _Search, symbol: Any) -> Ways:
+    """A module needs a tristate, modules, and nobody who selects it y."""
+    if symbol.orig_type is BOOL:
+        return []
+    own = frozenset({(symbol.name, "m")})
+    shown = search.both([own], lambda: search.visible(symbol, 1))
+    modules = search.model.kconf.modules
+    with_modules = search.both(shown, lambda: search.at_least(modules, 2))
+    return search.both(with_modules, lambda: search.at_most(symbol.rev_dep, 1))
+
+
+def solve(
+    model: Model, given: Sequence[Assignment], name: str, value: str
+) -> tuple[Assignment, ...] | None:
+    """The fewest assignments to add to `given` (they win over it) so that NAME becomes VALUE.
+
+    None where the search finds none. Afterwards the model's values are those of `given`.
+    """
+    if model.symbol(name) is None:
+        return None
+    goal = (name, value)
+    try:
+        for budget in range(1, LARGEST + 1):
+            model.assign(given)
+            tried = [
+                _tried(model, given, proposal, goal)
+                for proposal in _proposals(model, name, value, budget)
+            ]
+            found = [each for each in tried if each is not None]
+            if found:
+                return min(found, key=lambda each: (len(each), _harm(model, given, each)))
+    finally:
+        model.assign(given)
+    return None
+
+
+def _harm(model: Model, given: Sequence[Assignment], added: Sequence[Assignment]) -> int:
+    """How many of the given assignments no longer hold."""
+    model.assign((*given, *added))
+    return sum(
+        model.symbol(name) is not None and not satisfied(model, name, value)
+        for name, value in given
+    )
+
+
+def _tried(
+    model: Model,
+    given: Sequence[Assignment],
+    proposal: frozenset[Assignment],
+    goal: Assignment,
+    *,
+    again: int = 2,
+) -> tuple[Assignment, ...] | None:
+    """The proposal less what it does not need, if it works; one assignment may upset another."""
+    model.assign((*given, *proposal))
+    if satisfied(model, *goal):
+        return _trimmed(model, given, proposal, goal)
+    if again:
+        for more in _proposals(model, *goal, budget=LARGEST)[:2]:
+            joined = more | proposal
+            if more and _consistent(joined):
+                found = _tried(model, given, joined, goal, again=again - 1)
+                if found is not None:
+                    return found
+            model.assign((*given, *proposal))
+    return None
+
+
+def _trimmed(
+    model: Model, given: Sequence[Assignment], proposal: frozenset[Assignment], goal: Assignment
+) -> tuple[Assignment, ...]:
+    """What is left without the assignments that make no difference; the symbol itself is last."""
+    kept = sorted(proposal, key=lambda each: (each[0] == goal[0], each))
+    for each in list(kept):
+        fewer = [other for other in kept if other is not each]
+        model.assign((*given, *fewer))
+        if satisfied(model, *goal):
+            kept = fewer
+    return tuple(kept)

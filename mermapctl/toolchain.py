@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The compiler that a target's make would use, and the environment in which make reads Kconfig."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mermapctl import process
+from mermapctl.tree import kernel_version
+
+if TYPE_CHECKING:
+    from mermapctl.target import Target
+
+_SUBARCH = (
+    (r"i.86|x86_64", "x86"),
+    (r"arm64|aarch64.*", "arm64"),
+    (r"arm.*", "arm"),
+    (r"s390x", "s390"),
+    (r"ppc.*", "powerpc"),
+    (r"mips.*", "mips"),
+    (r"riscv.*", "riscv"),
+    (r"loongarch.*", "loongarch"),
+)
+"""`uname -m` -> what scripts/subarch.include makes of it: UML's underlying architecture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Toolchain:
+    """Program names as the kernel's Makefile would set them.
+
+    `wanted` is the compiler of the target where it is not installed; the host's own then stands
+    in, which is enough to read Kconfig (only what asks the compiler may differ), never to build.
+    """
+
+    cross_compile: str
+    llvm: str | None
+    wanted: str | None = None
+
+    def program(self, gnu: str, llvm: str) -> str:
+        """One tool: `ld` and `ld.lld` are the same one in two toolchains."""
+        if not self.llvm:
+            return f"{self.cross_compile}{gnu}"
+        prefix = self.llvm if self.llvm.endswith("/") else ""
+        suffix = self.llvm if self.llvm.startswith("-") else ""
+        return f"{prefix}{llvm}{suffix}"
+
+    @property
+    def cc(self) -> str:
+        """The compiler."""
+        return self.program("gcc", "clang")
+
+    def make_arguments(self, target: Target) -> list[str]:
+        """What make needs to be told; LLVM comes to it through the environment, as to us."""
+        return [f"ARCH={target.linux_arch}", f"CROSS_COMPILE={self.cross_compile}"]
+
+
+def of(target: Target) -> Toolchain:
+    """The toolchain of a target on this machine, or the host's in its place."""
+    llvm = os.environ.get("LLVM")
+    chain = Toolchain(target.cross_compile or "", llvm if llvm not in {"", "0"} else None)
+    if shutil.which(chain.cc) or not chain.cross_compile:
+        return chain
+    return Toolchain("", chain.llvm, wanted=chain.cc)
+
+
+@cache
+def _first_line(program: str) -> str:
+    """What `program --version` says first, as make quotes it; empty where it cannot run."""
+    if not shutil.which(program):
+        return ""
+    said = process.run([program, "--version"], timeout=30, env={**os.environ, "LC_ALL": "C"})
+    return said.stdout.partition("\n")[0].replace("#", "") if said.returncode == 0 else ""
+
+
+def _pahole_version() -> str:
+    """As scripts/pahole-version.sh counts: v1.25 is 125; 0 where there is none."""
+    found = re.match(r"v(\d+)\.(\d+)", _first_line("pahole"))
+    return f"{found[1]}{found[2]}" if found else "0"
+
+
+def subarch() -> str:
+    """The architecture under arch/ that is this host's own."""
+    machine = platform.machine()
+    for pattern, name in _SUBARCH:
+        if re.fullmatch(pattern, machine):
+            return name
+    return machine
+
+
+def kconfig_environment(tree: Path, target: Target, chain: Toolchain) -> dict[str, str]:
+    """The variables that the kernel's Makefile exports to Kconfig (6.12 to 7.3 read these).
+
+    A variable that is not here expands to nothing, as it does for make.
+    """
+    return {
+        "srctree": str(tree),
+        "ARCH": target.linux_arch,
+        "SRCARCH": target.srcarch,
+        "SUBARCH": subarch(),
+        "HEADER_ARCH": subarch(),
+        "KERNELVERSION": kernel_version(tree) or "",
+        "CROSS_COMPILE": chain.cross_compile,
+        "CROSS_COMPILE_COMPAT": os.environ.get("CROSS_COMPILE_COMPAT", ""),
+        "CC": chain.cc,
+        "LD": chain.program("ld", "ld.lld"),
+        "AR": chain.program("ar", "llvm-ar"),
+        "NM": chain.program("nm", "llvm-nm"),
+        "OBJCOPY": chain.program("objcopy", "llvm-objcopy"),
+        "OBJDUMP": chain.program("objdump", "llvm-objdump"),
+        "READELF": chain.program("readelf", "llvm-readelf"),
+        "STRIP": chain.program("strip", "llvm-strip"),
+        "HOSTCC": "clang" if chain.llvm else "gcc",
+        "RUSTC": "rustc",
+        "BINDGEN": "bindgen",
+        "PAHOLE": "pahole",
+        "PYTHON3": "python3",
+        "CC_VERSION_TEXT": _first_line(chain.cc),
+        "RUSTC_VERSION_TEXT": _first_line("rustc"),
+        "PAHOLE_VERSION": _pahole_version(),
+    }
+
+
+def identity(environment: dict[str, str]) -> dict[str, str]:
+    """The environment, and which programs its names mean now: another compiler, another answer."""
+    programs = ("CC", "LD", "AR", "NM", "OBJCOPY", "RUSTC", "BINDGEN", "PAHOLE", "PYTHON3")
+    found = {}
+    for name in programs:
+        path = shutil.which(environment.get(name, "")) if environment.get(name) else None
+        if path:
+            stat = Path(path).stat()
+            found[f"{name} program"] = f"{path} {stat.st_mtime_ns} {stat.st_size}"
+    return {**environment, **found}
