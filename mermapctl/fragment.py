@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""kunitconfig fragments as values: parse, merge, conflict, write; and what a .config made of them.
+
+The syntax is what kunit.py's own reader takes (tools/testing/kunit/kunit_config.py): one
+``CONFIG_X=value`` or ``# CONFIG_X is not set`` a line, comments on lines of their own.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mermapctl.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+SUFFIX = ".kunitconfig"
+_LIMIT = 1 << 20
+_ASSIGNED = re.compile(
+    r'CONFIG_(\w+)=([ymn]|-?\d+|0[xX][0-9a-fA-F]+|"(?:[^"\\]|\\.)*")', re.ASCII
+)
+_NOT_SET = re.compile(r"# CONFIG_(\w+) is not set", re.ASCII)
+_MISTAKES = (
+    (r"CONFIG_\w+=\S+\s+#", "kunit.py wants comments on lines of their own"),
+    (r"CONFIG_\w+\s+=|CONFIG_\w+=\s+\S", "no blank may stand beside the ="),
+    (r"CONFIG_\w+=?$", "it needs a value: CONFIG_X=y, =m, a number or a string"),
+    (r"CONFIG_[A-Za-z0-9_]+=", "a value is y, m, n, a number, or a string in quotes"),
+    (r"[A-Z][A-Z0-9_]*\s*=", "a symbol begins with CONFIG_"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One symbol (without CONFIG_), its value as written (``n`` for "is not set"), and from where.
+
+    `origin` is FILE:LINE; two assignments are the same if symbol and value are.
+    """
+
+    symbol: str
+    value: str
+    origin: str
+
+    def line(self) -> str:
+        """As it stands in a kunitconfig."""
+        if self.value == "n":
+            return f"# CONFIG_{self.symbol} is not set"
+        return f"CONFIG_{self.symbol}={self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class MissingSymbol:
+    """A symbol that the tree's olddefconfig did not give as requested."""
+
+    symbol: str
+    requested: str
+    resolved: str | None
+    why: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """A set of assignments, each symbol once, in the order in which they were first made.
+
+    `about` is the sentence that the fragment's first comment line says of it.
+    """
+
+    name: str
+    assignments: tuple[Assignment, ...] = ()
+    about: str = ""
+
+    def text(self) -> str:
+        """A kunitconfig that kunit.py takes as it is."""
+        return "".join(f"{assignment.line()}\n" for assignment in self.assignments)
+
+    def value(self, symbol: str) -> str | None:
+        """What the fragment asks of a symbol; None where it says nothing."""
+        return next((each.value for each in self.assignments if each.symbol == symbol), None)
+
+
+def _shown(line: str) -> str:
+    cut = line if len(line) <= 80 else f"{line[:77]}..."
+    return repr(cut)
+
+
+def _assignment(line: str, origin: str) -> Assignment | None:
+    """The assignment on one stripped line, None for a comment. Raises UserError."""
+    if found := _NOT_SET.fullmatch(line):
+        return Assignment(found[1], "n", origin)
+    if line.startswith("#"):
+        return None
+    if found := _ASSIGNED.fullmatch(line):
+        return Assignment(found[1], found[2], origin)
+    hint = next(
+        (advice for mistake, advice in _MISTAKES if re.match(mistake, line)),
+        "a line is CONFIG_X=value, `# CONFIG_X is not set`, or a comment that begins with #",
+    )
+    raise UserError(f"{origin}: not a kunitconfig line: {_shown(line)}", hint)
+
+
+def parse(text: str, origin: str, name: str = "") -> Fragment:
+    """Parse a kunitconfig; `origin` (a file's name) comes before the line number in errors.
+
+    Raises UserError for a line that kunit.py would not take, and for two values of one symbol.
+    """
+    found: dict[str, Assignment] = {}
+    about = ""
+    for number, raw in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
+        line = raw.strip()
+        if not line:
+            continue
+        assignment = _assignment(line, f"{origin}:{number}")
+        if assignment is not None:
+            _add(found, assignment)
+        elif not (about or found or "SPDX-License-Identifier" in line):
+            about = line.lstrip("# ")
+    return Fragment(name or origin, tuple(found.values()), about)
+
+
+def _add(found: dict[str, Assignment], new: Assignment) -> None:
+    old = found.setdefault(new.symbol, new)
+    if old.value != new.value:
+        raise UserError(
+            f"CONFIG_{new.symbol} is asked for twice: {old.line()} ({old.origin}), "
+            f"{new.line()} ({new.origin})",
+            "keep one of the two lines, or leave one of the fragments out",
+        )
+
+
+def merge(name: str, fragments: Iterable[Fragment]) -> Fragment:
+    """All assignments of some fragments. Raises UserError that names both places of a conflict."""
+    found: dict[str, Assignment] = {}
+    for fragment in fragments:
+        for assignment in fragment.assignments:
+            _add(found, assignment)
+    return Fragment(name, tuple(found.values()))
+
+
+def load(path: Path, name: str = "", shown: str = "") -> Fragment:
+    """Read a kunitconfig file; a directory stands for the .kunitconfig in it, as for kunit.py.
+
+    `shown` is how errors and origins call the file. Raises UserError where it cannot be read.
+    """
+    shown = shown or str(path)
+    hint = "a kunitconfig is a text file of CONFIG_X=value lines"
+    try:
+        if path.is_dir():
+            path, shown = path / SUFFIX, f"{shown}/{SUFFIX}"
+        with path.open("rb") as file:  # may be a pipe: --config <(echo CONFIG_X=y)
+            data = file.read(_LIMIT + 1)
+    except OSError as error:
+        raise UserError(f"cannot read {shown}: {error.strerror}", hint) from error
+    except ValueError as error:  # a NUL in the name
+        raise UserError(f"cannot read {shown!r}: {error}", hint) from error
+    if len(data) > _LIMIT:
+        raise UserError(f"{shown} is larger than {_LIMIT >> 20} MiB", hint)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{shown}:{line}: not UTF-8 text", hint) from error
+    return parse(text, shown, name or path.name.removesuffix(SUFFIX))
+
+
+def missing(fragment: Fragment, dot_config: Path) -> tuple[MissingSymbol, ...]:
+    """What a .config does not give as the fragment asks.
+
+    As in kunit.py, a symbol that is absent from .config is as good as one that is not set;
+    `resolved` is then None. A .config that is not there gives nothing.
+    """
+    resolved: dict[str, str] = {}
+    if dot_config.is_file():
+        with dot_config.open(encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                found = _ASSIGNED.fullmatch(line.strip())
+                unset = None if found else _NOT_SET.fullmatch(line.strip())
+                if found:
+                    resolved[found[1]] = found[2]
+                elif unset:
+                    resolved[unset[1]] = "n"
+    return tuple(
+        MissingSymbol(each.symbol, each.value, resolved.get(each.symbol))
+        for each in fragment.assignments
+        if resolved.get(each.symbol, "n") != each.value
+    )

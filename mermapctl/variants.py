@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Variants: named merges of fragments, and what their guest needs. Data: configs/variants.toml."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mermapctl import fragment as fragments
+from mermapctl import places
+from mermapctl.errors import UserError
+from mermapctl.fragment import SUFFIX, Fragment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+BASE = "base"
+"""The fragment whose lines give way: it says how a kernel is where nothing else is asked for."""
+SUITE_PREFIX = "suite-"
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A variant as variants.toml (or a user's fragment) defines it; no `targets` means all."""
+
+    proves: str
+    costs: str
+    fragments: tuple[str, ...]
+    smp: int | None = None
+    cpu: str | None = None
+    kernel_args: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A variant with its fragment merged, the suite's own and the user's --config included.
+
+    `smp` is CPUs, `cpu` QEMU's model, `targets` where it means something (empty: everywhere).
+    """
+
+    name: str
+    fragment: Fragment
+    smp: int | None = None
+    cpu: str | None = None
+    kernel_args: tuple[str, ...] = ()
+    proves: str = ""
+    costs: str = ""
+    targets: tuple[str, ...] = ()
+
+    def obstacle(self, target: str) -> str | None:
+        """Why the variant means nothing on a target, in a sentence; None where it does."""
+        if not self.targets or target in self.targets:
+            return None
+        return f"variant {self.name} means something on {' and '.join(self.targets)} only"
+
+
+@cache
+def _shipped() -> dict[str, Definition]:
+    with (places.shipped("configs") / "variants.toml").open("rb") as file:
+        return msgspec.convert(tomllib.load(file)["variant"], dict[str, Definition])
+
+
+def _files(directory: Path) -> dict[str, Path]:
+    return {
+        path.name.removesuffix(SUFFIX): path
+        for path in sorted(directory.glob(f"[!.]*{SUFFIX}"))
+        if path.name != SUFFIX
+    }
+
+
+def own_fragments() -> dict[str, Path]:
+    """The user's own fragments by name. Raises UserError where one hides a shipped name."""
+    found = _files(places.config_dir())
+    taken = {*_files(places.shipped("configs")), *_shipped()}
+    for name, path in found.items():
+        if name in taken:
+            raise UserError(
+                f"{path} has the name of a fragment or variant that mermapctl brings along",
+                "rename it: a shipped name always means the same",
+            )
+        if "+" in name:
+            raise UserError(f"{path}: a name with + cannot be told from a merge", "rename it")
+    return found
+
+
+def fragment_files() -> dict[str, Path]:
+    """Every fragment by name, shipped ones first."""
+    return {**_files(places.shipped("configs")), **own_fragments()}
+
+
+def load_fragment(name: str) -> Fragment:
+    """One fragment by name. Raises UserError that lists the near ones."""
+    files = fragment_files()
+    if name not in files:
+        raise _unknown("fragment", name, files)
+    path = files[name]
+    shipped = path.parent == places.shipped("configs")
+    return fragments.load(path, name, f"configs/{path.name}" if shipped else "")
+
+
+def definitions() -> dict[str, Definition]:
+    """Every variant by name: the shipped ones, then one for each of the user's own fragments."""
+    own = {
+        name: Definition(
+            proves=load_fragment(name).about or "what your own fragment is for",
+            costs=f"your own: {path}",
+            fragments=(BASE, name),
+        )
+        for name, path in own_fragments().items()
+        if not name.startswith(SUITE_PREFIX)
+    }
+    return {**_shipped(), **own}
+
+
+def _unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    return UserError(
+        f"there is no {kind} {name!r}",
+        f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names)}",
+    )
+
+
+def suite_fragments(suite: str) -> tuple[str, ...]:
+    """The fragments that build the suites which kunit.py's filter glob `suite` names."""
+    pattern = suite.partition(".")[0]  # SUITE.TEST
+    return tuple(
+        name
+        for name in fragment_files()
+        if name.startswith(SUITE_PREFIX)
+        and fnmatch.fnmatchcase(name.removeprefix(SUITE_PREFIX), pattern)
+    )
+
+
+def _suites(suite: str, extra: tuple[Path, ...]) -> tuple[str, ...]:
+    found = suite_fragments(suite)
+    if found or extra:
+        return found
+    known = [name for name in fragment_files() if name.startswith(SUITE_PREFIX)]
+    error = _unknown("suite", suite, [name.removeprefix(SUITE_PREFIX) for name in known])
+    raise UserError(
+        f"no fragment builds the suite {suite!r}",
+        f"{error.hint} For another suite of the tree, say what builds it: "
+        "--config FILE with CONFIG_KUNIT=y and the suite's symbol",
+    )
+
+
+def merge(name: str, names: Iterable[str], extra: Iterable[Path] = ()) -> Fragment:
+    """Fragments by name and by path as one; `base` gives way. Raises UserError for a conflict."""
+    chosen = list(dict.fromkeys(names))
+    firm = [load_fragment(each) for each in chosen if each != BASE]
+    asked = fragments.merge(name, [*firm, *(fragments.load(path) for path in extra)])
+    if BASE not in chosen:
+        return asked
+    spoken = {each.symbol for each in asked.assignments}
+    given = tuple(
+        each for each in load_fragment(BASE).assignments if each.symbol not in spoken
+    )
+    return Fragment(name, given + asked.assignments)
+
+
+def _only(name: str, what: str, values: Iterable[str | None]) -> str | None:
+    """The one value that several merged variants agree on."""
+    found = sorted({value for value in values if value is not None})
+    if len(found) > 1:
+        raise UserError(
+            f"variant {name}: its parts want different {what}: {' and '.join(found)}",
+            "run them as two variants: --variant A --variant B",
+        )
+    return found[0] if found else None
+
+
+def _kernel_args(name: str, parts: Iterable[Definition]) -> tuple[str, ...]:
+    arguments = list(dict.fromkeys(each for part in parts for each in part.kernel_args))
+    for key in {each.partition("=")[0] for each in arguments}:
+        _only(name, key, (each for each in arguments if each.partition("=")[0] == key))
+    return tuple(arguments)
+
+
+def _targets(name: str, parts: Iterable[Definition]) -> tuple[str, ...]:
+    limits = [part.targets for part in parts if part.targets]
+    common = tuple(each for each in (limits or [()])[0] if all(each in it for it in limits))
+    if limits and not common:
+        raise UserError(f"variant {name}: no target means something to all of its parts")
+    return common
+
+
+def resolve(name: str, extra: tuple[Path, ...] = (), suite: str = "mermap") -> Variant:
+    """A variant, or several joined by ``+``, for a suite (kunit.py's filter glob).
+
+    `extra` are the user's --config files. Raises UserError for unknown names and conflicts.
+    """
+    known = definitions()
+    names = list(dict.fromkeys(name.split("+")))
+    for each in names:
+        if each not in known:
+            raise _unknown("variant", each, known)
+    parts = [known[each] for each in names]
+    wanted = [*_suites(suite, extra), *(each for part in parts for each in part.fragments)]
+    return Variant(
+        name="+".join(names),
+        fragment=merge("+".join(names), wanted, extra),
+        smp=max((part.smp for part in parts if part.smp), default=None),
+        cpu=_only(name, "CPU models", (part.cpu for part in parts)),
+        kernel_args=_kernel_args(name, parts),
+        proves="; ".join(part.proves for part in parts),
+        costs="; ".join(part.costs for part in parts),
+        targets=_targets(name, parts),
+    )
