@@ -164,24 +164,29 @@ def load(path: Path, name: str = "", shown: str = "") -> Fragment:
     return parse(text, shown, name or path.name.removesuffix(SUFFIX))
 
 
+def resolved(dot_config: Path) -> dict[str, str]:
+    """Symbol to value as written in a .config, ``n`` for "is not set"; a missing file is empty."""
+    found: dict[str, str] = {}
+    if dot_config.is_file():
+        with dot_config.open(encoding="utf-8", errors="replace") as lines:
+            for raw in lines:
+                line = raw.strip()
+                if assigned := _ASSIGNED.fullmatch(line):
+                    found[assigned[1]] = assigned[2]
+                elif unset := _NOT_SET.fullmatch(line):
+                    found[unset[1]] = "n"
+    return found
+
+
 def missing(fragment: Fragment, dot_config: Path) -> tuple[MissingSymbol, ...]:
     """What a .config does not give as the fragment asks.
 
     As in kunit.py, a symbol that is absent from .config is as good as one that is not set;
     `resolved` is then None. A .config that is not there gives nothing.
     """
-    resolved: dict[str, str] = {}
-    if dot_config.is_file():
-        with dot_config.open(encoding="utf-8", errors="replace") as lines:
-            for line in lines:
-                found = _ASSIGNED.fullmatch(line.strip())
-                unset = None if found else _NOT_SET.fullmatch(line.strip())
-                if found:
-                    resolved[found[1]] = found[2]
-                elif unset:
-                    resolved[unset[1]] = "n"
+    given = resolved(dot_config)
     return tuple(
-        MissingSymbol(each.symbol, each.value, resolved.get(each.symbol))
+        MissingSymbol(each.symbol, each.value, given.get(each.symbol))
         for each in fragment.assignments
-        if resolved.get(each.symbol, "n") != each.value
+        if given.get(each.symbol, "n") != each.value
     )

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -70,7 +69,7 @@ class Reader(kconfiglib.Kconfig):  # type: ignore[misc]
         self.request = request
         self.account = Account()
         self._shell_environment = {
-            **os.environ,
+            **process.inherited(),
             "LC_ALL": "C",
             **{name: value for name, value in request.environment.items() if value},
         }
@@ -87,7 +86,7 @@ class Reader(kconfiglib.Kconfig):  # type: ignore[misc]
 
     def _open(self, filename: str, mode: str) -> io.StringIO:  # noqa: ARG002 - kconfiglib's
         path = Path(filename)
-        relative = os.path.relpath(path, self.request.tree)
+        relative = str(path.relative_to(self.request.tree.resolve()))
         if self.request.wanted and not self.request.wanted(relative):
             return io.StringIO("")
         if not path.is_file() or path.stat().st_size > LARGEST_FILE:

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The tree's own `make olddefconfig`: the authority on what a configuration becomes."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from mermapctl import builddir, fragment, process
+from mermapctl.errors import HarnessError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from mermapctl.target import Target
+    from mermapctl.toolchain import Toolchain
+
+LIMIT = 300.0
+"""Seconds. 3 s where the tree's `conf` program is built already, 7 s where it is not."""
+_OUTER = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KBUILD_OUTPUT", "O", "V", "ARCH")
+_COMPLAINT = re.compile(r"^(?!\s*make).*(?:error|not found|not clean|\*\*\* ).*$", re.MULTILINE)
+
+
+def resolve(tree: Path, target: Target, chain: Toolchain, asked: str) -> Mapping[str, str]:
+    """What olddefconfig makes of the lines `asked`: symbol (no CONFIG_) to value, n for "not set".
+
+    Runs out of tree, in a directory of the cache that keeps `conf`; nothing is written into the
+    tree. Raises HarnessError with make's complaint.
+    """
+    directory = builddir.locate(tree, "kconfig", "olddefconfig")
+    config = directory / ".config"
+    environment = {
+        name: value for name, value in process.inherited().items() if name not in _OUTER
+    }
+    make = ["make", "-s", "-C", str(tree), f"O={directory}", *chain.make_arguments(target)]
+    with builddir.locked(directory, "mermapctl config explain", wait=True, waiting=_silently):
+        config.write_text(asked, encoding="utf-8")
+        said = process.run([*make, "olddefconfig"], env=environment, timeout=LIMIT)
+        if said.returncode != 0:
+            raise HarnessError(f"make olddefconfig failed: {_complaint(said.stderr)}")
+        return fragment.resolved(config)
+
+
+def _silently(_sentence: str) -> None:
+    """Another explanation is being verified; it takes seconds."""
+
+
+def _complaint(stderr: str) -> str:
+    found = _COMPLAINT.search(stderr)
+    lines = stderr.strip().splitlines() or ["it said nothing"]
+    return (found[0] if found else lines[-1]).strip()[:300]
