@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from mermapctl import atomic, places, store_rows
@@ -31,6 +30,7 @@ from mermapctl.store_rows import Filters, RunSummary
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
 __all__ = ["Filters", "RunFolder", "RunSummary", "Store", "cell_slug", "console_lines"]
 

@@ -176,7 +176,10 @@ def made(excerpt=()):
 
 def start(store: Store, body: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", WRITER + body, str(store.root)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", WRITER + body, str(store.root)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -302,7 +305,7 @@ def damage(path: Path, how: str) -> None:
     ],
 )
 def test_a_damaged_index_is_made_again(store: Store, how: str, noticed: bool) -> None:
-    made = [kept(store, record()) for _ in range(30)]
+    made = [kept(store, record()) for _ in range(8)]
     path = store.root / "store.sqlite3"
     damage(path, how)
     store = Store.open(store.root)
