@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 from mermapctl.ktap import Suite
 from mermapctl.splat import Splat
+from mermapctl.tracetable import TraceTable
 
 SCHEMA = 1
 
@@ -133,6 +134,7 @@ class Cell:
     notes: tuple[str, ...] = ()
     reproduce: tuple[str, ...] = ()
     artifacts: Artifacts = field(default_factory=Artifacts)
+    trace: TraceTable | None = None
     boot: Boot | None = None
     suite: str | None = None
     allow_splats: bool = False

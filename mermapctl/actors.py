@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Who does what in a trace: threads inside a get or behind a put, processes and their CPUs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mermapctl.rules import CpuState, Live
+
+if TYPE_CHECKING:
+    from mermapctl.hits import Event
+
+LINES = 4
+"""Console lines of flushes kept per get."""
+
+
+class Put:
+    """An allocation just put; `low`..`high` is what page-table walks covered of it."""
+
+    __slots__ = ("base", "cpu", "end", "high", "line", "low", "where")
+
+    def __init__(self, cpu: CpuState, live: Live, event: Event) -> None:
+        self.cpu = cpu
+        self.base = live.base
+        self.end = live.end
+        self.line = event.line
+        self.where = event.where
+        self.low = live.end
+        self.high = live.base
+
+
+class Thread:
+    """What a printk caller is doing; `low`..`high` is what walks inside its get covered."""
+
+    __slots__ = ("cpu", "flush_lines", "flushes", "get", "high", "low", "put", "wrappers")
+
+    def __init__(self) -> None:
+        self.put: Put | None = None
+        self.cpu: CpuState | None = None
+        self.begin(None)
+
+    def begin(self, get: Event | None) -> None:
+        """A get begins, or nothing."""
+        self.get = get
+        self.flushes = 0
+        self.wrappers = 0
+        self.flush_lines: list[int] = []
+        self.low: int | None = None
+        self.high: int | None = None
+
+    def flushed(self, line: int, *, wrapper: bool) -> None:
+        """The mermap flushed inside this get."""
+        if wrapper:
+            self.wrappers += 1
+        else:
+            self.flushes += 1
+        if len(self.flush_lines) < LINES:
+            self.flush_lines.append(line)
+
+
+class Process:
+    """One mm; `fresh` when nothing of an earlier life can be left in its state."""
+
+    __slots__ = ("cpus", "fresh")
+
+    def __init__(self, *, fresh: bool) -> None:
+        self.cpus: list[CpuState] = []
+        self.fresh = fresh
+
+    def on(self, mm: int, alloc: int) -> CpuState:
+        """The state of the CPU whose structure holds `alloc`."""
+        for cpu in self.cpus:
+            if cpu.owns(alloc):
+                return cpu
+        self.cpus.append(CpuState(mm, alloc, fresh=self.fresh))
+        return self.cpus[-1]
+
+    def lives(self) -> list[Live]:
+        """Every live allocation."""
+        return [live for cpu in self.cpus for live in cpu.live.values()]

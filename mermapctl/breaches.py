@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Broken rules of a mermap, counted: the first of each kind keeps the events that prove it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+TESTS_NAMED = 16
+"""Tests listed per broken rule at most."""
+
+Evidence = dict[str, str | int | float | bool | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A rule broken `times` times; `evidence` and `line` (of the console) are the first time's.
+
+    `certain` is false where another caller's event may have been taken for the mermap's.
+    """
+
+    code: str
+    tests: tuple[str | None, ...]
+    times: int
+    line: int
+    evidence: Evidence = field(default_factory=dict)
+    certain: bool = True
+
+
+class _Tally:
+    __slots__ = ("certain", "evidence", "line", "tests", "times", "unnamed")
+
+    def __init__(self, line: int, evidence: Evidence) -> None:
+        self.line = line
+        self.evidence = evidence
+        self.tests: list[str | None] = []
+        self.times = 0
+        self.unnamed = False
+        self.certain = False
+
+
+class Breaches:
+    """Collects breaches; a test's name is known only when its result line comes."""
+
+    def __init__(self) -> None:
+        self._tallies: dict[str, _Tally] = {}
+
+    def note(
+        self, code: str, line: int, evidence: Evidence, *, certain: bool = True, times: int = 1
+    ) -> None:
+        """A rule was broken in the test that is running."""
+        tally = self._tallies.get(code)
+        if tally is None:
+            tally = self._tallies[code] = _Tally(line, evidence)
+        tally.times += times
+        tally.unnamed = True
+        tally.certain = tally.certain or certain
+
+    def named(self, test: str | None) -> None:
+        """The test that was running has this name."""
+        for tally in self._tallies.values():
+            if tally.unnamed:
+                tally.unnamed = False
+                if len(tally.tests) < TESTS_NAMED and test not in tally.tests:
+                    tally.tests.append(test)
+
+    def all(self) -> tuple[Breach, ...]:
+        """Every broken rule, in the order in which each was first broken."""
+        self.named(None)
+        return tuple(
+            Breach(code, tuple(t.tests), t.times, t.line, t.evidence, t.certain)
+            for code, t in sorted(self._tallies.items(), key=lambda item: item[1].line)
+        )
+
+
+def span(base: int, end: int) -> str:
+    """An address range as evidence shows it."""
+    return f"[{base:#x}, {end:#x})"

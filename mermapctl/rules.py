@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a mermap may and may not do: one process' state on one CPU, checked at every get.
+
+The rules (docs/trace.md): live allocations never overlap and lie inside their CPU's region; four
+slots, and perhaps one more for the reserve; addresses go up until they no longer fit, then back
+to the end of the highest live allocation, behind one flush of this CPU's TLB. The reserved page
+needs a flush before it is used again, after which the ordinary addresses may start over too.
+Nothing else flushes, and a flush of another CPU or thread does not count.
+"""
+
+from __future__ import annotations
+
+from mermapctl.breaches import Breaches, Evidence, span
+from mermapctl.ranges import WaitingRanges
+from mermapctl.regions import Region, Regions
+
+SLOTS = 4
+"""Live allocations per process and CPU."""
+
+SAME_STRUCT = 2048
+"""Allocations of one per-CPU structure lie closer than this; two CPUs' copies lie further apart."""
+
+
+class Live:
+    """An allocation between its get and its put."""
+
+    __slots__ = ("alloc", "base", "end", "event", "flagged", "line", "reserved", "where")
+
+    def __init__(
+        self, alloc: int, where: str, base: int, end: int, line: int, event: int, *, reserved: bool
+    ) -> None:
+        self.alloc = alloc
+        self.where = where
+        self.base = base
+        self.end = end
+        self.line = line
+        self.event = event
+        self.reserved = reserved
+        self.flagged = False
+
+
+class CpuState:
+    """One process (`mm`) on one CPU. `anchor` is an allocation's address in its per-CPU state.
+
+    `fresh` says that the process is known to be new: its first get must take the region's base.
+    `again` is where the next get may start instead of `next`, after a flush for the reserved page.
+    """
+
+    __slots__ = ("again", "anchor", "fresh", "gets", "live", "mm", "next", "pages", "region",
+                 "waiting")  # fmt: skip
+
+    def __init__(self, mm: int, anchor: int, *, fresh: bool) -> None:
+        self.mm = mm
+        self.anchor = anchor
+        self.fresh = fresh
+        self.region: Region | None = None
+        self.next: int | None = None
+        self.again: int | None = None
+        self.live: dict[int, Live] = {}
+        self.waiting = WaitingRanges()
+        self.gets = 0
+        self.pages = 0  # handed out since the last flush
+
+    def owns(self, alloc: int) -> bool:
+        """Whether an allocation's address lies in this per-CPU structure."""
+        return abs(alloc - self.anchor) < SAME_STRUCT
+
+    def restart(self) -> int | None:
+        """Where a wrap must go: the end of the highest live allocation, else the region's base."""
+        ends = [live.end for live in self.live.values() if not live.reserved]
+        if ends:
+            return max(ends)
+        return self.region.low if self.region else None
+
+
+class Rules:
+    """The checks of a get, in order; the first that fails explains the ones after it."""
+
+    def __init__(self, breaches: Breaches) -> None:
+        self.breaches = breaches
+        self.regions = Regions()
+        self._early: tuple[int, int, Evidence] | None = None  # least room, line, evidence
+
+    def check(self, cpu: CpuState, new: Live, others: list[CpuState]) -> bool:
+        """A get returned `new`; `others` are the same process' states, this one included.
+
+        Returns whether it reused an address with no flush.
+        """
+        broken = (
+            self._overlap(cpu, new, others) | self._outside(cpu, new) | self._too_many(cpu, new)
+        )
+        stale = self._stale(cpu, new)
+        if not new.reserved:
+            self._order(cpu, new, explained=broken or stale)
+        return stale
+
+    def finish(self) -> None:
+        """What only the whole trace can tell: a region's true size."""
+        if self._early is None:
+            return
+        room, line, evidence = self._early
+        fitted = max((r.top - r.low for r in self.regions.known if r.certain), default=0)
+        if room <= fitted:
+            evidence["fits up to"] = f"{fitted:#x} bytes from the base were handed out in this boot"
+            self.breaches.note("bump-order", line, evidence)
+
+    def _overlap(self, cpu: CpuState, new: Live, others: list[CpuState]) -> bool:
+        for other in others:
+            for live in other.live.values():
+                if live.base < new.end and new.base < live.end:
+                    evidence: Evidence = {
+                        "live": f"line {live.line}: {span(live.base, live.end)}",
+                        "get": f"line {new.line}: {span(new.base, new.end)}",
+                        "mm": f"{cpu.mm:#x}",
+                    }
+                    self.breaches.note("overlap", new.line, evidence)
+                    return True
+        held = cpu.live.get(new.alloc)
+        if held is not None:
+            evidence = {
+                "live": f"line {held.line}: slot {held.alloc:#x}, {span(held.base, held.end)}",
+                "get": f"line {new.line}: the same slot, {span(new.base, new.end)}",
+                "mm": f"{cpu.mm:#x}",
+            }
+            self.breaches.note("overlap", new.line, evidence)
+            return True
+        return False
+
+    def _too_many(self, cpu: CpuState, new: Live) -> bool:
+        ordinary = sum(not live.reserved for live in cpu.live.values()) + (not new.reserved)
+        total = len(cpu.live) + 1
+        if ordinary <= SLOTS and total <= SLOTS + 1:  # a version may keep a slot for the reserve
+            return False
+        lines = ", ".join(str(live.line) for live in cpu.live.values())
+        evidence: Evidence = {
+            "live": total,
+            "gets still live": f"lines {lines}",
+            "get": f"line {new.line}: {span(new.base, new.end)}",
+            "slots": SLOTS,
+        }
+        self.breaches.note("too-many-live", new.line, evidence)
+        return True
+
+    def _outside(self, cpu: CpuState, new: Live) -> bool:
+        region = cpu.region
+        if region is None:
+            if new.reserved:
+                return False  # the reserved page alone does not tell where its region begins
+            region = cpu.region = self.regions.of_first_get(new.base, certain=cpu.fresh)
+        why = self._reserve_learnt(region, new) if new.reserved else self._ordinary(region, new)
+        if why is None:
+            return False
+        high = self.regions.high(region)
+        evidence: Evidence = {
+            "get": f"line {new.line}: {span(new.base, new.end)}",
+            "region": span(region.low, high) if high else f"from {region.low:#x}",
+            "why": why,
+            "mm": f"{cpu.mm:#x}",
+        }
+        if region.high_line:
+            evidence["reserved get"] = f"line {region.high_line}"
+        self.breaches.note("outside-region", new.line, evidence)
+        return True
+
+    def _ordinary(self, region: Region, new: Live) -> str | None:
+        high = self.regions.high(region)
+        if new.base < region.low:
+            if region.certain:
+                return "it lies below the address at which this CPU's region starts"
+            region.low = new.base
+        if high is not None:
+            if new.end > high:
+                return "it ends beyond the page that the reserved get returned"
+            if new.end > high - self.regions.reserve():
+                return "it takes the page that is kept for the reserved get"
+        if new.end > region.top:
+            region.top, region.top_base, region.top_line = new.end, new.base, new.line
+        return None
+
+    def _reserve_learnt(self, region: Region, new: Live) -> str | None:
+        high = self.regions.high(region)
+        if high is not None and high != new.end:
+            return "the reserved get's page is not the region's last one as seen before"
+        if new.base < region.low:
+            return "the reserved get's page lies below its region"
+        region.high, region.reserve = new.end, new.end - new.base
+        region.high_line = region.high_line or new.line
+        if region.top > new.base:
+            top = span(region.top_base, region.top)
+            region.top = new.base
+            return (
+                f"the reserved get's page had been handed out to an ordinary get: line "
+                f"{region.top_line}: {top}"
+            )
+        return None
+
+    def _stale(self, cpu: CpuState, new: Live) -> bool:
+        stale = [old for old in cpu.waiting.overlapping(new.base, new.end) if not old.washed]
+        cpu.waiting.remove(new.base, new.end)
+        if not stale:
+            return False
+        old = stale[0]
+        evidence: Evidence = {
+            "put": f"line {old.line}: {span(old.base, old.end)}",
+            "flush": f"none by this thread on this CPU from line {old.line} to line {new.line}",
+            "get": f"line {new.line}: {span(new.base, new.end)}",
+            "mm": f"{cpu.mm:#x}",
+            "region": f"from {cpu.region.low:#x}" if cpu.region else None,
+        }
+        if new.reserved:
+            evidence["reserved"] = True
+        self.breaches.note("stale-reuse", new.line, evidence)
+        return True
+
+    def _order(self, cpu: CpuState, new: Live, *, explained: bool) -> None:
+        region, expected = cpu.region, cpu.next
+        if not explained and region is not None and region.certain:
+            restart = cpu.restart()
+            if expected is None:
+                if cpu.fresh and new.base != region.low:
+                    self._disorder(new, "the first get starts at the region's base", region.low)
+            elif new.base in (expected, cpu.again):
+                pass
+            elif new.base == restart and restart < expected:
+                self._wrapped(region, new, expected)
+            else:
+                self._disorder(new, "a get starts where the one before it ended", expected)
+        cpu.next, cpu.again = new.end, None
+
+    def _disorder(self, new: Live, rule: str, expected: int) -> None:
+        evidence: Evidence = {
+            "get": f"line {new.line}: {span(new.base, new.end)}",
+            "rule": rule,
+            "expected": f"{expected:#x}",
+        }
+        self.breaches.note("bump-order", new.line, evidence)
+
+    def _wrapped(self, region: Region, new: Live, expected: int) -> None:
+        room = expected + (new.end - new.base) - region.low
+        evidence: Evidence = {
+            "get": f"line {new.line}: {span(new.base, new.end)}",
+            "rule": "it goes back only where the request no longer fits",
+            "expected": f"{expected:#x}",
+        }
+        if self._early is None or room < self._early[0]:
+            self._early = (room, new.line, evidence)

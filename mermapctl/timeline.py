@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A CPU's region over time, as data of bounded size; renderers draw it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SPANS = 512
+"""Live ranges kept per timeline; past twice as many, neighbours in time are joined."""
+MARKS = 256
+"""Flush marks kept per timeline; past twice as many, every second one is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """`[base, end)` was live from event `first` to event `last`; `count` allocations in it."""
+
+    first: int
+    last: int
+    base: int
+    end: int
+    reserved: bool = False
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StaleMark:
+    """An address handed out again with no flush; `line` is the console line of the get."""
+
+    event: int
+    base: int
+    end: int
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """One test in one CPU's region `[low, high)`; events count from 0 within the test.
+
+    `cpu` is null where the console does not tell which CPU the region belongs to. `flushes` are
+    event numbers; `flush_count` counts them all, those dropped by thinning too.
+    """
+
+    test: str | None
+    cpu: int | None
+    low: int
+    high: int
+    first_event: int
+    last_event: int
+    spans: tuple[Span, ...] = ()
+    flushes: tuple[int, ...] = ()
+    stale: tuple[StaleMark, ...] = ()
+    flush_count: int = 0
+    stale_count: int = 0
+    allocations: int = 0
+
+
+class TimelineBuilder:
+    """Collects one timeline; memory is bounded however long the test."""
+
+    __slots__ = ("_allocations", "_epochs", "_flush_count", "_flushes", "_span_limit", "_spans",
+                 "_stale", "_stale_count", "first", "last")  # fmt: skip
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+        self.last = first
+        self._spans: list[Span] = []
+        self._epochs: list[int] = []  # flushes before each span: spans join within one epoch only
+        self._flushes: list[int] = []
+        self._stale: list[StaleMark] = []
+        self._flush_count = 0
+        self._stale_count = 0
+        self._allocations = 0
+        self._span_limit = 2 * SPANS
+
+    def span(self, first: int, last: int, base: int, end: int, reserved: bool) -> None:  # noqa: FBT001
+        """An allocation's life is over."""
+        self._allocations += 1
+        self.last = max(self.last, last)
+        self._spans.append(Span(first, last, base, end, reserved))
+        self._epochs.append(self._flush_count)
+        if len(self._spans) >= self._span_limit:
+            self._join()
+
+    def flush(self, event: int) -> None:
+        """The mermap flushed this CPU's TLB."""
+        self._flush_count += 1
+        self.last = max(self.last, event)
+        self._flushes.append(event)
+        if len(self._flushes) >= 2 * MARKS:
+            del self._flushes[1::2]
+
+    def stale_reuse(self, event: int, base: int, end: int, line: int) -> None:
+        """An address came back with no flush."""
+        self._stale_count += 1
+        self.last = max(self.last, event)
+        if len(self._stale) < MARKS:
+            self._stale.append(StaleMark(event, base, end, line))
+
+    def build(self, test: str | None, cpu: int | None, low: int, high: int) -> Timeline:
+        """The finished value."""
+        spans = sorted(self._spans, key=lambda span: (span.first, span.base))
+        lowest = min((span.base for span in spans), default=low)
+        highest = max((span.end for span in spans), default=high)
+        return Timeline(
+            test=test,
+            cpu=cpu,
+            low=min(low, lowest),
+            high=max(high, highest),
+            first_event=self.first,
+            last_event=self.last,
+            spans=tuple(spans),
+            flushes=tuple(self._flushes),
+            stale=tuple(self._stale),
+            flush_count=self._flush_count,
+            stale_count=self._stale_count,
+            allocations=self._allocations,
+        )
+
+    def _join(self) -> None:
+        joined, epochs = self._pairs(across_flushes=False)
+        if len(joined) > self._span_limit * 3 // 4:
+            joined, epochs = self._pairs(across_flushes=True)
+        self._spans, self._epochs = joined, epochs
+
+    def _pairs(self, *, across_flushes: bool) -> tuple[list[Span], list[int]]:
+        joined: list[Span] = []
+        epochs: list[int] = []
+        at = 0
+        while at < len(self._spans):
+            one, epoch = self._spans[at], self._epochs[at]
+            two = self._spans[at + 1] if at + 1 < len(self._spans) else None
+            together = two is not None and one.reserved == two.reserved
+            if together and (across_flushes or epoch == self._epochs[at + 1]) and two is not None:
+                joined.append(_around(one, two))
+                at += 2
+            else:
+                joined.append(one)
+                at += 1
+            epochs.append(epoch)
+        return joined, epochs
+
+
+def _around(one: Span, two: Span) -> Span:
+    return Span(
+        min(one.first, two.first),
+        max(one.last, two.last),
+        min(one.base, two.base),
+        max(one.end, two.end),
+        one.reserved,
+        one.count + two.count,
+    )

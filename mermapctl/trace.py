@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Console lines -> flush and allocation events, replayed as they come. Pure and streaming.
+
+The lines are those of boot-time kprobe events printed by `tp_printk` (kernel/trace/trace_kprobe.c,
+`print_kprobe_event`); `mermapctl.probes` builds them. No structure offset is known beforehand: the
+return probe prints the first words of the allocation, and the pair of words whose difference is the
+size asked for is its `base` and `end`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from mermapctl import hits
+from mermapctl.hits import Event, Kind
+from mermapctl.hygiene import findings, table
+from mermapctl.replay import Replay
+from mermapctl.tracetable import Layout, Refused, TraceAccount
+
+__all__ = ["TRACE_LINE", "TraceAccount", "TraceReader", "findings", "table"]
+
+TRACE_LINE = re.compile(
+    rb"mm_(?:get|got|put|flush|walk|prep|tear)[a-z_]*:|kprobe_event=|trace_kprobe: "
+    rb"|printk messages dropped|replaying previous printk|nr_cpu_ids:"
+)
+"""Matches every console line that a TraceReader wants to see; the others may be kept from it."""
+
+_CUT = re.compile(r"\bmm_(?:get|got|put|flush|walk|prep|tear)(?:_[a-z]+)?:")
+_DROPPED = re.compile(r"\*\* (\d+) printk messages dropped")
+_REFUSED = re.compile(r"Failed to add event\((-?\d+)\): [pr]\d*:(?:\w+/)?(\w+)[ ,]+(\S+)")
+_REQUEST = re.compile(r"[pr]\d*:(?:\w+/)?(mm_\w+),([^,;\s']+)")
+_CPUS = re.compile(r"\bnr_cpu_ids:(\d+)")
+_CALLER = re.compile(r"\[ *([TC]\d+)\] ")
+
+PAGE = 4096
+KERNEL_HALF = 1 << 63
+UNDECIDED_LIMIT = 4096
+"""Events held back at most while the layout is being learnt."""
+ENOUGH_GETS = 3
+
+
+class _Structure:
+    """Finds the two words of an allocation that are its base and end."""
+
+    def __init__(self) -> None:
+        self.candidates: set[tuple[int, int]] | None = None
+        self.gets = 0
+        self.pair: tuple[int, int] | None = None
+        self.decided = False
+        self.misfit: int | None = None
+        self._sizes: dict[str, int] = {}
+
+    def learn(self, event: Event) -> None:
+        """Look at one event before the decision."""
+        if event.kind is Kind.GET:
+            self._sizes[event.caller] = event.size
+        elif event.kind is Kind.GOT and event.words and event.caller in self._sizes:
+            fits = _fitting(event.words, self._sizes.pop(event.caller))
+            self.gets += 1
+            self.candidates = fits if self.candidates is None else self.candidates & fits
+            if not self.candidates and self.misfit is None:
+                self.misfit = event.line
+
+    @property
+    def ready(self) -> bool:
+        """Whether more events would not teach more."""
+        if self.candidates is None:
+            return False
+        return not self.candidates or (self.gets >= ENOUGH_GETS and len(self.candidates) == 1)
+
+    def decide(self) -> None:
+        """Settle on the pair that fitted every get; of several, the first in the structure."""
+        self.decided = True
+        if self.candidates:
+            self.pair = min(self.candidates, key=lambda pair: (max(pair), pair))
+
+    def range_of(self, event: Event, size: int) -> tuple[int, int] | None:
+        """`(base, end)` of a successful get; null, and noted, where the words do not fit."""
+        if self.pair is None:
+            return None
+        low, high = self.pair
+        if len(event.words) > max(low, high):
+            base, end = event.words[low], event.words[high]
+            if end - base in (size, -(-size // PAGE) * PAGE) and base >= KERNEL_HALF:
+                return base, end
+        if self.misfit is None:
+            self.misfit = event.line
+        return None
+
+
+def _fitting(words: tuple[int, ...], size: int) -> set[tuple[int, int]]:
+    sizes = (size, -(-size // PAGE) * PAGE)
+    return {
+        (i, j)
+        for i, low in enumerate(words)
+        if low >= KERNEL_HALF and low % PAGE == 0
+        for j, high in enumerate(words)
+        if i != j and high - low in sizes
+    }
+
+
+class TraceReader:
+    """Feed it a console's lines (all, or those that `TRACE_LINE` matches) and its test results."""
+
+    def __init__(self) -> None:
+        self._replay = Replay()
+        self._structure = _Structure()
+        self._held: list[Event | tuple[str, int]] = []
+        self._sizes: dict[str, int] = {}
+        self._requested: dict[str, str] = {}
+        self._refused: list[Refused] = []
+        self._seen: set[str] = set()
+        self._events = 0
+        self._dropped = 0
+        self._dropped_line: int | None = None
+        self._torn = 0
+        self._torn_line: int | None = None
+        self._replayed: str | None = None
+        self._last = ""
+
+    def feed(
+        self,
+        number: int,
+        text: str,
+        seconds: float | None,  # noqa: ARG002 - part of the protocol of line consumers
+        caller: str | None,
+    ) -> None:
+        """Take one console line, its printk prefix already cut off; `number` counts from 1."""
+        events = list(hits.START.finditer(text))
+        if not events:
+            self._other(number, text)
+            return
+        if self._replayed is not None and text == self._last:
+            self._replayed = None
+            return
+        self._replayed = None
+        self._last = text
+        for at, match in enumerate(events):
+            until = events[at + 1].start() if at + 1 < len(events) else len(text)
+            who = caller
+            if who is None and (found := _CALLER.search(text, 0, match.start())):
+                who = found[1]
+            try:
+                event = hits.parse(match, text[:until], number, who or "")
+            except hits.TornError:
+                self._tear(number)
+                continue
+            self._seen.add(event.probe)
+            self._events += 1
+            self._take(event)
+
+    def test_ended(self, name: str, number: int) -> None:
+        """Take a test's result line: the events since the one before it belong to this test."""
+        if self._structure.decided or not self._held:
+            self._replay.test_ended(name, number)
+        else:
+            self._held.append((name, number))
+
+    def finish(self) -> TraceAccount:
+        """Close the account."""
+        if not self._structure.decided:
+            self._decide()
+        structure = self._structure
+        layout = Layout.NONE
+        if structure.misfit is not None:
+            layout = Layout.UNKNOWN
+        elif structure.pair is not None:
+            layout = Layout.KNOWN
+        outcome = self._replay.finish()
+        pair = structure.pair if layout is Layout.KNOWN else None
+        return TraceAccount(
+            events=self._events,
+            requested=tuple(self._requested.items()),
+            refused=tuple(self._refused),
+            seen=frozenset(self._seen),
+            dropped=self._dropped,
+            dropped_line=self._dropped_line,
+            torn=self._torn,
+            torn_line=self._torn_line,
+            lost=outcome.lost,
+            lost_line=outcome.lost_line,
+            layout=layout,
+            layout_line=structure.misfit,
+            offsets=(pair[0] * 8, pair[1] * 8) if pair else None,
+            tests=outcome.tests,
+            timelines=outcome.timelines if layout is Layout.KNOWN else (),
+            breaches=outcome.breaches if layout is Layout.KNOWN else (),
+        )
+
+    def _other(self, number: int, text: str) -> None:
+        if "kprobe_event=" in text:
+            requested = dict(_REQUEST.findall(text[text.index("kprobe_event=") :]))
+            if len(requested) >= len(self._requested):  # newer kernels print it wrapped
+                self._requested.update(requested)
+        elif "Failed to add event" in text:
+            if match := _REFUSED.search(text):
+                self._refused.append(Refused(match[2], match[3], int(match[1])))
+        elif match := _DROPPED.search(text):
+            self._dropped += int(match[1])
+            self._dropped_line = self._dropped_line or number
+        elif "replaying previous printk" in text:
+            self._replayed = self._last
+        elif match := _CPUS.search(text):
+            self._replay.cpus(int(match[1]))
+        elif _CUT.search(text):
+            self._tear(number)
+
+    def _tear(self, number: int) -> None:
+        self._torn += 1
+        self._torn_line = self._torn_line or number
+
+    def _take(self, event: Event) -> None:
+        if self._structure.decided:
+            self._pass(event)
+            return
+        self._held.append(event)
+        self._structure.learn(event)
+        if self._structure.ready or len(self._held) >= UNDECIDED_LIMIT:
+            self._decide()
+
+    def _decide(self) -> None:
+        self._structure.decide()
+        held, self._held = self._held, []
+        for item in held:
+            if isinstance(item, Event):
+                self._pass(item)
+            else:
+                self._replay.test_ended(*item)
+
+    def _pass(self, event: Event) -> None:
+        found = None
+        if event.kind is Kind.GET:
+            self._sizes[event.caller] = event.size
+        elif event.kind is Kind.GOT and event.words:
+            found = self._structure.range_of(event, self._sizes.get(event.caller, -1))
+        self._replay.event(event, found)

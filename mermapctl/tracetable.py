@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a trace says, as values: the account of a console, and what a record keeps of it."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mermapctl.breaches import Breach
+from mermapctl.timeline import Timeline, TimelineBuilder
+
+if TYPE_CHECKING:
+    from mermapctl.regions import Region
+
+
+@dataclass(frozen=True, slots=True)
+class TraceSummary:
+    """One test's numbers; `test` is null for what came after the last result line.
+
+    `flushes_done` are the mermap's own, `flushes_needed` the gets that reused an address since the
+    last one, `flushes_other` everybody else's. `pages_between_flushes` are pages handed out before
+    each flush (the first 16). `first_reuse` counts the successful gets before the first that went
+    back to an address used before. `flushes_counted` is the suite's own counter, where known.
+    """
+
+    test: str | None
+    gets: int = 0
+    puts: int = 0
+    refusals: int = 0
+    reserved: int = 0
+    flushes_done: int = 0
+    flushes_needed: int = 0
+    flushes_other: int = 0
+    flushes_counted: int | None = None
+    pages_between_flushes: tuple[int, ...] = ()
+    first_reuse: int | None = None
+    cpus: int = 0
+    processes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TraceTable:
+    """The trace of one boot, as a record keeps it. `notes` say what could not be concluded."""
+
+    tests: tuple[TraceSummary, ...] = ()
+    timelines: tuple[Timeline, ...] = ()
+    events: int = 0
+    complete: bool = True
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A probe that the kernel would not set, with its negative errno."""
+
+    probe: str
+    symbol: str
+    errno: int
+
+
+class Layout(enum.StrEnum):
+    """What is known of the allocation's structure."""
+
+    NONE = "none"  # no successful get
+    KNOWN = "known"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class TraceAccount:
+    """What a console's trace says, whole.
+
+    `requested` maps probe names to symbols as the kernel's command line asks for them; empty where
+    the console does not show it. `offsets` are bytes from the allocation to its base and end.
+    """
+
+    events: int = 0
+    requested: tuple[tuple[str, str], ...] = ()
+    refused: tuple[Refused, ...] = ()
+    seen: frozenset[str] = frozenset()
+    dropped: int = 0
+    dropped_line: int | None = None
+    torn: int = 0
+    torn_line: int | None = None
+    lost: int = 0
+    lost_line: int | None = None
+    layout: Layout = Layout.NONE
+    layout_line: int | None = None
+    offsets: tuple[int, int] | None = None
+    tests: tuple[TraceSummary, ...] = ()
+    timelines: tuple[Timeline, ...] = ()
+    breaches: tuple[Breach, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every event of every probe is here: without that, nothing is concluded."""
+        return not (self.dropped or self.torn or self.lost)
+
+    def live(self, probe: str) -> bool:
+        """Whether a probe worked, or nothing says that it did not."""
+        if probe in self.seen:
+            return True
+        if any(refused.probe == probe for refused in self.refused):
+            return False
+        return any(name == probe for name, _ in self.requested)
+
+
+class Tally:
+    """Numbers of the test that is running."""
+
+    def __init__(self) -> None:
+        self.events = 0
+        self.gets = 0
+        self.puts = 0
+        self.refusals = 0
+        self.reserved = 0
+        self.done = 0
+        self.needed = 0
+        self.other = 0
+        self.between: list[int] = []
+        self.reuse: int | None = None
+        self.cpus: set[int] = set()
+        self.mms: set[int] = set()
+        self.timelines: dict[int, tuple[Region, TimelineBuilder]] = {}
+
+    def timeline(self, region: Region) -> TimelineBuilder:
+        """The timeline of this test in a region."""
+        found = self.timelines.get(id(region))
+        if found is None:
+            found = self.timelines[id(region)] = (region, TimelineBuilder(self.events))
+        return found[1]
+
+    def summary(self, test: str | None) -> TraceSummary:
+        """The numbers as a value."""
+        return TraceSummary(
+            test, self.gets, self.puts, self.refusals, self.reserved, self.done, self.needed,
+            self.other, None, tuple(self.between), self.reuse, len(self.cpus), len(self.mms),
+        )  # fmt: skip

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Reads a console for the trace tests as the judge does: trace lines and test results."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from mermapctl.diagnosis import Flush
+from mermapctl.trace import TRACE_LINE, TraceAccount, TraceReader, findings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mermapctl.diagnosis import Finding
+
+_RESULT = re.compile(r"\s+(?:not )?ok \d+ (test_\w+)")
+_PREFIX = re.compile(r"(?:\[ *[\d.]+\])?\[ *([TC]\d+)\] ?")
+
+COUNTED = (Flush("test_tlb_flushed", expected=1, counted=1),)
+
+
+def read(lines: Iterable[str]) -> TraceAccount:
+    reader = TraceReader()
+    for number, line in enumerate(lines, 1):
+        caller = None
+        text = line
+        if prefix := _PREFIX.match(text):
+            caller, text = prefix[1], text[prefix.end() :]
+        if TRACE_LINE.search(text.encode()):
+            reader.feed(number, text, None, caller)
+        elif result := _RESULT.match(text):
+            reader.test_ended(result[1], number)
+    return reader.finish()
+
+
+def judge(
+    lines: Iterable[str], flushes: tuple[Flush, ...] = COUNTED
+) -> tuple[tuple[Finding, ...], tuple[Flush, ...], TraceAccount]:
+    account = read(lines)
+    found, rows = findings(account, flushes)
+    return found, rows, account
+
+
+def codes(found: Iterable[Finding]) -> list[str]:
+    return [finding.code for finding in found]
