@@ -1,13 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Console lines -> KTAP suites. Pure and streaming.
+"""KTAP as values: the grammar of its lines, suites, tests, and what can be wrong with an account.
 
-Formats: Documentation/dev-tools/ktap.rst, and what lib/kunit/ prints around it.
+Formats: Documentation/dev-tools/ktap.rst, and what lib/kunit/ prints around it. The parser that
+makes them from console lines is `ktap_parser`.
 """
 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from mermapctl.failure import TEXT_LIMIT, Failure, FailureKind
+
+__all__ = ["Failure", "FailureKind"]
+
+NAME_LIMIT = 400
+"""Characters kept of a name."""
 
 
 class Status(enum.StrEnum):
@@ -20,26 +30,10 @@ class Status(enum.StrEnum):
     HUNG = "hung"
     MISSING = "missing"
 
-
-class FailureKind(enum.StrEnum):
-    """Which KUnit macro fired."""
-
-    ASSERTION = "assertion"
-    EXPECTATION = "expectation"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One failure block of the console; `values` maps expressions to the text printed for them."""
-
-    kind: FailureKind
-    file: str | None
-    line: int | None
-    expected: str | None
-    values: dict[str, str] = field(default_factory=dict)
-    message: str | None = None
-    console_line: int | None = None
+    @property
+    def good(self) -> bool:
+        """Whether a suite may pass with it."""
+        return self in (Status.PASSED, Status.SKIPPED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +53,11 @@ class Test:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """One suite as the console accounts for it; `console_line` is where it begins (1-based)."""
+    """One suite as the console accounts for it; `console_line` is where it begins (1-based).
+
+    `planned` is how many tests its plan promised, `omitted` how many passed tests were counted but
+    not kept one by one, `last_line` the console line of its result.
+    """
 
     name: str
     status: Status
@@ -68,3 +66,124 @@ class Suite:
     failures: tuple[Failure, ...] = ()
     reason: str | None = None
     console_line: int | None = None
+    planned: int | None = None
+    omitted: int = 0
+    last_line: int | None = None
+
+
+class Trouble(enum.StrEnum):
+    """In which way an account is not what KTAP promises."""
+
+    LOST = "lost"  # a plan promised more results than there are
+    TORN = "torn"  # a line that another one ran into, or that was cut off
+    MISPLACED = "misplaced"  # a result at an indentation, or of a name, that fits nothing
+    MISCOUNTED = "miscounted"  # the suite's own totals differ from its lines
+    REPEATED = "repeated"  # the same result twice, or more results than planned
+    BAILED = "bailed-out"
+    VERSION = "version"  # a KTAP version that this reader does not know
+    NO_PLAN = "no-plan"
+    DROPPED = "dropped"  # printk says that it dropped messages
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One trouble; `count` results are concerned, `text` is the line or what is wrong."""
+
+    trouble: Trouble
+    text: str
+    console_line: int
+    suite: str | None = None
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What was open where the console ends.
+
+    `running` is the test that the console names itself since the last result, never a guess.
+    """
+
+    suite: str | None
+    planned: int | None
+    results: int
+    running: str | None
+    console_line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """All that a console says in KTAP; `documents` counts the headers that were seen.
+
+    `said` is what KUnit itself said in place of KTAP, `suites_lost` how many suites the plans
+    promised that never came, `omitted` how many passed suites were counted but not kept.
+    """
+
+    suites: tuple[Suite, ...] = ()
+    notes: tuple[Note, ...] = ()
+    documents: int = 0
+    unfinished: Unfinished | None = None
+    said: tuple[str, ...] = ()
+    suites_lost: int = 0
+    omitted: int = 0
+
+
+class Boundary(NamedTuple):
+    """A result line that ended a test, or (`suite`) a suite."""
+
+    name: str
+    suite: bool
+    ok: bool
+
+
+class Progress(NamedTuple):
+    """What one line tells somebody who watches a boot; `kind` is plan, subtest or result."""
+
+    kind: str
+    depth: int
+    name: str
+    ok: bool | None
+
+
+LINE = re.compile(
+    r"(?P<indent>[ \t]*)(?:(?P<no>not )?ok (?P<number>\d+)(?:(?: ?:?- | )(?P<name>.*)|\Z)"
+    r"|1\.\.(?P<plan>\d+)(?!\S)|# (?P<said>.*)|K?TAP version (?P<version>\d+)"
+    r"|(?P<bail>Bail out!))"
+)
+"""Every line that KTAP gives a meaning."""
+
+
+def progress_of(text: str) -> Progress | None:
+    """Read one console line (without its prefix) for the live display; None for most lines."""
+    match = LINE.match(text)
+    if match is None:
+        return None
+    depth = len(match["indent"].expandtabs(4)) // 4
+    if match["number"]:
+        return Progress("result", depth, read_result(match).name, not match["no"])
+    if match["plan"]:
+        return Progress("plan", depth, match["plan"], None)
+    if (match["said"] or "").startswith("Subtest: "):
+        return Progress("subtest", depth, match["said"][9:].strip(), None)
+    return None
+
+
+class Result(NamedTuple):
+    """A result line as it stands; `reason` is that of a skip."""
+
+    number: int
+    name: str
+    status: Status
+    reason: str | None
+
+
+def read_result(match: re.Match[str]) -> Result:
+    """A LINE match that has a `number` -> what it says; a test without a name is `#number`."""
+    text = match["name"] or ""
+    name, found, directive = text.partition("# ") if text[:2] == "# " else text.partition(" # ")
+    status = Status.FAILED if match["no"] else Status.PASSED
+    reason = None
+    if found and directive.startswith("SKIP"):
+        status = Status.SKIPPED
+        reason = directive[4:].strip()[:TEXT_LIMIT] or None
+    name = name.rstrip()[:NAME_LIMIT] or f"#{match['number']}"
+    return Result(int(match["number"]), name, status, reason)

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Console lines -> what they say of the boot itself: machine, isolation, accelerator, its end.
+
+Where a log comes from elsewhere, only its own lines can tell how the boot ended: kunit.py's, QEMU's
+and the kernel's.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mermapctl.console import Line
+
+PICK = (
+    rb"Linux version |(?:Kernel c|C)ommand line: |Kernel/User page tables isolation: "
+    rb"|smp: Brought up |SMP: Total of |qemu-system-|KVM |kvm|ioctl\(KVM_|Could not access KVM"
+    rb"|error: kvm|\$ |Command '\[|reboot: |\[\d\d:\d\d:\d\d\] |/\S+/linux "
+)
+"""How the lines begin that this reader wants (`console.Console`)."""
+
+_ACCELERATOR = re.compile(
+    r"KVM internal error|Could not access KVM kernel module|failed to initialize kvm"
+    r"|kvm run failed|KVM_(?:CREATE_VM|CREATE_VCPU|RUN|SET_\w+)\W.*(?:fail|error|Invalid)"
+    r"|ioctl\(KVM_\w+\) failed|KVM is not supported|KVM not supported|kvm_\w+ failed"
+)
+"""What QEMU says when KVM cannot run this kernel, or is not there at all."""
+_FELL_BACK = re.compile(r"(?:falling|fall) back to (?:tcg|TCG|hvf)")
+_COMMAND = re.compile(r"\$ (?P<command>\S*(?:qemu-system-\S+|linux)\s.*)")
+_TIMED_OUT = re.compile(r"Command '\[.*timed out after (?P<seconds>\d+(?:\.\d+)?) seconds")
+_TERMINATED = re.compile(r"qemu-system-\S+: terminating on signal (?P<signal>\d+)")
+_HARNESS = re.compile(
+    r"\[\d\d:\d\d:\d\d\] |Running tests with:|\$ |Command '\[|qemu-system-\S+: |rc=\d+|\s*\Z"
+)
+"""Lines of kunit.py and QEMU, not of the kernel."""
+_CPUS = re.compile(r"(?:smp: Brought up \d+ nodes?, |SMP: Total of )(?P<cpus>\d+) (?:CPU|proc)")
+_MUTED = re.compile(r"(?<![\w.])(?:quiet|loglevel=[0-6])(?![\w.])")
+TEXT_LIMIT = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A console line as evidence."""
+
+    line: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class BootLog:
+    """What the console says of the boot.
+
+    `isolation`: page-table isolation as the kernel printed it, False if an x86 kernel booted and
+    said nothing of it, None if that cannot be known. `muted`: `quiet` or a low `loglevel` is on the
+    command line, which swallows KTAP. `timed_out`: the limit in seconds that kunit.py says it
+    enforced. `last`: the kernel's last line.
+    """
+
+    kernel: str | None = None
+    booted: bool = False
+    cpus: int | None = None
+    isolation: bool | None = None
+    muted: bool = False
+    accelerated: bool = False
+    accelerator_error: Said | None = None
+    timed_out: float | None = None
+    terminated: Said | None = None
+    last: str | None = None
+
+
+class BootReader:
+    """Feed console lines, then `finish` with the log's last lines."""
+
+    def __init__(self) -> None:
+        self._kernel: str | None = None
+        self._x86 = False
+        self._cpus: int | None = None
+        self._isolation: bool | None = None
+        self._muted = False
+        self._accelerated = False
+        self._error: Said | None = None
+        self._timed_out: float | None = None
+        self._terminated: Said | None = None
+
+    def feed(self, line: Line) -> None:
+        """Take one line."""
+        text = line.text
+        said = Said(line.number, text[:TEXT_LIMIT])
+        if text.startswith("Linux version "):
+            self._kernel = text.split(" ", 3)[2][:TEXT_LIMIT]
+        elif "ommand line: " in text[:21]:
+            self._muted |= bool(_MUTED.search(text))
+        elif text.startswith("Kernel/User page tables isolation"):
+            self._isolation = "enabled" in text
+        elif cpus := _CPUS.match(text):
+            self._cpus = int(cpus["cpus"])
+        elif command := _COMMAND.match(text):
+            self._command(command["command"])
+        elif timed_out := _TIMED_OUT.match(text):
+            self._timed_out = float(timed_out["seconds"])
+        elif _TERMINATED.match(text):
+            self._terminated = said
+        elif _FELL_BACK.search(text):
+            self._error = None
+            self._accelerated = False
+        elif self._error is None and _ACCELERATOR.search(text):
+            self._error = said
+
+    def _command(self, command: str) -> None:
+        """QEMU's command line as kunit.py shows it: the first accelerator that starts wins."""
+        self._muted |= bool(_MUTED.search(command))
+        self._x86 = "qemu-system-x86_64" in command
+        accelerators = re.findall(r"-accel (\w+)", command)
+        self._accelerated = accelerators[:1] == ["kvm"] or " -enable-kvm" in command
+
+    def finish(self, tail: tuple[str, ...]) -> BootLog:
+        """Close; `tail` are the console's last lines."""
+        last = next((text for text in reversed(tail) if not _HARNESS.match(text)), None)
+        isolation = self._isolation
+        if isolation is None and self._kernel is not None and self._x86:
+            isolation = False
+        return BootLog(
+            kernel=self._kernel,
+            booted=self._kernel is not None or last is not None,
+            cpus=self._cpus,
+            isolation=isolation,
+            muted=self._muted,
+            accelerated=self._accelerated,
+            accelerator_error=self._error,
+            timed_out=self._timed_out,
+            terminated=self._terminated,
+            last=last.strip()[:TEXT_LIMIT] if last else None,
+        )

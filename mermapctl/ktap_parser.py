@@ -1,0 +1,383 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Console lines -> KTAP account. Pure and streaming.
+
+The nesting is read from the indentation, relative to the document's header, and checked against
+names, numbers and plans: a line that fits nothing is a note, never a test with a mangled name.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mermapctl.failure import (
+    BROKE_OFF,
+    TEXT_LIMIT,
+    TIMED_OUT,
+    Failure,
+    FailureBlock,
+    broke_off,
+    failed_from_outside,
+    open_block,
+)
+from mermapctl.ktap import (
+    LINE,
+    NAME_LIMIT,
+    Account,
+    Boundary,
+    Note,
+    Result,
+    Status,
+    Test,
+    Trouble,
+    Unfinished,
+    read_result,
+)
+from mermapctl.ktap_frame import Frame, Kept
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mermapctl.console import Line
+
+KEEP_FAILURES = 32
+
+PICK = (
+    rb"[ \t]*+(?:(?:not )?ok ?\d|1\.\.\d|# |K?TAP version |Bail out!)"
+    rb"|kunit(?: executor| module)?: |\*\* \d+ printk messages dropped"
+)
+"""How the lines begin that this parser wants (`console.Console`)."""
+ANYWHERE = (b"TAP version ", b" ok ")
+
+_STATS = re.compile(r"(?P<name>.+): pass:(\d+) fail:(\d+) skip:(\d+) total:\d+\s*\Z")
+_RESULT_INSIDE = re.compile(r"(?:not )?ok \d+ \S|\s*(?:not )?ok ?\d")
+_DROPPED = re.compile(r"\*\* (\d+) printk messages dropped")
+_NOISE = re.compile(
+    r"\s|mm_(?:get|got|put|flush): |\[ *\d+\.\d{6}\]|\*\* \d+ printk|WARNING: |BUG: |-----+\["
+)
+"""What another line that ran into a result's name begins with."""
+_KNOWN_VERSIONS = {"1", "13", "14"}
+
+
+def _width(indent: str) -> int:
+    return len(indent.expandtabs(8)) if "\t" in indent else len(indent)
+
+
+class KtapParser:
+    """Feed console lines, then `finish`.
+
+    `names` gives, for suites that are known, the tests that they have: they decide whether a name
+    is a new test's or a torn line's. `running` is the test that the console itself named since the
+    last result.
+    """
+
+    def __init__(self, names: Mapping[str, Sequence[str]] | None = None) -> None:
+        self.running: str | None = None
+        self._names = names or {}
+        self._stack: list[Frame] = []
+        self._kept = Kept()
+        self._block: FailureBlock | None = None
+        self._pending: list[Failure] = []
+        self._said: list[str] = []
+        self._documents = 0
+        self._suites_lost = 0
+
+    @property
+    def attentive(self) -> bool:
+        """Whether the next line may belong to a failure block, whatever it looks like."""
+        return self._block is not None
+
+    @property
+    def inside(self) -> bool:
+        """Whether suites are running: from a document's header to its last suite's result."""
+        return len(self._stack) > 1 or (bool(self._stack) and self._stack[0].plan is not None)
+
+    @property
+    def suite(self) -> str | None:
+        """Name of the open suite."""
+        return self._stack[1].name if len(self._stack) > 1 else None
+
+    def feed(self, line: Line) -> Boundary | None:
+        """Take one line; say so if it ended a test or a suite."""
+        match = LINE.match(line.text)
+        if match is None:
+            if self._block is None:
+                self._odd(line)
+            elif not self._block.feed(line):
+                self._close_block()
+            return None
+        if self._block is not None:
+            self._close_block()
+        if match["number"]:
+            return self._result(match, line)
+        if line.whole or match["version"]:
+            self._structure(match, line)
+        else:
+            self._note(Trouble.TORN, line)
+        return None
+
+    def finish(self) -> Account:
+        """Close what is open."""
+        self._close_block()
+        unfinished = None
+        if self._stack and (len(self._stack) > 1 or self._stack[0].short or self._stack[0].fresh):
+            suite = self._stack[1] if len(self._stack) > 1 else None
+            unfinished = Unfinished(
+                suite=suite.name if suite else None,
+                planned=suite.plan if suite else None,
+                results=suite.count if suite else 0,
+                running=self.running,
+                console_line=(suite or self._stack[0]).line,
+            )
+            if suite and self._pending and self.running:
+                broken = Test(self.running, Status.MISSING, failures=tuple(self._pending))
+                suite.tests.append(broken)
+        self._close_all(at_end=True)
+        return Account(
+            suites=tuple(self._kept.suites),
+            notes=tuple(self._kept.notes),
+            documents=self._documents,
+            unfinished=unfinished,
+            said=tuple(self._said),
+            suites_lost=self._suites_lost,
+            omitted=self._kept.omitted,
+        )
+
+    # Lines that open a level or say something about it.
+
+    def _structure(self, match: re.Match[str], line: Line) -> None:
+        indent = _width(match["indent"])
+        if match["said"] is not None:
+            self._test_said(match["said"], indent, line)
+        elif match["plan"]:
+            self._plan(int(match["plan"]), indent, line)
+        elif match["version"]:
+            self._header(match["version"], indent, line)
+        elif self._stack:
+            self._note(Trouble.BAILED, line)
+
+    def _header(self, version: str, indent: int, line: Line) -> None:
+        if version not in _KNOWN_VERSIONS:
+            self._note(Trouble.VERSION, line)
+        if not self._stack or indent <= self._stack[0].indent:
+            self._close_all()
+            self._documents += 1
+        else:
+            self._close_to(indent)
+        self._stack.append(Frame(indent, line.number, line.seconds, line.seconds))
+
+    def _subtest(self, name: str, indent: int, line: Line) -> None:
+        if not self._stack and indent:
+            self._stack.append(Frame(0, line.number))  # its header scrolled out of this log
+            self._documents += 1
+        if not self._stack:
+            return
+        top = self._stack[-1]
+        if indent != top.indent or not top.fresh:
+            self._close_to(indent)
+            top = Frame(indent, line.number, line.seconds, line.seconds)
+            self._stack.append(top)
+        elif len(self._stack) == 1:
+            if not indent:
+                return
+            self._stack.insert(0, Frame(0, line.number))  # that header was the suite's
+        top.name = name[:NAME_LIMIT]
+
+    def _plan(self, plan: int, indent: int, line: Line) -> None:
+        if not self._stack:
+            return
+        top = self._stack[-1]
+        if indent > top.indent and len(self._stack) == 1:
+            top = Frame(indent, line.number, line.seconds)  # its header was torn
+            self._stack.append(top)
+        if indent == top.indent and top.plan is None:
+            top.plan = plan
+            top.mark = line.seconds
+            if plan == 0 and len(self._stack) == 1:
+                self._stack.clear()
+
+    def _test_said(self, text: str, indent: int, line: Line) -> None:
+        if text.startswith("Subtest: "):
+            self._subtest(text[9:].strip(), indent, line)
+            return
+        name, found, rest = text.partition(": ")
+        if not found or not self._stack:
+            return
+        top = self._stack[-1]
+        if stats := _STATS.match(text):
+            if stats["name"] == top.name:
+                top.totals = (int(stats[2]), int(stats[3]), int(stats[4]))
+            return
+        if self._is_test(name):
+            self.running = name[:NAME_LIMIT]
+        rest = rest.strip()
+        self._block = open_block(name, rest, line)
+        if self._block is None and (failure := broke_off(rest, line)):
+            self._broke_off(failure)
+        elif self._block is None and (failure := failed_from_outside(rest, line)):
+            self._fail(failure)
+
+    def _is_test(self, name: str) -> bool:
+        """Whether `# name: text` is said by a test of the open suite."""
+        suite = self.suite
+        if suite is None or name in (suite, "module"):
+            return False
+        known = self._names.get(suite)
+        return name in known if known else name.isidentifier()
+
+    def _odd(self, line: Line) -> None:
+        """A line that the console picked for this parser and that is no KTAP."""
+        if line.text.startswith("kunit"):
+            if len(self._said) < KEEP_FAILURES:
+                self._said.append(line.text[:TEXT_LIMIT])
+        elif self._stack and (dropped := _DROPPED.search(line.text)):
+            self._note(Trouble.DROPPED, line, int(dropped[1]))
+        elif self.inside and _RESULT_INSIDE.search(line.text):
+            self._note(Trouble.TORN, line, 0)
+
+    # Result lines, and what they close.
+
+    def _result(self, match: re.Match[str], line: Line) -> Boundary | None:
+        if not self._stack:
+            return None
+        indent = _width(match["indent"])
+        result = read_result(match)
+        if not line.whole and not (indent == self._stack[0].indent and result.name == self.suite):
+            self._note(Trouble.TORN, line)
+            return None
+        frame, child = self._place(indent, result, line)
+        if frame is None:
+            return None
+        name = self._name(frame, child, result, line)
+        if name is None or (result.number == frame.last and name == frame.last_name):
+            self._note(Trouble.TORN if name is None else Trouble.REPEATED, line)
+            return None
+        result = result._replace(name=name, status=self._status(result.status, child, line))
+        frame.last, frame.last_name = result.number, name
+        frame.tally(result.status)
+        if frame.plan is not None and frame.count > frame.plan:
+            self._note(Trouble.REPEATED, line)
+        failures = self._take_failures(result.status)
+        level = len(self._stack)
+        if level == 1:
+            self._kept.suite(child, result, failures, line)
+            if frame.plan is not None and frame.count >= frame.plan:
+                self._stack.clear()
+        else:
+            self._kept.test(frame, child, result, failures, line)
+        if level > 2:
+            return None
+        self.running = None
+        return Boundary(name, suite=level == 1, ok=result.status.good)
+
+    def _place(
+        self, indent: int, result: Result, line: Line
+    ) -> tuple[Frame | None, Frame | None]:
+        """The level that a result belongs to, and the one above it that it closes."""
+        top = self._stack[-1]
+        if indent == top.indent:
+            return top, None
+        if indent > top.indent:
+            if len(self._stack) == 1 or top.count:
+                top = Frame(indent, line.number, top.mark, top.mark)  # its header was torn
+                self._stack.append(top)
+            top.indent = indent  # or was indented less than its results
+            return top, None
+        depth = next((i for i, frame in enumerate(self._stack) if frame.indent == indent), None)
+        if depth is None or self._slipped(depth, result):
+            self._note(Trouble.MISPLACED, line)
+            return (top if result.number == top.last + 1 else None), None
+        self._close_to(indent, keep=depth + 2)
+        child = self._stack.pop()
+        frame = self._stack[depth]
+        if child.name in (None, result.name) or result.number == frame.last + 1:
+            return frame, child
+        self._abandon(child)  # its own result line is lost; this is a later one's
+        return frame, None
+
+    def _slipped(self, depth: int, result: Result) -> bool:
+        """Whether a result that stands at `depth` is one of the level above without its indent."""
+        above = self._stack[depth + 1]
+        if above.name in (None, result.name) or result.number != self._stack[-1].last + 1:
+            return False
+        known = self._names.get(above.name or "", ())
+        return result.name in known or result.number != self._stack[depth].last + 1
+
+    def _name(self, frame: Frame, child: Frame | None, result: Result, line: Line) -> str | None:
+        """The name to keep: None if the line is torn."""
+        name = result.name
+        if child is not None and child.name not in (None, name):
+            self._note(Trouble.MISPLACED, line, 0)
+            return name if name in self._names else child.name
+        if len(self._stack) != 2 or frame.name is None:
+            return name
+        known = self._names.get(frame.name, ())
+        if name in known:
+            return name
+        begun = _NOISE.split(name, maxsplit=1)[0]
+        if begun == name and not any(test.startswith(name) for test in known):
+            return name  # a test that is new to us
+        if begun in known:
+            self._note(Trouble.TORN, line, 0)
+            return begun  # the result is whole, noise follows it
+        return None
+
+    def _status(self, said: Status, child: Frame | None, line: Line) -> Status:
+        if child is not None:
+            self._kept.note(child.promise_broken(line.number))
+            if child.failed and said is Status.PASSED:
+                return Status.FAILED
+        if said is Status.FAILED and any(TIMED_OUT.search(f.message or "") for f in self._pending):
+            return Status.HUNG
+        return said
+
+    def _take_failures(self, status: Status) -> tuple[Failure, ...]:
+        if not self._pending:
+            return ()
+        failures, self._pending = tuple(self._pending), []
+        if status.good:  # `FILE:LINE: text` is a failure only if the test failed
+            return tuple(f for f in failures if f.expected is not None)
+        return failures
+
+    # Levels that end without a result line.
+
+    def _close_to(self, indent: int, keep: int = 1) -> None:
+        """Abandon every level indented as much or more, but for the lowest `keep` ones."""
+        while len(self._stack) > keep and self._stack[-1].indent >= indent:
+            self._abandon(self._stack.pop())
+
+    def _close_all(self, *, at_end: bool = False) -> None:
+        while len(self._stack) > 1:
+            self._abandon(self._stack.pop(), at_end=at_end)
+        if self._stack:
+            self._suites_lost += self._stack.pop().short
+
+    def _abandon(self, frame: Frame, *, at_end: bool = False) -> None:
+        parent = self._stack[-1]
+        if not at_end:
+            text = f"no result of {frame.name or '?'}"
+            self._kept.note(Note(Trouble.LOST, text, frame.line, parent.name))
+        self._kept.abandoned(parent if len(self._stack) > 1 else None, frame)
+
+    # Failures and notes.
+
+    def _close_block(self) -> None:
+        if self._block is not None:
+            self._fail(self._block.result())
+            self._block = None
+
+    def _fail(self, failure: Failure) -> None:
+        if len(self._pending) < KEEP_FAILURES:
+            self._pending.append(failure)
+
+    def _broke_off(self, failure: Failure) -> None:
+        """`try faulted` and the error that follows from it are one failure."""
+        last = self._pending[-1] if self._pending else None
+        if last is None or not BROKE_OFF.match(last.message or ""):
+            self._fail(failure)
+        else:
+            self._pending[-1] = replace(last, message=f"{last.message}\n{failure.message}")
+
+    def _note(self, trouble: Trouble, line: Line, count: int = 1) -> None:
+        self._kept.note(Note(trouble, line.text[:TEXT_LIMIT], line.number, self.suite, count))
