@@ -106,7 +106,9 @@ def _cell(tree: Path, options: Options, target: Target, name: str) -> CellPlan:
     variant = variants.resolve(name, options.configs, suite=options.suite)
     defaults = target.kernel_args if options.default_args else ()
     obstacle = None
-    if options.suite == SUITE:
+    if variant.targets and target.name not in variant.targets:
+        obstacle = f"variant {variant.name} is for {', '.join(variant.targets)} only"
+    elif options.suite == SUITE:
         obstacle = targets.mermap_obstacle(tree, target)
     return CellPlan(
         target=target,

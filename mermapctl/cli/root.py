@@ -15,6 +15,7 @@ COMMANDS = {
     "config": "mermapctl.cli.config",
     "tree": "mermapctl.cli.tree",
     "doctor": "mermapctl.cli.doctor",
+    "completion": "mermapctl.cli.completion",
 }
 """Command name -> module whose `command` attribute is the click command."""
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from mermapctl.cli import complete
+
 _DIRECTORY = click.Path(file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -26,6 +28,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "targets",
     multiple=True,
     metavar="ARCH",
+    shell_complete=complete.targets,
     default=("x86_64",),
     show_default="x86_64",
     help="um, or a QEMU architecture of the tree's kunit.py. May be repeated.",
@@ -35,6 +38,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "variants",
     multiple=True,
     metavar="NAME",
+    shell_complete=complete.variants,
     default=("base",),
     show_default="base",
     help="Configuration: see `config list`. Repeated, each is a cell; a+b is one merged cell.",

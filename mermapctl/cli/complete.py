@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a shell may complete. An error here would garble the user's prompt: there is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mermapctl.errors import MermapctlError
+
+if TYPE_CHECKING:
+    import click
+
+
+def variants(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """Variant names, also after a ``+``."""
+    from mermapctl.variants import definitions
+
+    before, plus, last = incomplete.rpartition("+")
+    try:
+        return [f"{before}{plus}{name}" for name in definitions() if name.startswith(last)]
+    except MermapctlError:
+        return []
+
+
+def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """Targets of the tree that `run` would work on."""
+    from mermapctl import target, tree
+
+    option: Path | None = ctx.params.get("tree")
+    try:
+        known = target.targets(tree.resolve(option))
+    except MermapctlError:
+        return []
+    return [name for name in known if name.startswith(incomplete)]
