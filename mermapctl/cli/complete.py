@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mermapctl.errors import MermapctlError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import click
 
 

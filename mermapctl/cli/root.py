@@ -10,18 +10,18 @@ import click
 from mermapctl import __version__
 
 COMMANDS = {
-    "run": "mermapctl.cli.run",
-    "report": "mermapctl.cli.report",
-    "config": "mermapctl.cli.config",
-    "tree": "mermapctl.cli.tree",
-    "doctor": "mermapctl.cli.doctor",
-    "completion": "mermapctl.cli.completion",
+    "run": "Configure, build and boot a kernel, and judge its mermap.",
+    "report": "Show, compare and pass on what runs found.",
+    "config": "Show, write and check kunitconfig fragments and variants.",
+    "tree": "Prepare a kernel tree with the reference mermap; say what a tree is.",
+    "doctor": "Say what this machine lacks, and the command that installs it.",
+    "completion": "Print the completion script of a shell.",
 }
-"""Command name -> module whose `command` attribute is the click command."""
+"""Command name -> what it does; the module `mermapctl.cli.NAME` holds it as `command`."""
 
 
 class LazyGroup(click.Group):
-    """A group whose members are imported when they are used."""
+    """A group whose members are imported when they are used, not when they are listed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """All command names, in the order of a day's work."""
@@ -29,11 +29,15 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import one command."""
-        module = COMMANDS.get(cmd_name)
-        if module is None:
+        if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(module).command
+        command: click.Command = importlib.import_module(f"mermapctl.cli.{cmd_name}").command
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing one."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
