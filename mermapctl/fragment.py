@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mermapctl.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 SUFFIX = ".kunitconfig"
@@ -129,6 +129,13 @@ def _add(found: dict[str, Assignment], new: Assignment) -> None:
         )
 
 
+def overlay(under: Fragment, over: Fragment) -> Fragment:
+    """`over`, and before it what `under` says of other symbols; no conflict is possible."""
+    spoken = {each.symbol for each in over.assignments}
+    kept = tuple(each for each in under.assignments if each.symbol not in spoken)
+    return Fragment(over.name, kept + over.assignments, over.about)
+
+
 def merge(name: str, fragments: Iterable[Fragment]) -> Fragment:
     """All assignments of some fragments. Raises UserError that names both places of a conflict."""
     found: dict[str, Assignment] = {}
@@ -184,7 +191,11 @@ def missing(fragment: Fragment, dot_config: Path) -> tuple[MissingSymbol, ...]:
     As in kunit.py, a symbol that is absent from .config is as good as one that is not set;
     `resolved` is then None. A .config that is not there gives nothing.
     """
-    given = resolved(dot_config)
+    return unmet(fragment, resolved(dot_config))
+
+
+def unmet(fragment: Fragment, given: Mapping[str, str]) -> tuple[MissingSymbol, ...]:
+    """The same of the symbols and values of a configuration."""
     return tuple(
         MissingSymbol(each.symbol, each.value, given.get(each.symbol))
         for each in fragment.assignments

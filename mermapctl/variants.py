@@ -158,13 +158,7 @@ def merge(name: str, names: Iterable[str], extra: Iterable[Path] = ()) -> Fragme
     chosen = list(dict.fromkeys(names))
     firm = [load_fragment(each) for each in chosen if each != BASE]
     asked = fragments.merge(name, [*firm, *(fragments.load(path) for path in extra)])
-    if BASE not in chosen:
-        return asked
-    spoken = {each.symbol for each in asked.assignments}
-    given = tuple(
-        each for each in load_fragment(BASE).assignments if each.symbol not in spoken
-    )
-    return Fragment(name, given + asked.assignments)
+    return fragments.overlay(load_fragment(BASE), asked) if BASE in chosen else asked
 
 
 def _only(name: str, what: str, values: Iterable[str | None]) -> str | None:
@@ -193,13 +187,37 @@ def _targets(name: str, parts: Iterable[Definition]) -> tuple[str, ...]:
     return common
 
 
+def _parted(joined: Iterable[str]) -> list[str]:
+    """Names, each once; ``a+b`` is two."""
+    return list(dict.fromkeys(name for each in joined for name in each.split("+")))
+
+
+def compose(names: Iterable[str], extra: tuple[Path, ...] = (), suite: str = "mermap") -> Fragment:
+    """Variants and fragments by name as one fragment; with a variant comes the suite's own.
+
+    Raises UserError for unknown names and conflicts.
+    """
+    known, files = definitions(), fragment_files()
+    parts = _parted(names)
+    for each in parts:
+        if each not in known and each not in files:
+            raise _unknown("variant or fragment", each, dict.fromkeys([*known, *files]))
+    suites = _suites(suite, extra) if any(each in known for each in parts) else ()
+    wanted = [
+        name
+        for each in parts
+        for name in (known[each].fragments if each in known else (each,))
+    ]
+    return merge("+".join(parts), [*suites, *wanted], extra)
+
+
 def resolve(name: str, extra: tuple[Path, ...] = (), suite: str = "mermap") -> Variant:
     """A variant, or several joined by ``+``, for a suite (kunit.py's filter glob).
 
     `extra` are the user's --config files. Raises UserError for unknown names and conflicts.
     """
     known = definitions()
-    names = list(dict.fromkeys(name.split("+")))
+    names = _parted([name])
     for each in names:
         if each not in known:
             raise _unknown("variant", each, known)

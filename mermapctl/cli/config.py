@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`mermapctl config`: parse, call one command, render what it returns, exit."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LAZY = {"explain": "mermapctl.cli.explain"}
+"""Subcommand -> module whose `command` is the click command; the others are below."""
+
+
+class ConfigGroup(click.Group):
+    """The group; `explain` is imported when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All subcommands, in the order of use."""
+        there = (name for name, module in _LAZY.items() if importlib.util.find_spec(module))
+        return [*super().list_commands(ctx), *there]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """One subcommand."""
+        if cmd_name not in _LAZY:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = importlib.import_module(_LAZY[cmd_name]).command
+        return command
+
+
+def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    from mermapctl.commands import config
+
+    return list(config.names(incomplete))
+
+
+def _request(function: Callable[..., None]) -> Callable[..., None]:
+    """The parameters that say which configuration is meant."""
+    for decorate in (
+        click.option(
+            "--config",
+            "configs",
+            multiple=True,
+            type=click.Path(path_type=Path),
+            help="A kunitconfig fragment of your own, merged on top. May be repeated.",
+        ),
+        click.option(
+            "--suite",
+            default="mermap",
+            show_default=True,
+            metavar="GLOB",
+            help="The suite that a variant is for.",
+        ),
+        click.argument("names", nargs=-1, required=True, metavar="NAME…", shell_complete=_complete),
+    ):
+        function = decorate(function)
+    return function
+
+
+_FORMAT = click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
+)
+
+
+@click.group("config", cls=ConfigGroup, short_help="List, show, write and check configurations.")
+def command() -> None:
+    """List, show, write and check configurations.
+
+    NAME is a variant or a fragment of `config list`; several are merged, and a+b is the same as
+    a b. With a variant come the lines that build the suite.
+    """
+
+
+@command.command("list", short_help="Variants and fragments, and what each proves.")
+@_FORMAT
+def list_(form: str) -> None:
+    """Variants and fragments, and what each proves."""
+    from mermapctl.commands import config
+    from mermapctl.render import config_list
+
+    config_list.listing(sys.stdout, config.listing(), form)
+
+
+@command.command(short_help="The merged lines, each with its origin.")
+@_request
+def show(**request: Any) -> None:
+    """The merged lines, each with its origin (FILE:LINE)."""
+    from mermapctl.commands.config import Request
+    from mermapctl.render import config_list
+
+    config_list.merged(sys.stdout, Request(**request).fragment())
+
+
+@command.command(short_help="A kunitconfig that kunit.py takes as it is.")
+@_request
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, allow_dash=True),
+    required=True,
+    metavar="FILE",
+    help="Where to write it; - is stdout. A file that is there is replaced.",
+)
+def write(output: Path, **request: Any) -> None:
+    """Write a kunitconfig that kunit.py takes as it is."""
+    from mermapctl.commands import config
+
+    asked = config.Request(**request)
+    if str(output) == "-":
+        sys.stdout.write(config.document(asked.fragment()))
+    else:
+        config.write(asked, output)
+        sys.stderr.write(f"mermapctl: wrote {output}: kunit.py run --kunitconfig={output}\n")
+
+
+@command.command(short_help="Would this tree give us what we ask for?")
+@_request
+@click.option("--tree", type=click.Path(path_type=Path), help="Kernel tree, as for `run`.")
+@click.option("--target", default="x86_64", show_default=True, metavar="ARCH")
+@_FORMAT
+def check(tree: Path | None, target: str, form: str, **request: Any) -> None:
+    """Run the tree's own olddefconfig in a scratch directory; list what did not come out.
+
+    Exit codes: 0 everything as requested, 1 something is not, 2 wrong usage, 3 make failed.
+    """
+    from mermapctl.commands import config
+    from mermapctl.render import config_list
+
+    result = config.check(tree, target, config.Request(**request))
+    config_list.checked(sys.stdout, result, form)
+    sys.exit(1 if result.missing else 0)

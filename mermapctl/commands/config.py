@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`mermapctl config`: list, show, write and check variants and the fragments they are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mermapctl import atomic, fragment, olddefconfig, places, process, target, toolchain, variants
+from mermapctl import tree as trees
+from mermapctl.errors import UserError
+from mermapctl.fragment import Fragment, MissingSymbol
+from mermapctl.variants import Definition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mermapctl.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Everything that can be named: variants with their definitions, fragments with their files.
+
+    `own` is where a user's fragments are looked for.
+    """
+
+    variants: dict[str, Definition]
+    fragments: dict[str, tuple[Fragment, Path]]
+    own: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Which configuration: names of variants or fragments, the suite's glob, the user's files."""
+
+    names: tuple[str, ...]
+    suite: str = "mermap"
+    configs: tuple[Path, ...] = ()
+
+    def fragment(self) -> Fragment:
+        """All of it as one fragment. Raises UserError for unknown names and conflicts."""
+        return variants.compose(self.names, self.configs, self.suite)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a tree made of a request: `asked` holds kunit.py's own lines for the target too."""
+
+    tree: Path
+    kernel: str
+    target: str
+    asked: Fragment
+    missing: tuple[MissingSymbol, ...]
+    notes: tuple[str, ...] = ()
+
+    def origin(self, symbol: str) -> str:
+        """FILE:LINE that asks for a symbol."""
+        return next(each.origin for each in self.asked.assignments if each.symbol == symbol)
+
+
+def listing() -> Listing:
+    """What there is. Raises UserError for a broken fragment of the user's own."""
+    return Listing(
+        variants.definitions(),
+        {
+            name: (variants.load_fragment(name), path)
+            for name, path in variants.fragment_files().items()
+        },
+        places.config_dir(),
+    )
+
+
+def document(asked: Fragment) -> str:
+    """A kunitconfig with the origin of its lines in comments, which kunit.py takes as it is."""
+    lines = [f"# {asked.name}, as `mermapctl config write` merged it"]
+    file = ""
+    for each in asked.assignments:
+        came_from = each.origin.rpartition(":")[0]
+        if came_from != file:
+            file = came_from
+            lines.append(f"# from {file!a}" if not file.isprintable() else f"# from {file}")
+        lines.append(each.line())
+    return "\n".join(lines) + "\n"
+
+
+def write(request: Request, output: Path) -> Fragment:
+    """Write a kunitconfig, whole or not at all. Raises UserError where it cannot be written to."""
+    asked = request.fragment()
+    if output.is_dir() or not output.parent.is_dir():
+        what = "is a directory" if output.is_dir() else "is in a directory that does not exist"
+        raise UserError(f"{output} {what}", "-o takes the file to write, or - for stdout")
+    atomic.write(output, document(asked).encode())
+    return asked
+
+
+def arch_lines(where: Target) -> Fragment:
+    """The lines that kunit.py itself puts under every kunitconfig for a target."""
+    return fragment.parse(where.kconfig, f"kunit.py ({where.name})", where.name)
+
+
+def check(tree: Path | None, target_name: str, request: Request) -> Checked:
+    """Ask a tree's own olddefconfig what it makes of a request. Seconds; nothing is written there.
+
+    Raises UserError for a wrong tree, target or name, HarnessError where make fails.
+    """
+    path = trees.resolve(tree)
+    where = target.find(path, target_name)
+    asked = fragment.overlay(arch_lines(where), request.fragment())
+    with process.ending_signals():
+        chain = toolchain.of(where)
+        given = olddefconfig.resolve(path, where, chain, asked.text())
+    notes: tuple[str, ...] = ()
+    if chain.wanted:
+        notes = (
+            f"{chain.wanted} is not installed: what asks the compiler was answered by {chain.cc}",
+        )
+    return Checked(
+        path, trees.validate(path), where.name, asked, fragment.unmet(asked, given), notes
+    )
+
+
+def names(prefix: str) -> Iterable[str]:
+    """Names of variants and fragments that begin with `prefix`, for completion."""
+    known = dict.fromkeys([*variants.definitions(), *variants.fragment_files()])
+    return (name for name in known if name.startswith(prefix))

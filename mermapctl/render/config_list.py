@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What `mermapctl config` prints: lists of variants and fragments, merged lines, a check."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TextIO
+
+from rich.text import Text
+
+from mermapctl.diagnosis import Verdict
+from mermapctl.render.page import show, show_json
+from mermapctl.render.terminal_tables import table
+from mermapctl.render.text import count
+from mermapctl.render.visible import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import RenderableType
+
+    from mermapctl.commands.config import Checked, Listing
+    from mermapctl.fragment import Fragment
+    from mermapctl.render.text import Look
+    from mermapctl.variants import Definition
+
+
+def guest(of: Definition) -> str:
+    """What a variant's guest has beyond the target's own: `2 CPUs, -cpu max, pti=off`."""
+    parts = [f"{of.smp} CPUs" if of.smp else "", f"-cpu {of.cpu}" if of.cpu else ""]
+    only = f"{' and '.join(of.targets)} only" if of.targets else ""
+    return ", ".join(part for part in (*parts, *of.kernel_args, only) if part)
+
+
+def listing(stream: TextIO, found: Listing, form: str) -> None:
+    """Print all variants and fragments."""
+    if form == "json":
+        show_json(stream, _listing_document(found))
+    else:
+        show(stream, lambda look: _listing(found, look))
+
+
+def _listing_document(found: Listing) -> dict[str, object]:
+    return {
+        "variants": [
+            {
+                "name": name,
+                "proves": of.proves,
+                "costs": of.costs,
+                "fragments": of.fragments,
+                "smp": of.smp,
+                "cpu": of.cpu,
+                "kernel_args": of.kernel_args,
+                "targets": of.targets,
+            }
+            for name, of in found.variants.items()
+        ],
+        "fragments": [
+            {"name": name, "about": what.about, "path": str(path)}
+            for name, (what, path) in found.fragments.items()
+        ],
+        "own": str(found.own),
+    }
+
+
+def _listing(found: Listing, look: Look) -> Iterator[RenderableType]:
+    variants = table(look, "Variant", "A pass proves that …", "Costs", "Guest")
+    for name, of in found.variants.items():
+        variants.add_row(
+            look.text(name, "bold"), look.text(of.proves), look.text(of.costs), look.text(guest(of))
+        )
+    yield variants
+    yield Text()
+    fragments = table(look, "Fragment", "What it asks for", "Symbols", right=["Symbols"])
+    for name, (what, _path) in found.fragments.items():
+        fragments.add_row(
+            look.text(name, "bold"), look.text(what.about), str(len(what.assignments))
+        )
+    yield fragments
+    yield Text()
+    yield look.text(f"Your own fragments: {found.own}/NAME.kunitconfig, or --config FILE")
+
+
+def merged(stream: TextIO, asked: Fragment) -> None:
+    """Print each line of a fragment beside where it comes from. Plain text: it goes into pipes."""
+    width = min(max((len(each.line()) for each in asked.assignments), default=0), 60)
+    for each in asked.assignments:
+        line = one_line(each.line(), limit=10_000)
+        stream.write(f"{line:<{width}}  {one_line(each.origin, limit=10_000)}\n")
+
+
+def checked(stream: TextIO, result: Checked, form: str) -> None:
+    """Print what a tree would not give."""
+    if form == "json":
+        show_json(stream, _checked_document(result))
+    else:
+        show(stream, lambda look: _checked(result, look))
+
+
+def _checked_document(result: Checked) -> dict[str, object]:
+    return {
+        "tree": str(result.tree),
+        "kernel": result.kernel,
+        "target": result.target,
+        "name": result.asked.name,
+        "satisfied": not result.missing,
+        "asked": len(result.asked.assignments),
+        "missing": [
+            {
+                "symbol": each.symbol,
+                "requested": each.requested,
+                "resolved": each.resolved,
+                "origin": result.origin(each.symbol),
+            }
+            for each in result.missing
+        ],
+        "notes": result.notes,
+    }
+
+
+def _checked(result: Checked, look: Look) -> Iterator[RenderableType]:
+    for note in result.notes:
+        yield look.text(note, "yellow")
+    where = f"Linux {result.kernel} for {result.target} ({result.tree})"
+    asked = count(len(result.asked.assignments), "symbol")
+    if not result.missing:
+        yield look.mark(Verdict.PASSED, f"{result.asked.name}: ").append(
+            look.plain(f"{where} gives all {asked} as requested")
+        )
+        return
+    yield look.mark(Verdict.FAILED, f"{result.asked.name}: ").append(
+        look.plain(f"{where} does not give {len(result.missing)} of {asked}")
+    )
+    yield Text()
+    rows = table(look, "Symbol", "Requested", "Resolved", "Requested by")
+    for each in result.missing:
+        rows.add_row(
+            look.text(f"CONFIG_{each.symbol}", "bold"),
+            look.text(each.requested),
+            look.text(each.resolved or "not there"),
+            look.text(result.origin(each.symbol)),
+        )
+    yield rows

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A console that obeys nothing in what it prints, for the tables of the smaller commands."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+from typing import TYPE_CHECKING, Any, TextIO
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from mermapctl.render.text import colored, look_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from mermapctl.render.text import Look
+
+NARROWEST, WIDEST = 40, 200
+
+
+def show(stream: TextIO, parts: Callable[[Look], Iterable[RenderableType]]) -> None:
+    """Print what `parts` makes for what `stream` can show; no line ends in blanks."""
+    color = colored(stream)
+    buffer = io.StringIO()
+    width = min(max(shutil.get_terminal_size((100, 24)).columns, NARROWEST), WIDEST)
+    out = Console(
+        file=buffer,
+        width=width,
+        force_terminal=color,
+        color_system="standard" if color else None,
+        no_color=not color,
+        markup=False,
+        highlight=False,
+        emoji=False,
+        safe_box=True,
+    )
+    for part in parts(look_of(stream)):
+        # What is to be copied is neither wrapped nor cut: the terminal wraps it, if anything.
+        out.print(part, soft_wrap=isinstance(part, Text))
+    stream.write(re.sub(r" +$", "", buffer.getvalue(), flags=re.MULTILINE))
+
+
+def show_json(stream: TextIO, value: Any) -> None:
+    """Print one JSON document; what is not ASCII is escaped, so that any locale carries it."""
+    stream.write(json.dumps(value, indent=2) + "\n")
