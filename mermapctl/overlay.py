@@ -7,7 +7,6 @@ What goes where is data (`kernel/hooks.toml`); how a place is found is `overlay_
 from __future__ import annotations
 
 import enum
-import os
 import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -210,39 +209,38 @@ def _read(tree: Path, name: str) -> str | None:
 
 
 def apply(tree: Path, patches: Iterable[Patch]) -> None:
-    """Write patches into a tree, all of them or, where writing fails, none."""
+    """Write patches into a tree, all of them or, where writing fails, none.
+
+    New texts are written beside their files first, then renamed: a full disk costs nothing, and a
+    build that runs meanwhile never reads half a file.
+    """
     final: dict[str, str] = {}
     for patch in patches:
         final.update(patch.files)
-    old = {name: _read(tree, name) for name in final}
-    touched: list[str] = []
+    staged: dict[Path, Path] = {}
+    name = ""
     try:
         for name, text in final.items():
-            touched.append(name)
-            _write(tree / name, text)
+            staged[tree / name] = _stage(tree / name, text)
+        for path, beside in staged.items():
+            beside.replace(path)
     except OSError as error:
-        for name in touched:
-            _restore(tree / name, old[name])
-        msg = f"{tree / touched[-1]} cannot be written: {error.strerror}"
-        hint = "nothing was changed; check the disk and permissions"
+        for beside in staged.values():
+            beside.unlink(missing_ok=True)
+        msg = f"{tree / name} cannot be written: {error.strerror}"
+        hint = "nothing was changed; check the disk and the tree's permissions"
         raise HarnessError(msg, hint=hint) from error
 
 
-def _write(path: Path, text: str) -> None:
-    """Replace a file by renaming, so that a kernel build never sees half of it."""
+def _stage(path: Path, text: str) -> Path:
+    """The text in a new file beside `path`, with the mode of the old one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.mermapctl")
     try:
         beside.write_bytes(text.encode("utf-8", "surrogateescape"))
         if path.exists():
             beside.chmod(path.stat().st_mode & 0o7777)
-        os.replace(beside, path)  # noqa: PTH105 - Path.replace is the same call
-    finally:
+    except OSError:
         beside.unlink(missing_ok=True)
-
-
-def _restore(path: Path, text: str | None) -> None:
-    if text is None:
-        path.unlink(missing_ok=True)
-    elif path.read_bytes() != text.encode("utf-8", "surrogateescape"):
-        _write(path, text)
+        raise
+    return beside

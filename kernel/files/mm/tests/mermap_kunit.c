@@ -211,33 +211,32 @@ static void check_contents(struct kunit *test, struct mapping **mappings,
 
 static void test_multiple_allocs(struct kunit *test)
 {
-	struct mapping *mappings[MERMAP_NR_ALLOCS] = { };
+	struct mapping *mappings[MERMAP_NR_ALLOCS];
 	struct page *pages[MERMAP_NR_ALLOCS];
 	struct mm_struct *mm = get_mm(test);
 	const unsigned long magic = 0xE4A4;
-	int i, nr = 0;
+	int i, nr;
 
 	for (i = 0; i < MERMAP_NR_ALLOCS; i++) {
 		pages[i] = get_pages(test, PAGE_SIZE);
 		*(unsigned long *)page_address(pages[i]) = magic + i;
 	}
 
-	for (i = 0; i < MERMAP_NR_ALLOCS; i++) {
-		struct mapping *args = get(test, mm, pages[i], PAGE_SIZE);
+	for (nr = 0; nr < MERMAP_NR_ALLOCS; nr++) {
+		struct mapping *args = get(test, mm, pages[nr], PAGE_SIZE);
 
-		mappings[i] = args;
 		KUNIT_EXPECT_NOT_NULL_MSG(test, args->alloc,
-					  "alloc %d failed", i);
+					  "alloc %d failed", nr);
 		if (!args->alloc)
-			continue;
-		check_address(test, args, i);
-		nr++;
+			break;
+		check_address(test, args, nr);
+		mappings[nr] = args;
 	}
 
 	if (nr == MERMAP_NR_ALLOCS)
 		check_contents(test, mappings, magic);
 
-	for (i = 0; i < MERMAP_NR_ALLOCS; i++)
+	for (i = 0; i < nr; i++)
 		put(test, mappings[i]);
 }
 
