@@ -14,12 +14,13 @@ import selectors
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from mermapctl.errors import HarnessError
 
@@ -220,6 +221,23 @@ def run(
         out.decode(errors="backslashreplace"),
         err.decode(errors="backslashreplace"),
     )
+
+
+@contextlib.contextmanager
+def feeding(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Iterator[IO[bytes]]:
+    """Yield the stdin of a command that works while it is fed. Raises HarnessError if it fails."""
+    with tempfile.TemporaryFile() as said:
+        with deferred():
+            pipe, null, own = subprocess.PIPE, subprocess.DEVNULL, dying_with_parent(argv)
+            process = _start(own, cwd, env, pipe, null, said.fileno())
+        try:
+            with contextlib.suppress(BrokenPipeError), cast("IO[bytes]", process.stdin) as stdin:
+                yield stdin
+            if process.wait() != 0:
+                said.seek(0)
+                raise HarnessError(f"{argv[0]} failed: {said.read().decode(errors='replace')}")
+        finally:
+            _end_session(process)
 
 
 def supervise(

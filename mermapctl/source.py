@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Where a new kernel tree comes from: a tarball, a git URL, or a tree that is there already."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import platform
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from mermapctl.errors import UserError
+from mermapctl.tree import is_kernel
+
+OLDEST = (6, 12)
+"""The reference mermap is proven on this version and later ones."""
+DISTRIBUTION = Path("/usr/src")
+
+_TARBALL = re.compile(r"\.tar(\.(xz|gz|bz2|zst|lzma))?$|\.t[gx]z$")
+_VERSION = re.compile(r"linux-source-(\d+)\.(\d+)(?:\.(\d+))?\D*\.tar\b")
+# RFC 3986's scheme, and git's own HOST:PATH (no slash before the colon).
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[^/]+:")
+_STABLE = "https://git.kernel.org/pub/scm/linux/kernel/git/stable/linux.git"
+_OTHERWISE = (
+    "or give --source: a linux-*.tar.xz, a kernel tree, or a git URL with a tag, "
+    f"such as {_STABLE}#v6.12"
+)
+
+
+class Kind(enum.StrEnum):
+    """How a source becomes a tree: unpacked, cloned over a network, cloned here, copied."""
+
+    TARBALL = "tarball"
+    URL = "git URL"
+    REPOSITORY = "git repository"
+    DIRECTORY = "directory"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source; `location` is an absolute path or a URL, `ref` the branch or tag after its #."""
+
+    kind: Kind
+    location: str
+    ref: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What a commit message may say of it: nothing that differs from machine to machine."""
+        last = re.split(r"[/:]", self.location.rstrip("/"))[-1]
+        return f"{last}#{self.ref}" if self.ref else last
+
+
+def identify(text: str) -> Source:
+    """What a --source means. Raises UserError that says what it could be."""
+    path = Path(text)
+    with contextlib.suppress(RuntimeError):  # an unknown ~user
+        path = path.expanduser()
+    if _TARBALL.search(text) and (path.is_file() or not _URL.match(text)):
+        if not path.is_file():
+            raise UserError(f"there is no tarball {path}", "give the path of a linux-*.tar.xz")
+        return Source(Kind.TARBALL, str(path.absolute()))
+    if path.is_dir():
+        return _directory(path.absolute())
+    if _URL.match(text):
+        if _TARBALL.search(text):
+            raise UserError(
+                f"{text} is a tarball on another machine",
+                "download it first, and give its path",
+            )
+        location, _, ref = text.partition("#")
+        return Source(Kind.URL, location, ref or None)
+    what = "is neither a tarball, a kernel tree nor a git URL" if path.exists() else "is not there"
+    raise UserError(f"--source {text} {what}", "a tarball's name ends in .tar.xz, .tar.gz, …")
+
+
+def _directory(path: Path) -> Source:
+    if (path / ".git").exists() or ((path / "HEAD").is_file() and (path / "objects").is_dir()):
+        return Source(Kind.REPOSITORY, str(path))
+    if not is_kernel(path):
+        raise UserError(
+            f"{path} is neither a kernel tree nor a git repository",
+            "a kernel tree has a Makefile with a VERSION, and a Kconfig",
+        )
+    if (path / ".config").exists() or (path / "include/config").exists():
+        raise UserError(
+            f"{path} was built in place: what it would give is not a kernel's source alone",
+            f"make -C {path} mrproper (it deletes the .config there), or give another source",
+        )
+    return Source(Kind.DIRECTORY, str(path))
+
+
+def tarballs(directory: Path = DISTRIBUTION) -> dict[tuple[int, int, int], Path]:
+    """The distribution's linux-source tarballs by version, the newest first.
+
+    Debian has them right there, Ubuntu one directory deeper, behind a link.
+    """
+    found: dict[tuple[int, int, int], Path] = {}
+    for pattern in ("linux-source-*.tar*", "linux-source-*/linux-source-*.tar*"):
+        for path in sorted(directory.glob(pattern)):
+            version = _VERSION.search(path.name)
+            if version and path.is_file() and _TARBALL.search(path.name):
+                found.setdefault(
+                    (int(version[1]), int(version[2]), int(version[3] or 0)), path.absolute()
+                )
+    return dict(sorted(found.items(), reverse=True))
+
+
+def newest(directory: Path = DISTRIBUTION) -> Source:
+    """The newest supported tarball there. Raises UserError that names what to install."""
+    there = tarballs(directory)
+    for version, path in there.items():
+        if version[:2] >= OLDEST:
+            return Source(Kind.TARBALL, str(path))
+    oldest = ".".join(map(str, OLDEST))
+    if there:
+        versions = ", ".join(f"{major}.{minor}" for major, minor, _ in there)
+        message = f"linux-source {versions} in {directory} is too old: {oldest} is the oldest"
+    else:
+        message = f"there is no linux-source tarball in {directory}"
+    raise UserError(message, f"{_install()}{_OTHERWISE}")
+
+
+def _install() -> str:
+    """The package to install, where one is known to exist: Debian 12 (security) and 13 have it."""
+    with contextlib.suppress(OSError):
+        system = platform.freedesktop_os_release()
+        if system.get("ID") == "debian" and system.get("VERSION_ID") in {"12", "13"}:
+            return f"apt-get install linux-source-{'.'.join(map(str, OLDEST))}, "
+    return "install your distribution's kernel source, 6.12 or newer, if it has one, "
