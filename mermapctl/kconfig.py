@@ -9,6 +9,7 @@ import hashlib
 import re
 import tempfile
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,6 +148,13 @@ def leaves(expr: Any) -> list[Any]:
         elif part not in found and not (isinstance(part, Symbol) and part.is_constant):
             found.append(part)
     return found
+
+
+def without_choice(symbol: Any) -> Any:
+    """What a symbol depends on, less the choice that it is a member of, which kconfiglib adds."""
+    parts = operands(symbol.direct_dep, AND)
+    kept = [part for part in parts if part is not symbol.choice]
+    return reduce(lambda left, right: (AND, left, right), kept) if kept else symbol.kconfig.y
 
 
 def text(expr: Any, *, values: bool = False) -> str:

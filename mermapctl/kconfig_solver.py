@@ -187,14 +187,12 @@ class _Search:
         unselected = self.at_most(item.rev_dep, limit)
         if item.choice:
             return self._other_chosen(item)
-        ways = []
-        if any(node.prompt and expr_value(node.prompt[1]) for node in item.nodes):
+        if item.visibility:
             ways = [frozenset({(item.name, tri(limit))})]
         else:
             shown = self.visible(item, 1)
-            ways = [way | {(item.name, tri(limit))} for way in shown]
-        if not ways or expr_value(item.rev_dep) > limit:
-            ways = [*ways, *self._without_default(item, limit)]
+            ways = [way | {(item.name, tri(limit))} for way in shown if len(way) < self.budget]
+            ways += self._without_default(item, limit)
         ways += self.at_most(item.direct_dep, limit)
         return self.both(unselected, lambda: _best(ways))
 
@@ -284,25 +282,32 @@ def _exactly_m(search: _Search, symbol: Any) -> Ways:
 
 
 def solve(
-    model: Model, given: Sequence[Assignment], name: str, value: str
+    model: Model,
+    given: Sequence[Assignment],
+    goal: Assignment,
+    near: frozenset[str] = frozenset(),
 ) -> tuple[Assignment, ...] | None:
-    """The fewest assignments to add to `given` (they win over it) so that NAME becomes VALUE.
+    """The fewest assignments to add to `given` (they win over it) that reach `goal`.
 
-    None where the search finds none. Afterwards the model's values are those of `given`.
+    Of several sets of one size, one made of the symbols `near` is taken, then one that leaves
+    most of `given` as it is. None where the search finds none. Afterwards the model's values are
+    those of `given`.
     """
-    if model.symbol(name) is None:
+    if model.symbol(goal[0]) is None:
         return None
-    goal = (name, value)
+
+    def cost(added: Sequence[Assignment]) -> tuple[int, int, int]:
+        strange = sum(name not in near for name, _ in added)
+        return len(added), strange, _harm(model, given, added)
+
     try:
         for budget in range(1, LARGEST + 1):
             model.assign(given)
-            tried = [
-                _tried(model, given, proposal, goal)
-                for proposal in _proposals(model, name, value, budget)
-            ]
+            proposals = _proposals(model, *goal, budget)
+            tried = [_tried(model, given, proposal, goal) for proposal in proposals]
             found = [each for each in tried if each is not None]
             if found:
-                return min(found, key=lambda each: (len(each), _harm(model, given, each)))
+                return min(found, key=cost)
     finally:
         model.assign(given)
     return None

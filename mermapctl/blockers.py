@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which leaves of an expression keep it from holding, and why each has the value that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from kconfiglib import AND, NOT, OR, TYPE_TO_STR, Choice, expr_value
+
+from mermapctl import kconfig
+from mermapctl.explanation import Blocker, Leaf
+from mermapctl.kconfig import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mermapctl.kconfig import Selector
+
+DEPTH = 4
+"""How far the dependencies of a blocking leaf are followed."""
+ALTERNATIVES = 8
+"""Leaves of an `A || B || …` that are described one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A model with its values, and where each assignment of the fragment stands (FILE:LINE)."""
+
+    model: Model
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Aim:
+    """What a part must become: at least `value` (up) or at most (not up)."""
+
+    value: int
+    up: bool
+
+    def met(self, expr: Any) -> bool:
+        have = expr_value(expr)
+        return bool(have >= self.value if self.up else have <= self.value)
+
+    def negated(self) -> _Aim:
+        return _Aim(2 - self.value, not self.up)
+
+
+def blockers(scene: Scene, expr: Any, want: int) -> tuple[Blocker, ...]:
+    """What keeps an expression below m (1) or y (2)."""
+    return _blockers(scene, expr, _Aim(want, up=True), 0)
+
+
+def blockers_down(scene: Scene, expr: Any, limit: int) -> tuple[Blocker, ...]:
+    """What keeps an expression above n (0) or m (1)."""
+    return _blockers(scene, expr, _Aim(limit, up=False), 0)
+
+
+def of_symbol(scene: Scene, symbol: Any, value: int, *, up: bool) -> Leaf:
+    """Why a symbol is below (up) or above (not up) a value."""
+    return _leaf(scene, symbol, symbol, _Aim(value, up), 0)
+
+
+def _blockers(scene: Scene, expr: Any, aim: _Aim, depth: int) -> tuple[Blocker, ...]:
+    if aim.met(expr):
+        return ()
+    if isinstance(expr, tuple) and expr[0] is NOT:
+        if not isinstance(expr[1], tuple):
+            return (Blocker((_leaf(scene, expr, expr[1], aim, depth),)),)
+        return _blockers(scene, expr[1], aim.negated(), depth)
+    if isinstance(expr, tuple) and expr[0] in {AND, OR}:
+        parts = kconfig.operands(expr, expr[0])
+        every = [_blockers(scene, part, aim, depth) for part in parts]
+        if (expr[0] is AND) is aim.up:  # all of them are needed
+            return _distinct(blocker for found in every for blocker in found)
+        leaves = {
+            leaf.expression: leaf for found in every for each in found for leaf in each.leaves
+        }
+        return (Blocker(tuple(leaves.values())[:ALTERNATIVES]),)
+    return (Blocker((_leaf(scene, expr, expr, aim, depth),)),)
+
+
+def _distinct(found: Iterable[Blocker]) -> tuple[Blocker, ...]:
+    by_text = {tuple(leaf.expression for leaf in each.leaves): each for each in found}
+    return tuple(by_text.values())
+
+
+def _leaf(scene: Scene, whole: Any, item: Any, aim: _Aim, depth: int) -> Leaf:
+    """A leaf; `whole` is it as it stands (`!X`), `item` the symbol, choice or relation in it."""
+    if whole is not item:
+        aim = aim.negated()
+    reason, selectors, because = (
+        _relation(item) if isinstance(item, tuple) else _reason(scene, item, aim, depth)
+    )
+    defined: tuple[str, ...] = ()
+    if not isinstance(item, tuple):
+        defined = kconfig.places_of(item) or kconfig.elsewhere(scene.model, item.name)[0]
+    return Leaf(
+        expression=kconfig.text(whole),
+        value=kconfig.tri(expr_value(item))
+        if isinstance(item, tuple)
+        else kconfig.shown_value(item),
+        needed=kconfig.tri(aim.value),
+        reason=reason,
+        defined=defined,
+        selectors=selectors,
+        because=because,
+    )
+
+
+_Why = tuple[str, tuple["Selector", ...], tuple[Blocker, ...]]
+
+
+def _relation(relation: Any) -> _Why:
+    sides = [
+        f"{side.name} is {kconfig.shown_value(side)}"
+        for side in relation[1:]
+        if not side.is_constant
+    ]
+    return " and ".join(sides), (), ()
+
+
+def _reason(scene: Scene, item: Any, aim: _Aim, depth: int) -> _Why:
+    if isinstance(item, Choice):
+        return "the choice cannot be seen", (), _prompt_blockers(scene, item, aim, depth)
+    if not item.nodes:
+        return f"no Kconfig file that {scene.model.target.name} reads defines it", (), ()
+    if not kconfig.is_tri(item):
+        return f"a {TYPE_TO_STR[item.orig_type]} counts as n in a dependency", (), ()
+    if aim.up:
+        return _raised(scene, item, aim, depth)
+    return _lowered(scene, item, aim, depth)
+
+
+def _raised(scene: Scene, item: Any, aim: _Aim, depth: int) -> _Why:
+    """Why a symbol is not on."""
+    if expr_value(item.direct_dep) < aim.value:
+        limited = expr_value(item.direct_dep) == 1
+        words = "can only reach m with these dependencies" if limited else "its dependencies fail"
+        return words, (), _deeper(scene, item.direct_dep, aim, depth)
+    if item.choice:
+        chosen = item.choice.selection
+        name = chosen.name if chosen else "nothing"
+        return f"the {_named(item.choice)} has {name} chosen", (), ()
+    if item.visibility >= aim.value:
+        origin = scene.origins.get(item.name)
+        return (f"{origin} asks for {item.str_value}" if origin else "nothing asks for it"), (), ()
+    if any(node.prompt for node in item.nodes):
+        return "its prompt is hidden", (), _prompt_blockers(scene, item, aim, depth)
+    return _promptless(scene, item, aim, depth)
+
+
+def _named(choice: Any) -> str:
+    return f"choice {kconfig.title(choice)!r} ({kconfig.places_of(choice)[0]})"
+
+
+def _promptless(scene: Scene, item: Any, aim: _Aim, depth: int) -> _Why:
+    because: tuple[Blocker, ...]
+    target = scene.model.target.name
+    here = scene.model.selectors(item)
+    others = kconfig.elsewhere(scene.model, item.name)[1]
+    if here:
+        # Why one select does not hold can be told; why none of many does would fill pages.
+        because = _deeper(scene, item.rev_dep, aim, depth) if len(here) == 1 else ()
+        return "it has no prompt: only a select turns it on", (*here, *others), because
+    if asks_the_host(scene.model, item):
+        return "it is the result of a test of the compiler or the host", (), ()
+    if item.defaults:
+        because = ()
+        if len(item.defaults) == 1:
+            value, condition = item.defaults[0]
+            because = _deeper(scene, (AND, condition, value), aim, depth)
+        return "it has no prompt and follows its default", others, because
+    return f"it has no prompt, and nothing that {target} reads selects it", others, ()
+
+
+def _lowered(scene: Scene, item: Any, aim: _Aim, depth: int) -> _Why:
+    """Why a symbol is on."""
+    if expr_value(item.rev_dep) > aim.value:
+        active = [each for each in scene.model.selectors(item) if each.value not in {None, "n"}]
+        return "it is selected", tuple(active), ()
+    if item.choice:
+        return f"it is what the {_named(item.choice)} has chosen", (), ()
+    origin = scene.origins.get(item.name)
+    if item.visibility and origin:
+        return f"{origin} asks for it", (), ()
+    if item.visibility:
+        return "it is on by default", (), ()
+    if any(node.prompt for node in item.nodes):
+        because = _prompt_blockers(scene, item, _Aim(1, up=True), depth)
+        return "it is on by default, and its prompt is hidden", (), because
+    return "it has no prompt and is on by default", (), ()
+
+
+def _deeper(scene: Scene, expr: Any, aim: _Aim, depth: int) -> tuple[Blocker, ...]:
+    return _blockers(scene, expr, aim, depth + 1) if depth < DEPTH else ()
+
+
+def _prompt_blockers(scene: Scene, item: Any, aim: _Aim, depth: int) -> tuple[Blocker, ...]:
+    conditions = [node.prompt[1] for node in item.nodes if node.prompt]
+    return _deeper(scene, conditions[0], aim, depth) if conditions else ()
+
+
+def asks_the_host(model: Model, item: Any) -> bool:
+    """Whether a definition holds a macro: its value was decided before any assignment."""
+    return any(
+        "$(" in line and "$(srctree)" not in line
+        for node in item.nodes
+        for _, line in kconfig.lines_of(model.tree, node.filename, node.linenr)
+        if line.strip().startswith(("def_", "default"))
+    )

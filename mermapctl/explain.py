@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Why symbols are not what a fragment asks for, and what would make them so.
+
+kconfiglib explains; the tree's own olddefconfig has the last word on every proposal.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kconfiglib import TYPE_TO_STR, expr_items, expr_value
+
+from mermapctl import cause, kconfig, kconfig_solver, olddefconfig, toolchain
+from mermapctl import fragment as fragments
+from mermapctl import target as targets_of
+from mermapctl.blockers import Scene
+from mermapctl.errors import HarnessError
+from mermapctl.explanation import Cause, Explanation, Leaf, Value
+from mermapctl.fragment import Fragment
+from mermapctl.kconfig import Assignment, Model, UnreadableError
+from mermapctl.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+NEAR = 5
+FOLLOWED = 200
+"""Symbols looked at to find the files that another target must read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of a tree: symbols and values, over the lines of a fragment on a target."""
+
+    tree: Path
+    target: Target
+    fragment: Fragment
+
+    def given(self) -> tuple[fragments.Assignment, ...]:
+        """What kunit.py puts before a fragment for this target, then the fragment."""
+        own = fragments.parse(self.target.kconfig, f"{self.target.name} of kunit.py")
+        return (*own.assignments, *self.fragment.assignments)
+
+    def assigned(self) -> tuple[Assignment, ...]:
+        """The same as kconfiglib takes it."""
+        return tuple((each.symbol, bare(each.value)) for each in self.given())
+
+    def lines(self, added: Sequence[Assignment]) -> str:
+        """A .config of what is given and what is added; of two lines the later one counts."""
+        every = [(each.symbol, each.value) for each in self.given()]
+        return "".join(
+            f"# CONFIG_{name} is not set\n" if value == "n" else f"CONFIG_{name}={value}\n"
+            for name, value in (*every, *added)
+        )
+
+
+def bare(value: str) -> str:
+    """A value as kconfiglib takes it: a string without its quotes."""
+    if value.startswith('"') and value.endswith('"') and len(value) > 1:
+        return re.sub(r"\\(.)", r"\1", value[1:-1])
+    return value
+
+
+def why(
+    tree: Path,
+    target: Target,
+    symbols: Sequence[str],
+    fragment: Fragment,
+    *,
+    verify: bool = True,
+) -> tuple[Explanation, ...]:
+    """Explain symbols, each `NAME` or `NAME=VALUE` (else what the fragment asks, else y).
+
+    With `verify` the proposals are run through the tree's olddefconfig (3 to 7 s).
+    """
+    question = Question(tree, target, fragment)
+    asked = tuple(_asked(text, fragment) for text in symbols)
+    try:
+        model = kconfig.read(tree, target)
+    except UnreadableError as error:
+        return _unreadable(question, asked, str(error))
+    found = tuple(_explained(question, model, each) for each in asked)
+    found = _with_targets(question, model, found)
+    return verified(question, found) if verify else found
+
+
+def _asked(text: str, fragment: Fragment) -> Assignment:
+    name, has_value, value = text.partition("=")
+    name = name.removeprefix("CONFIG_")
+    return name, value if has_value else fragment.value(name) or "y"
+
+
+def _unreadable(
+    question: Question, asked: Sequence[Assignment], complaint: str
+) -> tuple[Explanation, ...]:
+    """Requested against resolved, which olddefconfig knows, and what the parser said."""
+    given: Mapping[str, str] = {}
+    verdict = None
+    try:
+        given = _resolve(question, asked)
+    except HarnessError as error:
+        verdict = error.message
+    return tuple(
+        Explanation(
+            symbol=name,
+            requested=value,
+            resolved=given.get(name),
+            target=question.target.name,
+            cause=Cause.UNREADABLE,
+            summary=f"olddefconfig gives {given.get(name, 'no value')}; why cannot be said, since "
+            "this tree's Kconfig defeats the parser",
+            verdict=verdict,
+            complaint=complaint,
+        )
+        for name, value in asked
+    )
+
+
+def _resolve(question: Question, added: Sequence[Assignment]) -> Mapping[str, str]:
+    chain = toolchain.of(question.target)
+    return olddefconfig.resolve(question.tree, question.target, chain, question.lines(added))
+
+
+def _explained(question: Question, model: Model, asked: Assignment) -> Explanation:
+    name, value = asked
+    given = question.assigned()
+    model.assign((*given, (name, bare(value))))
+    symbol = model.symbol(name)
+    if symbol is None:
+        return _undefined(question, model, asked)
+    scene = Scene(model, {each.symbol: each.origin for each in question.given()})
+    kind, leaf = cause.of(scene, symbol, bare(value))
+    explanation = Explanation(
+        symbol=name,
+        requested=value,
+        resolved=model.value(name),
+        target=question.target.name,
+        cause=kind,
+        summary=leaf.reason,
+        kind=TYPE_TO_STR[symbol.orig_type],
+        prompt=kconfig.prompt(symbol),
+        defined=kconfig.places_of(symbol),
+        dependency=kconfig.text(kconfig.without_choice(symbol), values=True),
+        leaves=tuple(
+            Value(kconfig.text(each), kconfig.tri(expr_value(each)))
+            for each in kconfig.leaves(symbol.direct_dep)
+        ),
+        blockers=leaf.because,
+        selectors=leaf.selectors or model.selectors(symbol),
+        notes=_notes(model, symbol),
+    )
+    near = frozenset(_named_in(leaf))
+    solved = kconfig_solver.solve(model, given, (name, bare(value)), near)
+    return replace(explanation, assignments=None if solved is None else _written(model, solved))
+
+
+def _named_in(leaf: Leaf) -> Iterator[str]:
+    """Symbols of an explanation, which a proposal had better be made of."""
+    yield from re.findall(r"\w+", leaf.expression)
+    for blocker in leaf.because:
+        for each in blocker.leaves:
+            yield from _named_in(each)
+
+
+def _written(model: Model, solved: Sequence[Assignment]) -> tuple[Assignment, ...]:
+    """The assignments as a kunitconfig writes values."""
+    written = []
+    for name, value in solved:
+        is_text = TYPE_TO_STR[model.symbol(name).orig_type] == "string"
+        quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+        written.append((name, f'"{quoted}"' if is_text else value))
+    return tuple(written)
+
+
+def _undefined(question: Question, model: Model, asked: Assignment) -> Explanation:
+    name, value = asked
+    target = question.target.name
+    defined, _ = kconfig.elsewhere(model, name)
+    if value == "n":
+        kind, summary = Cause.SATISFIED, f"nothing that {target} reads defines it, which is n"
+    elif defined:
+        kind = Cause.OTHER_ARCHITECTURE
+        summary = f"nothing that {target} reads defines it, only another architecture"
+    else:
+        kind, summary = Cause.UNDEFINED, "this tree's Kconfig has no symbol of this name"
+    return Explanation(
+        symbol=name,
+        requested=value,
+        resolved=None,
+        target=target,
+        cause=kind,
+        summary=summary,
+        defined=defined,
+        near=() if defined else _near(model, name),
+    )
+
+
+def _near(model: Model, name: str) -> tuple[str, ...]:
+    """Symbols of a like name, the likest first: misspelt, or its words in another order."""
+    known = [symbol.name for symbol in model.kconf.unique_defined_syms]
+    words = set(name.upper().split("_"))
+    reordered = [each for each in known if set(each.split("_")) == words]
+    # difflib looks at each of 18,000 names; those of another length need no look.
+    comparable = [each for each in known if abs(len(each) - len(name)) <= 3]
+    close = difflib.get_close_matches(name.upper(), comparable, n=NEAR, cutoff=0.75)
+    longer = [each for each in known if len(name) > 5 and name.upper() in each]
+    return tuple(dict.fromkeys((*reordered, *close, *sorted(longer, key=len))))[:NEAR]
+
+
+def _notes(model: Model, symbol: Any) -> tuple[str, ...]:
+    notes = []
+    if symbol.name in model.kconf.account.transitional:
+        notes.append("it is transitional: an old name that only hands its value on to a new one")
+    if model.chain.wanted:
+        notes.append(
+            f"{model.chain.wanted} is not installed: what depends on the compiler was asked of "
+            f"{model.chain.cc}"
+        )
+    return tuple(notes)
+
+
+def _with_targets(
+    question: Question, model: Model, found: Sequence[Explanation]
+) -> tuple[Explanation, ...]:
+    """Which of the tree's targets could give what was asked for."""
+    able: dict[str, list[str]] = {each.symbol: [] for each in found}
+    files = {name for each in found for name in _files_near(model, each.symbol)}
+    for name, target in targets_of.targets(question.tree).items():
+        if name == question.target.name:
+            here = [each.symbol for each in found if each.assignments is not None]
+        else:
+            here = _given_by(replace(question, target=target), model, files, found)
+        for symbol in here:
+            able[symbol].append(name)
+    return tuple(replace(each, targets=tuple(able[each.symbol])) for each in found)
+
+
+def _given_by(
+    question: Question, model: Model, files: set[str], found: Sequence[Explanation]
+) -> list[str]:
+    """The symbols that another target could give."""
+    try:
+        part = kconfig.read_part(model, question.target, files)
+    except UnreadableError:
+        return []
+    given = question.assigned()
+    return [
+        each.symbol
+        for each in found
+        if kconfig_solver.solve(part, given, (each.symbol, bare(each.requested))) is not None
+    ]
+
+
+def _files_near(model: Model, name: str) -> set[str]:
+    """Files that define what a symbol depends on, a few steps far."""
+    symbol = model.symbol(name)
+    waiting = [symbol] if symbol is not None else []
+    seen: set[int] = set()
+    files: set[str] = set()
+    while waiting and len(seen) < FOLLOWED:
+        item = waiting.pop(0)
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        files.update(node.filename for node in item.nodes)
+        conditions = [item.direct_dep, *(node.prompt[1] for node in item.nodes if node.prompt)]
+        conditions += [part for default in item.defaults for part in default]
+        waiting += [each for part in conditions for each in expr_items(part) if each.nodes]
+    return files
+
+
+def verified(question: Question, found: Sequence[Explanation]) -> tuple[Explanation, ...]:
+    """Ask olddefconfig whether the proposals hold: all in one go, then what failed one by one.
+
+    Where nothing is proposed, the symbol itself is asked for, and must stay what it is.
+    """
+    together = [pair for each in found for pair in _asked_for(each)]
+    checked: Sequence[Explanation] = found
+    if len(found) > 1 and len(dict(together)) == len(set(together)):
+        checked = _checked(question, found, together)
+    return tuple(
+        each if each.verified else _checked(question, [each], _asked_for(each))[0]
+        for each in checked
+    )
+
+
+def _asked_for(explanation: Explanation) -> list[Assignment]:
+    own = (explanation.symbol, explanation.requested)
+    return [*(each for each in explanation.assignments or () if each[0] != own[0]), own]
+
+
+def _checked(
+    question: Question, found: Sequence[Explanation], added: Sequence[Assignment]
+) -> tuple[Explanation, ...]:
+    try:
+        given = _resolve(question, added)
+    except HarnessError as error:
+        return tuple(replace(each, verdict=f"not verified: {error.message}") for each in found)
+    return tuple(_judged(each, given.get(each.symbol)) for each in found)
+
+
+def _judged(explanation: Explanation, value: str | None) -> Explanation:
+    holds = (value or "n") == explanation.requested
+    expected = explanation.assignments is not None
+    shown = value or "no value"
+    if holds == expected:
+        verdict = f"this tree's olddefconfig gives {shown}"
+    elif expected:
+        verdict = f"this tree's olddefconfig gives {shown} all the same: believe it, not the above"
+    else:
+        verdict = f"this tree's olddefconfig does give {shown}: believe it, not the above"
+    return replace(explanation, verified=holds == expected, verdict=verdict)
