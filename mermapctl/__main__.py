@@ -24,6 +24,16 @@ def main() -> None:
         sys.exit(error.exit)
     except KeyboardInterrupt:
         sys.exit(Exit.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): nobody is left to tell.
+        sys.stderr.close()
+        sys.exit(Exit.NO_VERDICT)
+    except Exception as error:  # noqa: BLE001 - a defect of ours: said in a line, shown by --debug
+        if debug:
+            raise
+        sys.stderr.write(f"mermapctl: internal error: {type(error).__name__}: {error}\n")
+        sys.stderr.write("  hint: this is a defect; run again with --debug and report what it says\n")
+        sys.exit(Exit.NO_VERDICT)
 
 
 if __name__ == "__main__":

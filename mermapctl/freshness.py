@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Whether a build directory already holds what would be built: then nothing is built.
+
+Four things decide it: the tree (its commit and the contents of whatever differs from it), the
+configuration that is asked for, the toolchain, and mermapctl itself. A tree that is not git is
+always built: nothing short of make would know.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mermapctl import __version__, atomic
+
+if TYPE_CHECKING:
+    from mermapctl.kunit import Job
+
+STAMP = ".mermapctl-built"
+TOOLS = ("gcc", "ld", "as")
+
+
+def _stat(path: Path) -> list[int | str]:
+    """What changes when a file does, short of reading it."""
+    found = path.stat()
+    return [str(path), found.st_size, found.st_mtime_ns, found.st_ino]
+
+
+def _toolchain(prefix: str) -> list[list[int | str]]:
+    found = []
+    for tool in TOOLS:
+        path = shutil.which(prefix + tool)
+        if path:
+            found.append(_stat(Path(path).resolve()))
+    return found
+
+
+def signature(job: Job, kunitconfig: str, tree_state: str | None) -> str | None:
+    """A digest of all that a build is made from; None where that cannot be known.
+
+    `tree_state` is `tree.state()` of the tree, None where it is not git.
+    """
+    if tree_state is None:
+        return None
+    made_from = {
+        "tool": __version__,
+        "tree": tree_state,
+        "kunitconfig": kunitconfig,
+        "target": [job.target.name, job.target.kconfig],
+        "make": job.make_options,
+        "toolchain": _toolchain(job.cross_compile or ""),
+    }
+    return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
+
+
+def _products(job: Job) -> list[list[int | str]]:
+    """The kernel and its configuration as they lie in the build directory."""
+    return [_stat(job.build_dir / name) for name in (job.target.kernel_image, ".config")]
+
+
+def is_fresh(job: Job, wanted: str | None) -> bool:
+    """Whether the last good build here was made from just this, and its products still lie here."""
+    if wanted is None:
+        return False
+    try:
+        stamp = json.loads((job.build_dir / STAMP).read_text(encoding="utf-8"))
+        return bool(stamp == {"signature": wanted, "products": _products(job)})
+    except (OSError, ValueError):
+        return False
+
+
+def forget(job: Job) -> None:
+    """From now on the directory is in between: whatever ends us, the next run builds."""
+    (job.build_dir / STAMP).unlink(missing_ok=True)
+
+
+def remember(job: Job, made: str | None) -> None:
+    """Note a good build that was made from `made`, unless that was not known."""
+    if made is not None:
+        stamp = json.dumps({"signature": made, "products": _products(job)})
+        atomic.write(job.build_dir / STAMP, stamp.encode())
+
+
+def config_is_current(tree: Path, build_dir: Path) -> bool:
+    """Whether make's own record says that no Kconfig file has changed since the .config was made.
+
+    It is include/config/auto.conf.cmd, which names every Kconfig file that was read, relative to
+    the tree; make compares the same times before it calls syncconfig.
+    """
+    made = build_dir / "include/config/auto.conf"
+    try:
+        since = made.stat().st_mtime_ns
+        if (build_dir / ".config").stat().st_mtime_ns > since:
+            return False
+        listed = (build_dir / "include/config/auto.conf.cmd").read_text(encoding="utf-8")
+        return all(
+            os.stat(os.path.join(tree, name)).st_mtime_ns <= since  # noqa: PTH116, PTH118
+            for name in _kconfig_files(listed)
+        )
+    except OSError:
+        return False
+
+
+def _kconfig_files(listed: str) -> list[str]:
+    """The files of the variable deps_config in auto.conf.cmd, relative to the tree."""
+    _, _, rest = listed.partition("deps_config :=")
+    lines = []
+    for line in rest.splitlines():
+        lines.append(line.strip().removesuffix("\\").strip())
+        if not line.rstrip().endswith("\\"):
+            break
+    return [line for line in lines if line]
