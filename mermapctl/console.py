@@ -115,7 +115,8 @@ class Console:
         self.tail: tuple[str, ...] = ()
         self._stream = stream
         self._picks = picks
-        self._anywhere = anywhere
+        self._anywhere = dict(anywhere)
+        self._stale = False
         self._pick = _pattern(picks, b"")
         self._prefix: re.Pattern[bytes] | None = None
         self._soft = False
@@ -128,6 +129,11 @@ class Console:
             tail = (tail + block)[-TAIL_BYTES:]
         last = [self._normal(text)[0] for text in tail.split(b"\n")[1:]]
         self.tail = tuple(last[-TAIL_LINES:])
+
+    def watch(self, anywhere: Mapping[bytes, Kind]) -> None:
+        """From the next line on look for these byte strings in the middle of lines too."""
+        self._stale = self._stale or not anywhere.keys() <= self._anywhere.keys()
+        self._anywhere.update(anywhere)
 
     def _chunks(self) -> Iterator[bytes]:
         if isinstance(self._stream, Iterable) and not hasattr(self._stream, "read"):
@@ -211,6 +217,9 @@ class Console:
             whole = self.whole or end < size
             yield Line(self.lines, text, seconds, caller, kind, whole)
             here = end
+            if self._stale:
+                self._stale = False
+                marks = deque(self._marks(block, here))
         self.lines += self._count(block, here, size)
 
     def _normal(self, raw: bytes) -> tuple[str, float | None, str | None]:

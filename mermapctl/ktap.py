@@ -72,17 +72,18 @@ class Suite:
 
 
 class Trouble(enum.StrEnum):
-    """In which way an account is not what KTAP promises."""
+    """In which way an account is not what KTAP promises; after the first four it is incomplete."""
 
     LOST = "lost"  # a plan promised more results than there are
-    TORN = "torn"  # a line that another one ran into, or that was cut off
-    MISPLACED = "misplaced"  # a result at an indentation, or of a name, that fits nothing
+    TORN = "torn"  # a result whose line another one ran into, or that was cut off: not counted
     MISCOUNTED = "miscounted"  # the suite's own totals differ from its lines
-    REPEATED = "repeated"  # the same result twice, or more results than planned
     BAILED = "bailed-out"
+    RUN_INTO = "run-into"  # a result that could be read although another line ran into it
+    MISPLACED = "misplaced"  # a result at an indentation, or of a name, that fits nothing
+    REPEATED = "repeated"  # the same result twice, or more results than planned
     VERSION = "version"  # a KTAP version that this reader does not know
-    NO_PLAN = "no-plan"
     DROPPED = "dropped"  # printk says that it dropped messages
+    SUSPECT = "suspect"  # no KTAP, but it may hold a piece of a result
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,8 @@ PICK = (
     rb"|kunit(?: executor| module)?: |\*\* \d+ printk messages dropped"
 )
 """How the lines begin that this parser wants (`console.Console`)."""
-ANYWHERE = (b"TAP version ", b" ok ")
+HEADER = b"TAP version "
+"""What a KTAP header contains, whatever prefix stands before it."""
 
 _STATS = re.compile(r"(?P<name>.+): pass:(\d+) fail:(\d+) skip:(\d+) total:\d+\s*\Z")
 _RESULT_INSIDE = re.compile(r"(?:not )?ok \d+ \S|\s*(?:not )?ok ?\d")
@@ -116,6 +117,10 @@ class KtapParser:
         else:
             self._note(Trouble.TORN, line)
         return None
+
+    def interrupt(self) -> None:
+        """Another message begins: an open failure block ends before it."""
+        self._close_block()
 
     def finish(self) -> Account:
         """Close what is open."""
@@ -234,7 +239,7 @@ class KtapParser:
         elif self._stack and (dropped := _DROPPED.search(line.text)):
             self._note(Trouble.DROPPED, line, int(dropped[1]))
         elif self.inside and _RESULT_INSIDE.search(line.text):
-            self._note(Trouble.TORN, line, 0)
+            self._note(Trouble.SUSPECT, line)
 
     # Result lines, and what they close.
 
@@ -308,7 +313,7 @@ class KtapParser:
         """The name to keep: None if the line is torn."""
         name = result.name
         if child is not None and child.name not in (None, name):
-            self._note(Trouble.MISPLACED, line, 0)
+            self._note(Trouble.MISPLACED, line)
             return name if name in self._names else child.name
         if len(self._stack) != 2 or frame.name is None:
             return name
@@ -319,7 +324,7 @@ class KtapParser:
         if begun == name and not any(test.startswith(name) for test in known):
             return name  # a test that is new to us
         if begun in known:
-            self._note(Trouble.TORN, line, 0)
+            self._note(Trouble.RUN_INTO, line)
             return begun  # the result is whole, noise follows it
         return None
 

@@ -67,7 +67,6 @@ PICK = (
     rb"|(?:traps: )?PANIC: |UBSAN: |(?:NMI )?watchdog: |Bad mode in |Unhandled fault"
 )
 """How the lines begin that this reader wants (`console.Console`)."""
-ANYWHERE = (b"Kernel panic - ", b"BUG: ", b"WARNING: ")
 
 KEEP_INSIDE = 64
 KEEP_OUTSIDE = 16

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Failed assertions -> what they say of the code under test, by the manifest's rules. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mermapctl.causes import Draft
+from mermapctl.diagnosis import Finding, Severity
+from mermapctl.ktap import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mermapctl.ktap import Failure, Suite, Test
+    from mermapctl.manifest import ExpectedSuite, Manifest, Rule
+
+Evidence = dict[str, str | int | float | bool | None]
+
+FAILED_SHOWN = 50
+"""Failed tests without a rule that get a finding each; the rest share one."""
+
+_PRINTED = re.compile(r"(-?\d+) \(0x[0-9a-f]+\)\Z")
+
+
+def read(suites: tuple[Suite, ...], manifest: Manifest) -> list[Draft]:
+    """One draft for each rule that a test broke, and one for each failure that no rule knows."""
+    drafts: list[Draft] = []
+    unknown: list[Draft] = []
+    for suite in suites:
+        expected = manifest.suites.get(suite.name)
+        for test in suite.tests:
+            known, rest = _by_rule(test, expected)
+            drafts += known
+            if test.status in (Status.FAILED, Status.CRASHED) and (rest or not known):
+                unknown.append(_unknown(test, rest))
+        bad_tests = any(not test.status.good for test in suite.tests)
+        if suite.status is Status.FAILED and (suite.failures or not bad_tests):
+            unknown.append(_suite_failed(suite))
+    if len(unknown) > FAILED_SHOWN:
+        rest_of = len(unknown) - FAILED_SHOWN
+        last = unknown[FAILED_SHOWN]
+        finding = replace(
+            last.finding, test=None, summary=f"{rest_of} more tests failed", evidence={}
+        )
+        unknown = [*unknown[:FAILED_SHOWN], replace(last, finding=finding)]
+    return drafts + unknown
+
+
+def _failures(test: Test) -> Iterator[Failure]:
+    """Those of a test and of the tests inside it."""
+    yield from test.failures
+    for inner in test.tests:
+        yield from _failures(inner)
+
+
+def _by_rule(test: Test, expected: ExpectedSuite | None) -> tuple[list[Draft], list[Failure]]:
+    by_rule: dict[int, list[Failure]] = {}
+    rest = []
+    rules = expected.rules if expected else ()
+    for failure in _failures(test):
+        index = next((i for i, rule in enumerate(rules) if _fits(rule, test, failure)), None)
+        if index is None:
+            rest.append(failure)
+        else:
+            by_rule.setdefault(index, []).append(failure)
+    return [_draft(rules[index], test, found) for index, found in by_rule.items()], rest
+
+
+def _fits(rule: Rule, test: Test, failure: Failure) -> bool:
+    if rule.test is not None and rule.test != test.name:
+        return False
+    if rule.expected is not None and not re.fullmatch(rule.expected, failure.expected or ""):
+        return False
+    if rule.message is not None and not re.search(rule.message, failure.message or ""):
+        return False
+    evidence = _evidence(rule, failure)
+    return all(evidence.get(key) == value for key, value in rule.when.items())
+
+
+def _evidence(rule: Rule, failure: Failure) -> Evidence:
+    evidence: Evidence = {
+        key: number(failure.values[expression])
+        for key, expression in rule.evidence.items()
+        if expression in failure.values
+    }
+    if rule.message and (match := re.search(rule.message, failure.message or "")):
+        evidence |= {key: number(text) for key, text in match.groupdict().items() if text}
+    if rule.values:
+        evidence |= {name: number(text) for name, text in failure.values.items()}
+    return {**evidence, **rule.constants}
+
+
+def number(printed: str) -> int | str:
+    """A value as KUnit prints it, `58533 (0xe4a5)` or a plain number; else the text itself."""
+    if match := _PRINTED.match(printed):
+        return int(match[1])
+    return int(printed) if re.fullmatch(r"-?\d{1,15}", printed) else printed
+
+
+def _draft(rule: Rule, test: Test, found: list[Failure]) -> Draft:
+    first = found[0]
+    evidence = _evidence(rule, first)
+    summary = rule.summary
+    if rule.pages_from is not None:
+        pages, summary = _pages(rule, found)
+        evidence |= pages
+    if len(found) > 1:
+        evidence["times"] = len(found)
+    return Draft(
+        Finding(
+            code=rule.code,
+            severity=Severity.ERROR,
+            summary=_fill(summary, evidence),
+            test=test.name,
+            evidence=evidence,
+            where=_where(first),
+            advice=rule.advice,
+            console_line=first.console_line,
+        ),
+        follows=rule.follows,
+        row=_fill(rule.row, evidence),
+    )
+
+
+def _pages(rule: Rule, found: list[Failure]) -> tuple[Evidence, str]:
+    """Which page each wrong mapping shows; page N holds `pages_from` + N."""
+    base = rule.pages_from or 0
+    pairs = []
+    for failure in found:
+        values = _evidence(rule, failure)
+        read, wanted = values.get("read"), values.get("expected")
+        if isinstance(read, int) and isinstance(wanted, int):
+            pairs.append((wanted - base, read - base))
+    if not pairs:
+        return {}, rule.summary
+    count = max(index for index, _ in pairs) + 1
+    index, shown = pairs[0]
+    evidence: Evidence = {
+        "index": index,
+        "belongs_to": f"page {shown}" if 0 <= shown < count else "no page of this test",
+    }
+    shifts = {shown - index for index, shown in pairs if 0 <= shown < count}
+    if len(shifts) == 1 and len(pairs) > 1:
+        shift = shifts.pop()
+        strangers = [index for index, shown in pairs if not 0 <= shown < count]
+        if shift and all(not 0 <= index + shift < count for index in strangers):
+            evidence["shift"] = shift
+            which = "each mapping" if len(pairs) == count else "a mapping"
+            return evidence, f"{which} shows the page of index {shift:+d}".replace(
+                "index +", "index + "
+            ).replace("index -", "index - ")
+    return evidence, rule.summary
+
+
+def _fill(template: str, evidence: Evidence) -> str:
+    """Put the evidence into a sentence; what is missing or no number becomes a question mark."""
+    try:
+        return template.format_map(evidence)
+    except (KeyError, ValueError, TypeError):
+        return re.sub(r"\{[^}]*\}", "?", template)
+
+
+def _where(failure: Failure) -> str | None:
+    return f"{failure.file}:{failure.line}" if failure.file and failure.line else None
+
+
+def _unknown(test: Test, failures: list[Failure]) -> Draft:
+    """A failure that no rule explains, in the assertion's own words."""
+    inner = [t for t in test.tests if not t.status.good]
+    evidence: Evidence = {}
+    if failures:
+        first = failures[0]
+        evidence |= {name: number(text) for name, text in first.values.items()}
+        if len(failures) > 1:
+            evidence["failures"] = len(failures)
+    if inner:
+        evidence["failed"] = ", ".join(t.name for t in inner[:5])
+    return Draft(
+        Finding(
+            code="test-failed",
+            severity=Severity.ERROR,
+            summary=f"{test.name} failed: {_words(failures[0])}" if failures else _silent(test),
+            test=test.name,
+            evidence=evidence,
+            where=_where(failures[0]) if failures else None,
+            advice="look at the assertion" if failures else "look at the console before this line",
+            console_line=failures[0].console_line if failures else test.console_line,
+        )
+    )
+
+
+def _silent(test: Test) -> str:
+    if test.tests:
+        bad = sum(not inner.status.good for inner in test.tests)
+        return f"{test.name} failed: {bad} of its {len(test.tests)} tests did not pass"
+    return f"{test.name} failed without an assertion"
+
+
+def _words(failure: Failure) -> str:
+    message = (failure.message or "").splitlines()
+    if failure.expected is None:
+        return message[0] if message else "no reason was printed"
+    return f"expected {failure.expected}" + (f" ({message[0]})" if message else "")
+
+
+def _suite_failed(suite: Suite) -> Draft:
+    failure = suite.failures[0] if suite.failures else None
+    return Draft(
+        Finding(
+            code="test-failed",
+            severity=Severity.ERROR,
+            summary=f"the suite {suite.name} failed"
+            + (f": {_words(failure)}" if failure else " although none of its tests did"),
+            where=_where(failure) if failure else None,
+            advice="look at the suite's own set-up and clean-up",
+            console_line=failure.console_line if failure else suite.last_line,
+        )
+    )

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A console in which no suite could speak -> why there is no verdict. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from mermapctl.diagnosis import Ended, Finding, Reason, Severity
+from mermapctl.splat import SplatKind
+
+if TYPE_CHECKING:
+    from mermapctl.outcome import Facts
+
+
+class BootFailure(NamedTuple):
+    """Why there is no verdict; `detail` is the line that says so, or a sentence."""
+
+    reason: Reason
+    detail: str | None
+    findings: tuple[Finding, ...] = ()
+
+
+class _Why(NamedTuple):
+    summary: str
+    advice: str
+    text: str | None = None
+    line: int | None = None
+
+
+def read(facts: Facts) -> BootFailure | None:
+    """None if a suite spoke, so that there is something to judge."""
+    account, boot = facts.account, facts.boot
+    spoke = bool(account.documents)
+    complete = spoke and account.unfinished is None
+    if complete:
+        return None
+    if boot.ended is Ended.ACCELERATOR_FAILED or (not spoke and _mute_under_kvm(facts)):
+        return _failed(Reason.ACCELERATOR_FAILED, "accelerator-failed", _accelerator(facts))
+    if spoke:
+        return None
+    if boot.ended is Ended.INTERRUPTED:
+        return BootFailure(Reason.INTERRUPTED, facts.log.last)
+    return _failed(Reason.BOOT_FAILED, "boot-failed", _no_ktap(facts))
+
+
+def _failed(reason: Reason, code: str, why: _Why) -> BootFailure:
+    finding = Finding(
+        code=code,
+        severity=Severity.ERROR,
+        summary=why.summary,
+        evidence={"line": why.text} if why.text else {},
+        advice=why.advice,
+        console_line=why.line,
+    )
+    return BootFailure(reason, why.text or why.summary, (finding,))
+
+
+def _mute_under_kvm(facts: Facts) -> bool:
+    """KVM asked for, not one line from the guest, killed in the end; a log from elsewhere.
+
+    QEMU's `KVM internal error` goes to a stream that kunit.py does not show. A kernel that was told
+    to be quiet looks the same, and is not taken for it.
+    """
+    log = facts.log
+    killed = log.timed_out is not None or log.terminated is not None
+    return killed and log.accelerated and not log.booted and not log.muted and not facts.supervised
+
+
+def _accelerator(facts: Facts) -> _Why:
+    advice = (
+        "/dev/kvm opens but cannot run a kernel where virtualisation is nested without hardware "
+        "support: use software emulation (`mermapctl run --accel tcg`)"
+    )
+    error = facts.log.accelerator_error
+    if error is not None:
+        return _Why("the accelerator cannot run this kernel", advice, error.text, error.line)
+    limit = facts.log.timed_out
+    when = "never printed a line" if limit is None else f"printed no line in {limit:g} seconds"
+    summary = f"QEMU was started with KVM, and the guest {when}"
+    line = facts.log.terminated.line if facts.log.terminated else None
+    return _Why(summary, advice, None, line)
+
+
+def _no_ktap(facts: Facts) -> _Why:
+    """The line that says best why no KTAP came."""
+    log = facts.log
+    for splat in facts.splats:
+        if splat.kind is SplatKind.PANIC:
+            summary = "the kernel panicked before any KTAP"
+            return _Why(summary, "look at its call trace", splat.title, splat.line)
+    if facts.account.said:
+        advice = "look at kunit.enable=, kunit.filter_glob= and kunit.action= on the command line"
+        return _Why("KUnit ran no suite", advice, facts.account.said[0])
+    if log.muted:
+        advice = "take `quiet` and low `loglevel=` off the command line: KTAP is printed at info"
+        return _Why("the command line mutes the kernel's messages, KTAP too", advice, log.last)
+    if not log.booted:
+        advice = "look at the machine's program (QEMU, UML) and its command line"
+        return _Why("the console has no line of a kernel", advice, log.last)
+    if facts.boot.ended in (Ended.TIMEOUT, Ended.SILENCE):
+        advice = "look at the last line; `initcall_debug` shows what the kernel is doing"
+        return _Why("the kernel hung before any KTAP", advice, log.last)
+    advice = "is CONFIG_KUNIT built in and enabled (kunit.enable=1), or are all suites modules?"
+    return _Why("the kernel printed no KTAP", advice, log.last)

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One cause, one finding: what follows from another finding is told under it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mermapctl.diagnosis import Finding, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+CONSEQUENCES = 20
+"""Sentences kept under one finding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A finding that may turn out to be a consequence.
+
+    `follows` are CODE or CODE@TEST of which it is one by the manifest, `row` its words for the
+    table of flushes.
+    """
+
+    finding: Finding
+    follows: tuple[str, ...] = ()
+    row: str = ""
+
+    @property
+    def line(self) -> int:
+        """Where it stands in the console; what has no line comes last."""
+        return self.finding.console_line or 1 << 62
+
+
+DEADLY = ("kernel-oops", "kernel-panic")
+SPLATS = (
+    *("kernel-warning", "kernel-oops", "kernel-panic", "kasan", "kcsan", "kfence", "kmsan"),
+    *("ubsan", "lockdep", "rcu-stall", "sleep-in-atomic", "lockup"),
+)
+_STUCK = ("lockup", "rcu-stall")
+_INCOMPLETE = ("test-missing", "suite-missing", "output-truncated", "output-corrupt")
+_AFTER_DEATH = ("kernel-panic", "rcu-stall", "lockup", "sleep-in-atomic", "hang")
+_NO_MAPPING = ("allocation-failed", "region-too-small", "reserve-lost")
+_GET_REFUSED = (*_NO_MAPPING, "kernel-warning", "kernel-oops", "test-failed", "no-address-reuse")
+
+
+def _always(cause: Draft, effect: Draft) -> bool:  # noqa: ARG001
+    return True
+
+
+def _same_test(cause: Draft, effect: Draft) -> bool:
+    return cause.finding.test == effect.finding.test
+
+
+def _later(cause: Draft, effect: Draft) -> bool:
+    return cause.line < effect.line
+
+
+def _later_in_test(cause: Draft, effect: Draft) -> bool:
+    return _same_test(cause, effect) and _later(cause, effect)
+
+
+def _get_warned(cause: Draft, effect: Draft) -> bool:
+    """A get that warns and returns NULL: the warning says why."""
+    frame = str(cause.finding.evidence.get("top_frame", ""))
+    return "mermap_get" in frame and _later_in_test(cause, effect)
+
+
+RULES: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[Draft, Draft], bool]], ...] = (
+    (("global-mapping-refused",), _GET_REFUSED, _always),
+    # A thread that died leaves mappings, locks and its test's result behind.
+    (DEADLY, (*SPLATS, "test-failed"), _later_in_test),
+    (DEADLY, _AFTER_DEATH, _later),
+    ((*DEADLY, *_STUCK, "hang"), _INCOMPLETE, _always),
+    (_STUCK, ("hang", "kernel-panic"), _later),
+    (_STUCK, _STUCK, _later),
+    (("hang",), ("kernel-panic",), _always),
+    # panic_on_warn and its like; a sanitizer's report comes before the fault it saw coming.
+    (SPLATS, ("kernel-panic",), _later_in_test),
+    (("kasan", "kfence", "kmsan", "ubsan"), ("kernel-oops",), _later_in_test),
+    (SPLATS, ("test-failed",), _same_test),
+    (("kernel-warning",), (*_NO_MAPPING, "kernel-oops"), _get_warned),
+    # A test that dereferences the mapping it did not get.
+    (("allocation-failed",), ("kernel-oops",), _same_test),
+    # What a test and a trace both saw.
+    (("missing-flush",), ("stale-reuse",), _always),
+    (("early-flush", "extra-flush"), ("idle-flush",), _always),
+    (("address-out-of-range", "region-too-large"), ("outside-region",), _always),
+    (("wrong-page",), ("wrong-range-mapped",), _always),
+    (("allocation-failed", "no-address-reuse"), ("bump-order",), _always),
+)
+"""Causes, effects, and when the one explains the other."""
+
+
+def _explains(cause: Draft, effect: Draft) -> bool:
+    code, test = cause.finding.code, cause.finding.test
+    if code in effect.follows or f"{code}@{test}" in effect.follows:
+        return True
+    severities = (cause.finding.severity, effect.finding.severity)
+    if severities[1] is Severity.ERROR and severities[0] is not Severity.ERROR:
+        return False
+    return any(
+        code in causes and effect.finding.code in effects and related(cause, effect)
+        for causes, effects, related in RULES
+    )
+
+
+def merge(drafts: Iterable[Draft]) -> tuple[Finding, ...]:
+    """Findings in the order of their causes; consequences are the summaries of what follows."""
+    ordered = sorted(drafts, key=lambda draft: draft.line)
+    owner: dict[int, int] = {}
+    for index, effect in enumerate(ordered):
+        for other, cause in enumerate(ordered):
+            if other == index or _root(owner, other) == index:
+                continue
+            if _explains(cause, effect):
+                owner[index] = other
+                break
+    kept: list[Finding] = []
+    for index, draft in enumerate(ordered):
+        if index in owner:
+            continue
+        follows = [ordered[i].finding for i in sorted(owner) if _root(owner, i) == index]
+        sentences = tuple(
+            _sentence(finding)
+            for finding in follows
+            if finding.console_line is None or finding.console_line != draft.finding.console_line
+        )[:CONSEQUENCES]
+        kept.append(
+            replace(draft.finding, consequences=draft.finding.consequences + sentences)
+        )
+    return tuple(kept)
+
+
+def _root(owner: dict[int, int], index: int) -> int:
+    while index in owner:
+        index = owner[index]
+    return index
+
+
+def _sentence(finding: Finding) -> str:
+    """The summary, led by the test if it does not name it."""
+    if finding.test and finding.test not in finding.summary:
+        return f"{finding.test}: {finding.summary}"
+    return finding.summary

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Splats -> findings, and the one environment that makes the mermap refuse every mapping. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from mermapctl.causes import Draft
+from mermapctl.diagnosis import Finding, Severity
+from mermapctl.splat import DEADLY, Splat, SplatKind
+
+if TYPE_CHECKING:
+    from mermapctl.assertions import Evidence
+    from mermapctl.bootlog import BootLog
+    from mermapctl.ktap import Suite
+    from mermapctl.manifest import ExpectedSuite, Manifest
+
+
+class _Words(NamedTuple):
+    code: str
+    did: str
+    advice: str
+
+
+_TABLE: dict[SplatKind, _Words] = {
+    SplatKind.WARNING: _Words(
+        "kernel-warning", "the kernel warned", "look at the condition of the WARN at this place"
+    ),
+    SplatKind.OTHER: _Words(
+        "kernel-warning", "the kernel complained", "look at the title and at the call trace"
+    ),
+    SplatKind.BUG: _Words(
+        "kernel-oops", "the kernel hit a BUG", "look at the condition of the BUG at this place"
+    ),
+    SplatKind.OOPS: _Words(
+        "kernel-oops", "the kernel oopsed", "look at the top frame and at the faulting address"
+    ),
+    SplatKind.PANIC: _Words("kernel-panic", "the kernel panicked", "look at what came before it"),
+    SplatKind.KASAN: _Words(
+        "kasan", "KASAN saw a bad access", "compare where the object was allocated and freed"
+    ),
+    SplatKind.KFENCE: _Words(
+        "kfence", "KFENCE saw a bad access", "compare where the object was allocated and freed"
+    ),
+    SplatKind.KMSAN: _Words(
+        "kmsan", "KMSAN saw uninitialized memory used", "look at where the value was stored"
+    ),
+    SplatKind.KCSAN: _Words(
+        "kcsan", "KCSAN saw a data race", "look at both accesses of the report"
+    ),
+    SplatKind.UBSAN: _Words(
+        "ubsan", "UBSAN saw undefined behaviour", "look at the index or shift of the report"
+    ),
+    SplatKind.LOCKDEP: _Words(
+        "lockdep", "lockdep complained", "look at the order or context of the locks it lists"
+    ),
+    SplatKind.RCU_STALL: _Words(
+        "rcu-stall", "an RCU grace period stalled", "look for a loop in the top frame"
+    ),
+    SplatKind.SLEEP_IN_ATOMIC: _Words(
+        "sleep-in-atomic",
+        "the kernel slept, or might have, in atomic context",
+        "between a get and its put nothing may sleep that needs another CPU; IRQs off least of all",
+    ),
+    SplatKind.LOCKUP: _Words(
+        "lockup", "a CPU or a task is stuck", "look for a loop in the top frame"
+    ),
+}
+
+_SAID = re.compile(
+    r"\AWARNING: (?:CPU: \d+ PID: \d+ at )?|\ABUG: (?:K\w+: )?|, CPU#\d+: .*\Z|\AKernel panic - "
+)
+_GLOBAL_BITS, _NX = 0x163, 1 << 63
+"""x86-64 PAGE_KERNEL with the global bit: present, writable, accessed, dirty, global."""
+_REGISTER = re.compile(r"\bR\w\w: ([0-9a-f]{16})\b")
+
+
+def read(
+    splats: tuple[Splat, ...], suites: tuple[Suite, ...], manifest: Manifest, *, allow: bool
+) -> list[Draft]:
+    """One draft for each complaint; the same complaint in several tests is one.
+
+    Outside the suites, and where the user allows them, splats are warnings and fail nothing.
+    """
+    same: dict[tuple[str, str, bool], list[Splat]] = {}
+    for splat in splats:
+        key = (_TABLE[splat.kind].code, _NUMBERS.sub("", splat.title), splat.in_suite)
+        same.setdefault(key, []).append(splat)
+    return [_draft(group, suites, manifest, allow=allow) for group in same.values()]
+
+
+_NUMBERS = re.compile(r"\b[0-9a-f]{8,}\b|CPU:? ?#?\d+|PID: \d+|/\d+\b|\d+s\b")
+
+
+def _draft(
+    group: list[Splat], suites: tuple[Suite, ...], manifest: Manifest, *, allow: bool
+) -> Draft:
+    splat = group[0]
+    words = _TABLE[splat.kind]
+    expected = _suite_of(splat, suites, manifest)
+    top = top_frame(splat, expected)
+    times = sum(one.count for one in group)
+    tests = list(dict.fromkeys(one.test for one in group if one.test))
+    evidence: Evidence = {"title": splat.title}
+    if splat.message:
+        evidence["message"] = splat.message
+    if top:
+        evidence["top_frame"] = top
+    if times > 1:
+        evidence["times"] = times
+    if len(tests) > 1:
+        evidence["tests"] = ", ".join(tests)
+    place = f"in {splat.test}" if splat.test else _outside(splat, suites)
+    return Draft(
+        Finding(
+            code=words.code,
+            severity=Severity.ERROR if splat.in_suite and not allow else Severity.WARNING,
+            summary=f"{words.did} {place}: {_short(splat)}",
+            test=splat.test,
+            evidence=evidence,
+            where=splat.where or _last_seen(splat, suites),
+            advice=words.advice,
+            console_line=splat.line,
+        )
+    )
+
+
+def _suite_of(
+    splat: Splat, suites: tuple[Suite, ...], manifest: Manifest
+) -> ExpectedSuite | None:
+    for suite in suites:
+        if suite.console_line is not None and suite.console_line <= splat.line:
+            known = manifest.suites.get(suite.name)
+            if known is not None and (suite.last_line is None or splat.line <= suite.last_line):
+                return known
+    return None
+
+
+def top_frame(splat: Splat, expected: ExpectedSuite | None) -> str | None:
+    """The innermost function of the code under test, or simply the innermost."""
+    if expected is not None:
+        own = next((frame for frame in splat.frames if expected.owns(frame)), None)
+        if own is not None:
+            return own
+    return splat.frames[0] if splat.frames else None
+
+
+def _outside(splat: Splat, suites: tuple[Suite, ...]) -> str:
+    if splat.in_suite:
+        return "while the suites ran"
+    begun = any(s.console_line is not None and s.console_line < splat.line for s in suites)
+    return "after the suites" if begun else "before the suites"
+
+
+def _short(splat: Splat) -> str:
+    """A title without what the sentence says already."""
+    return _SAID.sub("", splat.title)
+
+
+def _last_seen(splat: Splat, suites: tuple[Suite, ...]) -> str | None:
+    """FILE:LINE of the test that was running, where KUnit says it."""
+    for suite in suites:
+        for test in suite.tests:
+            if test.name == splat.test and splat.kind in DEADLY:
+                for failure in test.failures:
+                    if failure.file and (failure.message or "").startswith("try faulted"):
+                        return f"{failure.file}:{failure.line}"
+    return None
+
+
+def global_refused(drafts: list[Draft], splats: tuple[Splat, ...], boot: BootLog) -> Draft | None:
+    """The finding that explains all: PAGE_KERNEL is global here, and the mermap refuses that.
+
+    It needs a get that warned, gets that returned NULL, and a reason to believe in the protection:
+    page-table isolation is off, or a register of the splat holds the global protection bits.
+    """
+    refused = [draft for draft in drafts if "global-mapping-refused" in draft.follows]
+    warned = next(
+        (
+            splat
+            for splat in splats
+            if splat.kind is SplatKind.WARNING
+            and splat.in_suite
+            and any("mermap_get" in frame for frame in splat.frames[:2])
+        ),
+        None,
+    )
+    if not refused or warned is None or boot.isolation:
+        return None
+    values = {int(value, 16) for text in warned.excerpt for value in _REGISTER.findall(text)}
+    prot = next((value for value in values if value & ~_NX == _GLOBAL_BITS), None)
+    if prot is None and boot.isolation is None:
+        return None
+    evidence: Evidence = {"title": warned.title}
+    if prot is not None:
+        evidence["prot"] = f"{prot:#x}"
+    if boot.isolation is False:
+        evidence["isolation"] = "off"
+    return Draft(
+        Finding(
+            code="global-mapping-refused",
+            severity=Severity.ERROR,
+            summary="every get is refused: without page-table isolation PAGE_KERNEL is global",
+            evidence=evidence,
+            where=warned.where,
+            advice="this is the environment, not the mermap: boot with pti=on, or with a CPU model "
+            "that needs isolation (such as --cpu Haswell)",
+            console_line=warned.line,
+        )
+    )

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Is the account complete? What is missing, lost, torn or cut off -> findings. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mermapctl.causes import Draft
+from mermapctl.diagnosis import Ended, Finding, Severity
+from mermapctl.ktap import Note, Status, Suite, Test, Trouble
+
+if TYPE_CHECKING:
+    from mermapctl.assertions import Evidence
+    from mermapctl.outcome import Facts, Fate
+
+_INCOMPLETE = (Trouble.LOST, Trouble.TORN, Trouble.MISCOUNTED, Trouble.BAILED)
+_CURIOUS = (Trouble.RUN_INTO, Trouble.MISPLACED, Trouble.REPEATED, Trouble.VERSION)
+NAMED = 8
+"""Lines and names quoted as evidence."""
+
+
+def read(facts: Facts, suites: tuple[Suite, ...], end: Fate | None) -> list[Draft]:
+    """Drafts for all that keeps the account from being complete."""
+    drafts = [_timed_out(suite, test) for suite in suites for test in suite.tests if _limit(test)]
+    if end is not None:
+        drafts.append(_cut(facts, suites, end))
+    drafts += [*_missing(facts, suites, end), *_corrupt(facts, end)]
+    return drafts
+
+
+def _limit(test: Test) -> bool:
+    return test.status is Status.HUNG and bool(test.failures)
+
+
+def _timed_out(suite: Suite, test: Test) -> Draft:
+    failure = test.failures[-1]
+    return _draft(
+        "hang",
+        f"{test.name} ran into KUnit's own time limit",
+        {"suite": suite.name, "message": failure.message},
+        "look for an endless loop, or a wait for something that never comes",
+        test=test.name,
+        line=failure.console_line,
+    )
+
+
+def _cut(facts: Facts, suites: tuple[Suite, ...], end: Fate) -> Draft:
+    """The finding for a console that ends in the middle."""
+    open_ = facts.account.unfinished
+    assert open_ is not None  # noqa: S101 - a fate is that of something open
+    suite = next((s for s in suites if s.console_line == open_.console_line), None)
+    place = f"the suite {open_.suite}" if open_.suite else "the KTAP document"
+    unknown = [t.name for t in suite.tests if t.status is Status.MISSING] if suite else []
+    evidence: Evidence = {"last_line": facts.log.last}
+    if open_.planned is not None:
+        evidence["results"] = f"{open_.results} of {open_.planned}"
+    line = facts.boundary or open_.console_line
+    if end.status is Status.HUNG:
+        if facts.boot.silence is not None:
+            evidence["silence"] = round(facts.boot.silence, 1)
+        if facts.boot.limit is not None:
+            evidence["limit"] = facts.boot.limit
+        if end.test is not None:
+            summary = f"the kernel hung in {end.test}"
+            advice = "look for an endless loop, or a wait for something that never comes"
+        else:
+            summary = (
+                f"the kernel hung in {place}; which test cannot be told, since one CPU with "
+                "preemption off loses the last lines that it printed"
+            )
+            advice = (
+                "the variant `hang` has two CPUs and the soft-lockup detector, which names the "
+                "function and the test"
+            )
+            evidence["without_result"] = ", ".join(unknown[:NAMED]) or None
+        return _draft("hang", summary, evidence, advice, test=end.test, line=line)
+    evidence["without_result"] = ", ".join(unknown[:NAMED]) or None
+    if facts.boot.ended is Ended.EXITED:
+        summary = f"the machine ended in {place} without a word"
+        advice = "a triple fault or a reset looks like this; boot once with --smp 2 or with KASAN"
+    else:
+        summary = f"the console ends in {place}, before its last result"
+        advice = "the log is cut off: judge a whole one, or look at what ended the boot"
+    return _draft("output-truncated", summary, evidence, advice, test=end.test, line=line)
+
+
+def _missing(facts: Facts, suites: tuple[Suite, ...], end: Fate | None) -> list[Draft]:
+    drafts = []
+    required = set(facts.manifest.required(facts.glob))
+    lossy = {note.suite for note in facts.account.notes if note.trouble in _INCOMPLETE}
+    for suite in suites:
+        if suite.console_line is None:
+            drafts.append(_suite_missing(suite.name, facts))
+            continue
+        known = facts.manifest.tests(suite.name, facts.glob)
+        names = {test.name for test in known}
+        missing = [test.name for test in suite.tests if test.status is Status.MISSING]
+        strangers = [t.name for t in suite.tests if t.name not in names] if known else []
+        cut = end is not None and suite.console_line == _unfinished_line(facts)
+        if missing and not cut and suite.name not in lossy:
+            drafts += [_test_missing(suite, name, strangers) for name in missing]
+    if not suites and not required and end is None and not facts.account.omitted:
+        drafts.append(_suite_missing(facts.glob, facts))
+    return drafts
+
+
+def _unfinished_line(facts: Facts) -> int | None:
+    return facts.account.unfinished.console_line if facts.account.unfinished else None
+
+
+def _suite_missing(name: str | None, facts: Facts) -> Draft:
+    others = ", ".join(suite.name for suite in facts.account.suites[:NAMED])
+    evidence: Evidence = {"suites": others or "none", "documents": facts.account.documents}
+    if facts.account.said:
+        evidence["kunit"] = facts.account.said[0]
+    summary = f"the suite {name} did not run" if name else "no suite ran"
+    return _draft(
+        "suite-missing",
+        summary,
+        evidence,
+        "is it in this kernel, as built-in code or as a module that was loaded? "
+        "A mistyped filter looks the same: `--suite` takes the suite's name",
+    )
+
+
+def _test_missing(suite: Suite, name: str, strangers: list[str]) -> Draft:
+    evidence: Evidence = {"suite": suite.name, "planned": suite.planned}
+    summary = f"{name} has no result in the suite {suite.name}"
+    if strangers:
+        evidence["unexpected"] = ", ".join(strangers[:NAMED])
+        summary += f"; {strangers[0]}, which nobody expects, has one"
+    return _draft(
+        "test-missing",
+        summary,
+        evidence,
+        "was it renamed or removed? Which tests a suite must have is in configs/suites.toml",
+        test=name,
+        line=suite.last_line,
+    )
+
+
+def _corrupt(facts: Facts, end: Fate | None) -> list[Draft]:
+    """Lines that are lost or torn; an error if results are missing for it."""
+    notes = facts.account.notes
+    bad = [note for note in notes if note.trouble in _INCOMPLETE]
+    curious = [note for note in notes if note.trouble in _CURIOUS]
+    lost_suites = facts.account.suites_lost if end is None else 0
+    if end is not None:  # the last line of a log that is cut off is torn, which is no news
+        bad = [note for note in bad if note.console_line < facts.boundary]
+    if not bad and not curious and not lost_suites:
+        return []
+    first = next(iter([*bad, *curious]), None)
+    torn = [note for note in notes if note.trouble in (Trouble.TORN, Trouble.SUSPECT)]
+    quoted = torn[0] if torn and bad else first
+    lost = sum(note.count for note in bad if note.trouble is Trouble.LOST)
+    evidence: Evidence = {"line": quoted.text.strip() if quoted else None}
+    if lost or lost_suites:
+        evidence["lost"] = lost or lost_suites
+    if dropped := sum(n.count for n in notes if n.trouble is Trouble.DROPPED):
+        evidence["messages_dropped"] = dropped
+    serious = bool(bad) or bool(lost_suites)
+    return [
+        _draft(
+            "output-corrupt",
+            _how_corrupt(bad, lost_suites) if serious else "KTAP lines are not as they should be, "
+            "but every result could be read",
+            evidence,
+            "another writer shares the console, or printk dropped messages: a larger log buffer "
+            "(log_buf_len=4M) and a console of its own cure it",
+            line=quoted.console_line if quoted else None,
+            severity=Severity.ERROR if serious else Severity.WARNING,
+        )
+    ]
+
+
+def _how_corrupt(bad: list[Note], lost_suites: int) -> str:
+    troubles = {note.trouble for note in bad}
+    if Trouble.BAILED in troubles:
+        return "the test program gave up: Bail out!"
+    if Trouble.TORN in troubles:
+        return "result lines are torn: they cannot be counted"
+    if Trouble.LOST in troubles or lost_suites:
+        return "result lines are lost: there are fewer than the plan promised"
+    return "the suite's own totals differ from its result lines"
+
+
+def _draft(
+    code: str,
+    summary: str,
+    evidence: Evidence,
+    advice: str,
+    *,
+    test: str | None = None,
+    line: int | None = None,
+    severity: Severity = Severity.ERROR,
+) -> Draft:
+    evidence = {key: value for key, value in evidence.items() if value is not None}
+    finding = Finding(code, severity, summary, test, evidence, None, advice, (), line)
+    return Draft(finding)

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A console -> the verdict: one pass over its lines, in memory that does not grow with them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from mermapctl import (
+    assertions,
+    bootfailure,
+    bootlog,
+    causes,
+    complaints,
+    completeness,
+    flushes,
+    ktap_parser,
+    outcome,
+    splat,
+    trace,
+)
+from mermapctl.bootlog import BootReader
+from mermapctl.causes import Draft
+from mermapctl.console import Console, Kind
+from mermapctl.diagnosis import Boot, Ended, Finding, Flush, Reason, Severity, Verdict
+from mermapctl.ktap import Suite
+from mermapctl.ktap_parser import KtapParser
+from mermapctl.outcome import Facts
+from mermapctl.splat import Splat, SplatReader
+from mermapctl.trace import TraceReader
+from mermapctl.tracetable import TraceTable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mermapctl.console import Line
+    from mermapctl.manifest import Manifest
+
+PICKS = {
+    Kind.TRACE: rb"mm_\w+: ?\(|trace_kprobe: |\*\* (?:\d+ printk|replaying)|setup_percpu: ",
+    Kind.KTAP: ktap_parser.PICK,
+    Kind.SPLAT: splat.PICK,
+    Kind.BOOT: bootlog.PICK,
+}
+ALWAYS = {ktap_parser.HEADER: Kind.KTAP, b"Kernel panic - ": Kind.SPLAT}
+IN_KTAP = {b" ok ": Kind.KTAP, b"BUG: ": Kind.SPLAT, b"WARNING: ": Kind.SPLAT}
+IN_TRACE = {b"__mermap_": Kind.TRACE, b"mm_flush": Kind.TRACE}
+"""What is looked for inside lines: always, once KTAP has begun, once a trace has."""
+
+_EVENT = re.compile(trace.TRACE_LINE.pattern.decode())
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one console says; `detail` explains `reason`, `lines` is how many it has.
+
+    `omitted` is how many passed suites were counted but not kept, `kernel` the version that booted,
+    `trace` the table of a trace of the flushes if there was one.
+    """
+
+    verdict: Verdict
+    reason: Reason | None = None
+    detail: str | None = None
+    suites: tuple[Suite, ...] = ()
+    splats: tuple[Splat, ...] = ()
+    flushes: tuple[Flush, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    lines: int = 0
+    omitted: int = 0
+    kernel: str | None = None
+    trace: TraceTable | None = None
+
+
+def judge(
+    stream: BinaryIO | Iterable[bytes],
+    *,
+    boot: Boot = Boot(),  # noqa: B008 - frozen
+    manifest: Manifest,
+    expected_suites: str | None = None,
+    allow_splats: bool = False,
+) -> Judgement:
+    """Judge a console log from any machine.
+
+    `boot` is what is known of it from outside, `expected_suites` the filter that it was booted with
+    (kunit.py's SUITE[.TEST] glob; None where that is unknown).
+    """
+    reading = _Reading(stream, manifest)
+    reading.run()
+    log = reading.boot.finish(reading.console.tail)
+    facts = Facts(
+        account=reading.ktap.finish(),
+        splats=reading.splats.finish(),
+        log=log,
+        boot=outcome.how_it_ended(boot, log),
+        manifest=manifest,
+        glob=expected_suites,
+        boundary=reading.boundary,
+        supervised=boot.ended is not Ended.UNKNOWN,
+    )
+    if (failure := bootfailure.read(facts)) is not None:
+        return Judgement(
+            Verdict.NO_VERDICT,
+            failure.reason,
+            failure.detail,
+            splats=facts.splats,
+            findings=failure.findings,
+            lines=reading.console.lines,
+            kernel=log.kernel,
+        )
+    end = outcome.fate(facts)
+    suites, splats = outcome.settle(facts, end)
+    drafts = assertions.read(suites, manifest)
+    complained = complaints.read(splats, suites, manifest, allow=allow_splats)
+    refused = complaints.global_refused(drafts, splats, log)
+    drafts += [*complained, *completeness.read(facts, suites, end), *([refused] if refused else [])]
+    account = reading.trace.finish()
+    traced, rows = trace.findings(account, flushes.rows(suites, drafts, manifest))
+    rows = flushes.observed(rows)
+    findings = causes.merge([*drafts, *map(Draft, traced)])
+    failed = any(finding.severity is Severity.ERROR for finding in findings)
+    good = all(suite.status.good for suite in suites)
+    interrupted = end is not None and facts.boot.ended is Ended.INTERRUPTED
+    verdict = Verdict.PASSED if good and not failed else Verdict.FAILED
+    return Judgement(
+        verdict=Verdict.NO_VERDICT if interrupted else verdict,
+        reason=Reason.INTERRUPTED if interrupted else None,
+        detail=log.last if interrupted else None,
+        suites=suites,
+        splats=splats,
+        flushes=rows,
+        findings=findings,
+        lines=reading.console.lines,
+        omitted=facts.account.omitted,
+        kernel=log.kernel,
+        trace=trace.table(account, rows),
+    )
+
+
+class _Reading:
+    """The one pass: each line goes to the reader that wants it."""
+
+    def __init__(self, stream: BinaryIO | Iterable[bytes], manifest: Manifest) -> None:
+        names = {name: suite.names for name, suite in manifest.suites.items()}
+        self.console = Console(stream, PICKS, ALWAYS)
+        self.ktap = KtapParser(names)
+        self.splats = SplatReader()
+        self.trace = TraceReader()
+        self.boot = BootReader()
+        self.boundary = 0
+
+    def run(self) -> None:
+        """Read it all."""
+        console, ktap, splats = self.console, self.ktap, self.splats
+        for line in console:
+            kind = line.kind
+            if kind is Kind.KTAP:
+                self._ktap(line)
+            elif kind is Kind.TRACE and _EVENT.search(line.text):
+                self._trace(line)
+            elif kind is Kind.BOOT:
+                self._boot(line)
+            elif kind is Kind.SPLAT:
+                ktap.interrupt()
+                splats.feed(line, in_suite=ktap.inside)
+            elif ktap.attentive:
+                ktap.feed(line)
+            else:
+                splats.feed(line, in_suite=ktap.inside)
+            console.attentive = ktap.attentive or splats.attentive
+
+    def _ktap(self, line: Line) -> None:
+        inside = self.ktap.inside
+        ended = self.ktap.feed(line)
+        if ended is None:
+            if not inside:
+                self.console.watch(IN_KTAP)
+            elif "# " not in line.text:
+                self.splats.torn(line, in_suite=True)
+            return
+        self.boundary = line.number
+        self.splats.test_ended(None if ended.suite else ended.name)
+        if not ended.suite:
+            self.trace.test_ended(ended.name, line.number)
+
+    def _trace(self, line: Line) -> None:
+        self.console.watch(IN_TRACE)
+        self.trace.feed(line.number, line.text, line.seconds, line.caller)
+        if "printk messages dropped" in line.text:
+            self.ktap.feed(line)
+
+    def _boot(self, line: Line) -> None:
+        self.boot.feed(line)
+        if "kprobe_event=" in line.text:
+            self._trace(line)

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is known of suites before they run: their tests, and what their assertions mean.
+
+It is data (`configs/suites.toml`): a suite that grows needs no code.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mermapctl import places
+from mermapctl.errors import HarnessError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedTest:
+    """One test; `flushes` it needs, `counter` the expression by which it asserts that number."""
+
+    name: str
+    proves: str = ""
+    flushes: int | None = None
+    counter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A failed assertion -> a finding. The keys are explained in configs/suites.toml."""
+
+    code: str
+    summary: str
+    advice: str
+    test: str | None = None
+    expected: str | None = None
+    message: str | None = None
+    when: dict[str, int] = field(default_factory=dict)
+    evidence: dict[str, str] = field(default_factory=dict)
+    constants: dict[str, int] = field(default_factory=dict)
+    values: bool = False
+    pages_from: int | None = None
+    follows: tuple[str, ...] = ()
+    row: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedSuite:
+    """A suite as it should be; `tests` in the order in which they run."""
+
+    source: str = ""
+    tests_source: str = ""
+    symbols: tuple[str, ...] = ()
+    tests: tuple[ExpectedTest, ...] = ()
+    rules: tuple[Rule, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The tests' names."""
+        return tuple(test.name for test in self.tests)
+
+    def owns(self, frame: str) -> bool:
+        """Whether a call trace's entry is a function of the code under test or of its tests."""
+        symbol = frame.partition("+")[0]
+        return symbol in self.names or any(fnmatchcase(symbol, glob) for glob in self.symbols)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """All suites that are known, by name."""
+
+    suites: dict[str, ExpectedSuite] = field(default_factory=dict)
+
+    def required(self, glob: str | None) -> tuple[str, ...]:
+        """Suites that a run with this filter (kunit.py's `SUITE[.TEST]` glob) must have run."""
+        name = (glob or "").partition(".")[0]
+        return (name,) if name and not re.search(r"[*?\[]", name) else ()
+
+    def tests(self, suite: str, glob: str | None) -> tuple[ExpectedTest, ...]:
+        """Tests that a run with this filter must have run in `suite`; none if it is unknown."""
+        expected = self.suites.get(suite)
+        if expected is None:
+            return ()
+        wanted = (glob or "").partition(".")[2] or "*"
+        return tuple(test for test in expected.tests if fnmatchcase(test.name, wanted))
+
+
+def load(path: Path | None = None) -> Manifest:
+    """Read `path`, by default the file that travels with the program."""
+    source = path or places.shipped("configs") / "suites.toml"
+    try:
+        manifest = msgspec.convert(tomllib.loads(source.read_text(encoding="utf-8")), Manifest)
+        for rule in (rule for suite in manifest.suites.values() for rule in suite.rules):
+            for pattern in (rule.expected, rule.message):
+                re.compile(pattern or "")
+    except (OSError, ValueError, re.error) as error:
+        raise HarnessError(
+            f"{source}: {error}", "it travels with mermapctl; install mermapctl again"
+        ) from error
+    return manifest

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How a boot ended, what was running then, and what that makes of its tests. Pure.
+
+What cannot be known is said to be unknown: a console that stops is no proof of which test ran,
+since one CPU with preemption off loses the last lines that were printed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from mermapctl.bootlog import BootLog
+from mermapctl.diagnosis import Boot, Ended
+from mermapctl.ktap import Account, Status, Suite, Test
+from mermapctl.manifest import Manifest
+from mermapctl.splat import DEADLY, Splat, SplatKind
+
+_STUCK = (SplatKind.LOCKUP, SplatKind.RCU_STALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that the readers of one console found; `boundary` is the line of the last result.
+
+    `supervised`: how the boot ended is known from outside the console.
+    """
+
+    account: Account
+    splats: tuple[Splat, ...]
+    log: BootLog
+    boot: Boot
+    manifest: Manifest
+    glob: str | None
+    boundary: int
+    supervised: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of the suite that was open at the end; `test` only if it is known."""
+
+    status: Status
+    test: str | None
+
+
+def how_it_ended(boot: Boot, log: BootLog) -> Boot:
+    """What is known from outside, else what kunit.py and QEMU say in the console."""
+    if boot.ended is not Ended.UNKNOWN:
+        return boot
+    if log.accelerator_error is not None:
+        return replace(boot, ended=Ended.ACCELERATOR_FAILED)
+    if log.timed_out is not None or log.terminated is not None:
+        return replace(boot, ended=Ended.TIMEOUT, limit=boot.limit or log.timed_out)
+    return boot
+
+
+def fate(facts: Facts) -> Fate | None:
+    """None if nothing was open where the console ends."""
+    open_ = facts.account.unfinished
+    if open_ is None:
+        return None
+    late = [splat for splat in facts.splats if _late(splat, facts)]
+    died = any(splat.kind in DEADLY for splat in late)
+    stuck = any(splat.kind in _STUCK for splat in late)
+    if stuck:
+        status = Status.HUNG
+    elif died:
+        status = Status.CRASHED
+    else:
+        status = {
+            Ended.TIMEOUT: Status.HUNG,
+            Ended.SILENCE: Status.HUNG,
+            Ended.EXITED: Status.CRASHED,
+        }.get(facts.boot.ended, Status.MISSING)
+    return Fate(status, open_.running or _named_by_trace(late, facts) or _next(late, facts))
+
+
+def _late(splat: Splat, facts: Facts) -> bool:
+    return splat.in_suite and splat.test is None and splat.line > facts.boundary
+
+
+def _named_by_trace(late: list[Splat], facts: Facts) -> str | None:
+    """The test whose function is in a call trace: known by name, or called by KUnit's runner."""
+    names = _expected_names(facts)
+    for splat in late:
+        symbols = [frame.partition("+")[0] for frame in splat.frames]
+        if known := next((symbol for symbol in symbols if symbol in names), None):
+            return known
+        if "kunit_try_run_case" in symbols[1:]:
+            return symbols[symbols.index("kunit_try_run_case") - 1]
+    return None
+
+
+def _next(late: list[Splat], facts: Facts) -> str | None:
+    """The test after the last result, where the console cannot have lost that one's result.
+
+    A panic writes out all that was printed, and a second CPU goes on writing while one hangs.
+    """
+    reliable = any(splat.kind is SplatKind.PANIC for splat in late) or (facts.log.cpus or 1) > 1
+    open_ = facts.account.unfinished
+    if open_ is None or not reliable:
+        return None
+    names = _expected_names(facts)
+    suite = _open_suite(facts)
+    done = tuple(test.name for test in suite.tests) if suite else ()
+    if len(done) < len(names) and done == names[: len(done)]:
+        return names[len(done)]
+    return None
+
+
+def _open_suite(facts: Facts) -> Suite | None:
+    open_ = facts.account.unfinished
+    if open_ is None or open_.suite is None:
+        return None
+    last = facts.account.suites[-1] if facts.account.suites else None
+    return last if last is not None and last.console_line == open_.console_line else None
+
+
+def _expected_names(facts: Facts) -> tuple[str, ...]:
+    open_ = facts.account.unfinished
+    suite = open_.suite if open_ else None
+    return tuple(test.name for test in facts.manifest.tests(suite or "", facts.glob))
+
+
+def settle(facts: Facts, end: Fate | None) -> tuple[tuple[Suite, ...], tuple[Splat, ...]]:
+    """Suites with crashed, hung and missing tests; splats with the test that was running."""
+    splats = facts.splats
+    if end is not None and end.test is not None:
+        splats = tuple(
+            replace(splat, test=end.test) if _late(splat, facts) else splat for splat in splats
+        )
+    open_ = _open_suite(facts)
+    suites = [
+        _settle_suite(suite, facts, splats, end if suite is open_ else None)
+        for suite in facts.account.suites
+    ]
+    present = {suite.name for suite in suites}
+    for name in facts.manifest.required(facts.glob):
+        if name not in present:
+            tests = tuple(
+                Test(test.name, Status.MISSING) for test in facts.manifest.tests(name, facts.glob)
+            )
+            suites.append(Suite(name, Status.MISSING, tests))
+    return tuple(suites), splats
+
+
+def _settle_suite(
+    suite: Suite, facts: Facts, splats: tuple[Splat, ...], end: Fate | None
+) -> Suite:
+    crashed = {
+        splat.test for splat in splats if splat.kind in DEADLY and splat.test and _in(splat, suite)
+    }
+    tests = [
+        replace(test, status=Status.CRASHED)
+        if test.name in crashed and test.status is Status.FAILED
+        else test
+        for test in suite.tests
+    ]
+    names = [test.name for test in facts.manifest.tests(suite.name, facts.glob)]
+    if end is not None and end.test is not None and end.test not in names:
+        names.append(end.test)
+    tests = _in_order(tests, names)
+    if end is not None:
+        tests = [
+            replace(test, status=end.status)
+            if test.name == end.test and test.status is Status.MISSING
+            else test
+            for test in tests
+        ]
+    return replace(suite, tests=tuple(tests), status=_status(suite, tests, end))
+
+
+def _in(splat: Splat, suite: Suite) -> bool:
+    if suite.console_line is None or splat.line < suite.console_line:
+        return False
+    return suite.last_line is None or splat.line <= suite.last_line
+
+
+def _in_order(tests: list[Test], names: list[str]) -> list[Test]:
+    """The tests that there are, and those of `names` that have no result where they belong."""
+    present = {test.name for test in tests}
+    ordered = list(tests)
+    for index, name in enumerate(names):
+        if name in present:
+            continue
+        before = [test.name for test in ordered]
+        at = next((before.index(n) for n in names[index + 1 :] if n in before), len(before))
+        ordered.insert(at, Test(name, Status.MISSING))
+        present.add(name)
+    return ordered
+
+
+def _status(suite: Suite, tests: list[Test], end: Fate | None) -> Status:
+    if end is not None:
+        return end.status
+    statuses = {test.status for test in tests}
+    worst = next((s for s in (Status.HUNG, Status.CRASHED) if s in statuses), None)
+    if worst is not None:
+        return worst
+    if suite.status is not Status.MISSING and statuses & {Status.FAILED, Status.MISSING}:
+        return Status.FAILED
+    return suite.status
