@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`mermapctl config explain`: why a tree and target do not give a symbol, and what would."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mermapctl import explain as explainer
+from mermapctl import explain_text, process, target, variants
+from mermapctl import tree as trees
+from mermapctl.explanation import Cause, Explanation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mermapctl.fragment import Fragment, MissingSymbol
+    from mermapctl.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """The explanations of one question; `asked` names the configuration that they start from."""
+
+    tree: Path
+    kernel: str
+    target: str
+    asked: str
+    explanations: tuple[Explanation, ...]
+
+    @property
+    def satisfied(self) -> bool:
+        """Whether asking for each symbol gives it."""
+        return all(
+            each.cause is Cause.SATISFIED and each.verified is not False
+            for each in self.explanations
+        )
+
+
+def explain(
+    tree: Path | None,
+    target_name: str,
+    symbols: Sequence[str],
+    names: Sequence[str],
+    configs: tuple[Path, ...] = (),
+    *,
+    verify: bool = True,
+) -> Explained:
+    """Explain symbols (NAME or NAME=VALUE) on top of variants or fragments `names`.
+
+    Raises UserError for a wrong tree, target or name.
+    """
+    path = trees.resolve(tree)
+    kernel = trees.validate(path)
+    where = target.find(path, target_name)
+    asked = variants.compose(names, configs)
+    with process.ending_signals():
+        found = explainer.why(path, where, symbols, asked, verify=verify)
+    return Explained(path, kernel, where.name, asked.name, found)
+
+
+def told(
+    tree: Path, where: Target, missing: Sequence[MissingSymbol], asked: Fragment
+) -> tuple[MissingSymbol, ...]:
+    """The same symbols, each with why the tree did not give it: for under `config-unsatisfied`."""
+    found = explainer.why(tree, where, [each.symbol for each in missing], asked)
+    return tuple(
+        replace(symbol, why=explain_text.text(each))
+        for symbol, each in zip(missing, found, strict=True)
+    )

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What `mermapctl config explain` prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TextIO
+
+import msgspec
+from rich.text import Text
+
+from mermapctl import explain_text
+from mermapctl.diagnosis import Verdict
+from mermapctl.explanation import Cause
+from mermapctl.render.page import show, show_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import RenderableType
+
+    from mermapctl.commands.explain import Explained
+    from mermapctl.explanation import Explanation
+    from mermapctl.render.text import Look
+
+
+def explained(stream: TextIO, found: Explained, form: str) -> None:
+    """Print the explanations of one question."""
+    if form == "json":
+        show_json(stream, document(found))
+    else:
+        show(stream, lambda look: _pages(found, look))
+
+
+def document(found: Explained) -> dict[str, object]:
+    """The explanations as they are; `assignments` as lines of a kunitconfig."""
+    return {
+        "tree": str(found.tree),
+        "kernel": found.kernel,
+        "target": found.target,
+        "name": found.asked,
+        "satisfied": found.satisfied,
+        "symbols": [_symbol(each) for each in found.explanations],
+    }
+
+
+def _symbol(explanation: Explanation) -> dict[str, object]:
+    fields: dict[str, object] = msgspec.to_builtins(explanation)
+    if explanation.assignments is not None:
+        fields["assignments"] = [explain_text.line(*each) for each in explanation.assignments]
+    return fields
+
+
+def _pages(found: Explained, look: Look) -> Iterator[RenderableType]:
+    for number, each in enumerate(found.explanations):
+        if number:
+            yield Text()
+        heading, *rest = explain_text.lines(each)
+        verdict = Verdict.PASSED if each.cause is Cause.SATISFIED else Verdict.FAILED
+        yield look.mark(verdict, look.plain(heading, limit=1000))
+        for line in rest:
+            told = line.lstrip(" ")
+            yield look.text(told, limit=2000).pad_left(len(line) - len(told))
