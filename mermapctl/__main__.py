@@ -28,11 +28,11 @@ def main() -> None:
         # The reader of our output went away (`| head`): nobody is left to tell.
         sys.stderr.close()
         sys.exit(Exit.NO_VERDICT)
-    except Exception as error:  # noqa: BLE001 - a defect of ours: said in a line, shown by --debug
+    except Exception as error:
         if debug:
             raise
         sys.stderr.write(f"mermapctl: internal error: {type(error).__name__}: {error}\n")
-        sys.stderr.write("  hint: this is a defect; run again with --debug and report what it says\n")
+        sys.stderr.write("  hint: a defect: --debug shows where; please report it\n")
         sys.exit(Exit.NO_VERDICT)
 
 
