@@ -59,4 +59,4 @@ def _pages(found: Explained, look: Look) -> Iterator[RenderableType]:
         yield look.mark(verdict, look.plain(heading, limit=1000))
         for line in rest:
             told = line.lstrip(" ")
-            yield look.text(told, limit=2000).pad_left(len(line) - len(told))
+            yield Text(" " * (len(line) - len(told))).append(look.plain(told, limit=2000))
