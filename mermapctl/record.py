@@ -113,6 +113,7 @@ class Cell:
     `notes` are one-sentence facts (such as "KVM cannot run this kernel; repeated under TCG").
     `detail` explains `reason` (the line that says so). `boot`, `suite` (the glob of suites asked
     for) and `allow_splats` are what the judge was told besides the console, to judge it again.
+    `omitted` suites passed and are not kept: there were too many.
     """
 
     target: str | None
@@ -138,6 +139,7 @@ class Cell:
     boot: Boot | None = None
     suite: str | None = None
     allow_splats: bool = False
+    omitted: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from mermapctl import atomic, places, store_rows
+from mermapctl.diagnosis import Verdict
 from mermapctl.errors import HarnessError, MermapctlError, UserError
 from mermapctl.record import (
     RunRecord,
@@ -100,7 +101,8 @@ class Store:
             lambda db: db.execute("UPDATE runs SET stale=1, seen=NULL WHERE id=?", (run_id,))
         )
         atomic.write(self.folder(run_id).record, to_json(record))
-        self._note_if_not(lambda db: store_rows.put(db, record, stale=False))
+        size = size_of(self.folder(run_id).path)
+        self._note_if_not(lambda db: store_rows.put(db, record, stale=False, size=size))
 
     def remove(self, run_ids: Iterable[str]) -> int:
         """Delete runs with all their artifacts; returns the bytes that were freed."""
@@ -131,13 +133,16 @@ class Store:
         return self.read(self.resolve(key))
 
     def read(self, run_id: str) -> RunRecord:
-        """The record of one run; a killed run comes back as interrupted."""
+        """The record of one run; a killed run comes back as interrupted, without a verdict."""
         folder = self.folder(run_id)
         record = _load(folder.record)
-        if record.run.state is State.RUNNING and not still_running(record.run):
-            record = _load(folder.record)  # it may have ended well between our two looks
-            if record.run.state is State.RUNNING:
-                record = replace(record, run=replace(record.run, state=State.INTERRUPTED))
+        if record.run.state is State.RUNNING:
+            if not still_running(record.run):
+                record = _load(folder.record)  # it may have ended well between our two looks
+                if record.run.state is State.RUNNING:
+                    record = replace(record, run=replace(record.run, state=State.INTERRUPTED))
+            if record.run.state is not State.FINISHED and record.verdict is Verdict.PASSED:
+                record = replace(record, verdict=Verdict.NO_VERDICT)  # not all cells have passed
         return moved(record, folder.path)
 
     def resolve(self, key: str | None = None) -> str:
@@ -217,7 +222,8 @@ class Store:
             for run, seen, outcome in read:
                 if isinstance(outcome, RunRecord):
                     stale = outcome.run.state is State.RUNNING
-                    store_rows.put(connection, outcome, stale=stale, seen=seen)
+                    size = size_of(self.folder(run).path)
+                    store_rows.put(connection, outcome, stale=stale, seen=seen, size=size)
                 elif outcome is not None:
                     store_rows.put_unreadable(connection, run, outcome, seen)
 
@@ -294,3 +300,11 @@ def _modified(path: Path) -> int | None:
         return path.stat().st_mtime_ns
     except OSError:
         return None
+
+
+def run_ids() -> list[str]:
+    """The ids of this user's runs, newest first; for a shell's completion: no error, no writing."""
+    try:
+        return Store(places.state_dir()).ids()
+    except HarnessError:
+        return []

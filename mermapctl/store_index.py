@@ -31,6 +31,7 @@ CREATE TABLE runs (
   kernel TEXT, revision TEXT, describe TEXT, dirty INTEGER, tree TEXT, command TEXT,
   former TEXT,       -- the verdict before the last rejudging
   problem TEXT,      -- why the record cannot be read
+  size INTEGER,      -- bytes on disk of the run's folder when it was read
   stale INTEGER,     -- 1: look at the record again before believing this row
   seen INTEGER       -- modification time of the record in ns when it was read
 ) WITHOUT ROWID;

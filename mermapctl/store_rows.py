@@ -63,17 +63,23 @@ class Filters:
 
 
 def put(
-    connection: sqlite3.Connection, record: RunRecord, *, stale: bool, seen: int | None = None
+    connection: sqlite3.Connection,
+    record: RunRecord,
+    *,
+    stale: bool,
+    seen: int | None = None,
+    size: int = 0,
 ) -> None:
     """Replace all rows of one run."""
     run, tree = record.run, record.tree
     drop(connection, [run.id])
     former = record.former[-1].verdict if record.former else None
     connection.execute(
-        "INSERT INTO runs VALUES (?,?,?,?,?,?,?,?,?,?,?,?,NULL,?,?)",
+        "INSERT INTO runs VALUES (?,?,?,?,?,?,?,?,?,?,?,?,NULL,?,?,?)",
         (
             run.id, run.started, run.seconds, run.state, record.verdict, tree.kernel, tree.commit,
-            tree.describe, tree.dirty, tree.path, " ".join(run.command), former, stale, seen,
+            tree.describe, tree.dirty, tree.path, " ".join(run.command), former, size, stale,
+            seen,
         ),
     )  # fmt: skip
     connection.executemany(

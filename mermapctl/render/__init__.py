@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import sys
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,6 +25,8 @@ RENDERERS = {
     "checks": "mermapctl.render.checks",
 }
 """Format -> module whose `render` makes it."""
+
+FILE_WIDTH = 100
 
 
 class Renderer(Protocol):
@@ -63,3 +66,24 @@ def print_record(
     else:
         binary.write(document.encode("utf-8", "replace"))
         binary.flush()
+
+
+def document(
+    record: RunRecord,
+    form: str,
+    console: Callable[[Cell], Iterable[str]] | None = None,
+    *,
+    full: bool = False,
+) -> str:
+    """A record in one of RENDERERS' formats, for a file: a table has a fixed width."""
+    if form != "table":
+        return renderer(form)(record, console=console)
+    table: str = importlib.import_module(RENDERERS[form]).render(
+        record, console=console, width=FILE_WIDTH, color=False, full=full
+    )
+    return table
+
+
+def terminal_width(stream: TextIO) -> int | None:
+    """The columns of the terminal behind `stream`; None where it is a pipe or a file."""
+    return shutil.get_terminal_size((100, 24)).columns if stream.isatty() else None

@@ -151,8 +151,9 @@ def _header(record: RunRecord, look: Look) -> Iterator[RenderableType]:
 
 def kernel_line(record: RunRecord, look: Look) -> str:
     """The kernel, or that this is a log from elsewhere."""
-    if record.tree.kernel is None and record.tree.path is None:
-        return "console log"
+    if record.tree.path is None and all(cell.target is None for cell in record.cells):
+        of = f" of Linux {look.plain(record.tree.kernel)}" if record.tree.kernel else ""
+        return f"console log{of}"
     return look.plain(kernel(record))
 
 
@@ -197,6 +198,8 @@ def _cell(record: RunRecord, cell: Cell, page: _Page) -> Iterator[RenderableType
     if results is not None:
         yield Text()
         yield results
+    if cell.omitted:
+        yield Text(f"and {count(cell.omitted, 'suite')} that passed")
     if not page.several:
         yield from _flushes(record, page)
     findings = list(terminal_findings.findings(cell, look, full=full))
@@ -246,6 +249,9 @@ def _bottom_line(record: RunRecord, look: Look) -> Text:
         words.append(f"{count(len(record.cells), 'cell')}: {', '.join(cells)}")
     if rows:
         words.append(f"{count(len(rows), 'test')}: {counts(rows)}")
+    omitted = sum(cell.omitted for cell in record.cells)
+    if omitted:
+        words.append(f"{count(omitted, 'suite')} passed besides")
     findings = sum(len(cell.findings) for cell in record.cells)
     if findings:
         words.append(count(findings, "finding"))

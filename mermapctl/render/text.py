@@ -51,6 +51,8 @@ class Look:
 
     def plain(self, said: str, *, limit: int = 400) -> str:
         """The same as a string."""
+        if len(said) <= limit and said.isascii() and said.isprintable():
+            return said.strip()  # what nearly everything is
         if not self.unicode:
             return ascii_line(said, limit=limit)
         line = one_line(said, limit=limit)

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`report` on a store of ten thousand runs: each question in under a second.
+
+Prints one line a question: seconds of the whole process (median of three), and what was allowed.
+Exits 1 where one took longer. Usage: python benchmarks/store.py [RUNS]
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from mermapctl import store_rows
+from mermapctl.diagnosis import Finding, Flush, Reason, Severity, Verdict
+from mermapctl.ktap import Failure, FailureKind, Status, Suite, Test
+from mermapctl.record import (
+    SCHEMA,
+    Artifacts,
+    Cell,
+    Phases,
+    RunRecord,
+    State,
+    TreeFacts,
+    begin,
+    new_run_id,
+    this_tool,
+    to_json,
+)
+from mermapctl.store import Store
+
+NAMES = ("test_basic_alloc", "test_size", "test_multiple_allocs", "test_tlb_flushed")
+START = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
+ALLOWED_SECONDS = 1.0
+
+QUESTIONS = (
+    ("list", "report --list"),
+    ("list, every run", "report --list --limit 0"),
+    ("list, JSON of all", "report --list --limit 0 --format json"),
+    ("list, filtered", "report --list --failed --target x86_64 --variant kasan --since 2025-06-01"),
+    ("list, one commit", "report --list --commit {commit}"),
+    ("latest", "report"),
+    ("compare", "report --compare latest~5000 latest"),
+    ("history", "report --history test_tlb_flushed"),
+    ("history, all", "report --history test_tlb_flushed --limit 0"),
+    ("flaky", "report --flaky"),
+    ("rejudge one", "report --rejudge latest --dry-run"),
+    ("prune by count", "report --prune --keep 9000 --dry-run"),
+    ("prune by age", "report --prune --older 1d --dry-run"),
+    ("prune by size", "report --prune --max-size 20M --dry-run"),
+    ("completion", "completion-of-ids"),
+)
+
+
+def fill(store: Store, number: int, console: bytes) -> str:
+    """Make `number` runs as if they had been made over time; returns one of their commits."""
+    chance = random.Random(12)  # noqa: S311 - the same store each time
+    commits = [f"{chance.getrandbits(160):040x}" for _ in range(number // 8 + 1)]
+    blank = begin(command=("mermapctl", "run"), tree=TreeFacts())
+    for index in range(number):
+        moment = START + dt.timedelta(minutes=37 * index)
+        stamp = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        run = replace(
+            blank.run,
+            id=new_run_id(moment),
+            started=stamp,
+            seconds=40.0,
+            state=State.FINISHED,
+            pid=None,
+        )
+        folder = store.folder(run.id)
+        tree = TreeFacts("7.3.4", commits[index // 8], "v7.3.4", dirty=False, path="/src/linux")
+        cells = tuple(_cell(chance, variant) for variant in _variants(chance))
+        worst = Verdict.PASSED
+        for cell in cells:
+            worst = cell.verdict if cell.verdict is not Verdict.PASSED else worst
+            directory = folder.cell_dir(f"x86_64-{cell.variant}")
+            (directory / "console.log").write_bytes(console)
+        cells = tuple(_placed(cell, folder.path) for cell in cells)
+        record = RunRecord(SCHEMA, this_tool(), run, tree, worst, cells)
+        folder.record.write_bytes(to_json(record))  # no fsync: the disk is not what is measured
+    return commits[number // 16]
+
+
+def _variants(chance: random.Random) -> tuple[str, ...]:
+    return ("base", "kasan") if chance.random() < 0.2 else ("base",)
+
+
+def _placed(cell: Cell, folder: Path) -> Cell:
+    directory = folder / "cells" / f"x86_64-{cell.variant}"
+    kept = Artifacts(console=str(directory / "console.log"), directory=str(directory))
+    return replace(cell, artifacts=kept)
+
+
+def _cell(chance: random.Random, variant: str) -> Cell:
+    bad = chance.random() < 0.1
+    phases = Phases(chance.uniform(1, 2), chance.uniform(5, 90), chance.uniform(1, 3))
+    if chance.random() < 0.03:
+        return Cell(
+            "x86_64", variant, Verdict.NO_VERDICT, reason=Reason.BOOT_FAILED, phases=phases
+        )
+    failure = Failure(
+        FailureKind.ASSERTION,
+        "mm/tests/mermap_kunit.c",
+        194,
+        "mc->tlb_flushes == 0",
+        {"mc->tlb_flushes": "1 (0x1)"},
+        "unexpected flush before alloc 3",
+    )
+    tests = tuple(
+        Test(
+            name,
+            Status.FAILED if bad and name == NAMES[3] else Status.PASSED,
+            chance.uniform(0.001, 0.05),
+            (failure,) if bad and name == NAMES[3] else (),
+        )
+        for name in NAMES
+    )
+    finding = Finding(
+        "early-flush",
+        Severity.ERROR,
+        "1 flush before allocation 3: the TLB was flushed while no address had been used twice",
+        test=NAMES[3],
+        evidence={"flushes": 1, "allocation": 3},
+        where="mm/tests/mermap_kunit.c:194",
+        advice="look at where the allocator decides to wrap",
+    )
+    return Cell(
+        "x86_64",
+        variant,
+        Verdict.FAILED if bad else Verdict.PASSED,
+        accelerator="tcg",
+        kernel_args=("pti=on",),
+        phases=phases,
+        suites=(Suite("mermap", Status.FAILED if bad else Status.PASSED, tests),),
+        flushes=(Flush(NAMES[3], 1, 1 + bad, None, None, "as expected"),),
+        findings=(finding,) if bad else (),
+        suite="mermap",
+    )
+
+
+def ask(words: list[str], home: Path) -> float:
+    """Seconds of one whole mermapctl process."""
+    env = {**os.environ, "MERMAPCTL_HOME": str(home)}
+    argv = [sys.executable, "-m", "mermapctl", *words]
+    if words == ["completion-of-ids"]:
+        argv = [sys.executable, "-m", "mermapctl"]
+        env |= {
+            "_MERMAPCTL_COMPLETE": "bash_complete",
+            "COMP_WORDS": "mermapctl report 2025",
+            "COMP_CWORD": "2",
+        }
+    start = time.perf_counter()
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+    spent = time.perf_counter() - start
+    assert done.returncode in {0, 1, 3}, (words, done.stderr)
+    assert done.stdout, words
+    return spent
+
+
+def main() -> int:
+    """Fill a store, ask everything, say how long it took."""
+    number = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    log = Path(__file__).parent.parent / "tests" / "logs" / "good.log"
+    with tempfile.TemporaryDirectory() as directory:
+        home = Path(directory)
+        store = Store.open(home / "state")
+        start = time.perf_counter()
+        commit = fill(store, number, log.read_bytes())
+        print(f"{number:,} runs made in {time.perf_counter() - start:.1f} s")
+        start = time.perf_counter()
+        assert store.query(store_rows.count) == number
+        spent = time.perf_counter() - start
+        index = (home / "state" / "store.sqlite3").stat().st_size / 1e6
+        print(f"index made from their records in {spent:.1f} s, {index:.1f} MB")
+        slow = 0
+        for name, line in QUESTIONS:
+            words = line.format(commit=commit[:12]).split()
+            spent = statistics.median(ask(words, home) for _ in range(3))
+            slow += spent > ALLOWED_SECONDS
+            print(f"{name:20} {spent:6.2f} s  (allowed {ALLOWED_SECONDS:.0f} s)")
+    return 1 if slow else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What each mode of `mermapctl report` calls and prints. Imported when the command runs."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from mermapctl import atomic, render
+from mermapctl.commands import report, report_follow, report_open, report_prune, report_rejudge
+from mermapctl.errors import Exit, UserError
+from mermapctl.record import exit_of_verdict
+from mermapctl.render import run_list, side_by_side
+from mermapctl.render.run_list import Sheet
+from mermapctl.render.text import colored, count, look_of
+from mermapctl.store import Filters, Store, console_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mermapctl.record import RunRecord
+
+ROWS = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options of `report`, by their names in `mermapctl.cli.report`."""
+
+    mode: str
+    runs: tuple[str, ...]
+    log: str | None
+    suite: str | None
+    allow_splats: bool
+    form: str
+    output: Path | None
+    full: bool
+    open_it: bool
+    follow: bool
+    list: bool
+    compare: tuple[str, str] | None
+    history: str | None
+    flaky: bool
+    rejudge: bool
+    prune: bool
+    reindex: bool
+    failed: bool
+    target: str | None
+    variant: str | None
+    commit: str | None
+    since: str | None
+    limit: int | None
+    older: str | None
+    keep: int | None
+    max_size: str | None
+    yes: bool
+    dry_run: bool
+
+    @property
+    def run(self) -> str | None:
+        """The run that is asked for; None is the latest."""
+        return self.runs[0] if self.runs else None
+
+    def filters(self, default: int = ROWS) -> Filters:
+        """Which runs."""
+        return Filters(
+            failed=self.failed,
+            target=self.target,
+            variant=self.variant,
+            commit=self.commit,
+            since=report.moment(self.since) if self.since else None,
+            limit=default if self.limit is None else self.limit,
+        )
+
+
+def _show_one(asked: Asked) -> int:
+    store = Store.open()
+    record = store.get(asked.run)
+    _tell(store)
+    return _show(asked, record)
+
+
+def _show_log(asked: Asked) -> int:
+    command = ("mermapctl", *sys.argv[1:])
+    log = asked.log or "-"
+    record = report.of_log(log, command, suite=asked.suite, allow_splats=asked.allow_splats)
+    return _show(asked, record)
+
+
+def _show(asked: Asked, record: RunRecord) -> int:
+    """Print, write or open one record; its verdict is the exit code."""
+    if asked.open_it:
+        page = report_open.write_page(record)
+        click.echo(str(page))
+        if not report_open.open_page(page):
+            _note("no browser could be started; open the file above")
+    elif asked.output is None:
+        render.print_record(record, asked.form, console=console_lines, full=asked.full)
+    else:
+        _write(asked.output, render.document(record, asked.form, console_lines, full=asked.full))
+    return exit_of_verdict(record.verdict)
+
+
+def _follow(asked: Asked) -> int:
+    store = Store.open()
+    look = look_of(sys.stdout)
+
+    def line(said: str) -> None:
+        if asked.form == "table" and asked.output is None:
+            sys.stdout.write(look.plain(said, limit=4000) + "\n")
+            sys.stdout.flush()
+
+    record = report_follow.follow(store, asked.run, line, _note)
+    _tell(store)
+    if asked.form == "table" and asked.output is None:
+        click.echo()
+    return _show(asked, record)
+
+
+def _list(asked: Asked) -> int:
+    store = Store.open()
+    rows = store.list(asked.filters())
+    total = store.count()
+    _tell(store)
+    return _say(asked, "runs", rows, lambda sheet: run_list.runs(rows, total, sheet))
+
+
+def _compare(asked: Asked) -> int:
+    store = Store.open()
+    a, b = asked.compare or ("", "")
+    compared = report.compare(store, a, b)
+    _tell(store)
+    _say(asked, "comparison", compared, lambda sheet: side_by_side.render(compared, sheet))
+    return Exit.FAILED if compared.worse else Exit.PASSED
+
+
+def _history(asked: Asked) -> int:
+    store = Store.open()
+    rows = report.test_history(store, asked.history or "", asked.filters())
+    _tell(store)
+    return _say(asked, "history", rows, lambda sheet: run_list.history(rows, sheet))
+
+
+def _flaky(asked: Asked) -> int:
+    store = Store.open()
+    rows = report.flaky(store, asked.filters(0))
+    _tell(store)
+    return _say(asked, "flaky", rows, lambda sheet: run_list.flaky(rows, sheet))
+
+
+def _rejudge(asked: Asked) -> int:
+    store = Store.open()
+    chosen = [store.resolve(key) for key in asked.runs]
+    runs = chosen or [run.id for run in store.list(asked.filters(0))]
+    live = sys.stderr.isatty()
+    done = 0
+
+    def tell(_: report_rejudge.Rejudged) -> None:
+        nonlocal done
+        done += 1
+        if live:
+            click.echo(f"\r{done:,} of {count(len(runs), 'run')}", nl=done == len(runs), err=True)
+
+    outcomes = report_rejudge.rejudge(store, runs, keep=not asked.dry_run, done=tell)
+    _tell(store)
+    return _say(asked, "rejudged", outcomes, lambda sheet: run_list.rejudged(outcomes, sheet))
+
+
+def _prune(asked: Asked) -> int:
+    store = Store.open()
+    before = report.moment(asked.older) if asked.older else None
+    size = report.bytes_of(asked.max_size) if asked.max_size else None
+    chosen = report_prune.choose(store, before=before, keep=asked.keep, size=size)
+    _tell(store)
+    if not chosen.runs:
+        click.echo(f"nothing to remove; {count(chosen.kept, 'run')} stay")
+        return Exit.PASSED
+    what = f"{count(len(chosen.runs), 'run')} ({chosen.runs[-1]} to {chosen.runs[0]})"
+    what += f", {chosen.size / 1e6:,.1f} MB"
+    if asked.dry_run:
+        click.echo(f"would remove {what}; {count(chosen.kept, 'run')} would stay")
+        return Exit.PASSED
+    if not asked.yes:
+        if not sys.stdin.isatty():
+            raise UserError(f"would remove {what}", "Say --yes where nobody can be asked.")
+        click.confirm(f"Remove {what} from {store.runs}?", abort=True)
+    freed = report_prune.prune(store, chosen)
+    click.echo(f"removed {what}; {count(chosen.kept, 'run')} stay, {freed / 1e6:,.1f} MB freed")
+    return Exit.PASSED
+
+
+def _reindex(asked: Asked) -> int:  # noqa: ARG001 - a mode's signature
+    store = Store.open()
+    number = store.reindex()
+    _tell(store)
+    click.echo(f"read {count(number, 'run')}")
+    return Exit.PASSED
+
+
+SHOW: dict[str, Callable[[Asked], int]] = {
+    "": _show_one,
+    "log": _show_log,
+    "follow": _follow,
+    "list": _list,
+    "compare": _compare,
+    "history": _history,
+    "flaky": _flaky,
+    "rejudge": _rejudge,
+    "prune": _prune,
+    "reindex": _reindex,
+}
+"""Mode -> what it does; returns the exit code."""
+
+
+def _say(asked: Asked, name: str, value: object, table: Callable[[Sheet], str]) -> int:
+    """Print or write a value that is no record, as a table or as JSON."""
+    if asked.form == "json":
+        document = msgspec.json.encode({"schema": 1, name: value})
+        text = msgspec.json.format(document, indent=1).decode() + "\n"
+    elif asked.output is not None:
+        text = table(Sheet(look_of(sys.stdout)))
+    else:
+        width = render.terminal_width(sys.stdout)
+        text = table(Sheet(look_of(sys.stdout), colored(sys.stdout), width))
+    if asked.output is None:
+        sys.stdout.write(text)
+    else:
+        _write(asked.output, text)
+    return Exit.PASSED
+
+
+def _write(path: Path, text: str) -> None:
+    atomic.write(path, text.encode("utf-8", "replace"))
+
+
+def _tell(store: Store) -> None:
+    """What the store has to say of itself."""
+    for notice in store.notices:
+        _note(notice)
+
+
+def _note(sentence: str) -> None:
+    click.echo(f"mermapctl: {sentence}", err=True)

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A cell and its console -> the cell with its verdict; the same for `run`, `--log`, `--rejudge`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, BinaryIO
+
+from mermapctl import judge, manifest
+from mermapctl.diagnosis import Boot
+
+if TYPE_CHECKING:
+    from mermapctl.record import Cell
+
+
+def judge_console(cell: Cell, console: BinaryIO) -> Cell:
+    """Judge `console` by the cell's own `boot`, `suite` and `allow_splats`."""
+    return judge_log(cell, console)[0]
+
+
+def judge_log(cell: Cell, console: BinaryIO) -> tuple[Cell, str | None]:
+    """The same, and the version of the kernel that the console is of, where it says so."""
+    judged = judge.judge(
+        console,
+        boot=cell.boot or Boot(),
+        manifest=manifest.load(),
+        expected_suites=cell.suite,
+        allow_splats=cell.allow_splats,
+    )
+    # What the supervisor knew of a boot without a verdict is not in its console.
+    known = cell.detail if judged.reason is cell.reason else None
+    done = replace(
+        cell,
+        verdict=judged.verdict,
+        reason=judged.reason,
+        detail=judged.detail or known,
+        suites=judged.suites,
+        splats=judged.splats,
+        flushes=judged.flushes,
+        findings=judged.findings,
+        trace=judged.trace,
+        omitted=judged.omitted,
+    )
+    return done, judged.kernel

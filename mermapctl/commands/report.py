@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`mermapctl report`: a stored run, or any console log judged; lists, history and comparison."""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mermapctl import comparison, history, record
+from mermapctl.commands.judging import judge_log
+from mermapctl.diagnosis import Verdict
+from mermapctl.errors import UserError
+from mermapctl.record import Artifacts, Cell, RunRecord, State, TreeFacts
+
+if TYPE_CHECKING:
+    from mermapctl.comparison import Comparison
+    from mermapctl.history import Flaky, Occurrence
+    from mermapctl.store import Store
+    from mermapctl.store_rows import Filters
+
+_UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+def of_log(
+    log: str, command: tuple[str, ...], *, suite: str | None, allow_splats: bool = False
+) -> RunRecord:
+    """Judge the console in file `log` (`-`: standard input); what is not known of it is null.
+
+    `suite` is a glob of suites that it must hold. Raises UserError where it cannot be read.
+    """
+    begun = record.begin(command=command, tree=TreeFacts())
+    run = replace(begun.run, host=None, state=State.FINISHED, pid=None, process=None)
+    path = None if log == "-" else Path(log).absolute()
+    cell = Cell(
+        target=None,
+        variant=None,
+        verdict=Verdict.NO_VERDICT,
+        artifacts=Artifacts(console=str(path) if path else None),
+        suite=suite,
+        allow_splats=allow_splats,
+    )
+    try:
+        if path is None:
+            cell, kernel = judge_log(cell, sys.stdin.buffer)
+        else:
+            with path.open("rb") as stream:
+                cell, kernel = judge_log(cell, stream)
+    except OSError as error:
+        raise UserError(
+            f"cannot read the log {log}: {error.strerror}", "Give a file, or - for standard input."
+        ) from error
+    tree = TreeFacts(kernel=kernel)
+    return replace(begun, run=run, tree=tree, verdict=cell.verdict, cells=(cell,))
+
+
+def compare(store: Store, a: str, b: str) -> Comparison:
+    """Two stored runs side by side."""
+    return comparison.compare(store.get(a), store.get(b))
+
+
+def test_history(store: Store, test: str, filters: Filters) -> list[Occurrence]:
+    """A test over time, newest first; `test` as `test` or `suite.test`.
+
+    Raises UserError with similar names where no stored run has it.
+    """
+    names = store.query(history.names)
+    suite, _, name = test.rpartition(".")
+    if test in {known.partition(".")[2] for known in names}:
+        suite, name = "", test
+    elif f"{suite}.{name}" not in names:
+        known = sorted({name.partition(".")[2] for name in names})
+        close = difflib.get_close_matches(test, [*known, *names], n=3, cutoff=0.5)
+        hint = f"Did you mean {' or '.join(close)}?" if close else "`--list` shows the runs."
+        raise UserError(f"no stored run has a test named {test!r}", hint)
+    return store.query(lambda db: history.occurrences(db, suite or None, name, filters))
+
+
+def flaky(store: Store, filters: Filters) -> list[Flaky]:
+    """Tests that changed their mind on one commit in one configuration."""
+    return store.query(lambda db: history.flaky(db, filters))
+
+
+def moment(text: str) -> str:
+    """RFC 3339 in UTC for `2026-01-31`, `2026-01-31T12:00`, or an age such as `36h`, `7d`, `2w`.
+
+    Raises UserError where it is none of these.
+    """
+    now = dt.datetime.now(dt.UTC)
+    age = re.fullmatch(r"(\d{1,5})([mhdw])", text)
+    try:
+        if age:
+            then = now - dt.timedelta(seconds=int(age[1]) * _UNITS[age[2]])
+        else:
+            then = dt.datetime.fromisoformat(text).astimezone(dt.UTC)
+    except (ValueError, OverflowError) as error:
+        raise UserError(
+            f"{text!r} is no point in time", "Write 2026-01-31, 2026-01-31T12:00, 36h, 7d or 2w."
+        ) from error
+    return then.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def bytes_of(text: str) -> int:
+    """Bytes for `500M`, `5G`, `100000`. Raises UserError."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKMGT]?)i?B?", text)
+    if not found:
+        raise UserError(f"{text!r} is no size", "Write 500M or 5G.")
+    power = " KMGT".index(found[2].upper() or " ")
+    return int(float(found[1]) * 1024**power)

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`mermapctl report --follow`: the console of a run in another process, as it comes."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mermapctl.record import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mermapctl.record import RunRecord
+    from mermapctl.store import Store
+
+POLL_SECONDS = 0.1
+BLOCK_BYTES = 1 << 16
+LONGEST_LINE = 1 << 14
+
+
+@dataclass(slots=True)
+class Tail:
+    """A console that grows: hands out its whole lines, and a long one in pieces."""
+
+    path: Path
+    inode: int = 0
+    offset: int = 0
+    partial: str = ""
+    decoder: codecs.IncrementalDecoder = field(
+        default_factory=lambda: codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    )
+
+    def lines(self, *, final: bool = False) -> list[str]:
+        """What has come since the last look; `final` gives out an unended line, too.
+
+        A console that was begun again (the boot was repeated) is read from its start.
+        """
+        try:
+            with self.path.open("rb") as file:
+                facts = os.fstat(file.fileno())
+                if facts.st_ino != self.inode or facts.st_size < self.offset:
+                    self.inode, self.offset, self.partial = facts.st_ino, 0, ""
+                    self.decoder.reset()
+                file.seek(self.offset)
+                data = file.read(BLOCK_BYTES)
+        except OSError:
+            return []
+        self.offset += len(data)
+        *whole, self.partial = (self.partial + self.decoder.decode(data)).split("\n")
+        if self.partial and ((final and not data) or len(self.partial) > LONGEST_LINE):
+            whole.append(self.partial)
+            self.partial = ""
+        return [line.rstrip("\r") for line in whole]
+
+
+def follow(
+    store: Store,
+    key: str | None,
+    line: Callable[[str], None],
+    note: Callable[[str], None],
+    sleep: Callable[[float], None] = time.sleep,
+) -> RunRecord:
+    """Give each console line to `line` as it comes, until the run has ended; then its record.
+
+    `note` gets a sentence where a cell's stage begins. A run that has ended gives no lines.
+    """
+    run_id = store.resolve(key)
+    tails: dict[Path, Tail] = {}
+    noted: set[Path] = set()
+    first = True
+    while True:
+        # The record is looked at before the consoles, so that their last lines are not missed.
+        record = store.read(run_id)
+        ended = record.run.state is not State.RUNNING
+        if first and ended:
+            return record
+        first = False
+        _announce(store.folder(run_id).path, noted, note)
+        for path in sorted(store.folder(run_id).path.glob("cells/*/console.log")):
+            tails.setdefault(path, Tail(path))
+        got = [said for tail in tails.values() for said in tail.lines(final=ended)]
+        for said in got:
+            line(said)
+        if got:
+            continue
+        if ended:
+            return record
+        sleep(POLL_SECONDS)
+
+
+def _announce(folder: Path, noted: set[Path], note: Callable[[str], None]) -> None:
+    """Say which cell has come how far, from the files that its stages leave."""
+    for name, doing in (
+        ("kunitconfig", "configuring"),
+        ("build.log", "building"),
+        ("console.log", "booting"),
+    ):
+        for path in sorted(folder.glob(f"cells/*/{name}")):
+            if path not in noted:
+                noted.add(path)
+                note(f"{path.parent.name}: {doing}")

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`mermapctl report --rejudge`: today's rules over the stored consoles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mermapctl import record as records
+from mermapctl.commands.judging import judge_console
+from mermapctl.diagnosis import Reason, Verdict
+from mermapctl.errors import MermapctlError
+from mermapctl.record import Former, State
+from mermapctl.store_rows import leaves
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from mermapctl.record import Cell, RunRecord
+    from mermapctl.store import Store
+
+_BEFORE_THE_BOOT = {Reason.CONFIG_UNSATISFIED, Reason.BUILD_FAILED, Reason.INTERRUPTED}
+
+
+@dataclass(frozen=True, slots=True)
+class Rejudged:
+    """One run judged again; `changes` are short sentences, none where nothing changed.
+
+    `problem` says why it could not be judged: it is then as it was.
+    """
+
+    run: str
+    before: Verdict
+    after: Verdict
+    changes: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+def rejudge(
+    store: Store, runs: Iterable[str], *, keep: bool, done: Callable[[Rejudged], None]
+) -> list[Rejudged]:
+    """Judge the stored consoles of `runs` again and, if `keep`, replace the records that change.
+
+    A replaced verdict stays in the record (`former`). `done` hears of each run.
+    """
+    outcomes = []
+    for run in runs:
+        outcome = _one(store, run, keep=keep)
+        done(outcome)
+        outcomes.append(outcome)
+    return outcomes
+
+
+def _one(store: Store, run: str, *, keep: bool) -> Rejudged:
+    try:
+        old = store.read(run)
+        if old.run.state is State.RUNNING:
+            return Rejudged(run, old.verdict, old.verdict, problem="it is still running")
+        cells, lacking = [], []
+        for cell in old.cells:
+            judged, problem = _judged(cell)
+            cells.append(judged)
+            lacking += [problem] if problem else []
+    except MermapctlError as error:
+        return Rejudged(run, Verdict.NO_VERDICT, Verdict.NO_VERDICT, problem=error.message)
+    new = _with(old, tuple(cells))
+    changes = tuple(_changes(old, new))
+    if keep and new != old:
+        if changes:
+            former = Former(
+                verdict=old.verdict,
+                tool=old.tool,
+                replaced=records.now(),
+                cells=tuple(cell.verdict for cell in old.cells),
+            )
+            new = replace(new, former=(*old.former, former))
+        store.replace(replace(new, tool=records.this_tool()))
+    problem = "; ".join(dict.fromkeys(lacking)) or None
+    return Rejudged(run, old.verdict, new.verdict, changes, problem)
+
+
+def _judged(cell: Cell) -> tuple[Cell, str | None]:
+    """The cell judged again; as it was, and why, where there is nothing to judge."""
+    if cell.reason in _BEFORE_THE_BOOT:
+        return cell, None
+    if cell.artifacts.console is None:
+        return cell, None if cell.verdict is Verdict.NO_VERDICT else "it has no console"
+    try:
+        with Path(cell.artifacts.console).open("rb") as console:
+            return judge_console(cell, console), None
+    except OSError as error:
+        return cell, f"{cell.artifacts.console}: {error.strerror}"
+
+
+def _with(old: RunRecord, cells: tuple[Cell, ...]) -> RunRecord:
+    return replace(old, cells=cells, verdict=records.verdict_of(cells))
+
+
+def _changes(old: RunRecord, new: RunRecord) -> Iterator[str]:
+    for before, after in zip(old.cells, new.cells, strict=True):
+        of = f"{after.target or 'console'}/{after.variant or 'log'}: " if len(new.cells) > 1 else ""
+        for change in _cell_changes(before, after):
+            yield of + change
+
+
+def _cell_changes(old: Cell, new: Cell) -> Iterator[str]:
+    if old.verdict is not new.verdict:
+        yield f"{old.verdict} -> {new.verdict}"
+    if old.reason is not new.reason:
+        yield f"reason {old.reason or 'none'} -> {new.reason or 'none'}"
+    left, right = _statuses(old), _statuses(new)
+    for test in dict.fromkeys((*left, *right)):
+        before, after = left.get(test, "absent"), right.get(test, "absent")
+        if before != after:
+            yield f"{test} {before} -> {after}"
+    had = [(f.code, f.test) for f in old.findings]
+    has = [(f.code, f.test) for f in new.findings]
+    yield from (f"no more {_named(one)}" for one in had if one not in has)
+    yield from (f"now {_named(one)}" for one in has if one not in had)
+    if len(old.splats) != len(new.splats):
+        yield f"splats {len(old.splats)} -> {len(new.splats)}"
+    counts = {flush.test: (flush.expected, flush.counted, flush.observed) for flush in old.flushes}
+    for flush in new.flushes:
+        before_counts = counts.get(flush.test)
+        if before_counts not in {None, (flush.expected, flush.counted, flush.observed)}:
+            yield f"flushes of {flush.test} changed"
+
+
+def _statuses(cell: Cell) -> dict[str, str]:
+    return {
+        f"{suite.name}.{name}": str(test.status)
+        for suite in cell.suites
+        for name, test in leaves(suite.tests)
+    }
+
+
+def _named(finding: tuple[str, str | None]) -> str:
+    code, test = finding
+    return f"{code} in {test}" if test else code

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Two records side by side: what fails newly, what is fixed, what moved. Pure."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mermapctl.diagnosis import Severity, Verdict
+from mermapctl.ktap import Status
+from mermapctl.store_rows import leaves
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mermapctl.record import Cell, RunRecord
+
+SLOWER = 1.25
+"""A time has moved when it differs by this factor, and by more than the least seconds below."""
+LEAST_PHASE, LEAST_TEST = 0.5, 0.05
+
+_GOOD = {Status.PASSED, Status.SKIPPED}
+
+
+class Change(enum.StrEnum):
+    """What became of a test from A to B."""
+
+    NEWLY_FAILING = "newly failing"
+    FIXED = "fixed"
+    STILL_FAILING = "still failing"
+    NEW = "only in B"
+    GONE = "only in A"
+
+
+@dataclass(frozen=True, slots=True)
+class TestChange:
+    """A test of the cell `cell` whose outcome is of interest; `codes` are B's findings on it."""
+
+    __test__ = False  # not a pytest class
+
+    change: Change
+    cell: str
+    test: str
+    before: str | None
+    after: str | None
+    codes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A number that moved: flushes of a test, seconds of a phase or a test."""
+
+    what: str
+    cell: str
+    before: float | None
+    after: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """From A to B; `notes` are sentences about what could not be compared."""
+
+    a: str
+    b: str
+    before: Verdict
+    after: Verdict
+    tests: tuple[TestChange, ...]
+    findings: tuple[TestChange, ...]
+    flushes: tuple[Moved, ...]
+    times: tuple[Moved, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def worse(self) -> bool:
+        """Whether B fails where A did not: a test, or a finding that is an error."""
+        newly = Change.NEWLY_FAILING
+        return any(row.change is newly for row in self.tests) or any(
+            row.change is newly and row.after == Severity.ERROR for row in self.findings
+        )
+
+
+def compare(a: RunRecord, b: RunRecord) -> Comparison:
+    """Match the cells by target and variant (the only ones of each, whatever they are)."""
+    pairs, notes = _pairs(a, b)
+    tests: list[TestChange] = []
+    findings: list[TestChange] = []
+    flushes: list[Moved] = []
+    times: list[Moved] = []
+    for name, before, after in pairs:
+        silent = [
+            f"{which} has no verdict for {name} ({cell.reason or 'no reason recorded'})"
+            for which, cell in (("A", before), ("B", after))
+            if cell.verdict is Verdict.NO_VERDICT
+        ]
+        notes += silent
+        times += _phases(name, before, after)
+        if silent:
+            continue  # no verdict is never "failed", so nothing has begun to fail
+        tests += _tests(name, before, after)
+        findings += _findings(name, before, after)
+        flushes += _flushes(name, before, after)
+        times += _times(name, before, after)
+    order = list(Change)
+    return Comparison(
+        a=a.run.id,
+        b=b.run.id,
+        before=a.verdict,
+        after=b.verdict,
+        tests=tuple(sorted(tests, key=lambda row: order.index(row.change))),
+        findings=tuple(sorted(findings, key=lambda row: order.index(row.change))),
+        flushes=tuple(flushes),
+        times=tuple(times),
+        notes=tuple(notes),
+    )
+
+
+def _name(cell: Cell) -> str:
+    return f"{cell.target or 'console'}/{cell.variant or 'log'}"
+
+
+def _pairs(a: RunRecord, b: RunRecord) -> tuple[list[tuple[str, Cell, Cell]], list[str]]:
+    if len(a.cells) == len(b.cells) == 1:
+        names = dict.fromkeys((_name(a.cells[0]), _name(b.cells[0])))
+        return [(" -> ".join(names), a.cells[0], b.cells[0])], []
+    left, right = _named(a), _named(b)
+    pairs = [(name, left[name], right[name]) for name in left if name in right]
+    notes = [f"{name} is only in A" for name in left if name not in right]
+    notes += [f"{name} is only in B" for name in right if name not in left]
+    return pairs, notes
+
+
+def _named(record: RunRecord) -> dict[str, Cell]:
+    """Cells by name; several of one name (commits, repeats) are numbered."""
+    named: dict[str, Cell] = {}
+    for cell in record.cells:
+        name, number = _name(cell), 2
+        while name in named:
+            name, number = f"{_name(cell)} #{number}", number + 1
+        named[name] = cell
+    return named
+
+
+def _statuses(cell: Cell) -> dict[str, tuple[Status, float | None]]:
+    return {
+        f"{suite.name}.{name}": (test.status, test.seconds)
+        for suite in cell.suites
+        for name, test in leaves(suite.tests)
+    }
+
+
+def _tests(name: str, a: Cell, b: Cell) -> Iterator[TestChange]:
+    left, right = _statuses(a), _statuses(b)
+    for test in dict.fromkeys((*left, *right)):
+        before = left[test][0] if test in left else None
+        after = right[test][0] if test in right else None
+        was_bad = before is not None and before not in _GOOD
+        is_bad = after is not None and after not in _GOOD
+        if is_bad:
+            change = Change.STILL_FAILING if was_bad else Change.NEWLY_FAILING
+        elif was_bad:
+            change = Change.FIXED if after is not None else Change.GONE
+        elif before is None or after is None:
+            change = Change.NEW if before is None else Change.GONE
+        else:
+            continue
+        short = test.rpartition(".")[2]
+        codes = tuple(f.code for f in b.findings if f.test in {short, test}) if is_bad else ()
+        yield TestChange(change, name, test, before, after, codes)
+
+
+def _findings(name: str, a: Cell, b: Cell) -> Iterator[TestChange]:
+    """Findings by code and test: those of a passing test matter, too."""
+    left = {(f.code, f.test): f.severity for f in a.findings}
+    right = {(f.code, f.test): f.severity for f in b.findings}
+    for code, test in dict.fromkeys((*left, *right)):
+        if (code, test) in left and (code, test) in right:
+            change = Change.STILL_FAILING
+        else:
+            change = Change.NEWLY_FAILING if (code, test) in right else Change.FIXED
+        before, after = left.get((code, test)), right.get((code, test))
+        yield TestChange(change, name, test or "-", before, after, (code,))
+
+
+def _flushes(name: str, a: Cell, b: Cell) -> Iterator[Moved]:
+    left = {flush.test: flush for flush in a.flushes}
+    for after in b.flushes:
+        before = left.get(after.test)
+        if before is None:
+            continue
+        if before.counted != after.counted:
+            yield Moved(f"{after.test}, counted", name, before.counted, after.counted)
+        if before.observed != after.observed:
+            yield Moved(f"{after.test}, observed", name, before.observed, after.observed)
+
+
+def _phases(name: str, a: Cell, b: Cell) -> Iterator[Moved]:
+    for phase in ("config", "build", "boot"):
+        before, after = getattr(a.phases, phase), getattr(b.phases, phase)
+        if _moved(before, after, LEAST_PHASE):
+            yield Moved(phase, name, before, after)
+
+
+def _times(name: str, a: Cell, b: Cell) -> Iterator[Moved]:
+    left = _statuses(a)
+    for test, (_, after) in _statuses(b).items():
+        before = left[test][1] if test in left else None
+        if _moved(before, after, LEAST_TEST):
+            yield Moved(test, name, before, after)
+
+
+def _moved(before: float | None, after: float | None, least: float) -> bool:
+    if before is None or after is None or abs(after - before) < least:
+        return False
+    return max(before, after) >= SLOWER * min(before, after)

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Questions about many runs: a test over time, and tests that change their mind.
+
+Answered from the store's index alone, so that they do not read ten thousand records.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+
+    from mermapctl.store_rows import Filters
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One test in one cell of one run."""
+
+    run: str
+    started: str
+    commit: str | None
+    describe: str | None
+    dirty: bool
+    target: str | None
+    variant: str | None
+    suite: str
+    test: str
+    status: str
+    seconds: float | None
+    expected: int | None
+    counted: int | None
+    observed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Flaky:
+    """A test that passed and did not pass on one commit in one configuration.
+
+    `rate` is the share of `runs` in which it did not pass; `low`..`high` its 95 % interval.
+    """
+
+    suite: str
+    test: str
+    commit: str | None
+    target: str | None
+    variant: str | None
+    accelerator: str | None
+    setup: str
+    runs: int
+    bad: int
+    rate: float
+    low: float
+    high: float
+    latest: str
+
+
+_NAMED = """
+SELECT t.run, r.started, c.revision AS "commit", r.describe, r.dirty, c.target, c.variant, t.suite,
+  t.test, t.status, t.seconds, t.expected, t.counted, t.observed
+FROM tests t JOIN runs r ON r.id = t.run JOIN cells c ON c.run = t.run AND c.cell = t.cell
+WHERE t.test = :test AND (:suite IS NULL OR t.suite = :suite)
+  AND (:target IS NULL OR c.target = :target) AND (:variant IS NULL OR c.variant = :variant)
+  AND (:since IS NULL OR r.started >= :since)
+  AND (:revision IS NULL OR substr(c.revision, 1, length(:revision)) = :revision
+    OR substr(r.describe, 1, length(:revision)) = :revision)
+  AND (NOT :failed OR t.status NOT IN ('passed', 'skipped'))
+ORDER BY t.run DESC, t.cell, t.place LIMIT :limit
+"""
+
+# A modified tree has the commit of another one, so its outcomes cannot be put together. A cell
+# without a verdict says nothing about its tests.
+_FLAKY = """
+WITH cell AS MATERIALIZED (
+  SELECT c.run, c.cell, c.revision, c.target, c.variant, c.accelerator, c.setup,
+    dense_rank() OVER (ORDER BY c.revision, c.target, c.variant, c.accelerator, c.setup) AS same
+  FROM cells c JOIN runs r ON r.id = c.run
+  WHERE c.revision IS NOT NULL AND NOT r.dirty AND c.verdict <> 'no-verdict'
+    AND (:target IS NULL OR c.target = :target) AND (:variant IS NULL OR c.variant = :variant)
+    AND (:since IS NULL OR r.started >= :since)
+    AND (:revision IS NULL OR substr(c.revision, 1, length(:revision)) = :revision
+      OR substr(r.describe, 1, length(:revision)) = :revision)
+)
+SELECT t.suite, t.test, c.revision AS "commit", c.target, c.variant, c.accelerator, c.setup,
+  count(*) AS runs, sum(t.status <> 'passed') AS bad, max(t.run) AS latest
+FROM cell c CROSS JOIN tests t ON t.run = c.run AND t.cell = c.cell
+WHERE t.status <> 'skipped'
+GROUP BY c.same, t.suite, t.test HAVING bad BETWEEN 1 AND count(*) - 1
+"""
+
+
+def occurrences(
+    connection: sqlite3.Connection, suite: str | None, test: str, filters: Filters
+) -> list[Occurrence]:
+    """Where the test ran, newest first."""
+    named = {"test": test, "suite": suite, **_values(filters)}
+    return [
+        msgspec.convert(row | {"dirty": bool(row["dirty"])}, Occurrence)
+        for row in _rows(connection.execute(_NAMED, named))
+    ]
+
+
+def flaky(connection: sqlite3.Connection, filters: Filters) -> list[Flaky]:
+    """The tests whose outcome differs where nothing else does, the most certain first."""
+    found = []
+    for row in _rows(connection.execute(_FLAKY, _values(filters))):
+        low, high = wilson(row["bad"], row["runs"])
+        rate = row["bad"] / row["runs"]
+        found.append(msgspec.convert(row | {"rate": rate, "low": low, "high": high}, Flaky))
+    return sorted(found, key=lambda one: (-one.low, one.suite, one.test))
+
+
+def names(connection: sqlite3.Connection) -> list[str]:
+    """All test names in the store, as `suite.test`."""
+    rows = connection.execute("SELECT DISTINCT suite, test FROM tests ORDER BY 1, 2")
+    return [f"{suite}.{test}" for suite, test in rows]
+
+
+def wilson(count: int, total: int) -> tuple[float, float]:
+    """The 95 % interval of a share, after E. B. Wilson (1927): honest where `total` is small."""
+    z = 1.959963984540054
+    share, scale = count / total, 1 + z * z / total
+    middle = share + z * z / (2 * total)
+    spread = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
+
+
+def _rows(cursor: sqlite3.Cursor) -> Iterator[dict[str, Any]]:
+    names = [column[0] for column in cursor.description]
+    return (dict(zip(names, row, strict=True)) for row in cursor)
+
+
+def _values(filters: Filters) -> dict[str, str | int | bool | None]:
+    return {
+        "failed": filters.failed,
+        "target": filters.target,
+        "variant": filters.variant,
+        "revision": filters.commit,
+        "since": filters.since,
+        "limit": filters.limit or -1,
+    }

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Plain columns for lists of thousands of rows: one line a row, whole in a pipe, quick to make."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+from rich.color import ColorSystem
+from rich.style import Style
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Field = tuple[str, str]
+"""Text, already fit for a terminal, and its style ("" for none)."""
+
+GAP = "  "
+
+
+def columns(
+    heads: Sequence[str],
+    rows: Sequence[Sequence[Field]],
+    *,
+    color: bool,
+    right: Sequence[str] = (),
+    width: int | None = None,
+    first_to_go: Sequence[str] = (),
+) -> str:
+    """Lines of aligned fields under `heads`; the columns named in `right` hold numbers.
+
+    Where `width` is given and too little, the columns `first_to_go` are left out one by one.
+    """
+    sizes = [max((_size(row[index][0]) for row in rows), default=0) for index in range(len(heads))]
+    sizes = [max(size, len(head)) for size, head in zip(sizes, heads, strict=True)]
+    shown = list(range(len(heads)))
+    for name in first_to_go:
+        if width is None or sum(sizes[index] + len(GAP) for index in shown) - len(GAP) <= width:
+            break
+        shown.remove(heads.index(name))
+    header = [(head, "bold") for head in heads]
+    lines = []
+    for row in (header, *rows):
+        fields = []
+        for index in shown:
+            text, style = row[index]
+            space = " " * (sizes[index] - _size(text))
+            painted = paint(text, style) if color and style else text
+            fields.append(space + painted if heads[index] in right else painted + space)
+        lines.append(GAP.join(fields).rstrip() + "\n")
+    return "".join(lines)
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def paint(text: str, style: str) -> str:
+    """The text in the sixteen colours of the terminal's own theme."""
+    return Style.parse(style).render(text, color_system=ColorSystem.STANDARD)
+
+
+_BARS = ("▁▂▃▄▅▆▇█", "_.-=+*%#")
+
+
+def sparkline(values: Sequence[float | None], *, unicode: bool) -> str:
+    """One character a value, low to high; a space where there is none."""
+    bars = _BARS[0] if unicode else _BARS[1]
+    known = [value for value in values if value is not None]
+    if not known:
+        return ""
+    low, span = min(known), max(known) - min(known)
+    return "".join(
+        " "
+        if value is None
+        else bars[min(int((value - low) / span * len(bars)), len(bars) - 1) if span else 0]
+        for value in values
+    )

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Lists for a terminal: stored runs, a test over time, flaky tests, what a rejudging changed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mermapctl.diagnosis import Verdict
+from mermapctl.ktap import Status
+from mermapctl.render.columns import Field, columns, sparkline
+from mermapctl.render.text import Look, count, seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mermapctl.commands.report_rejudge import Rejudged
+    from mermapctl.history import Flaky, Occurrence
+    from mermapctl.store_rows import CellSummary, RunSummary
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What the lists are shown on; `width` None: a pipe or a file, where no column is left out."""
+
+    look: Look
+    color: bool = False
+    width: int | None = None
+
+
+def runs(rows: Sequence[RunSummary], total: int, sheet: Sheet) -> str:
+    """The stored runs, newest first, and how many of `total` they are."""
+    look = sheet.look
+    made = [
+        (
+            (look.plain(run.id), ""),
+            (when(run.started), ""),
+            _verdict(run, look),
+            (_cells(run.cells, look), ""),
+            (_tree(run, look), ""),
+            (_phases(run.cells), ""),
+        )
+        for run in rows
+    ]
+    heads = ("Run", "When", "Verdict", "Cells", "Tree", "Config+build+boot")
+    text = columns(heads, made, color=sheet.color, width=sheet.width, first_to_go=("When",))
+    problems = [f"{run.id}: {look.plain(run.problem, limit=400)}\n" for run in rows if run.problem]
+    more = f"{len(rows):,} of {count(total, 'run')}\n" if len(rows) != total else ""
+    return (text if rows else "") + "".join(problems) + (more or (count(total, "run") + "\n"))
+
+
+def when(started: str) -> str:
+    """Local time to the minute."""
+    try:
+        return dt.datetime.fromisoformat(started).astimezone().strftime("%Y-%m-%d %H:%M")
+    except ValueError:
+        return "-"
+
+
+def _verdict(run: RunSummary, look: Look) -> Field:
+    verdict = Verdict(run.verdict)
+    word = run.verdict
+    if run.state != "finished":
+        word = run.state if verdict is not Verdict.FAILED else f"failed, {run.state}"
+    elif verdict is Verdict.NO_VERDICT and len(run.cells) == 1 and run.cells[0].reason:
+        word = run.cells[0].reason
+    if run.former and run.former != run.verdict:
+        word += f" (was {run.former})"
+    return f"{look.glyph(verdict)} {word}", look.style(verdict)
+
+
+def _cells(cells: Sequence[CellSummary], look: Look) -> str:
+    names = [f"{cell.target or '?'}/{cell.variant or '?'}" for cell in cells]
+    if not names:
+        return "-"
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return look.plain(names[0], limit=40) + more
+
+
+def _tree(run: RunSummary, look: Look) -> str:
+    words = [run.kernel or "", (run.commit or "")[:10] + ("+" if run.dirty else "")]
+    return look.plain(" ".join(word for word in words if word), limit=40) or "-"
+
+
+def _phases(cells: Sequence[CellSummary]) -> str:
+    """`1.2+101+1.4 s`: the sums over the cells; a dash for what did not happen."""
+    sums = []
+    for name in ("config", "build", "boot"):
+        spent = [value for cell in cells if (value := getattr(cell.phases, name)) is not None]
+        sums.append(seconds(sum(spent)) if spent else "-")
+    return "-" if sums == ["-"] * 3 else "+".join(sums).replace(" s+", "+")
+
+
+def history(rows: Sequence[Occurrence], sheet: Sheet) -> str:
+    """A test over time, newest first; below, its outcomes and seconds from old to new."""
+    look = sheet.look
+    several = len({(row.suite, row.test) for row in rows}) > 1
+    made = [
+        (
+            (look.plain(row.run), ""),
+            (when(row.started), ""),
+            (look.plain((row.commit or "-")[:12] + ("+" if row.dirty else "")), ""),
+            (look.plain(f"{row.target or '?'}/{row.variant or '?'}"), ""),
+            *([(look.plain(row.suite), "")] if several else []),
+            _status(row.status, look),
+            (_flushes(row), ""),
+            ("-" if row.seconds is None else f"{row.seconds:.3f}", ""),
+        )
+        for row in rows
+    ]
+    suite = ["Suite"] if several else []
+    heads = ("Run", "When", "Commit", "Cell", *suite, "Status", "Flushes", "Seconds")
+    text = columns(
+        heads,
+        made,
+        color=sheet.color,
+        right=("Seconds",),
+        width=sheet.width,
+        first_to_go=("When",),
+    )
+    last = rows[: (sheet.width or 80) - 12][::-1]
+    outcomes = "".join(look.glyph(Status(row.status)) for row in last)
+    line = sparkline([row.seconds for row in last], unicode=look.unicode)
+    known = [row.seconds for row in last if row.seconds is not None]
+    text += f"\noutcomes  {outcomes}\n"
+    if known:
+        text += f"seconds   {line}  {min(known):.3f} to {max(known):.3f}\n"
+    return text
+
+
+def _status(status: str, look: Look) -> Field:
+    known = Status(status)
+    return f"{look.glyph(known)} {known}", look.style(known)
+
+
+def _flushes(row: Occurrence) -> str:
+    if row.expected is None and row.counted is None:
+        return "-"
+    counted = "?" if row.counted is None else str(row.counted)
+    expected = "?" if row.expected is None else str(row.expected)
+    seen = "" if row.observed is None else f", {row.observed} observed"
+    return f"{counted} of {expected}{seen}"
+
+
+def flaky(rows: Sequence[Flaky], sheet: Sheet) -> str:
+    """Tests that change their mind, with the rate at which they do not pass."""
+    if not rows:
+        return "no test both passed and failed on one commit in one configuration\n"
+    look = sheet.look
+    made = [
+        (
+            (look.plain(f"{row.suite}.{row.test}"), ""),
+            (f"{row.bad} of {row.runs}", ""),
+            (f"{row.rate:.1%}", "bold"),
+            (f"{row.low:.1%} to {row.high:.1%}", ""),
+            (look.plain((row.commit or "-")[:12]), ""),
+            (look.plain(f"{row.target or '?'}/{row.variant or '?'}"), ""),
+            (look.plain(f"{row.accelerator or '-'} {row.setup}", limit=60), ""),
+            (look.plain(row.latest), ""),
+        )
+        for row in rows
+    ]
+    heads = ("Test", "Not passed", "Rate", "95 % interval", "Commit", "Cell", "Setup", "Latest run")
+    return columns(
+        heads,
+        made,
+        color=sheet.color,
+        right=("Not passed", "Rate"),
+        width=sheet.width,
+        first_to_go=("Setup", "Latest run"),
+    )
+
+
+def rejudged(outcomes: Iterable[Rejudged], sheet: Sheet) -> str:
+    """What changed, run by run; then how many did not."""
+    look = sheet.look
+    lines = []
+    same = 0
+    for one in outcomes:
+        if one.problem:
+            lines.append(f"{look.plain(one.run)}  not judged again: {look.plain(one.problem)}\n")
+        elif not one.changes:
+            same += 1
+        lines += [f"{look.plain(one.run)}  {look.plain(change)}\n" for change in one.changes]
+    return "".join(lines) + f"{count(same, 'run')} unchanged\n"

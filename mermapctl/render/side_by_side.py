@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Two runs side by side on a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mermapctl.comparison import Change
+from mermapctl.ktap import Status
+from mermapctl.render.account import verdict_word
+from mermapctl.render.columns import columns, paint
+from mermapctl.render.text import Look, seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mermapctl.comparison import Comparison, Moved, TestChange
+    from mermapctl.render.run_list import Sheet
+
+_STYLE = {
+    Change.NEWLY_FAILING: Status.FAILED,
+    Change.STILL_FAILING: Status.FAILED,
+    Change.FIXED: Status.PASSED,
+}
+
+
+def render(compared: Comparison, sheet: Sheet) -> str:
+    """Verdicts, tests, findings, flushes and times that differ; then the sum."""
+    look = sheet.look
+    parts = [
+        f"{side}  {look.plain(run)}  {look.mark(verdict, verdict_word(verdict))}\n"
+        for side, run, verdict in (
+            ("A", compared.a, compared.before),
+            ("B", compared.b, compared.after),
+        )
+    ]
+    parts += [f"note: {look.plain(note)}\n" for note in compared.notes]
+    for title, table in (
+        ("Tests", _changes(compared.tests, sheet)),
+        ("Findings", _findings(compared.findings, sheet)),
+        ("TLB flushes", _moved(compared.flushes, sheet, unit=False)),
+        ("Times", _moved(compared.times, sheet, unit=True)),
+    ):
+        if table:
+            head = paint(title, "bold") if sheet.color else title
+            parts.append(f"\n{head}\n{table}")
+    tally = dict.fromkeys(Change, 0)
+    for row in compared.tests:
+        tally[row.change] += 1
+    words = [f"{number} {change}" for change, number in tally.items() if number]
+    parts.append(f"\n{', '.join(words) or 'no test differs'}\n")
+    return "".join(parts)
+
+
+def _mark(change: Change, look: Look) -> tuple[str, str]:
+    known = _STYLE.get(change)
+    if known is None:
+        return f"  {change}", ""
+    return f"{look.glyph(known)} {change}", look.style(known)
+
+
+def _changes(rows: Sequence[TestChange], sheet: Sheet) -> str:
+    if not rows:
+        return ""
+    look = sheet.look
+    arrow = "→" if look.unicode else "->"
+    made = [
+        (
+            _mark(row.change, look),
+            (look.plain(row.test), ""),
+            (f"{row.before or '-'} {arrow} {row.after or '-'}", ""),
+            (look.plain(row.cell), ""),
+            (", ".join(row.codes), ""),
+        )
+        for row in rows
+    ]
+    return columns(("Change", "Test", "Status", "Cell", "Findings"), made, color=sheet.color)
+
+
+def _findings(rows: Sequence[TestChange], sheet: Sheet) -> str:
+    words = {Change.NEWLY_FAILING: "new", Change.FIXED: "gone", Change.STILL_FAILING: "still there"}
+    made = [
+        (
+            (words.get(row.change, row.change.value), _mark(row.change, sheet.look)[1]),
+            (", ".join(row.codes), ""),
+            (sheet.look.plain(row.test), ""),
+            (row.after or row.before or "-", ""),
+            (sheet.look.plain(row.cell), ""),
+        )
+        for row in rows
+    ]
+    heads = ("Change", "Finding", "Test", "Severity", "Cell")
+    return columns(heads, made, color=sheet.color) if made else ""
+
+
+def _moved(rows: Sequence[Moved], sheet: Sheet, *, unit: bool) -> str:
+    def said(value: float | None) -> str:
+        return seconds(value) if unit else ("-" if value is None else f"{value:,.0f}")
+
+    def factor(row: Moved) -> str:
+        if not unit or not row.before or row.after is None:
+            return ""
+        return f"{row.after / row.before:.1f} x"
+
+    made = [
+        (
+            (sheet.look.plain(row.what), ""),
+            (said(row.before), ""),
+            (said(row.after), ""),
+            (factor(row), ""),
+            (sheet.look.plain(row.cell), ""),
+        )
+        for row in rows
+    ]
+    heads = ("What", "A", "B", "B / A", "Cell")
+    numbers = ("A", "B", "B / A")
+    return columns(heads, made, color=sheet.color, right=numbers) if made else ""
