@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mermapctl.diagnosis import Finding, Flush, Reason, Severity, Verdict
+from mermapctl.fragment import MissingSymbol
 from mermapctl.ktap import Failure, FailureKind, Status, Suite, Test
 from mermapctl.record import (
     SCHEMA,
     Artifacts,
     Cell,
     Host,
-    MissingSymbol,
     Phases,
     Run,
     RunRecord,
@@ -22,6 +22,8 @@ from mermapctl.record import (
     TreeFacts,
 )
 from mermapctl.splat import Splat, SplatKind
+from mermapctl.timeline import Span, StaleMark, Timeline
+from mermapctl.tracetable import TraceSummary, TraceTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -325,6 +327,55 @@ def commits() -> RunRecord:
     return record(cell_passed(), dataclasses.replace(cell_missing_flush(), commit="b" * 40))
 
 
+REGION = 0xFFFF880000200000
+REGION_END = REGION + 512 * 4096
+
+
+def timeline(stale: bool, pages: int = 511) -> Timeline:
+    """test_tlb_flushed on one CPU: a page after the other, then reuse."""
+    spans = tuple(
+        Span(3 * n + 2, 3 * n + 3, REGION + n * 4096, REGION + (n + 1) * 4096) for n in range(pages)
+    )
+    reuse = 3 * pages + 3 - stale
+    again = Span(reuse, reuse + 1, REGION, REGION + 4096)
+    mark = StaleMark(reuse, REGION, REGION + 4096, 157)
+    return Timeline(
+        test=NAMES[3],
+        cpu=0,
+        low=REGION,
+        high=REGION_END,
+        first_event=2,
+        last_event=reuse + 1,
+        spans=(*spans, again),
+        flushes=() if stale else (reuse,),
+        stale=(mark,) if stale else (),
+        flush_count=0 if stale else 1,
+        stale_count=int(stale),
+        allocations=pages + 1,
+    )
+
+
+def traced(stale: bool = True) -> RunRecord:  # noqa: FBT002 - a sample
+    """A run with a trace; `stale`: the flush at the wrap was counted and not done."""
+    cell = cell_missing_flush() if stale else cell_passed()
+    done = 0 if stale else 1
+    rows = (
+        TraceSummary("test_basic_alloc", 1, 1, cpus=1, processes=1),
+        TraceSummary(
+            NAMES[3], 512, 512, flushes_done=done, flushes_needed=1, first_reuse=511,
+            pages_between_flushes=() if stale else (511,), cpus=1, processes=1,
+        ),
+    )  # fmt: skip
+    small = Timeline(
+        NAMES[2], 0, REGION, REGION_END, 2, 12,
+        tuple(Span(2 + 2 * n, 12 - n, REGION + n * 4096, REGION + (n + 1) * 4096)
+              for n in range(4)),
+        allocations=4,
+    )  # fmt: skip
+    table = TraceTable(rows, (small, timeline(stale)), events=1567)
+    return record(dataclasses.replace(cell, variant="trace", trace=table))
+
+
 SAMPLES: dict[str, Callable[[], RunRecord]] = {
     "passed": passed,
     "failed": failed,
@@ -333,5 +384,7 @@ SAMPLES: dict[str, Callable[[], RunRecord]] = {
     "repeated": repeated,
     "bare log": bare_log,
     "commits": commits,
+    "traced": traced,
+    "traced and good": lambda: traced(stale=False),
 }
 """Every kind of record, by name."""

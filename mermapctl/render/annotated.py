@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A console, annotated: each line with its number, its kind and what was found there, in folds.
+
+The boot's own messages and long runs of trace lines are folded away; nothing that a finding, a
+failure or a splat stands on is.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mermapctl.render.account import marks
+from mermapctl.render.excerpt import Gap, Line, Window, excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from mermapctl.record import Cell
+
+WHOLE = 6000
+"""Lines up to which a console is shown whole."""
+
+_WINDOW = Window(head=500, tail=500, around=100)
+_FOLD = 8  # a run of trace lines shorter than this stays open
+_NEAR = 2  # lines around a marked one that stay open
+_PLAIN = 400  # lines before the suite that need no fold
+
+_KINDS = (
+    ("ktap", re.compile(r"\s*(KTAP version \d|# Subtest: |1\.\.\d+$|# module: )")),
+    ("fail", re.compile(r"\s*not ok \d+ |\s*# \S.*: (ASSERTION|EXPECTATION) FAILED at ")),
+    ("skip", re.compile(r"\s*ok \d+ .*# SKIP")),
+    ("pass", re.compile(r"\s*ok \d+ ")),
+    ("flush", re.compile(r"(\[[^\]]*\] ?)*mm_flush\w*: \(")),
+    ("trace", re.compile(r"(\[[^\]]*\] ?)*mm_(get|got|put|walk|prep|tear)\w*: \(")),
+    ("ktap", re.compile(r"\s*# (\S+: pass:|Totals: )")),
+)
+_EXPECTED = re.compile(r"\s*Expected .*(, but|==|!=|<|>)")
+_VALUE = re.compile(r"\s{4,}\S.* == ")
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A mark on a line: its word, and the id of what it leads to."""
+
+    word: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One line of the console."""
+
+    number: int
+    text: str
+    kind: str
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Lines that belong together; `title` is empty where they are always shown."""
+
+    lines: tuple[Said, ...]
+    title: str = ""
+
+
+def annotate(cell: Cell, lines: Iterable[str], prefix: str) -> tuple[tuple[Fold | Gap, ...], int]:
+    """The folds and gaps of a console, and how many lines are shown; `prefix` makes ids unique."""
+    source = iter(lines)
+    held = list(itertools.islice(source, WHOLE + 1))
+    wanted = marks(cell)
+    window = _WINDOW if len(held) > WHOLE else Window(head=WHOLE, tail=0, around=0)
+    items = list(excerpt(itertools.chain(held, source), wanted, window))
+    notes = _notes(cell, prefix)
+    splats = [(splat.line, splat.last_line or splat.line) for splat in cell.splats]
+    blocks: list[Fold | Gap] = []
+    shown = 0
+    for gap, group in itertools.groupby(items, key=lambda item: isinstance(item, Gap)):
+        if gap:
+            blocks.extend(item for item in group if isinstance(item, Gap))
+            continue
+        said = [_said(item, notes, splats) for item in group if isinstance(item, Line)]
+        shown += len(said)
+        blocks.extend(_folds(_blocks(said)))
+    return tuple(blocks), shown
+
+
+def _notes(cell: Cell, prefix: str) -> dict[int, list[Note]]:
+    notes: dict[int, list[Note]] = {}
+    for n, finding in enumerate(cell.findings):
+        if finding.console_line is not None:
+            notes.setdefault(finding.console_line, []).append(Note(finding.code, f"{prefix}f{n}"))
+    for n, splat in enumerate(cell.splats):
+        notes.setdefault(splat.line, []).append(Note(str(splat.kind), f"{prefix}s{n}"))
+    return notes
+
+
+def _said(line: Line, notes: dict[int, list[Note]], splats: list[tuple[int, int]]) -> Said:
+    kind = next((name for name, pattern in _KINDS if pattern.match(line.text)), "")
+    if any(first <= line.number <= last for first, last in splats) and kind != "trace":
+        kind = "splat"
+    return Said(line.number, line.text, kind, tuple(notes.get(line.number, ())))
+
+
+def _blocks(lines: list[Said]) -> Iterator[Said]:
+    """The lines of a failure block take its colour."""
+    inside = False
+    for line in lines:
+        if line.kind:
+            inside = line.kind == "fail" and "FAILED at" in line.text
+        elif inside:
+            inside = bool(_EXPECTED.match(line.text) or _VALUE.match(line.text))
+            if inside:
+                line = Said(line.number, line.text, "fail", line.notes)  # noqa: PLW2901
+        yield line
+
+
+def _folds(lines: Iterable[Said]) -> Iterator[Fold]:
+    said = list(lines)
+    open_ = {near for line in said if line.notes or line.kind in {"fail", "splat", "flush"}
+             for near in range(line.number - _NEAR, line.number + _NEAR + 1)}  # fmt: skip
+    start = next((n for n, line in enumerate(said) if line.kind == "ktap"), len(said))
+    early = start < len(said) and said[0].number == 1 and start > _FOLD
+
+    def group(pair: tuple[int, Said]) -> str:
+        at, line = pair
+        if line.number in open_:
+            return ""
+        if early and at < start:
+            return "boot"
+        return line.kind if line.kind == "trace" else ""
+
+    for kind, run in itertools.groupby(enumerate(said), key=group):
+        members = tuple(line for _, line in run)
+        if not kind or len(members) < _FOLD:
+            yield Fold(members)
+        else:
+            word = "trace" if kind == "trace" else "boot"
+            span = f"{members[0].number} to {members[-1].number}"
+            yield Fold(members, f"{len(members):,} {word} lines, {span}")

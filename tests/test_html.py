@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The HTML page, read with Python's own parser. What a browser makes of it: e2e/test_browser.py."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import re
+from dataclasses import dataclass, field, replace
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mermapctl.render import annotated, html_page, svg_timeline
+from mermapctl.render.annotated import Fold
+from mermapctl.render.excerpt import Gap
+from tests import sample_records as samples
+from tests.hostile import TEXTS, Console, infect
+
+if TYPE_CHECKING:
+    from mermapctl.record import RunRecord
+
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+
+
+@dataclass
+class Page(HTMLParser):
+    """Tags with their attributes, text by tag, ids; errors where tags do not nest."""
+
+    tags: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)
+    texts: dict[str, list[str]] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+    open: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(f"{tag} at {self.getpos()}")
+
+    def handle_data(self, data: str) -> None:
+        if self.open:
+            self.texts.setdefault(self.open[-1], []).append(data)
+
+    def named(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+    @property
+    def ids(self) -> list[str]:
+        return [str(attributes["id"]) for _, attributes in self.tags if "id" in attributes]
+
+    def text(self, tag: str) -> str:
+        return " ".join("".join(self.texts.get(tag, [])).split())
+
+
+def read(text: str) -> Page:
+    page = Page()
+    page.feed(text)
+    page.close()
+    assert page.wrong == []
+    assert page.open == []
+    return page
+
+
+@pytest.mark.parametrize("name", samples.SAMPLES)
+def test_the_page_stands_alone(name: str) -> None:
+    text = html_page.render(samples.SAMPLES[name](), console=samples.log("missing-flush"))
+    page = read(text)
+    assert len(page.ids) == len(set(page.ids))
+    links = [a["href"] for a in page.named("a")]
+    assert links
+    assert {str(link)[1:] for link in links} <= set(page.ids)
+    fetching = {"src", "srcset", "style", "action", "data"}
+    assert [a for _, a in page.tags if a.keys() & fetching] == []
+    assert [a for _, a in page.tags if any(key.startswith("on") for key in a)] == []
+    (icon,) = page.named("link")
+    assert str(icon["href"]).startswith("data:")
+    assert "http:" not in text.replace("http://www.w3.org/2000/svg", "")
+    assert "https:" not in text
+
+
+def test_the_policy_names_what_runs_and_forbids_the_rest() -> None:
+    page = read(html_page.render(samples.failed()))
+    policies = [m["content"] for m in page.named("meta") if "http-equiv" in m]
+    (policy,) = policies
+    assert str(policy).startswith("default-src 'none'; ")
+    for tag in ("style", "script"):
+        body = "".join(page.texts[tag])
+        digest = base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in str(policy)
+
+
+@pytest.mark.parametrize(
+    ("name", "tag", "said"),
+    [
+        ("passed", "p", "Every test passed, and the kernel had no complaint."),
+        ("passed", "title", "PASSED: mermap on Linux 7.3.4 (v7.3-1204-gfcf46f19ecac)"),
+        ("failed", "a", "Addresses were handed out again and no TLB flush was counted before."),
+        ("failed", "small", "of 4"),
+        ("failed", "pre", "Expected mc->tlb_flushes == 1, but mc->tlb_flushes == 0 (0x0)"),
+        ("no verdict", "p", "No verdict: boot failed: Kernel panic"),
+        ("no verdict", "td", "depends on ARCH_SUPPORTS_RT = n"),
+        ("multi cell", "a", "x86_64/debug"),
+        ("multi cell", "summary", "4 consequences"),
+        ("traced", "figcaption", "512 allocations, 0 TLB flushes, 1 stale reuse"),
+        ("bare log", "title", "FAILED: mermap on Linux, version unknown"),
+    ],
+)
+def test_it_says(name: str, tag: str, said: str) -> None:
+    page = read(html_page.render(samples.SAMPLES[name]()))
+    everything = page.text(tag)
+    if tag == "figcaption":
+        everything = page.text("span")
+    assert said in everything
+
+
+def test_a_finding_and_its_line_lead_to_each_other() -> None:
+    page = read(html_page.render(samples.failed(), console=samples.log("missing-flush")))
+    links = {a["href"] for a in page.named("a")}
+    assert {"#c0-L157", "#c0-f0"} <= links
+    assert {"c0-L157", "c0-f0"} <= set(page.ids)
+
+
+def test_without_a_console_no_line_is_linked() -> None:
+    page = read(html_page.render(samples.failed()))
+    assert not [a for a in page.named("a") if "-L" in str(a["href"])]
+    assert "/runs/1/console.log" in page.text("code")
+
+
+def test_the_previous_run_is_compared() -> None:
+    page = read(html_page.render(samples.failed(), previous=samples.passed()))
+    assert "compared" in page.ids
+    assert "newly failing" in page.text("td")
+    assert "compared" not in read(html_page.render(samples.failed())).ids
+
+
+def test_the_timeline_is_drawn() -> None:
+    page = read(html_page.render(samples.traced(), console=samples.log("missing-flush")))
+    kinds = [a.get("class") for a in page.named("rect")]
+    assert (kinds.count("live"), kinds.count("stale")) == (511 + 4, 1)
+    assert "stale" in [a.get("class") for a in page.named("g")]
+    good = read(html_page.render(samples.traced(stale=False)))
+    classes = [a.get("class") for a in good.named("g")]
+    assert ("flush" in classes, "stale" in classes) == (True, False)
+
+
+@functools.cache
+def clean_tags(sample: str) -> frozenset[str]:
+    record = samples.SAMPLES[sample]()
+    page = read(html_page.render(record, console=Console("x", times=20), previous=record))
+    return frozenset(tag for tag, _ in page.tags) | {"details", "summary", "ul", "li"}
+
+
+@pytest.mark.parametrize("sample", ["multi cell", "traced"])
+@pytest.mark.parametrize("name", TEXTS)
+def test_nothing_the_kernel_said_is_obeyed(name: str, sample: str) -> None:
+    record: RunRecord = infect(samples.SAMPLES[sample](), TEXTS[name])
+    text = html_page.render(record, console=Console(TEXTS[name]), previous=record)
+    page = read(text)
+    assert {tag for tag, _ in page.tags} <= clean_tags(sample)
+    assert len(page.named("script")) == len(page.named("style")) == 1
+    assert [a for _, a in page.tags if any(key.startswith("on") for key in a)] == []
+    assert [a for a in page.named("a") if not str(a["href"]).startswith("#")] == []
+    assert not set(map(chr, range(32))) - set("\t\n") & set(text)
+    assert text.encode("utf-8")
+    assert len(text) < 3_000_000
+
+
+# --- the console --------------------------------------------------------------------------------
+
+
+def test_boot_and_trace_lines_are_folded_and_what_matters_is_not() -> None:
+    cell = replace(samples.cell_missing_flush(), findings=(), suites=())
+    finding = replace(samples.cell_missing_flush().findings[0], console_line=1730)
+    cell = replace(cell, findings=(finding,))
+    blocks, shown = annotated.annotate(cell, samples.log("trace-counted-not-done")(cell), "c0-")
+    folds = [block for block in blocks if isinstance(block, Fold)]
+    assert shown == sum(len(fold.lines) for fold in folds)
+    titles = [fold.title for fold in folds if fold.title]
+    assert titles[0].startswith("155 boot lines, 1 to 155")
+    assert any(re.fullmatch(r"1,\d\d\d trace lines, \d+ to 1727", title) for title in titles)
+    open_lines = {line.number: line for fold in folds if not fold.title for line in fold.lines}
+    assert [note.word for note in open_lines[1730].notes] == ["missing-flush"]
+    assert open_lines[156].text == "KTAP version 1"
+
+
+def test_the_failure_block_has_its_colour() -> None:
+    cell = samples.cell_missing_flush()
+    blocks, _ = annotated.annotate(cell, samples.log("missing-flush")(cell), "c0-")
+    lines = [line for block in blocks if isinstance(block, Fold) for line in block.lines]
+    failed = [line.text.strip() for line in lines if line.kind == "fail"]
+    assert failed == [
+        "# test_tlb_flushed: ASSERTION FAILED at mm/tests/mermap_kunit.c:210",
+        "Expected mc->tlb_flushes == 1, but",
+        "mc->tlb_flushes == 0 (0x0)",
+        "not ok 4 test_tlb_flushed",
+        "not ok 1 mermap",
+    ]
+
+
+def test_a_long_console_is_cut_and_its_marked_lines_stay() -> None:
+    cell = replace(samples.cell_missing_flush(), suites=())
+    finding = replace(cell.findings[0], console_line=50_000)
+    cell = replace(cell, findings=(finding,))
+    blocks, shown = annotated.annotate(cell, (f"line {n}" for n in range(1, 100_001)), "c0-")
+    gaps = [(gap.first, gap.last) for gap in blocks if isinstance(gap, Gap)]
+    assert gaps == [(501, 49_899), (50_101, 99_500)]
+    assert shown == 500 + 201 + 500
+
+
+# --- the picture --------------------------------------------------------------------------------
+
+
+def test_a_stale_reuse_lies_where_its_page_is() -> None:
+    picture = svg_timeline.draw(samples.timeline(stale=True))
+    (bar,) = [bar for bar in picture.bars if bar.kind == "stale"]
+    (mark,) = picture.stale
+    assert (bar.x, bar.height, mark.line) == (1535, 1.0, 157)
+    assert mark.x > 95
+    assert mark.y > 95
+    assert picture.flushes == ()
+
+
+def test_what_is_put_waits_for_the_flush() -> None:
+    timeline = samples.timeline(stale=False, pages=2)
+    picture = svg_timeline.draw(timeline)
+    (flush,) = timeline.flushes
+    ends = re.findall(r"M(\d+) [\d.]+h([\d.]+)v", picture.waiting)
+    assert [(int(x) + float(width)) for x, width in ends[:2]] == [flush, flush]
+
+
+def test_a_small_use_of_a_large_region_is_seen() -> None:
+    traced = samples.traced().cells[0].trace
+    wide, small = svg_timeline.draw_all(traced)
+    assert (wide.wide, small.wide) == (True, False)
+    assert [tick.label for tick in small.y_ticks] == ["0", "1", "2", "3", "4"]
+    assert [tick.label for tick in wide.y_ticks][:2] == ["0", "100"]
