@@ -129,16 +129,17 @@ def _flushes(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
 
 def _header(record: RunRecord, look: Look) -> Iterator[RenderableType]:
     run = record.run
-    head = Text.assemble((kernel_line(record, look), "bold"))
-    if record.tree.path:
-        head.append("  in " + look.plain(record.tree.path), style="dim")
-    yield head
-    words = [f"run {run.id}", run.started[:19].replace("T", " ") + " UTC"]
-    if run.state is State.RUNNING:
-        words.append(f"running, process {run.pid}")
+    if _is_log(record):
+        yield look.text(_log_line(record), "bold", limit=8000)
     else:
-        words.append(seconds(run.seconds))
-    yield look.text(", ".join(words), "dim")
+        head = look.text(kernel(record), "bold")
+        if record.tree.path:
+            head.append("  in " + look.plain(record.tree.path), style="default not bold")
+        yield head
+        words = [f"run {run.id}", run.started[:19].replace("T", " ") + " UTC"]
+        going = run.state is State.RUNNING
+        words.append(f"running, process {run.pid}" if going else seconds(run.seconds))
+        yield look.text(", ".join(words))
     if run.state is State.INTERRUPTED:
         yield Text("interrupted before it was done; this is what there is", style="bold yellow")
     for former in record.former:
@@ -149,12 +150,15 @@ def _header(record: RunRecord, look: Look) -> Iterator[RenderableType]:
         )
 
 
-def kernel_line(record: RunRecord, look: Look) -> str:
-    """The kernel, or that this is a log from elsewhere."""
-    if record.tree.path is None and all(cell.target is None for cell in record.cells):
-        of = f" of Linux {look.plain(record.tree.kernel)}" if record.tree.kernel else ""
-        return f"console log{of}"
-    return look.plain(kernel(record))
+def _is_log(record: RunRecord) -> bool:
+    """Whether this is a judged console from elsewhere, not a run of ours."""
+    return record.tree.path is None and all(cell.target is None for cell in record.cells)
+
+
+def _log_line(record: RunRecord) -> str:
+    console = next((cell.artifacts.console for cell in record.cells), None)
+    of = f" of Linux {record.tree.kernel}" if record.tree.kernel else ""
+    return f"console log{of}: {console or 'standard input'}"
 
 
 def _cell_title(record: RunRecord, cell: Cell, look: Look) -> Text:
@@ -202,6 +206,10 @@ def _cell(record: RunRecord, cell: Cell, page: _Page) -> Iterator[RenderableType
         yield Text(f"and {count(cell.omitted, 'suite')} that passed")
     if not page.several:
         yield from _flushes(record, page)
+    traced = terminal_tables.trace(cell, look)
+    if traced is not None:
+        yield Text()
+        yield traced
     findings = list(terminal_findings.findings(cell, look, full=full))
     if findings:
         yield Text()
@@ -216,6 +224,8 @@ def _cell(record: RunRecord, cell: Cell, page: _Page) -> Iterator[RenderableType
 def _artifacts(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
     """Where things are: each path whole and alone on its line."""
     named: list[tuple[str, str | None]] = []
+    if _is_log(record):
+        return
     for cell in record.cells:
         kept = cell.artifacts
         if page.several:
@@ -255,6 +265,6 @@ def _bottom_line(record: RunRecord, look: Look) -> Text:
     findings = sum(len(cell.findings) for cell in record.cells)
     if findings:
         words.append(count(findings, "finding"))
-    if not words and record.cells and record.cells[0].reason:
-        words.append(record.cells[0].reason.value.replace("-", " "))
+    if len(record.cells) == 1 and record.cells[0].reason:
+        words.insert(0, record.cells[0].reason.value.replace("-", " "))
     return line.append("  " + "; ".join(words), style="default not bold")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SHORT_CONSEQUENCES = 4
 SHORT_FRAMES = 5
+ONE_LINE = 60
 
 # KUnit's and the kernel's own way into a test, the same in every trace.
 _MACHINERY = re.compile(
@@ -51,7 +52,8 @@ def _finding(finding: Finding, look: Look, *, full: bool) -> Iterator[Renderable
     yield head
     yield _indented(look.text(finding.summary, limit=2000))
     if finding.evidence:
-        yield _labelled("evidence", look.plain(evidence(finding), limit=2000))
+        for number, line in enumerate(_evidence(finding)):
+            yield _labelled("" if number else "evidence", look.plain(line, limit=2000))
     if finding.console_line:
         yield _labelled("console", f"line {finding.console_line:,}")
     if finding.advice:
@@ -61,6 +63,17 @@ def _finding(finding: Finding, look: Look, *, full: bool) -> Iterator[Renderable
         yield _labelled("so also" if not number else "", look.plain(consequence, limit=1000))
     if len(shown) < len(finding.consequences):
         yield _labelled("", f"and {len(finding.consequences) - len(shown)} more (--full)")
+
+
+def _evidence(finding: Finding) -> list[str]:
+    """Numbers on one line; texts, which may hold commas, each on its own."""
+    joined = evidence(finding)
+    if joined.count(",") < len(finding.evidence) and len(joined) <= ONE_LINE:
+        return [joined]
+    return [
+        f"{key.replace('_', ' ')}: {'unknown' if value is None else value}"
+        for key, value in finding.evidence.items()
+    ]
 
 
 def _indented(text: Text) -> Padding:

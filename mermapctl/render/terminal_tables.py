@@ -55,31 +55,28 @@ def results(cell: Cell, look: Look, *, full: bool, only_bad: bool) -> Table | No
     `only_bad` leaves out what passed. A long list of passes is summed up unless `full`.
     """
     told = account(cell)
-    made = table(look, "Suite", "Test", "Status", "Seconds", right=["Seconds"])
+    timed = any(row.test.seconds is not None for row in told.rows)
+    made = table(look, "Suite", "Test", "Status", *["Seconds"] * timed, right=["Seconds"])
+
+    def add(suite: str, test: str, status: Text, spent: float | None) -> None:
+        clock = Text("-" if spent is None else f"{spent:.3f}")
+        made.add_row(look.text(suite), look.text(test), status, *[clock] * timed)
+
     for suite in cell.suites:
         rows = told.of(suite)
         shown = [row for row in rows if row.bad] if only_bad else list(rows)
         summed: list[Row] = []
         if not full and not only_bad and len(rows) > MANY:
             shown = [row for row in rows if row.test.status is not Status.PASSED or row.bad]
-            summed = [row for row in rows if row not in shown]
+            summed = [row for row in rows if row.test.status is Status.PASSED and not row.bad]
         for row in shown:
-            made.add_row(
-                look.text(suite.name),
-                look.text(row.name),
-                status(row, look),
-                Text("-" if row.test.seconds is None else f"{row.test.seconds:.3f}"),
-            )
+            add(suite.name, row.name, status(row, look), row.test.seconds)
         if summed:
             total = sum(row.test.seconds or 0.0 for row in summed)
-            made.add_row(
-                look.text(suite.name),
-                Text(f"{'and ' if shown else ''}{count(len(summed), 'test')}"),
-                look.mark(Status.PASSED),
-                Text(f"{total:.3f}"),
-            )
+            words = f"{'and ' if shown else ''}{count(len(summed), 'test')}"
+            add(suite.name, words, look.mark(Status.PASSED), total)
         if not rows and not only_bad:
-            made.add_row(look.text(suite.name), Text("-"), look.mark(suite.status), Text("-"))
+            add(suite.name, "-", look.mark(suite.status), None)
     return made if made.row_count else None
 
 
@@ -210,6 +207,22 @@ def flush_words(flush: Flush, cell: Cell, look: Look) -> Text:
     if not known or flush.expected is None:
         return look.mark(Verdict.NO_VERDICT, words or "not known")
     return look.mark(Verdict.PASSED, words or "as expected")
+
+
+def trace(cell: Cell, look: Look) -> Table | None:
+    """What a trace saw in each test, None without one: the mermap's own flushes and the needed."""
+    if cell.trace is None or not cell.trace.tests:
+        return None
+    numbers = ["Gets", "Flushes", "Needed", "Others"]
+    made = table(look, "Traced test", *numbers, "Pages between", right=numbers)
+    for row in cell.trace.tests:
+        values = (row.gets, row.flushes_done, row.flushes_needed, row.flushes_other)
+        made.add_row(
+            look.text(row.test or "after the last test"),
+            *(Text(f"{value:,}") for value in values),
+            Text(", ".join(f"{pages:,}" for pages in row.pages_between_flushes) or "-"),
+        )
+    return made
 
 
 def missing(cell: Cell, look: Look) -> Table:
