@@ -209,8 +209,11 @@ def test_a_signal_ends_everything_and_keeps_the_record(
     with subprocess.Popen(
         argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as ours:
-        time.sleep(3.0)
-        assert ours.poll() is None
+        assert ours.stderr is not None
+        before = {"build": "mermapctl: config", "boot": "mermapctl: build"}[stage]
+        while not ours.stderr.readline().startswith(before):
+            assert ours.poll() is None
+        time.sleep(0.3)
         began = time.monotonic()
         ours.send_signal(signum)
         out, err = ours.communicate(timeout=10)

@@ -7,7 +7,8 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mermapctl import builddir, judge, kunit, manifest, process, stages
+from mermapctl import builddir, kunit, process, stages
+from mermapctl.commands.judging import judge_console
 from mermapctl.diagnosis import Reason, Verdict
 from mermapctl.errors import MermapctlError
 from mermapctl.events import Listener, Note
@@ -18,7 +19,6 @@ from mermapctl.stages import Work
 from mermapctl.store import RunFolder, cell_slug
 
 if TYPE_CHECKING:
-    from mermapctl.judge import Judgement
     from mermapctl.stages import Booted, Stage
 
 
@@ -180,25 +180,15 @@ def _without_verdict(cell: Cell, stage: Stage) -> Cell:
 
 
 def _judged(work: Work, cell: Cell, booted: Booted) -> Cell:
-    with work.console.open("rb") as console:
-        judged: Judgement = judge.judge(
-            console,
-            boot=booted.boot,
-            manifest=manifest.load(),
-            expected_suites=work.cell.suite,
-            allow_splats=work.options.allow_splats,
-        )
-    return replace(
+    """The cell with its verdict; the accelerator's complaint explains one that there is none."""
+    cell = replace(
         cell,
-        verdict=judged.verdict,
-        reason=judged.reason,
-        detail=judged.detail or booted.complaint,
         accelerator=booted.accelerator,
-        suites=judged.suites,
-        splats=judged.splats,
-        flushes=judged.flushes,
-        findings=judged.findings,
         notes=booted.notes,
+        boot=booted.boot,
+        suite=work.cell.suite,
+        allow_splats=work.options.allow_splats,
     )
-
-
+    with work.console.open("rb") as console:
+        judged = judge_console(cell, console)
+    return replace(judged, detail=judged.detail or booted.complaint)
