@@ -16,7 +16,7 @@ from mermapctl.render.account import marks
 from mermapctl.render.excerpt import Gap, Line, Window, excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from mermapctl.record import Cell
 
@@ -67,14 +67,21 @@ class Fold:
     title: str = ""
 
 
-def annotate(cell: Cell, lines: Iterable[str], prefix: str) -> tuple[tuple[Fold | Gap, ...], int]:
-    """The folds and gaps of a console, and how many lines are shown; `prefix` makes ids unique."""
+def annotate(
+    cell: Cell, lines: Iterable[str], prefix: str, more: Mapping[int, Note] | None = None
+) -> tuple[tuple[Fold | Gap, ...], int]:
+    """The folds and gaps of a console, and how many lines are shown.
+
+    `prefix` begins the ids that notes lead to; `more` has further notes by line.
+    """
     source = iter(lines)
     held = list(itertools.islice(source, WHOLE + 1))
-    wanted = marks(cell)
+    notes = _notes(cell, prefix)
+    for number, note in (more or {}).items():
+        notes.setdefault(number, []).append(note)
+    wanted = marks(cell) | notes.keys()
     window = _WINDOW if len(held) > WHOLE else Window(head=WHOLE, tail=0, around=0)
     items = list(excerpt(itertools.chain(held, source), wanted, window))
-    notes = _notes(cell, prefix)
     splats = [(splat.line, splat.last_line or splat.line) for splat in cell.splats]
     blocks: list[Fold | Gap] = []
     shown = 0

@@ -11,12 +11,13 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import re
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from mermapctl.comparison import Change, Moved, compare
 from mermapctl.diagnosis import Finding, Severity, Verdict
@@ -34,7 +35,7 @@ from mermapctl.render.account import (
     verdict_word,
     why,
 )
-from mermapctl.render.annotated import Fold, annotate
+from mermapctl.render.annotated import Fold, Note, annotate
 from mermapctl.render.excerpt import Gap
 from mermapctl.render.svg_timeline import Picture, draw_all
 from mermapctl.render.visible import one_line, visible
@@ -74,6 +75,8 @@ _TONES: dict[str, str] = {
 }
 _PHASES = ("config", "build", "boot")
 _PATH_LIMIT = 4000
+_LINE = re.compile(r"\bline (\d{1,9})\b")
+_LINK = Markup('<a href="#{0}-L{1}">line {1}</a>')
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +177,7 @@ def _environment() -> jinja2.Environment:
         "is_gap": lambda item: isinstance(item, Gap),
         "bad_findings": _bad_findings,
         "flushed": _flushed,
+        "linked": _linked,
     }
     return environment
 
@@ -200,14 +204,20 @@ def _finalize(value: object) -> object:
 def _view(
     cell: Cell, prefix: str, record: RunRecord, longest: float, lines: Iterable[str]
 ) -> View:
-    folds, shown = annotate(cell, lines, f"{prefix}-")
+    pictures = draw_all(cell.trace)
+    stale: dict[int, Note] = {}
+    for n, picture in enumerate(pictures):
+        for mark in picture.stale:
+            if mark.line is not None:
+                stale.setdefault(mark.line, Note("stale reuse", f"{prefix}-p{n}"))
+    folds, shown = annotate(cell, lines, f"{prefix}-", stale)
     anchors = {line.number for fold in folds if isinstance(fold, Fold) for line in fold.lines}
     return View(
         id=prefix,
         label=label(cell, record),
         cell=cell,
         account=account(cell),
-        pictures=draw_all(cell.trace),
+        pictures=pictures,
         bars=_bars(cell, longest),
         seconds=_seconds(cell),
         console=folds,
@@ -292,6 +302,19 @@ def _state(row: Row) -> tuple[str, str, str]:
 def _bad_findings(view: View, row: Row) -> list[tuple[int, Finding]]:
     """The findings of a test with their places in the cell."""
     return [(n, f) for n, f in enumerate(view.cell.findings) if any(f is g for g in row.findings)]
+
+
+def _linked(view: View, text: str) -> Markup:
+    """Text in which each "line 12" that the page has leads to that line of the console."""
+    shown = one_line(text, limit=1000)
+    parts: list[str] = []
+    at = 0
+    for found in _LINE.finditer(shown):
+        if int(found[1]) in view.anchors:
+            parts.append(escape(shown[at : found.start()]))
+            parts.append(_LINK.format(view.id, found[1]))
+            at = found.end()
+    return Markup("").join([*parts, escape(shown[at:])])
 
 
 def _flushed(view: View) -> tuple[str, str]:
