@@ -11,9 +11,15 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mermapctl import atomic, places
 from mermapctl.errors import HarnessError, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import git
 
 KUNIT = "tools/testing/kunit/kunit.py"
 _VERSION = re.compile(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)\s*=\s*(\S*)\s*$", re.MULTILINE)
@@ -149,8 +155,33 @@ def inspect(path: Path) -> Tree:
     return Tree(path, kernel, commit, describe, dirty)
 
 
-def _git_facts(path: Path) -> tuple[str | None, str | None, bool]:
-    """Commit, describe, dirty of the git tree at `path`, without writing to it."""
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What `tree prepare` noted in a tree's git configuration: the base commit, the source."""
+
+    base: str
+    source: str
+
+
+def origin(path: Path) -> Origin | None:
+    """The note of `tree prepare`; None where the tree is not of its making."""
+    if not (path / ".git").exists():
+        return None
+    with _reading(path) as repo:
+        settings = repo.config_reader("repository")
+        base = str(settings.get_value("mermapctl", "base", ""))
+        return Origin(base, str(settings.get_value("mermapctl", "source", ""))) if base else None
+
+
+def subjects(path: Path, base: str) -> tuple[str, ...]:
+    """The subjects of the commits on top of `base`, the oldest first."""
+    with _reading(path) as repo:
+        return tuple(repo.git.log("--reverse", "--format=%s", f"{base}..HEAD").splitlines())
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[git.Repo]:
+    """GitPython's repository of a tree, reading only. Raises UserError and HarnessError."""
     # GitPython looks for the git program when it is imported, and raises where there is none.
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     import git  # noqa: PLC0415 - 0.2 s that `--help` must not pay
@@ -159,14 +190,7 @@ def _git_facts(path: Path) -> tuple[str | None, str | None, bool]:
         with git.Repo(path) as repo:
             # status would otherwise refresh the index of a tree that is not ours.
             repo.git.update_environment(GIT_OPTIONAL_LOCKS="0", **_own_repository(repo, path))
-            lines = repo.git.status(
-                "--porcelain=v2", "--branch", "--untracked-files=no"
-            ).splitlines()
-            head = next((ln.split()[2] for ln in lines if ln.startswith("# branch.oid ")), "")
-            dirty = any(not line.startswith("#") for line in lines)
-            describe = None
-            with contextlib.suppress(git.GitCommandError):  # no tag can be reached
-                describe = str(repo.git.describe("--tags", "--abbrev=12"))
+            yield repo
     except git.GitCommandNotFound as error:
         raise HarnessError(
             f"{path} is a git tree, and there is no git to read it with",
@@ -179,14 +203,26 @@ def _git_facts(path: Path) -> tuple[str | None, str | None, bool]:
             f"{path}/.git is not a git repository that can be read: {error}",
             "repair it (`git fsck`), or work on a copy without .git",
         ) from error
-    return (head if head != "(initial)" else None), describe, dirty
 
 
-def _own_repository(repo: object, path: Path) -> dict[str, str]:
+def _git_facts(path: Path) -> tuple[str | None, str | None, bool]:
+    """Commit, describe, dirty of the git tree at `path`, without writing to it."""
+    with _reading(path) as repo:
+        lines = repo.git.status("--porcelain=v2", "--branch", "--untracked-files=no").splitlines()
+        head = next((line.split()[2] for line in lines if line.startswith("# branch.oid ")), "")
+        dirty = any(not line.startswith("#") for line in lines)
+        # A status other than 0: no tag can be reached.
+        status, said, _ = repo.git.describe(
+            "--tags", "--abbrev=12", with_extended_output=True, with_exceptions=False
+        )
+    return (head if head != "(initial)" else None), (str(said) if status == 0 else None), dirty
+
+
+def _own_repository(repo: git.Repo, path: Path) -> dict[str, str]:
     """Environment that keeps a surrounding git hook's GIT_DIR from naming another repository."""
     if "GIT_DIR" not in os.environ and "GIT_WORK_TREE" not in os.environ:
         return {}
-    return {"GIT_DIR": str(getattr(repo, "git_dir", path / ".git")), "GIT_WORK_TREE": str(path)}
+    return {"GIT_DIR": str(repo.git_dir), "GIT_WORK_TREE": str(path)}
 
 
 def _refused(path: Path, stderr: str) -> UserError:

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`mermapctl tree`: parse, call one command, render what it returns."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+_DIRECTORY = click.Path(path_type=Path)
+
+
+@click.group("tree", short_help="Prepare a kernel tree with a mermap; say what a tree can do.")
+def command() -> None:
+    """Prepare a kernel tree with a mermap, and say what a tree is and can do."""
+
+
+@command.command(short_help="Make a kernel tree that has the reference mermap.")
+@click.argument("directory", metavar="DIR", type=_DIRECTORY)
+@click.option(
+    "--source",
+    metavar="TARBALL|GIT-URL|PATH",
+    help="A linux-*.tar.xz, a git URL (URL#TAG for one tag), or a kernel tree on this machine. "
+    "Default: the newest supported linux-source tarball under /usr/src.",
+)
+@click.option(
+    "--overlay/--no-overlay",
+    default=True,
+    show_default=True,
+    help="Commit the reference mermap on top of the base.",
+)
+@click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
+def prepare(directory: Path, source: str | None, overlay: bool, quiet: bool) -> None:
+    """Make a kernel tree at DIR: the source as one commit, the reference mermap on top.
+
+    A source is only read: a git repository is cloned, a directory copied. What was interrupted
+    leaves nothing at DIR; run it again. A tree that stands there already is left as it is.
+    """
+    from mermapctl.commands import tree
+    from mermapctl.render import tree_status
+    from mermapctl.render.progress import progress
+
+    with progress(sys.stderr, quiet=quiet) as tell:
+        done = tree.prepare(directory, source, tell, with_overlay=overlay)
+    tree_status.prepared(sys.stdout, done, tree.other_source(done, source))
+
+
+@command.command(short_help="Version, commit, mermap, kunit.py and targets of a tree.")
+@click.argument("directory", metavar="[DIR]", type=_DIRECTORY, required=False)
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
+)
+def status(directory: Path | None, form: str) -> None:
+    """Version, commit, mermap, kunit.py's options and targets of a tree.
+
+    Without DIR: MERMAPCTL_TREE, else the kernel tree of the current directory, else the one that
+    `tree prepare` made last.
+    """
+    from mermapctl.commands import tree
+    from mermapctl.render import tree_status
+
+    tree_status.status(sys.stdout, tree.status(directory), form)

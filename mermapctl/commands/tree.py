@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`mermapctl tree`: prepare a kernel tree with a mermap, and say what a tree is and can do."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mermapctl import kunit, overlay, process, source, target
+from mermapctl import prepare as making
+from mermapctl import tree as trees
+from mermapctl.errors import UserError
+from mermapctl.events import CellStarted, Note
+from mermapctl.kunit import Capabilities
+from mermapctl.overlay import Mermap
+from mermapctl.target import Target
+from mermapctl.tree import Tree
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mermapctl.events import Listener
+    from mermapctl.prepare import Prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a tree is: its mermap, kunit.py's options, each target with what keeps a mermap off."""
+
+    tree: Tree
+    mermap: Mermap | None
+    prepared_from: str | None
+    capabilities: Capabilities
+    targets: tuple[tuple[Target, str | None], ...]
+
+
+def prepare(directory: Path, asked: str | None, tell: Listener, *, with_overlay: bool) -> Prepared:
+    """A prepared tree at `directory`: made now, or the one that stands there.
+
+    `asked` is the user's --source. It becomes the tree of last resort of `run`. Raises UserError,
+    HarnessError; an ending signal removes what was begun, and is raised as Interrupted.
+    """
+    with process.ending_signals():
+        directory = _absolute(directory)
+        tell(CellStarted(f"tree prepare {directory.name}", 1, 1))
+        done = making.standing(directory)
+        if done is None:
+            found = source.identify(asked) if asked else source.newest()
+            tell(Note(f"source: {found.location}"))
+            done = making.prepare(directory, found, tell, overlay=with_overlay)
+        trees.remember(done.tree.path)
+    return done
+
+
+def _absolute(directory: Path) -> Path:
+    try:
+        return directory.expanduser().resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UserError(f"{directory}: {error}", "name another directory") from error
+
+
+def other_source(done: Prepared, asked: str | None) -> str | None:
+    """The source that was asked for, where the tree that stands is of another one."""
+    if asked is None or not done.already:
+        return None
+    wanted = source.identify(asked).location
+    return wanted if os.path.realpath(wanted) != os.path.realpath(done.source) else None
+
+
+def status(option: Path | None) -> Status:
+    """What the tree is; `option` as for `run --tree`. A second at most, nothing is built."""
+    path = trees.resolve(option)
+    origin = trees.origin(path)
+    return Status(
+        tree=trees.inspect(path),
+        mermap=overlay.present(path),
+        prepared_from=origin.source if origin else None,
+        capabilities=kunit.capabilities(path),
+        targets=tuple(
+            (each, target.mermap_obstacle(path, each)) for each in target.targets(path).values()
+        ),
+    )

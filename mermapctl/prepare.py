@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Makes a new kernel tree: a base commit, the reference mermap on top, whole or not there.
+
+All work is done in a hidden directory beside the new one, which is renamed at the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mermapctl import overlay as overlays
+from mermapctl import tree as trees
+from mermapctl import unpack
+from mermapctl.errors import HarnessError, UserError
+from mermapctl.events import Note, StageEnded, StageStarted
+from mermapctl.overlay import Mermap
+from mermapctl.source import Kind, Source
+from mermapctl.tree import Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mermapctl.events import Listener
+
+BYTES = 2_500_000_000
+"""What a tree needs: 6.12 takes 1.7 GB unpacked and 0.4 GB under .git."""
+INODES = 110_000
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A tree that is ready; `already` if it was before. `patches` are the subjects on the base."""
+
+    tree: Tree
+    base: str
+    source: str
+    mermap: Mermap | None
+    patches: tuple[str, ...]
+    already: bool = False
+
+
+def standing(directory: Path) -> Prepared | None:
+    """The prepared tree that stands at `directory`; None where there is nothing, or nothing in it.
+
+    Raises UserError for anything else: it is somebody's, and stays untouched.
+    """
+    if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
+        return None
+    origin = trees.origin(directory) if trees.is_kernel(directory) else None
+    if origin is None:
+        if trees.is_kernel(directory):
+            hint = (
+                f"run on it as it is: mermapctl run --tree {directory}; or make one from it: "
+                f"mermapctl tree prepare NEW --source {directory}"
+            )
+            raise UserError(f"{directory} is a kernel tree that mermapctl did not make", hint)
+        raise UserError(f"{directory} is there and is not empty", "name a directory that is not")
+    return Prepared(
+        tree=trees.inspect(directory),
+        base=origin.base,
+        source=origin.source,
+        mermap=overlays.present(directory),
+        patches=trees.subjects(directory, origin.base),
+        already=True,
+    )
+
+
+def prepare(directory: Path, source: Source, tell: Listener, *, overlay: bool) -> Prepared:
+    """Make the tree at `directory`, absolute and not there yet (or empty).
+
+    Raises UserError and HarnessError; whatever is raised, `directory` is then as it was.
+    """
+    _make_room(directory.parent, _needed(source))
+    with _workshop(directory, tell) as partial:
+        with _stage(tell, _DOING[source.kind]):
+            date = unpack.base(source, partial, tell)
+            base = unpack.git(partial, "rev-parse", "HEAD")
+            kernel = trees.validate(partial)
+            unpack.git(partial, "tag", "--force", f"base-{kernel}")
+        with _stage(tell, "mermap"):
+            patches = _put_on(partial, date, tell) if overlay else ()
+        unpack.git(partial, "config", "mermapctl.base", base)
+        unpack.git(partial, "config", "mermapctl.source", source.location)
+        try:
+            partial.rename(directory)
+        except OSError as error:
+            message = f"cannot rename {partial} to {directory}: {error.strerror}"
+            raise HarnessError(message, "see what is there now, and run it again") from error
+    return Prepared(
+        tree=trees.inspect(directory),
+        base=base,
+        source=source.location,
+        mermap=overlays.present(directory),
+        patches=patches,
+    )
+
+
+_DOING = {
+    Kind.TARBALL: "unpack",
+    Kind.URL: "clone",
+    Kind.REPOSITORY: "clone",
+    Kind.DIRECTORY: "copy",
+}
+
+
+def _put_on(tree: Path, date: int, tell: Listener) -> tuple[str, ...]:
+    """Commit the reference mermap, a patch at a time; the subjects."""
+    if overlays.present(tree) is not None:
+        tell(Note("the source has a mermap already; the reference mermap is left out"))
+        return ()
+    patches = overlays.plan(tree, overlays.load())
+    for number, patch in enumerate(patches, 1):
+        overlays.apply(tree, [patch])
+        unpack.git(tree, "add", "--force", "--", *patch.files)
+        # A second apart, so that a log sorted by date shows them in order.
+        unpack.commit(tree, f"{patch.subject}\n\n{patch.body}\n", date + number)
+    return tuple(patch.subject for patch in patches)
+
+
+@contextlib.contextmanager
+def _stage(tell: Listener, name: str) -> Iterator[None]:
+    tell(StageStarted(name))
+    began = time.monotonic()
+    ok = False
+    try:
+        yield
+        ok = True
+    finally:
+        tell(StageEnded(name, time.monotonic() - began, ok))
+
+
+def _needed(source: Source) -> int:
+    """Bytes: BYTES, or less for a tarball that cannot hold so much (xz makes a twelfth of it)."""
+    size = Path(source.location).stat().st_size if source.kind is Kind.TARBALL else BYTES
+    return min(BYTES, 20 * size)
+
+
+def _make_room(parent: Path, needed: int) -> None:
+    """Make sure that the tree fits, before a minute's work. Raises HarnessError."""
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        space = os.statvfs(parent)
+    except OSError as error:
+        raise UserError(f"cannot make {parent}: {error.strerror}", "name another place") from error
+    free = space.f_bavail * space.f_frsize
+    if free < needed:
+        raise HarnessError(
+            f"{parent} has {free / 1e9:.1f} GB free; a kernel tree needs {needed / 1e9:.1f}",
+            "free some space, or name a place on a larger disk",
+        )
+    if space.f_files and space.f_favail < INODES and needed == BYTES:
+        raise HarnessError(
+            f"{parent} has {space.f_favail} inodes left; a kernel tree needs {INODES}",
+            "remove files you do not need, or name a place on another disk",
+        )
+
+
+@contextlib.contextmanager
+def _workshop(directory: Path, tell: Listener) -> Iterator[Path]:
+    """An empty, locked directory beside `directory`; whatever is left there at the end is removed.
+
+    A run that was killed leaves it behind unlocked, and the next one clears it.
+    """
+    partial = directory.with_name(f".{directory.name}.mermapctl-partial")
+    handle = _lock(partial, directory)
+    try:
+        if any(partial.iterdir()):
+            tell(Note(f"starting again: removing what an interrupted run left in {partial}"))
+            _clear(partial)
+        yield partial
+    finally:
+        try:
+            if _is(partial, handle):  # not renamed
+                _clear(partial)
+                partial.rmdir()
+        finally:
+            os.close(handle)
+
+
+def _lock(partial: Path, directory: Path) -> int:
+    """Make and lock the directory. Raises UserError where another process has it."""
+    while True:
+        try:
+            partial.mkdir(exist_ok=True)
+            handle = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise UserError(
+                f"cannot make {partial}: {error.strerror}", "name a place that you can write to"
+            ) from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(handle)
+            raise UserError(
+                f"another mermapctl is preparing {directory}", "wait until it has ended"
+            ) from error
+        if _is(partial, handle):
+            return handle
+        os.close(handle)  # the other one renamed it to its final name just now
+
+
+def _is(path: Path, handle: int) -> bool:
+    with contextlib.suppress(OSError):
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    return False
+
+
+def _clear(partial: Path) -> None:
+    for entry in partial.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What `mermapctl tree` prints: a tree that was prepared, and what a tree is and can do."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, TextIO
+
+from rich.text import Text
+
+from mermapctl.diagnosis import Severity, Verdict
+from mermapctl.overlay import Mermap
+from mermapctl.render.page import show, show_json
+from mermapctl.render.terminal_tables import table
+from mermapctl.render.text import count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import RenderableType
+
+    from mermapctl.commands.tree import Status
+    from mermapctl.prepare import Prepared
+    from mermapctl.render.text import Look
+    from mermapctl.tree import Tree
+
+_MERMAP = {
+    Mermap.REFERENCE: "yes: the reference mermap",
+    Mermap.SERIES: "yes: its own",
+    None: "no (`mermapctl tree prepare DIR --source TREE` makes a tree that has one)",
+}
+# What run makes use of, where a tree's kunit.py has it (exec's options, by kernel version).
+_OPTIONS = ("--qemu_args", "--run_isolated", "--list_tests", "--filter", "--kernel_args")
+
+
+def prepared(stream: TextIO, done: Prepared, wanted: str | None) -> None:
+    """Print what stands there now, and what to run next; `wanted` is a source it is not from."""
+    show(stream, lambda look: _prepared(done, wanted, look))
+
+
+def _prepared(done: Prepared, wanted: str | None, look: Look) -> Iterator[RenderableType]:
+    path = shlex.quote(str(done.tree.path))
+    word = "was prepared before" if done.already else "prepared"
+    yield look.mark(Verdict.PASSED, f"{look.plain(str(done.tree.path), limit=4096)} {word}")
+    if wanted is not None:
+        said = (
+            f"it is from {done.source}, not from {wanted}: "
+            "for that one name another directory, or remove this one"
+        )
+        yield look.mark(Severity.WARNING, look.plain(said, limit=10_000))
+    yield _line(look, f"Linux {done.tree.kernel} from {done.source}, base {done.base[:12]}")
+    if done.patches:
+        yield _line(look, f"{count(len(done.patches), 'commit')} on top:")
+        for subject in done.patches:
+            yield _line(look, subject, indent=4)
+    else:
+        yield _line(look, f"nothing on top; a mermap: {_MERMAP[done.mermap]}")
+    yield Text()
+    yield Text("next:", style="bold")
+    suite = "" if done.mermap else " --target um --suite example"
+    yield _line(look, f"mermapctl run --tree {path}{suite}")
+    yield _line(look, f"git -C {path} log -p --reverse {done.base[:12]}..")
+
+
+def _line(look: Look, said: str, indent: int = 2) -> Text:
+    return Text(" " * indent + look.plain(said, limit=10_000))
+
+
+def status(stream: TextIO, found: Status, form: str) -> None:
+    """Print what a tree is and can do."""
+    if form == "json":
+        show_json(stream, _document(found))
+    else:
+        show(stream, lambda look: _status(found, look))
+
+
+def _document(found: Status) -> dict[str, object]:
+    tree = found.tree
+    return {
+        "path": str(tree.path),
+        "kernel": tree.kernel,
+        "commit": tree.commit,
+        "describe": tree.describe,
+        "dirty": tree.dirty,
+        "mermap": found.mermap,
+        "prepared_from": found.prepared_from,
+        "kunit": {
+            "subcommands": found.capabilities.subcommands,
+            "options": {
+                stage: sorted(options) for stage, options in found.capabilities.options.items()
+            },
+        },
+        "targets": [
+            {
+                "name": target.name,
+                "arch": target.linux_arch,
+                "qemu": target.qemu,
+                "mermap": obstacle is None,
+                "obstacle": obstacle,
+            }
+            for target, obstacle in found.targets
+        ],
+    }
+
+
+def _commit(tree: Tree) -> str:
+    if tree.commit is None:
+        return "none (not a git tree, or nothing committed)"
+    described = f" ({tree.describe})" if tree.describe else ""
+    return f"{tree.commit[:12]}{described}{', changed since' if tree.dirty else ', unchanged'}"
+
+
+def _status(found: Status, look: Look) -> Iterator[RenderableType]:
+    facts = [
+        ("tree", str(found.tree.path)),
+        ("kernel", found.tree.kernel),
+        ("commit", _commit(found.tree)),
+        ("mermap", _MERMAP[found.mermap]),
+    ]
+    if found.prepared_from:
+        facts.append(("prepared", f"by mermapctl, from {found.prepared_from}"))
+    can = found.capabilities
+    has = [option for option in _OPTIONS if can.has("exec", option)]
+    lacks = [option for option in _OPTIONS if option not in has]
+    facts.append(("kunit.py", f"{', '.join(can.subcommands)}; {' '.join(has)}"))
+    if lacks:
+        facts.append(("", f"it has no {' '.join(lacks)}"))
+    for name, said in facts:
+        yield Text.assemble((f"{name:<9}", "bold"), look.plain(said, limit=4096))
+    yield Text()
+    able = [target for target, obstacle in found.targets if obstacle is None]
+    rows = table(look, "Target", "ARCH", "Runs in", "mermap")
+    for target, obstacle in sorted(found.targets, key=lambda pair: pair[1] is not None):
+        rows.add_row(
+            look.text(target.name, "bold"),
+            look.text(target.linux_arch),
+            look.text(target.qemu or "itself (User-Mode Linux)"),
+            look.mark(Verdict.PASSED, "can") if obstacle is None else look.text("cannot", "yellow"),
+        )
+    yield rows
+    reasons = dict.fromkeys(
+        obstacle.partition(": ")[2] or obstacle for _, obstacle in found.targets if obstacle
+    )
+    if reasons:
+        yield Text()
+    for reason in reasons:
+        who = "the others" if able else "all"
+        yield look.text(f"why {who} cannot: {reason}", limit=2000)
