@@ -12,7 +12,7 @@ import enum
 import re
 from typing import NamedTuple
 
-START = re.compile(r"\bmm_(get|got|put|flush|walk|prep|tear)(_[a-z]+)?: \(")
+START = re.compile(r"mm_(get|got|put|flush|walk|prep|tear)(_[a-z]+)?: \(")
 """Where an event begins in a console line; a glued line holds several."""
 
 _FIELD = re.compile(r'(\w+)=(\{[^{}]*\}|"[^"]*"|[^\s{"]+)')
@@ -59,32 +59,34 @@ class Event(NamedTuple):
     comm: str | None = None
 
 
-def parse(match: re.Match[str], text: str, line: int, caller: str) -> Event:
-    """The event that `match` (of START) begins in `text`; raises TornError if it is not whole."""
-    kind = Kind(match[1])
-    where, closed, rest = text[match.end() :].partition(")")
-    if not closed:
+_KINDS = {str(kind): kind for kind in Kind}
+
+
+def parse(match: re.Match[str], text: str, until: int, line: int, caller: str) -> Event:
+    """The event that `match` (of START) begins in `text[:until]`; TornError if it is not whole."""
+    name, variant = match.groups("")
+    kind = _KINDS[name]
+    start = match.end()
+    closed = text.find(")", start, until)
+    if closed < 0:
         raise TornError
-    fields: dict[str, str] = dict(_FIELD.findall(rest))
-    start = Event(kind, line, caller, f"mm_{match[1]}{match[2] or ''}", _symbol(where))
+    where = _symbol(text[start:closed])
+    fields: dict[str, str] = dict(_FIELD.findall(text, closed, until))
+    head = (kind, line, caller, f"mm_{name}{variant}", where)
     if kind is Kind.GET:
-        return start._replace(
-            mm=_number(fields, "mm"), size=_number(fields, "size"), reserved=_flag(fields, "rsv")
-        )
+        return Event(*head, _number(fields, "mm"), _number(fields, "size"), _flag(fields, "rsv"))
     if kind is Kind.GOT:
         alloc = _number(fields, "ret")
-        return start._replace(alloc=alloc, words=_words(fields) if alloc else ())
+        return Event(*head, alloc=alloc, words=_words(fields) if alloc else ())
     if kind is Kind.PUT:
-        return start._replace(alloc=_number(fields, "alloc"))
+        return Event(*head, alloc=_number(fields, "alloc"))
     if kind is Kind.WALK:
-        return start._replace(
-            mm=_number(fields, "mm"), size=_number(fields, "len"), base=_number(fields, "at"),
-            by=_symbol(fields.get("by", "")) or None,
-        )  # fmt: skip
+        mm, size, base = (_number(fields, name) for name in ("mm", "len", "at"))
+        return Event(*head, mm, size, base=base, by=_symbol(fields.get("by", "")) or None)
     if kind is Kind.FLUSH:
         by, comm = fields.get("by", ""), fields.get("comm", "")
-        return start._replace(by=_symbol(by) or None, comm=comm.strip('"') or None)
-    return start._replace(mm=_number(fields, "mm"))
+        return Event(*head, by=_symbol(by) or None, comm=comm.strip('"') or None)
+    return Event(*head, _number(fields, "mm"))
 
 
 def _symbol(text: str) -> str:
@@ -96,11 +98,11 @@ def _number(fields: dict[str, str], name: str) -> int:
 
 
 def _value(text: str) -> int:
-    if text == "(fault)":
-        return FAULT
     try:
-        return int(text, 16) if text.startswith("0x") else int(text)
+        return int(text, 0)
     except ValueError:
+        if text == "(fault)":
+            return FAULT
         raise TornError from None
 
 

@@ -67,13 +67,17 @@ FLUSHES = (
 )
 """Ways to flush one CPU's TLB, those that are surely done first; the last may only call another."""
 
+TEARDOWN = Probe("mm_tear", "mermap_mm_teardown", "mm=$arg1:x64")
+PREPARE = Probe("mm_prep", "mermap_mm_prepare", "mm=$arg1:x64")
+"""Where a process' end is not seen, its preparation at least parts one life from the next."""
+
 EXTRAS = (
     (
         Probe("mm_walk", "apply_to_existing_page_range", "mm=$arg1:x64,len=$arg3:u64,at=$arg2:x64"),
         "whether a put unmaps cannot be told",
     ),
     (
-        Probe("mm_tear", "mermap_mm_teardown", "mm=$arg1:x64"),
+        TEARDOWN,
         "the end of a process is not seen: each test is taken to use processes of its own",
     ),
 )
@@ -103,8 +107,10 @@ def plan(symbols: Collection[str] | None) -> ProbePlan:
     for probe, without in EXTRAS:
         if probe.symbol in symbols:
             probes.append(probe)
-        else:
-            notes.append(f"{probe.symbol}() is not in this build: {without}")
+            continue
+        if probe is TEARDOWN and PREPARE.symbol in symbols:
+            probes.append(PREPARE)
+        notes.append(f"{probe.symbol}() is not in this build: {without}")
     return _plan(probes, notes)
 
 

@@ -155,15 +155,17 @@ class Replay:
         new = Live(
             event.alloc, event.where, *found, event.line, self._test.events, reserved=get.reserved
         )
-        reused = cpu.waiting.overlapping(new.base, new.end)
-        self._test.needed += bool(reused)
+        explained = self._rules.place(cpu, new, process.cpus)
+        reused = bool(cpu.waiting.overlapping(new.base, new.end))
+        self._test.needed += reused
         if done:
-            self._flushed_in_get(thread, cpu, new, done, needed=bool(reused) or get.reserved)
+            needed = reused or get.reserved or explained
+            self._flushed_in_get(thread, cpu, new, done, needed=needed)
         if not new.reserved:
             if cpu.next is not None and new.base < cpu.next and self._test.reuse is None:
                 self._test.reuse = cpu.gets
             cpu.pages += (new.end - new.base) // PAGE
-        stale = self._rules.check(cpu, new, process.cpus)
+        stale = self._rules.reuse(cpu, new, explained=explained)
         if thread.low is not None and (thread.low, thread.high) != found:
             self._wrongly_mapped(thread, new)
         cpu.gets += 1
@@ -254,7 +256,7 @@ class Replay:
         thread.put = Put(cpu, live, event)
         if cpu.region is not None:
             self._test.timeline(cpu.region).span(
-                live.event, self._test.events, live.base, live.end, live.reserved
+                live.event, self._test.events, live.base, live.end, reserved=live.reserved
             )
 
     def _close_put(self, thread: Thread) -> None:
@@ -282,7 +284,8 @@ class Replay:
             self._flush_at_put(thread.put, event)
         else:
             self._test.other += 1
-            if thread.cpu is not None:
+            ours = event.caller or event.comm in (None, KUNIT_COMM)
+            if ours and thread.cpu is not None:
                 self._wash(thread.cpu)
 
     def _flush_at_put(self, put: Put, event: Event) -> None:
@@ -359,7 +362,7 @@ class Replay:
         for cpu, live in self._allocs.values():
             if cpu.region is not None and id(cpu.region) in test.timelines:
                 test.timeline(cpu.region).span(
-                    live.event, test.events, live.base, live.end, live.reserved
+                    live.event, test.events, live.base, live.end, reserved=live.reserved
                 )
         self._tests.append(test.summary(name))
         room = TIMELINES - len(self._timelines)

@@ -43,11 +43,12 @@ class CpuState:
     """One process (`mm`) on one CPU. `anchor` is an allocation's address in its per-CPU state.
 
     `fresh` says that the process is known to be new: its first get must take the region's base.
-    `again` is where the next get may start instead of `next`, after a flush for the reserved page.
+    `again` is where the next get may start instead of `next`, after a flush for the reserved page;
+    `reserve` a reserved get that came before the first ordinary one.
     """
 
     __slots__ = ("again", "anchor", "fresh", "gets", "live", "mm", "next", "pages", "region",
-                 "waiting")  # fmt: skip
+                 "reserve", "waiting")  # fmt: skip
 
     def __init__(self, mm: int, anchor: int, *, fresh: bool) -> None:
         self.mm = mm
@@ -56,6 +57,7 @@ class CpuState:
         self.region: Region | None = None
         self.next: int | None = None
         self.again: int | None = None
+        self.reserve: Live | None = None
         self.live: dict[int, Live] = {}
         self.waiting = WaitingRanges()
         self.gets = 0
@@ -81,17 +83,25 @@ class Rules:
         self.regions = Regions()
         self._early: tuple[int, int, Evidence] | None = None  # least room, line, evidence
 
-    def check(self, cpu: CpuState, new: Live, others: list[CpuState]) -> bool:
-        """A get returned `new`; `others` are the same process' states, this one included.
+    def place(self, cpu: CpuState, new: Live, others: list[CpuState]) -> bool:
+        """A get returned `new`: may it lie there? `others` are all states of its process.
 
-        Returns whether it reused an address with no flush.
+        Returns whether a rule was broken, which explains whatever else is odd about this get.
         """
-        broken = (
-            self._overlap(cpu, new, others) | self._outside(cpu, new) | self._too_many(cpu, new)
+        return (
+            self._overlap(cpu, new, others)
+            | self._outside(cpu, new, others)
+            | self._too_many(cpu, new)
         )
+
+    def reuse(self, cpu: CpuState, new: Live, *, explained: bool) -> bool:
+        """Flushes are accounted for: may these addresses be used again, and is it their turn?
+
+        Returns whether they were used before and not flushed since.
+        """
         stale = self._stale(cpu, new)
         if not new.reserved:
-            self._order(cpu, new, explained=broken or stale)
+            self._order(cpu, new, explained=explained or stale)
         return stale
 
     def finish(self) -> None:
@@ -99,10 +109,16 @@ class Rules:
         if self._early is None:
             return
         room, line, evidence = self._early
-        fitted = max((r.top - r.low for r in self.regions.known if r.certain), default=0)
+        fitted = max((self._fits(r) for r in self.regions.known if r.certain), default=0)
         if room <= fitted:
-            evidence["fits up to"] = f"{fitted:#x} bytes from the base were handed out in this boot"
+            evidence["fits"] = f"up to {fitted:#x} bytes from the base, as other gets show"
             self.breaches.note("bump-order", line, evidence)
+
+    def _fits(self, region: Region) -> int:
+        """Bytes that ordinary gets may use, as far as the trace shows."""
+        if region.high is None:
+            return region.top - region.low
+        return region.high - region.reserve - region.low
 
     def _overlap(self, cpu: CpuState, new: Live, others: list[CpuState]) -> bool:
         for other in others:
@@ -141,13 +157,21 @@ class Rules:
         self.breaches.note("too-many-live", new.line, evidence)
         return True
 
-    def _outside(self, cpu: CpuState, new: Live) -> bool:
+    def _outside(self, cpu: CpuState, new: Live, others: list[CpuState]) -> bool:
         region = cpu.region
+        why = None
         if region is None:
-            if new.reserved:
-                return False  # the reserved page alone does not tell where its region begins
+            if new.reserved:  # its page alone does not tell where the region begins
+                cpu.reserve = new
+                return False
             region = cpu.region = self.regions.of_first_get(new.base, certain=cpu.fresh)
-        why = self._reserve_learnt(region, new) if new.reserved else self._ordinary(region, new)
+            if cpu.reserve is not None:
+                self._reserve_learnt(region, cpu.reserve)
+            if any(other.region is region for other in others if other is not cpu):
+                why = "it lies in the region of another CPU: two per-CPU states share it"
+        if why is None:
+            learn = self._reserve_learnt if new.reserved else self._ordinary
+            why = learn(region, new)
         if why is None:
             return False
         high = self.regions.high(region)

@@ -73,7 +73,7 @@ class TimelineBuilder:
         self._allocations = 0
         self._span_limit = 2 * SPANS
 
-    def span(self, first: int, last: int, base: int, end: int, reserved: bool) -> None:  # noqa: FBT001
+    def span(self, first: int, last: int, base: int, end: int, *, reserved: bool) -> None:
         """An allocation's life is over."""
         self._allocations += 1
         self.last = max(self.last, last)

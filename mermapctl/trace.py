@@ -25,7 +25,7 @@ TRACE_LINE = re.compile(
 )
 """Matches every console line that a TraceReader wants to see; the others may be kept from it."""
 
-_CUT = re.compile(r"\bmm_(?:get|got|put|flush|walk|prep|tear)(?:_[a-z]+)?:")
+_CUT = re.compile(r"mm_(?:get|got|put|flush|walk|prep|tear)(?:_[a-z]+)?:")
 _DROPPED = re.compile(r"\*\* (\d+) printk messages dropped")
 _REFUSED = re.compile(r"Failed to add event\((-?\d+)\): [pr]\d*:(?:\w+/)?(\w+)[ ,]+(\S+)")
 _REQUEST = re.compile(r"[pr]\d*:(?:\w+/)?(mm_\w+),([^,;\s']+)")
@@ -126,28 +126,29 @@ class TraceReader:
         caller: str | None,
     ) -> None:
         """Take one console line, its printk prefix already cut off; `number` counts from 1."""
-        events = list(hits.START.finditer(text))
-        if not events:
+        match = hits.START.search(text)
+        if match is None:
             self._other(number, text)
             return
-        if self._replayed is not None and text == self._last:
+        if self._replayed == text:
             self._replayed = None
             return
         self._replayed = None
         self._last = text
-        for at, match in enumerate(events):
-            until = events[at + 1].start() if at + 1 < len(events) else len(text)
-            who = caller
-            if who is None and (found := _CALLER.search(text, 0, match.start())):
-                who = found[1]
+        if caller is None and (found := _CALLER.search(text, 0, match.start())):
+            caller = found[1]
+        while match is not None:
+            glued = hits.START.search(text, match.end())  # two lines without a newline between
+            until = glued.start() if glued else len(text)
             try:
-                event = hits.parse(match, text[:until], number, who or "")
+                event = hits.parse(match, text, until, number, caller or "")
             except hits.TornError:
                 self._tear(number)
-                continue
-            self._seen.add(event.probe)
-            self._events += 1
-            self._take(event)
+            else:
+                self._seen.add(event.probe)
+                self._events += 1
+                self._take(event)
+            match = glued
 
     def test_ended(self, name: str, number: int) -> None:
         """Take a test's result line: the events since the one before it belong to this test."""

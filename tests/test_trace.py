@@ -59,3 +59,101 @@ def test_the_stale_reuse_is_proved_by_its_lines() -> None:
     assert stale.evidence["get"] == "line 172: [0xffff880000200000, 0xffff8800003fe000)"
     assert stale.evidence["tests"] == "test_size, test_tlb_flushed"
     assert stale.console_line == 172
+
+
+GET = "mm_get: (__mermap_get+0x4/0x340) mm=0xffff9e5e41063700 size={} rsv=0"
+GOT = "mm_got: (test_x+0x1/0x400 <- __mermap_get) ret=0xffff9e5e7ec284e8 w={{{}}}"
+PUT = "mm_put: (__mermap_put+0x4/0xc0) alloc=0xffff9e5e7ec284e8"
+BASE = 0xFFFF880000200000
+
+
+def words(*values: int) -> str:
+    return GOT.format(",".join(f"{value:#x}" for value in values))
+
+
+PAIR = [GET.format(4096), words(1, BASE, BASE + 4096), PUT]
+
+
+@pytest.mark.parametrize(
+    ("lines", "gets", "puts"),
+    [
+        (PAIR, 1, 1),
+        (["[    0.513000][   T27] " + line for line in PAIR], 1, 1),
+        (["[   T27] " + line for line in PAIR], 1, 1),
+        (["<6>[    0.513000][   T27] " + line for line in PAIR], 1, 1),
+        (["".join(PAIR)], 1, 1),
+        (["# test_x: said" + PAIR[0], *PAIR[1:]], 1, 1),
+        ([PAIR[0] + "1..4", *PAIR[1:]], 1, 1),
+        ([*PAIR, "** replaying previous printk message **", PAIR[2]], 1, 1),
+        ([GET.format(5000), words(1, BASE, BASE + 8192), PUT], 1, 1),
+    ],
+)
+def test_lines_as_consoles_show_them(lines: list[str], gets: int, puts: int) -> None:
+    account = read([*lines, "    ok 1 test_x"])
+    assert (account.complete, account.layout) == (True, Layout.KNOWN)
+    assert [(test.test, test.gets, test.puts) for test in account.tests] == [("test_x", gets, puts)]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [PAIR[0][:40], *PAIR[1:]],
+        [PAIR[0][:-1], *PAIR[1:]],
+        ["mm_get: ", *PAIR[1:]],
+        [PAIR[0], PAIR[1][:-1], PAIR[2]],
+        [PAIR[0], PAIR[2]],  # the return is missing, and so is the allocation that is put
+        PAIR[1:],
+        PAIR[:1] + PAIR,
+        [*PAIR, PAIR[2]],
+        [PAIR[0], "** 7 printk messages dropped **", *PAIR[1:]],
+        [PAIR[0].replace("4096", "40[ 0.1] usb 1-1: new96"), *PAIR[1:]],
+    ],
+)
+def test_what_is_torn_or_lost_is_concluded_from_not_at_all(lines: list[str]) -> None:
+    stale = [*PAIR, *PAIR]
+    found, rows, account = judge([*lines, *stale, "    ok 1 test_tlb_flushed"])
+    assert not account.complete
+    assert codes(found)[0] == "trace-incomplete"
+    assert {finding.severity for finding in found} == {Severity.NOTE}
+    assert rows[0].observed is None
+
+
+@pytest.mark.parametrize(
+    ("shown", "layout", "offsets"),
+    [
+        ([(1, BASE, BASE + 4096)], Layout.KNOWN, (8, 16)),
+        ([(BASE + 4096, 7, BASE)], Layout.KNOWN, (16, 0)),
+        # the next slot's fields look like a pair too: the nearer ones are the allocation's own
+        ([(1, BASE, BASE + 4096, 1, BASE + 4096, BASE + 8192)], Layout.KNOWN, (8, 16)),
+        ([(BASE, BASE + 4096, BASE + 8192), (0, BASE, BASE + 4096)], Layout.KNOWN, (8, 16)),
+        ([(1, BASE, 1)], Layout.UNKNOWN, None),  # a base and a number of pages
+        ([(1, BASE, BASE + 4096), (1, BASE + 4096, BASE + 12288)], Layout.UNKNOWN, None),
+        ([(1, BASE + 8, BASE + 4104)], Layout.UNKNOWN, None),
+        ([(1, 4096, 8192)], Layout.UNKNOWN, None),
+    ],
+)
+def test_the_structure_is_learnt_from_the_gets(
+    shown: list[tuple[int, ...]], layout: Layout, offsets: tuple[int, int] | None
+) -> None:
+    lines = [line for values in shown for line in (GET.format(4096), words(*values), PUT)]
+    account = read([*lines, "    ok 1 test_x"])
+    assert (account.layout, account.offsets) == (layout, offsets)
+
+
+def test_a_layout_that_stops_fitting_ends_all_conclusions() -> None:
+    good = [
+        line
+        for page in range(6)
+        for line in (GET.format(4096), words(1, BASE + page * 4096, BASE + (page + 1) * 4096), PUT)
+    ]
+    odd = [GET.format(4096), words(1, BASE, BASE + 8192), PUT]
+    found, rows, account = judge([*good, *odd, *good, "    ok 1 test_tlb_flushed"])
+    assert (codes(found), account.layout_line) == (["trace-layout-unknown"], 20)
+    assert rows[0].observed is None
+
+
+def test_words_after_a_null_pointer_mean_nothing() -> None:
+    refused = [GET.format(4096), PAIR[1].replace("ret=0xffff9e5e7ec284e8", "ret=0x0")]
+    account = read([*PAIR, *refused, *refused, "    ok 1 test_x"])
+    assert (account.tests[0].gets, account.tests[0].refusals) == (3, 2)
+    assert account.breaches == ()

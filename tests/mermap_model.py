@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A mermap in miniature that prints what the probes would, right or broken in one known way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+PAGE = 4096
+AREA = 0xFFFF880000200000
+SLOT_BYTES = 0x28
+UNIT = 0x20000
+
+FAULTS = {
+    "no-flush": {"stale-reuse"},
+    "flush-on-other-cpu": {"stale-reuse"},
+    "counted-not-done": {"stale-reuse", "counter-mismatch"},
+    "done-not-counted": {"counter-mismatch"},
+    "flush-twice": {"idle-flush"},
+    "flush-every-get": {"idle-flush"},
+    "flush-at-put": {"idle-flush"},
+    "wrap-onto-live": {"overlap"},
+    "same-address-twice": {"overlap"},
+    "takes-reserve": {"outside-region"},
+    "neighbours-region": {"outside-region"},
+    "wrap-early": {"bump-order"},
+    "skips-a-page": {"bump-order"},
+    "no-slot-limit": {"too-many-live"},
+    "never-put": {"leak"},
+    "no-unmap": {"not-unmapped"},
+    "unmaps-one-page": {"not-unmapped"},
+    "maps-one-page": {"wrong-range-mapped"},
+    "stale-reserve": {"stale-reuse"},
+}
+"""What is broken -> the findings that must come of it."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How this kernel's structures and console lines look."""
+
+    style: str = "array"  # or "words", "legacy"
+    base_word: int = 1
+    end_word: int = 2
+    callers: bool = True
+    stamps: bool = False
+    walks: bool = True
+    teardown: bool = True
+    by: bool = True
+    nested: bool = False  # flush_tlb_local() called by __flush_tlb_all(), both probed
+    pages: int = 16
+    cpus: int = 2
+
+
+@dataclass
+class Alloc:
+    address: int
+    base: int
+    end: int
+    reserved: bool
+    cpu: int
+    mm: Mm
+
+
+@dataclass
+class Cpu:
+    next: int
+    anchor: int
+    live: list[Alloc] = field(default_factory=list)
+    reserve: Alloc | None = None
+    reserve_stale: bool = False
+    counted: int = 0
+
+
+@dataclass(eq=False)
+class Mm:
+    address: int
+    cpus: list[Cpu]
+
+
+class Kernel:
+    """Runs gets and puts, and collects the console's lines; one CPU per thread at a time."""
+
+    def __init__(self, shape: Shape, fault: str | None = None) -> None:
+        self.shape = shape
+        self.fault = fault
+        self.lines: list[str] = []
+        self._mms = 0
+        self._chunks = 0
+        probes = ["p:mm_get,__mermap_get", "r:mm_got,__mermap_get", "p:mm_put,__mermap_put"]
+        probes.append("p:mm_flush,__flush_tlb_all")
+        if shape.nested:
+            probes.append("p:mm_flush_local,flush_tlb_local")
+        if shape.walks:
+            probes.append("p:mm_walk,apply_to_existing_page_range")
+        if shape.teardown:
+            probes.append("p:mm_tear,mermap_mm_teardown")
+        self.lines.append("Command line: tp_printk kprobe_event=" + ";".join(probes) + " x=y")
+
+    def region(self, cpu: int) -> tuple[int, int]:
+        low = AREA + cpu * self.shape.pages * PAGE
+        return low, low + self.shape.pages * PAGE
+
+    def prepare(self, recycle: Mm | None = None) -> Mm:
+        self._mms += recycle is None
+        address = recycle.address if recycle else 0xFFFF9E5E41063000 + self._mms * 0x580
+        self._chunks += 1
+        chunk = 0xFFFF9E5E7EC28000 + self._chunks * 0x1000
+        cpus = [
+            Cpu(self.region(cpu)[0], chunk + cpu * UNIT + 8) for cpu in range(self.shape.cpus)
+        ]
+        return Mm(address, cpus)
+
+    def teardown(self, mm: Mm, thread: int) -> None:
+        if self.shape.teardown:
+            self._say(thread, f"mm_tear: (mermap_mm_teardown+0x4/0x100) mm={mm.address:#x}")
+
+    def test_ended(self, name: str) -> None:
+        prefix = self._prefix(1) if self.shape.callers else ""
+        self.lines.append(f"{prefix}    ok 1 {name}")
+
+    def foreign_flush(self, who: str) -> None:
+        by = " by=on_each_cpu_cond_mask+0x40/0x50" if self.shape.by else ' comm="kworker/0:1"'
+        prefix = f"[{who:>6}] " if self.shape.callers else ""
+        self.lines.append(f"{prefix}mm_flush: (__flush_tlb_all+0x4/0x10){by}")
+
+    def get(self, thread: int, mm: Mm, cpu: int, pages: int, *, reserved: bool) -> Alloc | None:
+        size = pages * PAGE
+        self._say(
+            thread,
+            f"mm_get: (__mermap_get+0x4/0x340) mm={mm.address:#x} page=0xffffe16c80064340 "
+            f"size={size} prot=0x8000000000000063 rsv={reserved:d}",
+        )
+        alloc = self._take(thread, mm, cpu, size, reserved=reserved)
+        if self.fault == "flush-every-get" and not reserved:
+            self._flush(thread, "__mermap_get")
+        if alloc is not None:
+            mapped = PAGE if self.fault == "maps-one-page" else size
+            self._walk(thread, mm, alloc.base, mapped)
+        self._say(thread, f"mm_got: (test_x+0x15f/0x400 <- __mermap_get) {self._words(alloc)}")
+        return alloc
+
+    def put(self, thread: int, alloc: Alloc) -> None:
+        if self.fault == "never-put":
+            return
+        self._say(
+            thread,
+            f"mm_put: (__mermap_put+0x4/0xc0) alloc={alloc.address:#x} base={alloc.base:#x}",
+        )
+        if self.fault != "no-unmap":
+            size = alloc.end - alloc.base
+            self._walk(thread, alloc.mm, alloc.base, PAGE if "unmaps" in str(self.fault) else size)
+        if self.fault == "flush-at-put":
+            self._flush(thread, "__mermap_put")
+        state = alloc.mm.cpus[alloc.cpu]
+        if alloc.reserved:
+            state.reserve, state.reserve_stale = None, True
+        else:
+            state.live.remove(alloc)
+
+    def _take(self, thread: int, mm: Mm, cpu: int, size: int, *, reserved: bool) -> Alloc | None:
+        state = mm.cpus[cpu]
+        low, high = self.region(cpu)
+        if self.fault == "neighbours-region" and cpu:
+            low, high = self.region(0)
+            state.next = max(low, min(state.next, high))
+        if reserved:
+            return self._take_reserve(thread, mm, cpu)
+        slots = [alloc.address for alloc in state.live]
+        if len(slots) >= 4 and self.fault != "no-slot-limit":
+            return None
+        limit = high if self.fault == "takes-reserve" else high - PAGE
+        restart = max([low, *(alloc.end for alloc in state.live)])
+        early = 3 * PAGE if self.fault == "wrap-early" and state.next > restart else 0
+        if self.fault == "wrap-onto-live":
+            restart = low
+        if self.fault == "same-address-twice" and state.live:
+            state.next = state.live[-1].base
+        if state.next + size > limit - early:
+            if restart + size > limit:
+                return None
+            state.next = restart
+            self._flush_at_wrap(thread, state)
+        if self.fault == "skips-a-page" and state.next + PAGE + size <= limit:
+            state.next += PAGE
+        free = next(n for n in range(99) if state.anchor + n * SLOT_BYTES not in slots)
+        address = state.anchor + free * SLOT_BYTES
+        alloc = Alloc(address, state.next, state.next + size, reserved=False, cpu=cpu, mm=mm)
+        state.next = alloc.end
+        state.live.append(alloc)
+        return alloc
+
+    def _take_reserve(self, thread: int, mm: Mm, cpu: int) -> Alloc | None:
+        state = mm.cpus[cpu]
+        low, high = self.region(cpu)
+        if state.reserve is not None:
+            return None
+        if state.reserve_stale and self.fault != "stale-reserve":
+            self._flush_at_wrap(thread, state)
+            state.next = max([low, *(alloc.end for alloc in state.live)])
+        state.reserve_stale = False
+        address = state.anchor + 20 * SLOT_BYTES
+        state.reserve = Alloc(address, high - PAGE, high, reserved=True, cpu=cpu, mm=mm)
+        return state.reserve
+
+    def _flush_at_wrap(self, thread: int, state: Cpu) -> None:
+        state.counted += self.fault not in ("done-not-counted", "no-flush")
+        state.reserve_stale = False
+        if self.fault == "flush-on-other-cpu":
+            self.foreign_flush("C1")
+        elif self.fault not in ("no-flush", "counted-not-done"):
+            self._flush(thread, "__mermap_get")
+            if self.fault == "flush-twice":
+                self._flush(thread, "__mermap_get")
+
+    def _flush(self, thread: int, by: str) -> None:
+        who = f"by={by}+0x2b6/0x310" if self.shape.by else 'comm="kunit_try_catch"'
+        self._say(thread, f"mm_flush: (__flush_tlb_all+0x4/0x10) {who}")
+        if self.shape.nested:
+            self._say(
+                thread, "mm_flush_local: (flush_tlb_local+0x4/0x10) by=__flush_tlb_all+0x8/0x10"
+            )
+
+    def _walk(self, thread: int, mm: Mm, base: int, size: int) -> None:
+        if self.shape.walks:
+            self._say(
+                thread,
+                f"mm_walk: (apply_to_existing_page_range+0x4/0x20) mm={mm.address:#x} "
+                f"len={size} at={base:#x}",
+            )
+
+    def _words(self, alloc: Alloc | None) -> str:
+        shape = self.shape
+        if alloc is None:  # what the buffer held before is printed for the words
+            words = [AREA, AREA + PAGE, 1, 0, 0, 0, 7, AREA]
+        else:
+            words = [1, 0, 0x8000000000000063, 0, alloc.mm.address, 2, 0, 0]
+            words[shape.base_word], words[shape.end_word] = alloc.base, alloc.end
+        ret = f"ret={alloc.address if alloc else 0:#x}"
+        if shape.style == "legacy":
+            base, end = words[shape.base_word], words[shape.end_word]
+            return f"{ret} base={base:#x} end={end:#x}"
+        if shape.style == "words":
+            return " ".join([ret, *(f"w{n}={word:#x}" for n, word in enumerate(words))])
+        return f"{ret} w={{{','.join(f'{word:#x}' for word in words)}}}"
+
+    def _say(self, thread: int, text: str) -> None:
+        self.lines.append((self._prefix(thread) if self.shape.callers else "") + text)
+
+    def _prefix(self, thread: int) -> str:
+        stamp = f"[    0.{len(self.lines):06}]" if self.shape.stamps else ""
+        return f"{stamp}[{f'T{thread}':>6}] "

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: GPL-2.0-only
+from __future__ import annotations
+
+import tracemalloc
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mermapctl.diagnosis import Flush, Severity
+from mermapctl.hygiene import RULES, table
+from mermapctl.trace import TraceReader
+from mermapctl.tracetable import Layout
+from tests.mermap_model import FAULTS, Kernel, Shape
+from tests.tracelog import COUNTED, codes, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+SHAPE = Shape(pages=8, cpus=2, nested=True)
+THREAD = 100
+
+
+def cycle(kernel: Kernel, times: int, pages: int = 1, cpu: int = 0, thread: int = THREAD) -> None:
+    mm = kernel.prepare()
+    for _ in range(times):
+        alloc = kernel.get(thread, mm, cpu, pages, reserved=False)
+        assert alloc is not None
+        kernel.put(thread, alloc)
+    kernel.teardown(mm, 1)
+    kernel.test_ended("test_tlb_flushed")
+
+
+def test_every_rule_has_a_fault_that_breaks_it() -> None:
+    broken = set().union(*FAULTS.values())
+    assert set(RULES) | {"counter-mismatch"} == broken
+
+
+@pytest.mark.parametrize(
+    ("fault", "evidence"),
+    [
+        ("counted-not-done", {"put", "flush", "get", "mm", "region", "times"}),
+        ("flush-twice", {"flush", "get", "flushes in this get", "why", "mm", "times"}),
+        ("no-unmap", {"put", "page tables walked", "mm", "times"}),
+        ("maps-one-page", {"get", "page tables walked", "times"}),
+        ("skips-a-page", {"get", "rule", "expected", "times"}),
+    ],
+)
+def test_a_finding_shows_the_events_that_prove_it(fault: str, evidence: set[str]) -> None:
+    kernel = Kernel(SHAPE, fault)
+    cycle(kernel, 3, pages=2)
+    cycle(kernel, 8)
+    found, _, _ = judge(kernel.lines)
+    first = next(finding for finding in found if finding.code in FAULTS[fault])
+    assert evidence <= set(first.evidence)
+    assert first.console_line
+    assert f"line {first.console_line}" in str(first.evidence)
+    assert first.severity is Severity.ERROR
+
+
+@pytest.mark.parametrize(
+    ("counted", "fault", "mismatch"),
+    [
+        (1, None, None),
+        (None, None, None),
+        (2, None, {"counted": 2, "done": 1}),
+        (1, "flush-twice", {"counted": 1, "done": 2}),
+        (1, "counted-not-done", {"counted": 1, "done": 0}),
+        (0, "done-not-counted", {"counted": 0, "done": 1}),
+        (0, "no-flush", None),
+    ],
+)
+def test_the_counter_is_compared_with_the_flushes(
+    counted: int | None, fault: str | None, mismatch: dict[str, int] | None
+) -> None:
+    kernel = Kernel(SHAPE, fault)
+    cycle(kernel, 8)
+    asked = (Flush("test_tlb_flushed", 1, counted), Flush("test_other", None, None))
+    found, rows, account = judge(kernel.lines, asked)
+    shown = [f.evidence for f in found if f.code == "counter-mismatch"]
+    assert [{k: e[k] for k in ("counted", "done")} for e in shown] == [mismatch] * bool(mismatch)
+    assert (rows[0].allocations, rows[1].observed) == (7, None)
+    summary = table(account, rows)
+    assert summary is not None
+    assert summary.tests[0].flushes_counted == counted
+
+
+FLUSH = "mm_flush: (__flush_tlb_all+0x4/0x10) "
+OTHERS = [
+    "[  T100] " + FLUSH + "by=on_each_cpu_cond_mask+0x40/0x50",  # this thread, behind its put
+    "[   T77] " + FLUSH + "by=__mermap_get+0x1/0x2",
+    "[    C0] " + FLUSH + "by=flush_tlb_func+0x1/0x2",
+    "[    C1] " + FLUSH + "by=__flush_smp_call_function_queue+0x1/0x2",
+]
+
+
+@pytest.mark.parametrize("line", OTHERS[1:])
+def test_a_flush_by_another_thread_or_interrupt_is_not_the_mermaps(line: str) -> None:
+    kernel = Kernel(SHAPE, "no-flush")
+    cycle(kernel, 8)
+    got = max(n for n, text in enumerate(kernel.lines) if "mm_got" in text)
+    kernel.lines.insert(got, line)  # inside the get that reuses
+    found, rows, account = judge(kernel.lines)
+    assert codes(found) == ["stale-reuse", "counter-mismatch"]
+    assert (rows[0].observed, account.tests[0].flushes_other) == (0, 1)
+
+
+def test_a_flush_of_the_same_cpu_outside_the_mermap_saves_it_from_staleness_only() -> None:
+    kernel = Kernel(SHAPE, "no-flush")
+    cycle(kernel, 8)
+    get = max(n for n, text in enumerate(kernel.lines) if "mm_get" in text)
+    kernel.lines.insert(get, OTHERS[0])
+    found, rows, _ = judge(kernel.lines)
+    assert codes(found) == ["counter-mismatch"]
+    assert rows[0].observed == 0
+
+
+def refused(probe: str, symbol: str) -> str:
+    return f"trace_kprobe: Failed to add event(-2): p:{probe} {symbol} by=$stack0:symbol"
+
+
+@pytest.mark.parametrize(
+    ("fault", "gone", "symbol", "still"),
+    [
+        ("no-flush", "mm_flush", "__flush_tlb_all", []),
+        ("skips-a-page", "mm_flush", "__flush_tlb_all", ["bump-order"]),
+        ("never-put", "mm_put", "__mermap_put", []),
+        ("no-unmap", "mm_walk", "apply_to_existing_page_range", []),
+        ("no-flush", "mm_walk", "apply_to_existing_page_range", ["stale-reuse"]),
+        ("no-flush", "mm_got", "__mermap_get", []),
+        ("no-flush", "mm_tear", "mermap_mm_teardown", ["stale-reuse"]),
+    ],
+)
+def test_a_refused_probe_costs_only_what_it_would_have_shown(
+    fault: str, gone: str, symbol: str, still: list[str]
+) -> None:
+    kernel = Kernel(Shape(pages=8), fault)
+    cycle(kernel, 3 if fault == "never-put" else 8)
+    lines = [line for line in kernel.lines if f"{gone}: (" not in line]
+    found, _, _ = judge([lines[0], refused(gone, symbol), *lines[1:]], ())
+    assert [c for c in codes(found) if not c.startswith("trace-")] == still
+    said = next(finding for finding in found if finding.code == "trace-probe-refused")
+    assert said.severity is Severity.NOTE
+    assert symbol in said.summary
+
+
+def test_probes_that_never_fired_are_said_to_be_silent() -> None:
+    found, rows, _ = judge([Kernel(SHAPE).lines[0], "    ok 1 test_size"])
+    assert (codes(found), rows) == (["trace-silent"], COUNTED)
+
+
+def test_a_mermap_that_unmaps_by_other_means_is_not_accused() -> None:
+    kernel = Kernel(Shape(pages=8))
+    cycle(kernel, 8)
+    lines = [line for line in kernel.lines if "mm_walk: (" not in line]
+    found, _, _ = judge(lines)
+    assert codes(found) == []
+
+
+def test_a_test_that_died_inside_a_get_is_no_finding_of_the_trace() -> None:
+    kernel = Kernel(SHAPE)
+    cycle(kernel, 3)
+    dying = "[  T101] mm_get: (__mermap_get+0x4/0x340) mm=0xffff9e5e41063000 size=4096 rsv=0"
+    found, _, account = judge([*kernel.lines, dying, "    not ok 2 test_size"], ())
+    assert (codes(found), account.complete) == ([], True)
+
+
+def test_the_table_of_numbers() -> None:
+    kernel = Kernel(SHAPE)
+    cycle(kernel, 15)
+    cycle(kernel, 2, cpu=1, thread=THREAD + 1)
+    _, rows, account = judge(kernel.lines)
+    made = table(account, rows)
+    assert made is not None
+    first, second = made.tests
+    assert (first.gets, first.puts, first.refusals) == (15, 15, 0)
+    assert (first.flushes_counted, first.flushes_done, first.flushes_needed) == (1, 2, 2)
+    assert (first.pages_between_flushes, first.first_reuse) == ((7, 7), 7)
+    assert (second.gets, second.first_reuse, second.cpus) == (2, None, 1)
+    assert [timeline.allocations for timeline in made.timelines] == [15, 2]
+    assert made.complete
+
+
+def long_trace(events: int) -> Iterator[str]:
+    mm, base = "mm=0xffff9e5e41063700", 0xFFFF880000200000
+    for number in range(events // 3):
+        page = base + number % 511 * 4096
+        yield f"mm_get: (__mermap_get+0x4/0x340) {mm} size=4096 rsv=0"
+        if number % 511 == 0 and number:
+            yield "mm_flush: (__flush_tlb_all+0x4/0x10) by=__mermap_get+0x2b6/0x310"
+        yield (
+            "mm_got: (test_x+0x15f/0x400 <- __mermap_get) ret=0xffff9e5e7ec284e8 "
+            f"w={{0x1,{page:#x},{page + 4096:#x},0x0}}"
+        )
+        yield "mm_put: (__mermap_put+0x4/0xc0) alloc=0xffff9e5e7ec284e8"
+
+
+def peak(lines: Iterable[str]) -> int:
+    tracemalloc.start()
+    try:
+        reader = TraceReader()
+        for number, line in enumerate(lines, 1):
+            reader.feed(number, line, None, "T27")
+        reader.test_ended("test_x", number)
+        account = reader.finish()
+        assert (account.layout, account.breaches) == (Layout.KNOWN, ())
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_does_not_grow_with_the_trace() -> None:
+    full = peak(long_trace(5_000))  # all that is bounded has reached its bound
+    assert peak(long_trace(15_000)) < full * 1.1 + 50_000
