@@ -70,7 +70,7 @@ def _changes(rows: Sequence[TestChange], sheet: Sheet) -> str:
             (look.plain(row.test), ""),
             (f"{row.before or '-'} {arrow} {row.after or '-'}", ""),
             (look.plain(row.cell), ""),
-            (", ".join(row.codes), ""),
+            (look.plain(", ".join(row.codes)), ""),
         )
         for row in rows
     ]
@@ -78,12 +78,13 @@ def _changes(rows: Sequence[TestChange], sheet: Sheet) -> str:
 
 
 def _findings(rows: Sequence[TestChange], sheet: Sheet) -> str:
+    look = sheet.look
     words = {Change.NEWLY_FAILING: "new", Change.FIXED: "gone", Change.STILL_FAILING: "still there"}
     made = [
         (
-            (words.get(row.change, row.change.value), _mark(row.change, sheet.look)[1]),
-            (", ".join(row.codes), ""),
-            (sheet.look.plain(row.test), ""),
+            (words.get(row.change, row.change.value), _mark(row.change, look)[1]),
+            (look.plain(", ".join(row.codes)), ""),
+            (look.plain(row.test), ""),
             (row.after or row.before or "-", ""),
             (sheet.look.plain(row.cell), ""),
         )

@@ -58,7 +58,7 @@ def render(
     page = _Page(Look(unicode), out.width, full, console, len(record.cells) > 1)
     for part in _parts(record, page):
         # What is to be copied is neither wrapped nor cut: the terminal wraps it, if anything.
-        out.print(part, soft_wrap=isinstance(part, Text))
+        out.print(part, soft_wrap=isinstance(part, Text) and bool(part.no_wrap))
     return re.sub(r" +$", "", buffer.getvalue(), flags=re.MULTILINE)
 
 
@@ -115,7 +115,7 @@ def _parts(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
             yield Text()
             yield look.text(f"reproduce{of}", "bold")
             for line in cell.reproduce:
-                yield Text("  ").append(look.plain(line, limit=100_000))
+                yield Text("  " + look.verbatim(line), no_wrap=True)
     yield Text()
     yield _bottom_line(record, look)
 
@@ -130,7 +130,7 @@ def _flushes(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
 def _header(record: RunRecord, look: Look) -> Iterator[RenderableType]:
     run = record.run
     if _is_log(record):
-        yield look.text(_log_line(record), "bold", limit=8000)
+        yield Text(look.verbatim(_log_line(record)), "bold", no_wrap=True)
     else:
         head = look.text(kernel(record), "bold")
         if record.tree.path:
@@ -244,7 +244,7 @@ def _artifacts(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
     yield Text("artifacts", "bold")
     size = max(len(name) for name, _ in paths)
     for name, path in paths:
-        yield Text(f"  {name:{size}}  {page.look.plain(path, limit=8000)}")
+        yield Text(f"  {name:{size}}  {page.look.verbatim(path)}", no_wrap=True)
 
 
 def _bottom_line(record: RunRecord, look: Look) -> Text:

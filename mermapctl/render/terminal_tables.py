@@ -84,7 +84,7 @@ def status(row: Row, look: Look) -> Text:
     """A test's status, with what spoils it or why it was skipped."""
     test = row.test
     if row.bad and test.status not in BAD:
-        codes = ", ".join(dict.fromkeys(finding.code for finding in row.errors))
+        codes = ", ".join(dict.fromkeys(look.plain(finding.code) for finding in row.errors))
         return Text(
             f"{look.glyph(Status.FAILED)} {test.status}, but {codes}",
             style=look.style(Status.FAILED),

@@ -39,6 +39,10 @@ _SURE = {0x2026, 0x2013, 0x2014, 0x00D7, 0x2192}  # ellipsis, dashes, times, arr
 _PICTURES = range(0x2400, 0x2427)  # the control pictures that `visible` puts
 
 
+COMMAND_LIMIT = 1 << 14
+"""Characters of a command line, far beyond what a run makes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """What the terminal can show; `unicode` false: nothing but ASCII, as under TERM=dumb."""
@@ -57,6 +61,11 @@ class Look:
             return ascii_line(said, limit=limit)
         line = one_line(said, limit=limit)
         return line if line.isascii() else "".join(map(_sure, line))
+
+    def verbatim(self, said: str) -> str:
+        """A command or a path, whole; only what would move the cursor is shown in its stead."""
+        show = one_line if self.unicode else ascii_line
+        return show(said, limit=COMMAND_LIMIT)
 
     def glyph(self, what: StrEnum) -> str:
         """One character."""

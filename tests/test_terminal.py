@@ -1,0 +1,366 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The terminal report: what it says, on every kind of terminal, whatever a kernel printed."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.cells import cell_len
+
+from mermapctl.diagnosis import Flush, Reason
+from mermapctl.ktap import Status, Suite, Test
+from mermapctl.record import Former, RunRecord, State, Tool
+from mermapctl.render import terminal
+from mermapctl.render.columns import columns, sparkline
+from mermapctl.render.text import Look, colored, count, look_of, seconds
+from tests import sample_records as samples
+from tests.hostile import TEXTS, infect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+RECORDS: dict[str, Callable[[], RunRecord]] = {
+    "passed": samples.passed,
+    "failed": samples.failed,
+    "no verdict": samples.no_verdict,
+    "several cells": samples.multi_cell,
+    "repeats": samples.repeated,
+    "a log": samples.bare_log,
+    "commits": samples.commits,
+    "traced": samples.traced,
+}
+OBEYED = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+SGR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def shown(
+    record: RunRecord,
+    width: int = 100,
+    *,
+    color: bool = False,
+    full: bool = False,
+    unicode: bool = True,
+) -> str:
+    return terminal.render(record, width=width, color=color, full=full, unicode=unicode)
+
+
+def words(text: str) -> str:
+    """Without what tables and wrapping put between."""
+    return re.sub(r"[\s|│─+]+", "", text)
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        ("passed", ["Linux 7.3.4 (v7.3-1204-gfcf46f19ecac)  in /src/linux"]),
+        ("passed", ["run 20261123-070512-123a1b2, 2026-11-23 07:05:12 UTC, 38.4 s"]),
+        ("passed", ["x86_64/base, accelerator tcg, CPU Haswell"]),
+        ("passed", ["kernel arguments pti=on panic=-1"]),
+        ("passed", ["config 2.1 s, build 33.9 s, boot 1.4 s"]),
+        ("passed", ["note: KVM cannot run this kernel here; booted under TCG."]),
+        ("passed", ["mermap   test_size              ✓ passed     0.010"]),
+        ("passed", ["test_tlb_flushed          1         1          1   ✓ one flush at the reuse"]),
+        ("passed", ["  console      /runs/1/console.log\n"]),
+        ("passed", ["  kunitconfig  /runs/1/kunitconfig\n"]),
+        ("passed", ["\n  mermapctl run --tree /src/linux --target x86_64 --variant base\n"]),
+        ("passed", ["✓ PASSED  4 tests: 4 passed\n"]),
+        ("failed", ["✗ missing-flush in test_tlb_flushed  mm/tests/mermap_kunit.c:210\n"]),
+        ("failed", ["    evidence   flushes 0, expected 1\n", "    console    line 157\n"]),
+        ("failed", ["    look next  Look at the wrap in __mermap_get()"]),
+        ("failed", ["✗ FAILED  4 tests: 3 passed, 1 failed; 1 finding\n"]),
+        ("no verdict", ["no verdict: boot failed: Kernel panic - not syncing: initcall"]),
+        ("no verdict", ["PREEMPT_RT   y           n          depends on ARCH_SUPPORTS_RT = n"]),
+        ("no verdict", ["~ NO VERDICT  boot failed; 1 finding\n"]),
+        ("a log", ["console log: standard input\n"]),
+        ("traced", ["Traced test"]),
+        ("several cells", ["✗ FAILED  8 cells: 1 passed, 6 failed, 1 no verdict; 27 tests: "]),
+        ("several cells", ["~ boot-failed", "∞ hung", "? missing", "✸ crashed", "○ skipped"]),
+        ("several cells", ["✗ complaint"]),
+    ],
+)
+def test_what_is_said(record: str, expected: list[str]) -> None:
+    text = shown(RECORDS[record]())
+    assert [part for part in expected if part not in text] == []
+
+
+def test_a_log_has_neither_a_run_nor_times() -> None:
+    text = shown(samples.bare_log())
+    assert "run 2026" not in text
+    assert "config" not in text
+    assert "artifacts" not in text
+
+
+@pytest.mark.parametrize("unicode", [True, False])
+@pytest.mark.parametrize("width", [80, 81, 100, 132, 200])
+@pytest.mark.parametrize("name", RECORDS)
+def test_good_from_80_to_200_columns(name: str, width: int, unicode: bool) -> None:
+    record = RECORDS[name]()
+    text = shown(record, width, unicode=unicode)
+    copied = {f"  {line}" for cell in record.cells for line in cell.reproduce}
+    long = [line for line in text.splitlines() if cell_len(line) > width]
+    assert set(long) <= copied
+    if unicode:
+        assert not [line for line in text.splitlines() if line.endswith(" ")]
+    else:
+        assert text.isascii()
+    for cell in record.cells:
+        for finding in cell.findings:
+            assert words(finding.summary) in words(text)
+        for flush in cell.flushes:
+            assert all(word in text for word in flush.words.split() if len(word) < 12)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_commands_can_be_copied(width: int) -> None:
+    record = samples.failed()
+    text = shown(record, width)
+    for line in record.cells[0].reproduce:
+        assert f"\n  {line}\n" in text
+
+
+def test_colour_never_stands_alone() -> None:
+    """Without its colours a report says the same, word for word."""
+    record = samples.multi_cell()
+    painted = shown(record, color=True)
+    assert painted != SGR.sub("", painted)
+    bare = "\n".join(line.rstrip() for line in SGR.sub("", painted).split("\n"))
+    assert bare == shown(record)
+
+
+def test_colours_are_the_terminals_own() -> None:
+    """Sixteen-colour codes only, no background, no white or black: light and dark both work."""
+    codes = {
+        int(number)
+        for code in re.findall(r"\x1b\[([0-9;]*)m", shown(samples.multi_cell(), color=True))
+        for number in code.split(";")
+    }
+    assert codes <= {0, 1, 2, 22, 31, 32, 33, 34, 35, 36, 39}
+    assert 31 in codes
+    assert 32 in codes
+
+
+@pytest.mark.parametrize("unicode", [True, False])
+@pytest.mark.parametrize("name", TEXTS)
+def test_hostile_text_is_shown_not_obeyed(name: str, unicode: bool) -> None:
+    for record in (samples.multi_cell(), samples.traced()):
+        text = shown(infect(record, TEXTS[name]), 100, unicode=unicode, full=True)
+        assert {char for char in text if unicodedata.category(char) in OBEYED} <= {"\n"}
+        assert text.isascii() or unicode
+        assert len(text) < 3_000_000
+
+
+@pytest.mark.parametrize("name", ["escape codes", "wide", "rich markup", "many lines", "bidi"])
+def test_hostile_names_break_no_row(name: str) -> None:
+    test = Test(TEXTS[name][:60] or "x", Status.PASSED, 0.5)
+    cell = samples.cell_passed(suites=(Suite("mermap", Status.PASSED, (test,)),), flushes=())
+    lines = shown(samples.record(cell), 100).split("\n")
+    start = next(index for index, line in enumerate(lines) if line.startswith("Suite"))
+    table = lines[start : lines.index("", start)]
+    assert len({cell_len(line) for line in table if "passed" in line or "─" in line}) == 1
+    assert table[2].endswith("0.500")
+
+
+@pytest.mark.parametrize(
+    ("said", "fine", "plain"),
+    [
+        ("[bold]x[/] [migration/0]", "[bold]x[/] [migration/0]", "[bold]x[/] [migration/0]"),
+        ("\x1b[31mx", "␛[31mx", "^[[31mx"),
+        ("a\tb\nc", "a b c", "a b c"),
+        ("世界", "世界", "\\u4e16\\u754c"),
+        ("e\u0301", "e\\u0301", "e\\u0301"),
+        ("🎉", "\\U0001f389", "\\U0001f389"),
+        ("a\u200db", "a\\u200db", "a\\u200db"),
+        ("naïve — µ", "naïve — µ", "na\\xefve \\u2014 \\xb5"),
+    ],
+)
+def test_text_has_sure_widths(said: str, fine: str, plain: str) -> None:
+    assert Look().plain(said) == fine
+    assert Look(unicode=False).plain(said) == plain
+
+
+def test_splats_are_short_or_whole() -> None:
+    record = samples.record(samples.cell_warning())
+    short = shown(record)
+    assert "1 kernel complaint\n" in short
+    assert "      __mermap_get+0x2b6/0x310\n" in short
+    assert "cut here" not in short
+    assert "------------[ cut here ]------------" in shown(record, full=True)
+    lines = [f"line {number}" for number in range(1, 400)]
+    whole = terminal.render(record, console=lambda _: lines, width=100, color=False, full=True)
+    assert "      line 124\n" in whole
+    assert "      line 160\n" in whole
+    assert "      line 161\n" not in whole
+
+
+def test_machinery_is_no_frame_that_matters() -> None:
+    frames = (
+        "dump_stack_lvl+0x1",
+        "mermap_put+0x2/0x30",
+        "test_size+0x3/0x40",
+        "kunit_try_run_case+0x71/0x100",
+        "kthread+0xf3/0x210",
+        "ret_from_fork+0x1a4/0x1e0",
+    )
+    cell = samples.cell_warning()
+    splat = dataclasses.replace(cell.splats[0], frames=frames)
+    text = shown(samples.record(dataclasses.replace(cell, splats=(splat,))))
+    found = text[text.index("console line 124") :].split("\n")[1:4]
+    assert [line.strip() for line in found] == [
+        "mermap_put+0x2/0x30",
+        "test_size+0x3/0x40",
+        "(and 4 more: --full)",
+    ]
+
+
+def test_consequences_are_folded() -> None:
+    cell = samples.cell_refused()
+    many = tuple(f"consequence {number}" for number in range(9))
+    finding = dataclasses.replace(cell.findings[0], consequences=many)
+    record = samples.record(dataclasses.replace(cell, findings=(finding,)))
+    assert "and 5 more (--full)" in shown(record)
+    assert "consequence 8" not in shown(record)
+    assert "consequence 8" in shown(record, full=True)
+
+
+def test_many_passed_tests_are_one_line() -> None:
+    tests = tuple(Test(f"test_{number}", Status.PASSED, 0.5) for number in range(300))
+    bad = Test("test_bad", Status.FAILED, 0.5)
+    cell = samples.cell_passed(suites=(Suite("big", Status.FAILED, (*tests, bad)),), flushes=())
+    text = shown(samples.record(cell))
+    assert "test_bad" in text
+    assert "test_17" not in text
+    assert "and 300 tests" in text
+    assert "150.000" in text
+    assert "test_17" in shown(samples.record(cell), full=True)
+
+
+def test_the_matrix_is_split_where_it_is_too_wide() -> None:
+    cells = [samples.cell_passed(variant=f"variant-{number}") for number in range(20)]
+    text = shown(samples.record(*cells), 80)
+    assert all(f"variant-{number}" in text for number in range(20))
+    assert text.count("Test  ") >= 4
+
+
+@pytest.mark.parametrize(
+    ("flush", "mark"),
+    [
+        (Flush("t", 1, 1, None, None, ""), "✓ as expected"),
+        (Flush("t", 1, 2, None, None, ""), "✗ not as expected"),
+        (Flush("t", 1, 1, 0, 511, "counted, not done"), "✗ counted, not done"),
+        (Flush("t", 1, None, None, None, ""), "~ not known"),
+    ],
+)
+def test_flushes_in_words(flush: Flush, mark: str) -> None:
+    assert mark in shown(samples.record(samples.cell_passed(flushes=(flush,))))
+
+
+def test_a_run_says_how_it_stands() -> None:
+    record = samples.record(samples.cell_no_verdict(Reason.INTERRUPTED), state=State.INTERRUPTED)
+    assert "interrupted before it was done" in shown(record)
+    running = samples.record(state=State.RUNNING, pid=4711)
+    assert "running, process 4711" in shown(running)
+    former = Former(record.verdict, Tool("mermapctl", "0.0.9"), "2026-12-01T00:00:00Z")
+    again = dataclasses.replace(samples.passed(), former=(former,))
+    assert "was NO VERDICT until judged again on 2026-12-01 (rules of mermapctl 0.0.9)" in shown(
+        again
+    )
+
+
+@pytest.mark.parametrize(
+    ("env", "terminal_", "expected"),
+    [
+        ({}, False, False),
+        ({}, True, True),
+        ({"NO_COLOR": "1"}, True, False),
+        ({"NO_COLOR": ""}, True, True),
+        ({"TERM": "dumb"}, True, False),
+        ({"FORCE_COLOR": "1"}, False, True),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False, False),
+    ],
+)
+def test_when_there_is_colour(
+    env: dict[str, str],
+    terminal_: bool,
+    expected: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+
+    class Stream(io.StringIO):
+        def isatty(self) -> bool:
+            return terminal_
+
+    assert colored(Stream()) is expected
+
+
+@pytest.mark.parametrize(
+    ("encoding", "term", "unicode"),
+    [("utf-8", "xterm", True), ("utf-8", "dumb", False), ("iso-8859-1", "xterm", False)],
+)
+def test_when_there_are_glyphs(
+    encoding: str,
+    term: str,
+    unicode: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("TERM", term)
+    with (tmp_path / "out").open("w", encoding=encoding) as stream:
+        assert look_of(stream) == Look(unicode=unicode)
+        terminal.show(infect(samples.multi_cell(), TEXTS["wide"]), stream)
+    assert (tmp_path / "out").read_bytes().isascii() is not unicode
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        (0.04, "0.0 s"),
+        (1.23, "1.2 s"),
+        (99.94, "99.9 s"),
+        (99.96, "100 s"),
+        (101.3, "101 s"),
+        (723.0, "12 min 3 s"),
+        (7322.0, "2 h 2 min"),
+    ],
+)
+def test_durations(value: float | None, text: str) -> None:
+    assert seconds(value) == text
+
+
+def test_plurals() -> None:
+    said = [count(1, "test"), count(2, "flush"), count(1200, "run"), count(0, "kernel complaint")]
+    assert said == ["1 test", "2 flushes", "1,200 runs", "0 kernel complaints"]
+
+
+@pytest.mark.parametrize(
+    ("values", "fine", "plain"),
+    [
+        ([1.0, 2.0, 3.0], "▁▅█", "_+#"),
+        ([1.0, None, 3.0], "▁ █", "_ #"),
+        ([2.0, 2.0], "▁▁", "__"),
+        ([None], "", ""),
+    ],
+)
+def test_sparklines(values: list[float | None], fine: str, plain: str) -> None:
+    assert sparkline(values, unicode=True) == fine
+    assert sparkline(values, unicode=False) == plain
+
+
+def test_columns_align_wide_text_and_leave_out_what_may_go() -> None:
+    rows = [[("世界", ""), ("1", "bold"), ("x", "")], [("a", ""), ("100", ""), ("y", "")]]
+    made = columns(("Name", "N", "Tail"), rows, color=False, right=["N"])
+    assert made == "Name    N  Tail\n世界    1  x\na     100  y\n"
+    narrow = columns(("Name", "N", "Tail"), rows, color=False, width=10, first_to_go=["Tail"])
+    assert narrow.split("\n")[0] == "Name  N"
+    assert "\x1b[1m" in columns(("Name", "N", "Tail"), rows, color=True)
