@@ -10,11 +10,19 @@ from mermapctl.errors import Exit, MermapctlError
 
 def main() -> None:
     """Run the command line and exit with the documented code."""
-    from mermapctl.cli.root import root  # noqa: PLC0415 - so that ^C during start-up is caught too
+    import click  # noqa: PLC0415 - so that ^C during start-up is caught too
+
+    from mermapctl.cli.root import root  # noqa: PLC0415 - the same
 
     debug = "--debug" in sys.argv[1:]
     try:
-        root.main(standalone_mode=True)
+        # In its standalone mode click makes exit code 1 of ^C: here that means "failed".
+        sys.exit(root.main(standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(Exit.INTERRUPTED)
     except MermapctlError as error:
         if debug:
             raise
