@@ -109,6 +109,11 @@ def targets(tree: Path) -> dict[str, Target]:
     return found
 
 
+def without_tree(name: str, qemu: str | None) -> Target:
+    """A target where there is no tree yet to ask: enough to say which programs it needs."""
+    return _target(name, name, qemu=qemu)
+
+
 def find(tree: Path, name: str) -> Target:
     """One target by name. Raises UserError that lists the near ones."""
     known = targets(tree)

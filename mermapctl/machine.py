@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Looks at this machine: programs, their versions, headers, disk and memory. Each gives a Check."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mermapctl import kvm_probe, process
+from mermapctl.check import Check, State
+from mermapctl.errors import HarnessError
+from mermapctl.kvm_probe import Ability
+
+if TYPE_CHECKING:
+    from mermapctl.target import Target
+    from mermapctl.toolchain import Toolchain
+
+GIB = 1 << 30
+BUILD = 1 * GIB
+"""Free bytes that one build directory wants; base takes a third of it, debug variants most."""
+MEMORY = 3 * GIB // 2
+"""Available bytes: the guest has 1 GiB (kunit.py's -m 1024), and the link runs before it."""
+LIMIT = 20.0
+_INCLUDE = Path("/usr/include")
+
+
+def program(
+    name: str, use: str, *, need: str | None = None, needed: bool = True, target: str | None = None
+) -> Check:
+    """Whether a program is on PATH; `need` is its name in packages.toml, by default its own."""
+    path = shutil.which(name)
+    state = State.OK if path else State.MISSING
+    return Check(
+        name, state, path or "not on PATH", use, needed=needed, need=need or name, target=target
+    )
+
+
+def _said(argv: list[str], env: dict[str, str] | None = None) -> str:
+    """What a program prints; empty where it cannot run, which is then found out elsewhere."""
+    try:
+        return process.run(argv, timeout=LIMIT, env=env).stdout
+    except HarnessError:
+        return ""
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+def minimum(tree: Path, tool: str, target: Target) -> str | None:
+    """The oldest version of `gcc`, `llvm` or `binutils` that a tree takes for a target.
+
+    Asks its scripts/min-tool-version.sh; None where it has none or does not know the tool.
+    """
+    script = tree / "scripts/min-tool-version.sh"
+    if not script.is_file():
+        return None
+    env = {**process.inherited(), "ARCH": target.linux_arch, "SRCARCH": target.srcarch}
+    found = re.match(r"\d+(\.\d+)+", _said(["/bin/sh", str(script), tool], env))
+    return found[0] if found else None
+
+
+def _versioned(check: Check, have: str | None, oldest: str | None) -> Check:
+    """The check with a version that was found, and `too old` where the tree wants a newer one."""
+    if not have:
+        return check
+    check = replace(check, found=f"{check.found}, {have}")
+    if oldest and _numbers(have) < _numbers(oldest):
+        return replace(
+            check,
+            state=State.OLD,
+            found=f"{check.found}: this tree wants {oldest} or newer",
+            need=None,
+            advice=f"install a {check.name} of at least {oldest}",
+        )
+    return check
+
+
+def compiler(tree: Path | None, target: Target, chain: Toolchain) -> tuple[Check, ...]:
+    """The compiler and the linker of a target, by the names and versions that its make wants."""
+    cc, ld = chain.wanted or chain.cc, chain.program("ld", "ld.lld")
+    need = "clang" if chain.llvm else cc
+    name = target.name if chain.wanted or chain.cross_compile else None
+    checks = [program(cc, "compiles the kernel", need=need, target=name)]
+    if checks[0].ok:
+        have = _said([cc, "-dumpfullversion", "-dumpversion"]).strip()
+        oldest = minimum(tree, "llvm" if chain.llvm else "gcc", target) if tree else None
+        checks = [_versioned(checks[0], have, oldest)]
+        linker = program(ld, "links it", need="clang" if chain.llvm else "ld", target=name)
+        if linker.ok:
+            version = re.search(r"\d+\.\d+(\.\d+)?", _said([ld, "--version"]))
+            oldest = minimum(tree, "llvm" if chain.llvm else "binutils", target) if tree else None
+            linker = _versioned(linker, version[0] if version else None, oldest)
+        checks.append(linker)
+    return tuple(checks)
+
+
+def make(tree: Path | None) -> Check:
+    """GNU make, of the version that the tree's Makefile names."""
+    found = program("make", "builds the kernel")
+    if not found.ok:
+        return found
+    version = re.search(r"GNU Make (\d+(?:\.\d+)+)", _said(["make", "--version"]))
+    if version is None:
+        return replace(found, state=State.BROKEN, found=f"{found.found} is not GNU make")
+    oldest = None
+    if tree:
+        head = (tree / "Makefile").read_text(encoding="utf-8", errors="replace")[:4096]
+        wanted = re.search(r"GNU Make >= (\d+(?:\.\d+)+) is required", head)
+        oldest = wanted[1] if wanted else None
+    return _versioned(found, version[1], oldest)
+
+
+def header(name: str, use: str, *, need: str, needed: bool) -> Check:
+    """Whether the host's compiler finds a C header (`gelf.h`)."""
+    there = (_INCLUDE / name).is_file()
+    if not there and shutil.which("gcc"):
+        asked = ["gcc", "-fsyntax-only", "-x", "c", "-"]
+        line = f"#include <{name}>\n".encode()
+        there = process.run(asked, input=line, timeout=LIMIT).returncode == 0
+    state = State.OK if there else State.MISSING
+    found = "the compiler finds it" if there else "the compiler does not find it"
+    return Check(f"<{name}>", state, found, use, needed=needed, need=need)
+
+
+def disk(directory: Path, builds: int) -> Check:
+    """Free space where build directories are made."""
+    place = directory
+    while not place.is_dir():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    enough = free >= builds * BUILD
+    return Check(
+        "disk",
+        State.OK if enough else State.LOW,
+        f"{free / GIB:.1f} GiB free in {place}",
+        f"build directories, {builds * BUILD / GIB:.0f} GiB for {builds} of them"
+        if builds > 1
+        else "a build directory, up to 1 GiB",
+        advice="free some space there, or set MERMAPCTL_HOME to a larger disk",
+    )
+
+
+def memory(meminfo: Path = Path("/proc/meminfo")) -> Check:
+    """Memory that can be had without swapping."""
+    use = "a guest has 1 GiB"
+    try:
+        found = re.search(r"^MemAvailable:\s+(\d+) kB", meminfo.read_text("ascii"), re.MULTILINE)
+    except OSError:
+        found = None
+    if found is None:
+        return Check("memory", State.OK, "not known here", use, needed=False)
+    have = int(found[1]) << 10
+    return Check(
+        "memory",
+        State.OK if have >= MEMORY else State.LOW,
+        f"{have / GIB:.1f} GiB available",
+        use,
+        advice="end something large first",
+    )
+
+
+def kvm() -> Check:
+    """Whether /dev/kvm is there, permitted, and able to run a guest. Up to five seconds."""
+    answer = kvm_probe.probe()
+    state = {
+        Ability.WORKS: State.OK,
+        Ability.ABSENT: State.MISSING,
+        Ability.UNKNOWN: State.OK,
+    }.get(answer.ability, State.BROKEN)
+    return Check("/dev/kvm", state, answer.said, "quick boots", needed=False)

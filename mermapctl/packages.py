@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a need is called in this distribution, and the one command that installs several.
+
+Names are data (configs/packages.toml). Nothing is fetched: the package manager's own lists say
+what the distribution has.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mermapctl import places, process
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+OS_RELEASE = Path("/etc/os-release")
+APT_LISTS = Path("/var/lib/apt/lists")
+LIMIT = 20.0
+"""Seconds for a look into a package manager's lists, which are on this machine."""
+_CANDIDATE = re.compile(r"^(\S+):\n  Installed: .*\n  Candidate: (?!\(none\))", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Manager:
+    """A package manager: its name in packages.toml and its command lines."""
+
+    name: str
+    program: str
+    install: tuple[str, ...]
+    refresh: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """How to get some needs: a shell command (None: no way) and what it does not cover."""
+
+    command: str | None
+    packages: tuple[str, ...] = ()
+    uncovered: tuple[str, ...] = ()
+
+
+@cache
+def _data() -> dict[str, Any]:
+    with (places.shipped("configs") / "packages.toml").open("rb") as file:
+        return tomllib.load(file)
+
+
+def os_release(path: Path = OS_RELEASE) -> dict[str, str]:
+    """The fields of os-release(5); empty where the file is not there."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return {}
+    fields = re.findall(r"^([A-Z_]+)=(.*)$", text, re.MULTILINE)
+    return {name: value.strip().strip("\"'") for name, value in fields}
+
+
+def manager(release: dict[str, str]) -> Manager | None:
+    """The package manager of a distribution, by its ID and what it is like."""
+    kinds = [release.get("ID", ""), *release.get("ID_LIKE", "").split()]
+    for kind in kinds:
+        for name, facts in _data()["manager"].items():
+            if any(kind == like or kind.startswith(f"{like}-") for like in facts["like"]):
+                return Manager(
+                    name,
+                    facts["program"],
+                    tuple(facts["install"]),
+                    tuple(facts.get("refresh", ())),
+                )
+    return None
+
+
+def known(need: str) -> bool:
+    """Whether packages.toml knows this need."""
+    return need in _data()["need"]
+
+
+def names(need: str, of: Manager) -> tuple[str, ...]:
+    """Alternatives for a need, each one or more packages separated by blanks."""
+    return tuple(_data()["need"].get(need, {}).get(of.name, ()))
+
+
+def qemu_of(target: str) -> str | None:
+    """The QEMU of a target of kunit.py by name; None for UML and for names that are unknown."""
+    found: str | None = _data()["qemu"].get(target)
+    return found
+
+
+def needs_of(which: str) -> tuple[str, ...]:
+    """A set of needs: what `make demo` or `make test` installs."""
+    return tuple(_data()["set"][which])
+
+
+def available(of: Manager, packages: Iterable[str]) -> frozenset[str] | None:
+    """Those of some packages that the manager's lists on this machine have; None: they say nothing.
+
+    apt's lists may be empty, as in a fresh container: then nothing can be known before an update.
+    """
+    wanted = sorted(set(packages))
+    if not wanted or not shutil.which(of.program):
+        return None
+    if of.name == "apt" and shutil.which("apt-cache"):
+        if not any(APT_LISTS.glob("*_Packages*")):
+            return None
+        said = process.run(["apt-cache", "policy", *wanted], timeout=LIMIT, env=_plain()).stdout
+        return frozenset(_CANDIDATE.findall(said))
+    if of.name == "pacman":
+        said = process.run(["pacman", "-Ssq"], timeout=LIMIT, env=_plain()).stdout
+        return frozenset(wanted) & frozenset(said.split()) if said else None
+    return None
+
+
+def _plain() -> dict[str, str]:
+    return {**process.inherited(), "LC_ALL": "C"}
+
+
+def installation(needs: Sequence[str], release: dict[str, str] | None = None) -> Installation:
+    """One command that installs all needs that this distribution has a package for."""
+    of = manager(os_release() if release is None else release)
+    if of is None or not needs:
+        return Installation(None, (), tuple(needs))
+    alternatives = {need: names(need, of) for need in needs}
+    every = [name for each in alternatives.values() for line in each for name in line.split()]
+    there = available(of, every)
+    packages: dict[str, None] = {}
+    uncovered = []
+    for need, lines in alternatives.items():
+        chosen = next((line for line in lines if _has(there, line)), None)
+        if chosen is None:
+            uncovered.append(need)
+        else:
+            packages.update(dict.fromkeys(chosen.split()))
+    if not packages:
+        return Installation(None, (), tuple(uncovered))
+    refresh = bool(of.refresh) and there is None
+    return Installation(
+        _command(of, list(packages), refresh=refresh), tuple(packages), tuple(uncovered)
+    )
+
+
+def _has(there: frozenset[str] | None, line: str) -> bool:
+    return there is None or there.issuperset(line.split())
+
+
+def _command(of: Manager, packages: list[str], *, refresh: bool) -> str:
+    sudo = [] if os.geteuid() == 0 else ["sudo"]
+    install = shlex.join([*sudo, *of.install, *packages])
+    return f"{shlex.join([*sudo, *of.refresh])} && {install}" if refresh else install
