@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from mermapctl.target import Target
 
 _BUILD = (
-    ("flex", "builds the kernel's Kconfig program"),
-    ("bison", "builds the kernel's Kconfig program"),
-    ("bc", "computes the kernel's time constants"),
-    ("perl", "runs scripts of the kernel's build"),
-    ("awk", "runs scripts of the kernel's build"),
+    ("flex", "reading Kconfig"),
+    ("bison", "reading Kconfig"),
+    ("bc", "time constants"),
+    ("perl", "build scripts"),
+    ("awk", "build scripts"),
 )
 _OPTIONAL = (
-    ("ccache", "ccache", "makes second builds quick"),
-    ("busybox", "busybox", "inserts suites that are modules"),
-    ("setpriv", "setpriv", "ends every child with us, even if we are killed"),
+    ("ccache", "ccache", "quick second builds"),
+    ("busybox", "busybox", "suites that are modules"),
+    ("setpriv", "setpriv", "no child outlives us"),
 )
 _LEFT = (".config", "include/config", "arch/{srcarch}/include/generated")
 """What a build inside the tree leaves, and the top Makefile then refuses O= builds for."""
@@ -45,9 +45,7 @@ def check(
     checks += _for_builds(targets, tree)
     checks += [machine.program(name, use, need=need, needed=False) for name, need, use in _OPTIONAL]
     checks.append(
-        machine.header(
-            "openssl/opensslv.h", "signs modules, where asked to", need="openssl", needed=False
-        )
+        machine.header("openssl/opensslv.h", "module signatures", need="openssl", needed=False)
     )
     checks += [machine.disk(places.cache_dir(), max(1, len(targets))), machine.memory()]
     if probe_kvm and any(each.native and each.qemu for each in targets):
@@ -72,9 +70,7 @@ def _for_builds(targets: Sequence[Target], tree: Path | None) -> list[Check]:
     if any(each.cross_compile for each in targets):
         checks.append(machine.program("gcc", "compiles what the build itself runs"))
     if any(each.srcarch == "x86" for each in targets):
-        checks.append(
-            machine.header("gelf.h", "objtool, in x86 builds", need="libelf", needed=True)
-        )
+        checks.append(machine.header("gelf.h", "objtool (x86)", need="libelf", needed=True))
     return checks
 
 
@@ -121,7 +117,7 @@ def _clean(tree: Path, targets: Sequence[Target]) -> Check:
         "clean tree",
         State.BROKEN if left else State.OK,
         f"holds {' and '.join(left)} of an earlier build" if left else "no build inside it",
-        "builds are made outside the tree",
+        "builds outside the tree",
         advice=f"`make -C {tree} mrproper` (it removes the tree's .config: keep a copy)",
     )
 

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`mermapctl doctor`: parse, call one command, render what it returns, exit."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from mermapctl.cli import complete
+
+
+@click.command("doctor", short_help="Say what this machine lacks, and what installs it.")
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    default=("x86_64",),
+    show_default="x86_64",
+    metavar="ARCH",
+    shell_complete=complete.targets,
+    help="What you want to build and boot for. May be repeated.",
+)
+@click.option("--tree", type=click.Path(path_type=Path), help="Kernel tree, as for `run`.")
+@click.option(
+    "--kvm/--no-kvm", default=True, show_default=True, help="Try a guest under KVM (up to 5 s)."
+)
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
+)
+def command(targets: tuple[str, ...], tree: Path | None, kvm: bool, form: str) -> None:
+    """Say what this machine and tree lack for a run, and the one command that installs it.
+
+    Exit codes: 0 everything needed is there, 1 something needed is not, 2 wrong usage.
+    """
+    from mermapctl.commands import doctor
+    from mermapctl.render import doctor as render
+
+    found = doctor.diagnose(targets, tree, probe_kvm=kvm)
+    render.diagnosed(sys.stdout, found, form)
+    sys.exit(0 if found.healthy else 1)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`mermapctl doctor`: what this machine and tree lack, and the one command that installs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mermapctl import doctor, packages, process
+from mermapctl import target as targets
+from mermapctl import tree as trees
+from mermapctl.check import Check
+from mermapctl.errors import UserError
+from mermapctl.packages import Installation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mermapctl.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """All checks; `required` installs what is in the way, `optional` what would only help."""
+
+    targets: tuple[str, ...]
+    distribution: str | None
+    tree: Path | None
+    checks: tuple[Check, ...]
+    required: Installation
+    optional: Installation
+
+    @property
+    def healthy(self) -> bool:
+        """Whether everything needed is there."""
+        return not any(each.lacking for each in self.checks)
+
+
+def diagnose(names: Sequence[str], tree: Path | None, *, probe_kvm: bool = True) -> Diagnosis:
+    """Look at the machine and the tree, if there is one.
+
+    Raises UserError for a target that neither the tree nor kunit.py knows, and for a tree that was
+    named but is none.
+    """
+    with process.ending_signals():
+        path = _tree(tree)
+        wanted = [_target(path, name) for name in dict.fromkeys(names)]
+        checks = doctor.check(wanted, path, probe_kvm=probe_kvm)
+        release = packages.os_release()
+        return Diagnosis(
+            targets=tuple(each.name for each in wanted),
+            distribution=release.get("PRETTY_NAME"),
+            tree=path,
+            checks=checks,
+            required=packages.installation(_needs(checks, needed=True), release),
+            optional=packages.installation(_needs(checks, needed=False), release),
+        )
+
+
+def _needs(checks: Sequence[Check], *, needed: bool) -> list[str]:
+    return [each.need for each in checks if each.need and not each.ok and each.needed is needed]
+
+
+def _tree(option: Path | None) -> Path | None:
+    """The tree that `run` would take; None where there is none and none was named."""
+    try:
+        return trees.resolve(option)
+    except UserError:
+        if option is not None:
+            raise
+        return None
+
+
+def _target(tree: Path | None, name: str) -> Target:
+    if tree is not None:
+        return targets.find(tree, name)
+    qemu = packages.qemu_of(name)
+    if qemu is None and name != "um":
+        raise UserError(
+            f"{name!r} is no target that we know of",
+            "um, or an architecture of kunit.py; with --tree DIR, those of that tree",
+        )
+    return targets.without_tree(name, qemu)

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What `mermapctl doctor` prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TextIO
+
+from rich.text import Text
+
+from mermapctl.check import State
+from mermapctl.diagnosis import Severity, Verdict
+from mermapctl.render.page import show, show_json
+from mermapctl.render.terminal_tables import table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import RenderableType
+
+    from mermapctl.check import Check
+    from mermapctl.commands.doctor import Diagnosis
+    from mermapctl.packages import Installation
+    from mermapctl.render.text import Look
+
+
+def diagnosed(stream: TextIO, found: Diagnosis, form: str) -> None:
+    """Print what was found and what to do about it."""
+    if form == "json":
+        show_json(stream, document(found))
+    else:
+        show(stream, lambda look: _pages(found, look))
+
+
+def document(found: Diagnosis) -> dict[str, object]:
+    """Every check, and the commands."""
+    return {
+        "healthy": found.healthy,
+        "targets": list(found.targets),
+        "distribution": found.distribution,
+        "tree": None if found.tree is None else str(found.tree),
+        "checks": [
+            {
+                "name": each.name,
+                "state": each.state.value,
+                "needed": each.needed,
+                "found": each.found,
+                "use": each.use,
+                "target": each.target,
+                "advice": None if each.ok else each.advice,
+            }
+            for each in found.checks
+        ],
+        "install": _installation(found.required),
+        "install_optional": _installation(found.optional),
+    }
+
+
+def _installation(how: Installation) -> dict[str, object]:
+    return {
+        "command": how.command,
+        "packages": list(how.packages),
+        "without_package": list(how.uncovered),
+    }
+
+
+def _pages(found: Diagnosis, look: Look) -> Iterator[RenderableType]:
+    rows = table(look, "Need", "State", "Found", "For")
+    for each in found.checks:
+        rows.add_row(
+            look.text(each.name, "bold"),
+            _state(each, look),
+            look.text(each.found, limit=300),
+            look.text(each.use),
+        )
+    yield rows
+    yield Text()
+    lacking = [each.name for each in found.checks if each.lacking]
+    if found.healthy:
+        yield look.mark(Verdict.PASSED, f"everything needed for {', '.join(found.targets)} is here")
+    else:
+        yield look.mark(Verdict.FAILED, look.plain(f"in the way: {', '.join(lacking)}"))
+    yield from _advice(found, look)
+
+
+def _state(check: Check, look: Look) -> Text:
+    if check.ok:
+        return look.mark(Verdict.PASSED, "ok")
+    if check.needed:
+        return look.mark(Verdict.FAILED, check.state.value)
+    word = "not there" if check.state is State.MISSING else check.state.value
+    return look.mark(Severity.WARNING, f"{word}, optional")
+
+
+def _advice(found: Diagnosis, look: Look) -> Iterator[RenderableType]:
+    for title, how in (("install", found.required), ("optional", found.optional)):
+        if how.command:
+            yield Text()
+            yield look.text(f"{title}:", "bold")
+            yield Text("  ").append(look.plain(how.command, limit=10_000))
+        if how.uncovered:
+            where = found.distribution or "this distribution"
+            yield look.text(f"{where} has no package for {', '.join(how.uncovered)}", "yellow")
+    for each in found.checks:
+        if each.lacking and each.advice:
+            yield look.text(f"{each.name}: {each.advice}", limit=1000)
