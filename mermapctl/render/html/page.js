@@ -133,7 +133,7 @@
       const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
       if (by && marks.length) {
         event.preventDefault();
-        show((now + by + marks.length) % marks.length);
+        show(now < 0 ? (by > 0 ? 0 : marks.length - 1) : (now + by + marks.length) % marks.length);
       }
       if (event.key === "Escape") show(-1);
     });

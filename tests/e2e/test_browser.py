@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The page of a failing traced run in a real browser.
+
+The run is a console of a real kernel: its mermap counts the flush at the wrap and does not do it.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+import pytest
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from mermapctl.render import html_page
+from tests import sample_records as samples
+from tests.conftest import LOGS
+from tests.e2e.chromium import Browser, browser
+from tests.e2e.conftest import mermapctl
+from tests.hostile import TEXTS, Console, infect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.e2e
+
+CONTRAST = """(() => {
+  const parse = (text) => {
+    const context = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+    context.fillStyle = text; context.fillRect(0, 0, 1, 1);
+    return [...context.getImageData(0, 0, 1, 1).data];
+  };
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    .map((v) => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+  const behind = (element) => {
+    for (let e = element; e; e = e.parentElement) {
+      const colour = parse(getComputedStyle(e).backgroundColor);
+      if (colour[3] === 255) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const found = {};
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const element = node.parentElement;
+    if (!node.data.trim() || element.closest("svg, script, dialog, .skiplink, .vh")) continue;
+    if (!element.checkVisibility()) continue;
+    const [a, b] = [light(parse(getComputedStyle(element).color)), light(behind(element))];
+    const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+    if (ratio < 4.5) found[element.outerHTML.slice(0, 90)] = ratio.toFixed(2);
+  }
+  return found;
+})()"""
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Browser]:
+    with browser() as started:
+        yield started
+
+
+@pytest.fixture
+def chromium(shared: Browser) -> Browser:
+    shared.look()
+    shared.open(LOGS / "nothing", "")  # not there; so is whatever the last test stored
+    shared.complaints()
+    shared.fetched()
+    return shared
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    log = LOGS / "trace-counted-not-done.log"
+    done = mermapctl("report", f"--log={log}", "--format=html", f"-o{path}")
+    assert (done.returncode, done.stderr) == (1, "")
+    return path
+
+
+def visible(chromium: Browser, selector: str) -> bool:
+    script = (
+        "(() => { const box = document.querySelector(arguments[0]).getBoundingClientRect();"
+        " return box.top >= 0 && box.bottom <= innerHeight && box.height > 0; })"
+    )
+    return bool(chromium.ask(f"{script}.apply(null, arguments)", selector))
+
+
+def test_nothing_is_fetched_and_no_script_complains(chromium: Browser, page: Path) -> None:
+    chromium.open(page)
+    assert chromium.complaints() == []
+    urls = [url for url in chromium.fetched() if not url.startswith(("data:", "about:"))]
+    assert urls == [page.as_uri()]
+    assert chromium.driver.title.startswith("FAILED: mermap on Linux 7.3.4")
+
+
+def test_the_policy_stops_a_script_and_a_request(chromium: Browser, page: Path) -> None:
+    """The check above can fail: what the page forbids is seen as a complaint."""
+    broken = page.with_name("broken.html")
+    text = page.read_text("utf-8")
+    broken.write_text(
+        text.replace("</footer>", "<img src='file:///x.png'><script>document.title='x'</script>"),
+        "utf-8",
+    )
+    chromium.open(broken)
+    complaints = " ".join(chromium.complaints())
+    assert "img-src" in complaints
+    assert "script-src" in complaints
+    assert chromium.driver.title != "x"
+
+
+def test_the_timeline_is_drawn_where_it_can_be_seen(chromium: Browser, page: Path) -> None:
+    chromium.open(page, "#c0-p0")
+    assert chromium.ask("document.querySelectorAll('#c0-p0 .bars rect').length") == 512
+    assert visible(chromium, "#c0-p0 .stale circle")
+    box = chromium.ask("document.querySelector('#c0-p0 .field').getBoundingClientRect().toJSON()")
+    assert box["width"] > 900
+    assert box["height"] > 200
+    reuse = chromium.ask(
+        "document.querySelector('#c0-p0 .bars rect.stale').getBoundingClientRect().toJSON()"
+    )
+    assert reuse["left"] > box["left"] + 0.95 * box["width"]
+    assert reuse["top"] > box["top"] + 0.9 * box["height"]
+    colour = "getComputedStyle(document.querySelector('#c0-p0 rect.stale')).stroke"
+    assert chromium.ask(colour) == "rgb(209, 36, 47)"
+
+
+def test_hovering_and_the_arrow_keys_tell_the_event(chromium: Browser, page: Path) -> None:
+    chromium.open(page, "#c0-p0")
+    read = "document.querySelector('#c0-p0 .readout').textContent"
+    field = chromium.driver.find_element(By.CSS_SELECTOR, "#c0-p0 .field")
+    ActionChains(chromium.driver).move_to_element(field).perform()
+    assert "live, 0xffff8800" in chromium.ask(read)
+    plot = chromium.driver.find_element(By.CSS_SELECTOR, "#c0-p0 .plot")
+    chromium.ask("document.querySelector('#c0-p0 .plot').focus()")
+    plot.send_keys(Keys.ESCAPE, Keys.ARROW_LEFT)
+    assert "events 1535 to 1536: page 0 live" in chromium.ask(read)
+    assert "reused without a flush" in chromium.ask(read)
+    plot.send_keys(Keys.ARROW_RIGHT)
+    assert chromium.ask(read).startswith("events 2 to 3: page 0 live")
+
+
+def test_a_click_on_a_finding_goes_to_its_console_line(chromium: Browser, page: Path) -> None:
+    chromium.open(page)
+    link = chromium.driver.find_element(By.CSS_SELECTOR, "#c0-f0 .links a")
+    assert link.text == "console line 172"
+    link.click()
+    assert chromium.ask("location.hash") == "#c0-L172"
+    assert visible(chromium, "#c0-L172")
+    line = chromium.driver.find_element(By.ID, "c0-L172").text
+    assert "mm_got: (test_size+" in line
+    chromium.driver.find_element(By.CSS_SELECTOR, "#c0-L172 a.chip").click()
+    assert visible(chromium, "#c0-f0 h4")
+
+
+def test_a_line_in_a_fold_is_opened(chromium: Browser, page: Path) -> None:
+    chromium.open(page)
+    fold = "document.getElementById('c0-L1000').closest('details').open"
+    assert chromium.ask(fold) is False
+    chromium.ask("location.hash = '#c0-L1000'")
+    chromium.open(page, "#c0-L1000")
+    assert chromium.ask(fold) is True
+    assert visible(chromium, "#c0-L1000")
+
+
+def test_the_stale_mark_leads_to_its_get(chromium: Browser, page: Path) -> None:
+    chromium.open(page, "#c0-p0")
+    chromium.driver.find_element(By.CSS_SELECTOR, "#c0-p0 .stale circle").click()
+    assert chromium.ask("location.hash") == "#c0-L1730"
+    assert visible(chromium, "#c0-L1730")
+
+
+def test_keys(chromium: Browser, page: Path) -> None:
+    chromium.open(page)
+    body = chromium.driver.find_element(By.TAG_NAME, "body")
+    for expected in ("c0-f0", "c0-f1", "c0-f0"):
+        body.send_keys("j")
+        assert chromium.ask("document.activeElement.id") == expected
+    body.send_keys("t", "t")
+    assert chromium.ask("document.documentElement.dataset.theme") == "dark"
+    body.send_keys("t")
+    body.send_keys("e")
+    assert chromium.ask("[...document.querySelectorAll('details')].every((d) => d.open)") is True
+    body.send_keys("?")
+    assert chromium.ask("document.getElementById('keys').open") is True
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [320, 390, 1280, 2000])
+def test_it_fits_and_can_be_read(
+    chromium: Browser, page: Path, width: int, dark: bool
+) -> None:  # fmt: skip
+    chromium.look(width=width, dark=dark)
+    chromium.open(page)
+    assert chromium.ask("document.documentElement.scrollWidth") <= width
+    assert chromium.ask(CONTRAST) == {}
+    background = chromium.ask("getComputedStyle(document.body).backgroundColor")
+    assert background == ("rgb(15, 19, 24)" if dark else "rgb(246, 247, 249)")
+
+
+def test_what_cannot_be_read_would_be_found(chromium: Browser, page: Path) -> None:
+    chromium.open(page)
+    chromium.ask("document.querySelector('h1').animate({color: ['#bbb', '#bbb']}, 60000)")
+    assert len(chromium.ask(CONTRAST)) >= 1
+
+
+def test_it_prints(chromium: Browser, page: Path) -> None:
+    chromium.open(page)
+    printed = chromium.command("Page.printToPDF", printBackground=False)
+    assert len(printed["data"]) > 50_000
+    assert chromium.complaints() == []
+
+
+@pytest.mark.parametrize("name", ["script", "attribute", "template", "every control", "bidi"])
+def test_a_hostile_kernel_does_nothing(chromium: Browser, name: str, tmp_path: Path) -> None:
+    record = infect(samples.traced(), TEXTS[name])
+    path = tmp_path / "hostile.html"
+    text = html_page.render(record, console=Console(TEXTS[name], times=40), previous=record)
+    path.write_text(text, "utf-8")
+    chromium.open(path)
+    assert chromium.complaints() == []
+    urls = [url for url in chromium.fetched() if not url.startswith(("data:", "about:"))]
+    assert urls == [path.as_uri()]
+    assert chromium.driver.title.startswith("FAILED: mermap on")
+    assert chromium.ask("document.documentElement.scrollWidth") <= 1280
+
+
+def test_a_picture_is_saved(chromium: Browser, page: Path, tmp_path: Path) -> None:
+    chromium.open(page, "#c0-p0")
+    data = chromium.picture(tmp_path / "page.png").read_bytes()
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    assert struct.unpack(">II", data[16:24]) == (2560, 1800)
+    assert len(data) > 60_000
