@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from mermapctl.cli import complete
+from mermapctl.errors import MermapctlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +25,7 @@ class ConfigGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All subcommands, in the order of use."""
-        there = (name for name, module in _LAZY.items() if importlib.util.find_spec(module))
-        return [*super().list_commands(ctx), *there]
+        return [*super().list_commands(ctx), *_LAZY]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """One subcommand."""
@@ -36,7 +38,10 @@ class ConfigGroup(click.Group):
 def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     from mermapctl.commands import config
 
-    return list(config.names(incomplete))
+    try:
+        return list(config.names(incomplete))
+    except MermapctlError:  # it would garble the user's prompt
+        return []
 
 
 def _request(function: Callable[..., None]) -> Callable[..., None]:
@@ -121,7 +126,13 @@ def write(output: Path, **request: Any) -> None:
 @command.command(short_help="Would this tree give us what we ask for?")
 @_request
 @click.option("--tree", type=click.Path(path_type=Path), help="Kernel tree, as for `run`.")
-@click.option("--target", default="x86_64", show_default=True, metavar="ARCH")
+@click.option(
+    "--target",
+    default="x86_64",
+    show_default=True,
+    metavar="ARCH",
+    shell_complete=complete.targets,
+)
 @_FORMAT
 def check(tree: Path | None, target: str, form: str, **request: Any) -> None:
     """Run the tree's own olddefconfig in a scratch directory; list what did not come out.
