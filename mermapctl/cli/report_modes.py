@@ -13,6 +13,7 @@ import msgspec
 
 from mermapctl import atomic, render
 from mermapctl.commands import report, report_follow, report_open, report_prune, report_rejudge
+from mermapctl.commands.report_previous import previous
 from mermapctl.errors import Exit, UserError
 from mermapctl.record import exit_of_verdict
 from mermapctl.render import run_list, side_by_side
@@ -99,25 +100,35 @@ def _show(asked: Asked, record: RunRecord) -> int:
         click.echo(str(page))
         if not report_open.open_page(page):
             _note("no browser could be started; open the file above")
-    elif asked.output is None:
-        render.print_record(record, asked.form, console=console_lines, full=asked.full)
+        return exit_of_verdict(record.verdict)
+    before = previous(record) if asked.form == "html" else None
+    if asked.output is None:
+        render.print_record(
+            record, asked.form, console=console_lines, full=asked.full, previous=before
+        )
     else:
-        _write(asked.output, render.document(record, asked.form, console_lines, full=asked.full))
+        document = render.document(
+            record, asked.form, console_lines, full=asked.full, previous=before
+        )
+        _write(asked.output, document)
     return exit_of_verdict(record.verdict)
 
 
 def _follow(asked: Asked) -> int:
     store = Store.open()
     look = look_of(sys.stdout)
+    printed = False
 
     def line(said: str) -> None:
+        nonlocal printed
         if asked.form == "table" and asked.output is None:
+            printed = True
             sys.stdout.write(look.plain(said, limit=4000) + "\n")
             sys.stdout.flush()
 
     record = report_follow.follow(store, asked.run, line, _note)
     _tell(store)
-    if asked.form == "table" and asked.output is None:
+    if printed:
         click.echo()
     return _show(asked, record)
 

@@ -25,12 +25,16 @@ LONGEST_LINE = 1 << 14
 
 @dataclass(slots=True)
 class Tail:
-    """A console that grows: hands out its whole lines, and a long one in pieces."""
+    """A console that grows: hands out its whole lines, and a long one in pieces.
+
+    `grew` says whether the last look found anything.
+    """
 
     path: Path
     inode: int = 0
     offset: int = 0
     partial: str = ""
+    grew: bool = False
     decoder: codecs.IncrementalDecoder = field(
         default_factory=lambda: codecs.getincrementaldecoder("utf-8")("surrogateescape")
     )
@@ -49,7 +53,8 @@ class Tail:
                 file.seek(self.offset)
                 data = file.read(BLOCK_BYTES)
         except OSError:
-            return []
+            data = b""
+        self.grew = bool(data)
         self.offset += len(data)
         *whole, self.partial = (self.partial + self.decoder.decode(data)).split("\n")
         if self.partial and ((final and not data) or len(self.partial) > LONGEST_LINE):
@@ -86,7 +91,7 @@ def follow(
         got = [said for tail in tails.values() for said in tail.lines(final=ended)]
         for said in got:
             line(said)
-        if got:
+        if got or any(tail.grew for tail in tails.values()):
             continue
         if ended:
             return record

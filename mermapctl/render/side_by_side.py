@@ -96,7 +96,9 @@ def _findings(rows: Sequence[TestChange], sheet: Sheet) -> str:
 
 def _moved(rows: Sequence[Moved], sheet: Sheet, *, unit: bool) -> str:
     def said(value: float | None) -> str:
-        return seconds(value) if unit else ("-" if value is None else f"{value:,.0f}")
+        if not unit:
+            return "-" if value is None else f"{value:,.0f}"
+        return seconds(value) if value is None or value >= 1 else f"{value:.3f} s"
 
     def factor(row: Moved) -> str:
         if not unit or not row.before or row.after is None:
