@@ -7,6 +7,7 @@ import webbrowser
 from typing import TYPE_CHECKING
 
 from mermapctl import atomic, places, render
+from mermapctl.commands.report_previous import previous
 from mermapctl.store import Store, console_lines
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def write_page(record: RunRecord) -> Path:
     page = folder / (
         "report.html" if (folder / "record.json").exists() else f"{record.run.id}.html"
     )
-    document = render.document(record, "html", console_lines)
+    document = render.document(record, "html", console_lines, previous=previous(record))
     atomic.write(page, document.encode("utf-8", "replace"))
     return page
 

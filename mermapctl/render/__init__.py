@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import shutil
 import sys
@@ -38,9 +39,12 @@ class Renderer(Protocol):
         """The whole document."""
 
 
-def renderer(name: str) -> Renderer:
-    """The renderer of one format of RENDERERS."""
-    render: Renderer = importlib.import_module(RENDERERS[name]).render
+def renderer(name: str, previous: RunRecord | None = None) -> Renderer:
+    """The renderer of one format of RENDERERS; a page compares with `previous`."""
+    module = importlib.import_module(RENDERERS[name])
+    render: Renderer = module.render
+    if name == "html" and previous is not None:
+        render = functools.partial(module.render, previous=previous)
     return render
 
 
@@ -51,6 +55,7 @@ def print_record(
     *,
     console: Callable[[Cell], Iterable[str]] | None = None,
     full: bool = False,
+    previous: RunRecord | None = None,
 ) -> None:
     """Print a record in one of RENDERERS' formats, documents as UTF-8 whatever the locale."""
     out = stream or sys.stdout
@@ -58,7 +63,7 @@ def print_record(
         show = importlib.import_module(RENDERERS[form]).show
         show(record, out, console=console, full=full)
         return
-    document = renderer(form)(record, console=console)
+    document = renderer(form, previous)(record, console=console)
     out.flush()
     binary = getattr(out, "buffer", None)
     if binary is None:
@@ -74,10 +79,11 @@ def document(
     console: Callable[[Cell], Iterable[str]] | None = None,
     *,
     full: bool = False,
+    previous: RunRecord | None = None,
 ) -> str:
     """A record in one of RENDERERS' formats, for a file: a table has a fixed width."""
     if form != "table":
-        return renderer(form)(record, console=console)
+        return renderer(form, previous)(record, console=console)
     table: str = importlib.import_module(RENDERERS[form]).render(
         record, console=console, width=FILE_WIDTH, color=False, full=full
     )

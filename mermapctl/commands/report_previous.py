@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The earlier run that a run is best compared with: the last one of the same cells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mermapctl.errors import HarnessError
+from mermapctl.record import State
+from mermapctl.store import Store
+
+if TYPE_CHECKING:
+    from mermapctl.record import RunRecord
+
+LOOK_BACK = 50
+"""Runs looked at, newest first; an older one says little about a change."""
+
+
+def previous(record: RunRecord) -> RunRecord | None:
+    """The newest finished run before `record` that shares a target and variant with it.
+
+    None for a log, for a run that is not stored, and where there is none.
+    """
+    wanted = {(cell.target, cell.variant) for cell in record.cells if cell.target}
+    store = Store.open()
+    ids = store.ids()
+    if not wanted or record.run.id not in ids:
+        return None
+    earlier = sorted((other for other in ids if other < record.run.id), reverse=True)
+    for run_id in earlier[:LOOK_BACK]:
+        try:
+            other = store.read(run_id)
+        except HarnessError:
+            continue  # a damaged record is told of where it is asked for
+        same = {(cell.target, cell.variant) for cell in other.cells}
+        if other.run.state is State.FINISHED and same & wanted:
+            return other
+    return None
