@@ -18,7 +18,7 @@ OLDEST = (6, 12)
 DISTRIBUTION = Path("/usr/src")
 
 _TARBALL = re.compile(r"\.tar(\.(xz|gz|bz2|zst|lzma))?$|\.t[gx]z$")
-_VERSION = re.compile(r"linux-source-(\d+)\.(\d+)(?:\.(\d+))?\D*\.tar\b")
+_VERSION = re.compile(r"^linux-(?:[\w.]+-)*source-(\d+)\.(\d+)(?:\.(\d+))?\D*\.tar\b")
 # RFC 3986's scheme, and git's own HOST:PATH (no slash before the colon).
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[^/]+:")
 _STABLE = "https://git.kernel.org/pub/scm/linux/kernel/git/stable/linux.git"
@@ -94,10 +94,11 @@ def _directory(path: Path) -> Source:
 def tarballs(directory: Path = DISTRIBUTION) -> dict[tuple[int, int, int], Path]:
     """The distribution's linux-source tarballs by version, the newest first.
 
-    Debian has them right there, Ubuntu one directory deeper, behind a link.
+    Debian has them right there, Ubuntu one directory deeper, behind a link; a newer kernel for an
+    older Ubuntu has its series in the name (linux-hwe-6.14-source-6.14.0).
     """
     found: dict[tuple[int, int, int], Path] = {}
-    for pattern in ("linux-source-*.tar*", "linux-source-*/linux-source-*.tar*"):
+    for pattern in ("linux-*source-*.tar*", "linux-*source-*/linux-*source-*.tar*"):
         for path in sorted(directory.glob(pattern)):
             version = _VERSION.search(path.name)
             if version and path.is_file() and _TARBALL.search(path.name):

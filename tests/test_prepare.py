@@ -371,6 +371,10 @@ def test_a_missing_program_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (["linux-source-6.12.tar.xz", "linux-source-6.9.tar.xz"], "linux-source-6.12.tar.xz"),
         (["linux-source-7.3.tar.xz", "linux-source-6.12.tar.xz"], "linux-source-7.3.tar.xz"),
         (["linux-source-6.14.0/linux-source-6.14.0.tar.bz2"], "linux-source-6.14.0.tar.bz2"),
+        (
+            ["linux-hwe-6.14-source-6.14.0/linux-hwe-6.14-source-6.14.0.tar.bz2"],
+            "linux-hwe-6.14-source-6.14.0.tar.bz2",
+        ),
         (["linux-source-6.12.tar.xz", "linux-patch-6.13-rt.patch.xz"], "linux-source-6.12.tar.xz"),
     ],
 )
