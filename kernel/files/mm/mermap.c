@@ -20,6 +20,7 @@
  * ARCH_SUPPORTS_MERMAP.
  */
 #include <linux/bug.h>
+#include <linux/cleanup.h>
 #include <linux/gfp.h>
 #include <linux/kernel.h>
 #include <linux/mermap.h>
@@ -28,6 +29,7 @@
 #include <linux/preempt.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
+#include <linux/spinlock.h>
 
 #include <asm/mermap.h>
 #include <asm/tlb.h>
@@ -210,7 +212,7 @@ __mermap_get(struct mm_struct *mm, struct page *page, unsigned long size,
 	struct mermap_cpu *mc;
 	int cpu;
 
-	if (WARN_ON_ONCE(!in_task() || !mm || !mm->mermap.cpu))
+	if (WARN_ON_ONCE(!in_task() || !mm || !READ_ONCE(mm->mermap.cpu)))
 		return NULL;
 	if (WARN_ON_ONCE(!arch_mermap_prot_ok(prot)))
 		return NULL;
@@ -244,6 +246,8 @@ VISIBLE_IF_KUNIT noinline void __mermap_put(struct mm_struct *mm,
 		return;
 
 	preempt_disable();
+	WARN_ON_ONCE(alloc->base < mermap_cpu_base(smp_processor_id()) ||
+		     alloc->end > mermap_cpu_end(smp_processor_id()));
 	mermap_unmap(mm, alloc);
 	mermap_release(this_cpu_ptr(mm->mermap.cpu), alloc);
 	preempt_enable();
@@ -293,6 +297,22 @@ void mermap_put(struct mermap_alloc *alloc)
 	__mermap_put(current->mm, alloc);
 }
 
+/*
+ * The tables are complete, so let gets have the state. Of several tasks that
+ * come here at once one wins; the state that is not needed is returned.
+ */
+static struct mermap_cpu __percpu *mermap_publish(struct mm_struct *mm,
+						  struct mermap_cpu __percpu *mcs)
+{
+	guard(spinlock)(&mm->page_table_lock);
+
+	if (mm->mermap.cpu)
+		return mcs;
+	/* Pairs with the dependent reads of __mermap_get(). */
+	smp_store_release(&mm->mermap.cpu, mcs);
+	return NULL;
+}
+
 /**
  * mermap_mm_prepare - give a process its mermap
  * @mm: the process' address space; the caller holds a reference as a user
@@ -307,8 +327,6 @@ int mermap_mm_prepare(struct mm_struct *mm)
 {
 	struct mermap_cpu __percpu *mcs;
 	int cpu, err;
-
-	BUILD_BUG_ON(NR_CPUS > ARCH_MERMAP_SPACE / ARCH_MERMAP_CPU_SIZE);
 
 	if (!arch_mermap_available())
 		return -EOPNOTSUPP;
@@ -326,10 +344,9 @@ int mermap_mm_prepare(struct mm_struct *mm)
 	err = apply_to_page_range(mm, mermap_cpu_base(0),
 				  nr_cpu_ids * ARCH_MERMAP_CPU_SIZE,
 				  mermap_prepare_pte, mm);
-
-	/* Publish the state when its tables are complete, and only once. */
-	if (err || cmpxchg(&mm->mermap.cpu, NULL, mcs))
-		free_percpu(mcs);
+	if (!err)
+		mcs = mermap_publish(mm, mcs);
+	free_percpu(mcs);
 	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(mermap_mm_prepare);

@@ -285,6 +285,7 @@ static struct kunit_suite mermap_test_suite = {
 	.name = "mermap",
 	.test_cases = mermap_test_cases,
 };
+
 kunit_test_suite(mermap_test_suite);
 
 MODULE_DESCRIPTION("Tests for the mermap");

@@ -6,8 +6,9 @@
 #ifndef _ASM_X86_MERMAP_H
 #define _ASM_X86_MERMAP_H
 
-#include <asm/cpufeature.h>
-#include <asm/pgtable.h>
+#include <linux/cpufeature.h>
+#include <linux/pgtable.h>
+
 #include <asm/tlbflush.h>
 
 /*
@@ -22,8 +23,10 @@
 #define ARCH_MERMAP_SLOT_START	LDT_BASE_ADDR
 #define ARCH_MERMAP_SLOT_END	LDT_END_ADDR
 
-/* A slot is 512 GiB with four levels of page tables, more with five. */
-#define ARCH_MERMAP_SPACE	((1UL << 39) - PMD_SIZE)
+/* A slot has 2^18 PMDs with four levels of page tables, more with five. */
+#if CONFIG_NR_CPUS >= 1 << 18
+#error "the mermap has no room for so many CPUs"
+#endif
 
 static inline bool arch_mermap_available(void)
 {
