@@ -7,6 +7,7 @@ import contextlib
 import gc
 import hashlib
 import re
+import sys
 import tempfile
 from dataclasses import dataclass
 from functools import reduce
@@ -29,6 +30,7 @@ __all__ = ["Assignment", "Model", "Selector", "UnreadableError", "read", "read_p
 Assignment = tuple[str, str]
 """A symbol without CONFIG_, and its value: y, m, n, a number, or a string without quotes."""
 
+RECURSION = 10_000
 _ELSEWHERE = frozenset(
     {"drivers", "sound", "net", "fs", "crypto", "security", "samples", "io_uring"},
 )
@@ -239,6 +241,12 @@ def read(tree: Path, target: Target) -> Model:
         if kconf is None:
             kconf = kconfig_reader.read(request)
             kconfig_cache.save(path, kconf, wanted)
+    return _model(tree, target, chain, kconf)
+
+
+def _model(tree: Path, target: Target, chain: Toolchain, kconf: Reader) -> Model:
+    # kconfiglib walks an expression by recursion, and some symbols have 700 selectors.
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION))
     kconf.warn = False
     return Model(tree, target, chain, kconf)
 
@@ -266,8 +274,7 @@ def read_part(model: Model, target: Target, files: Iterable[str]) -> Model:
     request = Request(model.tree, environment, model.tree, wanted, answer)
     with _without_gc():
         kconf = kconfig_reader.read(request)
-    kconf.warn = False
-    return Model(model.tree, target, model.chain, kconf)
+    return _model(model.tree, target, model.chain, kconf)
 
 
 def _assumed(command: str) -> str:

@@ -65,9 +65,9 @@ class Account:
 class Reader(kconfiglib.Kconfig):  # type: ignore[misc]
     """A Kconfig read with an environment of its own; macros run in a scratch directory."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, account: Account) -> None:
         self.request = request
-        self.account = Account()
+        self.account = account
         self._shell_environment = {
             **process.inherited(),
             "LC_ALL": "C",
@@ -173,10 +173,13 @@ class Reader(kconfiglib.Kconfig):  # type: ignore[misc]
 
 def read(request: Request) -> Reader:
     """Parse a tree's Kconfig. Raises UnreadableError with the parser's complaint."""
+    account = Account()
     try:
-        return Reader(request)
+        return Reader(request, account)
     except kconfiglib.KconfigError as error:
-        raise UnreadableError(" ".join(str(error).split())) from error
+        # What the tree itself complained of first (no compiler) explains what broke afterwards.
+        complaints = [*account.complaints[:1], " ".join(str(error).split())]
+        raise UnreadableError("; then ".join(complaints)) from error
     except (OSError, HarnessError, RecursionError) as error:
         raise UnreadableError(f"{type(error).__name__}: {error}") from error
     except (AttributeError, IndexError, TypeError, ValueError) as error:

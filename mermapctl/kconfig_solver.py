@@ -81,12 +81,22 @@ class _Search:
         """Every way that does the one and the other."""
         if not first:
             return []
+        second = rest()
         return _best(
             joined
             for left in first
-            for right in rest()
+            for right in second
             if len(joined := left | right) <= self.budget and _consistent(joined)
         )
+
+    def every(self, parts: list[Any], ways_of: Callable[[Any], Ways]) -> Ways:
+        """Every way that does all parts, in a loop: a symbol may have a thousand selectors."""
+        ways: Ways = [_NOTHING]
+        for part in parts:
+            ways = self.both(ways, lambda p=part: ways_of(p))  # type: ignore[misc]
+            if not ways:
+                break
+        return ways
 
     def at_least(self, expr: Any, want: int) -> Ways:
         """Ways to make an expression m (1) or y (2)."""
@@ -95,7 +105,7 @@ class _Search:
         if not isinstance(expr, tuple):
             return self._once(expr, want, up=True)
         if expr[0] is AND:
-            return self.both(self.at_least(expr[1], want), lambda: self.at_least(expr[2], want))
+            return self.every(operands(expr, AND), lambda part: self.at_least(part, want))
         if expr[0] is OR:
             parts = operands(expr, OR)
             return _best(way for part in parts for way in self.at_least(part, want))
@@ -113,7 +123,7 @@ class _Search:
             parts = operands(expr, AND)
             return _best(way for part in parts for way in self.at_most(part, limit))
         if expr[0] is OR:
-            return self.both(self.at_most(expr[1], limit), lambda: self.at_most(expr[2], limit))
+            return self.every(operands(expr, OR), lambda part: self.at_most(part, limit))
         if expr[0] is NOT:
             return self.at_least(expr[1], 2 - limit)
         return self._related(_OPPOSITE[expr[0]], expr[1], expr[2])
