@@ -75,11 +75,10 @@ static void mermap_count_flush(struct mermap_cpu *mc)
 }
 
 /* After this, all of the region that is not live may be handed out again. */
-static void mermap_flush(struct mermap_cpu *mc, int cpu)
+static void mermap_flush(struct mermap_cpu *mc)
 {
 	arch_mermap_flush_tlb();
 	mermap_count_flush(mc);
-	mc->next_addr = mermap_live_end(mc, cpu);
 	mc->reserve_stale = false;
 }
 
@@ -103,15 +102,17 @@ static struct mermap_alloc *mermap_take(struct mermap_cpu *mc, int cpu,
 					unsigned long size)
 {
 	struct mermap_alloc *alloc = mermap_free_slot(mc);
+	unsigned long restart = mermap_live_end(mc, cpu);
 
 	if (!alloc)
 		return NULL;
 
 	if (!mermap_fits(mc->next_addr, size, cpu)) {
 		/* Do not pay for a flush that would not help. */
-		if (!mermap_fits(mermap_live_end(mc, cpu), size, cpu))
+		if (!mermap_fits(restart, size, cpu))
 			return NULL;
-		mermap_flush(mc, cpu);
+		mermap_flush(mc);
+		mc->next_addr = restart;
 	}
 
 	alloc->base = mc->next_addr;
@@ -119,6 +120,14 @@ static struct mermap_alloc *mermap_take(struct mermap_cpu *mc, int cpu,
 	alloc->in_use = true;
 	mc->next_addr = alloc->end;
 	return alloc;
+}
+
+/* The page has one address, so a second use is always a reuse. */
+static void mermap_refresh_reserve(struct mermap_cpu *mc)
+{
+	if (!mc->reserve_stale)
+		return;
+	mermap_flush(mc);
 }
 
 static struct mermap_alloc *mermap_take_reserve(struct mermap_cpu *mc, int cpu)
@@ -129,8 +138,7 @@ static struct mermap_alloc *mermap_take_reserve(struct mermap_cpu *mc, int cpu)
 	if (WARN_ON_ONCE(alloc->in_use))
 		return NULL;
 
-	if (mc->reserve_stale)
-		mermap_flush(mc, cpu);
+	mermap_refresh_reserve(mc);
 
 	alloc->base = mermap_cpu_reserve(cpu);
 	alloc->end = alloc->base + PAGE_SIZE;
@@ -261,9 +269,10 @@ EXPORT_SYMBOL_IF_KUNIT(__mermap_put);
  * @size: bytes to map, rounded up to whole pages
  * @prot: protection, neither global nor user-accessible
  *
- * Context: A task whose mm has been prepared. Never sleeps, never allocates,
- * and flushes this CPU's TLB only if its region has been used up. Disables
- * migration until mermap_put(), which the same task must call.
+ * Context: A task whose mm has been prepared, holding none of that mm's page
+ * table locks. Never sleeps, never allocates, and flushes this CPU's TLB only
+ * if its region has been used up. Disables migration until mermap_put(), which
+ * the same task must call.
  * Return: The mapping, or NULL if too many are live or too little room is left.
  */
 struct mermap_alloc *mermap_get(struct page *page, unsigned long size,
