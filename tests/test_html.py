@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mermapctl.diagnosis import Verdict
+from mermapctl.record import Former, Tool
 from mermapctl.render import annotated, html_page, svg_timeline
 from mermapctl.render.annotated import Fold
 from mermapctl.render.excerpt import Gap
@@ -143,6 +145,13 @@ def test_the_previous_run_is_compared() -> None:
     assert "compared" in page.ids
     assert "newly failing" in page.text("td")
     assert "compared" not in read(html_page.render(samples.failed())).ids
+
+
+def test_a_verdict_that_was_replaced_is_told() -> None:
+    former = Former(Verdict.PASSED, Tool("mermapctl", "0.0.9"), "2026-12-01T10:00:00Z")
+    page = read(html_page.render(replace(samples.failed(), former=(former,))))
+    said = "Judged again at 2026-12-01 10:00:00 UTC; mermapctl 0.0.9 had said PASSED."
+    assert said in page.text("p")
 
 
 def test_the_timeline_is_drawn() -> None:
