@@ -43,7 +43,7 @@ EXAMPLE: dict[str, Any] = {
                       "consequences": ["x"]}],
         "reproduce": ["x"], "artifacts": {"console": "x", "config": "x"}}],
 }  # fmt: skip
-"""The document of docs/verdict.md, all that schema 1 promises and nothing else."""
+"""The document of docs/verdicts.md, all that schema 1 promises and nothing else."""
 
 
 def document(record: RunRecord) -> dict[str, Any]:

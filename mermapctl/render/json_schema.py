@@ -20,7 +20,7 @@ _TITLE = "mermapctl run record"
 def schema() -> dict[str, Any]:
     """Draft 2020-12. Keys may be added under a schema number, so unknown ones are allowed.
 
-    Every key of the contract (docs/verdict.md) is required: a reader need not ask whether it is
+    Every key of the contract (docs/verdicts.md) is required: a reader need not ask whether it is
     there, only whether it is null.
     """
     made = msgspec.json.schema(record.RunRecord)
