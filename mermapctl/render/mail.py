@@ -130,7 +130,8 @@ def _environment(record: RunRecord) -> Iterator[str]:
 
 def _machine(cell: Cell) -> str:
     smp = f"{cell.smp} CPU{'s' * (cell.smp != 1)}" if cell.smp else None
-    return ", ".join(x for x in (label(cell), cell.cpu, smp, cell.accelerator) if x)
+    name = label(cell) if cell.target else None
+    return ", ".join(x for x in (name, cell.cpu, smp, cell.accelerator) if x)
 
 
 def _matrix(record: RunRecord) -> Iterator[str]:
