@@ -36,6 +36,7 @@ _ELSEWHERE = frozenset(
 )
 """Directories of which another target's answer seldom depends; they hold nine tenths of Kconfig."""
 _NEXT_ENTRY = re.compile(r"(menu)?config\s|source\s|if\s|endif|menu\s|endmenu|choice|endchoice")
+_NUMBER = re.compile(r"-?\d+|0[xX][0-9a-fA-F]+")
 _CAN_BE_MET = re.compile(r"echo \"?(-\w+|y|n)?\"? \|\| echo \"?(-\w+|y|n)?\"?$")
 
 
@@ -165,7 +166,7 @@ def text(expr: Any, *, values: bool = False) -> str:
     def name(item: Any) -> str:
         if isinstance(item, Choice):
             shown = f"choice {title(item)!r}"
-        elif item.is_constant:
+        elif item.is_constant or (not item.nodes and _NUMBER.fullmatch(item.name)):
             return str(kconfiglib.standard_sc_expr_str(item))
         else:
             shown = item.name

@@ -86,7 +86,8 @@ class Reader(kconfiglib.Kconfig):  # type: ignore[misc]
 
     def _open(self, filename: str, mode: str) -> io.StringIO:  # noqa: ARG002 - kconfiglib's
         path = Path(filename)
-        relative = str(path.relative_to(self.request.tree.resolve()))
+        # Of a tree behind a symbolic link kconfiglib uses both names.
+        relative = filename.removeprefix(f"{self.srctree}/").removeprefix(self._srctree_prefix)
         if self.request.wanted and not self.request.wanted(relative):
             return io.StringIO("")
         if not path.is_file() or path.stat().st_size > LARGEST_FILE:

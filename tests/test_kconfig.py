@@ -1,0 +1,418 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A tree's Kconfig as one target sees it: newer constructs, macros, the cache, other targets."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+
+from mermapctl import kconfig, kconfig_cache, places, target
+from mermapctl.kconfig import Model, Selector, UnreadableError
+from tests.minikconfig import kconfig as lines
+from tests.minikconfig import program, tree_of
+
+
+def read(tree: Path, name: str = "um") -> Model:
+    return kconfig.read(tree, target.find(tree, name))
+
+
+def test_values_follow_the_latest_assignments_only(tmp_path: Path) -> None:
+    model = read(tree_of(tmp_path, "config A\n    bool 'a'\nconfig B\n    def_bool A\n"))
+    values = []
+    for given in ([("A", "y")], [], [("A", "y"), ("A", "n")], [("NO_SUCH", "y"), ("A", "y")]):
+        model.assign(given)
+        values.append((model.value("A"), model.value("B")))
+    assert values == [("y", "y"), ("n", "n"), ("n", "n"), ("y", "y")]
+    assert model.value("NO_SUCH") == "n"
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "limit"),
+    [  # `depends on A if B` is A || B = n (7.3: scripts/kconfig/menu.c, menu_add_dep)
+        ("n", "n", "y"),
+        ("n", "m", "n"),
+        ("n", "y", "n"),
+        ("m", "n", "y"),
+        ("m", "m", "m"),
+        ("m", "y", "m"),
+        ("y", "n", "y"),
+        ("y", "m", "y"),
+        ("y", "y", "y"),
+    ],
+)
+def test_depends_on_with_a_condition(tmp_path: Path, a: str, b: str, limit: str) -> None:
+    tree = tree_of(
+        tmp_path,
+        """
+        config A
+            tristate "a"
+        config B
+            tristate "b"
+        config X
+            tristate "x"
+            depends on A if B
+        """,
+    )
+    model = read(tree)
+    model.assign([("MODULES", "y"), ("A", a), ("B", b), ("X", "y")])
+    assert model.value("X") == limit
+
+
+@pytest.mark.parametrize(
+    ("condition", "given", "value"),
+    [
+        ("B && C", {"B": "y", "C": "n"}, "y"),
+        ("B && C", {"B": "y", "C": "y"}, "n"),
+        ("B || C", {"B": "n", "C": "n"}, "y"),
+        ("B || C", {"B": "y", "C": "n"}, "n"),
+        ("!B", {"B": "y"}, "y"),
+        ("!B", {"B": "n"}, "n"),
+        ("!(B && C)", {"B": "y", "C": "y"}, "y"),
+        ("!(B && C)", {"B": "y", "C": "n"}, "n"),
+        ("N > 3", {"N": "3"}, "y"),
+        ("N > 3", {"N": "4"}, "n"),
+    ],
+)
+def test_compound_conditions_of_depends_on(
+    tmp_path: Path, condition: str, given: dict[str, str], value: str
+) -> None:
+    tree = tree_of(
+        tmp_path,
+        f"""
+        config B
+            bool "b"
+        config C
+            bool "c"
+        config N
+            int "n"
+        config X
+            bool "x"
+            depends on NEVER if {condition} # why
+        """,
+    )
+    model = read(tree)
+    model.assign([*given.items(), ("X", "y")])
+    assert model.value("X") == value
+
+
+def test_newer_lines_are_blanked_and_line_numbers_stay(tmp_path: Path) -> None:
+    text = lines(
+        """
+        config MODULES
+            bool "Modules"
+            modules
+
+        config OLD
+            bool
+            transitional # until everybody has NEW
+            help
+              modules
+              transitional words in a help text
+
+        config NEW
+            bool "new"
+            default OLD
+        """
+    )
+    model = read(tree_of(tmp_path, text, modules=""))
+    assert kconfig.places_of(model.symbol("NEW")) == ("lib/Kconfig:12",)
+    assert model.kconf.account.transitional == {"OLD"}
+    assert model.value("OLD") == "n"
+
+
+def test_macros_run_in_a_scratch_directory_with_makes_environment(tmp_path: Path) -> None:
+    tree = tree_of(
+        tmp_path / "linux",
+        """
+        config TEXT
+            string
+            default "$(shell,touch made-here; echo $ARCH $SRCARCH $CC $LC_ALL)"
+        config VARIABLES
+            string
+            default "$(ARCH) $(SRCARCH) $(HEADER_ARCH) $(KERNELVERSION) $(NOT_SET)."
+        """,
+    )
+    before = sorted(path for path in tree.rglob("*"))
+    environment = dict(os.environ)
+    model = read(tree, "um")
+    assert model.value("TEXT") == "um um gcc C"
+    assert model.value("VARIABLES") == "um um x86 6.12.0 ."
+    assert sorted(path for path in tree.rglob("*")) == before
+    assert dict(os.environ) == environment
+    assert not Path("made-here").exists()
+
+
+def counting(tmp_path: Path) -> tuple[Path, Path]:
+    """A tree whose macro leaves a line in a file each time that it runs."""
+    log = tmp_path / "log"
+    log.touch()
+    text = f'config A\n    def_bool $(shell,echo ran >>{log}; echo y)\nconfig B\n    bool "b"\n'
+    return tree_of(tmp_path / "linux", text), log
+
+
+def runs(log: Path) -> int:
+    return len(log.read_text().splitlines())
+
+
+def test_a_tree_is_parsed_once_until_a_file_changes(tmp_path: Path) -> None:
+    tree, log = counting(tmp_path)
+    values = [read(tree).value("A") for _ in range(3)]
+    assert (values, runs(log)) == (["y"] * 3, 1)
+    (tree / "lib/Kconfig").touch()  # the same content
+    assert read(tree).value("A") == "y"
+    assert runs(log) == 1
+    file = tree / "arch/um/Kconfig"
+    file.write_text(file.read_text() + 'config NEW\n\tbool "new"\n')
+    assert read(tree).symbol("NEW") is not None
+    assert runs(log) == 2
+    assert read(tree, "x86_64").symbol("NEW") is None
+    assert runs(log) == 3, "another target is another reading"
+    read(tree, "um")
+    assert runs(log) == 3, "and does not take the first one's place"
+
+
+def test_another_compiler_is_another_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree, log = counting(tmp_path)
+    read(tree)
+    program(tmp_path / "bin", "gcc", "echo 'gcc of another kind 99.1'")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    read(tree)
+    assert runs(log) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"{}\n", b"\xff\n\xff", b'{"key": 3, "files": {}}\nx'])
+def test_a_damaged_cache_is_made_again(tmp_path: Path, content: bytes) -> None:
+    tree, log = counting(tmp_path)
+    read(tree)
+    (cached,) = (places.cache_dir() / "kconfig").iterdir()
+    cached.write_bytes(content)
+    assert read(tree).value("A") == "y"
+    cached.write_bytes(cached.read_bytes()[:-100])
+    assert read(tree).value("A") == "y"
+    assert runs(log) == 3
+
+
+class _Evil:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (os.system, ("touch evil",))
+
+
+def test_a_cache_calls_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree, log = counting(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    read(tree)
+    (cached,) = (places.cache_dir() / "kconfig").iterdir()
+    head = cached.read_bytes().partition(b"\n")[0]
+    cached.write_bytes(head + b"\n" + pickle.dumps(_Evil()))
+    assert read(tree).value("A") == "y"
+    assert runs(log) == 2
+    assert not Path("evil").exists()
+
+
+def test_a_cache_that_cannot_be_written_costs_only_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree, _ = counting(tmp_path)
+    monkeypatch.setenv("MERMAPCTL_HOME", "/proc/no-place")
+    assert read(tree).value("A") == "y"
+
+
+REVIVED = """
+config A
+    tristate "a"
+    select C if B
+config B
+    bool "b"
+    default y
+config C
+    tristate
+    depends on N < 5
+config N
+    int "n"
+    range 1 9
+    default 4
+config S
+    string "s"
+    default "text" if B
+choice
+    prompt "one of"
+    default ONE
+config ONE
+    bool "one"
+config TWO
+    bool "two"
+    depends on B
+endchoice
+config I
+    bool "i"
+    imply J
+config J
+    bool "j"
+"""
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        [],
+        [("A", "y")],
+        [("MODULES", "y"), ("A", "m")],
+        [("A", "y"), ("B", "n"), ("TWO", "y")],
+        [("TWO", "y"), ("N", "7"), ("S", "other"), ("I", "y")],
+        [("N", "99")],
+    ],
+)
+def test_a_kept_model_evaluates_as_the_parsed_one(
+    tmp_path: Path, given: list[tuple[str, str]]
+) -> None:
+    tree = tree_of(tmp_path, REVIVED)
+    parsed, kept = read(tree), read(tree)
+    assert (parsed.kconf.account.answers, type(kept.kconf)) == ({}, type(parsed.kconf))
+    names = [symbol.name for symbol in parsed.kconf.unique_defined_syms]
+    assert names == [symbol.name for symbol in kept.kconf.unique_defined_syms]
+    for model in (parsed, kept):
+        model.assign(given)
+    assert [kept.value(name) for name in names] == [parsed.value(name) for name in names]
+    assert kconfig.places_of(kept.symbol("C")) == kconfig.places_of(parsed.symbol("C"))
+    assert kept.selectors(kept.symbol("C")) == parsed.selectors(parsed.symbol("C"))
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("config A\n    frobnicate\n", r"lib/Kconfig:5: .*frobnicate"),
+        ('source "no/such/file"\n', "no/such/file' not found"),
+        ("config A\n    bool 'a'\n    depends on A\n", "Dependency loop"),
+        ("config A\n    def_bool $(A\n", "lib/Kconfig:5"),
+        ('source "/dev/null"\n', "no regular file"),
+    ],
+)
+def test_a_kconfig_that_defeats_the_parser(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(UnreadableError, match=complaint):
+        read(tree_of(tmp_path, text))
+
+
+def test_what_the_tree_complains_of_comes_first(tmp_path: Path) -> None:
+    text = """
+        $(error-if,y,C compiler 'gcc' not found)
+        config VERSION
+            int
+            default $(shell,true)
+        """
+    with pytest.raises(UnreadableError, match=r"^lib/Kconfig:4: C compiler 'gcc' not found; then"):
+        read(tree_of(tmp_path, text))
+
+
+def test_a_tree_behind_a_link_is_read(tmp_path: Path) -> None:
+    text = 'config A\n    def_bool y\nsource "drivers/Kconfig"\n'
+    (tmp_path / "link").symlink_to(tree_of(tmp_path / "linux", text))
+    (tmp_path / "linux/drivers").mkdir()
+    (tmp_path / "linux/drivers/Kconfig").write_text("config B\n\tdef_bool A\n")
+    for _ in range(2):
+        model = read(tmp_path / "link")
+        assert kconfig.places_of(model.symbol("B")) == ("drivers/Kconfig:1",)
+        assert {"Kconfig", "lib/Kconfig", "drivers/Kconfig"} <= set(model.kconf.account.files)
+
+
+def test_bytes_that_are_no_utf8_are_read(tmp_path: Path) -> None:
+    tree = tree_of(tmp_path, "config A\n    bool 'a'\n")
+    file = tree / "lib/Kconfig"
+    file.write_bytes(file.read_bytes() + b"\thelp\n\t  J\xf6rg\r\n")
+    assert read(tree).symbol("A") is not None
+
+
+SELECTED = """
+config LEAF
+    bool
+config FIRST
+    bool "first"
+    depends on GATE
+    select OTHER
+    select LEAF if GATE && MORE # why
+config SECOND
+    def_bool y
+    select LEAF
+config OTHER
+    bool
+config GATE
+    bool "gate"
+config MORE
+    bool "more"
+"""
+
+
+def test_selectors_with_condition_value_and_line(tmp_path: Path) -> None:
+    tree = tree_of(tmp_path, SELECTED, arm64="config OWN\n    def_bool y\n    select LEAF if OWN\n")
+    model = read(tree)
+    model.assign([])
+    assert model.selectors(model.symbol("LEAF")) == (
+        Selector("SECOND", "", "lib/Kconfig:13", "y"),
+        Selector("FIRST", "GATE && MORE", "lib/Kconfig:10", "n"),
+    )
+    assert kconfig.elsewhere(model, "LEAF") == (
+        (),
+        (Selector("OWN", "OWN", "arch/arm64/Kconfig:5", None),),
+    )
+    assert kconfig.elsewhere(model, "ARM64") == (("arch/arm64/Kconfig:1",), ())
+    assert kconfig.elsewhere(model, "UML") == ((), ())
+
+
+def test_expressions_are_shown_as_menuconfig_shows_them(tmp_path: Path) -> None:
+    tree = tree_of(
+        tmp_path,
+        """
+        config N
+            int "n"
+            default 3
+        config A
+            bool "a"
+            depends on UML && (N > 2 || !NO_SUCH) && X86_64 = n
+        """,
+    )
+    model = read(tree)
+    model.assign([])
+    shown = "UML [=y] && (N [=3] > 2 || !NO_SUCH [=n]) && X86_64 [=n] = n"
+    assert kconfig.text(model.symbol("A").direct_dep, values=True) == shown
+    leaves = [kconfig.text(each) for each in kconfig.leaves(model.symbol("A").direct_dep)]
+    assert leaves == ["UML", "N > 2", "!NO_SUCH", "X86_64 = n"]
+
+
+def test_another_target_is_read_in_part_and_runs_nothing(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.touch()
+    tree = tree_of(
+        tmp_path / "linux",
+        f"""
+        config ASKED
+            def_bool $(shell,echo ran >>{log}; true >/dev/null && echo "y" || echo "n")
+        source "drivers/Kconfig"
+        """,
+        x86='config ONLY_HERE\n    bool "x"\n    depends on DEEP && ASKED && OWN\n'
+        f'config OWN\n    def_bool $(shell,echo ran >>{log}; false && echo "y" || echo "n")\n',
+    )
+    for name, text in (
+        ("drivers/Kconfig", 'source "drivers/a/Kconfig"\nsource "drivers/b/Kconfig"\n'),
+        ("drivers/a/Kconfig", 'config DEEP\n\tbool "deep"\n'),
+        ("drivers/b/Kconfig", 'config UNREAD\n\tbool "unread"\n'),
+    ):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(text)
+    model = read(tree, "um")
+    assert runs(log) == 1
+    part = kconfig.read_part(model, target.find(tree, "x86_64"), ["drivers/a/Kconfig"])
+    assert runs(log) == 1
+    part.assign([("DEEP", "y"), ("ONLY_HERE", "y")])
+    assert part.value("ONLY_HERE") == "y", "an unasked compiler is taken to be able"
+    assert part.symbol("UNREAD") is None
+    assert part.symbol("UML") is None
+
+
+def test_the_key_of_a_cache_holds_what_a_reading_depends_on() -> None:
+    one = {"CC": "gcc", "ARCH": "um"}
+    assert kconfig_cache.key(one) == kconfig_cache.key(dict(reversed(one.items())))
+    assert kconfig_cache.key(one) != kconfig_cache.key({**one, "CC program": "/usr/bin/gcc 1 2"})
