@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What each mode of `mermapctl report` calls and prints. Imported when the command runs."""
+"""What each mode of `mermapctl report` calls and prints. Imported when the command runs.
+
+A mode imports what it alone needs: a list of runs is quicker without the judge.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,11 @@ import click
 import msgspec
 
 from mermapctl import atomic, render
-from mermapctl.commands import report, report_follow, report_open, report_prune, report_rejudge
+from mermapctl.commands import report
 from mermapctl.commands.report_previous import previous
 from mermapctl.errors import Exit, UserError
 from mermapctl.record import exit_of_verdict
-from mermapctl.render import run_list, side_by_side
+from mermapctl.render import run_list
 from mermapctl.render.run_list import Sheet
 from mermapctl.render.text import colored, count, look_of
 from mermapctl.store import Filters, Store, console_lines
@@ -87,15 +90,19 @@ def _show_one(asked: Asked) -> int:
 
 
 def _show_log(asked: Asked) -> int:
+    from mermapctl.commands import report_log
+
     command = ("mermapctl", *sys.argv[1:])
     log = asked.log or "-"
-    record = report.of_log(log, command, suite=asked.suite, allow_splats=asked.allow_splats)
+    record = report_log.of_log(log, command, suite=asked.suite, allow_splats=asked.allow_splats)
     return _show(asked, record)
 
 
 def _show(asked: Asked, record: RunRecord) -> int:
     """Print, write or open one record; its verdict is the exit code."""
     if asked.open_it:
+        from mermapctl.commands import report_open
+
         page = report_open.write_page(record)
         click.echo(str(page))
         if not report_open.open_page(page):
@@ -115,6 +122,8 @@ def _show(asked: Asked, record: RunRecord) -> int:
 
 
 def _follow(asked: Asked) -> int:
+    from mermapctl.commands import report_follow
+
     store = Store.open()
     look = look_of(sys.stdout)
     printed = False
@@ -142,6 +151,8 @@ def _list(asked: Asked) -> int:
 
 
 def _compare(asked: Asked) -> int:
+    from mermapctl.render import side_by_side
+
     store = Store.open()
     a, b = asked.compare or ("", "")
     compared = report.compare(store, a, b)
@@ -165,6 +176,8 @@ def _flaky(asked: Asked) -> int:
 
 
 def _rejudge(asked: Asked) -> int:
+    from mermapctl.commands import report_rejudge
+
     store = Store.open()
     chosen = [store.resolve(key) for key in asked.runs]
     runs = chosen or [run.id for run in store.list(asked.filters(0))]
@@ -183,6 +196,8 @@ def _rejudge(asked: Asked) -> int:
 
 
 def _prune(asked: Asked) -> int:
+    from mermapctl.commands import report_prune
+
     store = Store.open()
     before = report.moment(asked.older) if asked.older else None
     size = report.bytes_of(asked.max_size) if asked.max_size else None

@@ -1,21 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl report`: a stored run, or any console log judged; lists, history and comparison."""
+"""`mermapctl report` on many stored runs: comparison, history, flaky tests."""
 
 from __future__ import annotations
 
 import datetime as dt
 import difflib
 import re
-import sys
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import comparison, history, record
-from mermapctl.commands.judging import judge_log
-from mermapctl.diagnosis import Verdict
+from mermapctl import comparison, history
 from mermapctl.errors import UserError
-from mermapctl.record import Artifacts, Cell, RunRecord, State, TreeFacts
 
 if TYPE_CHECKING:
     from mermapctl.comparison import Comparison
@@ -24,38 +18,6 @@ if TYPE_CHECKING:
     from mermapctl.store_rows import Filters
 
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-
-
-def of_log(
-    log: str, command: tuple[str, ...], *, suite: str | None, allow_splats: bool = False
-) -> RunRecord:
-    """Judge the console in file `log` (`-`: standard input); what is not known of it is null.
-
-    `suite` is a glob of suites that it must hold. Raises UserError where it cannot be read.
-    """
-    begun = record.begin(command=command, tree=TreeFacts())
-    run = replace(begun.run, host=None, state=State.FINISHED, pid=None, process=None)
-    path = None if log == "-" else Path(log).absolute()
-    cell = Cell(
-        target=None,
-        variant=None,
-        verdict=Verdict.NO_VERDICT,
-        artifacts=Artifacts(console=str(path) if path else None),
-        suite=suite,
-        allow_splats=allow_splats,
-    )
-    try:
-        if path is None:
-            cell, kernel = judge_log(cell, sys.stdin.buffer)
-        else:
-            with path.open("rb") as stream:
-                cell, kernel = judge_log(cell, stream)
-    except OSError as error:
-        raise UserError(
-            f"cannot read the log {log}: {error.strerror}", "Give a file, or - for standard input."
-        ) from error
-    tree = TreeFacts(kernel=kernel)
-    return replace(begun, run=run, tree=tree, verdict=cell.verdict, cells=(cell,))
 
 
 def compare(store: Store, a: str, b: str) -> Comparison:
