@@ -32,12 +32,15 @@ def read(suites: tuple[Suite, ...], manifest: Manifest) -> list[Draft]:
     for suite in suites:
         expected = manifest.suites.get(suite.name)
         for test in suite.tests:
+            if test.status is Status.PASSED and not test.failures and not test.tests:
+                continue
             known, rest = _by_rule(test, expected)
             drafts += known
             if test.status in (Status.FAILED, Status.CRASHED) and (rest or not known):
                 unknown.append(_unknown(test, rest))
-        bad_tests = any(not test.status.good for test in suite.tests)
-        if suite.status is Status.FAILED and (suite.failures or not bad_tests):
+        if suite.status is Status.FAILED and (
+            suite.failures or all(test.status.good for test in suite.tests)
+        ):
             unknown.append(_suite_failed(suite))
     if len(unknown) > FAILED_SHOWN:
         rest_of = len(unknown) - FAILED_SHOWN

@@ -21,10 +21,13 @@ class BootFailure(NamedTuple):
 
 
 class _Why(NamedTuple):
+    """`text` is the console line in question, `telling` whether it says by itself what is wrong."""
+
     summary: str
     advice: str
     text: str | None = None
     line: int | None = None
+    telling: bool = True
 
 
 def read(facts: Facts) -> BootFailure | None:
@@ -52,7 +55,8 @@ def _failed(reason: Reason, code: str, why: _Why) -> BootFailure:
         advice=why.advice,
         console_line=why.line,
     )
-    return BootFailure(reason, why.text or why.summary, (finding,))
+    detail = why.text if why.telling and why.text else why.summary
+    return BootFailure(reason, detail, (finding,))
 
 
 def _mute_under_kvm(facts: Facts) -> bool:
@@ -77,8 +81,9 @@ def _accelerator(facts: Facts) -> _Why:
     limit = facts.log.timed_out
     when = "never printed a line" if limit is None else f"printed no line in {limit:g} seconds"
     summary = f"QEMU was started with KVM, and the guest {when}"
-    line = facts.log.terminated.line if facts.log.terminated else None
-    return _Why(summary, advice, None, line)
+    said = facts.log.terminated
+    text, line = (said.text, said.line) if said else (None, None)
+    return _Why(summary, advice, text, line, telling=False)
 
 
 def _no_ktap(facts: Facts) -> _Why:

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mermapctl.console import Line
 
-PICK = (
-    rb"Linux version |(?:Kernel c|C)ommand line: |Kernel/User page tables isolation: "
-    rb"|smp: Brought up |SMP: Total of |qemu-system-|KVM |kvm|ioctl\(KVM_|Could not access KVM"
-    rb"|error: kvm|\$ |Command '\[|reboot: |\[\d\d:\d\d:\d\d\] |/\S+/linux "
+PICKS = (
+    *("Linux version ", "Command line: ", "Kernel command line: ", "smp: Brought up "),
+    *("Kernel/User page tables isolation: ", "SMP: Total of ", "reboot: "),
+    *("qemu-system-", r"\$ ", r"Command '\["),
+    *("KVM ", "kvm", r"ioctl\(KVM_", "Could not access KVM", "error: kvm", r"\[\d\d:\d\d:\d\d\] "),
 )
-"""How the lines begin that this reader wants (`console.Console`)."""
+"""The lines that this reader wants (`console.Console`)."""
 
 _ACCELERATOR = re.compile(
     r"KVM internal error|Could not access KVM kernel module|failed to initialize kvm"
@@ -91,7 +92,7 @@ class BootReader:
         if text.startswith("Linux version "):
             self._kernel = text.split(" ", 3)[2][:TEXT_LIMIT]
         elif "ommand line: " in text[:21]:
-            self._muted |= bool(_MUTED.search(text))
+            self._mute(text)
         elif text.startswith("Kernel/User page tables isolation"):
             self._isolation = "enabled" in text
         elif cpus := _CPUS.match(text):
@@ -108,9 +109,13 @@ class BootReader:
         elif self._error is None and _ACCELERATOR.search(text):
             self._error = said
 
+    def _mute(self, command: str) -> None:
+        if "quiet" in command or "loglevel" in command:
+            self._muted |= bool(_MUTED.search(command))
+
     def _command(self, command: str) -> None:
         """QEMU's command line as kunit.py shows it: the first accelerator that starts wins."""
-        self._muted |= bool(_MUTED.search(command))
+        self._mute(command)
         self._x86 = "qemu-system-x86_64" in command
         accelerators = re.findall(r"-accel (\w+)", command)
         self._accelerated = accelerators[:1] == ["kvm"] or " -enable-kvm" in command

@@ -2,7 +2,7 @@
 """Console bytes -> numbered, normalized lines. Streaming; memory is bounded whatever the input.
 
 A log is mostly lines that mean nothing to the judge. One compiled expression picks those that may
-mean something out of each block of bytes; the others are counted and never become Python objects.
+mean something out of each block of text; the others are counted and never become Python objects.
 A consumer that needs the lines which follow (a call trace, a failure block) sets `attentive`.
 """
 
@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import enum
 import re
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import BinaryIO, NamedTuple
 
 BLOCK_BYTES = 256 * 1024
 LINE_BYTES = 64 * 1024
 """Longest line that is kept; the rest of it is dropped and `Console.capped` says how often."""
-TAIL_BYTES = 16 * 1024
+TAIL_CHARS = 16 * 1024
 TAIL_LINES = 12
 
 
@@ -29,6 +28,18 @@ class Kind(enum.IntEnum):
     SPLAT = 2
     TRACE = 3
     BOOT = 4
+
+
+class Run(NamedTuple):
+    """Consecutive lines of one shape, read at once: KTAP results that nothing happened between.
+
+    `number` is the first one's; each of `rows` holds the printk seconds (or an empty text) and the
+    groups of the shape. `text` are the lines themselves, each led by its newline.
+    """
+
+    number: int
+    rows: list[tuple[str, ...]]
+    text: str
 
 
 class Line(NamedTuple):
@@ -46,14 +57,16 @@ class Line(NamedTuple):
     whole: bool = True
 
 
-_STAMPS = rb"(?:\[ *\d+\.\d+\](?:\[ *[CT]\d+\])?|\[ *[CT]\d+\])"
-_PRINTK = rb"(?:<\d{1,3}>)?(?:" + _STAMPS + rb" ?)?"
+_STAMPS = r"(?:\[ *+\d++\.\d++\](?:\[ *+[CT]\d++\])?+|\[ *+[CT]\d++\])"
+_PRINTK = rf"(?:<\d{{1,3}}>)?+(?:{_STAMPS} ?)?+"
 _STAMP = re.compile(
-    rb"(?:<\d{1,3}>)?(?:\[ *(?P<seconds>\d+\.\d+)\](?:\[ *(?P<caller>[CT]\d+)\])?"
-    rb"|\[ *(?P<alone>[CT]\d+)\]|(?<=>)) ?"
+    r"(?:<\d{1,3}>)?(?:\[ *(?P<seconds>\d+\.\d+)\](?:\[ *(?P<caller>[CT]\d+)\])?"
+    r"|\[ *(?P<alone>[CT]\d+)\]|(?<=>)) ?"
 )
-_STAMP_AT_END = re.compile(r"(?:<\d{1,3}>)?(?:" + _STAMPS.decode() + r") ?\Z")
+_STAMP_AT_END = re.compile(rf"(?:<\d{{1,3}}>)?(?:{_STAMPS}) ?\Z")
 _HEADER = re.compile(r"(?P<before>[^#\s][^#]*?)\s?[ \t]*K?TAP version \d+\s*\Z")
+_HEADER_WORDS = "TAP version "
+_STAMP_BEGINS = ("[", "<")
 _ESCAPE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[@-Z\\-~])")
 _CR_AT_EDGE = re.compile(rb"\r+\n|\n\r+")
 _CR_INSIDE = re.compile(rb"\r+")
@@ -66,13 +79,36 @@ _VARYING = re.compile(
 )
 
 
-def _pattern(picks: Mapping[Kind, bytes], prefix: bytes) -> re.Pattern[bytes]:
-    """The expression that picks lines; `prefix` is the pattern of this log's own prefix."""
-    groups = b"|".join(b"(?P<%s>%s)" % (kind.name.encode(), pick) for kind, pick in picks.items())
-    return re.compile(rb"\n\r?" + prefix + _PRINTK + b"(?:" + groups + b")")
+Picks = tuple[str, ...]
+"""How the lines begin that a reader wants: patterns without groups, led by a plain character."""
+
+RUN_LENGTH = 3
+"""Fewer lines are not worth a Run."""
 
 
-def _generalize(before: str) -> bytes:
+def _pattern(picks: Mapping[Kind, Picks], prefix: str) -> tuple[re.Pattern[str], list[Kind]]:
+    """The expression that picks lines, and the kind that each of its groups stands for.
+
+    `prefix` is the pattern of this log's own prefix. The alternatives are sorted by first
+    character, so that nearly every line fails at one or two.
+    """
+    tree: dict[str, dict[Kind, list[str]]] = {}
+    for kind, beginnings in picks.items():
+        for pattern in beginnings:
+            cut = 2 if pattern.startswith("\\") else 1
+            tree.setdefault(pattern[:cut], {}).setdefault(kind, []).append(pattern[cut:])
+    kinds = [Kind.OTHER]
+    branches = []
+    for first, rest in tree.items():
+        kinds += rest
+        groups = "|".join(f"({'|'.join(patterns)})" for patterns in rest.values())
+        branches.append(f"{first}(?:{groups})")
+    known = "".join(first if first.startswith("\\") else re.escape(first) for first in tree)
+    head = rf"\n\r?+{prefix}{_PRINTK}(?=[{known}])"
+    return re.compile(f"{head}(?:{'|'.join(branches)})"), kinds
+
+
+def _generalize(before: str) -> str:
     """The text that stands before a KTAP header -> an optional pattern for that of other lines.
 
     Numbers vary from line to line, and so do the names of months, days and log levels; all else
@@ -88,27 +124,29 @@ def _generalize(before: str) -> bytes:
             parts.append("[A-Za-z]+")
         else:
             parts.append(re.escape(token))
-    return f"(?:{''.join(parts)} ?)?+".encode()
+    return f"(?:{''.join(parts)} ?)?+"
 
 
 class Console:
     """Iterate the lines worth reading of a console log.
 
-    `stream` is a binary file or an iterable of byte chunks. `picks` says for each reader how the
-    lines begin that it wants (alternatives of a bytes pattern, behind the prefix), `anywhere` which
-    byte strings matter in the middle of a line too: torn lines, prefixes that nobody foresaw.
-    While iterating, the consumer may set and clear `attentive`. After it, `lines` is the number of
-    lines, `tail` the last texts, `capped` how many lines were cut at LINE_BYTES, and `whole` says
-    whether a newline ends the log.
+    `stream` is a binary file or an iterable of byte chunks. `picks` says for each reader which
+    lines it wants, behind their prefix, `anywhere` which words matter in the middle of a line too:
+    torn lines, prefixes that nobody foresaw, `shape` which lines may come as a Run (a pattern with
+    groups, to the line's end). While iterating, the consumer may set and clear `attentive` and
+    `runs`, and `watch` for more. After it, `lines` is the number of lines, `tail` the last texts,
+    `capped` how many lines were cut at LINE_BYTES, and `whole` says whether a newline ends the log.
     """
 
     def __init__(
         self,
         stream: BinaryIO | Iterable[bytes],
-        picks: Mapping[Kind, bytes],
-        anywhere: Mapping[bytes, Kind],
+        picks: Mapping[Kind, Picks],
+        anywhere: Mapping[str, Kind],
+        shape: str = r"(?!)",
     ) -> None:
         self.attentive = False
+        self.runs = True
         self.lines = 0
         self.capped = 0
         self.whole = True
@@ -117,23 +155,27 @@ class Console:
         self._picks = picks
         self._anywhere = dict(anywhere)
         self._stale = False
-        self._pick = _pattern(picks, b"")
-        self._prefix: re.Pattern[bytes] | None = None
+        self._pick, self._kinds = _pattern(picks, "")
+        row = rf"\n(?:\[ *(\d+\.\d+)\](?:\[ *[CT]\d+\])? )?+{shape}$"
+        self._row = re.compile(row, re.MULTILINE)
+        self._run = re.compile(f"(?:{row}){{{RUN_LENGTH},}}+", re.MULTILINE)
+        self._prefix: re.Pattern[str] | None = None
         self._soft = False
 
-    def __iter__(self) -> Iterator[Line]:
+    def __iter__(self) -> Iterator[Line | Run]:
         """Yield picked lines, and every line while `attentive` is set."""
-        tail = b""
+        tail = ""
         for block in self._blocks():
             yield from self._scan(block)
-            tail = (tail + block)[-TAIL_BYTES:]
-        last = [self._normal(text)[0] for text in tail.split(b"\n")[1:]]
+            tail = (tail + block)[-TAIL_CHARS:]
+        last = [self._normal(text)[0] for text in tail.split("\n")[1:]]
         self.tail = tuple(last[-TAIL_LINES:])
 
-    def watch(self, anywhere: Mapping[bytes, Kind]) -> None:
-        """From the next line on look for these byte strings in the middle of lines too."""
-        self._stale = self._stale or not anywhere.keys() <= self._anywhere.keys()
-        self._anywhere.update(anywhere)
+    def watch(self, anywhere: Mapping[str, Kind]) -> None:
+        """From the next line on look for these words in the middle of lines too."""
+        if not anywhere.keys() <= self._anywhere.keys():
+            self._anywhere.update(anywhere)
+            self._stale = True
 
     def _chunks(self) -> Iterator[bytes]:
         if isinstance(self._stream, Iterable) and not hasattr(self._stream, "read"):
@@ -142,7 +184,7 @@ class Console:
         while chunk := self._stream.read(BLOCK_BYTES):
             yield chunk
 
-    def _blocks(self) -> Iterator[bytes]:
+    def _blocks(self) -> Iterator[str]:
         """Whole lines in blocks, each line led by its newline."""
         carry = b"\n"
         skipping = False
@@ -159,13 +201,13 @@ class Console:
                 skipping = True
                 self.capped += 1
             if block:
-                yield self._clean(block)
+                yield self._decode(block)
         if len(carry) > 1:
             self.whole = False
-            yield self._clean(carry)
+            yield self._decode(carry)
 
-    def _clean(self, block: bytes) -> bytes:
-        """Drop NULs, escape sequences and carriage returns.
+    def _decode(self, block: bytes) -> str:
+        """Drop NULs, escape sequences and carriage returns; decode.
 
         A lone carriage return begins a new line here, as it does for programs that read in text
         mode, but no new number: line numbers are those of an editor.
@@ -180,60 +222,77 @@ class Console:
             if b"\r" in block:
                 block = _CR_INSIDE.sub(b"\n\r", block)
                 self._soft = True
-        return block
+        return block.decode("utf-8", "backslashreplace")
 
-    def _count(self, block: bytes, start: int, end: int) -> int:
-        count = block.count(b"\n", start, end)
-        return count - block.count(b"\n\r", start, end + 1) if self._soft else count
+    def _count(self, block: str, start: int, end: int) -> int:
+        count = block.count("\n", start, end)
+        return count - block.count("\n\r", start, end + 1) if self._soft else count
 
-    def _marks(self, block: bytes, start: int) -> list[tuple[int, Kind]]:
-        """Where the lines worth reading begin, in order, from `start` on."""
-        marks = {m.start(): Kind[m.lastgroup or ""] for m in self._pick.finditer(block, start)}
-        for token, kind in self._anywhere.items():
-            at = block.find(token, start)
+    def _inside(self, block: str, start: int) -> list[tuple[int, Kind]]:
+        """The lines that hold one of the words looked for, in order, from `start` on."""
+        found: dict[int, Kind] = {}
+        for words, kind in self._anywhere.items():
+            at = block.find(words, start)
             while at >= 0:
-                marks.setdefault(block.rfind(b"\n", 0, at), kind)
-                at = block.find(token, at + len(token))
-        return sorted(marks.items())
+                found.setdefault(block.rfind("\n", 0, at), kind)
+                at = block.find(words, at + len(words))
+        return [*sorted(found.items()), (len(block), Kind.OTHER)]
 
-    def _scan(self, block: bytes) -> Iterator[Line]:
+    def _scan(self, block: str) -> Iterator[Line | Run]:
         """Yield from one block; `here` is the newline that leads the first uncounted line."""
-        here, size = 0, len(block)
-        marks = deque(self._marks(block, 0))
+        here, size, pick = 0, len(block), self._pick
+        inside, index = self._inside(block, 0), 0
         while here < size:
-            if not self.attentive:
-                if not marks:
-                    break
-                self.lines += self._count(block, here, marks[0][0])
-                here = marks[0][0]
-            kind = marks.popleft()[1] if marks and marks[0][0] == here else Kind.OTHER
-            end = block.find(b"\n", here + 1)
+            match = (pick.match if self.attentive else pick.search)(block, here)
+            while inside[index][0] < here:
+                index += 1
+            mark, kind = inside[index]
+            if match is not None and match.start() <= mark:
+                mark, kind = match.start(), self._kinds[match.lastindex or 0]
+            if self.attentive and mark > here:
+                mark, kind = here, Kind.OTHER
+            if mark > here:
+                self.lines += self._count(block, here, mark)
+                here = mark
+                if here == size:
+                    return
+            if kind is Kind.KTAP and self.runs and (run := self._run.match(block, here)):
+                here = run.end()
+                rows = self._row.findall(block, mark, here)
+                yield Run(self.lines + 1, rows, run[0])
+                self.lines += len(rows)
+                continue
+            end = block.find("\n", here + 1)
             end = size if end < 0 else end
             text, seconds, caller = self._normal(block[here + 1 : end])
-            if kind is Kind.KTAP and self._learned(text):
-                marks = deque(self._marks(block, here))
+            if kind is Kind.KTAP and _HEADER_WORDS in text and self._learned(text):
+                inside, index, pick = self._inside(block, here), 0, self._pick
                 continue  # look at the same line again, with its prefix known
-            self.lines += self._count(block, here, here + 1)
-            whole = self.whole or end < size
-            yield Line(self.lines, text, seconds, caller, kind, whole)
+            self.lines += 1 if not self._soft else self._count(block, here, here + 1)
+            yield Line(self.lines, text, seconds, caller, kind, self.whole or end < size)
             here = end
             if self._stale:
                 self._stale = False
-                marks = deque(self._marks(block, here))
-        self.lines += self._count(block, here, size)
+                inside, index = self._inside(block, here), 0
 
-    def _normal(self, raw: bytes) -> tuple[str, float | None, str | None]:
+    def split(self, run: Run) -> Iterator[Line]:
+        """The lines of a run one by one."""
+        for offset, raw in enumerate(run.text[1:].split("\n")):
+            text, seconds, caller = self._normal(raw)
+            yield Line(run.number + offset, text, seconds, caller, Kind.KTAP)
+
+    def _normal(self, text: str) -> tuple[str, float | None, str | None]:
         """Text without prefix, seconds, caller."""
         seconds = caller = None
-        if self._prefix is not None and (prefix := self._prefix.match(raw)):
-            raw = raw[prefix.end() :]
-        if raw[:1] in (b"[", b"<") and (stamp := _STAMP.match(raw)):
-            raw = raw[stamp.end() :]
-            if stamp["seconds"]:
-                seconds = float(stamp["seconds"])
-            who = stamp["caller"] or stamp["alone"]
-            caller = who.decode() if who else None
-        text = raw[:LINE_BYTES].decode("utf-8", "backslashreplace")
+        if self._prefix is not None and (prefix := self._prefix.match(text)):
+            text = text[prefix.end() :]
+        if text[:1] in _STAMP_BEGINS and (stamp := _STAMP.match(text)):
+            text = text[stamp.end() :]
+            when, who, alone = stamp.groups()
+            seconds = float(when) if when else None
+            caller = who or alone
+        if len(text) > LINE_BYTES:
+            text = text[:LINE_BYTES]
         return text if text.isprintable() else text.translate(_SHOWN), seconds, caller
 
     def _learned(self, text: str) -> bool:
@@ -242,5 +301,5 @@ class Console:
             return False
         before = _STAMP_AT_END.sub("", header["before"] + " ").rstrip()
         self._prefix = re.compile(_generalize(before))
-        self._pick = _pattern(self._picks, self._prefix.pattern)
+        self._pick, self._kinds = _pattern(self._picks, self._prefix.pattern)
         return True

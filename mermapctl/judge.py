@@ -22,7 +22,7 @@ from mermapctl import (
 )
 from mermapctl.bootlog import BootReader
 from mermapctl.causes import Draft
-from mermapctl.console import Console, Kind
+from mermapctl.console import Console, Kind, Run
 from mermapctl.diagnosis import Boot, Ended, Finding, Flush, Reason, Severity, Verdict
 from mermapctl.ktap import Suite
 from mermapctl.ktap_parser import KtapParser
@@ -38,14 +38,14 @@ if TYPE_CHECKING:
     from mermapctl.manifest import Manifest
 
 PICKS = {
-    Kind.TRACE: rb"mm_\w+: ?\(|trace_kprobe: |\*\* (?:\d+ printk|replaying)|setup_percpu: ",
-    Kind.KTAP: ktap_parser.PICK,
-    Kind.SPLAT: splat.PICK,
-    Kind.BOOT: bootlog.PICK,
+    Kind.KTAP: ktap_parser.PICKS,
+    Kind.SPLAT: splat.PICKS,
+    Kind.TRACE: (r"mm_\w+: ?\(", "trace_kprobe: ", r"\*\* replaying", "setup_percpu: "),
+    Kind.BOOT: bootlog.PICKS,
 }
-ALWAYS = {ktap_parser.HEADER: Kind.KTAP, b"Kernel panic - ": Kind.SPLAT}
-IN_KTAP = {b" ok ": Kind.KTAP, b"BUG: ": Kind.SPLAT, b"WARNING: ": Kind.SPLAT}
-IN_TRACE = {b"__mermap_": Kind.TRACE, b"mm_flush": Kind.TRACE}
+ALWAYS = {ktap_parser.HEADER: Kind.KTAP, "Kernel panic - ": Kind.SPLAT}
+IN_KTAP = {"BUG: ": Kind.SPLAT, "WARNING: ": Kind.SPLAT}
+IN_TRACE = {"__mermap_": Kind.TRACE, "mm_flush": Kind.TRACE}
 """What is looked for inside lines: always, once KTAP has begun, once a trace has."""
 
 _EVENT = re.compile(trace.TRACE_LINE.pattern.decode())
@@ -142,7 +142,7 @@ class _Reading:
 
     def __init__(self, stream: BinaryIO | Iterable[bytes], manifest: Manifest) -> None:
         names = {name: suite.names for name, suite in manifest.suites.items()}
-        self.console = Console(stream, PICKS, ALWAYS)
+        self.console = Console(stream, PICKS, ALWAYS, ktap_parser.SHAPE)
         self.ktap = KtapParser(names)
         self.splats = SplatReader()
         self.trace = TraceReader()
@@ -153,6 +153,9 @@ class _Reading:
         """Read it all."""
         console, ktap, splats = self.console, self.ktap, self.splats
         for line in console:
+            if isinstance(line, Run):
+                self._run(line)
+                continue
             kind = line.kind
             if kind is Kind.KTAP:
                 self._ktap(line)
@@ -169,25 +172,37 @@ class _Reading:
                 splats.feed(line, in_suite=ktap.inside)
             console.attentive = ktap.attentive or splats.attentive
 
+    def _run(self, run: Run) -> None:
+        first = self.ktap.feed_run(run)
+        if first is None:
+            for line in self.console.split(run):
+                self._ktap(line)
+            return
+        self.boundary = run.number + len(run.rows) - 1
+        self.splats.test_ended(first)
+
     def _ktap(self, line: Line) -> None:
-        inside = self.ktap.inside
         ended = self.ktap.feed(line)
         if ended is None:
-            if not inside:
-                self.console.watch(IN_KTAP)
-            elif "# " not in line.text:
-                self.splats.torn(line, in_suite=True)
+            self._no_result(line)
             return
         self.boundary = line.number
         self.splats.test_ended(None if ended.suite else ended.name)
-        if not ended.suite:
+        if not ended.suite and not self.console.runs:
             self.trace.test_ended(ended.name, line.number)
+
+    def _no_result(self, line: Line) -> None:
+        """A KTAP line that ends nothing, or one that only looks like KTAP."""
+        self.console.watch(IN_KTAP)
+        if "printk messages dropped" in line.text:
+            self._trace(line)
+        elif "# " not in line.text:
+            self.splats.torn(line, in_suite=self.ktap.inside)
 
     def _trace(self, line: Line) -> None:
         self.console.watch(IN_TRACE)
+        self.console.runs = False  # each test's end matters to the trace
         self.trace.feed(line.number, line.text, line.seconds, line.caller)
-        if "printk messages dropped" in line.text:
-            self.ktap.feed(line)
 
     def _boot(self, line: Line) -> None:
         self.boot.feed(line)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mermapctl.ktap import Note, Status, Suite, Test, Trouble
 
 if TYPE_CHECKING:
-    from mermapctl.console import Line
+    from mermapctl.console import Line, Run
     from mermapctl.failure import Failure
     from mermapctl.ktap import Result
 
@@ -111,6 +111,21 @@ class Kept:
         parent.tests.append(
             Test(result.name, result.status, seconds, failures, tests, result.reason, line.number)
         )
+
+    def run(self, parent: Frame, run: Run) -> None:
+        """Passed tests that came as one run."""
+        parent.passed += len(run.rows)
+        room = max(0, KEEP_TESTS - self._good)
+        self._good += len(run.rows)
+        parent.omitted += len(run.rows[room:])
+        for offset, (stamp, _, _, name) in enumerate(run.rows[:room]):
+            seconds = float(stamp) if stamp else None
+            spent = _between(parent.mark, seconds)
+            parent.mark = seconds
+            line = run.number + offset
+            parent.tests.append(Test(name, Status.PASSED, spent, console_line=line))
+        last = run.rows[-1][0]
+        parent.mark = float(last) if last else None
 
     def suite(
         self, frame: Frame | None, result: Result, failures: tuple[Failure, ...], line: Line

@@ -39,17 +39,23 @@ from mermapctl.ktap_frame import Frame, Kept
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mermapctl.console import Line
+    from mermapctl.console import Line, Run
 
 KEEP_FAILURES = 32
 
-PICK = (
-    rb"[ \t]*+(?:(?:not )?ok ?\d|1\.\.\d|# |K?TAP version |Bail out!)"
-    rb"|kunit(?: executor| module)?: |\*\* \d+ printk messages dropped"
+_SAID = "# (?!module: |Totals: )"
+_KTAP = rf"(?:(?:not )?ok ?\d|1\.\.\d|{_SAID}|K?TAP version |Bail out!)"
+PICKS = (
+    *(r"ok ?\d", r"not ok ?\d", r"1\.\.\d", _SAID, "KTAP version ", "TAP version ", "Bail out!"),
+    *(rf" [ \t]*+{_KTAP}", rf"\t[ \t]*+{_KTAP}"),
+    *("kunit: ", "kunit executor: ", "kunit module: ", r"\*\* \d+ printk messages dropped"),
 )
-"""How the lines begin that this parser wants (`console.Console`)."""
-HEADER = b"TAP version "
+"""The lines that this parser wants (`console.Console`)."""
+HEADER = "TAP version "
 """What a KTAP header contains, whatever prefix stands before it."""
+
+SHAPE = r"( *)ok (\d+) (?:- )?([!-~]+)"
+"""Passed tests that nothing happened between may come as a `console.Run`."""
 
 _STATS = re.compile(r"(?P<name>.+): pass:(\d+) fail:(\d+) skip:(\d+) total:\d+\s*\Z")
 _RESULT_INSIDE = re.compile(r"(?:not )?ok \d+ \S|\s*(?:not )?ok ?\d")
@@ -110,13 +116,35 @@ class KtapParser:
             return None
         if self._block is not None:
             self._close_block()
-        if match["number"]:
+        what = match.lastgroup
+        if what in ("name", "number"):
             return self._result(match, line)
-        if line.whole or match["version"]:
+        if line.whole or what == "version":
             self._structure(match, line)
         else:
             self._note(Trouble.TORN, line)
         return None
+
+    def feed_run(self, run: Run) -> str | None:
+        """Take many passed tests at once; the first one's name, or None if they need a look each.
+
+        They must go on where the open level stands: its indentation, next numbers, within the plan.
+        """
+        top = self._stack[-1] if len(self._stack) > 1 else None
+        if top is None or self._block is not None or self._pending or top.name in self._names:
+            return None
+        indents = {row[1] for row in run.rows}
+        numbers = [int(row[2]) for row in run.rows]
+        first, last = top.last + 1, top.last + len(numbers)
+        if len(indents) > 1 or len(indents.pop()) != top.indent:
+            return None
+        if numbers != list(range(first, last + 1)) or (top.plan is not None and last > top.plan):
+            return None
+        self._kept.run(top, run)
+        top.last, top.last_name = last, run.rows[-1][3]
+        if len(self._stack) == 2:
+            self.running = None
+        return run.rows[0][3]
 
     def interrupt(self) -> None:
         """Another message begins: an open failure block ends before it."""
@@ -258,13 +286,23 @@ class KtapParser:
         if name is None or (result.number == frame.last and name == frame.last_name):
             self._note(Trouble.TORN if name is None else Trouble.REPEATED, line)
             return None
-        result = result._replace(name=name, status=self._status(result.status, child, line))
-        frame.last, frame.last_name = result.number, name
+        status = self._status(result.status, child, line)
+        if name is not result.name or status is not result.status:
+            result = result._replace(name=name, status=status)
+        return self._book(frame, child, result, line)
+
+    def _book(
+        self, frame: Frame, child: Frame | None, result: Result, line: Line
+    ) -> Boundary | None:
+        """Enter a result that is sound."""
+        level = len(self._stack)
+        if level > 1 and result.number > frame.last + 1:
+            self._note(Trouble.SUSPECT, line)  # what came before it is lost
+        frame.last, frame.last_name = result.number, result.name
         frame.tally(result.status)
         if frame.plan is not None and frame.count > frame.plan:
             self._note(Trouble.REPEATED, line)
-        failures = self._take_failures(result.status)
-        level = len(self._stack)
+        failures = self._take_failures(result.status) if self._pending else ()
         if level == 1:
             self._kept.suite(child, result, failures, line)
             if frame.plan is not None and frame.count >= frame.plan:
@@ -274,7 +312,7 @@ class KtapParser:
         if level > 2:
             return None
         self.running = None
-        return Boundary(name, suite=level == 1, ok=result.status.good)
+        return Boundary(result.name, level == 1, result.status.good)
 
     def _place(
         self, indent: int, result: Result, line: Line
@@ -320,8 +358,9 @@ class KtapParser:
         known = self._names.get(frame.name, ())
         if name in known:
             return name
-        begun = _NOISE.split(name, maxsplit=1)[0]
-        if begun == name and not any(test.startswith(name) for test in known):
+        noise = _NOISE.search(name)
+        begun = name[: noise.start()] if noise else name
+        if noise is None and not any(test.startswith(name) for test in known):
             return name  # a test that is new to us
         if begun in known:
             self._note(Trouble.RUN_INTO, line)
@@ -338,8 +377,6 @@ class KtapParser:
         return said
 
     def _take_failures(self, status: Status) -> tuple[Failure, ...]:
-        if not self._pending:
-            return ()
         failures, self._pending = tuple(self._pending), []
         if status.good:  # `FILE:LINE: text` is a failure only if the test failed
             return tuple(f for f in failures if f.expected is not None)

@@ -60,13 +60,14 @@ class Splat:
 DEADLY = frozenset({SplatKind.OOPS, SplatKind.BUG, SplatKind.PANIC})
 """Kinds after which the test's thread, or the kernel, does not go on."""
 
-PICK = (
-    rb"-{4,}\[ cut here|={30}|\[ BUG: |WARNING: |BUG|Oops|Kernel panic - |Kernel mode fault"
-    rb"|INFO: (?:task |rcu|trying to)|rcu: INFO: |Internal error: |Unable to handle "
-    rb"|kernel BUG |general protection fault|stack segment: |divide error: |invalid opcode: "
-    rb"|(?:traps: )?PANIC: |UBSAN: |(?:NMI )?watchdog: |Bad mode in |Unhandled fault"
+PICKS = (
+    *(r"--{3,}\[ cut here", "=={29}", r"\[ BUG: ", "WARNING: ", "BUG", "Oops", "Internal error: "),
+    *("Kernel panic - ", "Kernel mode fault", "kernel BUG ", "general protection fault"),
+    *("stack segment: ", "divide error: ", "invalid opcode: ", "PANIC: ", "traps: PANIC: "),
+    *("Unable to handle ", "Unhandled fault", "Bad mode in ", "UBSAN: ", "rcu: INFO: "),
+    *("INFO: task ", "INFO: rcu", "INFO: trying to", "watchdog: ", "NMI watchdog: "),
 )
-"""How the lines begin that this reader wants (`console.Console`)."""
+"""The lines that this reader wants (`console.Console`)."""
 
 KEEP_INSIDE = 64
 KEEP_OUTSIDE = 16
@@ -197,6 +198,8 @@ class SplatReader:
 
     def test_ended(self, name: str | None) -> None:
         """What was said since the previous test's end was said in test `name` (None: the suite)."""
+        if self._open is None and not self._waiting:
+            return
         self._close()
         for splat in self._waiting:
             self._settle(replace(splat, test=name))
