@@ -75,8 +75,8 @@ def test_real_traces_fit_the_terminal(log: str, width: int) -> None:
         picture = draw(timeline, width)
         assert max(map(len, picture)) <= width
         assert ("F flush" in picture[-1]) == bool(timeline.flushes)
-    stair = draw(timelines[3], width)[1:15]
-    assert [row.index("█") for row in stair] == sorted((row.index("█") for row in stair), reverse=True)
+    stair = [row.index("█") for row in draw(timelines[3], width)[1:15]]
+    assert stair == sorted(stair, reverse=True)
 
 
 def test_a_hostile_name_cannot_reach_the_terminal() -> None:
@@ -95,7 +95,8 @@ def test_a_long_test_keeps_its_shape_in_bounded_space() -> None:
         if at == 0 and number:
             builder.flush(3 * number)
             builder.stale_reuse(3 * number, LOW, LOW + PAGE, number)
-        builder.span(3 * number, 3 * number + 1, LOW + at * PAGE, LOW + (at + 1) * PAGE, reserved=False)
+        base = LOW + at * PAGE
+        builder.span(3 * number, 3 * number + 1, base, base + PAGE, reserved=False)
     timeline = builder.build("test_x", 0, LOW, LOW + 512 * PAGE)
     assert len(timeline.spans) <= 2 * SPANS
     assert len(timeline.flushes) < 2 * MARKS
