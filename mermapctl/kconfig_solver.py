@@ -30,7 +30,7 @@ from mermapctl.kconfig import Assignment, Model, is_tri, operands, tri
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-LARGEST = 8
+LARGEST = 12
 """Assignments; an answer of more than these helps nobody."""
 KEPT = 6
 """Alternatives that are carried on from each part of an expression."""
@@ -241,10 +241,20 @@ class _Search:
         own = frozenset({(left.name, wanted)})
         return self.both([own], lambda: self.visible(left, 1))
 
+    def exactly_m(self, item: Any) -> Ways:
+        """A module needs a tristate, modules, and nobody who selects it y."""
+        if item.orig_type is BOOL or not item.nodes:
+            return []
+        own = frozenset({(item.name, "m")})
+        shown = self.both([own], lambda: self.visible(item, 1))
+        with_modules = self.both(shown, lambda: self.at_least(self.model.kconf.modules, 2))
+        return self.both(with_modules, lambda: self.at_most(item.rev_dep, 1))
+
     def _tri_related(self, item: Any, value: int, *, equal: bool) -> Ways:
+        if equal and value == 1:
+            return self.exactly_m(item)
         if equal:
-            up = self.at_least(item, value)
-            return self.both(up, lambda: self.at_most(item, value))
+            return self.at_least(item, 2) if value else self.at_most(item, 0)
         below = self.at_most(item, value - 1) if value else []
         return _best([*below, *(self.at_least(item, value + 1) if value < 2 else [])])
 
@@ -276,19 +286,8 @@ def _proposals(model: Model, name: str, value: str, budget: int) -> Ways:
     if want == 0:
         return search.at_most(symbol, 0)
     if want == 1:
-        return _exactly_m(search, symbol)
+        return search.exactly_m(symbol)
     return search.at_least(symbol, 2)
-
-
-def _exactly_m(search: _Search, symbol: Any) -> Ways:
-    """A module needs a tristate, modules, and nobody who selects it y."""
-    if symbol.orig_type is BOOL:
-        return []
-    own = frozenset({(symbol.name, "m")})
-    shown = search.both([own], lambda: search.visible(symbol, 1))
-    modules = search.model.kconf.modules
-    with_modules = search.both(shown, lambda: search.at_least(modules, 2))
-    return search.both(with_modules, lambda: search.at_most(symbol.rev_dep, 1))
 
 
 def solve(
