@@ -241,8 +241,7 @@ def test_the_list() -> None:
                                            "20260101-a", "4 runs"]  # fmt: skip
     assert "~ boot-failed" in lines[1]
     assert "✗ failed" in lines[2]
-    assert "x86_64/base and 7 more" in result.stdout
-    assert "7.3.4 fcf46f19ec" in result.stdout
+    assert "x86_64/base +7  7.3.4   fcf46f19ecac" in result.stdout
     assert "2.1+33.9+1.4 s" in lines[4][-1]
     assert [run["id"] for run in document("--list", "--failed")["runs"]] == [
         "20260103-c",

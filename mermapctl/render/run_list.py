@@ -38,13 +38,20 @@ def runs(rows: Sequence[RunSummary], total: int, sheet: Sheet) -> str:
             (when(run.started), ""),
             _verdict(run, look),
             (_cells(run.cells, look), ""),
-            (_tree(run, look), ""),
+            (look.plain(run.kernel or "-", limit=20), ""),
+            (look.plain((run.commit or "-")[:12] + ("+" if run.dirty else "")), ""),
             (_phases(run.cells), ""),
         )
         for run in rows
     ]
-    heads = ("Run", "When", "Verdict", "Cells", "Tree", "Config+build+boot")
-    text = columns(heads, made, color=sheet.color, width=sheet.width, first_to_go=("When",))
+    heads = ("Run", "When", "Verdict", "Cells", "Kernel", "Commit", "Config+build+boot")
+    text = columns(
+        heads,
+        made,
+        color=sheet.color,
+        width=sheet.width,
+        first_to_go=("When", "Kernel", "Config+build+boot"),
+    )
     problems = [f"{run.id}: {look.plain(run.problem, limit=400)}\n" for run in rows if run.problem]
     more = f"{len(rows):,} of {count(total, 'run')}\n" if len(rows) != total else ""
     return (text if rows else "") + "".join(problems) + (more or (count(total, "run") + "\n"))
@@ -74,13 +81,8 @@ def _cells(cells: Sequence[CellSummary], look: Look) -> str:
     names = [f"{cell.target or '?'}/{cell.variant or '?'}" for cell in cells]
     if not names:
         return "-"
-    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    more = f" +{len(names) - 1}" if len(names) > 1 else ""
     return look.plain(names[0], limit=40) + more
-
-
-def _tree(run: RunSummary, look: Look) -> str:
-    words = [run.kernel or "", (run.commit or "")[:10] + ("+" if run.dirty else "")]
-    return look.plain(" ".join(word for word in words if word), limit=40) or "-"
 
 
 def _phases(cells: Sequence[CellSummary]) -> str:
