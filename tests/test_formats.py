@@ -12,7 +12,7 @@ import pytest
 from junitparser import JUnitXml
 
 from mermapctl import render
-from mermapctl.commands.report import of_log
+from mermapctl.commands.report_log import of_log
 from mermapctl.diagnosis import Severity, Verdict
 from mermapctl.render import excerpt, visible
 from mermapctl.render.excerpt import Gap, Line, Window

@@ -24,6 +24,7 @@
     for (const one of folds) one.open = open;
     label();
   };
+  button.parentElement.hidden = !folds.length;
   document.addEventListener("toggle", label, true);
   label();
   let closed = [];
