@@ -36,6 +36,8 @@ def heading(explanation: Explanation) -> str:
     name, target = f"CONFIG_{explanation.symbol}", explanation.target
     if explanation.cause is Cause.SATISFIED:
         return f"{name}={explanation.requested} can be had on {target}: {explanation.summary}"
+    if explanation.cause is Cause.UNREADABLE:
+        return f"{name}={explanation.requested} on {target}: {explanation.summary}"
     have = explanation.resolved if explanation.resolved is not None else "not defined"
     return f"{name} is {have}, not {explanation.requested}, on {target}: {explanation.summary}"
 

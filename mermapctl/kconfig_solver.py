@@ -302,7 +302,8 @@ def solve(
     most of `given` as it is. None where the search finds none. Afterwards the model's values are
     those of `given`.
     """
-    if model.symbol(goal[0]) is None:
+    symbol = model.symbol(goal[0])
+    if symbol is None or (is_tri(symbol) and goal[1] not in STR_TO_TRI):
         return None
 
     def cost(added: Sequence[Assignment]) -> tuple[int, int, int]:
