@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from mermapctl.tree import Tree
 
 _MERMAP = {
-    Mermap.REFERENCE: "yes: the reference mermap",
-    Mermap.SERIES: "yes: its own",
-    None: "no (`mermapctl tree prepare DIR --source TREE` makes a tree that has one)",
+    Mermap.REFERENCE: "the reference mermap",
+    Mermap.SERIES: "its own",
+    None: "none (`mermapctl tree prepare DIR --source TREE` makes a tree that has one)",
 }
 # What run makes use of, where a tree's kunit.py has it (exec's options, by kernel version).
 _OPTIONS = ("--qemu_args", "--run_isolated", "--list_tests", "--filter", "--kernel_args")
@@ -54,7 +54,7 @@ def _prepared(done: Prepared, wanted: str | None, look: Look) -> Iterator[Render
         for subject in done.patches:
             yield _line(look, subject, indent=4)
     else:
-        yield _line(look, f"nothing on top; a mermap: {_MERMAP[done.mermap]}")
+        yield _line(look, f"no commit on top; mermap: {_MERMAP[done.mermap]}")
     yield Text()
     yield Text("next:", style="bold")
     suite = "" if done.mermap else " --target um --suite example"
