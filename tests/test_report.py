@@ -24,7 +24,7 @@ from mermapctl.diagnosis import Verdict
 from mermapctl.errors import Exit, MermapctlError, UserError
 from mermapctl.ktap import Status
 from mermapctl.record import Artifacts, Phases, RunRecord, State, new_run
-from mermapctl.render import RENDERERS
+from mermapctl.render import RENDERERS, print_record
 from mermapctl.store import Store
 from tests import sample_records as samples
 
@@ -154,7 +154,7 @@ def test_every_format_of_a_stored_run(form: str, tmp_path: Path) -> None:
     written = report("--format", form, "-o", str(out))
     assert (written.exit_code, written.stdout) == (Exit.FAILED, "")
     assert "test_tlb_flushed" in out.read_text("utf-8")
-    assert os.listdir(tmp_path) == ["out"]  # noqa: PTH208
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
@@ -165,8 +165,6 @@ def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
 
 
 def test_run_and_report_print_the_same() -> None:
-    from mermapctl.render import print_record  # noqa: PLC0415
-
     record = kept(samples.multi_cell())
     runner = CliRunner()
     with runner.isolation() as (out, _, _):

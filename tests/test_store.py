@@ -30,6 +30,7 @@ from mermapctl.record import (
     host_facts,
     new_run,
     this_tool,
+    to_json,
 )
 from mermapctl.store import Store, cell_slug
 from mermapctl.store_rows import Filters
@@ -244,8 +245,6 @@ def test_a_finished_record_wins_over_an_index_that_was_not_told(store: Store) ->
     failed = replace(made, verdict=Verdict.FAILED, run=replace(made.run, state=State.FINISHED))
     store.save(replace(made, verdict=Verdict.NO_VERDICT))
     assert store.list()[0].verdict == "no-verdict"
-    from mermapctl.record import to_json
-
     atomic.write(store.folder(made.run.id).record, to_json(failed))  # killed before the index
     assert (store.list()[0].state, store.list()[0].verdict) == ("finished", "failed")
 
@@ -315,6 +314,23 @@ def test_a_damaged_index_is_made_again(store: Store, how: str, noticed: bool) ->
     if noticed:
         assert "nothing is lost" in store.notices[0]
     assert Store.open(store.root).notices == []
+
+
+def test_processes_that_meet_a_damaged_index_mend_it_once(store: Store) -> None:
+    made = {kept(store, record()).run.id for _ in range(8)}
+    (store.root / "store.sqlite3").write_bytes(b"not a database" * 1000)
+    body = """
+for _ in range(3):
+    print(len(store.list()))
+store.begin(made())
+"""
+    processes = [start(store, body) for _ in range(4)]
+    outputs = [process.communicate()[0].split() for process in processes]
+    assert [process.returncode for process in processes] == [0] * 4
+    assert all(int(number) >= 8 for output in outputs for number in output)
+    assert made <= {run.id for run in store.list()}
+    assert len(store.list()) == 12
+    assert len(list(store.root.glob("*.damaged-*"))) == 1
 
 
 @pytest.mark.parametrize("use", ["open", "list"])
@@ -418,7 +434,7 @@ def test_removed_by_hand_or_by_us(store: Store) -> None:
     assert [run.id for run in store.list()] == ["2", "1"]
     assert store.remove(["1", "3", "never-was"]) >= 50000
     assert [run.id for run in store.list()] == ["2"]
-    assert os.listdir(store.runs) == ["2"]
+    assert [path.name for path in store.runs.iterdir()] == ["2"]
 
 
 def test_interrupted_stays_interrupted(store: Store) -> None:

@@ -116,6 +116,14 @@ def test_good_from_80_to_200_columns(name: str, width: int, unicode: bool) -> No
             assert all(word in text for word in flush.words.split() if len(word) < 12)
 
 
+@pytest.mark.parametrize("name", RECORDS)
+def test_narrow_terminals_lose_nothing_that_matters(name: str) -> None:
+    for width in (20, 40, 50, 63, 79):
+        text = words(shown(RECORDS[name](), width))
+        for cell in RECORDS[name]().cells:
+            assert all(words(finding.summary) in text for finding in cell.findings)
+
+
 @pytest.mark.parametrize("width", [40, 60, 80, 200])
 def test_commands_can_be_copied(width: int) -> None:
     record = samples.failed()
@@ -265,6 +273,8 @@ def test_a_run_says_how_it_stands() -> None:
     assert "interrupted before it was done" in shown(record)
     running = samples.record(state=State.RUNNING, pid=4711)
     assert "running, process 4711" in shown(running)
+    assert "so far" in shown(running).splitlines()[-1]
+    assert shown(record).splitlines()[-1].count("interrupted") == 1
     former = Former(record.verdict, Tool("mermapctl", "0.0.9"), "2026-12-01T00:00:00Z")
     again = dataclasses.replace(samples.passed(), former=(former,))
     assert "was NO VERDICT until judged again on 2026-12-01 (rules of mermapctl 0.0.9)" in shown(

@@ -267,4 +267,6 @@ def _bottom_line(record: RunRecord, look: Look) -> Text:
         words.append(count(findings, "finding"))
     if len(record.cells) == 1 and record.cells[0].reason:
         words.insert(0, record.cells[0].reason.value.replace("-", " "))
-    return line.append("  " + "; ".join(words), style="default not bold")
+    if record.run.state is not State.FINISHED:
+        words.insert(0, "so far" if record.run.state is State.RUNNING else "interrupted")
+    return line.append("  " + "; ".join(dict.fromkeys(words)), style="default not bold")
