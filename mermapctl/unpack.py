@@ -110,16 +110,17 @@ def _init(tree: Path) -> None:
 def _unpack(source: Source, tree: Path, tell: Listener) -> None:
     """Let tar name what it unpacks, and git take each file in when the next one begins."""
     _init(tree)
+    depth = _depth(source)
     tar = [
         "tar", "--extract", "--verbose", "--quoting-style=literal", "--force-local",
         "--no-same-owner", "--no-same-permissions", "--exclude=.git",
-        f"--strip-components={_depth(source)}", f"--file={source.location}",
+        f"--strip-components={depth}", f"--file={source.location}",
     ]  # fmt: skip
     index = ["git", *_QUICK, "update-index", "--add", "--remove", "-z", "--stdin"]
     complaints = tree / ".git/mermapctl-tar.log"
     try:
         with process.feeding(index, tree, environment()) as stdin:
-            names = _Names(stdin, _depth(source))
+            names = _Names(stdin, depth)
             outcome = process.supervise(
                 tar,
                 cwd=tree,
