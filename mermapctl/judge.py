@@ -45,7 +45,7 @@ PICKS = {
 }
 ALWAYS = {ktap_parser.HEADER: Kind.KTAP, "Kernel panic - ": Kind.SPLAT}
 IN_KTAP = {"BUG: ": Kind.SPLAT, "WARNING: ": Kind.SPLAT}
-IN_TRACE = {"__mermap_": Kind.TRACE, "mm_flush": Kind.TRACE}
+IN_TRACE = {text: Kind.TRACE for text in ("__mermap_", "mm_flush", "mm_walk", "mm_tear")}
 """What is looked for inside lines: always, once KTAP has begun, once a trace has."""
 
 _EVENT = re.compile(trace.TRACE_LINE.pattern.decode())

@@ -77,7 +77,9 @@ class Replay:
         self._test.events += 1
         thread = self._threads.get(event.caller)
         if thread is None:
-            thread = self._threads[event.caller] = Thread()
+            thread = Thread()
+            if event.kind in (Kind.GET, Kind.PUT):  # the others alone do not make one of interest
+                self._threads[event.caller] = thread
         match event.kind:
             case Kind.GET:
                 self._close_put(thread)
