@@ -50,17 +50,19 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
-def minimum(tree: Path, tool: str, target: Target) -> str | None:
-    """The oldest version of `gcc`, `llvm` or `binutils` that a tree takes for a target.
+def minimums(tree: Path | None, target: Target) -> dict[str, str]:
+    """The oldest `gcc`, `llvm` and `binutils` that a tree takes for a target.
 
-    Asks its scripts/min-tool-version.sh; None where it has none or does not know the tool.
+    Asks its scripts/min-tool-version.sh; empty where there is none.
     """
-    script = tree / "scripts/min-tool-version.sh"
-    if not script.is_file():
-        return None
+    script = tree / "scripts/min-tool-version.sh" if tree else None
+    if script is None or not script.is_file():
+        return {}
+    tools = ("gcc", "llvm", "binutils")
+    each = 'for tool do echo "$tool $(/bin/sh "$0" "$tool" 2>/dev/null)"; done'
     env = {**process.inherited(), "ARCH": target.linux_arch, "SRCARCH": target.srcarch}
-    found = re.match(r"\d+(\.\d+)+", _said(["/bin/sh", str(script), tool], env))
-    return found[0] if found else None
+    said = _said(["/bin/sh", "-c", each, str(script), *tools], env)
+    return dict(re.findall(r"^(\w+) (\d+(?:\.\d+)+)$", said, re.MULTILINE))
 
 
 def _versioned(check: Check, have: str | None, oldest: str | None) -> Check:
@@ -84,16 +86,16 @@ def compiler(tree: Path | None, target: Target, chain: Toolchain) -> tuple[Check
     cc, ld = chain.wanted or chain.cc, chain.program("ld", "ld.lld")
     need = "clang" if chain.llvm else cc
     name = target.name if chain.wanted or chain.cross_compile else None
+    oldest = minimums(tree, target)
     checks = [program(cc, "compiles the kernel", need=need, target=name)]
     if checks[0].ok:
         have = _said([cc, "-dumpfullversion", "-dumpversion"]).strip()
-        oldest = minimum(tree, "llvm" if chain.llvm else "gcc", target) if tree else None
-        checks = [_versioned(checks[0], have, oldest)]
+        checks = [_versioned(checks[0], have, oldest.get("llvm" if chain.llvm else "gcc"))]
         linker = program(ld, "links it", need="clang" if chain.llvm else "ld", target=name)
         if linker.ok:
             version = re.search(r"\d+\.\d+(\.\d+)?", _said([ld, "--version"]))
-            oldest = minimum(tree, "llvm" if chain.llvm else "binutils", target) if tree else None
-            linker = _versioned(linker, version[0] if version else None, oldest)
+            wanted = oldest.get("llvm" if chain.llvm else "binutils")
+            linker = _versioned(linker, version[0] if version else None, wanted)
         checks.append(linker)
     return tuple(checks)
 
@@ -107,7 +109,7 @@ def make(tree: Path | None) -> Check:
     if version is None:
         return replace(found, state=State.BROKEN, found=f"{found.found} is not GNU make")
     oldest = None
-    if tree:
+    if tree and (tree / "Makefile").is_file():
         head = (tree / "Makefile").read_text(encoding="utf-8", errors="replace")[:4096]
         wanted = re.search(r"GNU Make >= (\d+(?:\.\d+)+) is required", head)
         oldest = wanted[1] if wanted else None

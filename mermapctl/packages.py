@@ -54,10 +54,10 @@ def _data() -> dict[str, Any]:
         return tomllib.load(file)
 
 
-def os_release(path: Path = OS_RELEASE) -> dict[str, str]:
+def os_release(path: Path | None = None) -> dict[str, str]:
     """The fields of os-release(5); empty where the file is not there."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = (path or OS_RELEASE).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return {}
     fields = re.findall(r"^([A-Z_]+)=(.*)$", text, re.MULTILINE)

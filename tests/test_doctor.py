@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Machines with this and that hidden from PATH: what doctor says, and what `run` is told."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mermapctl import doctor, machine, packages, target, toolchain
+from mermapctl.check import Check, State
+from mermapctl.cli.doctor import command
+from tests.minikconfig import only_on_path, program, tree_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EVERYTHING = (
+    *("git", "make", "gcc", "as", "ld", "flex", "bison", "bc", "perl", "awk", "sh", "sed", "cat"),
+    *("uname", "setpriv", "ccache", "busybox", "qemu-system-x86_64"),
+)
+MIN_TOOL_VERSION = "case $1 in gcc) echo {gcc};; binutils) echo 2.25.0;; *) exit 1;; esac\n"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    made = tree_of(tmp_path / "linux", "", x86="config X86\n    def_bool y\n")
+    (made / "mm/Kconfig").write_text("config ARCH_SUPPORTS_MERMAP\n\tbool\n")
+    scripts = made / "scripts"
+    scripts.mkdir()
+    (scripts / "min-tool-version.sh").write_text(MIN_TOOL_VERSION.format(gcc="5.1.0"))
+    return made
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A PATH with all that an x86_64 build and boot need, and nothing else."""
+    directory = tmp_path / "bin"
+    monkeypatch.setenv("PATH", only_on_path(directory, *EVERYTHING))
+    for name in EVERYTHING:  # what this machine itself lacks, so that the tests run there too
+        if not (directory / name).exists():
+            program(directory, name, "exit 0")
+    return directory
+
+
+def states(checks: tuple[Check, ...]) -> dict[str, State]:
+    return {each.name: each.state for each in checks}
+
+
+def missing(tree: Path, name: str = "x86_64") -> list[str]:
+    return [each.name for each in doctor.missing_for_run(tree, target.find(tree, name))]
+
+
+@pytest.mark.usefixtures("path")
+def test_nothing_is_missing_where_everything_is_there(tree: Path) -> None:
+    assert missing(tree) == []
+
+
+@pytest.mark.parametrize(
+    ("hidden", "expected"),
+    [
+        ("flex", ["flex"]),
+        ("bison bc", ["bison", "bc"]),
+        ("make", ["make"]),
+        ("qemu-system-x86_64", ["qemu-system-x86_64"]),
+        ("gcc", ["gcc"]),
+        ("ld", ["ld"]),
+        ("ccache busybox setpriv git", []),
+    ],
+)
+def test_run_is_told_what_is_hidden(
+    tree: Path, path: Path, hidden: str, expected: list[str]
+) -> None:
+    for name in hidden.split():
+        (path / name).unlink()
+    assert missing(tree) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("um", []), ("arm64", ["aarch64-linux-gnu-gcc", "qemu-system-aarch64"])],
+)
+def test_each_target_has_needs_of_its_own(
+    tree: Path, path: Path, name: str, expected: list[str]
+) -> None:
+    (path / "qemu-system-x86_64").unlink()
+    assert missing(tree, name) == expected
+
+
+@pytest.mark.usefixtures("path")
+def test_run_is_told_at_once(tree: Path) -> None:
+    where = target.find(tree, "x86_64")
+    took = []
+    for _ in range(5):
+        began = time.perf_counter()
+        doctor.missing_for_run(tree, where)
+        took.append(time.perf_counter() - began)
+    assert min(took) < 0.5  # 0.05 s on a machine that does nothing else
+
+
+@pytest.mark.parametrize(
+    ("gcc", "wanted", "state"),
+    [
+        ("12.2.0", "5.1.0", State.OK),
+        ("5.1.0", "5.1.0", State.OK),
+        ("4.9.4", "5.1.0", State.OLD),
+        ("9.3.0", "12.0.0", State.OLD),
+        ("13", "12.0.0", State.OK),
+    ],
+)
+def test_the_compiler_against_the_trees_minimum(
+    tree: Path, path: Path, gcc: str, wanted: str, state: State
+) -> None:
+    (path / "gcc").unlink()
+    program(path, "gcc", f"echo {gcc}")
+    (tree / "scripts/min-tool-version.sh").write_text(MIN_TOOL_VERSION.format(gcc=wanted))
+    where = target.find(tree, "um")
+    found, _ = machine.compiler(tree, where, toolchain.of(where))
+    assert found.state is state
+    if state is State.OLD:
+        assert found.found == f"{path}/gcc, {gcc}: this tree wants {wanted} or newer"
+        (lacking,) = doctor.missing_for_run(tree, where)
+        assert doctor.sentence([lacking]) == f"gcc: {found.found}"
+        assert doctor.install_hint([lacking]) == f"install a gcc of at least {wanted}"
+
+
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [
+        ("GNU Make 4.3", State.OK),
+        ("GNU Make 3.81", State.OLD),
+        ("bmake 2023", State.BROKEN),
+    ],
+)
+def test_make_against_the_trees_minimum(tree: Path, path: Path, said: str, state: State) -> None:
+    (path / "make").unlink()
+    program(path, "make", f"echo {said}")
+    assert machine.make(tree).state is state
+
+
+def test_the_sentence_and_the_hint_of_what_is_missing(
+    tree: Path, path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("flex", "qemu-system-x86_64"):
+        (path / name).unlink()
+    (tmp_path / "os-release").write_text("ID=fedora\nPRETTY_NAME='Fedora Linux'\n")
+    monkeypatch.setattr("mermapctl.packages.OS_RELEASE", tmp_path / "os-release")
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    lacking = doctor.missing_for_run(tree, target.find(tree, "x86_64"))
+    assert doctor.sentence(lacking) == "not installed: flex, qemu-system-x86_64"
+    assert doctor.install_hint(lacking) == "dnf install flex qemu-system-x86-core"
+    lacking = doctor.missing_for_run(tree, target.find(tree, "arm64"))
+    assert doctor.install_hint(lacking[1:]).startswith("dnf install gcc-aarch64-linux-gnu")
+
+
+@pytest.mark.usefixtures("path")
+@pytest.mark.parametrize(
+    ("left", "name", "state"),
+    [
+        ("", "clean tree", State.OK),
+        (".config", "clean tree", State.BROKEN),
+        ("arch/x86/include/generated/x.h", "clean tree", State.BROKEN),
+        ("arch/arm64/include/generated/x.h", "clean tree", State.OK),
+        ("", "mermap", State.OK),
+        ("-mm/Kconfig", "mermap", State.MISSING),
+        ("-tools/testing/kunit/kunit.py", "tree", State.BROKEN),
+        ("-Makefile", "tree", State.BROKEN),
+    ],
+)
+def test_the_tree(tree: Path, left: str, name: str, state: State) -> None:
+    if left.startswith("-"):
+        (tree / left[1:]).write_text("") if "mm" in left else (tree / left[1:]).unlink()
+    elif left:
+        (tree / left).parent.mkdir(parents=True, exist_ok=True)
+        (tree / left).touch()
+    where = target.without_tree("x86_64", "qemu-system-x86_64")
+    found = doctor.check([where], tree, probe_kvm=False)
+    assert states(found)[name] is state
+
+
+@pytest.mark.usefixtures("path")
+def test_a_target_that_cannot_have_the_mermap_is_said_and_is_not_in_the_way(tree: Path) -> None:
+    kconfig = tree / "arch/x86/Kconfig"
+    kconfig.write_text(kconfig.read_text() + "\tselect ARCH_SUPPORTS_MERMAP\n")
+    found = doctor.check([target.find(tree, "um")], tree, probe_kvm=False)
+    (check,) = [each for each in found if each.name == "mermap on um"]
+    assert (check.ok, check.lacking) == (False, False)
+    assert "arch/x86/Kconfig" in check.found
+
+
+def test_disk_and_memory(tmp_path: Path) -> None:
+    assert machine.disk(tmp_path / "not/yet/there", 1).found.endswith(f"in {tmp_path}")
+    assert machine.disk(tmp_path, 1 << 40).state is State.LOW
+    meminfo = tmp_path / "meminfo"
+    for available, state in ((900_000, State.LOW), (4_000_000, State.OK)):
+        meminfo.write_text(f"MemTotal: 9 kB\nMemAvailable:   {available} kB\n")
+        assert machine.memory(meminfo).state is state
+    assert machine.memory(tmp_path / "none").needed is False
+
+
+def test_a_header_that_only_the_compiler_finds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "include").mkdir()
+    (tmp_path / "include/somewhere_else.h").touch()
+    wanted = [machine.header("somewhere_else.h", "", need="libelf", needed=True).state]
+    monkeypatch.setenv("C_INCLUDE_PATH", str(tmp_path / "include"))
+    wanted.append(machine.header("somewhere_else.h", "", need="libelf", needed=True).state)
+    assert wanted == [State.MISSING, State.OK]
+
+
+def run(*argv: str) -> Result:
+    return CliRunner().invoke(command, [*argv, "--no-kvm"])
+
+
+@pytest.mark.usefixtures("path")
+def test_the_command_where_all_is_well(tree: Path) -> None:
+    result = run("--tree", str(tree))
+    assert result.exit_code == 0, result.output
+    assert "everything needed for x86_64 is here" in result.output
+
+
+def test_the_command_where_something_is_missing(tree: Path, path: Path) -> None:
+    (path / "flex").unlink()
+    (path / "ccache").unlink()
+    result = run("--tree", str(tree), "--target", "um")
+    assert result.exit_code == 1
+    assert "in the way: flex" in result.output
+    result = run("--tree", str(tree), "--target", "um", "--format", "json")
+    found = json.loads(result.output)
+    assert (result.exit_code, found["healthy"], found["targets"]) == (1, False, ["um"])
+    by_name = {each["name"]: each for each in found["checks"]}
+    assert (by_name["flex"]["state"], by_name["flex"]["needed"]) == ("missing", True)
+    assert (by_name["ccache"]["state"], by_name["ccache"]["needed"]) == ("missing", False)
+    assert by_name["make"]["state"] == "ok"
+    assert "flex" in found["install"]["packages"] + found["install"]["without_package"]
+
+
+@pytest.mark.usefixtures("path")
+def test_the_command_without_a_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("--target", "x86_64", "--target", "um")
+    assert result.exit_code == 1
+    assert "in the way: tree" in result.output
+    assert "mermapctl tree prepare DIR" in result.output
+    for argv, said in (
+        (("--target", "vax"), "'vax' is no target"),
+        (("--tree", str(tmp_path)), "is not a kernel tree"),
+    ):
+        result = run(*argv)
+        assert said in str(result.exception)
+
+
+def test_every_check_stands_once_and_every_need_has_a_name(tree: Path) -> None:
+    where = [target.find(tree, name) for name in ("um", "x86_64", "arm64")]
+    found = doctor.check(where, tree, probe_kvm=False)
+    assert len(states(found)) == len(found)
+    assert "/dev/kvm" not in states(found)
+    assert [each.need for each in found if each.need and not packages.known(each.need)] == []
