@@ -17,7 +17,7 @@ APT := $(shell command -v apt-get)
 # names on other distributions.
 DEMO_PACKAGES := python3 python3-venv git make gcc flex bison bc perl libelf-dev libssl-dev \
 	xz-utils bzip2 kmod cpio qemu-system-x86
-TEST_PACKAGES := $(DEMO_PACKAGES) busybox-static chromium chromium-driver
+TEST_PACKAGES := $(DEMO_PACKAGES) chromium chromium-driver fonts-dejavu-core
 
 .PHONY: help
 help: ## Show this list
@@ -44,6 +44,14 @@ lint: $(VENV)/.done
 .PHONY: bench
 bench: test-packages $(VENV)/.done ## Measure against kunit.py, as ratios in the same run
 	MERMAPCTL_TEST_TREE=$(TREE) $(BIN)/python -m benchmarks
+
+.PHONY: schema
+schema: $(VENV)/.done ## Write docs/schema.json from the record's types
+	$(BIN)/python -m mermapctl.render.json_schema > docs/schema.json
+
+.PHONY: screenshots
+screenshots: test-packages $(VENV)/.done ## The pictures of docs/ and README, of a stored run (RUN=ID)
+	$(BIN)/python -m docs.screenshots $(or $(RUN),latest)
 
 .PHONY: man
 man: $(VENV)/.done ## Write the man pages to build/man

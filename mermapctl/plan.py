@@ -40,6 +40,8 @@ class Options:
     cross_compile: str | None = None
     allow_splats: bool = False
     wait: bool = True
+    rebuild: bool = False
+    ccache: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mermapctl import process
@@ -39,6 +40,29 @@ done
 """
 
 
+# kunit.py asks for olddefconfig before each build; make's own records say that it would do nothing.
+_SKIP = """\
+for argument; do
+    [ "$argument" = olddefconfig ] && exit 0
+done
+"""
+
+# Only the kernel that is booted: not every other thing that "all" and the editors' helpers are.
+_IMAGE = """\
+n=$#
+while [ "$n" -gt 0 ]; do
+    argument=$1
+    shift
+    n=$((n - 1))
+    case $argument in
+    all) set -- "$@" {goals} ;;
+    compile_commands.json | scripts_gdb) ;;
+    *) set -- "$@" "$argument" ;;
+    esac
+done
+"""
+
+
 def _program(name: str) -> str:
     found = shutil.which(name)
     if not found:
@@ -46,10 +70,23 @@ def _program(name: str) -> str:
     return found
 
 
-def make_script(make: str, log: Path) -> str:
-    """A make whose whole output is appended to `log`."""
+@dataclass(frozen=True, slots=True)
+class Goals:
+    """What kunit.py's make is to make: `image` in place of all, and no olddefconfig if `current`.
+
+    An empty `image` leaves kunit.py's own goals as they are.
+    """
+
+    image: tuple[str, ...] = ()
+    current: bool = False
+
+
+def make_script(make: str, log: Path, goals: Goals) -> str:
+    """A make whose whole output is appended to `log`, and which makes what `goals` says."""
     command = shlex.join([*process.dying_with_parent([make])])
-    return f'{_HEAD}exec {command} "$@" >>{shlex.quote(str(log))} 2>&1\n'
+    skip = _SKIP if goals.current else ""
+    image = _IMAGE.format(goals=shlex.join(goals.image)) if goals.image else ""
+    return f'{_HEAD}{skip}{image}exec {command} "$@" >>{shlex.quote(str(log))} 2>&1\n'
 
 
 def qemu_script(qemu: str, accelerator: str) -> str:
@@ -66,9 +103,23 @@ def write(directory: Path, name: str, script: str) -> None:
     path.chmod(0o755)
 
 
-def write_make(directory: Path, log: Path) -> None:
+def write_make(directory: Path, log: Path, goals: Goals) -> None:
     """Put a logging make into `directory`. Raises HarnessError where there is no make."""
-    write(directory, "make", make_script(_program("make"), log))
+    write(directory, "make", make_script(_program("make"), log, goals))
+
+
+def link_ccache(directory: Path, compiler: str) -> bool:
+    """Let `compiler` be ccache's, where that is installed: the command stays what it was.
+
+    Returns whether it is.
+    """
+    ccache = shutil.which("ccache")
+    if not ccache:
+        return False
+    link = directory / compiler
+    link.unlink(missing_ok=True)
+    link.symlink_to(ccache)
+    return True
 
 
 def write_qemu(directory: Path, qemu: str, accelerator: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import accelerator, builddir, fragment, kunit, process
+from mermapctl import accelerator, builddir, fragment, freshness, kunit, process
 from mermapctl.accelerator import Accel
 from mermapctl.diagnosis import Boot, Ended, Reason
 from mermapctl.errors import HarnessError
@@ -17,7 +17,7 @@ from mermapctl.events import Listener, Note, Objects, StageEnded, StageStarted, 
 from mermapctl.fragment import MissingSymbol
 from mermapctl.ktap import progress_of
 from mermapctl.plan import CellPlan, Options
-from mermapctl.shim import write_make, write_qemu
+from mermapctl.shim import Goals, link_ccache, write_make, write_qemu
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,15 @@ _MAKE_ERROR = re.compile(rb"^\s*(?:make\S*: )?\*\*\* .*$", re.MULTILINE)
 
 _PRINTK = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ")
 """What printk.time=1 (and CONFIG_PRINTK_CALLER) put before a line."""
+
+
+_STAMP = {
+    # What would differ between two builds of the same source, and so miss in ccache and relink.
+    "KBUILD_BUILD_TIMESTAMP": "Thu Jan  1 00:00:00 UTC 1970",
+    "KBUILD_BUILD_USER": "mermapctl",
+    "KBUILD_BUILD_HOST": "localhost",
+    "KBUILD_BUILD_VERSION": "1",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +110,7 @@ def environment(work: Work) -> dict[str, str]:
     if work.cell.target.native and not work.job.cross_compile:
         cleared.pop("CROSS_COMPILE", None)
     path = f"{work.programs}:{inherited.get('PATH', '/usr/bin:/bin')}"
-    return kunit.environment({**cleared, "PATH": path})
+    return kunit.environment({**cleared, **_STAMP, "PATH": path})
 
 
 def _supervise(work: Work, argv: list[str], stdout: Path, watch: process.Watch) -> process.Outcome:
@@ -127,7 +136,7 @@ def _tick(work: Work, also: Callable[[], None] | None = None) -> Callable[[float
 def configure(work: Work) -> Stage:
     """Make the .config; what the tree did not give as requested is in `missing`."""
     work.tell(StageStarted("config"))
-    write_make(work.programs, work.build_log)
+    write_make(work.programs, work.build_log, Goals())
     watch = process.Watch(tick=_tick(work))
     outcome = _supervise(work, kunit.config(work.job), work.harness_log, watch)
     ok = outcome.returncode == 0
@@ -187,6 +196,7 @@ def build(work: Work) -> Stage:
             work.tell(Objects(made, expected if expected and made <= expected else None))
 
     work.tell(StageStarted("build"))
+    _prepare_programs(work)
     watch = process.Watch(tick=_tick(work, look))
     outcome = _supervise(work, kunit.build(work.job), work.harness_log, watch)
     look()
@@ -196,6 +206,15 @@ def build(work: Work) -> Stage:
         return Stage(outcome.seconds, Reason.BUILD_FAILED, _why(work, "kunit.py build"))
     builddir.remember_objects(work.job.build_dir, made)
     return Stage(outcome.seconds)
+
+
+def _prepare_programs(work: Work) -> None:
+    """A make that makes just the kernel, and does not ask again what it has just been told."""
+    goal = work.job.target.image_goal
+    current = freshness.config_is_current(work.job.tree, work.job.build_dir)
+    write_make(work.programs, work.build_log, Goals((goal,) if goal else (), current))
+    if work.options.ccache:
+        link_ccache(work.programs, f"{work.job.cross_compile or ''}gcc")
 
 
 class _Listening:

@@ -33,7 +33,8 @@ class Target:
 
     `name` is kunit.py's --arch, `linux_arch` make's ARCH, `qemu` a program name (None for UML),
     `kconfig` the lines that kunit.py itself puts before a kunitconfig, `kernel_image` a path in
-    the build directory, `cross_compile` a prefix (None where this host builds natively).
+    the build directory, `cross_compile` a prefix (None where this host builds natively),
+    `image_goal` make's goal for the image where "all" makes more than is booted.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Target:
     kernel_image: str
     native: bool
     kernel_args: tuple[str, ...] = ()
+    image_goal: str | None = None
 
 
 @cache
@@ -85,6 +87,7 @@ def _target(name: str, linux_arch: str, **fields: str | None) -> Target:
         kconfig=fields.get("kconfig") or "",
         kernel_image=fields.get("kernel_image") or "",
         native=native,
+        image_goal=facts.get("image_goal"),
         kernel_args=(*_facts()["every"]["kernel_args"], *facts.get("kernel_args", ())),
     )
 

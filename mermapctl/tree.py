@@ -7,6 +7,7 @@ Nothing here writes into a tree; `mermapctl.prepare` makes new ones.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -216,6 +217,49 @@ def _git_facts(path: Path) -> tuple[str | None, str | None, bool]:
             "--tags", "--abbrev=12", with_extended_output=True, with_exceptions=False
         )
     return (head if head != "(initial)" else None), (str(said) if status == 0 else None), dirty
+
+
+def state(path: Path) -> str | None:
+    """A digest of everything that a build of this tree could read; None where it is not git.
+
+    The commit, the contents of tracked files that differ from it, and every other file there is,
+    ignored or not: a .gitignore (Debian's ignores all) says nothing about what a build reads.
+    """
+    if not (path / ".git").exists():
+        return None
+    digest = hashlib.sha256()
+    with _reading(path) as repo:
+        others = repo.git.ls_files("--others", "-z", as_process=True)
+        changed = repo.git.diff("HEAD", "--name-only", "--no-renames", "--no-ext-diff", "-z")
+        digest.update(repo.git.rev_parse("HEAD").encode())
+        untracked, _ = others.communicate()
+    for name in changed.split("\0"):
+        if name:
+            digest.update(b"\0" + os.fsencode(name) + _contents(path / name))
+    for name in untracked.split(b"\0"):
+        if name:
+            digest.update(b"\1" + name + _identity(path / os.fsdecode(name)))
+    return digest.hexdigest()
+
+
+def _contents(path: Path) -> bytes:
+    """A file's mode and contents; a removed one has neither."""
+    try:
+        mode = path.lstat().st_mode
+        if path.is_symlink():
+            return f"{mode:o} {path.readlink()}".encode(errors="surrogateescape")
+        return f"{mode:o} ".encode() + hashlib.sha256(path.read_bytes()).digest()
+    except OSError:
+        return b""
+
+
+def _identity(path: Path) -> bytes:
+    """What changes when an untracked file does: there may be thousands, so none is read."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return b""
+    return f" {found.st_mode:o} {found.st_size} {found.st_mtime_ns}".encode()
 
 
 def _own_repository(repo: git.Repo, path: Path) -> dict[str, str]:

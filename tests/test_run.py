@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -95,7 +96,7 @@ def test_the_kunit_commands_of_the_record_reproduce_the_boot(
     for line in (config, build, boot):
         subprocess.run(
             line,
-            shell=True,  # noqa: S602 - the promise is that a shell takes it as it is
+            shell=True,
             check=True,
             env={**os.environ, "FAKE_NEWER_TREE": "1", "FAKE_ARGS": str(said)},
             capture_output=True,
@@ -135,7 +136,7 @@ def test_a_build_error_is_quoted(fake_tree: Path) -> None:
 
 @pytest.mark.parametrize("how", ["kvm-error", "kvm-mute"])
 def test_a_kvm_that_cannot_run_the_kernel_is_replaced(
-    fake_tree: Path, tmp_path: Path, home: Path, how: str
+    fake_tree: Path, tmp_path: Path, how: str
 ) -> None:
     script = (
         "import sys; from pathlib import Path; from mermapctl import accelerator\n"
@@ -156,7 +157,7 @@ def test_a_kvm_that_cannot_run_the_kernel_is_replaced(
     assert (Path(cell["artifacts"]["directory"]) / "console-kvm.log").is_file()
     again = subprocess.run(argv, capture_output=True, text=True, check=False)
     (cell,) = json.loads(again.stdout)["cells"]
-    assert "KVM failed earlier on this host" in cell["notes"][0]
+    assert any("KVM failed earlier on this host" in note for note in cell["notes"])
     asked = subprocess.run(
         [*argv, "--accel=kvm"],
         capture_output=True,
@@ -252,3 +253,57 @@ def test_no_traceback_reaches_a_user(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
     assert done.stderr.startswith("mermapctl: error: ")
     assert "hint:" in done.stderr
+
+
+def build_lines(made: dict[str, Any]) -> int:
+    """How many objects the build log of a run names."""
+    log = made["cells"][0]["artifacts"]["build_log"]
+    return Path(log).read_text().count("  CC ") if log else 0
+
+
+def test_nothing_is_built_where_nothing_has_changed(fake_tree: Path) -> None:
+    assert build_lines(document(fake_tree)) == 3
+    again = document(fake_tree)
+    assert build_lines(again) == 0
+    assert again["cells"][0]["phases"]["build"] == 0.0
+    assert "nothing has changed" in again["cells"][0]["notes"][0]
+    assert again["cells"][0]["verdict"] == "passed"
+    assert build_lines(document(fake_tree, "--rebuild")) == 3
+
+
+@pytest.mark.parametrize("change", ["tracked", "untracked", "commit", "image", "config"])
+def test_whatever_a_build_is_made_from_is_noticed(
+    fake_tree: Path, home: Path, tmp_path: Path, change: str
+) -> None:
+    document(fake_tree)
+    argv = []
+    if change == "tracked":
+        (fake_tree / "mm/Kconfig").write_text((fake_tree / "mm/Kconfig").read_text() + "\n")
+    elif change == "untracked":
+        (fake_tree / ".gitignore").write_text("*\n")
+        document(fake_tree)
+        (fake_tree / "mm/mermap.c").write_text("int x;\n")
+    elif change == "commit":
+        git(fake_tree, "commit", "-q", "--allow-empty", "-m", "next")
+    elif change == "image":
+        (image,) = (home / "cache/builds").rglob("bzImage")
+        image.write_text("another")
+    else:
+        (tmp_path / "extra").write_text("CONFIG_EXTRA=y\n")
+        argv = [f"--config={tmp_path / 'extra'}"]
+    assert build_lines(document(fake_tree, *argv)) == 3
+
+
+def test_a_failed_build_is_tried_again(fake_tree: Path) -> None:
+    document(fake_tree)
+    (fake_tree / "mm/Kconfig").write_text((fake_tree / "mm/Kconfig").read_text() + "\n")
+    failed = document(fake_tree, FAKE_BUILD_ERROR="broken")
+    assert failed["cells"][0]["reason"] == "build-failed"
+    assert build_lines(document(fake_tree)) == 3
+
+
+def test_a_tree_that_is_not_git_is_always_built(fake_tree: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    shutil.copytree(fake_tree, bare, ignore=shutil.ignore_patterns(".git"))
+    assert build_lines(document(bare)) == 3
+    assert build_lines(document(bare)) == 3

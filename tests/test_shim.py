@@ -11,6 +11,7 @@ import pytest
 
 from mermapctl import shim
 from mermapctl.errors import HarnessError
+from mermapctl.shim import Goals
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +53,7 @@ def test_qemu_runs_with_the_one_accelerator(
 
 def test_makes_whole_output_is_in_the_log_in_order(tmp_path: Path) -> None:
     log = tmp_path / "it's a log"
-    shim.write_make(tmp_path / "bin", log)
+    shim.write_make(tmp_path / "bin", log, Goals())
     (tmp_path / "Makefile").write_text("all: ; @echo one; echo two >&2; echo $(X); exit 3\n")
     done = subprocess.run(
         [tmp_path / "bin/make", "-C", tmp_path, "X=three four"], capture_output=True, check=False
@@ -68,6 +69,43 @@ def test_a_missing_qemu_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_programs_are_executable_and_name_their_license(tmp_path: Path) -> None:
-    shim.write_make(tmp_path, tmp_path / "log")
+    shim.write_make(tmp_path, tmp_path / "log", Goals())
     assert (tmp_path / "make").stat().st_mode & stat.S_IXUSR
     assert "SPDX-License-Identifier: GPL-2.0-only" in (tmp_path / "make").read_text()
+
+
+@pytest.mark.parametrize(
+    ("goals", "given", "made"),
+    [
+        (Goals(), "all compile_commands.json", ["all", "compile_commands.json"]),
+        (Goals(), "olddefconfig", ["olddefconfig"]),
+        (Goals(("bzImage",)), "all compile_commands.json scripts_gdb O=/x", ["bzImage"]),
+        (Goals(("bzImage", "modules")), "all O=/x -j2", ["bzImage", "modules"]),
+        (Goals(("bzImage",)), "olddefconfig", ["olddefconfig"]),
+        (Goals(current=True), "olddefconfig O=/x", []),
+        (Goals(("linux",), current=True), "all O=/x", ["linux"]),
+    ],
+)
+def test_make_makes_what_is_booted(
+    tmp_path: Path, goals: Goals, given: str, made: list[str]
+) -> None:
+    log = tmp_path / "log"
+    log.touch()
+    shim.write_make(tmp_path / "bin", log, goals)
+    every = "all compile_commands.json scripts_gdb olddefconfig bzImage modules linux"
+    (tmp_path / "Makefile").write_text(f"{every}: ; @echo $@\n")
+    argv = [str(tmp_path / "bin/make"), "-s", "-C", str(tmp_path), *given.split()]
+    assert subprocess.run(argv, check=False).returncode == 0
+    assert sorted(log.read_text().split()) == sorted(made)
+
+
+def test_a_compiler_is_ccaches_by_its_own_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(tmp_path / "has", "ccache")
+    monkeypatch.setenv("PATH", str(tmp_path / "has"))
+    assert shim.link_ccache(tmp_path, "x-gcc")
+    assert shim.link_ccache(tmp_path, "x-gcc")
+    assert (tmp_path / "x-gcc").readlink() == tmp_path / "has/ccache"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not shim.link_ccache(tmp_path, "y-gcc")

@@ -100,6 +100,13 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     help="Leave out the kernel parameters of configs/targets.toml (pti=on on x86_64, …).",
 )
 @click.option("--cross-compile", metavar="PREFIX", help="Compiler prefix, as for make.")
+@click.option("--rebuild", is_flag=True, help="Build even if nothing has changed.")
+@click.option(
+    "--ccache/--no-ccache",
+    default=True,
+    show_default=True,
+    help="Compile through ccache, if it is there.",
+)
 @click.option("--allow-splats", is_flag=True, help="A kernel warning is a finding, not a failure.")
 @click.option(
     "--no-wait",

@@ -70,7 +70,7 @@ def _tree_facts(found: tree.Tree) -> TreeFacts:
 
 def _require_programs(planned: Plan) -> None:
     """No build may die at its end for want of QEMU. Raises HarnessError that names the package."""
-    lacking = []
+    lacking: list[doctor.Check] = []
     for target in {cell.target.name: cell.target for cell in planned.cells}.values():
         lacking += doctor.missing_for_run(planned.tree, target)
     if lacking:

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mermapctl import builddir, kunit, process, stages
+from mermapctl import builddir, freshness, kunit, process, stages, tree
 from mermapctl.commands.judging import judge_console
 from mermapctl.diagnosis import Reason, Verdict
 from mermapctl.errors import MermapctlError
@@ -20,6 +22,9 @@ from mermapctl.store import RunFolder, cell_slug
 
 if TYPE_CHECKING:
     from mermapctl.stages import Booted, Stage
+
+
+_FRESH = "nothing has changed since the last build: not built again (--rebuild does)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +167,10 @@ def _stage_now(phases: Phases) -> str:
 
 
 def _stages(work: Work, progress: _Progress) -> Cell:
+    made_from = _made_from(work)
+    if not work.options.rebuild and freshness.is_fresh(work.job, made_from):
+        return _booted_fresh(work, progress)
+    freshness.forget(work.job)
     configured = stages.configure(work)
     progress.spent(config=configured.seconds)
     if configured.reason:
@@ -170,9 +179,30 @@ def _stages(work: Work, progress: _Progress) -> Cell:
     progress.spent(build=built.seconds)
     if built.reason:
         return _without_verdict(progress.cell, built)
-    booted = stages.boot(work)
+    # A file that was saved while make ran may or may not be in what it made: then nothing is noted.
+    with ThreadPoolExecutor(1) as beside:
+        still = beside.submit(_made_from, work)
+        booted = stages.boot(work)
+        if still.result() == made_from:
+            freshness.remember(work.job, made_from)
     progress.spent(boot=booted.seconds)
     return _judged(work, progress.cell, booted)
+
+
+def _made_from(work: Work) -> str | None:
+    kunitconfig = work.cell.variant.fragment.text()
+    return freshness.signature(work.job, kunitconfig, tree.state(work.job.tree))
+
+
+def _booted_fresh(work: Work, progress: _Progress) -> Cell:
+    """Boot what the last run built: nothing that it was made from has changed."""
+    work.tell(Note(_FRESH))
+    shutil.copyfile(work.job.build_dir / ".config", work.folder / "config")
+    progress.spent(config=0.0, build=0.0)
+    booted = stages.boot(work)
+    progress.spent(boot=booted.seconds)
+    cell = _judged(work, progress.cell, booted)
+    return replace(cell, notes=(_FRESH, *cell.notes))
 
 
 def _without_verdict(cell: Cell, stage: Stage) -> Cell:
