@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -11,6 +12,9 @@ from mermapctl.diagnosis import Boot
 
 if TYPE_CHECKING:
     from mermapctl.record import Cell
+
+
+_manifest = functools.cache(manifest.load)  # thousands of consoles may be judged again
 
 
 def judge_console(cell: Cell, console: BinaryIO) -> Cell:
@@ -23,7 +27,7 @@ def judge_log(cell: Cell, console: BinaryIO) -> tuple[Cell, str | None]:
     judged = judge.judge(
         console,
         boot=cell.boot or Boot(),
-        manifest=manifest.load(),
+        manifest=_manifest(),
         expected_suites=cell.suite,
         allow_splats=cell.allow_splats,
     )
