@@ -154,11 +154,20 @@ def _suites(suite: str, extra: tuple[Path, ...]) -> tuple[str, ...]:
 
 
 def merge(name: str, names: Iterable[str], extra: Iterable[Path] = ()) -> Fragment:
-    """Fragments by name and by path as one; `base` gives way. Raises UserError for a conflict."""
+    """Fragments by name and by path as one; `base` gives way. Raises UserError for a conflict.
+
+    With `base` comes what the suite does without (base-SUITE.kunitconfig), and gives way as well.
+    """
     chosen = list(dict.fromkeys(names))
     firm = [load_fragment(each) for each in chosen if each != BASE]
     asked = fragments.merge(name, [*firm, *(fragments.load(path) for path in extra)])
-    return fragments.overlay(load_fragment(BASE), asked) if BASE in chosen else asked
+    if BASE not in chosen:
+        return asked
+    suites = [each.removeprefix(SUITE_PREFIX) for each in chosen if each.startswith(SUITE_PREFIX)]
+    bases = [f"{BASE}-{suite}" for suite in suites]
+    yielding = [BASE, *(each for each in bases if each in fragment_files())]
+    under = fragments.merge(name, [load_fragment(each) for each in yielding])
+    return fragments.overlay(under, asked)
 
 
 def _only(name: str, what: str, values: Iterable[str | None]) -> str | None:

@@ -18,6 +18,7 @@ from mermapctl.record import Host, RunRecord, State, TreeFacts
 from mermapctl.store import Store
 
 if TYPE_CHECKING:
+    from mermapctl.check import Check
     from mermapctl.plan import Options, Plan
 
 
@@ -70,7 +71,7 @@ def _tree_facts(found: tree.Tree) -> TreeFacts:
 
 def _require_programs(planned: Plan) -> None:
     """No build may die at its end for want of QEMU. Raises HarnessError that names the package."""
-    lacking: list[doctor.Check] = []
+    lacking: list[Check] = []
     for target in {cell.target.name: cell.target for cell in planned.cells}.values():
         lacking += doctor.missing_for_run(planned.tree, target)
     if lacking:
