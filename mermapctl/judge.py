@@ -45,7 +45,7 @@ PICKS = {
 }
 ALWAYS = {ktap_parser.HEADER: Kind.KTAP, "Kernel panic - ": Kind.SPLAT}
 IN_KTAP = {"BUG: ": Kind.SPLAT, "WARNING: ": Kind.SPLAT}
-IN_TRACE = {text: Kind.TRACE for text in ("__mermap_", "mm_flush", "mm_walk", "mm_tear")}
+IN_TRACE = dict.fromkeys(("__mermap_", "mm_flush", "mm_walk", "mm_tear"), Kind.TRACE)
 """What is looked for inside lines: always, once KTAP has begun, once a trace has."""
 
 _EVENT = re.compile(trace.TRACE_LINE.pattern.decode())
@@ -152,6 +152,7 @@ class _Reading:
     def run(self) -> None:
         """Read it all."""
         console, ktap, splats = self.console, self.ktap, self.splats
+        in_ktap = False
         for line in console:
             if isinstance(line, Run):
                 self._run(line)
@@ -159,6 +160,9 @@ class _Reading:
             kind = line.kind
             if kind is Kind.KTAP:
                 self._ktap(line)
+                if not in_ktap:
+                    in_ktap = True
+                    console.watch(IN_KTAP)
             elif kind is Kind.TRACE and _EVENT.search(line.text):
                 self._trace(line)
             elif kind is Kind.BOOT:
@@ -184,19 +188,19 @@ class _Reading:
     def _ktap(self, line: Line) -> None:
         ended = self.ktap.feed(line)
         if ended is None:
-            self._no_result(line)
+            if ("**" in line.text or ": " in line.text) and "# " not in line.text:
+                self._torn(line)
             return
         self.boundary = line.number
         self.splats.test_ended(None if ended.suite else ended.name)
         if not ended.suite and not self.console.runs:
             self.trace.test_ended(ended.name, line.number)
 
-    def _no_result(self, line: Line) -> None:
-        """A KTAP line that ends nothing, or one that only looks like KTAP."""
-        self.console.watch(IN_KTAP)
+    def _torn(self, line: Line) -> None:
+        """A line that is no KTAP although it begins so, or that says what printk dropped."""
         if "printk messages dropped" in line.text:
             self._trace(line)
-        elif "# " not in line.text:
+        else:
             self.splats.torn(line, in_suite=self.ktap.inside)
 
     def _trace(self, line: Line) -> None:
