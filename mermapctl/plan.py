@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SUITE = "mermap"
+TRACE = "trace"
+"""The variant that a trace needs; --trace merges it with each of the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Options:
     allow_splats: bool = False
     wait: bool = True
     rebuild: bool = False
+    trace: bool = False
     ccache: bool = True
 
 
@@ -66,6 +69,11 @@ class CellPlan:
         """The variant part of the build directory: another suite is another configuration."""
         name = self.variant.name
         return name if self.suite == SUITE else f"{name}-{self.suite}"
+
+    @property
+    def traced(self) -> bool:
+        """Whether every get, put and flush is to be seen."""
+        return TRACE in self.variant.name.split("+")
 
     @property
     def qemu_args(self) -> tuple[str, ...]:
@@ -105,6 +113,8 @@ def kernel_args(
 
 
 def _cell(tree: Path, options: Options, target: Target, name: str) -> CellPlan:
+    if options.trace and TRACE not in name.split("+"):
+        name = f"{name}+{TRACE}"
     variant = variants.resolve(name, options.configs, suite=options.suite)
     defaults = target.kernel_args if options.default_args else ()
     obstacle = None

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import accelerator, builddir, fragment, freshness, kunit, process
+from mermapctl import accelerator, builddir, fragment, freshness, kunit, probes, process
 from mermapctl.accelerator import Accel
 from mermapctl.diagnosis import Boot, Ended, Reason
 from mermapctl.errors import HarnessError
@@ -97,7 +97,7 @@ class Booted:
     seconds: float
     boot: Boot
     accelerator: str
-    command: tuple[str, ...]
+    limits: kunit.Boot
     notes: tuple[str, ...] = ()
     complaint: str | None = None
 
@@ -258,12 +258,13 @@ def boot(work: Work) -> Booted:
     """Boot the kernel, under KVM where that works, else (again, if need be) under emulation."""
     asked = work.options.accel
     accel, note = accelerator.choose(asked, work.cell.target)
-    notes = [note] if note else []
-    if note:
-        work.tell(Note(note))
+    limits, notes = _limits(work)
+    notes += [note] if note else []
+    for each in notes:
+        work.tell(Note(each))
     spent = 0.0
     while True:
-        outcome, command = _boot_once(work, accel, patient=asked is Accel.KVM)
+        outcome = _boot_once(work, accel, limits, patient=asked is Accel.KVM)
         spent += outcome.seconds
         failed = outcome.ending is process.Ending.STOPPED
         if not failed or asked is not Accel.AUTO:
@@ -282,23 +283,39 @@ def boot(work: Work) -> Booted:
         process.Ending.STOPPED: Ended.ACCELERATOR_FAILED,
     }[outcome.ending]
     facts = Boot(ended, outcome.silence, float(work.options.timeout))
-    return Booted(spent, facts, accel, command, tuple(notes), outcome.stopped_for)
+    return Booted(spent, facts, accel, limits, tuple(notes), outcome.stopped_for)
+
+
+def _limits(work: Work) -> tuple[kunit.Boot, list[str]]:
+    """What the guest is given, the probes of a trace included, and what the trace cannot show."""
+    traced = probes.plan(_symbols(work.job.build_dir)) if work.cell.traced else None
+    limits = kunit.Boot(
+        filter_glob=work.cell.suite,
+        kernel_args=(*work.cell.kernel_args, *(traced.kernel_args if traced else ())),
+        qemu_args=work.cell.qemu_args,
+        timeout=work.options.timeout,
+    )
+    return limits, list(traced.notes) if traced else []
+
+
+def _symbols(build_dir: Path) -> frozenset[str] | None:
+    """The names in System.map; None where there is none."""
+    try:
+        with (build_dir / "System.map").open(encoding="ascii", errors="replace") as lines:
+            return frozenset(line.rsplit(None, 1)[-1] for line in lines if line.strip())
+    except OSError:
+        return None
 
 
 def _boot_once(
-    work: Work, accel: str, *, patient: bool
-) -> tuple[process.Outcome, tuple[str, ...]]:
+    work: Work, accel: str, limits: kunit.Boot, *, patient: bool
+) -> process.Outcome:
     options = work.options
     if work.cell.target.qemu:
         write_qemu(work.programs, work.cell.target.qemu, accel)
     # kunit.py's own limit is the second net: ours ends the whole session, its ends QEMU only.
-    limits = kunit.Boot(
-        filter_glob=work.cell.suite,
-        kernel_args=work.cell.kernel_args,
-        qemu_args=work.cell.qemu_args,
-        timeout=options.timeout + 30,
-    )
-    command = kunit.boot(work.job, limits, work.can)
+    guarded = replace(limits, timeout=limits.timeout + 30)
+    command = kunit.boot(work.job, guarded, work.can)
     listening = _Listening(work, accel, patient=patient)
     work.tell(StageStarted("boot", float(options.timeout)))
     watch = process.Watch(
@@ -311,6 +328,6 @@ def _boot_once(
     outcome = _supervise(work, command, work.console, watch)
     ok = outcome.ending is process.Ending.EXITED
     work.tell(StageEnded("boot", outcome.seconds, ok))
-    return outcome, tuple(command)
+    return outcome
 
 

@@ -100,6 +100,11 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     help="Leave out the kernel parameters of configs/targets.toml (pti=on on x86_64, …).",
 )
 @click.option("--cross-compile", metavar="PREFIX", help="Compiler prefix, as for make.")
+@click.option(
+    "--trace",
+    is_flag=True,
+    help="See each get, put and TLB flush (boot-time kprobes), and judge them too.",
+)
 @click.option("--rebuild", is_flag=True, help="Build even if nothing has changed.")
 @click.option(
     "--ccache/--no-ccache",

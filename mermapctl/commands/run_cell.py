@@ -110,22 +110,17 @@ def mermapctl_command(context: Context, work: Work) -> list[str]:
 
 
 def _reproduce(context: Context, work: Work) -> tuple[str, ...]:
-    """The line of mermapctl, then the three of kunit.py, to be copied into a shell."""
-    limits = kunit.Boot(
-        work.cell.suite, work.cell.kernel_args, work.cell.qemu_args, work.options.timeout
-    )
-    ours = [shlex.join(mermapctl_command(context, work))]
-    theirs = [
-        shlex.join(argv)
-        for argv in (
-            kunit.config(work.job),
-            kunit.build(work.job),
-            kunit.boot(work.job, limits, work.can),
-        )
-    ]
+    """The line of mermapctl, then those of kunit.py, to be copied into a shell."""
+    ours = mermapctl_command(context, work)
+    return tuple(map(shlex.join, (ours, kunit.config(work.job), kunit.build(work.job))))
+
+
+def _reproduce_boot(work: Work, booted: Booted) -> str:
+    """The boot by kunit.py itself, with the QEMU that obeys first on PATH."""
+    line = shlex.join(kunit.boot(work.job, booted.limits, work.can))
     if work.cell.target.qemu:
-        theirs[-1] = f'PATH={shlex.quote(str(work.programs))}:"$PATH" {theirs[-1]}'
-    return (*ours, *theirs)
+        return f'PATH={shlex.quote(str(work.programs))}:"$PATH" {line}'
+    return line
 
 
 def run_cell(context: Context, planned: CellPlan) -> Cell:
@@ -214,6 +209,8 @@ def _judged(work: Work, cell: Cell, booted: Booted) -> Cell:
     cell = replace(
         cell,
         accelerator=booted.accelerator,
+        kernel_args=booted.limits.kernel_args,
+        reproduce=(*cell.reproduce, _reproduce_boot(work, booted)),
         notes=booted.notes,
         boot=booted.boot,
         suite=work.cell.suite,
