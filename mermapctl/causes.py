@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -92,6 +93,11 @@ RULES: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[Draft, Draft], bo
 )
 """Causes, effects, and when the one explains the other."""
 
+_BY_CODES: dict[tuple[str, str], list[Callable[[Draft, Draft], bool]]] = {}
+for _causes, _effects, _related in RULES:
+    for _pair in itertools.product(_causes, _effects):
+        _BY_CODES.setdefault(_pair, []).append(_related)
+
 
 def _explains(cause: Draft, effect: Draft) -> bool:
     code, test = cause.finding.code, cause.finding.test
@@ -100,10 +106,7 @@ def _explains(cause: Draft, effect: Draft) -> bool:
     severities = (cause.finding.severity, effect.finding.severity)
     if severities[1] is Severity.ERROR and severities[0] is not Severity.ERROR:
         return False
-    return any(
-        code in causes and effect.finding.code in effects and related(cause, effect)
-        for causes, effects, related in RULES
-    )
+    return any(related(cause, effect) for related in _BY_CODES.get((code, effect.finding.code), ()))
 
 
 def merge(drafts: Iterable[Draft]) -> tuple[Finding, ...]:

@@ -31,15 +31,10 @@ class Kind(enum.IntEnum):
 
 
 class Run(NamedTuple):
-    """Consecutive lines of one shape, read at once: KTAP results that nothing happened between.
-
-    `number` is the first one's; each of `rows` holds the printk seconds (or an empty text) and the
-    groups of the shape. `text` are the lines themselves, each led by its newline.
-    """
+    """Consecutive lines that one expression read at once; `number` is the first one's."""
 
     number: int
-    rows: list[tuple[str, ...]]
-    text: str
+    match: re.Match[str]
 
 
 class Line(NamedTuple):
@@ -79,12 +74,11 @@ _VARYING = re.compile(
 )
 
 
+_new_line = tuple.__new__
+"""Line() itself, without the detour of a NamedTuple's constructor: a log has many lines."""
+
 Picks = tuple[str, ...]
 """How the lines begin that a reader wants: patterns without groups, led by a plain character."""
-
-RUN_LENGTH = 3
-"""Fewer lines are not worth a Run."""
-
 
 def _pattern(picks: Mapping[Kind, Picks], prefix: str) -> tuple[re.Pattern[str], list[Kind]]:
     """The expression that picks lines, and the kind that each of its groups stands for.
@@ -106,6 +100,12 @@ def _pattern(picks: Mapping[Kind, Picks], prefix: str) -> tuple[re.Pattern[str],
     known = "".join(first if first.startswith("\\") else re.escape(first) for first in tree)
     head = rf"\n\r?+{prefix}{_PRINTK}(?=[{known}])"
     return re.compile(f"{head}(?:{'|'.join(branches)})"), kinds
+
+
+def newline(seconds: str | None = None) -> str:
+    """The pattern of a newline and printk's prefix; `seconds` names the group of its time stamp."""
+    stamp = r"\d++\.\d++" if seconds is None else rf"(?P<{seconds}>\d++\.\d++)"
+    return rf"\n(?:\[ *+{stamp}\](?:\[ *+[CT]\d++\])?+ )?+"
 
 
 def _generalize(before: str) -> str:
@@ -131,9 +131,9 @@ class Console:
     """Iterate the lines worth reading of a console log.
 
     `stream` is a binary file or an iterable of byte chunks. `picks` says for each reader which
-    lines it wants, behind their prefix, `anywhere` which words matter in the middle of a line too:
-    torn lines, prefixes that nobody foresaw, `shape` which lines may come as a Run (a pattern with
-    groups, to the line's end). While iterating, the consumer may set and clear `attentive` and
+    lines it wants, behind their prefix, `anywhere` which words matter in the middle of a line too
+    (torn lines, prefixes that nobody foresaw), `run` what may come as a Run: a pattern of whole
+    lines, each led by `newline()`. While iterating, the consumer may set and clear `attentive` and
     `runs`, and `watch` for more. After it, `lines` is the number of lines, `tail` the last texts,
     `capped` how many lines were cut at LINE_BYTES, and `whole` says whether a newline ends the log.
     """
@@ -143,10 +143,10 @@ class Console:
         stream: BinaryIO | Iterable[bytes],
         picks: Mapping[Kind, Picks],
         anywhere: Mapping[str, Kind],
-        shape: str = r"(?!)",
+        run: re.Pattern[str] | None = None,
     ) -> None:
         self.attentive = False
-        self.runs = True
+        self.runs = run is not None
         self.lines = 0
         self.capped = 0
         self.whole = True
@@ -156,9 +156,7 @@ class Console:
         self._anywhere = dict(anywhere)
         self._stale = False
         self._pick, self._kinds = _pattern(picks, "")
-        row = rf"\n(?:\[ *(\d+\.\d+)\](?:\[ *[CT]\d+\])? )?+{shape}$"
-        self._row = re.compile(row, re.MULTILINE)
-        self._run = re.compile(f"(?:{row}){{{RUN_LENGTH},}}+", re.MULTILINE)
+        self._run = run or re.compile(r"(?!)")
         self._prefix: re.Pattern[str] | None = None
         self._soft = False
 
@@ -240,50 +238,56 @@ class Console:
 
     def _scan(self, block: str) -> Iterator[Line | Run]:
         """Yield from one block; `here` is the newline that leads the first uncounted line."""
-        here, size, pick = 0, len(block), self._pick
-        inside, index = self._inside(block, 0), 0
+        here, size = 0, len(block)
+        pick, kinds, run = self._pick, self._kinds, self._run
+        inside = iter(self._inside(block, 0))
+        word, word_kind = next(inside)
         while here < size:
-            match = (pick.match if self.attentive else pick.search)(block, here)
-            while inside[index][0] < here:
-                index += 1
-            mark, kind = inside[index]
+            match = pick.match(block, here) if self.attentive else pick.search(block, here)
+            while word < here:
+                word, word_kind = next(inside)
+            mark, kind = word, word_kind
             if match is not None and match.start() <= mark:
-                mark, kind = match.start(), self._kinds[match.lastindex or 0]
-            if self.attentive and mark > here:
+                mark, kind = match.start(), kinds[match.lastindex or 0]
+            if mark > here and self.attentive:
                 mark, kind = here, Kind.OTHER
             if mark > here:
                 self.lines += self._count(block, here, mark)
                 here = mark
                 if here == size:
                     return
-            if kind is Kind.KTAP and self.runs and (run := self._run.match(block, here)):
-                here = run.end()
-                rows = self._row.findall(block, mark, here)
-                yield Run(self.lines + 1, rows, run[0])
-                self.lines += len(rows)
+            many = run.match(block, here) if kind is Kind.KTAP and self.runs else None
+            if many is not None:
+                yield Run(self.lines + 1, many)
+                self.lines += block.count("\n", here, many.end())
+                here = many.end()
                 continue
             end = block.find("\n", here + 1)
             end = size if end < 0 else end
             text, seconds, caller = self._normal(block[here + 1 : end])
             if kind is Kind.KTAP and _HEADER_WORDS in text and self._learned(text):
-                inside, index, pick = self._inside(block, here), 0, self._pick
+                pick, kinds = self._pick, self._kinds
                 continue  # look at the same line again, with its prefix known
             self.lines += 1 if not self._soft else self._count(block, here, here + 1)
-            yield Line(self.lines, text, seconds, caller, kind, self.whole or end < size)
+            whole = self.whole or end < size
+            yield _new_line(Line, (self.lines, text, seconds, caller, kind, whole))
             here = end
             if self._stale:
                 self._stale = False
-                inside, index = self._inside(block, here), 0
+                inside = iter(self._inside(block, here))
+                word, word_kind = next(inside)
 
     def split(self, run: Run) -> Iterator[Line]:
         """The lines of a run one by one."""
-        for offset, raw in enumerate(run.text[1:].split("\n")):
+        for offset, raw in enumerate(run.match[0][1:].split("\n")):
             text, seconds, caller = self._normal(raw)
             yield Line(run.number + offset, text, seconds, caller, Kind.KTAP)
 
     def _normal(self, text: str) -> tuple[str, float | None, str | None]:
         """Text without prefix, seconds, caller."""
         seconds = caller = None
+        if self._prefix is None and text[:1] not in _STAMP_BEGINS and len(text) <= LINE_BYTES:
+            return text if text.isprintable() else text.translate(_SHOWN), None, None
         if self._prefix is not None and (prefix := self._prefix.match(text)):
             text = text[prefix.end() :]
         if text[:1] in _STAMP_BEGINS and (stamp := _STAMP.match(text)):
@@ -291,8 +295,7 @@ class Console:
             when, who, alone = stamp.groups()
             seconds = float(when) if when else None
             caller = who or alone
-        if len(text) > LINE_BYTES:
-            text = text[:LINE_BYTES]
+        text = text[:LINE_BYTES]
         return text if text.isprintable() else text.translate(_SHOWN), seconds, caller
 
     def _learned(self, text: str) -> bool:

@@ -142,7 +142,7 @@ class _Reading:
 
     def __init__(self, stream: BinaryIO | Iterable[bytes], manifest: Manifest) -> None:
         names = {name: suite.names for name, suite in manifest.suites.items()}
-        self.console = Console(stream, PICKS, ALWAYS, ktap_parser.SHAPE)
+        self.console = Console(stream, PICKS, ALWAYS, ktap_parser.RUN)
         self.ktap = KtapParser(names)
         self.splats = SplatReader()
         self.trace = TraceReader()
@@ -182,7 +182,7 @@ class _Reading:
             for line in self.console.split(run):
                 self._ktap(line)
             return
-        self.boundary = run.number + len(run.rows) - 1
+        self.boundary = run.number + run.match[0].count("\n") - 1
         self.splats.test_ended(first)
 
     def _ktap(self, line: Line) -> None:

@@ -179,12 +179,14 @@ class Result(NamedTuple):
 
 def read_result(match: re.Match[str]) -> Result:
     """A LINE match that has a `number` -> what it says; a test without a name is `#number`."""
-    text = match["name"] or ""
-    name, found, directive = text.partition("# ") if text[:2] == "# " else text.partition(" # ")
-    status = Status.FAILED if match["no"] else Status.PASSED
+    no, number, name = match.group("no", "number", "name")
+    status = Status.FAILED if no else Status.PASSED
     reason = None
-    if found and directive.startswith("SKIP"):
-        status = Status.SKIPPED
-        reason = directive[4:].strip()[:TEXT_LIMIT] or None
-    name = name.rstrip()[:NAME_LIMIT] or f"#{match['number']}"
-    return Result(int(match["number"]), name, status, reason)
+    if name is not None and "# " in name:
+        mark = "# " if name.startswith("# ") else " # "
+        name, _, directive = name.partition(mark)
+        if directive.startswith("SKIP"):
+            status = Status.SKIPPED
+            reason = directive[4:].strip()[:TEXT_LIMIT] or None
+    name = (name or "").rstrip()[:NAME_LIMIT] or f"#{number}"
+    return Result(int(number), name, status, reason)

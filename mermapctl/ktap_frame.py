@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mermapctl.ktap import Note, Status, Suite, Test, Trouble
 
 if TYPE_CHECKING:
-    from mermapctl.console import Line, Run
+    from mermapctl.console import Line
     from mermapctl.failure import Failure
     from mermapctl.ktap import Result
 
@@ -17,6 +17,9 @@ KEEP_TESTS = 20_000
 """Passed tests kept one by one; more are counted only, so that no log can exhaust the memory."""
 KEEP_FAILED = 2_000
 KEEP_NOTES = 200
+
+Row = tuple[str, str, str, str]
+"""A passed test as it stands in the console: seconds (or an empty text), indent, number, name."""
 
 
 @dataclass(slots=True)
@@ -112,20 +115,22 @@ class Kept:
             Test(result.name, result.status, seconds, failures, tests, result.reason, line.number)
         )
 
-    def run(self, parent: Frame, run: Run) -> None:
-        """Passed tests that came as one run."""
-        parent.passed += len(run.rows)
+    def rows(self, parent: Frame, rows: list[Row], line: int) -> None:
+        """Passed tests in order; `line` is the first one's.
+
+        They are what `test` would make of them, at a fraction of its cost.
+        """
+        parent.passed += len(rows)
         room = max(0, KEEP_TESTS - self._good)
-        self._good += len(run.rows)
-        parent.omitted += len(run.rows[room:])
-        for offset, (stamp, _, _, name) in enumerate(run.rows[:room]):
+        self._good += len(rows)
+        parent.omitted += len(rows[room:])
+        for offset, (stamp, _, _, name) in enumerate(rows[:room]):
             seconds = float(stamp) if stamp else None
             spent = _between(parent.mark, seconds)
             parent.mark = seconds
-            line = run.number + offset
-            parent.tests.append(Test(name, Status.PASSED, spent, console_line=line))
-        last = run.rows[-1][0]
-        parent.mark = float(last) if last else None
+            parent.tests.append(Test(name, Status.PASSED, spent, console_line=line + offset))
+        if rows[room:]:
+            parent.mark = float(rows[-1][0]) if rows[-1][0] else None
 
     def suite(
         self, frame: Frame | None, result: Result, failures: tuple[Failure, ...], line: Line

@@ -11,6 +11,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mermapctl.console import Line, Run, newline
 from mermapctl.failure import (
     BROKE_OFF,
     TEXT_LIMIT,
@@ -39,7 +40,7 @@ from mermapctl.ktap_frame import Frame, Kept
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mermapctl.console import Line, Run
+    from mermapctl.ktap_frame import Row
 
 KEEP_FAILURES = 32
 
@@ -54,8 +55,22 @@ PICKS = (
 HEADER = "TAP version "
 """What a KTAP header contains, whatever prefix stands before it."""
 
-SHAPE = r"( *)ok (\d+) (?:- )?([!-~]+)"
-"""Passed tests that nothing happened between may come as a `console.Run`."""
+_ROW = re.compile(
+    newline("seconds") + r"(?P<indent> +)ok (?P<number>\d+) (?:- )?(?P<name>[!-~]+)$", re.MULTILINE
+)
+_N = newline()
+RUN = re.compile(
+    rf"{newline('start')}(?P<indent> ++)KTAP version 1"
+    rf"{_N}(?P=indent)# Subtest: (?P<name>[!-~]++)(?:{_N}(?P=indent)# module: [!-~]++)?+"
+    rf"{newline('plan_at')}(?P=indent)1\.\.(?P<plan>\d++)"
+    rf"(?P<tests>(?:{_N}(?P=indent)ok \d++ [!-~]++$)++)"
+    rf"(?:{_N}# (?P=name): pass:(?P<passed>\d++) fail:0 skip:0 total:\d++)?+"
+    rf"(?:{_N}# Totals: pass:\d++ fail:0 skip:0 total:\d++)?+"
+    rf"{newline('end')}ok (?P<number>\d++) (?P=name)$"
+    rf"|(?P<results>(?:{_N} ++ok \d++ (?:- )?[!-~]++$){{2,}}+)",
+    re.MULTILINE,
+)
+"""A whole suite in which every test passed and nothing else was said, or passed tests in a row."""
 
 _STATS = re.compile(r"(?P<name>.+): pass:(\d+) fail:(\d+) skip:(\d+) total:\d+\s*\Z")
 _RESULT_INSIDE = re.compile(r"(?:not )?ok \d+ \S|\s*(?:not )?ok ?\d")
@@ -76,11 +91,12 @@ class KtapParser:
 
     `names` gives, for suites that are known, the tests that they have: they decide whether a name
     is a new test's or a torn line's. `running` is the test that the console itself named since the
-    last result.
+    last result, `attentive` whether the next line may belong to a failure block, whatever it says.
     """
 
     def __init__(self, names: Mapping[str, Sequence[str]] | None = None) -> None:
         self.running: str | None = None
+        self.attentive = False
         self._names = names or {}
         self._stack: list[Frame] = []
         self._kept = Kept()
@@ -89,11 +105,6 @@ class KtapParser:
         self._said: list[str] = []
         self._documents = 0
         self._suites_lost = 0
-
-    @property
-    def attentive(self) -> bool:
-        """Whether the next line may belong to a failure block, whatever it looks like."""
-        return self._block is not None
 
     @property
     def inside(self) -> bool:
@@ -126,25 +137,52 @@ class KtapParser:
         return None
 
     def feed_run(self, run: Run) -> str | None:
-        """Take many passed tests at once; the first one's name, or None if they need a look each.
+        """Take many lines at once; the first test's name, or None if they need a look each.
 
-        They must go on where the open level stands: its indentation, next numbers, within the plan.
+        Suites whose tests are known are always looked at closely.
         """
-        top = self._stack[-1] if len(self._stack) > 1 else None
-        if top is None or self._block is not None or self._pending or top.name in self._names:
+        if self._block is not None or self._pending or not self._stack:
             return None
-        indents = {row[1] for row in run.rows}
-        numbers = [int(row[2]) for row in run.rows]
-        first, last = top.last + 1, top.last + len(numbers)
-        if len(indents) > 1 or len(indents.pop()) != top.indent:
-            return None
-        if numbers != list(range(first, last + 1)) or (top.plan is not None and last > top.plan):
-            return None
-        self._kept.run(top, run)
-        top.last, top.last_name = last, run.rows[-1][3]
+        match = run.match
+        rows = _ROW.findall(match["tests"] or match["results"])
+        if match["results"] is not None:
+            taken = self._take_results(rows, run.number)
+        else:
+            taken = self._take_suite(match, rows, run.number)
+        return rows[0][3] if taken else None
+
+    def _take_results(self, rows: list[Row], number: int) -> bool:
+        """Passed tests that go on where the open level stands."""
+        top = self._stack[-1]
+        if len(self._stack) == 1 or top.name in self._names:
+            return False
+        if {len(row[1]) for row in rows} != {top.indent} or not _count_up(rows, top.last):
+            return False
+        if top.plan is not None and top.last + len(rows) > top.plan:
+            return False
+        self._kept.rows(top, rows, number)
+        top.last, top.last_name = top.last + len(rows), rows[-1][3]
         if len(self._stack) == 2:
             self.running = None
-        return run.rows[0][3]
+        return True
+
+    def _take_suite(self, match: re.Match[str], rows: list[Row], number: int) -> bool:
+        """The document's next suite, with the results that its plan promises."""
+        doc, plan = self._stack[0], len(rows)
+        if len(self._stack) > 1 or doc.indent or match["name"] in self._names:
+            return False
+        if not _count_up(rows, 0) or int(match["number"]) != doc.last + 1:
+            return False
+        if int(match["plan"]) != plan or int(match["passed"] or plan) != plan:
+            return False
+        frame = Frame(len(match["indent"]), number, _float(match["start"]))
+        frame.name, frame.plan, frame.mark = match["name"], plan, _float(match["plan_at"])
+        first = number + match.string.count("\n", match.start(), match.start("tests"))
+        last = number + match.string.count("\n", match.start(), match.end()) - 1
+        self._kept.rows(frame, rows, first)
+        result = Result(doc.last + 1, match["name"], Status.PASSED, None)
+        self._book(doc, frame, result, Line(last, "", _float(match["end"])))
+        return True
 
     def interrupt(self) -> None:
         """Another message begins: an open failure block ends before it."""
@@ -181,11 +219,12 @@ class KtapParser:
 
     def _structure(self, match: re.Match[str], line: Line) -> None:
         indent = _width(match["indent"])
-        if match["said"] is not None:
+        what = match.lastgroup
+        if what == "said":
             self._test_said(match["said"], indent, line)
-        elif match["plan"]:
+        elif what == "plan":
             self._plan(int(match["plan"]), indent, line)
-        elif match["version"]:
+        elif what == "version":
             self._header(match["version"], indent, line)
         elif self._stack:
             self._note(Trouble.BAILED, line)
@@ -246,9 +285,10 @@ class KtapParser:
             self.running = name[:NAME_LIMIT]
         rest = rest.strip()
         self._block = open_block(name, rest, line)
-        if self._block is None and (failure := broke_off(rest, line)):
+        self.attentive = self._block is not None
+        if not self.attentive and (failure := broke_off(rest, line)):
             self._broke_off(failure)
-        elif self._block is None and (failure := failed_from_outside(rest, line)):
+        elif not self.attentive and (failure := failed_from_outside(rest, line)):
             self._fail(failure)
 
     def _is_test(self, name: str) -> bool:
@@ -408,6 +448,7 @@ class KtapParser:
         if self._block is not None:
             self._fail(self._block.result())
             self._block = None
+            self.attentive = False
 
     def _fail(self, failure: Failure) -> None:
         if len(self._pending) < KEEP_FAILURES:
@@ -423,3 +464,11 @@ class KtapParser:
 
     def _note(self, trouble: Trouble, line: Line, count: int = 1) -> None:
         self._kept.note(Note(trouble, line.text[:TEXT_LIMIT], line.number, self.suite, count))
+
+
+def _count_up(rows: list[Row], last: int) -> bool:
+    return [row[2] for row in rows] == [str(last + i) for i in range(1, len(rows) + 1)]
+
+
+def _float(text: str | None) -> float | None:
+    return float(text) if text else None

@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from mermapctl.console import Kind
+
 if TYPE_CHECKING:
     from mermapctl.console import Line
 
@@ -163,9 +165,14 @@ class _Open:
 
 
 class SplatReader:
-    """Feed console lines, say when a test ended, then `finish`."""
+    """Feed console lines, say when a test ended, then `finish`.
+
+    `attentive`: the next line may belong to a splat, whatever it looks like. `dropped` splats were
+    too many to keep.
+    """
 
     def __init__(self) -> None:
+        self.attentive = False
         self.dropped = 0
         self._open: _Open | None = None
         self._done: list[Splat] = []
@@ -173,20 +180,14 @@ class SplatReader:
         self._seen: dict[tuple[SplatKind, str, str | None], int] = {}
         self._room = {True: KEEP_INSIDE, False: KEEP_OUTSIDE}
 
-    @property
-    def attentive(self) -> bool:
-        """Whether the next line may belong to a splat, whatever it looks like."""
-        return self._open is not None
-
     def feed(self, line: Line, *, in_suite: bool) -> None:
         """Take a line that may begin or continue a splat."""
         text = line.text
-        title = _recognize(text)
+        title = _recognize(text) if line.kind is Kind.SPLAT else None
         if title is not None and not self._same_family(title[0]):
             self._begin(line, in_suite=in_suite)
         elif title is None and _OPENING.match(text) and (self._open is None or self._open.ended):
-            self._close()
-            self._open = _Open(line.number, line.number, in_suite)
+            self._begin(line, in_suite=in_suite)
             return
         if self._open is not None:
             self._continue(self._open, line, title)
@@ -194,7 +195,7 @@ class SplatReader:
     def torn(self, line: Line, *, in_suite: bool) -> None:
         """Take a line of another reader, into which a splat's title may have run."""
         if inside := _IN_TORN.search(line.text):
-            self.feed(line._replace(text=inside[0]), in_suite=in_suite)
+            self.feed(line._replace(text=inside[0], kind=Kind.SPLAT), in_suite=in_suite)
 
     def test_ended(self, name: str | None) -> None:
         """What was said since the previous test's end was said in test `name` (None: the suite)."""
@@ -222,6 +223,7 @@ class SplatReader:
     def _begin(self, line: Line, *, in_suite: bool) -> None:
         self._close()
         self._open = _Open(line.number, line.number, in_suite)
+        self.attentive = True
 
     def _continue(
         self, splat: _Open, line: Line, title: tuple[SplatKind, str, str | None] | None
@@ -265,6 +267,7 @@ class SplatReader:
 
     def _close(self) -> None:
         splat, self._open = self._open, None
+        self.attentive = False
         if splat is None or (splat.kind is None and splat.message is None):
             return
         frames = splat.frames
