@@ -10,7 +10,6 @@ time, which a busy machine disturbs least. Memory is compared between a log of 1
 from __future__ import annotations
 
 import os
-import statistics
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -116,11 +115,9 @@ def run(argv: list[str], directory: Path) -> Cost:
     return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
-def _median(argv: list[str], directory: Path, repeats: int) -> Cost:
-    costs = [run(argv, directory) for _ in range(repeats)]
-    return Cost(
-        statistics.median(cost.seconds for cost in costs), max(cost.memory for cost in costs)
-    )
+def _best(argv: list[str], directory: Path) -> float:
+    """CPU seconds of the quickest of a few runs: what disturbs a run only makes it slower."""
+    return min(run(argv, directory).seconds for _ in range(REPEATS))
 
 
 def _summary_option(tree: Path) -> list[str]:
@@ -138,8 +135,8 @@ def main(tree: Path) -> bool:
     with tempfile.TemporaryDirectory() as scratch:
         log, one = Path(scratch) / "console.log", Path(scratch) / "one-suite.log"
         write_log(one, 0, noise=True)
-        start_them = _median([*theirs, str(one)], tree, REPEATS).seconds
-        start_us = _median([*ours, str(one)], here, REPEATS).seconds
+        start_them = _best([*theirs, str(one)], tree)
+        start_us = _best([*ours, str(one)], here)
         print(f"{'log':<24}{'lines':>10}{'kunit.py/s':>12}{'judge/s':>12}{'ratio':>8}")
         for name, noise, stamps in (
             ("mixed", True, False),
@@ -148,8 +145,8 @@ def main(tree: Path) -> bool:
             ("KTAP only, time stamps", False, True),
         ):
             lines = write_log(log, SMALL, noise=noise, stamps=stamps)
-            them = lines / (_median([*theirs, str(log)], tree, REPEATS).seconds - start_them)
-            we = lines / (_median([*ours, str(log)], here, REPEATS).seconds - start_us)
+            them = lines / (_best([*theirs, str(log)], tree) - start_them)
+            we = lines / (_best([*ours, str(log)], here) - start_us)
             good &= we / them >= TARGET_RATIO
             print(f"{name:<24}{lines:>10}{them:>12.0f}{we:>12.0f}{we / them:>8.1f}")
         peaks = []
@@ -161,7 +158,7 @@ def main(tree: Path) -> bool:
             rate = lines / cost.seconds
             print(f"{megabytes:<24}{lines:>10}{rate:>24.0f}{cost.memory / 1e6:>9.1f} MB peak")
         good &= peaks[1] <= peaks[0] * TARGET_MEMORY
-    print(f"one suite, start-up included: {start_them:.2f} s of CPU, judge {start_us:.2f} s")
+    print(f"one suite, start-up included: kunit.py {start_them:.2f} s, judge {start_us:.2f} s")
     print(f"promised: at least {TARGET_RATIO:g} x, and the same memory for both sizes")
     return good
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PICKS = (
     *("Linux version ", "Command line: ", "Kernel command line: ", "smp: Brought up "),
-    *("Kernel/User page tables isolation: ", "SMP: Total of ", "reboot: "),
+    *("Kernel/User page tables isolation: ", "SMP: Total of "),
     *("qemu-system-", r"\$ ", r"Command '\["),
     *("KVM ", "kvm", r"ioctl\(KVM_", "Could not access KVM", "error: kvm", r"\[\d\d:\d\d:\d\d\] "),
 )

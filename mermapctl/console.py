@@ -97,9 +97,7 @@ def _pattern(picks: Mapping[Kind, Picks], prefix: str) -> tuple[re.Pattern[str],
         kinds += rest
         groups = "|".join(f"({'|'.join(patterns)})" for patterns in rest.values())
         branches.append(f"{first}(?:{groups})")
-    known = "".join(first if first.startswith("\\") else re.escape(first) for first in tree)
-    head = rf"\n\r?+{prefix}{_PRINTK}(?=[{known}])"
-    return re.compile(f"{head}(?:{'|'.join(branches)})"), kinds
+    return re.compile(rf"\n\r?+{prefix}{_PRINTK}(?:{'|'.join(branches)})"), kinds
 
 
 def newline(seconds: str | None = None) -> str:
@@ -286,8 +284,6 @@ class Console:
     def _normal(self, text: str) -> tuple[str, float | None, str | None]:
         """Text without prefix, seconds, caller."""
         seconds = caller = None
-        if self._prefix is None and text[:1] not in _STAMP_BEGINS and len(text) <= LINE_BYTES:
-            return text if text.isprintable() else text.translate(_SHOWN), None, None
         if self._prefix is not None and (prefix := self._prefix.match(text)):
             text = text[prefix.end() :]
         if text[:1] in _STAMP_BEGINS and (stamp := _STAMP.match(text)):

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mermapctl.failure import TEXT_LIMIT
 from mermapctl.ktap import Note, Status, Suite, Test, Trouble
 
 if TYPE_CHECKING:
@@ -13,13 +14,14 @@ if TYPE_CHECKING:
     from mermapctl.failure import Failure
     from mermapctl.ktap import Result
 
-KEEP_TESTS = 20_000
+KEEP_TESTS = 10_000
 """Passed tests kept one by one; more are counted only, so that no log can exhaust the memory."""
 KEEP_FAILED = 2_000
 KEEP_NOTES = 200
 
-Row = tuple[str, str, str, str]
-"""A passed test as it stands in the console: seconds (or an empty text), indent, number, name."""
+Row = tuple[str, str, str, str, str]
+"""A passed or skipped test as it stands in the console: seconds (or an empty text), indentation,
+number, name, and ` # SKIP reason` (or an empty text)."""
 
 
 @dataclass(slots=True)
@@ -116,21 +118,27 @@ class Kept:
         )
 
     def rows(self, parent: Frame, rows: list[Row], line: int) -> None:
-        """Passed tests in order; `line` is the first one's.
+        """Passed and skipped tests in order; `line` is the first one's.
 
         They are what `test` would make of them, at a fraction of its cost.
         """
-        parent.passed += len(rows)
-        room = max(0, KEEP_TESTS - self._good)
+        skipped = sum(1 for row in rows if row[4])
+        parent.skipped += skipped
+        parent.passed += len(rows) - skipped
+        room = min(len(rows), max(0, KEEP_TESTS - self._good))
         self._good += len(rows)
-        parent.omitted += len(rows[room:])
-        for offset, (stamp, _, _, name) in enumerate(rows[:room]):
-            seconds = float(stamp) if stamp else None
-            spent = _between(parent.mark, seconds)
-            parent.mark = seconds
-            parent.tests.append(Test(name, Status.PASSED, spent, console_line=line + offset))
-        if rows[room:]:
-            parent.mark = float(rows[-1][0]) if rows[-1][0] else None
+        parent.omitted += len(rows) - room
+        mark = parent.mark
+        for offset in range(room):
+            stamp, _, _, name, skip = rows[offset]
+            now = float(stamp) if stamp else None
+            status = Status.SKIPPED if skip else Status.PASSED
+            reason = skip[7:].strip()[:TEXT_LIMIT] or None
+            parent.tests.append(
+                Test(name, status, _between(mark, now), (), (), reason, line + offset)
+            )
+            mark = now
+        parent.mark = float(rows[-1][0]) if rows[-1][0] else None
 
     def suite(
         self, frame: Frame | None, result: Result, failures: tuple[Failure, ...], line: Line

@@ -56,21 +56,23 @@ HEADER = "TAP version "
 """What a KTAP header contains, whatever prefix stands before it."""
 
 _ROW = re.compile(
-    newline("seconds") + r"(?P<indent> +)ok (?P<number>\d+) (?:- )?(?P<name>[!-~]+)$", re.MULTILINE
+    newline("seconds") + r"(?P<indent> +)ok (?P<number>\d+) (?:- )?(?P<name>[!-~]+)"
+    r"(?P<skip> # SKIP[ -~]*)?$",
+    re.MULTILINE,
 )
 _N = newline()
 RUN = re.compile(
     rf"{newline('start')}(?P<indent> ++)KTAP version 1"
     rf"{_N}(?P=indent)# Subtest: (?P<name>[!-~]++)(?:{_N}(?P=indent)# module: [!-~]++)?+"
     rf"{newline('plan_at')}(?P=indent)1\.\.(?P<plan>\d++)"
-    rf"(?P<tests>(?:{_N}(?P=indent)ok \d++ [!-~]++$)++)"
-    rf"(?:{_N}# (?P=name): pass:(?P<passed>\d++) fail:0 skip:0 total:\d++)?+"
-    rf"(?:{_N}# Totals: pass:\d++ fail:0 skip:0 total:\d++)?+"
+    rf"(?P<tests>(?:{_N}(?P=indent)ok \d++ [!-~]++(?: # SKIP[ -~]*+)?+$)++)"
+    rf"(?:{_N}# (?P=name): pass:(?P<passed>\d++) fail:0 skip:(?P<skipped>\d++) total:\d++)?+"
+    rf"(?:{_N}# Totals: pass:\d++ fail:0 skip:\d++ total:\d++)?+"
     rf"{newline('end')}ok (?P<number>\d++) (?P=name)$"
-    rf"|(?P<results>(?:{_N} ++ok \d++ (?:- )?[!-~]++$){{2,}}+)",
+    rf"|(?P<results>(?:{_N} ++ok \d++ (?:- )?[!-~]++(?: # SKIP[ -~]*+)?+$){{2,}}+)",
     re.MULTILINE,
 )
-"""A whole suite in which every test passed and nothing else was said, or passed tests in a row."""
+"""A whole suite in which no test failed and nothing else was said, or such tests in a row."""
 
 _STATS = re.compile(r"(?P<name>.+): pass:(\d+) fail:(\d+) skip:(\d+) total:\d+\s*\Z")
 _RESULT_INSIDE = re.compile(r"(?:not )?ok \d+ \S|\s*(?:not )?ok ?\d")
@@ -152,7 +154,7 @@ class KtapParser:
         return rows[0][3] if taken else None
 
     def _take_results(self, rows: list[Row], number: int) -> bool:
-        """Passed tests that go on where the open level stands."""
+        """Tests that go on where the open level stands."""
         top = self._stack[-1]
         if len(self._stack) == 1 or top.name in self._names:
             return False
@@ -173,7 +175,11 @@ class KtapParser:
             return False
         if not _count_up(rows, 0) or int(match["number"]) != doc.last + 1:
             return False
-        if int(match["plan"]) != plan or int(match["passed"] or plan) != plan:
+        skipped = sum(1 for row in rows if row[4])
+        totals = (str(plan - skipped), str(skipped))
+        if int(match["plan"]) != plan or skipped == plan:
+            return False
+        if match["passed"] is not None and match.group("passed", "skipped") != totals:
             return False
         frame = Frame(len(match["indent"]), number, _float(match["start"]))
         frame.name, frame.plan, frame.mark = match["name"], plan, _float(match["plan_at"])
