@@ -7,6 +7,7 @@ Nothing is assumed from a kernel version: the options are read from `kunit.py SU
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,7 +138,7 @@ def boot(job: Job, boot: Boot, can: Capabilities) -> list[str]:
                 "cannot be passed to QEMU",
                 "leave out --smp and --cpu, or use a newer tree",
             )
-        argv.append(f"--qemu_args={' '.join(boot.qemu_args)}")
+        argv.append(f"--qemu_args={shlex.join(boot.qemu_args)}")  # it splits them like a shell
     argv.append(boot.filter_glob)
     return argv
 

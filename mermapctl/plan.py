@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mermapctl import module_flavour, variants
 from mermapctl import target as targets
-from mermapctl import variants
 from mermapctl.accelerator import Accel
 from mermapctl.errors import UserError
+from mermapctl.module_flavour import Modular
 from mermapctl.target import Target
 from mermapctl.variants import Variant
 
@@ -45,6 +46,8 @@ class Options:
     rebuild: bool = False
     trace: bool = False
     ccache: bool = True
+    as_module: Modular | None = None
+    triage: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +61,20 @@ class CellPlan:
     cpu: str | None = None
     smp: int | None = None
     obstacle: str | None = None
+    modular: Modular | None = None
 
     @property
     def name(self) -> str:
         """How the cell is called in sentences: ``x86_64 base``."""
-        return f"{self.target.name} {self.variant.name}"
+        flavour = " as a module" if self.modular else ""
+        return f"{self.target.name} {self.variant.name}{flavour}"
 
     @property
     def build_name(self) -> str:
         """The variant part of the build directory: another suite is another configuration."""
         name = self.variant.name
-        return name if self.suite == SUITE else f"{name}-{self.suite}"
+        name = name if self.suite == SUITE else f"{name}-{self.suite}"
+        return f"{name}-{self.modular.flavour}" if self.modular else name
 
     @property
     def traced(self) -> bool:
@@ -116,12 +122,17 @@ def _cell(tree: Path, options: Options, target: Target, name: str) -> CellPlan:
     if options.trace and TRACE not in name.split("+"):
         name = f"{name}+{TRACE}"
     variant = variants.resolve(name, options.configs, suite=options.suite)
+    if options.as_module:
+        asked = module_flavour.fragment_of(variant.fragment, options.as_module)
+        variant = replace(variant, fragment=asked)
     defaults = target.kernel_args if options.default_args else ()
     obstacle = None
     if variant.targets and target.name not in variant.targets:
         obstacle = f"variant {variant.name} is for {', '.join(variant.targets)} only"
     elif options.suite == SUITE:
         obstacle = targets.mermap_obstacle(tree, target)
+    if options.as_module and not obstacle:
+        obstacle = module_flavour.obstacle(tree, target)
     return CellPlan(
         target=target,
         variant=variant,
@@ -130,6 +141,7 @@ def _cell(tree: Path, options: Options, target: Target, name: str) -> CellPlan:
         cpu=options.cpu or variant.cpu,
         smp=options.smp or variant.smp,
         obstacle=obstacle,
+        modular=options.as_module,
     )
 
 
@@ -149,6 +161,8 @@ def make(tree: Path, options: Options) -> Plan:
 
 
 def _way_out(tree: Path, cell: CellPlan) -> str:
+    if cell.modular and module_flavour.obstacle(tree, cell.target) == cell.obstacle:
+        return "leave out --as-module, or use --target x86_64"
     if not targets.has_mermap(tree):
         return (
             "`mermapctl tree prepare DIR` makes a tree that has one; "

@@ -22,6 +22,7 @@ from mermapctl.fragment import MissingSymbol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 from mermapctl.ktap import Suite
+from mermapctl.module_flavour import Guard
 from mermapctl.splat import Splat
 from mermapctl.tracetable import TraceTable
 
@@ -113,7 +114,9 @@ class Cell:
     `notes` are one-sentence facts (such as "KVM cannot run this kernel; repeated under TCG").
     `detail` explains `reason` (the line that says so). `boot`, `suite` (the glob of suites asked
     for) and `allow_splats` are what the judge was told besides the console, to judge it again.
-    `omitted` suites passed and are not kept: there were too many.
+    `omitted` suites passed and are not kept: there were too many. `flavour` is ``module`` where the
+    suite was one, ``module-all`` where KUnit was one too; `guards` are lines of the tree that are
+    false there.
     """
 
     target: str | None
@@ -140,6 +143,8 @@ class Cell:
     suite: str | None = None
     allow_splats: bool = False
     omitted: int = 0
+    flavour: str | None = None
+    guards: tuple[Guard, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,23 @@ while [ "$n" -gt 0 ]; do
 done
 """
 
+# kunit.py's last words to a kernel make KUnit reboot before init has inserted anything.
+_STAY = """\
+n=$#
+appended=
+while [ "$n" -gt 0 ]; do
+    argument=$1
+    shift
+    n=$((n - 1))
+    if [ -n "$appended" ]; then
+        argument=$(printf '%s\\n' "$argument" | sed 's/ *kunit_shutdown=[^ ]*//g')
+    fi
+    appended=
+    [ "$argument" = -append ] && appended=1
+    set -- "$@" "$argument"
+done
+"""
+
 
 # kunit.py asks for olddefconfig before each build; make's own records say that it would do nothing.
 _SKIP = """\
@@ -89,10 +106,13 @@ def make_script(make: str, log: Path, goals: Goals) -> str:
     return f'{_HEAD}{skip}{image}exec {command} "$@" >>{shlex.quote(str(log))} 2>&1\n'
 
 
-def qemu_script(qemu: str, accelerator: str) -> str:
-    """A QEMU that runs with one accelerator, whatever accelerators it is called with."""
+def qemu_script(qemu: str, accelerator: str, *, stay: bool = False) -> str:
+    """A QEMU that runs with one accelerator, whatever accelerators it is called with.
+
+    With `stay` KUnit does not end the machine after the suites that are built in.
+    """
     command = shlex.join(process.dying_with_parent([qemu, "-accel", accelerator]))
-    return f'{_HEAD}{_DROP_ACCEL}exec {command} "$@"\n'
+    return f'{_HEAD}{_DROP_ACCEL}{_STAY if stay else ""}exec {command} "$@"\n'
 
 
 def write(directory: Path, name: str, script: str) -> None:
@@ -122,6 +142,6 @@ def link_ccache(directory: Path, compiler: str) -> bool:
     return True
 
 
-def write_qemu(directory: Path, qemu: str, accelerator: str) -> None:
+def write_qemu(directory: Path, qemu: str, accelerator: str, *, stay: bool = False) -> None:
     """Put a `qemu-system-ARCH` into `directory`. Raises HarnessError where it is missing."""
-    write(directory, qemu, qemu_script(_program(qemu), accelerator))
+    write(directory, qemu, qemu_script(_program(qemu), accelerator, stay=stay))

@@ -9,7 +9,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import accelerator, builddir, fragment, freshness, kunit, probes, process
+from mermapctl import (
+    accelerator,
+    builddir,
+    fragment,
+    freshness,
+    initramfs,
+    kunit,
+    modules,
+    probes,
+    process,
+)
 from mermapctl.accelerator import Accel
 from mermapctl.diagnosis import Boot, Ended, Reason
 from mermapctl.errors import HarnessError
@@ -73,6 +83,11 @@ class Work:
     def console(self) -> Path:
         """The console of the boot."""
         return self.folder / "console.log"
+
+    @property
+    def initramfs(self) -> Path:
+        """The modules and their init, in the module flavour."""
+        return self.folder / "initramfs"
 
     @property
     def kunitconfig(self) -> Path:
@@ -212,7 +227,8 @@ def _prepare_programs(work: Work) -> None:
     """A make that makes just the kernel, and does not ask again what it has just been told."""
     goal = work.job.target.image_goal
     current = freshness.config_is_current(work.job.tree, work.job.build_dir)
-    write_make(work.programs, work.build_log, Goals((goal,) if goal else (), current))
+    goals = (goal, *(("modules",) if work.cell.modular else ())) if goal else ()
+    write_make(work.programs, work.build_log, Goals(goals, current))
     if work.options.ccache:
         link_ccache(work.programs, f"{work.job.cross_compile or ''}gcc")
 
@@ -259,6 +275,8 @@ def boot(work: Work) -> Booted:
     asked = work.options.accel
     accel, note = accelerator.choose(asked, work.cell.target)
     limits, notes = _limits(work)
+    if work.cell.modular:
+        _pack_modules(work)
     notes += [note] if note else []
     for each in notes:
         work.tell(Note(each))
@@ -292,10 +310,30 @@ def _limits(work: Work) -> tuple[kunit.Boot, list[str]]:
     limits = kunit.Boot(
         filter_glob=work.cell.suite,
         kernel_args=(*work.cell.kernel_args, *(traced.kernel_args if traced else ())),
-        qemu_args=work.cell.qemu_args,
+        qemu_args=(*work.cell.qemu_args, *_initrd(work)),
         timeout=work.options.timeout,
     )
     return limits, list(traced.notes) if traced else []
+
+
+def _initrd(work: Work) -> tuple[str, ...]:
+    return ("-initrd", str(work.initramfs)) if work.cell.modular else ()
+
+
+def _pack_modules(work: Work) -> None:
+    """Make the initramfs that inserts the suite. Raises HarnessError."""
+    program = work.folder / "init"
+    compiler = f"{work.job.cross_compile or ''}gcc"
+    initramfs.compile_init(work.job.tree, compiler, program)
+    prefix = f"{modules.KUNIT}."
+    asked = [each for each in work.cell.kernel_args if each.startswith(prefix)]
+    parameters = (f"filter_glob={work.cell.suite}", "enable=1")
+    inserted = modules.insertions(
+        modules.built(work.job.build_dir),
+        (*parameters, *(each.removeprefix(prefix) for each in asked)),
+    )
+    initramfs.write(work.initramfs, program.read_bytes(), inserted)
+    program.unlink()
 
 
 def _symbols(build_dir: Path) -> frozenset[str] | None:
@@ -312,7 +350,8 @@ def _boot_once(
 ) -> process.Outcome:
     options = work.options
     if work.cell.target.qemu:
-        write_qemu(work.programs, work.cell.target.qemu, accel)
+        stay = work.cell.modular is not None
+        write_qemu(work.programs, work.cell.target.qemu, accel, stay=stay)
     # kunit.py's own limit is the second net: ours ends the whole session, its ends QEMU only.
     guarded = replace(limits, timeout=limits.timeout + 30)
     command = kunit.boot(work.job, guarded, work.can)

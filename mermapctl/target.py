@@ -34,7 +34,8 @@ class Target:
     `name` is kunit.py's --arch, `linux_arch` make's ARCH, `qemu` a program name (None for UML),
     `kconfig` the lines that kunit.py itself puts before a kunitconfig, `kernel_image` a path in
     the build directory, `cross_compile` a prefix (None where this host builds natively),
-    `image_goal` make's goal for the image where "all" makes more than is booted.
+    `image_goal` make's goal for the image where "all" makes more than is booted, `userspace`
+    whether the compiler makes programs for it without being told more.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Target:
     native: bool
     kernel_args: tuple[str, ...] = ()
     image_goal: str | None = None
+    userspace: bool = True
 
 
 @cache
@@ -88,6 +90,7 @@ def _target(name: str, linux_arch: str, **fields: str | None) -> Target:
         kernel_image=fields.get("kernel_image") or "",
         native=native,
         image_goal=facts.get("image_goal"),
+        userspace=facts.get("userspace", True),
         kernel_args=(*_facts()["every"]["kernel_args"], *facts.get("kernel_args", ())),
     )
 

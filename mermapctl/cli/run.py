@@ -105,6 +105,20 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     is_flag=True,
     help="See each get, put and TLB flush (boot-time kprobes), and judge them too.",
 )
+@click.option(
+    "--as-module",
+    type=click.Choice(["suite", "all"]),
+    is_flag=False,
+    flag_value="suite",
+    help="Build the suite as a module (=all: KUnit too), and insert it from an initramfs.",
+)
+@click.option(
+    "--no-triage",
+    "triage",
+    flag_value=False,
+    default=True,
+    help="After a hang, do not boot each unfinished test alone.",
+)
 @click.option("--rebuild", is_flag=True, help="Build even if nothing has changed.")
 @click.option(
     "--ccache/--no-ccache",
@@ -133,6 +147,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 def command(
     form: str,
     accel: str,
+    as_module: str | None,
     quiet: bool,
     bisect_exit: bool,
     **options: Any,
@@ -144,13 +159,15 @@ def command(
     """
     from mermapctl.accelerator import Accel
     from mermapctl.commands import run
+    from mermapctl.module_flavour import Modular
     from mermapctl.plan import Options
     from mermapctl.record import exit_of
     from mermapctl.render import print_record
     from mermapctl.render.progress import progress
 
     with progress(sys.stderr, quiet=quiet) as tell:
-        asked = Options(accel=Accel(accel), **options)
+        modular = Modular(as_module) if as_module else None
+        asked = Options(accel=Accel(accel), as_module=modular, **options)
         record = run.run(asked, ("mermapctl", *sys.argv[1:]), tell)
     print_record(record, form)
     sys.exit(exit_of(record, bisect=bisect_exit))

@@ -7,7 +7,7 @@ import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
-from mermapctl import judge, manifest
+from mermapctl import judge, manifest, module_flavour
 from mermapctl.diagnosis import Boot
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def judge_log(cell: Cell, console: BinaryIO) -> tuple[Cell, str | None]:
         suites=judged.suites,
         splats=judged.splats,
         flushes=judged.flushes,
-        findings=judged.findings,
+        findings=module_flavour.explained(judged.findings, cell.guards),
         trace=judged.trace,
         omitted=judged.omitted,
     )

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mermapctl import builddir, freshness, kunit, process, stages, tree
+from mermapctl import builddir, freshness, kunit, module_flavour, process, stages, tree
 from mermapctl.commands.judging import judge_console
 from mermapctl.diagnosis import Reason, Verdict
 from mermapctl.errors import MermapctlError
@@ -75,6 +75,7 @@ def _unjudged(context: Context, work: Work) -> Cell:
         cpu=planned.cpu,
         smp=planned.smp,
         kernel_args=planned.kernel_args,
+        flavour=planned.modular.flavour if planned.modular else None,
         reproduce=_reproduce(context, work),
         artifacts=_artifacts(work),
     )
@@ -106,6 +107,7 @@ def mermapctl_command(context: Context, work: Work) -> list[str]:
     argv += [f"--kernel-arg={argument}" for argument in options.kernel_args]
     argv += [] if options.default_args else ["--no-default-args"]
     argv += ["--allow-splats"] if options.allow_splats else []
+    argv += [f"--as-module={planned.modular}"] if planned.modular else []
     return argv
 
 
@@ -163,6 +165,10 @@ def _stage_now(phases: Phases) -> str:
 
 def _stages(work: Work, progress: _Progress) -> Cell:
     made_from = _made_from(work)
+    if work.cell.modular:
+        names = module_flavour.symbols(work.cell.variant.fragment)
+        guards = module_flavour.guards(work.job.tree, work.cell.target.srcarch, names)
+        progress.cell = replace(progress.cell, guards=guards)
     if not work.options.rebuild and freshness.is_fresh(work.job, made_from):
         return _booted_fresh(work, progress)
     freshness.forget(work.job)
@@ -173,7 +179,7 @@ def _stages(work: Work, progress: _Progress) -> Cell:
     built = stages.build(work)
     progress.spent(build=built.seconds)
     if built.reason:
-        return _without_verdict(progress.cell, built)
+        return _unbuilt(work, _without_verdict(progress.cell, built))
     # A file that was saved while make ran may or may not be in what it made: then nothing is noted.
     with ThreadPoolExecutor(1) as beside:
         still = beside.submit(_made_from, work)
@@ -202,6 +208,13 @@ def _booted_fresh(work: Work, progress: _Progress) -> Cell:
 
 def _without_verdict(cell: Cell, stage: Stage) -> Cell:
     return replace(cell, reason=stage.reason, detail=stage.detail, missing=stage.missing)
+
+
+def _unbuilt(work: Work, cell: Cell) -> Cell:
+    """A build that failed, with what the module flavour knows of it."""
+    log = work.build_log.read_text(encoding="utf-8", errors="replace")
+    found = module_flavour.without_member(log, cell.guards)
+    return replace(cell, findings=(found,)) if found else cell
 
 
 def _judged(work: Work, cell: Cell, booted: Booted) -> Cell:

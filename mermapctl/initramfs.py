@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The initramfs of the module flavour: a static init, the modules, and nothing else.
+
+The init is some lines of C on the tree's own tools/include/nolibc (in every tree since Linux 5.1),
+compiled with the compiler that the kernel was built with: no package, no other user space, no C
+library. The archive is written here, since the tree's usr/gen_init_cpio is a program that only some
+builds make.
+"""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mermapctl import atomic, places, process
+from mermapctl.errors import HarnessError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from mermapctl.modules import Insertion
+
+NOLIBC = "tools/include/nolibc"
+LIST_LIMIT = 4095
+"""Bytes of /modules that the init reads (kernel/init/init.c)."""
+
+_FLAGS = (
+    *("-Os", "-s", "-static", "-nostdlib", "-Wall"),
+    *("-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-fno-ident"),
+)
+_COMPILE_LIMIT = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One member: `mode` with its file type, `device` is (major, minor) of a device node."""
+
+    name: str
+    mode: int
+    data: bytes = b""
+    device: tuple[int, int] = (0, 0)
+
+
+_NODES = (
+    Entry("dev", stat.S_IFDIR | 0o755),
+    Entry("dev/console", stat.S_IFCHR | 0o600, device=(5, 1)),
+    Entry("dev/kmsg", stat.S_IFCHR | 0o600, device=(1, 11)),
+)
+
+
+def archive(entries: Iterable[Entry]) -> bytes:
+    """A "newc" archive (Documentation/driver-api/early-userspace/buffer-format.rst).
+
+    The same entries give the same bytes: owner root, time 0.
+    """
+    packed = bytearray()
+    for number, entry in enumerate((*entries, Entry("TRAILER!!!", 0)), 1):
+        name = entry.name.encode() + b"\0"
+        fields = (
+            *(number, entry.mode, 0, 0, 1, 0, len(entry.data)),
+            *(0, 0, *entry.device, len(name), 0),
+        )
+        packed += b"070701" + b"".join(b"%08X" % field for field in fields) + name
+        packed += b"\0" * (-len(packed) % 4)
+        packed += entry.data
+        packed += b"\0" * (-len(packed) % 4)
+    return bytes(packed)
+
+
+def compile_init(tree: Path, compiler: str, program: Path) -> None:
+    """Compile the init for the target of `compiler`. Raises HarnessError with what it said."""
+    source = places.shipped("kernel") / "init/init.c"
+    argv = [compiler, *_FLAGS, f"-I{tree / NOLIBC}", "-o", str(program), str(source), "-lgcc"]
+    env = {**process.inherited(), "LC_ALL": "C"}
+    done = process.run(argv, env=env, timeout=_COMPILE_LIMIT)
+    if done.returncode != 0:
+        said = next((line for line in done.stderr.splitlines() if "error" in line), "no reason")
+        raise HarnessError(
+            f"the init of the module flavour cannot be compiled: {said.strip()}",
+            f"it needs {compiler}, the headers of the target's system calls (<asm/unistd.h>: "
+            f"linux-libc-dev) and {tree / NOLIBC}",
+        )
+
+
+def write(path: Path, init: bytes, insertions: Iterable[Insertion]) -> None:
+    """Write the initramfs that inserts modules in this order. Raises HarnessError."""
+    modules, lines = [], []
+    for insertion in insertions:
+        name = insertion.module.file.name
+        modules.append(Entry(name, stat.S_IFREG | 0o444, insertion.module.file.read_bytes()))
+        lines.append(" ".join((f"/{name}", *insertion.parameters)) + "\n")
+    listed = "".join(lines).encode()
+    if len(listed) > LIST_LIMIT:
+        raise HarnessError(
+            f"{len(modules)} modules to insert are too many for one guest",
+            "name fewer suites: --suite NAME",
+        )
+    program = Entry("init", stat.S_IFREG | 0o755, init)
+    text = Entry("modules", stat.S_IFREG | 0o444, listed)
+    atomic.write(path, archive((*_NODES, program, text, *modules)))

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The kernel modules of a build: which hold KUnit suites, and in which order they are inserted."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from mermapctl.errors import HarnessError
+
+_SUITES = b".kunit_test_suites\0"
+"""The section into which kunit_test_suites() puts a module's suites (include/kunit/test.h)."""
+_DEPENDS = re.compile(rb"\0depends=([\w,-]*)\0")
+KUNIT = "kunit"
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """One built module; `depends` are the names of the modules that it needs."""
+
+    file: Path
+    depends: tuple[str, ...] = ()
+    has_suites: bool = False
+
+    @property
+    def name(self) -> str:
+        """As the kernel calls it: with underscores."""
+        return _name(self.file.name.removesuffix(".ko"))
+
+
+@dataclass(frozen=True, slots=True)
+class Insertion:
+    """A module and the parameters that it is inserted with (``enable=1``)."""
+
+    module: Module
+    parameters: tuple[str, ...] = ()
+
+
+def _name(text: str) -> str:
+    return text.replace("-", "_")
+
+
+def read(file: Path) -> Module:
+    """What a .ko says of itself (.modinfo, section names)."""
+    data = b"\0" + file.read_bytes()
+    depends = _DEPENDS.search(data)
+    names = depends[1].decode().split(",") if depends else []
+    return Module(file, tuple(_name(name) for name in names if name), _SUITES in data)
+
+
+def built(build_dir: Path) -> dict[str, Module]:
+    """The modules of a build by name, from its modules.order. Raises HarnessError for none.
+
+    A line there is DIR/NAME.o (since Linux 6.3), before that DIR/NAME.ko.
+    """
+    try:
+        lines = (build_dir / "modules.order").read_text(encoding="utf-8").split()
+        found = [read(build_dir / re.sub(r"\.k?o\Z", ".ko", line)) for line in lines]
+    except OSError as error:
+        raise HarnessError(
+            f"the build has no modules: {error.filename}: {error.strerror}",
+            "--rebuild builds them again",
+        ) from error
+    return {module.name: module for module in found}
+
+
+def insertions(known: dict[str, Module], kunit_parameters: tuple[str, ...]) -> list[Insertion]:
+    """Every module that holds suites, and what each needs before it.
+
+    `kunit_parameters` are for KUnit itself where it is a module: the kernel gives a module no
+    parameter of its command line, modprobe does. Raises HarnessError where nothing holds a suite.
+    """
+    ordered: dict[str, Insertion] = {}
+
+    def need(name: str) -> None:
+        if name in ordered or name not in known:  # what is not known is built in
+            return
+        for other in known[name].depends:
+            need(other)
+        parameters = kunit_parameters if name == KUNIT else ()
+        ordered[name] = Insertion(known[name], parameters)
+
+    for name, module in known.items():
+        if module.has_suites:
+            need(name)
+    if not ordered:
+        raise HarnessError(
+            "none of the modules that were built holds a KUnit suite",
+            "is the suite's symbol a tristate? Leave out --as-module to build it in",
+        )
+    return list(ordered.values())
