@@ -16,6 +16,7 @@ from mermapctl import (
     completeness,
     flushes,
     ktap_parser,
+    ktap_runs,
     outcome,
     splat,
     trace,
@@ -142,7 +143,7 @@ class _Reading:
 
     def __init__(self, stream: BinaryIO | Iterable[bytes], manifest: Manifest) -> None:
         names = {name: suite.names for name, suite in manifest.suites.items()}
-        self.console = Console(stream, PICKS, ALWAYS, ktap_parser.RUN)
+        self.console = Console(stream, PICKS, ALWAYS, ktap_runs.RUN)
         self.ktap = KtapParser(names)
         self.splats = SplatReader()
         self.trace = TraceReader()

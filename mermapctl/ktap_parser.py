@@ -11,7 +11,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mermapctl.console import Line, Run, newline
+from mermapctl import ktap_runs
 from mermapctl.failure import (
     BROKE_OFF,
     TEXT_LIMIT,
@@ -40,7 +40,7 @@ from mermapctl.ktap_frame import Frame, Kept
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mermapctl.ktap_frame import Row
+    from mermapctl.console import Line, Run
 
 KEEP_FAILURES = 32
 
@@ -54,25 +54,6 @@ PICKS = (
 """The lines that this parser wants (`console.Console`)."""
 HEADER = "TAP version "
 """What a KTAP header contains, whatever prefix stands before it."""
-
-_ROW = re.compile(
-    newline("seconds") + r"(?P<indent> +)ok (?P<number>\d+) (?:- )?(?P<name>[!-~]+)"
-    r"(?P<skip> # SKIP[ -~]*)?$",
-    re.MULTILINE,
-)
-_N = newline()
-RUN = re.compile(
-    rf"{newline('start')}(?P<indent> ++)KTAP version 1"
-    rf"{_N}(?P=indent)# Subtest: (?P<name>[!-~]++)(?:{_N}(?P=indent)# module: [!-~]++)?+"
-    rf"{newline('plan_at')}(?P=indent)1\.\.(?P<plan>\d++)"
-    rf"(?P<tests>(?:{_N}(?P=indent)ok \d++ [!-~]++(?: # SKIP[ -~]*+)?+$)++)"
-    rf"(?:{_N}# (?P=name): pass:(?P<passed>\d++) fail:0 skip:(?P<skipped>\d++) total:\d++)?+"
-    rf"(?:{_N}# Totals: pass:\d++ fail:0 skip:\d++ total:\d++)?+"
-    rf"{newline('end')}ok (?P<number>\d++) (?P=name)$"
-    rf"|(?P<results>(?:{_N} ++ok \d++ (?:- )?[!-~]++(?: # SKIP[ -~]*+)?+$){{2,}}+)",
-    re.MULTILINE,
-)
-"""A whole suite in which no test failed and nothing else was said, or such tests in a row."""
 
 _STATS = re.compile(r"(?P<name>.+): pass:(\d+) fail:(\d+) skip:(\d+) total:\d+\s*\Z")
 _RESULT_INSIDE = re.compile(r"(?:not )?ok \d+ \S|\s*(?:not )?ok ?\d")
@@ -145,50 +126,20 @@ class KtapParser:
         """
         if self._block is not None or self._pending or not self._stack:
             return None
-        match = run.match
-        rows = _ROW.findall(match["tests"] or match["results"])
-        if match["results"] is not None:
-            taken = self._take_results(rows, run.number)
-        else:
-            taken = self._take_suite(match, rows, run.number)
-        return rows[0][3] if taken else None
-
-    def _take_results(self, rows: list[Row], number: int) -> bool:
-        """Tests that go on where the open level stands."""
-        top = self._stack[-1]
-        if len(self._stack) == 1 or top.name in self._names:
-            return False
-        if {len(row[1]) for row in rows} != {top.indent} or not _count_up(rows, top.last):
-            return False
-        if top.plan is not None and top.last + len(rows) > top.plan:
-            return False
-        self._kept.rows(top, rows, number)
-        top.last, top.last_name = top.last + len(rows), rows[-1][3]
-        if len(self._stack) == 2:
-            self.running = None
-        return True
-
-    def _take_suite(self, match: re.Match[str], rows: list[Row], number: int) -> bool:
-        """The document's next suite, with the results that its plan promises."""
-        doc, plan = self._stack[0], len(rows)
-        if len(self._stack) > 1 or doc.indent or match["name"] in self._names:
-            return False
-        if not _count_up(rows, 0) or int(match["number"]) != doc.last + 1:
-            return False
-        skipped = sum(1 for row in rows if row[4])
-        totals = (str(plan - skipped), str(skipped))
-        if int(match["plan"]) != plan or skipped == plan:
-            return False
-        if match["passed"] is not None and match.group("passed", "skipped") != totals:
-            return False
-        frame = Frame(len(match["indent"]), number, _float(match["start"]))
-        frame.name, frame.plan, frame.mark = match["name"], plan, _float(match["plan_at"])
-        first = number + match.string.count("\n", match.start(), match.start("tests"))
-        last = number + match.string.count("\n", match.start(), match.end()) - 1
-        self._kept.rows(frame, rows, first)
-        result = Result(doc.last + 1, match["name"], Status.PASSED, None)
-        self._book(doc, frame, result, Line(last, "", _float(match["end"])))
-        return True
+        top, rows = self._stack[-1], ktap_runs.rows(run)
+        if run.match["results"] is not None:
+            if len(self._stack) == 1 or top.name in self._names or not ktap_runs.fits(rows, top):
+                return None
+            self._kept.rows(top, rows, run.number)
+            top.last, top.last_name = top.last + len(rows), rows[-1][3]
+            self.running = self.running if len(self._stack) > 2 else None
+            return rows[0][3]
+        suite = ktap_runs.suite(run, rows, top) if len(self._stack) == 1 else None
+        if suite is None or suite.frame.name in self._names:
+            return None
+        self._kept.rows(suite.frame, rows, suite.first)
+        self._book(top, suite.frame, suite.result, suite.last)
+        return rows[0][3]
 
     def interrupt(self) -> None:
         """Another message begins: an open failure block ends before it."""
@@ -470,11 +421,3 @@ class KtapParser:
 
     def _note(self, trouble: Trouble, line: Line, count: int = 1) -> None:
         self._kept.note(Note(trouble, line.text[:TEXT_LIMIT], line.number, self.suite, count))
-
-
-def _count_up(rows: list[Row], last: int) -> bool:
-    return [row[2] for row in rows] == [str(last + i) for i in range(1, len(rows) + 1)]
-
-
-def _float(text: str | None) -> float | None:
-    return float(text) if text else None
