@@ -155,7 +155,23 @@ def _explained(question: Question, model: Model, asked: Assignment) -> Explanati
     )
     near = frozenset(_named_in(leaf))
     solved = kconfig_solver.solve(model, given, (name, bare(value)), near)
-    return replace(explanation, assignments=None if solved is None else _written(model, solved))
+    if solved is None:
+        return explanation
+    return replace(
+        explanation,
+        assignments=_written(model, solved),
+        notes=(*explanation.notes, *_overridden(question, (*solved, (name, bare(value))))),
+    )
+
+
+def _overridden(question: Question, added: Sequence[Assignment]) -> list[str]:
+    """Lines of the fragment that the proposal contradicts."""
+    wanted = dict(added)
+    return [
+        f"{each.line()} ({each.origin}) gives way"
+        for each in question.given()
+        if wanted.get(each.symbol, bare(each.value)) != bare(each.value)
+    ]
 
 
 def _named_in(leaf: Leaf) -> Iterator[str]:

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`config explain` on a real tree with the reference mermap: what it says is what Kconfig does."""
+
+from __future__ import annotations
+
+import gc
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mermapctl import explain, explain_text, fragment, kconfig, olddefconfig, target, toolchain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mermapctl.explanation import Explanation
+
+pytestmark = pytest.mark.e2e
+
+LIMIT = 4.0
+"""Seconds of processor time for a first parse; wall time where nothing else runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A question and the truth. `blocking` are leaves, `given` lines of a fragment, all by name."""
+
+    symbol: str
+    name: str
+    given: str
+    cause: str
+    blocking: str = ""
+    assignments: str | None = None
+    also: str = ""
+    """Words that the explanation must hold. `assignments` may be one set or another."""
+    targets: str | None = None
+
+
+MERMAP = "MERMAP_KUNIT_TEST"
+CASES = [
+    Case(
+        MERMAP, "um", "KUNIT=y", "dependency", "ARCH_SUPPORTS_MERMAP",
+        also="selected by X86_64 arch/x86/Kconfig:", targets="x86_64",
+    ),
+    Case(
+        MERMAP, "arm64", "KUNIT=y", "dependency", "ARCH_SUPPORTS_MERMAP",
+        also="arch/x86/Kconfig:", targets="x86_64",
+    ),
+    Case(MERMAP, "i386", "KUNIT=y", "dependency", "ARCH_SUPPORTS_MERMAP", targets="x86_64"),
+    Case(MERMAP, "x86_64", "KUNIT=y", "satisfied", "", f"{MERMAP}=y", targets="x86_64"),
+    Case(
+        MERMAP, "x86_64", "KUNIT=y EXPERT=y PREEMPT_RT=y", "dependency", "ARCH_SUPPORTS_MERMAP",
+        f"PREEMPT_RT=n {MERMAP}=y or PREEMPT=y {MERMAP}=y", also="PREEMPT_RT",
+    ),
+    Case(f"{MERMAP}S", "x86_64", "KUNIT=y", "undefined", also=MERMAP),
+    Case(
+        MERMAP, "x86_64", "MODULES=y KUNIT=m", "dependency", "KUNIT",
+        f"KUNIT=y {MERMAP}=y", also="asks for m",
+    ),
+    Case(f"{MERMAP}=m", "x86_64", "KUNIT=y", "modules", "MODULES", f"MODULES=y {MERMAP}=m"),
+    Case(
+        "MERMAP=n", "x86_64", f"KUNIT=y {MERMAP}=y", "selected", "", f"{MERMAP}=n",
+        also="mm/Kconfig:",
+    ),
+    Case(
+        "LIST_KUNIT_TEST=n", "x86_64", "KUNIT=y KUNIT_ALL_TESTS=y", "hidden-prompt",
+        "!KUNIT_ALL_TESTS", "KUNIT_ALL_TESTS=n", also="lib/kunit/Kconfig:",
+    ),
+    Case(
+        "KASAN_OUTLINE", "x86_64", "KUNIT=y", "dependency", "choice",
+        "KASAN=y KASAN_OUTLINE=y", also="lib/Kconfig.kasan:",
+    ),
+    Case("SYSFS=n", "x86_64", "KUNIT=y", "hidden-prompt", "EXPERT", "EXPERT=y SYSFS=n"),
+    Case(
+        "LOCKDEP", "x86_64", "KUNIT=y", "dependency", "DEBUG_KERNEL",
+        "DEBUG_KERNEL=y DEBUG_LOCK_ALLOC=y",
+    ),
+    Case("CC_IS_CLANG", "x86_64", "KUNIT=y", "no-prompt", also="test of the compiler"),
+    Case("NR_CPUS=1000000", "x86_64", "KUNIT=y SMP=y", "range", also="2 to "),
+    Case("ARM64_64K_PAGES", "x86_64", "KUNIT=y", "other-architecture", targets="arm64"),
+]  # fmt: skip
+
+
+def asked(given: str) -> fragment.Fragment:
+    lines = "".join(f"CONFIG_{line}\n" for line in given.split())
+    return fragment.parse(lines, "asked.kunitconfig")
+
+
+def told(tree: Path, case: Case) -> Explanation:
+    """What is said of a case, verified by the tree's olddefconfig."""
+    where = target.find(tree, case.name)
+    (found,) = explain.why(tree, where, [case.symbol], asked(case.given))
+    return found
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.symbol}-{case.name}")
+def test_real_cases(reference_tree: Path, case: Case) -> None:
+    found = told(reference_tree, case)
+    leaves = [leaf for blocker in found.blockers for leaf in blocker.leaves]
+    assert found.cause.value == case.cause
+    assert {leaf.expression.split()[0] for leaf in leaves} >= set(case.blocking.split())
+    assert found.verified is True, found.verdict
+    shown = [f"{name}={value}" for name, value in found.assignments or ()]
+    if case.assignments is None:
+        assert found.assignments is None
+    else:
+        assert sorted(shown) in [sorted(each.split()) for each in case.assignments.split(" or ")]
+    if case.targets is not None:
+        assert set(found.targets) == set(case.targets.split())
+    assert all(word in explain_text.text(found) for word in case.also.split())
+    for place in (*found.defined, *(place for leaf in leaves for place in leaf.defined)):
+        assert_defined_at(reference_tree, place)
+    for selector in (each for leaf in leaves for each in leaf.selectors):
+        name, _, number = selector.where.partition(":")
+        line = (reference_tree / name).read_text(errors="replace").splitlines()[int(number) - 1]
+        assert line.split()[0] == "select"
+
+
+def assert_defined_at(tree: Path, place: str) -> None:
+    name, _, number = place.partition(":")
+    line = (tree / name).read_text(errors="replace").splitlines()[int(number) - 1]
+    assert line.startswith(("config ", "menuconfig ", "choice")), place
+
+
+def test_lazy_mmu_mode_where_the_tree_has_it(reference_tree: Path) -> None:
+    names = ("LAZY_MMU_MODE", "LAZY_MMU_MODE_KUNIT_TEST")
+    where = target.find(reference_tree, "um")
+    model = kconfig.read(reference_tree, where)
+    there = [name for name in names if model.symbol(name)]
+    found = explain.why(reference_tree, where, names, asked("KUNIT=y"))
+    for each in found:
+        assert (each.cause.value == "undefined") == (each.symbol not in there)
+        assert each.verified is True
+    if "LAZY_MMU_MODE_KUNIT_TEST" in there:
+        (test,) = [each for each in found if each.symbol == "LAZY_MMU_MODE_KUNIT_TEST"]
+        leaves = [leaf.expression for blocker in test.blockers for leaf in blocker.leaves]
+        assert leaves == ["ARCH_HAS_LAZY_MMU_MODE"]
+        assert {"arm64", "x86_64"} <= set(test.targets)
+
+
+MANY = (
+    "KUNIT=y KUNIT_ALL_TESTS=y MODULES=y EXPERT=y DEBUG_KERNEL=y PROVE_LOCKING=y KASAN=y NET=y "
+    "PCI=y USB=m DRM=m SOUND=m SND=m"
+)
+
+
+@pytest.mark.parametrize("name", ["x86_64", "um", "arm64"])
+def test_the_parser_computes_what_olddefconfig_does(reference_tree: Path, name: str) -> None:
+    where = target.find(reference_tree, name)
+    question = explain.Question(reference_tree, where, asked(MANY))
+    chain = toolchain.of(where)
+    given = olddefconfig.resolve(reference_tree, where, chain, question.lines(()))
+    model = kconfig.read(reference_tree, where)
+    model.assign(question.assigned())
+    assert len(given) > 1000
+    different = {
+        symbol.name: (symbol.str_value, given.get(symbol.name))
+        for symbol in model.kconf.unique_defined_syms
+        if explain.bare(given.get(symbol.name, _absent(symbol))) != symbol.str_value
+    }
+    # 7.3 compares an undefined symbol with "": to kconfiglib its value is its name.
+    different.pop("PAGE_BLOCK_MAX_ORDER", None)
+    assert different == {}
+
+
+def _absent(symbol: Any) -> str:
+    """What a symbol that .config does not have counts as: n, or whatever it is."""
+    return "n" if kconfig.is_tri(symbol) else str(symbol.str_value)
+
+
+@pytest.mark.parametrize("name", ["x86_64", "um", "arm64"])
+def test_a_first_parse_and_a_second_one(
+    reference_tree: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MERMAPCTL_HOME", str(tmp_path))
+    where = target.find(reference_tree, name)
+    spent = []
+    for _ in range(2):
+        gc.collect()  # what earlier tests have left
+        began = time.process_time()
+        kconfig.read(reference_tree, where)
+        spent.append(time.process_time() - began)
+    assert spent[0] < LIMIT
+    assert spent[1] < spent[0] / 2
