@@ -58,8 +58,10 @@ _STAMP = re.compile(
     r"(?:<\d{1,3}>)?(?:\[ *(?P<seconds>\d+\.\d+)\](?:\[ *(?P<caller>[CT]\d+)\])?"
     r"|\[ *(?P<alone>[CT]\d+)\]|(?<=>)) ?"
 )
-_STAMP_AT_END = re.compile(rf"(?:<\d{{1,3}}>)?(?:{_STAMPS}) ?\Z")
-_HEADER = re.compile(r"(?P<before>[^#\s][^#]*?)\s?[ \t]*K?TAP version \d+\s*\Z")
+_STAMP_AT_END = re.compile(rf"(?:<\d{{1,3}}>)?(?:{_STAMPS})\Z")
+_HEADER = re.compile(
+    r"(?P<before>[^#\s](?:[^#]*?[^#\s])?)(?P<gap>\s*)(?:KTAP|(?<!K)TAP) version \d+\s*\Z"
+)
 _HEADER_WORDS = "TAP version "
 _STAMP_BEGINS = ("[", "<")
 _ESCAPE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[@-Z\\-~])")
@@ -106,8 +108,10 @@ def newline(seconds: str | None = None) -> str:
     return rf"\n(?:\[ *+{stamp}\](?:\[ *+[CT]\d++\])?+ )?+"
 
 
-def _generalize(before: str) -> str:
+def _generalize(before: str, gap: int) -> str:
     """The text that stands before a KTAP header -> an optional pattern for that of other lines.
+
+    `gap` spaces follow it; four more, or eight, would be the header's own indentation.
 
     Numbers vary from line to line, and so do the names of months, days and log levels; all else
     (host name, tty, punctuation) is the same in every line of one log.
@@ -122,7 +126,7 @@ def _generalize(before: str) -> str:
             parts.append("[A-Za-z]+")
         else:
             parts.append(re.escape(token))
-    return f"(?:{''.join(parts)} ?)?+"
+    return f"(?:{''.join(parts)} {{0,{gap}}})?+"
 
 
 class Console:
@@ -284,6 +288,7 @@ class Console:
     def _normal(self, text: str) -> tuple[str, float | None, str | None]:
         """Text without prefix, seconds, caller."""
         seconds = caller = None
+        text = text[1:] if text[:1] == "\r" else text
         if self._prefix is not None and (prefix := self._prefix.match(text)):
             text = text[prefix.end() :]
         if text[:1] in _STAMP_BEGINS and (stamp := _STAMP.match(text)):
@@ -298,7 +303,7 @@ class Console:
         """Whether this is a KTAP header behind a prefix that was unknown until now."""
         if self._prefix is not None or not (header := _HEADER.match(text)):
             return False
-        before = _STAMP_AT_END.sub("", header["before"] + " ").rstrip()
-        self._prefix = re.compile(_generalize(before))
+        before = _STAMP_AT_END.sub("", header["before"]).rstrip()
+        self._prefix = re.compile(_generalize(before, len(header["gap"]) % 4))
         self._pick, self._kinds = _pattern(self._picks, self._prefix.pattern)
         return True

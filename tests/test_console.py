@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Bytes in, numbered lines out: prefixes, line ends, escape codes, and bounded memory."""
+
+from __future__ import annotations
+
+import io
+import re
+import tracemalloc
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mermapctl.console import LINE_BYTES, Console, Kind, Line, Run
+
+PICKS = {Kind.KTAP: ("ok ", "not ok ", "KTAP version ", r"  *ok "), Kind.SPLAT: ("BUG: ",)}
+ANYWHERE = {"TAP version ": Kind.KTAP, "Kernel panic": Kind.SPLAT}
+
+
+def read(data: bytes, *, chunk: int | None = None) -> list[Line]:
+    pieces = [data] if chunk is None else [data[i : i + chunk] for i in range(0, len(data), chunk)]
+    return [line for line in Console(pieces, PICKS, ANYWHERE) if isinstance(line, Line)]
+
+
+def texts(data: bytes) -> list[tuple[int, str]]:
+    return [(line.number, line.text) for line in read(data)]
+
+
+@pytest.mark.parametrize(
+    ("raw", "text", "seconds", "caller"),
+    [
+        (b"ok 1 a", "ok 1 a", None, None),
+        (b"[    0.123456] ok 1 a", "ok 1 a", 0.123456, None),
+        (b"[12345.678901] ok 1 a", "ok 1 a", 12345.678901, None),
+        (b"[    0.100000][   T27] ok 1 a", "ok 1 a", 0.1, "T27"),
+        (b"[    0.100000][    C0] ok 1 a", "ok 1 a", 0.1, "C0"),
+        (b"[   T27] ok 1 a", "ok 1 a", None, "T27"),
+        (b"<6>ok 1 a", "ok 1 a", None, None),
+        (b"<6>[    0.123456] ok 1 a", "ok 1 a", 0.123456, None),
+        (b"[    0.123456]     ok 1 a", "    ok 1 a", 0.123456, None),
+        (b"\x1b[1;32mok 1 a\x1b[0m", "ok 1 a", None, None),
+        (b"\x1b]0;title\x07ok 1 a", "ok 1 a", None, None),
+        (b"\x00\x00ok 1 a\x00", "ok 1 a", None, None),
+        (b"ok 1 a\r", "ok 1 a", None, None),
+        (b"\rok 1 a", "ok 1 a", None, None),
+        (b"ok 1 \xff\xfe", "ok 1 \\xff\\xfe", None, None),
+        ("ok 1 sécurité".encode(), "ok 1 sécurité", None, None),
+        (b"ok 1 bell\x07 back\x08 \x9b", "ok 1 bell\\x07 back\\x08 \\x9b", None, None),
+    ],
+)
+def test_a_line_without_its_prefix(
+    raw: bytes, text: str, seconds: float | None, caller: str | None
+) -> None:
+    (line,) = read(b"boot noise\n" + raw + b"\nmore noise\n")
+    assert (line.number, line.text, line.seconds, line.caller) == (2, text, seconds, caller)
+    assert line.whole
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "[Sun Nov 22 18:03:57 2026] ",
+        "Nov 22 18:03:57 myhost kernel: ",
+        "2026-11-22T18:03:57.1234567Z ",
+        "[2026-11-22 18:03:57] ttyS0: ",
+        "18:03:57.123  ",
+        "kern  :info  : ",
+        "2026-11-22T18:03:57.1234567Z [    0.060000] ",
+    ],
+)
+def test_an_unknown_prefix_is_learnt_from_the_header(prefix: str) -> None:
+    other = prefix.replace("22", "23").replace("57", "59").replace("info", "warn")
+    log = f"{prefix}KTAP version 1\n{other}    ok 1 a\nok 2 without prefix\n{other}BUG: bad\n"
+    assert [(line.text, line.kind) for line in read(log.encode())] == [
+        ("KTAP version 1", Kind.KTAP),
+        ("    ok 1 a", Kind.KTAP),
+        ("ok 2 without prefix", Kind.KTAP),
+        ("BUG: bad", Kind.SPLAT),
+    ]
+
+
+def test_a_header_inside_a_comment_is_no_prefix() -> None:
+    log = b"# TAP version 13\n# ok 1 x\nok 1 y\n"
+    assert texts(log) == [(1, "# TAP version 13"), (3, "ok 1 y")]
+
+
+def test_a_learnt_prefix_keeps_the_kernel_time() -> None:
+    (header, line) = read(b"ci> [    0.060000] KTAP version 1\nci> [    1.500000] ok 1 a\n")
+    assert (header.seconds, line.seconds) == (0.06, 1.5)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r\r\n", b"\n\r"])
+def test_line_ends(end: bytes) -> None:
+    assert texts(end.join([b"noise", b"ok 1 a", b"noise", b"ok 2 b", b""])) == [
+        (2, "ok 1 a"),
+        (4, "ok 2 b"),
+    ]
+
+
+def test_a_lone_carriage_return_begins_a_line_but_no_number() -> None:
+    assert texts(b"10%\r20%\rok 1 a\nok 2 b\n") == [(1, "ok 1 a"), (2, "ok 2 b")]
+
+
+def test_the_last_line_may_be_cut() -> None:
+    (first, last) = read(b"ok 1 a\nok 2")
+    assert (first.whole, last.whole) == (True, False)
+    assert (last.number, last.text) == (2, "ok 2")
+
+
+def test_words_count_in_the_middle_of_lines() -> None:
+    assert texts(b"a\nfoo Kernel panic - x\nb\n") == [(2, "foo Kernel panic - x")]
+
+
+def test_an_attentive_reader_gets_every_line() -> None:
+    console = Console([b"a\nBUG: x\nb\n\nok 1 c\nd\ne\n"], PICKS, ANYWHERE)
+    seen = []
+    for line in console:
+        assert isinstance(line, Line)
+        seen.append((line.number, line.text, line.kind))
+        console.attentive = line.text in ("BUG: x", "b", "", "ok 1 c")
+    assert seen == [
+        (2, "BUG: x", Kind.SPLAT),
+        (3, "b", Kind.OTHER),
+        (4, "", Kind.OTHER),
+        (5, "ok 1 c", Kind.KTAP),
+        (6, "d", Kind.OTHER),
+    ]
+    assert console.lines == 7
+
+
+def test_a_word_watched_for_from_now_on() -> None:
+    console = Console([b"x mm_get y\nok 1 a\nx mm_get y\n"], PICKS, ANYWHERE)
+    seen = []
+    for line in console:
+        assert isinstance(line, Line)
+        seen.append(line.number)
+        console.watch({"mm_get": Kind.TRACE})
+    assert seen == [2, 3]
+
+
+def test_a_run_is_read_at_once_and_can_be_split() -> None:
+    run = re.compile(r"(?:\nok \d+ \w+$){2,}", re.MULTILINE)
+    console = Console([b"noise\nok 1 a\nok 2 b\nnoise\nok 3 c\n"], PICKS, ANYWHERE, run)
+    first, last = list(console)
+    assert isinstance(first, Run)
+    assert first.number == 2
+    assert [(line.number, line.text) for line in console.split(first)] == [
+        (2, "ok 1 a"),
+        (3, "ok 2 b"),
+    ]
+    assert isinstance(last, Line)
+    assert last.number == 5
+
+
+def test_empty_input() -> None:
+    console = Console([], PICKS, ANYWHERE)
+    assert list(console) == []
+    assert (console.lines, console.whole, console.tail) == (0, True, ())
+
+
+def test_the_tail() -> None:
+    console = Console([b"".join(b"[    0.1] line %d\n" % i for i in range(100))], PICKS, ANYWHERE)
+    assert list(console) == []
+    assert console.tail[-2:] == ("line 98", "line 99")
+    assert console.lines == 100
+
+
+def endless(size: int, step: int = 1 << 16) -> Iterator[bytes]:
+    for _ in range(size // step):
+        yield b"x" * step
+
+
+def test_a_line_without_end_is_capped_in_bounded_memory() -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"ok 1 a\nok 2 "
+        yield from endless(64 << 20)
+        yield b"\nok 3 c\n"
+
+    tracemalloc.start()
+    console = Console(chunks(), PICKS, ANYWHERE)
+    lines = [line for line in console if isinstance(line, Line)]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [line.number for line in lines] == [1, 2, 3]
+    assert len(lines[1].text) <= LINE_BYTES
+    assert lines[2].text == "ok 3 c"
+    assert (console.capped, console.lines) == (1, 3)
+    assert peak < 4 << 20
+
+
+def test_a_file_is_read_in_blocks() -> None:
+    data = b"noise that means nothing at all\n" * 50_000 + b"ok 1 a\n"
+    console = Console(io.BytesIO(data), PICKS, ANYWHERE)
+    assert [line.number for line in console] == [50_001]
+
+
+@given(st.binary(max_size=400), st.integers(1, 50))
+def test_chunks_do_not_matter(data: bytes, chunk: int) -> None:
+    assert read(data, chunk=chunk) == read(data)
+
+
+@given(st.lists(st.sampled_from([b"ok 1 a", b"noise", b"", b"BUG: x", b"  ok 2 b"])))
+def test_numbers_are_those_of_an_editor(lines: list[bytes]) -> None:
+    expected = [
+        (number, line.decode())
+        for number, line in enumerate(lines, 1)
+        if line.startswith((b"ok ", b"BUG", b"  ok"))
+    ]
+    assert texts(b"".join(line + b"\n" for line in lines)) == expected
