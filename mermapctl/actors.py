@@ -17,7 +17,7 @@ LINES = 4
 class Put:
     """An allocation just put; `low`..`high` is what page-table walks covered of it."""
 
-    __slots__ = ("base", "cpu", "end", "high", "line", "low", "where")
+    __slots__ = ("base", "cpu", "end", "high", "line", "low", "unpinned", "where")
 
     def __init__(self, cpu: CpuState, live: Live, event: Event) -> None:
         self.cpu = cpu
@@ -27,12 +27,14 @@ class Put:
         self.where = event.where
         self.low = live.end
         self.high = live.base
+        self.unpinned = False
 
 
 class Thread:
     """What a printk caller is doing; `low`..`high` is what walks inside its get covered."""
 
-    __slots__ = ("cpu", "flush_lines", "flushes", "get", "high", "low", "put", "wrappers")
+    __slots__ = ("cpu", "flush_lines", "flushes", "get", "high", "low", "pins", "put",
+                 "wrappers")  # fmt: skip
 
     def __init__(self) -> None:
         self.put: Put | None = None
@@ -47,6 +49,13 @@ class Thread:
         self.flush_lines: list[int] = []
         self.low: int | None = None
         self.high: int | None = None
+        self.pins = 0  # times migration was disabled in this get, less times enabled
+
+    def pinned(self, times: int) -> None:
+        """Migration is disabled once more; enabled again where `times` is negative."""
+        self.pins += times
+        if self.put is not None and times < 0:
+            self.put.unpinned = True
 
     def flushed(self, line: int, *, wrapper: bool) -> None:
         """The mermap flushed inside this get."""

@@ -12,7 +12,7 @@ import enum
 import re
 from typing import NamedTuple
 
-START = re.compile(r"mm_(get|got|put|flush|walk|prep|tear)(_[a-z]+)?: \(")
+START = re.compile(r"mm_(get|got|put|flush|walk|tables|prep|tear|pin|unpin)(_[a-z]+)?: \(")
 """Where an event begins in a console line; a glued line holds several."""
 
 _FIELD = re.compile(r'(\w+)=(\{[^{}]*\}|"[^"]*"|[^\s{"]+)')
@@ -29,8 +29,11 @@ class Kind(enum.StrEnum):
     PUT = "put"
     FLUSH = "flush"
     WALK = "walk"
+    TABLES = "tables"
     PREPARE = "prep"
     TEARDOWN = "tear"
+    PIN = "pin"
+    UNPIN = "unpin"
 
 
 class TornError(ValueError):
@@ -60,6 +63,7 @@ class Event(NamedTuple):
 
 
 _KINDS = {str(kind): kind for kind in Kind}
+_NO_PROCESS = (Kind.PIN, Kind.UNPIN)
 
 
 def parse(match: re.Match[str], text: str, until: int, line: int, caller: str) -> Event:
@@ -80,13 +84,13 @@ def parse(match: re.Match[str], text: str, until: int, line: int, caller: str) -
         return Event(*head, alloc=alloc, words=_words(fields) if alloc else ())
     if kind is Kind.PUT:
         return Event(*head, alloc=_number(fields, "alloc"))
-    if kind is Kind.WALK:
+    if kind is Kind.WALK or kind is Kind.TABLES:
         mm, size, base = (_number(fields, name) for name in ("mm", "len", "at"))
         return Event(*head, mm, size, base=base, by=_symbol(fields.get("by", "")) or None)
     if kind is Kind.FLUSH:
         by, comm = fields.get("by", ""), fields.get("comm", "")
         return Event(*head, by=_symbol(by) or None, comm=comm.strip('"') or None)
-    return Event(*head, _number(fields, "mm"))
+    return Event(*head, 0 if kind in _NO_PROCESS else _number(fields, "mm"))
 
 
 def _symbol(text: str) -> str:

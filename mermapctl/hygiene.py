@@ -70,6 +70,17 @@ RULES = {
         "look at the page-table walk of the put, its address and its length",
         ("mm_put", "mm_walk"),
     ),
+    "migration-leak": _Rule(
+        "migration stayed disabled when a mapping had ended",
+        "each get that succeeds disables migration once; its put must enable it again, and a get "
+        "that fails must have",
+        ("mm_put", "mm_pin", "mm_unpin"),
+    ),
+    "region-too-small": _Rule(
+        "a region ends before the page tables that were prepared for it do",
+        "look at the function that says where a region ends: nobody can get what lies behind",
+        ("mm_tables",),
+    ),
     "wrong-range-mapped": _Rule(
         "a get filled other page table entries than those of the range it returned",
         "look at the address and the length of the page-table walk in the get",
@@ -85,6 +96,9 @@ _WITHOUT = {
     "mm_walk": "whether a put unmaps cannot be told",
     "mm_tear": "the end of a process is not seen: each test is taken to use processes of its own",
     "mm_prep": "the preparation of a process is not seen",
+    "mm_tables": "whether a region is as long as its page tables cannot be told",
+    "mm_pin": "whether migration is enabled again cannot be told",
+    "mm_unpin": "whether migration is enabled again cannot be told",
 }
 
 

@@ -71,16 +71,25 @@ TEARDOWN = Probe("mm_tear", "mermap_mm_teardown", "mm=$arg1:x64")
 PREPARE = Probe("mm_prep", "mermap_mm_prepare", "mm=$arg1:x64")
 """Where a process' end is not seen, its preparation at least parts one life from the next."""
 
+_RANGE = "mm=$arg1:x64,len=$arg3:u64,at=$arg2:x64"
+
 EXTRAS = (
     (
-        Probe("mm_walk", "apply_to_existing_page_range", "mm=$arg1:x64,len=$arg3:u64,at=$arg2:x64"),
+        Probe("mm_walk", "apply_to_existing_page_range", _RANGE),
         "whether a put unmaps cannot be told",
+    ),
+    (
+        Probe("mm_tables", "apply_to_page_range", _RANGE),
+        "whether a region is as long as its page tables cannot be told",
     ),
     (
         TEARDOWN,
         "the end of a process is not seen: each test is taken to use processes of its own",
     ),
 )
+
+PINS = (Probe("mm_pin", "migrate_disable", _BY), Probe("mm_unpin", "migrate_enable", _BY))
+"""Functions on SMP kernels before 6.18 only; they have been inlined since, and then never hit."""
 
 
 def plan(symbols: Collection[str] | None) -> ProbePlan:
@@ -111,6 +120,8 @@ def plan(symbols: Collection[str] | None) -> ProbePlan:
         if probe is TEARDOWN and PREPARE.symbol in symbols:
             probes.append(PREPARE)
         notes.append(f"{probe.symbol}() is not in this build: {without}")
+    if all(probe.symbol in symbols for probe in PINS):
+        probes += PINS
     return _plan(probes, notes)
 
 

@@ -13,12 +13,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mermapctl.tables import Span
+
 
 @dataclass(slots=True)
 class Region:
     """One CPU's region as far as it is known; `top` is the highest end an ordinary get reached.
 
-    `certain` says that `low` was the first get of a process known to be new.
+    `certain` says that `low` was the first get of a process known to be new; `tables` is what page
+    tables were prepared for around it, if that was seen.
     """
 
     low: int
@@ -29,6 +32,7 @@ class Region:
     top: int = 0
     top_line: int = 0
     top_base: int = 0
+    tables: Span | None = None
 
 
 class Regions:

@@ -17,6 +17,7 @@ from mermapctl.actors import Process, Put, Thread
 from mermapctl.breaches import Breach, Breaches, Evidence, span
 from mermapctl.hits import Event, Kind
 from mermapctl.rules import CpuState, Live, Rules
+from mermapctl.tables import NO_TABLES, Tables
 from mermapctl.timeline import Timeline, TimelineBuilder
 from mermapctl.tracetable import Tally, TraceSummary
 
@@ -55,6 +56,7 @@ class Replay:
         self._threads: dict[str, Thread] = {}
         self._processes: dict[int, Process] = {}
         self._allocs: dict[int, tuple[CpuState, Live]] = {}
+        self._prepared: dict[int, Tables] = {}
         self._ever: set[int] = set()  # mms that had a life which no teardown has ended
         self._test = Tally()
         self._tests: list[TraceSummary] = []
@@ -62,6 +64,7 @@ class Replay:
         self._cpus: int | None = None
         self._torn_down = False
         self._walks = False
+        self._pins = False
         self._flush_symbols: set[str] = set()
         self._wrapper_wraps = False
         self._blind = False
@@ -98,11 +101,20 @@ class Replay:
                 self._flush(thread, event)
             case Kind.WALK:
                 self._walk(thread, event)
-            case Kind.TEARDOWN:
-                self._close_put(thread)
-                self._teardown(event.mm)
-            case Kind.PREPARE:
-                self._prepare(event.mm)
+            case Kind.PIN | Kind.UNPIN:
+                thread.pinned(1 if event.kind is Kind.PIN else -1)
+            case _:
+                self._life(thread, event)
+
+    def _life(self, thread: Thread, event: Event) -> None:
+        """An event of a process' life: its tables, its preparation, its end."""
+        if event.kind is Kind.TEARDOWN:
+            self._close_put(thread)
+            self._teardown(event.mm)
+        elif event.kind is Kind.PREPARE:
+            self._prepare(event.mm)
+        elif event.kind is Kind.TABLES:
+            self._tables(event)
 
     def test_ended(self, name: str, line: int) -> None:  # noqa: ARG002 - the reader's protocol
         """A test's result line: what happened since the last one was this test."""
@@ -121,10 +133,12 @@ class Replay:
         for thread in self._threads.values():
             self._close_put(thread)
         self._end(None)
-        self._rules.finish()
+        self._rules.finish(self._cpus)
         breaches = self._breaches.all()
         if not self._walks:
             breaches = tuple(b for b in breaches if b.code != "not-unmapped")
+        if not self._pins:
+            breaches = tuple(b for b in breaches if b.code != "migration-leak")
         regions = self._rules.regions
         timelines = tuple(
             builder.build(test, self._cpu_number(region), region.low, regions.end(region))
@@ -142,6 +156,8 @@ class Replay:
         if event.alloc == 0 or event.alloc >= ERROR_POINTER:
             self._test.refusals += 1
             self._refused(thread, get, event, done)
+            if thread.pins > 0:
+                self._stays_pinned(get.mm, event.line, f"get: refused, {get.size} bytes")
         elif found is None:
             self._blind = True
         else:
@@ -154,10 +170,12 @@ class Replay:
         process = self._process(get.mm)
         cpu = process.on(get.mm, event.alloc)
         thread.cpu = cpu
+        self._pins = self._pins or thread.pins > 0
         new = Live(
             event.alloc, event.where, *found, event.line, self._test.events, reserved=get.reserved
         )
-        explained = self._rules.place(cpu, new, process.cpus)
+        tables = self._prepared.get(get.mm, NO_TABLES)
+        explained = self._rules.place(cpu, new, process.cpus, tables)
         reused = bool(cpu.waiting.overlapping(new.base, new.end))
         self._test.needed += reused
         if done:
@@ -263,7 +281,12 @@ class Replay:
 
     def _close_put(self, thread: Thread) -> None:
         put, thread.put = thread.put, None
-        if put is None or (put.low <= put.base and put.high >= put.end):
+        if put is None:
+            return
+        if not put.unpinned:
+            what = f"put: {span(put.base, put.end)}"
+            self._stays_pinned(put.cpu.mm, put.line, what)
+        if put.low <= put.base and put.high >= put.end:
             return
         walked = span(put.low, put.high) if put.low < put.high else "nothing"
         evidence: Evidence = {
@@ -272,6 +295,14 @@ class Replay:
             "mm": f"{put.cpu.mm:#x}",
         }
         self._breaches.note("not-unmapped", put.line, evidence)
+
+    def _stays_pinned(self, mm: int, line: int, what: str) -> None:
+        evidence: Evidence = {
+            "line": f"line {line}: {what}",
+            "migrate_enable": "none by this thread before its next get or put",
+            "mm": f"{mm:#x}",
+        }
+        self._breaches.note("migration-leak", line, evidence)
 
     def _flush(self, thread: Thread, event: Event) -> None:
         self._flush_symbols.add(event.where)
@@ -327,6 +358,13 @@ class Replay:
                     del self._processes[idle]
         return process
 
+    def _tables(self, event: Event) -> None:
+        """Page tables were made for a range of a process: its regions lie in there."""
+        if event.mm not in self._prepared and len(self._prepared) >= PROCESSES:
+            self._prepared.pop(next(iter(self._prepared)))
+        tables = self._prepared.setdefault(event.mm, Tables())
+        tables.add(event.base, event.base + event.size)
+
     def _prepare(self, mm: int) -> None:
         """Preparing twice is allowed, so only teardown ends a life; without it, doubt ends one."""
         process = self._processes.get(mm)
@@ -336,6 +374,7 @@ class Replay:
     def _teardown(self, mm: int) -> None:
         self._torn_down = True
         self._ever.discard(mm)
+        self._prepared.pop(mm, None)
         process = self._processes.pop(mm, None)
         if process is not None:
             self._leaks(process)

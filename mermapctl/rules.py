@@ -13,6 +13,7 @@ from __future__ import annotations
 from mermapctl.breaches import Breaches, Evidence, span
 from mermapctl.ranges import WaitingRanges
 from mermapctl.regions import Region, Regions
+from mermapctl.tables import NO_TABLES, Tables
 
 SLOTS = 4
 """Live allocations per process and CPU."""
@@ -83,14 +84,16 @@ class Rules:
         self.regions = Regions()
         self._early: tuple[int, int, Evidence] | None = None  # least room, line, evidence
 
-    def place(self, cpu: CpuState, new: Live, others: list[CpuState]) -> bool:
+    def place(
+        self, cpu: CpuState, new: Live, others: list[CpuState], tables: Tables = NO_TABLES
+    ) -> bool:
         """A get returned `new`: may it lie there? `others` are all states of its process.
 
         Returns whether a rule was broken, which explains whatever else is odd about this get.
         """
         return (
             self._overlap(cpu, new, others)
-            | self._outside(cpu, new, others)
+            | self._outside(cpu, new, others, tables)
             | self._too_many(cpu, new)
         )
 
@@ -104,8 +107,10 @@ class Rules:
             self._order(cpu, new, explained=explained or stale)
         return stale
 
-    def finish(self) -> None:
-        """What only the whole trace can tell: a region's true size."""
+    def finish(self, cpus: int | None) -> None:
+        """What only the whole trace can tell: a region's true size. `cpus` if they are known."""
+        for region in self.regions.known:
+            self._as_prepared(region, cpus)
         if self._early is None:
             return
         room, line, evidence = self._early
@@ -113,6 +118,24 @@ class Rules:
         if room <= fitted:
             evidence["fits"] = f"up to {fitted:#x} bytes from the base, as other gets show"
             self.breaches.note("bump-order", line, evidence)
+
+    def _as_prepared(self, region: Region, cpus: int | None) -> None:
+        """Does a region whose both ends were seen end where its page tables do?"""
+        if region.high is None or region.tables is None or not region.certain:
+            return
+        unit = region.tables.unit(region.low, region.high - region.low, cpus)
+        if unit is None or unit == region.high - region.low:
+            return
+        evidence: Evidence = {
+            "region": span(region.low, region.high),
+            "page tables": span(region.low, region.low + unit),
+            "reserved get": f"line {region.high_line}",
+        }
+        if region.low + unit > region.high:
+            self.breaches.note("region-too-small", region.high_line, evidence)
+        else:
+            evidence["why"] = "it ends behind the page tables that were prepared for it"
+            self.breaches.note("outside-region", region.high_line, evidence)
 
     def _fits(self, region: Region) -> int:
         """Bytes that ordinary gets may use, as far as the trace shows."""
@@ -157,7 +180,9 @@ class Rules:
         self.breaches.note("too-many-live", new.line, evidence)
         return True
 
-    def _outside(self, cpu: CpuState, new: Live, others: list[CpuState]) -> bool:
+    def _outside(
+        self, cpu: CpuState, new: Live, others: list[CpuState], tables: Tables
+    ) -> bool:
         region = cpu.region
         why = None
         if region is None:
@@ -172,6 +197,9 @@ class Rules:
         if why is None:
             learn = self._reserve_learnt if new.reserved else self._ordinary
             why = learn(region, new)
+        region.tables = region.tables or tables.around(region.low)
+        if why is None and region.tables and not tables.hold(new.base, new.end):
+            why = "no page tables were prepared for all of it"
         if why is None:
             return False
         high = self.regions.high(region)

@@ -20,12 +20,12 @@ from mermapctl.tracetable import Layout, Refused, TraceAccount
 __all__ = ["TRACE_LINE", "TraceAccount", "TraceReader", "findings", "table"]
 
 TRACE_LINE = re.compile(
-    rb"mm_(?:get|got|put|flush|walk|prep|tear)[a-z_]*:|kprobe_event=|trace_kprobe: "
-    rb"|printk messages dropped|replaying previous printk|nr_cpu_ids:"
+    rb"mm_(?:get|got|put|flush|walk|tables|prep|tear|pin|unpin)[a-z_]*:|kprobe_event="
+    rb"|trace_kprobe: |printk messages dropped|replaying previous printk|nr_cpu_ids:"
 )
 """Matches every console line that a TraceReader wants to see; the others may be kept from it."""
 
-_CUT = re.compile(r"mm_(?:get|got|put|flush|walk|prep|tear)(?:_[a-z]+)?:")
+_CUT = re.compile(r"mm_(?:get|got|put|flush|walk|tables|prep|tear|pin|unpin)(?:_[a-z]+)?:")
 _DROPPED = re.compile(r"\*\* (\d+) printk messages dropped")
 _REFUSED = re.compile(r"Failed to add event\((-?\d+)\): [pr]\d*:(?:\w+/)?(\w+)[ ,]+(\S+)")
 _REQUEST = re.compile(r"[pr]\d*:(?:\w+/)?(mm_\w+),([^,;\s']+)")

@@ -30,6 +30,10 @@ FAULTS = {
     "unmaps-one-page": {"not-unmapped"},
     "maps-one-page": {"wrong-range-mapped"},
     "stale-reserve": {"stale-reuse"},
+    "stays-pinned": {"migration-leak"},
+    "refusal-stays-pinned": {"migration-leak"},
+    "bounds-short": {"region-too-small"},
+    "bounds-long": {"outside-region"},
 }
 """What is broken -> the findings that must come of it."""
 
@@ -47,6 +51,8 @@ class Shape:
     teardown: bool = True
     by: bool = True
     nested: bool = False  # flush_tlb_local() called by __flush_tlb_all(), both probed
+    pins: bool = False  # migrate_disable() and migrate_enable() probed
+    tables: str = ""  # probed, made "whole" or "each" CPU's by itself
     pages: int = 16
     cpus: int = 2
 
@@ -94,11 +100,17 @@ class Kernel:
             probes.append("p:mm_walk,apply_to_existing_page_range")
         if shape.teardown:
             probes.append("p:mm_tear,mermap_mm_teardown")
+        if shape.pins:
+            probes += ["p:mm_pin,migrate_disable", "p:mm_unpin,migrate_enable"]
+        if shape.tables:
+            probes.append("p:mm_tables,apply_to_page_range")
         self.lines.append("Command line: tp_printk kprobe_event=" + ";".join(probes) + " x=y")
 
     def region(self, cpu: int) -> tuple[int, int]:
+        """The addresses that a CPU's gets take."""
         low = AREA + cpu * self.shape.pages * PAGE
-        return low, low + self.shape.pages * PAGE
+        slip = {"bounds-short": -PAGE, "bounds-long": PAGE}.get(str(self.fault), 0)
+        return low, low + self.shape.pages * PAGE + slip
 
     def prepare(self, recycle: Mm | None = None) -> Mm:
         self._mms += recycle is None
@@ -108,7 +120,24 @@ class Kernel:
         cpus = [
             Cpu(self.region(cpu)[0], chunk + cpu * UNIT + 8) for cpu in range(self.shape.cpus)
         ]
-        return Mm(address, cpus)
+        mm = Mm(address, cpus)
+        self._make_tables(mm)
+        return mm
+
+    def _make_tables(self, mm: Mm) -> None:
+        whole = self.shape.cpus * self.shape.pages * PAGE
+        each = self.shape.pages * PAGE
+        ranges = {
+            "": [],
+            "whole": [(AREA, whole)],
+            "each": [(AREA + cpu * each, each) for cpu in range(self.shape.cpus)],
+        }
+        for low, size in ranges[self.shape.tables]:
+            self._say(
+                1,
+                f"mm_tables: (apply_to_page_range+0x4/0x20) mm={mm.address:#x} len={size} "
+                f"at={low:#x}",
+            )
 
     def teardown(self, mm: Mm, thread: int) -> None:
         if self.shape.teardown:
@@ -133,6 +162,9 @@ class Kernel:
         alloc = self._take(thread, mm, cpu, size, reserved=reserved)
         if self.fault == "flush-every-get" and not reserved:
             self._flush(thread, "__mermap_get")
+        self._pin(thread, "pin")
+        if alloc is None and self.fault != "refusal-stays-pinned":
+            self._pin(thread, "unpin")
         if alloc is not None:
             mapped = PAGE if self.fault == "maps-one-page" else size
             self._walk(thread, mm, alloc.base, mapped)
@@ -151,6 +183,8 @@ class Kernel:
             self._walk(thread, alloc.mm, alloc.base, PAGE if "unmaps" in str(self.fault) else size)
         if self.fault == "flush-at-put":
             self._flush(thread, "__mermap_put")
+        if self.fault != "stays-pinned":
+            self._pin(thread, "unpin")
         state = alloc.mm.cpus[alloc.cpu]
         if alloc.reserved:
             state.reserve, state.reserve_stale = None, True
@@ -219,6 +253,11 @@ class Kernel:
             self._say(
                 thread, "mm_flush_local: (flush_tlb_local+0x4/0x10) by=__flush_tlb_all+0x8/0x10"
             )
+
+    def _pin(self, thread: int, name: str) -> None:
+        if self.shape.pins:
+            what = "disable" if name == "pin" else "enable"
+            self._say(thread, f"mm_{name}: (migrate_{what}+0x4/0x40) by=__mermap_x+0x1/0x2")
 
     def _walk(self, thread: int, mm: Mm, base: int, size: int) -> None:
         if self.shape.walks:

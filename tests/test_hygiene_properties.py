@@ -41,6 +41,8 @@ def shapes(draw: st.DrawFn) -> Shape:
         nested=by and not legacy and draw(st.booleans()),
         pages=draw(st.integers(6, 24)),
         cpus=draw(st.integers(1, 3)),
+        pins=callers and not legacy and draw(st.booleans()),
+        tables="" if legacy else draw(st.sampled_from(["", "whole", "each"])),
     )
 
 
@@ -187,6 +189,9 @@ FIRST = {
     "takes-reserve": "rprp",
     "stale-reserve": "rprp",
     "wrap-early": "fp",
+    "bounds-short": "gprp",
+    "bounds-long": "gprp",
+    "refusal-stays-pinned": "fffpp",
     "unmaps-one-page": "dp",
     "maps-one-page": "dp",
 }
@@ -215,6 +220,10 @@ def able(shape: Shape, fault: str) -> Shape:
     """The probes without which a fault cannot be seen."""
     if fault in ("no-unmap", "unmaps-one-page", "maps-one-page"):
         return replace(shape, walks=True)
+    if "stays-pinned" in fault:
+        return replace(shape, pins=True)
+    if fault.startswith("bounds"):
+        return replace(shape, tables="whole", teardown=True)
     if fault == "flush-at-put":
         return replace(shape, by=True)
     if fault == "neighbours-region":

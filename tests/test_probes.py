@@ -16,9 +16,13 @@ ALL = {
     "flush_tlb_local",
     "arch_mermap_flush_tlb",
     "apply_to_existing_page_range",
+    "apply_to_page_range",
     "mermap_mm_teardown",
     "mermap_mm_prepare",
 }
+
+
+PINNED = {"migrate_disable", "migrate_enable"}
 
 
 def probed(symbols: set[str] | None) -> dict[str, str]:
@@ -50,6 +54,7 @@ def test_the_flush_is_probed_where_the_build_has_it(
         ("__mermap_get", "mm_get", "cannot be judged"),
         ("__mermap_put", "mm_put", "cannot be judged"),
         ("apply_to_existing_page_range", "mm_walk", "whether a put unmaps cannot be told"),
+        ("apply_to_page_range", "mm_tables", "as long as its page tables cannot be told"),
         ("mermap_mm_teardown", "mm_tear", "the end of a process is not seen"),
     ],
 )
@@ -63,7 +68,14 @@ def test_a_function_that_is_not_there_is_left_out_and_said(
     assert len(notes) == 1
 
 
-@pytest.mark.parametrize("symbols", [None, ALL])
+def test_pins_are_probed_where_both_are_functions() -> None:
+    one = {"migrate_disable"}
+    assert {"mm_pin", "mm_unpin"} <= set(probed(ALL | PINNED))
+    assert not {"mm_pin", "mm_unpin"} & set(probed(ALL | one))
+    assert plan(ALL).notes == plan(ALL | one).notes == plan(ALL | PINNED).notes == ()
+
+
+@pytest.mark.parametrize("symbols", [None, ALL, ALL | PINNED])
 def test_the_command_line_has_room_for_it(symbols: set[str] | None) -> None:
     args = plan(symbols).kernel_args
     assert len(" ".join(args)) <= OURS < COMMAND_LINE_SIZE
@@ -83,7 +95,7 @@ def test_the_kernels_own_limits_hold(symbols: set[str] | None) -> None:
 
 
 def test_every_probe_is_one_that_the_reader_knows() -> None:
-    for probe in plan(ALL).probes:
+    for probe in plan(ALL | PINNED).probes:
         assert hits.START.match(f"{probe.name}: (")
 
 
