@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which finding explains which: a few causes that only a trace and a counter together tell."""
+
+from __future__ import annotations
+
+import pytest
+
+from mermapctl.causes import Draft, merge
+from mermapctl.diagnosis import Finding, Severity
+
+
+def draft(code: str, line: int | None, test: str = "test_tlb_flushed", **evidence: str) -> Draft:
+    said = f"{code} in {test}"
+    return Draft(
+        Finding(code, Severity.ERROR, said, test, dict(evidence.items()), console_line=line)
+    )
+
+
+LIES = draft("counter-mismatch", None)
+SEEN_STALE = draft("counter-mismatch", None, **{"stale-reuse": "first at line 7"})
+SEEN_IDLE = draft("counter-mismatch", None, **{"idle-flush": "first at line 7"})
+
+
+@pytest.mark.parametrize(
+    ("drafts", "codes"),
+    [
+        ([draft("missing-flush", 9), LIES], ["counter-mismatch"]),
+        ([draft("extra-flush", 9), LIES], ["counter-mismatch"]),
+        ([draft("early-flush", 9), LIES], ["counter-mismatch"]),
+        ([draft("missing-flush", 9, "test_size"), LIES], ["missing-flush", "counter-mismatch"]),
+        ([draft("missing-flush", 9), SEEN_STALE], ["missing-flush", "counter-mismatch"]),
+        ([draft("missing-flush", 9), SEEN_IDLE], ["counter-mismatch"]),
+        ([draft("extra-flush", 9), SEEN_IDLE], ["extra-flush", "counter-mismatch"]),
+        ([draft("early-flush", 9), SEEN_STALE], ["counter-mismatch"]),
+        ([draft("stale-reuse", 7), draft("missing-flush", 9)], ["missing-flush"]),
+        ([draft("stale-reuse", 7), LIES], ["stale-reuse", "counter-mismatch"]),
+    ],
+)
+def test_a_counter_that_lies_explains_what_it_says(
+    drafts: list[Draft], codes: list[str]
+) -> None:
+    assert [finding.code for finding in merge(drafts)] == codes
+    assert {f.code for f in merge(reversed(drafts))} == set(codes)
