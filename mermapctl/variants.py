@@ -181,6 +181,17 @@ def _only(name: str, what: str, values: Iterable[str | None]) -> str | None:
     return found[0] if found else None
 
 
+def _cpu(name: str, parts: Iterable[Definition]) -> str | None:
+    """One CPU model with the features of all: ``qemu64,+la57`` and ``qemu64,-pge`` are one."""
+    wanted = [part.cpu.split(",") for part in parts if part.cpu]
+    features = list(dict.fromkeys(each for cpu in wanted for each in cpu[1:]))
+    for feature in {each.lstrip("+-") for each in features}:
+        signs = [each for each in features if each.lstrip("+-") == feature]
+        _only(name, f"CPU feature {feature}", signs)
+    model = _only(name, "CPU models", (cpu[0] for cpu in wanted))
+    return ",".join([model, *features]) if model else None
+
+
 def _kernel_args(name: str, parts: Iterable[Definition]) -> tuple[str, ...]:
     arguments = list(dict.fromkeys(each for part in parts for each in part.kernel_args))
     for key in {each.partition("=")[0] for each in arguments}:
@@ -232,11 +243,17 @@ def resolve(name: str, extra: tuple[Path, ...] = (), suite: str = "mermap") -> V
             raise _unknown("variant", each, known)
     parts = [known[each] for each in names]
     wanted = [*_suites(suite, extra), *(each for part in parts for each in part.fragments)]
+    joined_name = "+".join(names)
+    return joined(joined_name, parts, merge(joined_name, wanted, extra))
+
+
+def joined(name: str, parts: list[Definition], fragment: Fragment) -> Variant:
+    """One variant of several: the guest that all need. Raises UserError where there is none."""
     return Variant(
-        name="+".join(names),
-        fragment=merge("+".join(names), wanted, extra),
+        name=name,
+        fragment=fragment,
         smp=max((part.smp for part in parts if part.smp), default=None),
-        cpu=_only(name, "CPU models", (part.cpu for part in parts)),
+        cpu=_cpu(name, parts),
         kernel_args=_kernel_args(name, parts),
         proves="; ".join(part.proves for part in parts),
         costs="; ".join(part.costs for part in parts),

@@ -4,8 +4,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tomllib
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from mermapctl import fragment, places, variants
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from mermapctl.variants import Variant
 
-SHIPPED = ("base", "smp", "debug", "kasan", "ubsan", "kcsan", "rt", "la57", "hang")
+SHIPPED = ("base", "smp", "debug", "kasan", "ubsan", "kcsan", "rt", "la57", "nopti", "hang")
 
 
 def lines(variant: Variant) -> set[str]:
@@ -92,6 +94,31 @@ def test_a_merge_has_the_guest_that_all_its_parts_need() -> None:
     assert merged.obstacle("arm64") == "variant hang+la57+smp means something on x86_64 only"
     assert merged.obstacle("x86_64") is None
     assert variants.resolve("base").obstacle("um") is None
+
+
+def test_cpu_models_merge_where_they_are_one_model() -> None:
+    merged = variants.resolve("la57+nopti+smp")
+    assert merged.cpu == "qemu64,+la57,enforce,-pge"
+    assert merged.kernel_args == ("pti=off",)
+
+
+@pytest.mark.parametrize(
+    ("key", "one", "two", "message"),
+    [
+        ("cpu", '"qemu64"', '"max,+la57"', "different CPU models: max and qemu64"),
+        ("cpu", '"max,+x"', '"max,-x"', r"different CPU feature x: \+x and -x"),
+        ("kernel_args", '["pti=on"]', '["pti=off"]', "different pti: pti=off and pti=on"),
+        ("targets", '["um"]', '["x86_64"]', "no target means something"),
+    ],
+)
+def test_guests_that_cannot_be_one(key: str, one: str, two: str, message: str) -> None:
+    text = "".join(
+        f'[{name}]\nproves = ""\ncosts = ""\nfragments = []\n{key} = {value}\n'
+        for name, value in (("one", one), ("two", two))
+    )
+    known = msgspec.convert(tomllib.loads(text), dict[str, variants.Definition])
+    with pytest.raises(UserError, match=message):
+        variants.joined("one+two", [known["one"], known["two"]], fragment.Fragment("x"))
 
 
 @pytest.mark.parametrize(
