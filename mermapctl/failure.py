@@ -50,7 +50,7 @@ _EXPECTED = re.compile(
     r"|(?P<error>.+ is not error), but is: (?P<errno>-?\d+))\s*\Z"
 )
 _VALUE = re.compile(r"(?: {8}|\t\t)\S")
-_DUMP = re.compile(r"(?: {8}|\t\t)(?:[ <][0-9a-f]{2}[ >])+\s*\Z")
+_DUMP = re.compile(r"(?: {8}|\t\t)(?:[ <][0-9a-f]{2}[ >]?)+\s*\Z")
 """Rows of a memory comparison, the differing bytes in angle brackets."""
 
 
@@ -112,7 +112,7 @@ class FailureBlock:
             self._values[expression[:TEXT_LIMIT]] = shown
 
     def _value(self, text: str) -> None:
-        """`expression == value`; the expression may itself contain ` == `."""
+        """`expression == value`, of which either side may itself contain ` == `."""
         self._open_value = None
         if text.endswith(" =="):
             self._open_value = text[:-3][:TEXT_LIMIT]
@@ -120,9 +120,8 @@ class FailureBlock:
             return
         cuts = [m.start() for m in re.finditer(" == ", text)] or [len(text)]
         known = self._expected or ""
-        cut = next(
-            (at for at in cuts if known.startswith(text[:at]) or known.endswith(text[:at])), cuts[0]
-        )
+        fits = [at for at in cuts if known.startswith(text[:at]) or known.endswith(text[:at])]
+        cut = fits[-1] if fits else cuts[0]
         self._values[text[:cut][:TEXT_LIMIT]] = text[cut + 4 :][:TEXT_LIMIT]
 
     def result(self) -> Failure:
