@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`make faults`: every seeded fault and good configuration built, booted, judged, and compared.
+
+Ends with 1 if one of them is misjudged. docs/faults.md is written only by a run of all of them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+import click
+from rich.console import Console
+
+from tests.faults import corpus, page, seeded, trial
+from tests.faults.corpus import ROOT, Case
+from tests.faults.verdicts import Judged
+
+
+@click.command()
+@click.option(
+    "--tree",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    default=lambda: os.environ.get("MERMAPCTL_TEST_TREE") or ROOT / "linux",
+    help="A prepared kernel tree. Faults are put into it and taken out again.",
+)
+@click.option("--only", "only", multiple=True, metavar="NAME", help="Cases whose name has NAME.")
+@click.option("--quick", is_flag=True, help="No traces, no kernel but the one most faults share.")
+@click.option("--no-variants", is_flag=True, help="No kernel but the one most faults share.")
+@click.option("--no-good", is_flag=True, help="Faults only.")
+@click.option("--list", "listing", is_flag=True, help="Only list the cases.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=ROOT / "docs/faults.md",
+    show_default="docs/faults.md",
+    help="Where a run of all of them writes its table.",
+)
+def main(
+    tree: Path,
+    only: tuple[str, ...],
+    quick: bool,
+    no_variants: bool,
+    no_good: bool,
+    listing: bool,
+    output: Path,
+) -> None:
+    """Build, boot and judge every seeded fault, and every good configuration."""
+    os.environ.setdefault("MERMAPCTL_HOME", str(ROOT / "build/e2e-home"))
+    signal.signal(signal.SIGTERM, _end)
+    every = corpus.faults()
+    faults = _chosen(every, only, fast=quick or no_variants)
+    good = () if no_good else _chosen(corpus.good(), only, fast=quick or no_variants)
+    if quick:
+        good = tuple(case for case in good if "--trace" not in case.run)
+    if not faults and not good:
+        raise click.UsageError(f"no case is called {' or '.join(only)}; --list shows them")
+    if listing:
+        for case in (*faults, *good):
+            click.echo(f"{case.name:28} {case.subject}")
+        return
+    tree = tree.resolve()
+    if left := seeded.recover(tree, every):
+        click.echo(f"took out {left}, which a killed run had left in {tree}", err=True)
+    began = time.monotonic()
+    judged_faults = _judge_all(tree, faults, traces=not quick)
+    judged_good = _judge_all(tree, good, traces=False)
+    _show(judged_faults, judged_good, time.monotonic() - began)
+    whole = not (only or quick or no_variants or no_good)
+    if whole:
+        output.write_text(page.markdown(judged_faults, judged_good), "utf-8")
+        click.echo(f"{output} is written", err=True)
+    sys.exit(any(judged.wrong for judged in (*judged_faults, *judged_good)))
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(143)  # through every finally: the tree is as it was
+
+
+def _chosen(cases: tuple[Case, ...], only: tuple[str, ...], *, fast: bool) -> tuple[Case, ...]:
+    return tuple(
+        case
+        for case in cases
+        if (not only or any(name in case.name for name in only)) and not (fast and case.slow)
+    )
+
+
+def _judge_all(tree: Path, cases: Sequence[Case], *, traces: bool) -> list[Judged]:
+    results = []
+    for number, case in enumerate(cases, 1):
+        click.echo(f"[{number}/{len(cases)}] {case.name}: {case.subject}", err=True)
+        results.append(judge(tree, case, traces=traces))
+        for sentence in results[-1].wrong:
+            click.echo(f"    WRONG: {sentence}", err=True)
+        if differs := results[-1].kunit_differs:
+            click.echo(f"    note: {differs}", err=True)
+    return results
+
+
+def judge(tree: Path, case: Case, *, traces: bool) -> Judged:
+    """Try one case, untraced and traced."""
+    plain = traced = None
+    try:
+        with seeded.seeded(tree, case):
+            plain = trial.run(tree, case)
+            if traces and case.traced:
+                traced = trial.run(tree, case, "--trace")
+    except RuntimeError as error:
+        return Judged(case, plain, traced, str(error))
+    return Judged(case, plain, traced)
+
+
+def _show(faults: Sequence[Judged], good: Sequence[Judged], seconds: float) -> None:
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
+    if faults:
+        console.print(page.table(faults, "Seeded faults"))
+    if good:
+        console.print(page.table(good, "Good configurations"))
+    for judged in (*faults, *good):
+        for sentence in judged.wrong:
+            console.print(f"{judged.case.name}: {sentence}", markup=False)
+            for trial_ in (judged.plain, judged.traced):
+                if trial_ and trial_.console:
+                    console.print(f"    {trial_.console}", markup=False, soft_wrap=True)
+    console.print(f"{page.totals(faults, good)} {seconds:.0f} s.", markup=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The results as tables: for a terminal, and docs/faults.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from tests.faults.trial import Trial
+from tests.faults.verdicts import Judged
+
+NOT_RUN = "—"
+
+
+def _says(trial: Trial | None) -> str:
+    if trial is None:
+        return NOT_RUN
+    got = trial.got
+    return f"{got.verdict} ({got.reason})" if got.reason else got.verdict
+
+
+def _codes(trial: Trial | None) -> str:
+    if trial is None:
+        return NOT_RUN
+    return ", ".join(sorted(trial.got.codes)) or "none"
+
+
+def _kunit(judged: Judged) -> str:
+    return judged.plain.kunit if judged.plain else NOT_RUN
+
+
+def table(results: Sequence[Judged], title: str) -> Table:
+    """A table for the terminal."""
+    made = Table(title=title, box=box.SIMPLE, title_justify="left", pad_edge=False)
+    columns = ("fault", "kunit.py", "mermapctl", "findings", "traced", "s", "")
+    for column in columns:
+        made.add_column(column, justify="right" if column == "s" else "left", overflow="fold")
+    for judged in results:
+        right = Text("wrong", "bold red") if judged.wrong else Text("right", "green")
+        made.add_row(
+            judged.case.name,
+            _kunit(judged),
+            _says(judged.plain),
+            _codes(judged.plain),
+            _codes(judged.traced),
+            f"{judged.seconds:.0f}",
+            right,
+        )
+    return made
+
+
+def totals(faults: Sequence[Judged], good: Sequence[Judged]) -> str:
+    """The whole in a paragraph."""
+    wrong = sum(bool(judged.wrong) for judged in faults)
+    missed = sum(judged.missed_by_kunit for judged in faults)
+    alarms = sum(bool(judged.wrong) for judged in good)
+    return (
+        f"{len(faults)} faults: mermapctl judges {len(faults) - wrong} rightly, {wrong} wrongly; "
+        f"kunit.py passes {missed} of them and names none. "
+        f"{len(good)} good configurations: {alarms} judged wrongly."
+    )
+
+
+_HEAD = """\
+<!-- Written by `make faults` from what it measured. Do not edit. -->
+# Faults that mermapctl is proved on
+
+Each line is a kernel that was built and booted: the reference mermap with one fault in it
+([kernel/faults](../kernel/faults/), one patch each), or a configuration in which it is right.
+*kunit.py* is what the tree's own kunit.py makes of the same console. *Run* is `mermapctl run`,
+*traced* is `mermapctl run --trace` ([trace.md](trace.md)). A dash: not run, since there is nothing
+that a trace could show.
+
+{totals}
+
+Linux {kernel}, x86_64 under {accelerator}; the faults took {seconds:.0f} seconds, {each:.0f} each.
+
+## Faults
+
+| fault | what is broken | kunit.py | run | findings | traced: findings | |
+| --- | --- | --- | --- | --- | --- | --- |
+"""
+
+_GOOD = """
+## Good configurations
+
+| configuration | options | kunit.py | run | findings of severity error | |
+| --- | --- | --- | --- | --- | --- |
+"""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|")
+
+
+def _marks(codes: str) -> str:
+    return codes if codes in (NOT_RUN, "none") else f"`{codes}`".replace(", ", "`, `")
+
+
+def _right(judged: Judged) -> str:
+    return "**wrong**: " + "; ".join(judged.wrong) if judged.wrong else "right"
+
+
+def markdown(faults: Sequence[Judged], good: Sequence[Judged]) -> str:
+    """docs/faults.md."""
+    seconds = sum(judged.seconds for judged in faults)
+    trials = [judged.plain for judged in (*faults, *good) if judged.plain]
+    accelerators = {trial.accelerator for trial in trials if trial.got.reason is None}
+    lines = [
+        _HEAD.format(
+            totals=totals(faults, good),
+            kernel=" and ".join(sorted({trial.kernel for trial in trials})),
+            accelerator=" and ".join(sorted(filter(None, accelerators))),
+            seconds=seconds,
+            each=seconds / max(len(faults), 1),
+        )
+    ]
+    for judged in faults:
+        case = judged.case
+        row: tuple[str, ...] = (
+            f"[{case.name}](../kernel/faults/{case.name}.patch)",
+            _cell(case.subject),
+            _kunit(judged),
+            _says(judged.plain),
+            _marks(_codes(judged.plain)),
+            _marks(_codes(judged.traced)),
+            _right(judged),
+        )
+        lines.append(f"| {' | '.join(row)} |\n")
+    lines.append(_GOOD)
+    for judged in good:
+        case = judged.case
+        row = (
+            _cell(case.subject),
+            f"`{' '.join(case.run)}`" if case.run else "",
+            _kunit(judged),
+            _says(judged.plain),
+            _marks(_codes(judged.plain)),
+            _right(judged),
+        )
+        lines.append(f"| {' | '.join(row)} |\n")
+    return "".join(lines)

@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The corpus of seeded faults: headers, patches, expectations; its runner, on no kernel."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mermapctl.cli.run import command
+from tests.conftest import LOGS, git
+from tests.faults import corpus, page, seeded, trial
+from tests.faults.corpus import FAULTS, ROOT, Case, Expected
+from tests.faults.environment import ENVIRONMENTS
+from tests.faults.trial import Trial
+from tests.faults.verdicts import Judged
+
+CASES = corpus.faults()
+EVERY = (*CASES, *corpus.good())
+each = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+KUNIT_SAYS = {"passed", "failed", "crashed", "no tests", "build failed", "config failed"}
+
+@pytest.fixture
+def excerpt(tmp_path: Path) -> Path:
+    """What the reference mermap puts into a tree, in git: its files, and its Kconfig entries."""
+    tree = tmp_path / "excerpt"
+    tree.mkdir()
+    subprocess.run(["cp", "-r", f"{ROOT / 'kernel/files'}/.", str(tree)], check=True)
+    hooks = tomllib.loads((ROOT / "kernel/hooks.toml").read_text())["hook"]
+    kconfig = "\n".join(hook["text"] for hook in hooks if hook["file"] == "mm/Kconfig")
+    (tree / "mm/Kconfig").write_text(kconfig)
+    git(tree, "init", "-q")
+    git(tree, "add", "-A")
+    git(tree, "commit", "-q", "-m", "the reference mermap")
+    return tree
+
+
+def known_codes() -> set[str]:
+    """The codes that docs/verdicts.md and docs/trace.md explain in their tables of findings."""
+    pages = (("verdicts", "\n## Findings\n"), ("trace", "\n## What is judged\n"))
+    texts = [(ROOT / f"docs/{page}.md").read_text().split(head)[1] for page, head in pages]
+    lines = "\n".join(text.split("\n## ")[0] for text in texts).splitlines()
+    rows = [line.split("|")[1] for line in lines if line.startswith("| `")]
+    return {code for row in rows for code in re.findall(r"`([a-z-]+)`", row)}
+
+
+def test_the_corpus_is_large_and_counted() -> None:
+    assert len(CASES) >= 24
+    assert [case.name.split("-")[0] for case in CASES] == [
+        f"{number:02}" for number in range(1, len(CASES) + 1)
+    ]
+    assert len({case.subject for case in CASES}) == len(CASES)
+
+
+@each
+def test_a_header_says_all(case: Case) -> None:
+    assert len(case.subject) <= 72
+    assert case.body.endswith(".")
+    assert case.kunit in KUNIT_SAYS
+    assert case.environment in ENVIRONMENTS
+    assert bool(case.patch) != bool(case.environment)
+
+
+@pytest.mark.parametrize("case", EVERY, ids=lambda case: case.name)
+def test_expectations_agree_with_themselves(case: Case) -> None:
+    codes = known_codes()
+    for expected in filter(None, (case.plain, case.traced)):
+        assert expected.codes <= codes
+        assert expected.verdict in {"passed", "failed", "no-verdict"}
+        assert bool(expected.reason) == (expected.verdict == "no-verdict")
+        if not expected.reason:
+            assert bool(expected.codes) == (expected.verdict == "failed")
+
+
+@pytest.mark.parametrize("case", EVERY, ids=lambda case: case.name)
+def test_run_knows_the_options(case: Case) -> None:
+    parsed = command.make_context("run", list(case.run))
+    assert parsed.params["form"] == "table"
+
+
+@each
+def test_every_fault_is_named(case: Case) -> None:
+    last = case.traced or case.plain
+    assert last.verdict != "passed"
+    assert last.codes or last.reason in {"build-failed", "config-unsatisfied"}
+
+
+def test_kunit_py_alone_would_not_do() -> None:
+    assert sum(case.kunit == "passed" for case in CASES) >= 6
+
+
+def test_a_good_configuration_has_no_error() -> None:
+    good = corpus.good()
+    assert len(good) >= 8
+    errors = {case.name: case.plain.codes for case in good if case.plain.codes}
+    assert errors == {"isolation-off": {"global-mapping-refused"}}
+
+
+@each
+def test_a_patch_is_small_applies_and_goes(case: Case, excerpt: Path) -> None:
+    assert seeded.applies(excerpt, case) == ""
+    with seeded.seeded(excerpt, case):
+        rows = [line.split("\t") for line in git(excerpt, "diff", "--numstat").splitlines()]
+        added, removed = (sum(int(row[column]) for row in rows) for column in (0, 1))
+        assert bool(added + removed) == bool(case.patch)
+        assert added <= 15
+        assert removed <= 12
+    assert git(excerpt, "status", "--porcelain") == ""
+
+
+def test_a_fault_never_touches_what_is_not_committed(excerpt: Path) -> None:
+    source = excerpt / "mm/mermap.c"
+    mine = source.read_text() + "/* mine */\n"
+    source.write_text(mine)
+    with pytest.raises(RuntimeError, match="not as committed"), seeded.seeded(excerpt, CASES[0]):
+        pytest.fail("applied to somebody's changes")
+    assert source.read_text() == mine
+    assert seeded.recover(excerpt, CASES) is None
+    assert source.read_text() == mine
+
+
+def test_what_a_killed_run_left_is_taken_out(excerpt: Path) -> None:
+    fault = CASES[4]
+    assert fault.patch
+    git(excerpt, "apply", str(fault.patch))
+    assert seeded.recover(excerpt, CASES) == fault.name
+    assert git(excerpt, "status", "--porcelain") == ""
+
+
+def test_a_fault_goes_when_its_trial_fails(excerpt: Path) -> None:
+    with pytest.raises(KeyError), seeded.seeded(excerpt, CASES[0]):
+        raise KeyError
+    assert git(excerpt, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Subject: x\nVerdict: failed\nKunit: failed\n", "no line `---`"),
+        ("Subject: x\nVerdict: failed\n\n\n---\n", "no header Kunit"),
+        ("Subject: x\nVerdict: f\nKunit: f\nFindigns: y\n\n\n---\n", "unknown header Findigns"),
+    ],
+)
+def test_a_bad_header_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "99-bad.patch").write_text(text)
+    with pytest.raises(ValueError, match=said):
+        corpus.parse(tmp_path / "99-bad.patch")
+
+
+def made(verdict: str, *codes: str, kunit: str = "failed", reason: str | None = None) -> Trial:
+    got = Expected(verdict, reason, frozenset(codes))
+    return Trial(got, kunit, (), 2.0, 1.0, None, "6.12.0", "tcg")
+
+
+ONE = Case(
+    "01-x", "a|b", "", Expected("passed", None, frozenset()),
+    Expected("failed", None, frozenset({"stale-reuse"})), "passed",
+)  # fmt: skip
+PASSED, STALE = made("passed", kunit="passed"), made("failed", "stale-reuse")
+
+
+@pytest.mark.parametrize(
+    ("plain", "traced", "wrong"),
+    [
+        (PASSED, STALE, ()),
+        (PASSED, None, ()),
+        (made("failed", "hang"), STALE, ("failed where passed is right", "too many: hang")),
+        (PASSED, made("failed", "leak"), ("no finding stale-reuse", "too many: leak")),
+        (PASSED, PASSED, ("passed where failed is right", "no finding stale-reuse")),
+        (
+            made("no-verdict", reason="boot-failed"),
+            STALE,
+            (r"no-verdict \(boot-failed\) where passed",),
+        ),
+    ],
+)
+def test_what_is_wrong_is_said(
+    plain: Trial, traced: Trial | None, wrong: tuple[str, ...]
+) -> None:
+    judged = Judged(ONE, plain, traced)
+    assert len(judged.wrong) == len(wrong)
+    for said, pattern in zip(judged.wrong, wrong, strict=True):
+        assert re.search(pattern, said)
+    assert judged.missed_by_kunit == (plain.kunit == "passed")
+
+
+def test_the_page_shows_right_and_wrong() -> None:
+    faults = [Judged(ONE, PASSED, STALE), Judged(replace(ONE, name="02-y"), STALE, PASSED)]
+    text = page.markdown(faults, [Judged(replace(ONE, run=("--smp=2",)), PASSED)])
+    assert "2 faults: mermapctl judges 1 rightly, 1 wrongly; kunit.py passes 1 of them" in text
+    first, second, good = [line for line in text.splitlines() if r"a\|b" in line]
+    assert first == (
+        r"| [01-x](../kernel/faults/01-x.patch) | a\|b | passed | passed | none | `stale-reuse` "
+        "| right |"
+    )
+    assert second.endswith("no finding stale-reuse |")
+    assert "**wrong**: run: failed where passed is right" in second
+    assert good == r"| a\|b | `--smp=2` | passed | passed | none | right |"
+    assert "Linux 6.12.0, x86_64 under tcg; the faults took 8 seconds, 4 each." in text
+
+
+Runner = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def runner(fake_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
+    """`make faults` on the stand-in tree, with the reference mermap's files in it."""
+    subprocess.run(["cp", "-r", f"{ROOT / 'kernel/files'}/.", str(fake_tree)], check=True)
+    git(fake_tree, "add", "-A")
+    git(fake_tree, "commit", "-q", "-m", "mermap")
+
+    def call(log: str, *argv: str) -> subprocess.CompletedProcess[str]:
+        monkeypatch.setenv("FAKE_LOG", str(LOGS / f"{log}.log"))
+        options = [f"--tree={fake_tree}", f"--output={tmp_path / 'faults.md'}", *argv]
+        return subprocess.run(
+            [sys.executable, "-m", "tests.faults", *options],
+            capture_output=True, text=True, cwd=ROOT, timeout=120, check=False,
+        )  # fmt: skip
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("log", "only", "code", "says"),
+    [
+        ("missing-flush", "01-no-flush", 0, "right"),
+        ("good", "01-no-flush", 1, "run: passed where failed is right"),
+        ("extra-flush", "01-no-flush", 1, "run: a finding too many: extra-flush"),
+        ("good", "one-cpu", 0, "right"),
+        ("missing-flush", "one-cpu", 1, "run: failed where passed is right"),
+    ],
+)
+def test_the_runner_ends_with_its_verdict(
+    runner: Runner, fake_tree: Path, tmp_path: Path, log: str, only: str, code: int, says: str
+) -> None:
+    done = runner(log, "--quick", f"--only={only}")
+    assert done.returncode == code, done.stderr
+    assert says in done.stdout
+    assert git(fake_tree, "status", "--porcelain") == ""
+    assert not (tmp_path / "faults.md").exists()
+
+
+def test_a_name_that_no_case_has_is_a_mistake(runner: Runner) -> None:
+    done = runner("good", "--only=nonesuch")
+    assert done.returncode == 2
+    assert "no case is called nonesuch" in done.stderr
+
+
+def test_the_list_needs_no_kernel(runner: Runner) -> None:
+    done = runner("good", "--list", "--quick")
+    names = [line.split()[0] for line in done.stdout.splitlines()]
+    assert "01-no-flush" in names
+    assert not {case.name for case in EVERY if case.slow} & set(names)
+
+
+def test_kunit_says_nothing_of_no_console(fake_tree: Path) -> None:
+    assert trial.kunit_says(fake_tree, None) == "no tests"
+
+
+def test_every_patch_is_in_the_corpus() -> None:
+    assert sorted(path.stem for path in FAULTS.iterdir() if path.name != "README.md") == [
+        case.name for case in CASES
+    ]
