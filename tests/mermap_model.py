@@ -105,6 +105,7 @@ class Kernel:
         if shape.tables:
             probes.append("p:mm_tables,apply_to_page_range")
         self.lines.append("Command line: tp_printk kprobe_event=" + ";".join(probes) + " x=y")
+        self.lines.append(f"setup_percpu: NR_CPUS:64 nr_cpu_ids:{shape.cpus} nr_node_ids:1")
 
     def region(self, cpu: int) -> tuple[int, int]:
         """The addresses that a CPU's gets take."""
