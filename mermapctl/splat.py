@@ -176,7 +176,7 @@ class SplatReader:
         self.dropped = 0
         self._open: _Open | None = None
         self._done: list[Splat] = []
-        self._waiting: list[Splat] = []
+        self._waiting: dict[tuple[SplatKind, str], Splat] = {}
         self._seen: dict[tuple[SplatKind, str, str | None], int] = {}
         self._room = {True: KEEP_INSIDE, False: KEEP_OUTSIDE}
 
@@ -202,7 +202,7 @@ class SplatReader:
         if self._open is None and not self._waiting:
             return
         self._close()
-        for splat in self._waiting:
+        for splat in self._waiting.values():
             self._settle(replace(splat, test=name))
         self._waiting.clear()
 
@@ -289,22 +289,29 @@ class SplatReader:
         )
         if not closed.in_suite:
             self._settle(closed)
+        elif (same := self._waiting.get(key := _key(closed))) is not None:
+            self._waiting[key] = replace(same, count=same.count + 1)
         elif len(self._waiting) < KEEP_INSIDE:
-            self._waiting.append(closed)
+            self._waiting[key] = closed
         else:
             self.dropped += 1
 
     def _settle(self, splat: Splat) -> None:
-        key = (splat.kind, _NUMBERS.sub("", splat.title), splat.test)
+        key = (*_key(splat), splat.test)
         at = self._seen.get(key)
         if at is not None:
-            self._done[at] = replace(self._done[at], count=self._done[at].count + 1)
+            self._done[at] = replace(self._done[at], count=self._done[at].count + splat.count)
         elif self._room[splat.in_suite] > 0:
             self._room[splat.in_suite] -= 1
             self._seen[key] = len(self._done)
             self._done.append(splat)
         else:
             self.dropped += 1
+
+
+def _key(splat: Splat) -> tuple[SplatKind, str]:
+    """What makes two complaints the same: all but addresses, CPUs, tasks and durations."""
+    return splat.kind, _NUMBERS.sub("", splat.title)
 
 
 def _recognize(text: str) -> tuple[SplatKind, str, str | None] | None:
@@ -318,7 +325,8 @@ def _recognize(text: str) -> tuple[SplatKind, str, str | None] | None:
     for kind, pattern in _TITLE:
         if match := pattern.match(text, begin):
             where = next((value for value in match.groups() if value), None)
-            return kind, text[begin:].rstrip(" ]")[:TEXT_LIMIT], where
+            title = text[begin:].rstrip()
+            return kind, (title.removesuffix(" ]") if begin else title)[:TEXT_LIMIT], where
     if _LOOSE.match(text):
         return SplatKind.OTHER, text[:TEXT_LIMIT], None
     inside = _IN_TORN.search(text)

@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every kind of complaint, as the kernels print it; and lines that only look like one."""
+
+from __future__ import annotations
+
+import pytest
+
+from mermapctl import ktap_parser, splat
+from mermapctl.console import Console, Kind, Line
+from mermapctl.splat import Splat, SplatKind, SplatReader
+
+PICKS = {Kind.KTAP: ktap_parser.PICKS, Kind.SPLAT: splat.PICKS}
+ANYWHERE = {"Kernel panic - ": Kind.SPLAT, "BUG: ": Kind.SPLAT, "WARNING: ": Kind.SPLAT}
+
+
+def read(text: str) -> tuple[Splat, ...]:
+    console = Console([text.encode()], PICKS, ANYWHERE)
+    reader = SplatReader()
+    for line in console:
+        assert isinstance(line, Line)
+        if line.kind is Kind.KTAP:
+            if line.text.strip().startswith(("ok ", "not ok ")):
+                reader.test_ended(line.text.split()[-1])
+        else:
+            reader.feed(line, in_suite=True)
+        console.attentive = reader.attentive
+    return reader.finish()
+
+
+TITLES = [
+    ("warning", "WARNING: mm/mermap.c:189 at __mermap_get+0x2b6/0x310, CPU#0: kunit_try_catch/27"),
+    ("warning", "WARNING: CPU: 0 PID: 27 at mm/mermap.c:189 __mermap_get+0x2b6/0x310"),
+    ("oops", "BUG: kernel NULL pointer dereference, address: 0000000000000010"),
+    ("oops", "BUG: unable to handle page fault for address: ffff880000400000"),
+    ("oops", "BUG: unable to handle kernel paging request at ffff880000400000"),
+    ("oops", "BUG: TASK stack guard page was hit at ffffc90000103ff8"),
+    ("oops", "Oops: general protection fault, probably for non-canonical address: 0000 [#1] SMP"),
+    ("oops", "Oops: divide error: 0000 [#1] PREEMPT"),
+    ("oops", "general protection fault, probably for non-canonical address 0xdead: 0000 [#1] SMP"),
+    ("oops", "Unable to handle kernel NULL pointer dereference at virtual address 00000000000000"),
+    ("oops", "Unable to handle kernel paging request at virtual address ffff000008000000"),
+    ("oops", "Internal error: Oops: 0000000096000004 [#1] PREEMPT SMP"),
+    ("oops", "Kernel mode fault at addr 0x0, ip 0x60234567"),
+    ("oops", "PANIC: double fault, error_code: 0x0"),
+    ("oops", "Bad mode in Error handler detected on CPU0, code 0xbf000000"),
+    ("bug", "kernel BUG at mm/mermap.c:30!"),
+    ("panic", "Kernel panic - not syncing: Fatal exception"),
+    ("panic", "Kernel panic - not syncing: Kernel mode fault at addr 0x0, ip 0x60000000"),
+    ("kasan", "BUG: KASAN: slab-use-after-free in mermap_mm_teardown+0x209/0x210"),
+    ("kasan", "BUG: KASAN: null-ptr-deref in test_size+0x10/0x20"),
+    ("kcsan", "BUG: KCSAN: data-race in __mermap_get / __mermap_put"),
+    ("kfence", "BUG: KFENCE: out-of-bounds read in test_size+0x10/0x20"),
+    ("kmsan", "BUG: KMSAN: uninit-value in test_size+0x10/0x20"),
+    ("ubsan", "UBSAN: array-index-out-of-bounds in mm/mermap.c:189:12"),
+    ("ubsan", "UBSAN: shift-out-of-bounds in ../mm/mermap.c:189:12"),
+    ("lockdep", "WARNING: possible circular locking dependency detected"),
+    ("lockdep", "WARNING: possible recursive locking detected"),
+    ("lockdep", "WARNING: inconsistent lock state"),
+    ("lockdep", "WARNING: suspicious RCU usage"),
+    ("lockdep", "WARNING: bad unlock balance detected!"),
+    ("lockdep", "WARNING: held lock freed!"),
+    ("lockdep", "WARNING: lock held when returning to user space!"),
+    ("lockdep", "WARNING: SOFTIRQ-safe -> SOFTIRQ-unsafe lock order detected"),
+    ("lockdep", "[ BUG: Invalid wait context ]"),
+    ("lockdep", "INFO: trying to register non-static key."),
+    ("rcu-stall", "rcu: INFO: rcu_preempt self-detected stall on CPU"),
+    ("rcu-stall", "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:"),
+    ("rcu-stall", "rcu: INFO: rcu_sched detected expedited stalls on CPUs/tasks: { 0-... }"),
+    ("rcu-stall", "INFO: rcu_sched detected stalls on CPUs/tasks:"),
+    ("sleep-in-atomic", "BUG: sleeping function called from invalid context at mm/page_alloc.c:1"),
+    ("sleep-in-atomic", "BUG: scheduling while atomic: kunit_try_catch/29/0x00000002"),
+    ("sleep-in-atomic", "BUG: using __this_cpu_add() in preemptible [00000000] code: kunit/29"),
+    ("lockup", "watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [kunit_try_catch:29]"),
+    ("lockup", "watchdog: Watchdog detected hard LOCKUP on cpu 0"),
+    ("lockup", "NMI watchdog: Watchdog detected hard LOCKUP on cpu 0"),
+    ("lockup", "INFO: task kunit_try_catch:29 blocked for more than 122 seconds."),
+    ("lockup", "BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 30s!"),
+    ("lockup", "BUG: spinlock lockup suspected on CPU#0, kunit_try_catch/29"),
+    ("other", "BUG: Bad page state in process kunit_try_catch  pfn:023fe"),
+    ("other", "BUG: Bad rss-counter state mm:00000000 type:MM_ANONPAGES val:1"),
+    ("other", "BUG: non-zero pgtables_bytes on freeing mm: 4096"),
+    ("other", "BUG kmalloc-64 (Not tainted): Redzone overwritten"),
+]
+
+
+@pytest.mark.parametrize("prefix", ["", "[    1.234567] ", "[    1.234567][   T29] ", "<4>"])
+@pytest.mark.parametrize(("kind", "title"), TITLES)
+def test_titles(kind: str, title: str, prefix: str) -> None:
+    (found,) = read(f"{prefix}noise\n{prefix}{title}\n{prefix}more noise\n")
+    assert (found.kind, found.title) == (kind, title.removeprefix("[ ").removesuffix(" ]"))
+    assert found.line == 2
+
+
+def test_every_kind_has_a_title() -> None:
+    assert {kind for kind, _ in TITLES} == set(SplatKind)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ACPI BIOS Warning (bug): Incorrect checksum in table",
+        "WARNING: this is a driver's own idea of a message",
+        "random: WARNING: crng init took long",
+        "INFO: lockdep is turned off.",
+        "rcu: INFO: all is well",
+        "watchdog: Delayed init of the lockup detector failed: -19",
+        "Unable to handle this firmware",
+        "BUGS are welcome",
+        "x86/bugs: Oopsie",
+        "---[ end trace 0000000000000000 ]---",
+        "---[ end Kernel panic - not syncing: Fatal exception ]---",
+        "====",
+    ],
+)
+def test_lines_that_only_look_like_one(line: str) -> None:
+    assert read(f"noise\n{line}\nnoise\n") == ()
+
+
+@pytest.mark.parametrize(
+    ("title", "where"),
+    [
+        ("WARNING: mm/mermap.c:189 at __mermap_get+0x2b6/0x310", "mm/mermap.c:189"),
+        ("WARNING: CPU: 0 PID: 27 at mm/mermap.c:189 __mermap_get+0x1/0x2", "mm/mermap.c:189"),
+        ("kernel BUG at mm/mermap.c:30!", "mm/mermap.c:30"),
+        ("UBSAN: array-index-out-of-bounds in mm/mermap.c:12:3", "mm/mermap.c:12"),
+        ("BUG: KASAN: slab-out-of-bounds in f+0x1/0x2", None),
+    ],
+)
+def test_where(title: str, where: str | None) -> None:
+    (found,) = read(f"{title}\n")
+    assert found.where == where
+
+
+def test_a_warning_with_a_message_of_its_own() -> None:
+    log = """\
+------------[ cut here ]------------
+refcount_t: underflow; use-after-free.
+WARNING: CPU: 0 PID: 27 at lib/refcount.c:28 refcount_warn_saturate+0xba/0x110
+Modules linked in:
+CPU: 0 UID: 0 PID: 27 Comm: kunit_try_catch Tainted: G N 6.12.0 #1
+RIP: 0010:refcount_warn_saturate+0xba/0x110
+Call Trace:
+ <TASK>
+ ? __warn+0x80/0x120
+ ? refcount_warn_saturate+0xba/0x110
+ mermap_mm_teardown+0x2b/0x40
+ mmput+0x28/0xc0
+ </TASK>
+---[ end trace 0000000000000000 ]---
+    ok 1 test_a
+"""
+    (found,) = read(log)
+    assert (found.line, found.last_line, found.test) == (1, 14, "test_a")
+    assert found.message == "refcount_t: underflow; use-after-free."
+    assert found.title.startswith("WARNING: CPU: 0 PID: 27 at lib/refcount.c:28")
+    assert [frame.partition("+")[0] for frame in found.frames] == [
+        "refcount_warn_saturate",
+        "mermap_mm_teardown",
+        "mmput",
+    ]
+    assert found.excerpt[0] == "refcount_t: underflow; use-after-free."
+    assert len(found.excerpt) == 13
+
+
+def test_lockdep_with_its_lists() -> None:
+    log = """\
+======================================================
+WARNING: possible circular locking dependency detected
+6.12.0 #1 Tainted: G                 N
+------------------------------------------------------
+kunit_try_catch/29 is trying to acquire lock:
+ffff888002 (&a){+.+.}-{3:3}, at: test_a+0x10/0x20
+
+but task is already holding lock:
+ffff888003 (&b){+.+.}-{3:3}, at: test_a+0x20/0x20
+
+which lock already depends on the new lock.
+
+stack backtrace:
+CPU: 0 UID: 0 PID: 29 Comm: kunit_try_catch
+Call Trace:
+ <TASK>
+ dump_stack_lvl+0x66/0xa0
+ print_circular_bug+0x100/0x200
+ test_a+0x10/0x20
+ </TASK>
+    ok 1 test_a
+noise
+"""
+    (found,) = read(log)
+    assert (found.kind, found.line) == (SplatKind.LOCKDEP, 1)
+    assert found.frames == ("test_a+0x10/0x20",)
+
+
+ARM64 = """\
+Unable to handle kernel NULL pointer dereference at virtual address 0000000000000010
+Mem abort info:
+  ESR = 0x0000000096000004
+Internal error: Oops: 0000000096000004 [#1] PREEMPT SMP
+CPU: 0 PID: 29 Comm: kunit_try_catch Tainted: G N 6.12.0 #1
+pstate: 60000005 (nZCv daif -PAN -UAO -TCO -DIT -SSBS BTYPE=--)
+pc : test_size+0x10/0x200
+lr : kunit_try_run_case+0x50/0x100
+sp : ffff800082b03d00
+x29: ffff800082b03d00 x28: 0000000000000000 x27: 0000000000000000
+Call trace:
+ test_size+0x10/0x200 (P)
+ kunit_try_run_case+0x50/0x100
+ kthread+0x100/0x110
+ ret_from_fork+0x10/0x20
+Code: aa0003e0 d503201f
+---[ end trace 0000000000000000 ]---
+"""
+
+
+def test_an_arm64_oops_is_one_splat() -> None:
+    (found,) = read(ARM64)
+    assert (found.kind, found.line, found.last_line) == (SplatKind.OOPS, 1, 17)
+    assert found.frames[0] == "test_size+0x10/0x200"
+
+
+def test_a_bug_and_its_oops_are_one_splat_and_the_panic_another() -> None:
+    log = """\
+------------[ cut here ]------------
+kernel BUG at mm/mermap.c:30!
+Oops: invalid opcode: 0000 [#1] PTI
+RIP: 0010:__mermap_get+0x2b6/0x310
+Call Trace:
+ <TASK>
+ test_size+0x154/0x870
+ </TASK>
+---[ end trace 0000000000000000 ]---
+RIP: 0010:__mermap_get+0x2b6/0x310
+Code: 5c 24
+note: kunit_try_catch[29] exited with irqs disabled
+Kernel panic - not syncing: Fatal exception
+Kernel Offset: disabled
+---[ end Kernel panic - not syncing: Fatal exception ]---
+"""
+    bug, panic = read(log)
+    assert (bug.kind, bug.line, bug.last_line) == (SplatKind.BUG, 1, 12)
+    assert bug.frames == ("__mermap_get+0x2b6/0x310", "test_size+0x154/0x870")
+    assert (panic.kind, panic.line, panic.last_line) == (SplatKind.PANIC, 13, 15)
+
+
+def test_ktap_lines_inside_a_splat_belong_to_no_splat() -> None:
+    log = """\
+WARNING: mm/a.c:1 at f+0x1/0x2
+Call Trace:
+    ok 1 test_a
+ g+0x1/0x2
+---[ end trace 0000000000000000 ]---
+    ok 2 test_b
+"""
+    (found,) = read(log)
+    assert found.test == "test_a"
+    assert "ok 1 test_a" not in "\n".join(found.excerpt)
+
+
+def test_the_same_complaint_is_counted() -> None:
+    one = "WARNING: mm/a.c:1 at f+0x1/0x2, CPU#0: x/{}\n---[ end trace 0000000000000000 ]---\n"
+    log = "".join(one.format(i) for i in range(500)) + "    ok 1 test_a\n"
+    (found,) = read(log)
+    assert (found.count, found.test, found.line) == (500, "test_a", 1)
+
+
+def test_many_complaints_are_capped() -> None:
+    log = "".join(
+        f"WARNING: mm/a.c:{i} at f{i}+0x1/0x2\n    ok {i} test_{i}\n" for i in range(1, 500)
+    )
+    assert len(read(log)) == splat.KEEP_INSIDE
+
+
+def test_a_torn_title_is_seen() -> None:
+    (found,) = read("random: crWARNING: mm/a.c:1 at f+0x1/0x2\n    ok 1 test_a\n")
+    assert (found.kind, found.where) == (SplatKind.WARNING, "mm/a.c:1")
+
+
+def test_an_excerpt_is_capped() -> None:
+    body = "".join(f" f{i}+0x1/0x2\n" for i in range(300))
+    (found,) = read(f"WARNING: mm/a.c:1 at f+0x1/0x2\nCall Trace:\n{body}---[ end trace 0 ]---\n")
+    assert len(found.excerpt) == splat.EXCERPT_LINES
+    assert len(found.frames) == splat.FRAMES
+    assert found.last_line == 303
+
+
+def test_noise_ends_a_splat_without_an_end_mark() -> None:
+    noise = "input: mouse\n" * 10
+    (found,) = read(f"BUG: scheduling while atomic: x/1/0x2\nCall Trace:\n f+0x1/0x2\n{noise}")
+    assert found.last_line == 3
