@@ -160,18 +160,18 @@ def _explained(question: Question, model: Model, asked: Assignment) -> Explanati
     return replace(
         explanation,
         assignments=_written(model, solved),
-        notes=(*explanation.notes, *_overridden(question, (*solved, (name, bare(value))))),
+        overridden=_overridden(question, (*solved, (name, bare(value)))),
     )
 
 
-def _overridden(question: Question, added: Sequence[Assignment]) -> list[str]:
-    """Lines of the fragment that the proposal contradicts."""
+def _overridden(question: Question, added: Sequence[Assignment]) -> tuple[str, ...]:
+    """Lines of the fragment that a proposal contradicts, each with its origin."""
     wanted = dict(added)
-    return [
-        f"{each.line()} ({each.origin}) gives way"
+    return tuple(
+        f"{each.line()} ({each.origin})"
         for each in question.given()
         if wanted.get(each.symbol, bare(each.value)) != bare(each.value)
-    ]
+    )
 
 
 def _named_in(leaf: Leaf) -> Iterator[str]:

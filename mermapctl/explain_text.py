@@ -108,6 +108,7 @@ def _ways_out(explanation: Explanation) -> Iterator[str]:
     elif explanation.assignments:
         yield f"what gives it on {target}{verdict}:"
         yield from (f"  {line(name, value)}" for name, value in explanation.assignments)
+        yield from (f"in place of {each}" for each in explanation.overridden)
     elif explanation.verdict:
         yield explanation.verdict
     others = [name for name in explanation.targets if name != target]

@@ -65,8 +65,9 @@ class Explanation:
 
     `dependency` is the expression with values; `targets` are those of the tree that could give
     what was asked for; `assignments` the smallest set that gives it on this target (None: there is
-    none), `verified` whether the tree's olddefconfig agreed (None: it was not asked), `verdict` of
-    it a sentence. `complaint` is the parser's, where it cannot read the tree.
+    none), `overridden` the lines of the fragment that they contradict; `verified` whether the
+    tree's olddefconfig agreed (None: it was not asked), `verdict` a sentence on that.
+    `complaint` is the parser's, where it cannot read the tree.
     """
 
     symbol: str
@@ -85,6 +86,7 @@ class Explanation:
     near: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     assignments: tuple[Assignment, ...] | None = None
+    overridden: tuple[str, ...] = ()
     verified: bool | None = None
     verdict: str | None = None
     notes: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ import hashlib
 import re
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ import kconfiglib
 from kconfiglib import AND, BOOL, NOT, OR, TRI_TO_STR, TRISTATE, Choice, Symbol, expr_value
 
 from mermapctl import kconfig_cache, kconfig_reader, places, toolchain
+from mermapctl.kconfig_macros import Shell
 from mermapctl.kconfig_reader import Reader, Request, UnreadableError
 from mermapctl.target import Target
 from mermapctl.toolchain import Toolchain
@@ -240,7 +241,10 @@ def read(tree: Path, target: Target) -> Model:
         request = Request(tree, environment, Path(scratch))
         kconf = kconfig_cache.load(path, request, wanted)
         if kconf is None:
-            kconf = kconfig_reader.read(request)
+            rough = replace(request, wanted=_near)
+            commands = kconfig_reader.commands_of(rough, _assumed)
+            answers = Shell(request.scratch, environment).run_all(commands)
+            kconf = kconfig_reader.read(request, answers)
             kconfig_cache.save(path, kconf, wanted)
     return _model(tree, target, chain, kconf)
 
@@ -267,15 +271,16 @@ def read_part(model: Model, target: Target, files: Iterable[str]) -> Model:
     answers: Mapping[str, str] = model.kconf.account.answers
 
     def wanted(name: str) -> bool:
-        return name in needed or name.partition("/")[0] not in _ELSEWHERE
+        return name in needed or _near(name)
 
-    def answer(command: str) -> str:
-        return answers[command] if command in answers else _assumed(command)
-
-    request = Request(model.tree, environment, model.tree, wanted, answer)
+    request = Request(model.tree, environment, model.tree, wanted, _assumed)
     with _without_gc():
-        kconf = kconfig_reader.read(request)
+        kconf = kconfig_reader.read(request, answers)
     return _model(model.tree, target, model.chain, kconf)
+
+
+def _near(name: str) -> bool:
+    return name.partition("/")[0] not in _ELSEWHERE
 
 
 def _assumed(command: str) -> str:

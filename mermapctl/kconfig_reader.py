@@ -8,11 +8,12 @@ opened, the third is parsed as scripts/kconfig/menu.c does.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,11 @@ from kconfiglib import _T_DEPENDS as DEPENDS
 from kconfiglib import _T_IF as IF
 from kconfiglib import AND, EQUAL, NOT, OR
 
-from mermapctl import process
 from mermapctl.errors import HarnessError
+from mermapctl.kconfig_macros import Shell
 
 LARGEST_FILE = 16 << 20
 """Bytes; the largest Kconfig of 7.3 has 100 KB."""
-SHELL_LIMIT = 60.0
-"""Seconds for one macro; the slowest of 7.3 compiles an empty file."""
 _BARE = re.compile(r"^([ \t]+)(modules|transitional)[ \t]*(#.*)?$", re.MULTILINE)
 _NAME = re.compile(r"^(?:menu)?config[ \t]+(\w+)", re.MULTILINE)
 
@@ -68,11 +67,8 @@ class Reader(kconfiglib.Kconfig):  # type: ignore[misc]
     def __init__(self, request: Request, account: Account) -> None:
         self.request = request
         self.account = account
-        self._shell_environment = {
-            **process.inherited(),
-            "LC_ALL": "C",
-            **{name: value for name, value in request.environment.items() if value},
-        }
+        self.asked: set[str] = set()
+        self._run = request.answer or Shell(request.scratch, request.environment).run
         super().__init__("Kconfig", warn_to_stderr=False)
 
     @property
@@ -152,29 +148,25 @@ class Reader(kconfiglib.Kconfig):  # type: ignore[misc]
         return self.request.environment.get(name, "")
 
     def _shell(self, command: str) -> str:
-        """What a macro's command prints, newlines as blanks, as conf takes it."""
-        if command in self.account.answers:
-            return self.account.answers[command]
-        if self.request.answer:
-            return self.request.answer(command)
-        said = process.run(
-            ["/bin/sh", "-c", command],
-            cwd=self.request.scratch,
-            env=self._shell_environment,
-            timeout=SHELL_LIMIT,
-        )
-        answer = " ".join(said.stdout.rstrip("\n").split("\n"))
-        for word in re.findall(rf"{re.escape(self.srctree)}/([^\s\"';)]+)", command):
-            script = self.request.tree / word
-            if script.is_file():  # an answer is as old as the script that gave it
-                self.account.files[word] = hashlib.sha256(script.read_bytes()).hexdigest()
-        self.account.answers[command] = answer
-        return answer
+        """What a macro's command prints; each is asked once."""
+        answers = self.account.answers
+        if command not in self.asked:
+            self.asked.add(command)
+            if command not in answers:
+                answers[command] = self._run(command)
+            for word in re.findall(rf"{re.escape(self.srctree)}/([^\s\"';)]+)", command):
+                script = self.request.tree / word
+                if script.is_file():  # an answer is as old as the script that gave it
+                    self.account.files[word] = hashlib.sha256(script.read_bytes()).hexdigest()
+        return answers[command]
 
 
-def read(request: Request) -> Reader:
-    """Parse a tree's Kconfig. Raises UnreadableError with the parser's complaint."""
-    account = Account()
+def read(request: Request, answers: Mapping[str, str] | None = None) -> Reader:
+    """Parse a tree's Kconfig, where `answers` holds what macros print as far as it is known.
+
+    Raises UnreadableError with the parser's complaint.
+    """
+    account = Account(answers=dict(answers or {}))
     try:
         return Reader(request, account)
     except kconfiglib.KconfigError as error:
@@ -186,3 +178,16 @@ def read(request: Request) -> Reader:
     except (AttributeError, IndexError, TypeError, ValueError) as error:
         # kconfiglib meets a construct of tomorrow with whatever breaks first.
         raise UnreadableError(f"{type(error).__name__} in the Kconfig parser: {error}") from error
+
+
+def commands_of(request: Request, assumed: Callable[[str], str]) -> list[str]:
+    """The commands that a rough reading meets: every answer is `assumed`, or 1."""
+    asked: dict[str, None] = {}
+
+    def answer(command: str) -> str:
+        asked[command] = None
+        return assumed(command) or "1"
+
+    with contextlib.suppress(UnreadableError):  # what it met so far is as good
+        read(replace(request, answer=answer))
+    return list(asked)

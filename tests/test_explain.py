@@ -240,6 +240,7 @@ def test_the_words_for_what_an_assignment_gives(tree: Path) -> None:
         "  blocked by !KUNIT_ALL_TESTS (lib/Kconfig:6): asked.kunitconfig:2 asks for it",
         "  what gives it on x86_64 (this tree's olddefconfig gives n):",
         "    # CONFIG_KUNIT_ALL_TESTS is not set",
+        "  in place of CONFIG_KUNIT_ALL_TESTS=y (asked.kunitconfig:2)",
         "  other targets that can have it: um, arm64",
     ]
 

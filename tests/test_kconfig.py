@@ -12,7 +12,7 @@ import pytest
 from mermapctl import kconfig, kconfig_cache, places, target
 from mermapctl.kconfig import Model, Selector, UnreadableError
 from tests.minikconfig import kconfig as lines
-from tests.minikconfig import program, tree_of
+from tests.minikconfig import only_on_path, program, tree_of
 
 
 def read(tree: Path, name: str = "um") -> Model:
@@ -143,6 +143,30 @@ def test_macros_run_in_a_scratch_directory_with_makes_environment(tmp_path: Path
     assert sorted(path for path in tree.rglob("*")) == before
     assert dict(os.environ) == environment
     assert not Path("made-here").exists()
+
+
+def test_macros_are_run_side_by_side_and_each_once(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    text = "".join(
+        f"config M{number}\n    int\n    default $(shell,echo {number} >>{log}; echo {number})\n"
+        for number in range(20)
+    )
+    # An answer that the question of another macro holds is not known ahead.
+    text += "first := $(shell,echo 7)\n"
+    text += f"config SECOND\n    int\n    default $(shell,echo $(first) >>{log}; echo $(first))\n"
+    model = read(tree_of(tmp_path / "linux", text))
+    assert [model.value(f"M{number}") for number in range(20)] == [str(n) for n in range(20)]
+    assert model.value("SECOND") == "7"
+    ran = log.read_text().split()
+    assert [ran.count(str(number)) for number in (0, 3, 19)] == [1, 1, 1]
+
+
+def test_without_xargs_macros_are_run_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree, log = counting(tmp_path)
+    monkeypatch.setenv("PATH", only_on_path(tmp_path / "bin", "gcc"))
+    assert (read(tree).value("A"), runs(log)) == ("y", 1)
 
 
 def counting(tmp_path: Path) -> tuple[Path, Path]:
