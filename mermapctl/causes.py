@@ -41,7 +41,7 @@ SPLATS = (
 )
 _STUCK = ("lockup", "rcu-stall")
 _INCOMPLETE = ("test-missing", "suite-missing", "output-truncated", "output-corrupt")
-_AFTER_DEATH = ("kernel-panic", "rcu-stall", "lockup", "sleep-in-atomic", "hang")
+_AFTER_DEATH = ("kernel-panic", "rcu-stall", "lockup", "sleep-in-atomic")
 _NO_MAPPING = ("allocation-failed", "region-too-small", "reserve-lost")
 _GET_REFUSED = (*_NO_MAPPING, "kernel-warning", "kernel-oops", "test-failed", "no-address-reuse")
 
@@ -84,13 +84,13 @@ RULES: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[Draft, Draft], bo
     (DEADLY, (*SPLATS, "test-failed"), _later_in_test),
     (DEADLY, _AFTER_DEATH, _later),
     ((*DEADLY, *_STUCK, "hang"), _INCOMPLETE, _always),
-    (_STUCK, ("hang", "kernel-panic"), _later),
-    (_STUCK, _STUCK, _later),
+    ((*DEADLY, *_STUCK), ("hang",), _always),
+    (_STUCK, (*_STUCK, "kernel-panic"), _later),
     (("hang",), ("kernel-panic",), _always),
     # panic_on_warn and its like; a sanitizer's report comes before the fault it saw coming.
     (SPLATS, ("kernel-panic",), _later_in_test),
     (("kasan", "kfence", "kmsan", "ubsan"), ("kernel-oops",), _later_in_test),
-    (SPLATS, ("test-failed",), _same_test),
+    ((*SPLATS, "hang", "output-truncated"), ("test-failed",), _same_test),
     (("kernel-warning",), (*_NO_MAPPING, "kernel-oops"), _get_warned),
     # A test that dereferences the mapping it did not get.
     (("allocation-failed",), ("kernel-oops",), _same_test),

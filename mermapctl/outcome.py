@@ -80,14 +80,18 @@ def _late(splat: Splat, facts: Facts) -> bool:
 
 
 def _named_by_trace(late: list[Splat], facts: Facts) -> str | None:
-    """The test whose function is in a call trace: known by name, or called by KUnit's runner."""
+    """The test whose function is in a call trace: one of the suite's, or what KUnit called."""
     names = _expected_names(facts)
     for splat in late:
         symbols = [frame.partition("+")[0] for frame in splat.frames]
-        if known := next((symbol for symbol in symbols if symbol in names), None):
-            return known
-        if "kunit_try_run_case" in symbols[1:]:
-            return symbols[symbols.index("kunit_try_run_case") - 1]
+        if names:
+            called = next((symbol for symbol in symbols if symbol in names), None)
+        elif "kunit_try_run_case" in symbols[1:]:
+            called = symbols[symbols.index("kunit_try_run_case") - 1]
+        else:
+            called = None
+        if called is not None:
+            return called
     return None
 
 
