@@ -25,6 +25,7 @@ from mermapctl.ktap import Suite
 from mermapctl.module_flavour import Guard
 from mermapctl.splat import Splat
 from mermapctl.tracetable import TraceTable
+from mermapctl.triage import Trial
 
 SCHEMA = 1
 
@@ -116,7 +117,7 @@ class Cell:
     for) and `allow_splats` are what the judge was told besides the console, to judge it again.
     `omitted` suites passed and are not kept: there were too many. `flavour` is ``module`` where the
     suite was one, ``module-all`` where KUnit was one too; `guards` are lines of the tree that are
-    false there.
+    false there. `triage` are the boots that followed a hang.
     """
 
     target: str | None
@@ -145,6 +146,7 @@ class Cell:
     omitted: int = 0
     flavour: str | None = None
     guards: tuple[Guard, ...] = ()
+    triage: tuple[Trial, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

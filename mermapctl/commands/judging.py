@@ -7,11 +7,13 @@ import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
-from mermapctl import judge, manifest, module_flavour
+from mermapctl import judge, manifest, module_flavour, triage
 from mermapctl.diagnosis import Boot
 
 if TYPE_CHECKING:
+    from mermapctl.manifest import Manifest
     from mermapctl.record import Cell
+    from mermapctl.triage import Trial
 
 
 _manifest = functools.cache(manifest.load)  # thousands of consoles may be judged again
@@ -45,4 +47,15 @@ def judge_log(cell: Cell, console: BinaryIO) -> tuple[Cell, str | None]:
         trace=judged.trace,
         omitted=judged.omitted,
     )
-    return done, judged.kernel
+    return with_trials(done, cell.triage), judged.kernel
+
+
+def with_trials(cell: Cell, trials: tuple[Trial, ...]) -> Cell:
+    """A cell as it was judged, with what the boots of its hang triage add."""
+    suites, findings = triage.completed(cell.suites, cell.findings, trials)
+    return replace(cell, suites=suites, findings=findings, triage=trials)
+
+
+def suites_known() -> Manifest:
+    """What is known of suites before they run."""
+    return _manifest()

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mermapctl import builddir, freshness, kunit, module_flavour, process, stages, tree
-from mermapctl.commands.judging import judge_console
+from mermapctl.commands import triage
+from mermapctl.commands.judging import judge_console, with_trials
 from mermapctl.diagnosis import Reason, Verdict
 from mermapctl.errors import MermapctlError
 from mermapctl.events import Listener, Note
@@ -22,6 +23,7 @@ from mermapctl.store import RunFolder, cell_slug
 
 if TYPE_CHECKING:
     from mermapctl.stages import Booted, Stage
+    from mermapctl.triage import Trial
 
 
 _FRESH = "nothing has changed since the last build: not built again (--rebuild does)"
@@ -108,6 +110,7 @@ def mermapctl_command(context: Context, work: Work) -> list[str]:
     argv += [] if options.default_args else ["--no-default-args"]
     argv += ["--allow-splats"] if options.allow_splats else []
     argv += [f"--as-module={planned.modular}"] if planned.modular else []
+    argv += [] if options.triage else ["--no-triage"]
     return argv
 
 
@@ -160,7 +163,9 @@ def run_cell(context: Context, planned: CellPlan) -> Cell:
 def _stage_now(phases: Phases) -> str:
     if phases.config is None:
         return "configuration"
-    return "build" if phases.build is None else "boot"
+    if phases.build is None:
+        return "build"
+    return "boot" if phases.boot is None else "hang triage"
 
 
 def _stages(work: Work, progress: _Progress) -> Cell:
@@ -187,7 +192,7 @@ def _stages(work: Work, progress: _Progress) -> Cell:
         if still.result() == made_from:
             freshness.remember(work.job, made_from)
     progress.spent(boot=booted.seconds)
-    return _judged(work, progress.cell, booted)
+    return _triaged(work, progress, _judged(work, progress.cell, booted))
 
 
 def _made_from(work: Work) -> str | None:
@@ -203,11 +208,28 @@ def _booted_fresh(work: Work, progress: _Progress) -> Cell:
     booted = stages.boot(work)
     progress.spent(boot=booted.seconds)
     cell = _judged(work, progress.cell, booted)
-    return replace(cell, notes=(_FRESH, *cell.notes))
+    return _triaged(work, progress, replace(cell, notes=(_FRESH, *cell.notes)))
 
 
 def _without_verdict(cell: Cell, stage: Stage) -> Cell:
     return replace(cell, reason=stage.reason, detail=stage.detail, missing=stage.missing)
+
+
+def _triaged(work: Work, progress: _Progress, cell: Cell) -> Cell:
+    """The cell with what the boots after a hang say; the verdict stands, however they end."""
+    progress.cell = cell
+    if not work.options.triage:
+        return cell
+
+    def keep(trials: tuple[Trial, ...]) -> None:
+        progress.cell = with_trials(cell, trials)
+
+    try:
+        triage.hung(work, cell, keep)
+    except (MermapctlError, OSError) as error:
+        note = f"the hang triage ended early: {error}"
+        progress.cell = replace(progress.cell, notes=(*progress.cell.notes, note))
+    return progress.cell
 
 
 def _unbuilt(work: Work, cell: Cell) -> Cell:

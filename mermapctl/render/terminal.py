@@ -202,6 +202,10 @@ def _cell(record: RunRecord, cell: Cell, page: _Page) -> Iterator[RenderableType
     if results is not None:
         yield Text()
         yield results
+    tried = terminal_tables.triage(cell, look)
+    if tried is not None:
+        yield Text()
+        yield tried
     if cell.omitted:
         yield Text(f"and {count(cell.omitted, 'suite')} that passed")
     if not page.several:

@@ -14,6 +14,7 @@ from mermapctl.diagnosis import Severity, Verdict
 from mermapctl.ktap import Status
 from mermapctl.render.account import BAD, Row, account, label
 from mermapctl.render.text import Look, count, seconds
+from mermapctl.triage import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -221,6 +222,23 @@ def trace(cell: Cell, look: Look) -> Table | None:
             look.text(row.test or "after the last test"),
             *(Text(f"{value:,}") for value in values),
             Text(", ".join(f"{pages:,}" for pages in row.pages_between_flushes) or "-"),
+        )
+    return made
+
+
+def triage(cell: Cell, look: Look) -> Table | None:
+    """The boots after a hang: what was booted alone, and in which function it hung."""
+    if not cell.triage:
+        return None
+    made = table(look, "Booted alone", "Outcome", "Seconds", "Hung in", right=["Seconds"])
+    for trial in cell.triage:
+        # "unknown" is no status of a test: its boot never came so far
+        told = trial.outcome is not Outcome.UNKNOWN
+        made.add_row(
+            look.text(trial.test or f"the whole suite {trial.suite}"),
+            look.mark(trial.outcome) if told else look.mark(Verdict.NO_VERDICT, "unknown"),
+            Text(f"{trial.seconds:.1f}"),
+            look.text(trial.function or "-"),
         )
     return made
 

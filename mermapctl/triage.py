@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Hang triage: which tests to boot alone after a hang, and what their boots say of it. Pure."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mermapctl import complaints
+from mermapctl.ktap import Status
+from mermapctl.splat import SplatKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from mermapctl.diagnosis import Finding
+    from mermapctl.ktap import Suite
+    from mermapctl.manifest import Manifest
+    from mermapctl.splat import Splat
+
+SHORT = 20
+"""Seconds of silence after which a test that was booted alone hangs: a healthy one takes less than
+one, and the detector below reports within ten."""
+LONGEST = 60
+"""Seconds that such a boot may take in all, on a machine however busy."""
+DETECTOR = ("watchdog_thresh=4", "softlockup_panic=1")
+"""Report a CPU that is stuck for twice so many seconds, and panic, which flushes the console."""
+HANG = "hang"
+_STUCK = (SplatKind.LOCKUP, SplatKind.RCU_STALL)
+_CODES = (HANG, "lockup", "rcu-stall")
+
+
+class Outcome(enum.StrEnum):
+    """What became of a test that was booted alone."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    CRASHED = "crashed"
+    HUNG = "hung"
+    UNKNOWN = "unknown"  # its boot never came so far
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A boot of one test alone; `test` is None for the whole suite, booted again.
+
+    `function` is the kernel's ``symbol+offset/size`` in which it hung, `named` the test that a
+    boot of the whole suite saw hanging.
+    """
+
+    suite: str
+    test: str | None
+    outcome: Outcome
+    seconds: float
+    function: str | None = None
+    console: str | None = None
+    named: str | None = None
+
+    @property
+    def glob(self) -> str:
+        """kunit.py's filter for it."""
+        return f"{self.suite}.{self.test}" if self.test else self.suite
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """What a configuration has to watch a hang with."""
+
+    smp: bool
+    detector: bool
+
+
+def watching(config: Mapping[str, str]) -> Watching:
+    """What the symbols of a .config allow."""
+    return Watching(config.get("SMP") == "y", config.get("SOFTLOCKUP_DETECTOR") == "y")
+
+
+def unfinished(suites: Iterable[Suite], findings: Iterable[Finding]) -> list[tuple[str, str]]:
+    """Suite and test of all that a hang left without a result, or hung.
+
+    A hung test whose function is known already needs no boot of its own.
+    """
+    known = {each.test for each in findings if each.code in _CODES and _function_of(each)}
+    return [
+        (suite.name, test.name)
+        for suite in suites
+        if suite.status is Status.HUNG
+        for test in suite.tests
+        if test.status in {Status.HUNG, Status.MISSING} and test.name not in known
+    ]
+
+
+def _function_of(finding: Finding) -> str | None:
+    found = finding.evidence.get("function") or finding.evidence.get("top_frame")
+    return str(found) if found else None
+
+
+def outcome(
+    suite: str, test: str | None, suites: Iterable[Suite], findings: Iterable[Finding]
+) -> tuple[Outcome, str | None]:
+    """What a boot of `test` alone (or, None, of the suite) made of it; and which test hung.
+
+    Where only one test was asked for, a hang is that test's, even if the console lost its lines.
+    """
+    stuck = any(each.code in _CODES for each in findings)
+    mine = next((each for each in suites if each.name == suite), None)
+    if mine is None:
+        return Outcome.UNKNOWN, None
+    if test is None:
+        named = next((one.name for one in mine.tests if one.status is Status.HUNG), None)
+        return Outcome.HUNG if stuck else _OUTCOMES[mine.status], named
+    status = next((one.status for one in mine.tests if one.name == test), Status.MISSING)
+    return Outcome.HUNG if stuck and status is Status.MISSING else _OUTCOMES[status], None
+
+
+_OUTCOMES = {
+    Status.PASSED: Outcome.PASSED,
+    Status.FAILED: Outcome.FAILED,
+    Status.SKIPPED: Outcome.SKIPPED,
+    Status.CRASHED: Outcome.CRASHED,
+    Status.HUNG: Outcome.HUNG,
+    Status.MISSING: Outcome.UNKNOWN,
+}
+
+
+def function(splats: Iterable[Splat], suite: str, manifest: Manifest) -> str | None:
+    """Where a stuck CPU was, by the kernel's own report: ``symbol+offset/size``.
+
+    The code under test rather than what it called; the frames of the watchdog, which interrupted
+    it, come after a panic's title and are not looked at.
+    """
+    known = manifest.suites.get(suite)
+    for splat in splats:
+        if splat.kind in _STUCK and (frame := complaints.top_frame(splat, known)):
+            return frame
+    return None
+
+
+def completed(
+    suites: tuple[Suite, ...], findings: tuple[Finding, ...], trials: tuple[Trial, ...]
+) -> tuple[tuple[Suite, ...], tuple[Finding, ...]]:
+    """Suites and findings of the boot that hung, with what the trials say of it."""
+    if not trials:
+        return suites, findings
+    named = dict(_named(findings, trials))
+    told = tuple(
+        _told(each, trials, named.get(each.test)) if each.code in _CODES else each
+        for each in findings
+    )
+    hung = {each.test for each in told if each.code == HANG}
+    return tuple(_settled(suite, hung) for suite in suites), told
+
+
+def _named(
+    findings: tuple[Finding, ...], trials: tuple[Trial, ...]
+) -> list[tuple[str | None, Trial]]:
+    """The trial that explains a finding, by the finding's test."""
+    found = []
+    for finding in findings:
+        if finding.code not in _CODES:
+            continue
+        hung = [each for each in trials if each.outcome is Outcome.HUNG]
+        mine = [each for each in hung if finding.test in {None, each.test, each.named}]
+        # Alone before together: a boot of one test cannot blame another one.
+        first = next(iter(sorted(mine, key=lambda each: each.test is None)), None)
+        if first is not None:
+            found.append((finding.test, first))
+    return found
+
+
+def _told(finding: Finding, trials: tuple[Trial, ...], hung: Trial | None) -> Finding:
+    evidence = dict(finding.evidence)
+    test = finding.test
+    if hung is not None:
+        test = test or hung.test or hung.named
+        if hung.function and finding.code == HANG:
+            evidence["function"] = hung.function
+    alone = [each for each in trials if each.test is not None]
+    if alone:
+        evidence["alone"] = ", ".join(f"{each.test} {each.outcome}" for each in alone)
+    together = next((each for each in trials if each.test is None), None)
+    if together is not None:
+        evidence["again"] = f"the whole suite {together.outcome}"
+    if finding.code != HANG:
+        return replace(finding, evidence=evidence)
+    where = _function_of(replace(finding, evidence=evidence))
+    return replace(
+        finding,
+        test=test,
+        evidence=evidence,
+        summary=_summary(finding, test, where, alone),
+        advice=_advice(finding, where, hung),
+    )
+
+
+def _summary(
+    finding: Finding, test: str | None, where: str | None, alone: list[Trial]
+) -> str:
+    if test is None:
+        if alone and all(each.outcome is Outcome.PASSED for each in alone):
+            return f"{finding.summary.partition(';')[0]}; each of its tests passes alone"
+        return finding.summary
+    said = f"the kernel hung in {test}"
+    if where:
+        said += f", in {where.partition('+')[0]}()"
+    others = [
+        str(each.test) for each in alone if each.outcome is Outcome.HUNG and each.test != test
+    ]
+    if others:
+        said += f"; booted alone, {' and '.join(others)} {'hang' if others[1:] else 'hangs'} too"
+    if any(each.test == test and each.outcome is Outcome.PASSED for each in alone):
+        said += "; alone it passes"
+    return said
+
+
+def _advice(finding: Finding, where: str | None, hung: Trial | None) -> str | None:
+    if where:
+        return f"look for an endless loop in {where.partition('+')[0]}(), or in what it waits for"
+    if hung is not None:
+        return (
+            "look for an endless loop, or a wait for something that never comes; the variant "
+            "`hang` has two CPUs and the soft-lockup detector, which names the function"
+        )
+    return finding.advice
+
+
+def _settled(suite: Suite, hung: set[str | None]) -> Suite:
+    """The suite with the test that is now known to have hung in it."""
+    if suite.status is not Status.HUNG:
+        return suite
+    tests = tuple(
+        replace(test, status=Status.HUNG)
+        if test.name in hung and test.status is Status.MISSING
+        else test
+        for test in suite.tests
+    )
+    return replace(suite, tests=tests)
