@@ -8,6 +8,7 @@ hides make's, and does not pass a SIGTERM on to its children.
 
 import argparse
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -45,12 +46,14 @@ def boot(args: argparse.Namespace) -> int:
     if args.arch == "um":
         command = [str(Path(args.build_dir) / "linux"), *args.kernel_args]
     else:
-        append = " ".join([*args.kernel_args, "kunit.enable=1"])
+        wanted = [f"kunit.filter_glob={args.filter_glob}"] if args.filter_glob else []
+        last = ["kunit.enable=1", "console=ttyS0", "kunit_shutdown=reboot"]
+        append = " ".join([*args.kernel_args, *wanted, *last])
         command = [f"qemu-system-{QEMU[args.arch]}", "-append", append]
         if os.environ.get("FAKE_NEWER_TREE"):
             command += ["-accel", "kvm", "-accel", "hvf", "-accel", "tcg"]
         for extra in args.qemu_args:
-            command += extra.split()
+            command += shlex.split(extra)
     print("Running tests with:\n$", " ".join(command))
     child = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
