@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: GPL-2.0-only
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mermapctl import fragment, module_flavour, shim, target, variants
+from mermapctl.diagnosis import Finding, Severity
+from mermapctl.errors import UserError
+from mermapctl.module_flavour import Guard, Modular
+from tests.conftest import LOGS, git
+from tests.test_initramfs import unpacked
+from tests.test_run import document, run
+
+X = "CONFIG_MERMAP_KUNIT_TEST"
+
+
+def value(made: fragment.Fragment, *symbols: str) -> list[str | None]:
+    return [made.value(symbol) for symbol in symbols]
+
+
+@pytest.mark.parametrize(
+    ("modular", "suite", "kunit"), [(Modular.SUITE, "m", "y"), (Modular.ALL, "m", "m")]
+)
+def test_the_suite_becomes_a_module_and_base_gives_way(
+    modular: Modular, suite: str, kunit: str
+) -> None:
+    made = module_flavour.fragment_of(variants.resolve("base").fragment, modular)
+    assert value(made, "MERMAP_KUNIT_TEST", "KUNIT") == [suite, kunit]
+    assert value(made, "MODULES", "BLK_DEV_INITRD", "BINFMT_ELF") == ["y", "y", "y"]
+    assert value(made, "PCI") == ["n"]
+    assert len({each.symbol for each in made.assignments}) == len(made.assignments)
+
+
+def test_a_fragment_that_forbids_modules_is_a_conflict(tmp_path: Path) -> None:
+    own = tmp_path / "mine.kunitconfig"
+    own.write_text("# CONFIG_MODULES is not set\n")
+    asked = variants.resolve("base", (own,)).fragment
+    with pytest.raises(UserError, match="CONFIG_MODULES is asked for twice") as raised:
+        module_flavour.fragment_of(asked, Modular.SUITE)
+    assert "mine.kunitconfig:1" in raised.value.message
+    assert "configs/module.kunitconfig" in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("symbol", "is_suite"),
+    [
+        ("MERMAP_KUNIT_TEST", True),
+        ("KUNIT_EXAMPLE_TEST", True),
+        ("KUNIT_TEST", True),
+        ("BITFIELD_KUNIT", True),
+        ("KUNIT", False),
+        ("KUNIT_ALL_TESTS", False),
+        ("KUNIT_DEBUGFS", False),
+        ("DEBUG_VM", False),
+        ("MERMAP", False),
+    ],
+)
+def test_a_suites_symbol_is_known_by_its_name(symbol: str, is_suite: bool) -> None:
+    asked = fragment.parse(f"CONFIG_{symbol}=y\n", "x")
+    assert bool(module_flavour.symbols(asked)) is is_suite
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        (f"#ifdef {X}", True),
+        (f"#ifndef {X}", True),
+        (f"  #  ifdef\t{X}  /* why */", True),
+        (f"#if defined({X})", True),
+        (f"#if defined {X} && FOO", True),
+        (f"#elif FOO || defined({X})", True),
+        (f"\tif (IS_BUILTIN({X}))", True),
+        (f"#if IS_BUILTIN({X})", True),
+        (f"#if IS_ENABLED({X})", False),
+        (f"#if defined({X}) || defined({X}_MODULE)", False),
+        (f"#ifdef {X}_MODULE", False),
+        (f"#ifdef {X}S", False),
+        ("#ifdef CONFIG_KUNIT", False),
+        (f"/* not #ifdef {X} */", False),
+        (f"if (IS_ENABLED({X}))", False),
+    ],
+)
+def test_a_line_that_is_false_for_a_module_is_found(
+    tmp_path: Path, line: str, wrong: bool
+) -> None:
+    (tmp_path / "mm").mkdir()
+    (tmp_path / "mm/mermap.c").write_text(f"int a;\n{line}\nint b;\n#endif\n")
+    found = module_flavour.guards(tmp_path, "x86", ["MERMAP_KUNIT_TEST"])
+    text = " ".join(line.split())
+    assert found == ((Guard("mm/mermap.c:2", text),) if wrong else ())
+
+
+def test_headers_come_first_and_only_where_a_mermap_lives(tmp_path: Path) -> None:
+    for name in (
+        "mm/mermap.c",
+        "mm/tests/mermap_kunit.c",
+        "include/linux/mermap_types.h",
+        "arch/x86/include/asm/mermap.h",
+        "arch/arm64/include/asm/mermap.h",
+        "drivers/net/mermap.c",
+        "mm/mermap.txt",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"\xff\n#ifdef CONFIG_MERMAP_KUNIT_TEST\n#endif\n")
+    found = module_flavour.guards(tmp_path, "x86", ["MERMAP_KUNIT_TEST"])
+    assert [guard.where for guard in found] == [
+        "arch/x86/include/asm/mermap.h:2",
+        "include/linux/mermap_types.h:2",
+        "mm/mermap.c:2",
+        "mm/tests/mermap_kunit.c:2",
+    ]
+    assert module_flavour.guards(tmp_path, "x86", []) == ()
+
+
+HEADER = Guard("include/linux/mermap_types.h:41", f"#ifdef {X}")
+SOURCE = Guard("mm/mermap.c:70", f"#ifdef {X}")
+MISSING = "'struct mermap_cpu' has no member named 'tlb_flushes'"
+GCC = f"/t/mm/tests/mermap_kunit.c:217:9: error: {MISSING}"
+CLANG = "mm/mermap.c:71:6: error: no member named 'tlb_flushes' in 'struct mermap_cpu'"
+
+
+@pytest.mark.parametrize(
+    ("log", "guards", "where"),
+    [
+        (GCC, (HEADER, SOURCE), HEADER.where),
+        (GCC.replace("'", "\N{LEFT SINGLE QUOTATION MARK}"), (HEADER,), HEADER.where),
+        (CLANG, (HEADER,), HEADER.where),
+        (f"  CC [M]  mm/tests/mermap_kunit.o\n{GCC}\nmake: *** Error 2\n", (HEADER,), HEADER.where),
+        (GCC, (), None),
+        (GCC.replace("tlb_flushes", "next_addr"), (HEADER,), None),
+        ("mm/mermap.c:1:1: error: expected ';'", (HEADER,), None),
+        ("", (HEADER,), None),
+    ],
+)
+def test_a_build_without_the_member_names_the_guard(
+    log: str, guards: tuple[Guard, ...], where: str | None
+) -> None:
+    found = module_flavour.without_member(log, guards)
+    assert (found.where if found else None) == where
+    if found:
+        assert (found.code, found.severity) == ("counter-not-in-module", Severity.ERROR)
+        assert found.evidence["member"] == "tlb_flushes"
+        assert f"IS_ENABLED({X})" in (found.advice or "")
+
+
+def finding(code: str, **evidence: int) -> Finding:
+    return Finding(
+        code, Severity.ERROR, f"the {code}", "test_tlb_flushed", dict(evidence), "mm/t.c:9",
+        consequences=("what follows",), console_line=7,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("findings", "guards", "codes"),
+    [
+        ([finding("missing-flush", flushes=0)], (SOURCE,), ["counter-not-in-module"]),
+        ([finding("counter-mismatch", counted=0, done=1)], (SOURCE,), ["counter-not-in-module"]),
+        (
+            [finding("kasan"), finding("missing-flush", flushes=0), finding("wrong-page")],
+            (HEADER, SOURCE),
+            ["kasan", "counter-not-in-module", "wrong-page"],
+        ),
+        ([finding("missing-flush", flushes=0)], (), ["missing-flush"]),
+        ([finding("counter-mismatch", counted=1, done=2)], (SOURCE,), ["counter-mismatch"]),
+        ([finding("extra-flush", flushes=2)], (SOURCE,), ["extra-flush"]),
+        ([], (SOURCE,), []),
+    ],
+)
+def test_a_counter_that_stays_0_is_explained_by_its_guard(
+    findings: list[Finding], guards: tuple[Guard, ...], codes: list[str]
+) -> None:
+    made = module_flavour.explained(tuple(findings), guards)
+    assert [each.code for each in made] == codes
+    for cause in (each for each in made if each.code == "counter-not-in-module"):
+        assert cause.where == SOURCE.where  # what counts is code, not a header
+        assert (cause.test, cause.console_line) == ("test_tlb_flushed", 7)
+        assert cause.consequences[1:] == ("what follows",)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("x86_64", None),
+        ("arm64", None),
+        ("um", "um has no QEMU"),
+        ("i386", "an init for i386"),
+    ],
+)
+def test_targets_that_have_no_module_flavour_say_why(
+    fake_tree: Path, name: str, says: str | None
+) -> None:
+    said = module_flavour.obstacle(fake_tree, target.find(fake_tree, name))
+    assert said is None if says is None else says in (said or "")
+
+
+def test_a_tree_without_nolibc_is_refused(fake_tree: Path) -> None:
+    (fake_tree / "tools/include/nolibc/nolibc.h").unlink()
+    done = run(fake_tree, "--as-module")
+    assert done.returncode == 2
+    assert "tools/include/nolibc, which this tree does not have" in done.stderr
+    assert "leave out --as-module" in done.stderr
+
+
+@pytest.mark.parametrize("stay", [False, True])
+def test_qemu_keeps_a_kernel_from_rebooting_before_init(tmp_path: Path, stay: bool) -> None:
+    script = shim.qemu_script("echo", "tcg", stay=stay)
+    (tmp_path / "qemu").write_text(script)
+    append = "console=ttyS0 kunit.filter=\"a b\" kunit_shutdown=reboot panic=-1 $X 'y'"
+    argv = ["sh", str(tmp_path / "qemu"), "-m", "1", "-append", append, "kunit_shutdown=halt"]
+    said = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+    kept = append if not stay else append.replace(" kunit_shutdown=reboot", "")
+    assert said == f"-accel tcg -m 1 -append {kept} kunit_shutdown=halt\n"
+
+
+def test_the_suite_is_inserted_and_judged(fake_tree: Path, tmp_path: Path, home: Path) -> None:
+    said = tmp_path / "arguments"
+    log = str(LOGS / "module.log")
+    made = document(fake_tree, "--as-module", FAKE_LOG=log, FAKE_ARGS=str(said))
+    (cell,) = made["cells"]
+    assert (cell["verdict"], cell["flavour"], cell["variant"]) == ("passed", "module", "base")
+    assert cell["findings"] == []
+    assert "CONFIG_MERMAP_KUNIT_TEST=m" in Path(cell["artifacts"]["config"]).read_text()
+    assert [each.name for each in (home / "cache/builds").glob("*/x86_64/*/")] == ["base-module"]
+    arguments = json.loads(said.read_text())
+    initrd = arguments[arguments.index("-initrd") + 1]
+    assert "kunit.filter_glob=mermap kunit.enable=1" in arguments[arguments.index("-append") + 1]
+    assert "kunit_shutdown" not in " ".join(arguments)
+    there = unpacked(Path(initrd).read_bytes(), tmp_path / "there")
+    assert (there / "modules").read_text() == "/mermap_kunit.ko\n"
+    ours, _, _, boot = cell["reproduce"]
+    assert "--as-module=suite" in ours
+    assert f"-initrd {initrd}" in boot
+
+
+def test_with_kunit_as_a_module_init_passes_its_parameters_on(
+    fake_tree: Path, tmp_path: Path
+) -> None:
+    said = tmp_path / "arguments"
+    argv = ("--as-module=all", "--kernel-arg=kunit.stats_enabled=2", "--suite=mermap.test_size")
+    made = document(fake_tree, *argv, FAKE_ARGS=str(said))
+    assert made["cells"][0]["flavour"] == "module-all"
+    arguments = json.loads(said.read_text())
+    initrd = Path(arguments[arguments.index("-initrd") + 1])
+    there = unpacked(initrd.read_bytes(), tmp_path / "there")
+    assert (there / "modules").read_text() == (
+        "/kunit.ko filter_glob=mermap.test_size enable=1 stats_enabled=2\n/mermap_kunit.ko\n"
+    )
+
+
+def broken(tree: Path) -> None:
+    """A tree whose counter is guarded by #ifdef."""
+    body = f"#ifdef {X}\n\tmc->tlb_flushes++;\n#endif\n"
+    (tree / "mm/mermap.c").write_text(f"void f(void)\n{{\n{body}}}\n")
+    git(tree, "add", "-A")
+    git(tree, "commit", "-q", "-m", "broken")
+
+
+def test_a_build_that_lacks_the_counter_has_a_finding(fake_tree: Path) -> None:
+    broken(fake_tree)
+    made = document(fake_tree, "--as-module", FAKE_BUILD_ERROR=MISSING)
+    (cell,) = made["cells"]
+    assert (cell["verdict"], cell["reason"]) == ("no-verdict", "build-failed")
+    (found,) = cell["findings"]
+    assert (found["code"], found["where"]) == ("counter-not-in-module", "mm/mermap.c:3")
+    table = run(fake_tree, "--as-module", FAKE_BUILD_ERROR=MISSING)
+    assert "counter-not-in-module  mm/mermap.c:3" in table.stdout
+
+
+def test_built_in_the_same_failures_are_not_explained_by_it(fake_tree: Path) -> None:
+    broken(fake_tree)
+    log = str(LOGS / "missing-flush.log")
+    (cell,) = document(fake_tree, FAKE_LOG=log)["cells"]
+    assert [found["code"] for found in cell["findings"]] == ["missing-flush"]
+    assert (cell["flavour"], cell["guards"]) == (None, [])
+
+
+def test_a_counter_that_stays_0_is_one_finding_and_stays_so(fake_tree: Path) -> None:
+    broken(fake_tree)
+    made = document(fake_tree, "--as-module", FAKE_LOG=str(LOGS / "missing-flush.log"))
+    (cell,) = made["cells"]
+    (found,) = cell["findings"]
+    assert (cell["verdict"], found["code"]) == ("failed", "counter-not-in-module")
+    assert found["where"] == "mm/mermap.c:3"
+    assert "reused without a TLB flush" in found["consequences"][0]
+    argv = ["report", "--rejudge", made["run"]["id"]]
+    again = subprocess.run(
+        [*run(fake_tree, "--help").args[:3], *argv], capture_output=True, text=True, check=False
+    )
+    assert "counter-not-in-module" not in again.stdout  # nothing changed, nothing is said of it
+    shown = subprocess.run(
+        [*again.args[:3], "report", made["run"]["id"], "--format=json"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    (kept,) = json.loads(shown.stdout)["cells"][0]["findings"]
+    assert kept["code"] == "counter-not-in-module"
