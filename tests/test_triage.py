@@ -1,0 +1,337 @@
+# SPDX-License-Identifier: GPL-2.0-only
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mermapctl import triage
+from mermapctl.diagnosis import Finding, Severity
+from mermapctl.ktap import Status, Suite, Test
+from mermapctl.triage import Outcome, Trial
+from tests.test_run import MERMAPCTL, document, processes_of, run
+
+FOUR = ("test_basic_alloc", "test_size", "test_multiple_allocs", "test_tlb_flushed")
+HEAD = "Linux version 6.12.99\nKTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: mermap\n"
+HANGS = "(hangs)\n"
+LOCKUP = """\
+watchdog: BUG: soft lockup - CPU#1 stuck for 7s! [kunit_try_catch:27]
+Modules linked in:
+CPU: 1 UID: 0 PID: 27 Comm: kunit_try_catch Tainted: G                 N 6.12.99 #1
+Hardware name: QEMU Standard PC (i440FX + PIIX, 1996)
+RIP: 0010:cpu_relax_for_ever+0x4/0x10
+Call Trace:
+ <TASK>
+ __mermap_get+0x6c/0x340
+ test_size+0x9f/0x400
+ kunit_try_run_case+0x6c/0x180
+ kthread+0xd6/0x100
+ ret_from_fork+0x2f/0x50
+ </TASK>
+Kernel panic - not syncing: softlockup: hung tasks
+CPU: 1 UID: 0 PID: 27 Comm: kunit_try_catch Tainted: G             L   N 6.12.99 #1
+Call Trace:
+ <IRQ>
+ dump_stack_lvl+0x5d/0x80
+ panic+0x118/0x2f0
+ watchdog_timer_fn+0x22d/0x2a0
+ __hrtimer_run_queues+0x12f/0x2b0
+ </IRQ>
+---[ end Kernel panic - not syncing: softlockup: hung tasks ]---
+"""
+
+
+def one(test: str, result: str = "ok") -> str:
+    """The console of a boot of one test; `result` may be how it ends instead."""
+    end = {
+        "ok": f"    ok 1 {test}\nok 1 mermap\nreboot: machine restart\n",
+        "not ok": f"    not ok 1 {test}\nnot ok 1 mermap\nreboot: machine restart\n",
+    }.get(result, result)
+    return f"{HEAD}    1..1\n{end}"
+
+
+def logs(directory: Path, whole: str, **alone: str) -> dict[str, str]:
+    """The environment in which the stand-in replays these; `whole` is also for the suite again."""
+    directory.mkdir(exist_ok=True)
+    (directory / "mermap.log").write_text(whole)
+    for test in FOUR:
+        (directory / f"mermap.{test}.log").write_text(one(test, alone.get(test, "ok")))
+    return {"FAKE_LOGS": str(directory), "FAKE_LOG": str(directory / "mermap.log")}
+
+
+UNKNOWN = f"{HEAD}    1..4\n{HANGS}"
+
+
+def cell_of(tree: Path, env: dict[str, str], *argv: str) -> dict[str, Any]:
+    made = document(tree, "--timeout=1", *argv, **env)
+    (cell,) = made["cells"]
+    assert isinstance(cell, dict)
+    return cell
+
+
+def trials(cell: dict[str, Any]) -> list[tuple[str | None, str, str | None]]:
+    return [(each["test"], each["outcome"], each["function"]) for each in cell["triage"]]
+
+
+def test_the_test_that_hangs_is_named(fake_tree: Path, tmp_path: Path) -> None:
+    env = logs(tmp_path / "logs", UNKNOWN, test_size=HANGS, test_multiple_allocs="not ok")
+    cell = cell_of(fake_tree, env)
+    assert trials(cell) == [
+        ("test_basic_alloc", "passed", None),
+        ("test_size", "hung", None),
+        ("test_multiple_allocs", "failed", None),
+        ("test_tlb_flushed", "passed", None),
+    ]
+    (found,) = cell["findings"]
+    assert (found["code"], found["test"]) == ("hang", "test_size")
+    assert found["summary"] == "the kernel hung in test_size"
+    assert "variant `hang`" in found["advice"]
+    assert found["evidence"]["alone"].startswith("test_basic_alloc passed, test_size hung, ")
+    statuses = {test["name"]: test["status"] for test in cell["suites"][0]["tests"]}
+    assert statuses == {**dict.fromkeys(FOUR, "missing"), "test_size": "hung"}
+    assert all(Path(each["console"]).is_file() for each in cell["triage"])
+    assert "1..4" in Path(cell["artifacts"]["console"]).read_text()
+
+
+def test_with_the_detector_the_function_is_named_too(fake_tree: Path, tmp_path: Path) -> None:
+    env = logs(tmp_path / "logs", UNKNOWN, test_size=LOCKUP)
+    said = tmp_path / "arguments"
+    cell = cell_of(fake_tree, {**env, "FAKE_ARGS": str(said)}, "--variant=hang")
+    assert trials(cell)[1] == ("test_size", "hung", "__mermap_get+0x6c/0x340")
+    (found,) = cell["findings"]
+    assert found["summary"] == "the kernel hung in test_size, in __mermap_get()"
+    assert found["evidence"]["function"] == "__mermap_get+0x6c/0x340"
+    assert "endless loop in __mermap_get()" in found["advice"]
+    for arguments in map(json.loads, said.read_text().splitlines()):
+        assert arguments[-2:] == ["-smp", "2"]
+        words = arguments[arguments.index("-append") + 1].split()
+        assert {"watchdog_thresh=4", "softlockup_panic=1", "panic=-1"} <= set(words)
+
+
+def test_only_what_the_configuration_has_is_used(fake_tree: Path, tmp_path: Path) -> None:
+    env = logs(tmp_path / "logs", UNKNOWN, test_size=HANGS)
+    said = tmp_path / "arguments"
+    cell_of(fake_tree, {**env, "FAKE_ARGS": str(said)}, "--kernel-arg=softlockup_panic=0")
+    boots = [json.loads(line) for line in said.read_text().splitlines()]
+    appended = [boot[boot.index("-append") + 1] for boot in boots]
+    assert len(boots) == 5
+    assert not any("-smp" in boot for boot in boots)
+    assert not any("watchdog_thresh" in words for words in appended)
+    assert all("softlockup_panic=0" in words for words in appended)
+    assert [w.partition("filter_glob=")[2].split()[0] for w in appended] == [
+        "mermap",
+        *(f"mermap.{test}" for test in FOUR),
+    ]
+
+
+def test_where_each_passes_alone_the_suite_is_tried_again(
+    fake_tree: Path, tmp_path: Path
+) -> None:
+    cell = cell_of(fake_tree, logs(tmp_path / "logs", UNKNOWN))
+    assert trials(cell)[4:] == [(None, "hung", None)]
+    (found,) = cell["findings"]
+    assert found["test"] is None
+    assert "each of its tests passes alone" in found["summary"]
+    assert found["evidence"]["again"] == "the whole suite hung"
+
+
+def test_tests_with_a_result_are_not_booted_again(fake_tree: Path, tmp_path: Path) -> None:
+    whole = f"{HEAD}    1..4\n    ok 1 test_basic_alloc\n    ok 2 test_size\n{HANGS}"
+    cell = cell_of(fake_tree, logs(tmp_path / "logs", whole, test_multiple_allocs=HANGS))
+    assert [test for test, _, _ in trials(cell)] == ["test_multiple_allocs", "test_tlb_flushed"]
+    assert cell["findings"][0]["test"] == "test_multiple_allocs"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [one("x"), f"{HEAD}    1..4\n    ok 1 test_basic_alloc\n", "Kernel panic - not syncing: no\n"],
+    ids=["no-hang", "cut-short", "before-ktap"],
+)
+def test_without_a_hang_nothing_is_booted_again(
+    fake_tree: Path, tmp_path: Path, text: str
+) -> None:
+    said = tmp_path / "arguments"
+    cell = cell_of(fake_tree, {**logs(tmp_path / "logs", text), "FAKE_ARGS": str(said)})
+    assert cell["triage"] == []
+    assert len(said.read_text().splitlines()) == 1
+
+
+def test_it_can_be_left_out(fake_tree: Path, tmp_path: Path) -> None:
+    env = logs(tmp_path / "logs", UNKNOWN, test_size=HANGS)
+    cell = cell_of(fake_tree, env, "--no-triage")
+    assert cell["triage"] == []
+    assert cell["findings"][0]["test"] is None
+    assert "--no-triage" in cell["reproduce"][0]
+
+
+def test_the_report_shows_it_and_judging_again_keeps_it(fake_tree: Path, tmp_path: Path) -> None:
+    env = logs(tmp_path / "logs", UNKNOWN, test_size=LOCKUP)
+    table = run(fake_tree, "--variant=hang", "--timeout=1", **env)
+    assert table.returncode == 1
+    assert "Booted alone" in table.stdout
+    assert "__mermap_get+0x6c/0x340" in table.stdout
+    assert "hang triage: test_size alone" in table.stderr
+    subprocess.run([*MERMAPCTL, "report", "--rejudge"], check=False, capture_output=True)
+    again = subprocess.run(
+        [*MERMAPCTL, "report"], check=False, capture_output=True, text=True
+    ).stdout
+    assert "the kernel hung in test_size, in __mermap_get()" in again
+    assert "Booted alone" in again
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_the_triage_keeps_what_is_known(
+    fake_tree: Path, tmp_path: Path, signum: signal.Signals
+) -> None:
+    env = {**os.environ, **logs(tmp_path / "logs", UNKNOWN, test_size=HANGS)}
+    argv = [*MERMAPCTL, "run", f"--tree={fake_tree}", "--accel=tcg", "--format=json", "--silence=2"]
+    with subprocess.Popen(
+        argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as ours:
+        assert ours.stderr is not None
+        while "hang triage: test_size alone" not in ours.stderr.readline():
+            assert ours.poll() is None
+        time.sleep(0.3)
+        began = time.monotonic()
+        ours.send_signal(signum)
+        out, err = ours.communicate(timeout=10)
+        assert time.monotonic() - began < 5
+    assert ours.returncode == 130, err
+    made = json.loads(out)
+    (cell,) = made["cells"]
+    assert made["run"]["state"] == "interrupted"
+    assert (cell["verdict"], cell["reason"]) == ("failed", "interrupted")
+    assert "hang triage" in cell["detail"]
+    assert trials(cell) == [("test_basic_alloc", "passed", None)]
+    assert [found["code"] for found in cell["findings"]] == ["hang"]
+    assert not processes_of(fake_tree)
+
+
+def hang(test: str | None = None, code: str = "hang", **evidence: str) -> Finding:
+    return Finding(
+        code, Severity.ERROR, "the kernel hung in the suite mermap; which test cannot be told",
+        test, dict(evidence), advice="as before",
+    )  # fmt: skip
+
+
+def tried(test: str | None, outcome: str, function: str | None = None, **more: str) -> Trial:
+    return Trial("mermap", test, Outcome(outcome), 1.0, function, **more)
+
+
+LOOP = "loop+0x4/0x9"
+
+
+@pytest.mark.parametrize(
+    ("finding", "tries", "test", "summary"),
+    [
+        (hang(), [], None, "the kernel hung in the suite mermap; which test cannot be told"),
+        (hang(), [tried("b", "hung")], "b", "the kernel hung in b"),
+        (hang(), [tried("b", "hung", LOOP)], "b", "the kernel hung in b, in loop()"),
+        (
+            hang(),
+            [tried("a", "hung"), tried("b", "hung", LOOP), tried("c", "hung")],
+            "a",
+            "the kernel hung in a; booted alone, b and c hang too",
+        ),
+        (
+            hang(),
+            [tried("a", "passed"), tried(None, "hung", LOOP, named="a")],
+            "a",
+            "the kernel hung in a, in loop(); alone it passes",
+        ),
+        (
+            hang(),
+            [tried("a", "passed"), tried("b", "unknown")],
+            None,
+            "the kernel hung in the suite mermap; which test cannot be told",
+        ),
+        (hang("a"), [tried("a", "hung", LOOP)], "a", "the kernel hung in a, in loop()"),
+        (
+            hang("a"),
+            [tried("a", "passed"), tried("b", "hung", LOOP)],
+            "a",
+            "the kernel hung in a; booted alone, b hangs too; alone it passes",
+        ),
+        (
+            hang("a", "lockup", top_frame="f+0x1/0x2"),
+            [tried("b", "passed")],
+            "a",
+            "the kernel hung in the suite mermap; which test cannot be told",
+        ),
+    ],
+)
+def test_what_the_trials_add_to_the_finding(
+    finding: Finding, tries: list[Trial], test: str | None, summary: str
+) -> None:
+    _, (told,) = triage.completed((), (finding,), tuple(tries))
+    assert (told.test, told.summary) == (test, summary)
+    assert (told.code, told.severity) == (finding.code, finding.severity)
+    assert ("function" in told.evidence) is (", in loop()" in summary)
+
+
+def suite(status: str, *tests: str) -> Suite:
+    made = [Test(name, Status(word)) for name, _, word in (each.partition(":") for each in tests)]
+    return Suite("mermap", Status(status), tuple(made))
+
+
+@pytest.mark.parametrize(
+    ("suites", "findings", "expected"),
+    [
+        ([suite("hung", "a:passed", "b:hung", "c:missing")], [], ["b", "c"]),
+        ([suite("hung", "a:missing", "b:missing")], [], ["a", "b"]),
+        ([suite("failed", "a:missing", "b:failed")], [], []),
+        ([suite("crashed", "a:crashed", "b:missing")], [], []),
+        (
+            [suite("hung", "a:hung", "b:missing")],
+            [hang("a", "lockup", top_frame="f+0x1/0x2")],
+            ["b"],
+        ),
+        ([suite("hung", "a:hung", "b:missing")], [hang("a")], ["a", "b"]),
+    ],
+)
+def test_what_is_booted_alone(
+    suites: list[Suite], findings: list[Finding], expected: list[str]
+) -> None:
+    assert [test for _, test in triage.unfinished(suites, findings)] == expected
+
+
+@pytest.mark.parametrize(
+    ("test", "suites", "findings", "expected"),
+    [
+        ("a", [suite("passed", "a:passed")], [], ("passed", None)),
+        ("a", [suite("hung", "a:missing")], [hang()], ("hung", None)),
+        ("a", [suite("hung", "a:hung")], [hang("a", "lockup")], ("hung", None)),
+        ("a", [suite("missing", "a:missing")], [], ("unknown", None)),
+        ("a", [], [], ("unknown", None)),
+        ("a", [suite("crashed", "a:crashed")], [], ("crashed", None)),
+        (None, [suite("passed", "a:passed")], [], ("passed", None)),
+        (None, [suite("hung", "a:passed", "b:hung")], [hang("b")], ("hung", "b")),
+        (None, [suite("hung", "a:missing")], [hang()], ("hung", None)),
+    ],
+)
+def test_what_a_boot_says_of_a_test(
+    test: str | None, suites: list[Suite], findings: list[Finding], expected: tuple[str, str | None]
+) -> None:
+    assert triage.outcome("mermap", test, suites, findings) == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "smp", "detector"),
+    [
+        ({}, False, False),
+        ({"SMP": "y"}, True, False),
+        ({"SMP": "y", "SOFTLOCKUP_DETECTOR": "y"}, True, True),
+        ({"SMP": "n", "SOFTLOCKUP_DETECTOR": "n"}, False, False),
+    ],
+)
+def test_what_a_configuration_can_watch(
+    config: dict[str, str], smp: bool, detector: bool
+) -> None:
+    watching = triage.watching(config)
+    assert (watching.smp, watching.detector) == (smp, detector)
