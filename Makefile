@@ -30,11 +30,11 @@ demo: demo-packages $(VENV)/.done ## From an empty machine to the tables: instal
 
 .PHONY: test
 test: test-packages $(VENV)/.done lint ## Everything that must hold, real kernels included
-	MERMAPCTL_TEST_TREE=$(TREE) $(BIN)/pytest
+	MERMAPCTL_TEST_TREE=$(TREE) $(BIN)/pytest -n 2 --dist loadgroup
 
 .PHONY: check
 check: $(VENV)/.done lint ## The fast part of `make test`: seconds, no kernel
-	$(BIN)/pytest -m 'not e2e'
+	$(BIN)/pytest -n 2 -m 'not e2e'
 
 .PHONY: lint
 lint: $(VENV)/.done

@@ -140,6 +140,10 @@ class Selection:
     condition: str
     where: str
 
+    def __str__(self) -> str:
+        condition = f" if {self.condition}" if self.condition else ""
+        return f"{self.symbol}{condition} ({self.where})"
+
     def symbols(self) -> set[str]:
         """Every symbol that must hold for the selection to count."""
         return {self.symbol, *re.findall(r"\w+", self.condition)}
@@ -182,7 +186,7 @@ def mermap_obstacle(tree: Path, target: Target) -> str | None:
         same = selection.where.startswith(f"arch/{target.srcarch}/")
         if same and not selection.symbols() & siblings:
             return None
-    by = " and ".join(f"{each.condition or each.symbol} ({each.where})" for each in selected)
+    by = " and ".join(str(each) for each in selected)
     return f"target {target.name} cannot have the mermap: {SUPPORTS} is selected by " + (
         f"{by} only" if by else "no architecture"
     )
