@@ -176,7 +176,7 @@ class Replay:
         )
         tables = self._prepared.get(get.mm, NO_TABLES)
         explained = self._rules.place(cpu, new, process.cpus, tables)
-        reused = bool(cpu.waiting.overlapping(new.base, new.end))
+        reused = bool(cpu.waiting.overlapping(new.base, new.end)) or cpu.wraps_at(new)
         self._test.needed += reused
         if done:
             needed = reused or get.reserved or explained

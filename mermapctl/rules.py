@@ -68,6 +68,12 @@ class CpuState:
         """Whether an allocation's address lies in this per-CPU structure."""
         return abs(alloc - self.anchor) < SAME_STRUCT
 
+    def wraps_at(self, new: Live) -> bool:
+        """Whether a get went back: a bump pointer cannot tell which addresses below are clean."""
+        if new.reserved or self.next is None or new.base == self.again:
+            return False
+        return new.base < self.next
+
     def restart(self) -> int | None:
         """Where a wrap must go: the end of the highest live allocation, else the region's base."""
         ends = [live.end for live in self.live.values() if not live.reserved]

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class TraceSummary:
     """One test's numbers; `test` is null for what came after the last result line.
 
-    `flushes_done` are the mermap's own, `flushes_needed` the gets that reused an address since the
-    last one, `flushes_other` everybody else's. `pages_between_flushes` are pages handed out before
+    `flushes_done` are the mermap's own, `flushes_needed` the gets that went back to addresses used
+    before, `flushes_other` everybody else's. `pages_between_flushes` are pages handed out before
     each flush (the first 16). `first_reuse` counts the successful gets before the first that went
     back to an address used before. `flushes_counted` is the suite's own counter, where known.
     """

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mermapctl.diagnosis import Flush
@@ -168,7 +168,12 @@ OPERATIONS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=200, deadline=None)
+@example(  # a wrap onto addresses that an earlier wrap's flush has cleaned flushes all the same
+    shape=Shape(pages=7, cpus=1),
+    operations=[("cycle", 0, 0, 2), ("get", 0, 0, 1), ("cycle", 0, 0, 1), ("put", 0, 0, 1)],
+    small=True,
+)
 @given(shape=shapes(), operations=OPERATIONS, small=st.booleans())
 def test_a_correct_mermap_gives_no_finding(
     shape: Shape, operations: list[tuple[str, int, int, int]], small: bool
