@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The wheel holds what the commands need, and the command starts quickly."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment with the wheel alone; its dependencies come from ours."""
+    place = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(place)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = place.glob("*.whl")
+    venv.create(place / "venv", with_pip=False)
+    (site,) = (place / "venv").glob("lib/python3*/site-packages")
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index"]
+    subprocess.run([*pip, "--target", str(site), str(wheel)], check=True, capture_output=True)
+    (ours,) = {Path(entry) for entry in sys.path if entry.endswith("site-packages")}
+    (site / "dependencies.pth").write_text(f"{ours}\n")
+    (site / "sitecustomize.py").write_text(
+        "import sys\nsys.meta_path[:] = [f for f in sys.meta_path if 'ditable' not in repr(f)]\n"
+        f"sys.path[:] = [p for p in sys.path if p != {str(ROOT)!r}]\n"
+    )
+    return place / "venv/bin/python"
+
+
+def mermapctl(python: Path, *argv: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [python, "-m", "mermapctl", *argv], capture_output=True, text=True, check=False, cwd="/"
+    )
+
+
+def test_configs_and_kernel_are_inside_the_wheel(installed: Path) -> None:
+    where = subprocess.run(
+        [installed, "-c", "import mermapctl; print(mermapctl.__file__)"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd="/",
+    )
+    package = Path(where.stdout.strip()).parent
+    assert package.is_relative_to(installed.parents[1])
+    assert (package / "configs/suites.toml").is_file()
+    assert (package / "kernel/files/mm/mermap.c").is_file()
+    listed = mermapctl(installed, "config", "list")
+    assert listed.returncode == 0, listed.stderr
+    assert "kasan" in listed.stdout
+    log = ROOT / "tests/logs/missing-flush.log"
+    judged = mermapctl(installed, "report", f"--log={log}", "--format=html")
+    assert judged.returncode == 1, judged.stderr
+    assert "missing-flush" in judged.stdout
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["--version"], ["run", "--help"]])
+def test_help_imports_neither_rich_nor_gitpython(argv: list[str]) -> None:
+    code = (
+        "import sys\nfrom mermapctl.__main__ import main\n"
+        f"sys.argv = ['mermapctl', *{argv!r}]\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'rich', 'git', 'msgspec', 'jinja2', 'kconfiglib'} & set(sys.modules)\n"
+        "print('HEAVY', sorted(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "HEAVY []"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_completion_script_for_each_shell(shell: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mermapctl", "completion", shell],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "_MERMAPCTL_COMPLETE" in done.stdout
+
+
+def test_every_source_file_names_its_license() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "*.py", "*.toml", "*.kunitconfig", "*.c", "*.h", "Makefile", ".ci/run"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lacking = [
+        name
+        for name in listed.stdout.split()
+        if "SPDX-License-Identifier: GPL-2.0-only"
+        not in (ROOT / name).read_text(encoding="utf-8", errors="replace")[:300]
+    ]
+    assert lacking == []
