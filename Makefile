@@ -81,7 +81,8 @@ else
 	need=$$(missing $(PACKAGES)); \
 	if [ -n "$$need" ]; then update; install $$need; fi; \
 	if [ -z '$(SOURCE)' ] && [ ! -e '$(TREE)/Makefile' ] \
-	   && ! ls /usr/src/linux-source-*.tar.* /usr/src/linux-source-*/*.tar.* >/dev/null 2>&1; then \
+	   && ! compgen -G '/usr/src/linux-source-*.tar.*' >/dev/null \
+	   && ! compgen -G '/usr/src/linux-source-*/*.tar.*' >/dev/null; then \
 		update; \
 		source=$$(apt-cache pkgnames linux-source- | grep -xE 'linux-source-[0-9.]+' | sort -V | tail -n 1); \
 		[ -n "$$source" ] || { echo 'no linux-source-* package: say SOURCE=TARBALL' >&2; exit 1; }; \

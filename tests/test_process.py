@@ -15,7 +15,6 @@ from mermapctl import process
 from mermapctl.errors import HarnessError
 from mermapctl.process import Ending, Interrupted, Watch
 
-
 STUBBORN = """
 import signal, time
 signal.signal(15, signal.SIG_IGN)
