@@ -73,7 +73,7 @@ def why(
     *,
     verify: bool = True,
 ) -> tuple[Explanation, ...]:
-    """Explain symbols, each `NAME` or `NAME=VALUE` (else what the fragment asks, else y).
+    """Explain symbols, each `NAME=VALUE`, or `NAME`: the fragment's m, number or text, else y.
 
     With `verify` the proposals are run through the tree's olddefconfig (3 to 7 s).
     """
@@ -91,7 +91,11 @@ def why(
 def _asked(text: str, fragment: Fragment) -> Assignment:
     name, has_value, value = text.partition("=")
     name = name.removeprefix("CONFIG_")
-    return name, value if has_value else fragment.value(name) or "y"
+    if has_value:
+        return name, value
+    given = fragment.value(name)
+    # Who asks why a symbol that the fragment turns off is off wants to know how to turn it on.
+    return name, "y" if given in {None, "n"} else str(given)
 
 
 def _unreadable(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mermapctl.target import Target
     from mermapctl.toolchain import Toolchain
 
-LIMIT = 300.0
+LIMIT = 120.0
 """Seconds. 3 s where the tree's `conf` program is built already, 7 s where it is not."""
 _OUTER = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KBUILD_OUTPUT", "O", "V", "ARCH")
 _COMPLAINT = re.compile(r"^(?!\s*make).*(?:error|not found|not clean|\*\*\* ).*$", re.MULTILINE)

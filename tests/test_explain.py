@@ -112,6 +112,8 @@ def why(
     ("name", "symbol", "asked", "cause", "blocking", "assignments"),
     [
         ("x86_64", "KUNIT", "", Cause.SATISFIED, "", "KUNIT=y"),
+        ("x86_64", "KUNIT", "KUNIT=n", Cause.SATISFIED, "", "KUNIT=y"),
+        ("x86_64", "KUNIT", "MODULES=y KUNIT=m", Cause.SATISFIED, "", ""),
         ("um", "MERMAP_KUNIT_TEST", "KUNIT=y", Cause.DEPENDENCY, "ARCH_SUPPORTS_MERMAP", None),
         ("arm64", "MERMAP_KUNIT_TEST", "KUNIT=y", Cause.DEPENDENCY, "ARCH_SUPPORTS_MERMAP", None),
         (
@@ -375,6 +377,9 @@ def test_a_record_gets_the_same_text(tree: Path) -> None:
     (again,) = explain.why(tree, where, ["MERMAP_KUNIT_TEST"], given)
     assert found.why == explain_text.text(again)
     assert "x86_64" in (found.why or "")
+    given = fragment.parse("# CONFIG_FORCED is not set\n", "asked")
+    (found,) = told(tree, where, [MissingSymbol("FORCED", "n", "y")], given)
+    assert (found.why or "").startswith("CONFIG_FORCED is y, not n, on um: it is selected")
 
 
 def run(tree: Path, *argv: str) -> Result:

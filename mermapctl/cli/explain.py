@@ -58,7 +58,7 @@ def command(
 ) -> None:
     """Why this tree and target do not give a symbol, and the fewest lines that make them.
 
-    A symbol is asked for as the variant asks for it, else as y; SYMBOL=m, =n or =VALUE says
+    A symbol is asked for as y, or as the variant's m, number or text; SYMBOL=n, =m or =VALUE says
     otherwise. The tree is not written to; its Kconfig's macros run, as make runs them.
 
     Exit codes: 0 asking is enough, 1 it is not, 2 wrong usage.

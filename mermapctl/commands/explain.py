@@ -64,7 +64,8 @@ def told(
     tree: Path, where: Target, missing: Sequence[MissingSymbol], asked: Fragment
 ) -> tuple[MissingSymbol, ...]:
     """The same symbols, each with why the tree did not give it: for under `config-unsatisfied`."""
-    found = explainer.why(tree, where, [each.symbol for each in missing], asked)
+    questions = [f"{each.symbol}={each.requested}" for each in missing]
+    found = explainer.why(tree, where, questions, asked)
     return tuple(
         replace(symbol, why=explain_text.text(each))
         for symbol, each in zip(missing, found, strict=True)
