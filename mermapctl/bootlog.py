@@ -30,13 +30,13 @@ _ACCELERATOR = re.compile(
 """What QEMU says when KVM cannot run this kernel, or is not there at all."""
 _FELL_BACK = re.compile(r"(?:falling|fall) back to (?:tcg|TCG|hvf)")
 _COMMAND = re.compile(r"\$ (?P<command>\S*(?:qemu-system-\S+|linux)\s.*)")
-_TIMED_OUT = re.compile(r"Command '\[.*timed out after (?P<seconds>\d+(?:\.\d+)?) seconds")
+_TIMED_OUT = re.compile(r"Command '\[.*timed out after (?P<seconds>\d{1,9}(?:\.\d{1,9})?) seconds")
 _TERMINATED = re.compile(r"qemu-system-\S+: terminating on signal (?P<signal>\d+)")
 _HARNESS = re.compile(
     r"\[\d\d:\d\d:\d\d\] |Running tests with:|\$ |Command '\[|qemu-system-\S+: |rc=\d+|\s*\Z"
 )
 """Lines of kunit.py and QEMU, not of the kernel."""
-_CPUS = re.compile(r"(?:smp: Brought up \d+ nodes?, |SMP: Total of )(?P<cpus>\d+) (?:CPU|proc)")
+_CPUS = re.compile(r"(?:smp: Brought up \d+ nodes?, |SMP: Total of )(?P<cpus>\d{1,9}) (?:CPU|proc)")
 _MUTED = re.compile(r"(?<![\w.])(?:quiet|loglevel=[0-6])(?![\w.])")
 TEXT_LIMIT = 300
 

@@ -55,7 +55,7 @@ class Line(NamedTuple):
 _STAMPS = r"(?:\[ *+\d++\.\d++\](?:\[ *+[CT]\d++\])?+|\[ *+[CT]\d++\])"
 _PRINTK = rf"(?:<\d{{1,3}}>)?+(?:{_STAMPS} ?)?+"
 _STAMP = re.compile(
-    r"(?:<\d{1,3}>)?(?:\[ *(?P<seconds>\d+\.\d+)\](?:\[ *(?P<caller>[CT]\d+)\])?"
+    r"(?:<\d{1,3}>)?(?:\[ *(?P<seconds>\d{1,12}\.\d{1,9})\](?:\[ *(?P<caller>[CT]\d+)\])?"
     r"|\[ *(?P<alone>[CT]\d+)\]|(?<=>)) ?"
 )
 _STAMP_AT_END = re.compile(rf"(?:<\d{{1,3}}>)?(?:{_STAMPS})\Z")
@@ -104,7 +104,8 @@ def _pattern(picks: Mapping[Kind, Picks], prefix: str) -> tuple[re.Pattern[str],
 
 def newline(seconds: str | None = None) -> str:
     """The pattern of a newline and printk's prefix; `seconds` names the group of its time stamp."""
-    stamp = r"\d++\.\d++" if seconds is None else rf"(?P<{seconds}>\d++\.\d++)"
+    number = r"\d{1,12}+\.\d{1,9}+"
+    stamp = number if seconds is None else f"(?P<{seconds}>{number})"
     return rf"\n(?:\[ *+{stamp}\](?:\[ *+[CT]\d++\])?+ )?+"
 
 

@@ -41,8 +41,10 @@ class Failure:
     console_line: int | None = None
 
 
-_HEAD = re.compile(r"(?P<kind>ASSERTION|EXPECTATION) FAILED at (?P<file>.+?):(?P<line>\d+)\s*\Z")
-_CALLED = re.compile(r"(?P<file>[\w./-]+\.\w+):(?P<line>\d+): (?P<message>.+)")
+_HEAD = re.compile(
+    r"(?P<kind>ASSERTION|EXPECTATION) FAILED at (?P<file>.+?):(?P<line>\d{1,9})\s*\Z"
+)
+_CALLED = re.compile(r"(?P<file>[\w./-]+\.\w+):(?P<line>\d{1,9}): (?P<message>.+)")
 _EXPECTED = re.compile(
     r"\s+Expected (?:(?P<binary>.+), but"
     r"|(?P<truth>.+ to be (?:true|false)), but is (?P<was>true|false)"
@@ -148,7 +150,7 @@ def open_block(name: str, text: str, line: Line) -> FailureBlock | None:
 
 
 BROKE_OFF = re.compile(
-    r"(?:try (?:faulted|timed out)(?:: last line seen (?P<file>.+):(?P<line>\d+))?"
+    r"(?:try (?:faulted|timed out)(?:: last line seen (?P<file>.+):(?P<line>\d{1,9}))?"
     r"|test case (?:cleanup )?timed out|internal error occurred|Unknown error: "
     r"|test aborted during cleanup|(?:# )?failed to initialize)"
 )

@@ -146,8 +146,8 @@ class Progress(NamedTuple):
 
 
 LINE = re.compile(
-    r"(?P<indent>[ \t]*)(?:(?P<no>not )?ok (?P<number>\d+)(?:(?: ?:?- | )(?P<name>.*)|\Z)"
-    r"|1\.\.(?P<plan>\d+)(?!\S)|# (?P<said>.*)|K?TAP version (?P<version>\d+)"
+    r"(?P<indent>[ \t]*)(?:(?P<no>not )?ok (?P<number>\d{1,9})(?:(?: ?:?- | )(?P<name>.*)|\Z)"
+    r"|1\.\.(?P<plan>\d{1,9})(?!\S)|# (?P<said>.*)|K?TAP version (?P<version>\d{1,9})(?!\S)"
     r"|(?P<bail>Bail out!))"
 )
 """Every line that KTAP gives a meaning."""

@@ -27,7 +27,6 @@ from mermapctl.ktap import (
     NAME_LIMIT,
     Account,
     Boundary,
-    Note,
     Result,
     Status,
     Test,
@@ -35,12 +34,14 @@ from mermapctl.ktap import (
     Unfinished,
     read_result,
 )
-from mermapctl.ktap_frame import Frame, Kept
+from mermapctl.ktap_frame import Kept
+from mermapctl.ktap_levels import Levels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mermapctl.console import Line, Run
+    from mermapctl.ktap_frame import Frame
 
 KEEP_FAILURES = 32
 
@@ -55,13 +56,9 @@ PICKS = (
 HEADER = "TAP version "
 """What a KTAP header contains, whatever prefix stands before it."""
 
-_STATS = re.compile(r"(?P<name>.+): pass:(\d+) fail:(\d+) skip:(\d+) total:\d+\s*\Z")
+_STATS = re.compile(r"(?P<name>.+): pass:(\d{1,9}) fail:(\d{1,9}) skip:(\d{1,9}) total:\d+\s*\Z")
 _RESULT_INSIDE = re.compile(r"(?:not )?ok \d+ \S|\s*(?:not )?ok ?\d")
-_DROPPED = re.compile(r"\*\* (\d+) printk messages dropped")
-_NOISE = re.compile(
-    r"\s|mm_(?:get|got|put|flush): |\[ *\d+\.\d{6}\]|\*\* \d+ printk|WARNING: |BUG: |-----+\["
-)
-"""What another line that ran into a result's name begins with."""
+_DROPPED = re.compile(r"\*\* (\d{1,9}) printk messages dropped")
 _KNOWN_VERSIONS = {"1", "13", "14"}
 
 
@@ -81,23 +78,22 @@ class KtapParser:
         self.running: str | None = None
         self.attentive = False
         self._names = names or {}
-        self._stack: list[Frame] = []
         self._kept = Kept()
+        self._levels = Levels(self._names, self._kept)
         self._block: FailureBlock | None = None
         self._pending: list[Failure] = []
         self._said: list[str] = []
-        self._documents = 0
-        self._suites_lost = 0
 
     @property
     def inside(self) -> bool:
         """Whether suites are running: from a document's header to its last suite's result."""
-        return len(self._stack) > 1 or (bool(self._stack) and self._stack[0].plan is not None)
+        stack = self._levels.stack
+        return len(stack) > 1 or (bool(stack) and stack[0].plan is not None)
 
     @property
     def suite(self) -> str | None:
         """Name of the open suite."""
-        return self._stack[1].name if len(self._stack) > 1 else None
+        return self._levels.suite
 
     def feed(self, line: Line) -> Boundary | None:
         """Take one line; say so if it ended a test or a suite."""
@@ -116,7 +112,7 @@ class KtapParser:
         if line.whole or what == "version":
             self._structure(match, line)
         else:
-            self._note(Trouble.TORN, line)
+            self._levels.note(Trouble.TORN, line)
         return None
 
     def feed_run(self, run: Run) -> str | None:
@@ -124,17 +120,18 @@ class KtapParser:
 
         Suites whose tests are known are always looked at closely.
         """
-        if self._block is not None or self._pending or not self._stack:
+        stack = self._levels.stack
+        if self._block is not None or self._pending or not stack:
             return None
-        top, rows = self._stack[-1], ktap_runs.rows(run)
+        top, rows = stack[-1], ktap_runs.rows(run)
         if run.match["results"] is not None:
-            if len(self._stack) == 1 or top.name in self._names or not ktap_runs.fits(rows, top):
+            if len(stack) == 1 or top.name in self._names or not ktap_runs.fits(rows, top):
                 return None
             self._kept.rows(top, rows, run.number)
             top.last, top.last_name = top.last + len(rows), rows[-1][3]
-            self.running = self.running if len(self._stack) > 2 else None
+            self.running = self.running if len(stack) > 2 else None
             return rows[0][3]
-        suite = ktap_runs.suite(run, rows, top) if len(self._stack) == 1 else None
+        suite = ktap_runs.suite(run, rows, top) if len(stack) == 1 else None
         if suite is None or suite.frame.name in self._names:
             return None
         self._kept.rows(suite.frame, rows, suite.first)
@@ -149,26 +146,27 @@ class KtapParser:
         """Close what is open."""
         self._close_block()
         unfinished = None
-        if self._stack and (len(self._stack) > 1 or self._stack[0].short or self._stack[0].fresh):
-            suite = self._stack[1] if len(self._stack) > 1 else None
+        stack = self._levels.stack
+        if stack and (len(stack) > 1 or stack[0].short or stack[0].fresh):
+            suite = stack[1] if len(stack) > 1 else None
             unfinished = Unfinished(
                 suite=suite.name if suite else None,
                 planned=suite.plan if suite else None,
                 results=suite.count if suite else 0,
                 running=self.running,
-                console_line=(suite or self._stack[0]).line,
+                console_line=(suite or stack[0]).line,
             )
             if suite and self._pending and self.running:
                 broken = Test(self.running, Status.MISSING, failures=tuple(self._pending))
                 suite.tests.append(broken)
-        self._close_all(at_end=True)
+        self._levels.close_all(at_end=True)
         return Account(
             suites=tuple(self._kept.suites),
             notes=tuple(self._kept.notes),
-            documents=self._documents,
+            documents=self._levels.documents,
             unfinished=unfinished,
             said=tuple(self._said),
-            suites_lost=self._suites_lost,
+            suites_lost=self._levels.suites_lost,
             omitted=self._kept.omitted,
         )
 
@@ -180,60 +178,22 @@ class KtapParser:
         if what == "said":
             self._test_said(match["said"], indent, line)
         elif what == "plan":
-            self._plan(int(match["plan"]), indent, line)
+            self._levels.plan(int(match["plan"]), indent, line)
         elif what == "version":
-            self._header(match["version"], indent, line)
-        elif self._stack:
-            self._note(Trouble.BAILED, line)
-
-    def _header(self, version: str, indent: int, line: Line) -> None:
-        if version not in _KNOWN_VERSIONS:
-            self._note(Trouble.VERSION, line)
-        if not self._stack or indent <= self._stack[0].indent:
-            self._close_all()
-            self._documents += 1
-        else:
-            self._close_to(indent)
-        self._stack.append(Frame(indent, line.number, line.seconds, line.seconds))
-
-    def _subtest(self, name: str, indent: int, line: Line) -> None:
-        if not self._stack and indent:
-            self._stack.append(Frame(0, line.number))  # its header scrolled out of this log
-            self._documents += 1
-        if not self._stack:
-            return
-        top = self._stack[-1]
-        if indent != top.indent or not top.fresh:
-            self._close_to(indent)
-            top = Frame(indent, line.number, line.seconds, line.seconds)
-            self._stack.append(top)
-        elif len(self._stack) == 1:
-            if not indent:
-                return
-            self._stack.insert(0, Frame(0, line.number))  # that header was the suite's
-        top.name = name[:NAME_LIMIT]
-
-    def _plan(self, plan: int, indent: int, line: Line) -> None:
-        if not self._stack:
-            return
-        top = self._stack[-1]
-        if indent > top.indent and len(self._stack) == 1:
-            top = Frame(indent, line.number, line.seconds)  # its header was torn
-            self._stack.append(top)
-        if indent == top.indent and top.plan is None:
-            top.plan = plan
-            top.mark = line.seconds
-            if plan == 0 and len(self._stack) == 1:
-                self._stack.clear()
+            if match["version"] not in _KNOWN_VERSIONS:
+                self._levels.note(Trouble.VERSION, line)
+            self._levels.header(indent, line)
+        elif self._levels.stack:
+            self._levels.note(Trouble.BAILED, line)
 
     def _test_said(self, text: str, indent: int, line: Line) -> None:
         if text.startswith("Subtest: "):
-            self._subtest(text[9:].strip(), indent, line)
+            self._levels.subtest(text[9:].strip(), indent, line)
             return
         name, found, rest = text.partition(": ")
-        if not found or not self._stack:
+        if not found or not self._levels.stack:
             return
-        top = self._stack[-1]
+        top = self._levels.stack[-1]
         if stats := _STATS.match(text):
             if stats["name"] == top.name:
                 top.totals = (int(stats[2]), int(stats[3]), int(stats[4]))
@@ -261,27 +221,28 @@ class KtapParser:
         if line.text.startswith("kunit"):
             if len(self._said) < KEEP_FAILURES:
                 self._said.append(line.text[:TEXT_LIMIT])
-        elif self._stack and (dropped := _DROPPED.search(line.text)):
-            self._note(Trouble.DROPPED, line, int(dropped[1]))
+        elif self._levels.stack and (dropped := _DROPPED.search(line.text)):
+            self._levels.note(Trouble.DROPPED, line, int(dropped[1]))
         elif self.inside and _RESULT_INSIDE.search(line.text):
-            self._note(Trouble.SUSPECT, line)
+            self._levels.note(Trouble.SUSPECT, line)
 
     # Result lines, and what they close.
 
     def _result(self, match: re.Match[str], line: Line) -> Boundary | None:
-        if not self._stack:
+        stack = self._levels.stack
+        if not stack:
             return None
         indent = _width(match["indent"])
         result = read_result(match)
-        if not line.whole and not (indent == self._stack[0].indent and result.name == self.suite):
-            self._note(Trouble.TORN, line)
+        if not line.whole and (indent != stack[0].indent or result.name != self.suite):
+            self._levels.note(Trouble.TORN, line)
             return None
-        frame, child = self._place(indent, result, line)
+        frame, child = self._levels.place(indent, result, line)
         if frame is None:
             return None
-        name = self._name(frame, child, result, line)
+        name = self._levels.name(frame, child, result, line)
         if name is None or (result.number == frame.last and name == frame.last_name):
-            self._note(Trouble.TORN if name is None else Trouble.REPEATED, line)
+            self._levels.note(Trouble.TORN if name is None else Trouble.REPEATED, line)
             return None
         status = self._status(result.status, child, line)
         if name is not result.name or status is not result.status:
@@ -292,77 +253,24 @@ class KtapParser:
         self, frame: Frame, child: Frame | None, result: Result, line: Line
     ) -> Boundary | None:
         """Enter a result that is sound."""
-        level = len(self._stack)
+        level = len(self._levels.stack)
         if level > 1 and result.number > frame.last + 1:
-            self._note(Trouble.SUSPECT, line)  # what came before it is lost
+            self._levels.note(Trouble.SUSPECT, line)  # what came before it is lost
         frame.last, frame.last_name = result.number, result.name
         frame.tally(result.status)
         if frame.plan is not None and frame.count > frame.plan:
-            self._note(Trouble.REPEATED, line)
+            self._levels.note(Trouble.REPEATED, line)
         failures = self._take_failures(result.status) if self._pending else ()
         if level == 1:
             self._kept.suite(child, result, failures, line)
             if frame.plan is not None and frame.count >= frame.plan:
-                self._stack.clear()
+                self._levels.stack.clear()
         else:
             self._kept.test(frame, child, result, failures, line)
         if level > 2:
             return None
         self.running = None
         return Boundary(result.name, level == 1, result.status.good)
-
-    def _place(
-        self, indent: int, result: Result, line: Line
-    ) -> tuple[Frame | None, Frame | None]:
-        """The level that a result belongs to, and the one above it that it closes."""
-        top = self._stack[-1]
-        if indent == top.indent:
-            return top, None
-        if indent > top.indent:
-            if len(self._stack) == 1 or top.count:
-                top = Frame(indent, line.number, top.mark, top.mark)  # its header was torn
-                self._stack.append(top)
-            top.indent = indent  # or was indented less than its results
-            return top, None
-        depth = next((i for i, frame in enumerate(self._stack) if frame.indent == indent), None)
-        if depth is None or self._slipped(depth, result):
-            self._note(Trouble.MISPLACED, line)
-            return (top if result.number == top.last + 1 else None), None
-        self._close_to(indent, keep=depth + 2)
-        child = self._stack.pop()
-        frame = self._stack[depth]
-        if child.name in (None, result.name) or result.number == frame.last + 1:
-            return frame, child
-        self._abandon(child)  # its own result line is lost; this is a later one's
-        return frame, None
-
-    def _slipped(self, depth: int, result: Result) -> bool:
-        """Whether a result that stands at `depth` is one of the level above without its indent."""
-        above = self._stack[depth + 1]
-        if above.name in (None, result.name) or result.number != self._stack[-1].last + 1:
-            return False
-        known = self._names.get(above.name or "", ())
-        return result.name in known or result.number != self._stack[depth].last + 1
-
-    def _name(self, frame: Frame, child: Frame | None, result: Result, line: Line) -> str | None:
-        """The name to keep: None if the line is torn."""
-        name = result.name
-        if child is not None and child.name not in (None, name):
-            self._note(Trouble.MISPLACED, line)
-            return name if name in self._names else child.name
-        if len(self._stack) != 2 or frame.name is None:
-            return name
-        known = self._names.get(frame.name, ())
-        if name in known:
-            return name
-        noise = _NOISE.search(name)
-        begun = name[: noise.start()] if noise else name
-        if noise is None and not any(test.startswith(name) for test in known):
-            return name  # a test that is new to us
-        if begun in known:
-            self._note(Trouble.RUN_INTO, line)
-            return begun  # the result is whole, noise follows it
-        return None
 
     def _status(self, said: Status, child: Frame | None, line: Line) -> Status:
         if child is not None:
@@ -378,26 +286,6 @@ class KtapParser:
         if status.good:  # `FILE:LINE: text` is a failure only if the test failed
             return tuple(f for f in failures if f.expected is not None)
         return failures
-
-    # Levels that end without a result line.
-
-    def _close_to(self, indent: int, keep: int = 1) -> None:
-        """Abandon every level indented as much or more, but for the lowest `keep` ones."""
-        while len(self._stack) > keep and self._stack[-1].indent >= indent:
-            self._abandon(self._stack.pop())
-
-    def _close_all(self, *, at_end: bool = False) -> None:
-        while len(self._stack) > 1:
-            self._abandon(self._stack.pop(), at_end=at_end)
-        if self._stack:
-            self._suites_lost += self._stack.pop().short
-
-    def _abandon(self, frame: Frame, *, at_end: bool = False) -> None:
-        parent = self._stack[-1]
-        if not at_end:
-            text = f"no result of {frame.name or '?'}"
-            self._kept.note(Note(Trouble.LOST, text, frame.line, parent.name))
-        self._kept.abandoned(parent if len(self._stack) > 1 else None, frame)
 
     # Failures and notes.
 
@@ -418,6 +306,3 @@ class KtapParser:
             self._fail(failure)
         else:
             self._pending[-1] = replace(last, message=f"{last.message}\n{failure.message}")
-
-    def _note(self, trouble: Trouble, line: Line, count: int = 1) -> None:
-        self._kept.note(Note(trouble, line.text[:TEXT_LIMIT], line.number, self.suite, count))

@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from mermapctl.console import Run
 
 _ROW = re.compile(
-    newline("seconds") + r"(?P<indent> +)ok (?P<number>\d+) (?:- )?(?P<name>[!-~]+)"
+    newline("seconds") + r"(?P<indent> +)ok (?P<number>\d{1,9}) (?:- )?(?P<name>[!-~]{1,400})"
     r"(?P<skip> # SKIP[ -~]*)?$",
     re.MULTILINE,
 )
 _N = newline()
 RUN = re.compile(
     rf"{newline('start')}(?P<indent> ++)KTAP version 1"
-    rf"{_N}(?P=indent)# Subtest: (?P<name>[!-~]++)(?:{_N}(?P=indent)# module: [!-~]++)?+"
-    rf"{newline('plan_at')}(?P=indent)1\.\.(?P<plan>\d++)"
-    rf"(?P<tests>(?:{_N}(?P=indent)ok \d++ [!-~]++(?: # SKIP[ -~]*+)?+$)++)"
+    rf"{_N}(?P=indent)# Subtest: (?P<name>[!-~]{{1,400}}+)(?:{_N}(?P=indent)# module: [!-~]++)?+"
+    rf"{newline('plan_at')}(?P=indent)1\.\.(?P<plan>\d{{1,9}}+)"
+    rf"(?P<tests>(?:{_N}(?P=indent)ok \d{{1,9}}+ [!-~]{{1,400}}+(?: # SKIP[ -~]*+)?+$)++)"
     rf"(?:{_N}# (?P=name): pass:(?P<passed>\d++) fail:0 skip:(?P<skipped>\d++) total:\d++)?+"
     rf"(?:{_N}# Totals: pass:\d++ fail:0 skip:\d++ total:\d++)?+"
-    rf"{newline('end')}ok (?P<number>\d++) (?P=name)$"
-    rf"|(?P<results>(?:{_N} ++ok \d++ (?:- )?[!-~]++(?: # SKIP[ -~]*+)?+$){{2,}}+)",
+    rf"{newline('end')}ok (?P<number>\d{{1,9}}+) (?P=name)$"
+    rf"|(?P<results>(?:{_N} ++ok \d{{1,9}}+ (?:- )?[!-~]{{1,400}}+(?: # SKIP[ -~]*+)?+$){{2,}}+)",
     re.MULTILINE,
 )
 """A whole suite in which no test failed and nothing else was said, or such tests in a row."""

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The open levels of a KTAP document: which one a line belongs to, and which ones it ends."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from mermapctl.failure import TEXT_LIMIT
+from mermapctl.ktap import NAME_LIMIT, Note, Trouble
+from mermapctl.ktap_frame import Frame, Kept
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mermapctl.console import Line
+    from mermapctl.ktap import Result
+
+DEPTH = 16
+"""Levels that may be open at once; KUnit has three."""
+
+_NOISE = re.compile(
+    r"\s|mm_(?:get|got|put|flush): |\[ *\d+\.\d{6}\]|\*\* \d+ printk|WARNING: |BUG: |-----+\["
+)
+"""What another line that ran into a result's name begins with."""
+
+
+class Levels:
+    """A stack: the document, its open suite, a test with tests of its own.
+
+    `names` are the tests of the suites that are known. `documents` counts headers, `suites_lost`
+    what closed documents still promised.
+    """
+
+    def __init__(self, names: Mapping[str, Sequence[str]], kept: Kept) -> None:
+        self.stack: list[Frame] = []
+        self.documents = 0
+        self.suites_lost = 0
+        self._names = names
+        self._kept = kept
+
+    @property
+    def suite(self) -> str | None:
+        """Name of the open suite."""
+        return self.stack[1].name if len(self.stack) > 1 else None
+
+    def header(self, indent: int, line: Line) -> None:
+        """A version line: a new document, or a level inside the open one."""
+        if not self.stack or indent <= self.stack[0].indent:
+            self.close_all()
+            self.documents += 1
+        else:
+            self._close_to(indent)
+        self._open(indent, line)
+
+    def subtest(self, name: str, indent: int, line: Line) -> None:
+        """`# Subtest: name` names the level whose header was just read, or opens one."""
+        if not self.stack and indent:
+            self.stack.append(Frame(0, line.number))  # its header scrolled out of this log
+            self.documents += 1
+        if not self.stack:
+            return
+        top = self.stack[-1]
+        if indent != top.indent or not top.fresh:
+            self._close_to(indent)
+            top = self._open(indent, line)
+        elif len(self.stack) == 1:
+            if not indent:
+                return
+            self.stack.insert(0, Frame(0, line.number))  # that header was the suite's
+        top.name = name[:NAME_LIMIT]
+
+    def plan(self, plan: int, indent: int, line: Line) -> None:
+        """`1..plan`."""
+        if not self.stack:
+            return
+        top = self.stack[-1]
+        if indent > top.indent and len(self.stack) == 1:
+            top = self._open(indent, line)  # its header was torn
+        if indent == top.indent and top.plan is None:
+            top.plan = plan
+            top.mark = line.seconds
+            if plan == 0 and len(self.stack) == 1:
+                self.stack.clear()
+
+    def _open(self, indent: int, line: Line) -> Frame:
+        frame = Frame(indent, line.number, line.seconds, line.seconds)
+        if len(self.stack) < DEPTH:
+            self.stack.append(frame)
+        return frame
+
+    def place(
+        self, indent: int, result: Result, line: Line
+    ) -> tuple[Frame | None, Frame | None]:
+        """The level that a result belongs to, and the one above it that it ends."""
+        top = self.stack[-1]
+        if indent == top.indent:
+            return top, None
+        if indent > top.indent:
+            if len(self.stack) == 1 or top.count:
+                start = top.mark
+                top = self._open(indent, line)  # its header was torn
+                top.start = top.mark = start
+            top.indent = indent  # or was indented less than its results
+            return top, None
+        depth = next((i for i, frame in enumerate(self.stack) if frame.indent == indent), None)
+        if depth is None or self._slipped(depth, result):
+            self.note(Trouble.MISPLACED, line)
+            return (top if result.number == top.last + 1 else None), None
+        self._close_to(indent, keep=depth + 2)
+        child = self.stack.pop()
+        frame = self.stack[depth]
+        if child.name in (None, result.name) or result.number == frame.last + 1:
+            return frame, child
+        self._abandon(child)  # its own result line is lost; this is a later one's
+        return frame, None
+
+    def _slipped(self, depth: int, result: Result) -> bool:
+        """Whether a result that stands at `depth` is one of the level above without its indent."""
+        above = self.stack[depth + 1]
+        if above.name in (None, result.name) or result.number != self.stack[-1].last + 1:
+            return False
+        known = self._names.get(above.name or "", ())
+        return result.name in known or result.number != self.stack[depth].last + 1
+
+    def name(self, frame: Frame, child: Frame | None, result: Result, line: Line) -> str | None:
+        """The name to keep of a result in `frame` that ends `child`: None if the line is torn."""
+        name = result.name
+        if child is not None and child.name not in (None, name):
+            self.note(Trouble.MISPLACED, line)
+            return name if name in self._names else child.name
+        if len(self.stack) != 2 or frame.name is None:
+            return name
+        known = self._names.get(frame.name, ())
+        if name in known:
+            return name
+        noise = _NOISE.search(name)
+        begun = name[: noise.start()] if noise else name
+        if noise is None and not any(test.startswith(name) for test in known):
+            return name  # a test that is new to us
+        if begun in known:
+            self.note(Trouble.RUN_INTO, line)
+            return begun  # the result is whole, noise follows it
+        return None
+
+    def close_all(self, *, at_end: bool = False) -> None:
+        """A new document begins, or the console ends."""
+        while len(self.stack) > 1:
+            self._abandon(self.stack.pop(), at_end=at_end)
+        if self.stack:
+            self.suites_lost += self.stack.pop().short
+
+    def _close_to(self, indent: int, keep: int = 1) -> None:
+        """Abandon every level indented as much or more, but for the lowest `keep` ones."""
+        while len(self.stack) > keep and self.stack[-1].indent >= indent:
+            self._abandon(self.stack.pop())
+
+    def _abandon(self, frame: Frame, *, at_end: bool = False) -> None:
+        """Close a level that has no result line."""
+        parent = self.stack[-1]
+        if not at_end:
+            text = f"no result of {frame.name or '?'}"
+            self._kept.note(Note(Trouble.LOST, text, frame.line, parent.name))
+        self._kept.abandoned(parent if len(self.stack) > 1 else None, frame)
+
+    def note(self, trouble: Trouble, line: Line, count: int = 1) -> None:
+        """Something is wrong with this line."""
+        self._kept.note(Note(trouble, line.text[:TEXT_LIMIT], line.number, self.suite, count))
