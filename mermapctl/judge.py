@@ -45,7 +45,7 @@ PICKS = {
     Kind.BOOT: bootlog.PICKS,
 }
 ALWAYS = {ktap_parser.HEADER: Kind.KTAP, "Kernel panic - ": Kind.SPLAT}
-IN_KTAP = {"BUG: ": Kind.SPLAT, "WARNING: ": Kind.SPLAT}
+IN_KTAP = {"G: ": Kind.SPLAT}  # ends `BUG: ` and `WARNING: `
 IN_TRACE = dict.fromkeys(("__mermap_", "mm_flush", "mm_walk", "mm_tear"), Kind.TRACE)
 """What is looked for inside lines: always, once KTAP has begun, once a trace has."""
 

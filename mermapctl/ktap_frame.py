@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mermapctl.failure import Failure
     from mermapctl.ktap import Result
 
-KEEP_TESTS = 10_000
+KEEP_TESTS = 5_000
 """Passed tests kept one by one; more are counted only, so that no log can exhaust the memory."""
 KEEP_FAILED = 2_000
 KEEP_NOTES = 200
