@@ -44,6 +44,11 @@ _PRINTK = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ")
 """What printk.time=1 (and CONFIG_PRINTK_CALLER) put before a line."""
 
 
+_DEAD = "---[ end Kernel panic - not syncing"
+"""A panic's last line where the machine stays afterwards: without panic=-1 (kernel/panic.c)."""
+PANICKED = "the kernel panicked, and stays"
+
+
 _STAMP = {
     # What would differ between two builds of the same source, and so miss in ccache and relink.
     "KBUILD_BUILD_TIMESTAMP": "Thu Jan  1 00:00:00 UTC 1970",
@@ -254,6 +259,8 @@ class _Listening:
             complaint = accelerator.complaint(raw) if self.kvm else None
             if complaint:
                 return complaint
+            if line.startswith(_DEAD):
+                return PANICKED
             self.guest_spoke = self.guest_spoke or _from_guest(line)
         return None
 
@@ -284,7 +291,8 @@ def boot(work: Work) -> Booted:
     while True:
         outcome = _boot_once(work, accel, limits, patient=asked is Accel.KVM)
         spent += outcome.seconds
-        failed = outcome.ending is process.Ending.STOPPED
+        died = outcome.stopped_for == PANICKED
+        failed = outcome.ending is process.Ending.STOPPED and not died
         if not failed or asked is not Accel.AUTO:
             break
         reason = outcome.stopped_for or "no reason given"
@@ -294,6 +302,9 @@ def boot(work: Work) -> Booted:
         notes.append(note)
         work.tell(Note(note))
         accel = "tcg"
+    if died:  # there is nothing left to wait for
+        facts = Boot(Ended.EXITED, None, float(work.options.timeout))
+        return Booted(spent, facts, accel, limits, tuple(notes))
     ended = {
         process.Ending.EXITED: Ended.EXITED,
         process.Ending.LIMIT: Ended.TIMEOUT,

@@ -335,3 +335,48 @@ def test_what_a_configuration_can_watch(
 ) -> None:
     watching = triage.watching(config)
     assert (watching.smp, watching.detector) == (smp, detector)
+
+
+PANIC = """\
+Kernel panic - not syncing: the test did it
+CPU: 0 UID: 0 PID: 27 Comm: kunit_try_catch Tainted: G                 N 6.12.99 #1
+Call Trace:
+ <TASK>
+ panic+0x118/0x2f0
+ test_size+0x9f/0x400
+ kunit_try_run_case+0x6c/0x180
+ </TASK>
+---[ end Kernel panic - not syncing: the test did it ]---
+"""
+
+
+@pytest.mark.parametrize(
+    ("head", "code", "verdict", "test"),
+    [
+        (f"{HEAD}    1..4\n    ok 1 test_basic_alloc\n", 1, "failed", "test_size"),
+        ("Linux version 6.12.99\n", 3, "no-verdict", None),
+    ],
+    ids=["in-a-test", "before-ktap"],
+)
+def test_a_panic_never_burns_the_time_limit(
+    fake_tree: Path, tmp_path: Path, head: str, code: int, verdict: str, test: str | None
+) -> None:
+    """Without panic=-1 the machine stays; the panic's last line ends the boot."""
+    log = tmp_path / "panic.log"
+    log.write_text(head + PANIC)
+    began = time.monotonic()
+    argv = ("--no-default-args", "--format=json", "--silence=40")
+    done = run(fake_tree, *argv, FAKE_LOG=str(log), FAKE_BOOT="stay,stubborn")
+    assert time.monotonic() - began < 20
+    (cell,) = json.loads(done.stdout)["cells"]
+    assert (done.returncode, cell["verdict"]) == (code, verdict)
+    assert "panic=-1" not in cell["kernel_args"]
+    assert "the test did it" in json.dumps(cell["findings"])
+    if test:
+        assert [(each["code"], each["test"]) for each in cell["findings"]] == [
+            ("kernel-panic", test)
+        ]
+        statuses = {each["name"]: each["status"] for each in cell["suites"][0]["tests"]}
+        assert statuses[test] == "crashed"
+    assert cell["triage"] == []
+    assert not processes_of(fake_tree)
