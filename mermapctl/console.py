@@ -31,9 +31,10 @@ class Kind(enum.IntEnum):
 
 
 class Run(NamedTuple):
-    """Consecutive lines that one expression read at once; `number` is the first one's."""
+    """Consecutive `lines` that one expression read at once; `number` is the first one's."""
 
     number: int
+    lines: int
     match: re.Match[str]
 
 
@@ -262,8 +263,9 @@ class Console:
                     return
             many = run.match(block, here) if kind is Kind.KTAP and self.runs else None
             if many is not None:
-                yield Run(self.lines + 1, many)
-                self.lines += block.count("\n", here, many.end())
+                count = block.count("\n", here, many.end())
+                yield Run(self.lines + 1, count, many)
+                self.lines += count
                 here = many.end()
                 continue
             end = block.find("\n", here + 1)

@@ -183,7 +183,7 @@ class _Reading:
             for line in self.console.split(run):
                 self._ktap(line)
             return
-        self.boundary = run.number + run.match[0].count("\n") - 1
+        self.boundary = run.number + run.lines - 1
         self.splats.test_ended(first)
 
     def _ktap(self, line: Line) -> None:

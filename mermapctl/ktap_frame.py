@@ -13,15 +13,12 @@ if TYPE_CHECKING:
     from mermapctl.console import Line
     from mermapctl.failure import Failure
     from mermapctl.ktap import Result
+    from mermapctl.ktap_runs import Tests
 
 KEEP_TESTS = 5_000
 """Passed tests kept one by one; more are counted only, so that no log can exhaust the memory."""
 KEEP_FAILED = 2_000
 KEEP_NOTES = 200
-
-Row = tuple[str, str, str, str, str]
-"""A passed or skipped test as it stands in the console: seconds (or an empty text), indentation,
-number, name, and ` # SKIP reason` (or an empty text)."""
 
 
 @dataclass(slots=True)
@@ -117,28 +114,26 @@ class Kept:
             Test(result.name, result.status, seconds, failures, tests, result.reason, line.number)
         )
 
-    def rows(self, parent: Frame, rows: list[Row], line: int) -> None:
-        """Passed and skipped tests in order; `line` is the first one's.
+    def many(self, parent: Frame, tests: Tests, line: int) -> None:
+        """Passed and skipped tests in a row; `line` is the first one's.
 
         They are what `test` would make of them, at a fraction of its cost.
         """
-        skipped = sum(1 for row in rows if row[4])
-        parent.skipped += skipped
-        parent.passed += len(rows) - skipped
-        room = min(len(rows), max(0, KEEP_TESTS - self._good))
-        self._good += len(rows)
-        parent.omitted += len(rows) - room
+        count = len(tests.numbers)
+        parent.skipped += tests.skipped
+        parent.passed += count - tests.skipped
+        room = min(count, max(0, KEEP_TESTS - self._good))
+        self._good += count
+        parent.omitted += count - room
         mark = parent.mark
-        for offset in range(room):
-            stamp, _, _, name, skip = rows[offset]
+        for number, (stamp, name, skip) in enumerate(tests.rows()[:room] if room else (), line):
             now = float(stamp) if stamp else None
             status = Status.SKIPPED if skip else Status.PASSED
             reason = skip[7:].strip()[:TEXT_LIMIT] or None
-            parent.tests.append(
-                Test(name, status, _between(mark, now), (), (), reason, line + offset)
-            )
+            parent.tests.append(Test(name, status, _between(mark, now), (), (), reason, number))
             mark = now
-        parent.mark = float(rows[-1][0]) if rows[-1][0] else None
+        parent.last += count
+        parent.last_name, parent.mark = tests.last
 
     def suite(
         self, frame: Frame | None, result: Result, failures: tuple[Failure, ...], line: Line

@@ -123,20 +123,19 @@ class KtapParser:
         stack = self._levels.stack
         if self._block is not None or self._pending or not stack:
             return None
-        top, rows = stack[-1], ktap_runs.rows(run)
+        top, tests = stack[-1], ktap_runs.tests(run)
         if run.match["results"] is not None:
-            if len(stack) == 1 or top.name in self._names or not ktap_runs.fits(rows, top):
+            if len(stack) == 1 or top.name in self._names or not ktap_runs.fits(run, tests, top):
                 return None
-            self._kept.rows(top, rows, run.number)
-            top.last, top.last_name = top.last + len(rows), rows[-1][3]
+            self._kept.many(top, tests, run.number)
             self.running = self.running if len(stack) > 2 else None
-            return rows[0][3]
-        suite = ktap_runs.suite(run, rows, top) if len(stack) == 1 else None
+            return tests.first
+        suite = ktap_runs.suite(run, tests, top) if len(stack) == 1 else None
         if suite is None or suite.frame.name in self._names:
             return None
-        self._kept.rows(suite.frame, rows, suite.first)
+        self._kept.many(suite.frame, tests, suite.first)
         self._book(top, suite.frame, suite.result, suite.last)
-        return rows[0][3]
+        return tests.first
 
     def interrupt(self) -> None:
         """Another message begins: an open failure block ends before it."""

@@ -12,29 +12,61 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mermapctl.console import Line, newline
 from mermapctl.ktap import Result, Status
-from mermapctl.ktap_frame import Frame, Row
+from mermapctl.ktap_frame import Frame
 
 if TYPE_CHECKING:
     from mermapctl.console import Run
 
 _ROW = re.compile(
-    newline("seconds") + r"(?P<indent> +)ok (?P<number>\d{1,9}) (?:- )?(?P<name>[!-~]{1,400})"
-    r"(?P<skip> # SKIP[ -~]*)?$",
+    newline("seconds") + r" +ok \d+ (?:- )?(?P<name>[!-~]{1,400})(?P<skip> # SKIP[ -~]*)?$",
     re.MULTILINE,
 )
+_NUMBER = re.compile(r" ok (\d+) ")
+_NUMBERS = [str(number) for number in range(1, 1025)]
 _N = newline()
+_OK = r"ok \d{1,9}+ (?:- )?[!-~]{1,400}+(?: # SKIP[ -~]*+)?+$"
 RUN = re.compile(
     rf"{newline('start')}(?P<indent> ++)KTAP version 1"
     rf"{_N}(?P=indent)# Subtest: (?P<name>[!-~]{{1,400}}+)(?:{_N}(?P=indent)# module: [!-~]++)?+"
     rf"{newline('plan_at')}(?P=indent)1\.\.(?P<plan>\d{{1,9}}+)"
-    rf"(?P<tests>(?:{_N}(?P=indent)ok \d{{1,9}}+ [!-~]{{1,400}}+(?: # SKIP[ -~]*+)?+$)++)"
+    rf"(?P<tests>(?:{_N}(?P=indent){_OK})++)"
     rf"(?:{_N}# (?P=name): pass:(?P<passed>\d++) fail:0 skip:(?P<skipped>\d++) total:\d++)?+"
     rf"(?:{_N}# Totals: pass:\d++ fail:0 skip:\d++ total:\d++)?+"
     rf"{newline('end')}ok (?P<number>\d{{1,9}}+) (?P=name)$"
-    rf"|(?P<results>(?:{_N} ++ok \d{{1,9}}+ (?:- )?[!-~]{{1,400}}+(?: # SKIP[ -~]*+)?+$){{2,}}+)",
+    rf"|(?P<results>{_N}(?P<at> ++){_OK}(?:{_N}(?P=at){_OK})++)",
     re.MULTILINE,
 )
 """A whole suite in which no test failed and nothing else was said, or such tests in a row."""
+
+
+class Tests(NamedTuple):
+    """The tests of a run: their lines, their numbers as printed, how many were skipped."""
+
+    text: str
+    numbers: list[str]
+    skipped: int
+
+    @property
+    def first(self) -> str:
+        """Name of the first."""
+        return next(_ROW.finditer(self.text))["name"]
+
+    @property
+    def last(self) -> tuple[str, float | None]:
+        """Name of the last, and its kernel seconds."""
+        row = next(_ROW.finditer(self.text, self.text.rindex("\n")))
+        return row["name"], _float(row["seconds"])
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Seconds (or an empty text), name, and ` # SKIP reason` (or an empty text) of each."""
+        return _ROW.findall(self.text)
+
+    def count_up(self, last: int) -> bool:
+        """Whether the numbers go on after `last`."""
+        end = last + len(self.numbers)
+        if end <= len(_NUMBERS):
+            return self.numbers == _NUMBERS[last:end]
+        return self.numbers == [str(number) for number in range(last + 1, end + 1)]
 
 
 class PassedSuite(NamedTuple):
@@ -46,37 +78,35 @@ class PassedSuite(NamedTuple):
     last: Line
 
 
-def rows(run: Run) -> list[Row]:
-    """The tests of a run, in order."""
-    return _ROW.findall(run.match["tests"] or run.match["results"])
+def tests(run: Run) -> Tests:
+    """The tests of a run."""
+    text = run.match["tests"] or run.match["results"]
+    return Tests(text, _NUMBER.findall(text), text.count(" # SKIP"))
 
 
-def fits(rows: list[Row], top: Frame) -> bool:
-    """Whether tests go on where the open level stands: indentation, numbers, plan."""
-    if top.plan is not None and top.last + len(rows) > top.plan:
+def fits(run: Run, tests: Tests, top: Frame) -> bool:
+    """Whether tests in a row go on where the open level stands: indentation, numbers, plan."""
+    if len(run.match["at"]) != top.indent or not tests.count_up(top.last):
         return False
-    return {len(row[1]) for row in rows} == {top.indent} and _count_up(rows, top.last)
+    return top.plan is None or top.last + len(tests.numbers) <= top.plan
 
 
-def suite(run: Run, rows: list[Row], doc: Frame) -> PassedSuite | None:
+def suite(run: Run, tests: Tests, doc: Frame) -> PassedSuite | None:
     """The document's next suite, if it has the results that its plan and its totals promise."""
-    match, plan = run.match, len(rows)
-    number, skipped = int(match["number"]), sum(1 for row in rows if row[4])
-    totals = (str(plan - skipped), str(skipped))
-    if doc.indent or number != doc.last + 1 or not _count_up(rows, 0) or skipped == plan:
+    match, count, skipped = run.match, len(tests.numbers), tests.skipped
+    start, name, plan, passed, skips, number = match.group(
+        "start", "name", "plan", "passed", "skipped", "number"
+    )
+    if doc.indent or int(number) != doc.last + 1 or int(plan) != count or not tests.count_up(0):
         return None
-    if int(match["plan"]) != plan or match.group("passed", "skipped") not in (totals, (None, None)):
+    totals = passed is None or (int(passed), int(skips)) == (count - skipped, skipped)
+    if not totals or skipped == count:
         return None
-    frame = Frame(len(match["indent"]), run.number, _float(match["start"]))
-    frame.name, frame.plan, frame.mark = match["name"], plan, _float(match["plan_at"])
-    first = run.number + match.string.count("\n", match.start(), match.start("tests"))
-    last = run.number + match.string.count("\n", match.start(), match.end()) - 1
-    result = Result(number, match["name"], Status.PASSED, None)
-    return PassedSuite(frame, result, first, Line(last, "", _float(match["end"])))
-
-
-def _count_up(rows: list[Row], last: int) -> bool:
-    return [row[2] for row in rows] == [str(last + i) for i in range(1, len(rows) + 1)]
+    frame = Frame(len(match["indent"]), run.number, _float(start))
+    frame.name, frame.plan, frame.mark = name, count, _float(match["plan_at"])
+    first = run.number + run.lines - match.string.count("\n", match.start("tests"), match.end())
+    last = Line(run.number + run.lines - 1, "", _float(match["end"]))
+    return PassedSuite(frame, Result(int(number), name, Status.PASSED, None), first, last)
 
 
 def _float(text: str | None) -> float | None:
