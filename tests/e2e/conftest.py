@@ -19,13 +19,6 @@ from tests.conftest import git
 ROOT = Path(__file__).parents[2]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Real builds share two cores, a tree and a home: one worker runs them all, one by one."""
-    for item in items:
-        if item.get_closest_marker("e2e"):
-            item.add_marker(pytest.mark.xdist_group("kernel"))
-
-
 @dataclass(frozen=True, slots=True)
 class Ran:
     """One `mermapctl run`: its exit code, its JSON document, and what it said on stderr."""
