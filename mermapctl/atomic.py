@@ -20,8 +20,12 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 def write(path: Path, data: bytes) -> None:
     """Replace `path` by `data`, so that a reader or a crash sees the old file or the new one.
 
-    Raises HarnessError when the file cannot be written; the old one is then untouched.
+    Raises HarnessError when the file cannot be written; the old one is then untouched. What is no
+    file (/dev/null, /dev/stdout, a pipe) is written to: replaced, it would be gone for everybody.
     """
+    if path.exists() and not path.is_file():
+        _write_to(path, data)
+        return
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(3)}")
     try:
         with temporary.open("xb") as file:
@@ -35,6 +39,14 @@ def write(path: Path, data: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def _write_to(path: Path, data: bytes) -> None:
+    try:
+        with path.open("wb") as file:
+            file.write(data)
+    except OSError as error:
+        raise cannot_write(path, error) from error
 
 
 def cannot_write(path: Path, error: OSError) -> HarnessError:

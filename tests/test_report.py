@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from mermapctl import history
+from mermapctl import atomic, history
 from mermapctl.cli import report as cli
 from mermapctl.cli.root import root
 from mermapctl.commands.report import bytes_of, moment
@@ -577,3 +577,13 @@ def test_a_console_is_followed_through_everything(tmp_path: Path) -> None:
     path.write_bytes(b"again\n" + b"x" * 40_000 + b"end")
     assert tail.lines() == []
     assert tail.lines(final=True) == ["end"]
+
+
+def test_what_is_no_file_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    atomic.write(pipe, b"a record")
+    assert os.read(reader, 100) == b"a record"
+    os.close(reader)
+    assert pipe.is_fifo()
