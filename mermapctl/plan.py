@@ -62,6 +62,7 @@ class CellPlan:
     smp: int | None = None
     obstacle: str | None = None
     modular: Modular | None = None
+    more_qemu_args: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -88,7 +89,7 @@ class CellPlan:
             return ()
         cpu = ("-cpu", self.cpu) if self.cpu else ()
         smp = ("-smp", str(self.smp)) if self.smp else ()
-        return (*cpu, *smp)
+        return (*cpu, *smp, *self.more_qemu_args)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import enum
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
     from mermapctl.diagnosis import Finding
     from mermapctl.ktap import Suite
     from mermapctl.manifest import Manifest
+    from mermapctl.sampler import Sample
     from mermapctl.splat import Splat
 
+DETECTED = "the kernel's own report"
+SAMPLED_AFTER = 12
+"""Seconds of silence after which QEMU is asked where the CPUs are: the detector was first."""
 SHORT = 20
 """Seconds of silence after which a test that was booted alone hangs: a healthy one takes less than
 one, and the detector below reports within ten."""
@@ -47,7 +52,7 @@ class Trial:
     """A boot of one test alone; `test` is None for the whole suite, booted again.
 
     `function` is the kernel's ``symbol+offset/size`` in which it hung, `named` the test that a
-    boot of the whole suite saw hanging.
+    boot of the whole suite saw hanging, `seen` who saw the function.
     """
 
     suite: str
@@ -57,6 +62,7 @@ class Trial:
     function: str | None = None
     console: str | None = None
     named: str | None = None
+    seen: str | None = None
 
     @property
     def glob(self) -> str:
@@ -138,6 +144,30 @@ def function(splats: Iterable[Splat], suite: str, manifest: Manifest) -> str | N
     return None
 
 
+def sampled(
+    seen: Iterable[Sample], suite: str, manifest: Manifest
+) -> tuple[str | None, str | None]:
+    """The function in most samples of the CPUs, and in how many; the code under test goes first.
+
+    A CPU that idles between interrupts is in several functions, one that loops in few.
+    """
+    known = manifest.suites.get(suite)
+    places: Counter[str] = Counter()
+    offsets: dict[str, str] = {}
+    looks = [each.frames for each in seen if each.frames]
+    for frames in looks:
+        own = next((frame for frame in frames if known is not None and known.owns(frame)), None)
+        frame = own or frames[0]
+        places[frame.partition("+")[0]] += 1
+        offsets.setdefault(frame.partition("+")[0], frame)
+    if not places:
+        return None, None
+    name, times = places.most_common(1)[0]
+    if times * 2 < len(looks):
+        return None, None
+    return offsets[name], f"{times} of {len(looks)} samples of the CPU"
+
+
 def completed(
     suites: tuple[Suite, ...], findings: tuple[Finding, ...], trials: tuple[Trial, ...]
 ) -> tuple[tuple[Suite, ...], tuple[Finding, ...]]:
@@ -177,6 +207,7 @@ def _told(finding: Finding, trials: tuple[Trial, ...], hung: Trial | None) -> Fi
         test = test or hung.test or hung.named
         if hung.function and finding.code == HANG:
             evidence["function"] = hung.function
+            evidence["seen"] = hung.seen
     alone = [each for each in trials if each.test is not None]
     if alone:
         evidence["alone"] = ", ".join(f"{each.test} {each.outcome}" for each in alone)
@@ -221,7 +252,7 @@ def _advice(finding: Finding, where: str | None, hung: Trial | None) -> str | No
     if hung is not None:
         return (
             "look for an endless loop, or a wait for something that never comes; the variant "
-            "`hang` has two CPUs and the soft-lockup detector, which names the function"
+            "`hang` has the soft-lockup detector, which names the function"
         )
     return finding.advice
 

@@ -3,20 +3,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
+import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import fragment, stages, triage
+from mermapctl import fragment, sampler, stages, triage
 from mermapctl.commands.judging import judge_console, suites_known
 from mermapctl.diagnosis import Verdict
-from mermapctl.events import Note
+from mermapctl.events import Event, Note, Tick
 from mermapctl.plan import kernel_args
 from mermapctl.record import Cell
 from mermapctl.triage import Outcome, Trial, Watching
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from mermapctl.sampler import Sample, Symbols
     from mermapctl.stages import Work
 
 
@@ -44,7 +49,8 @@ def _boot(work: Work, watching: Watching, suite: str, test: str | None) -> Trial
     what = f"{test} alone" if test else f"the suite {suite} again"
     work.tell(Note(f"hang triage: {what}"))
     alone = _alone(work, watching, f"{suite}.{test}" if test else suite, test or "suite")
-    booted = stages.boot(alone)
+    with _Watcher.of(alone) as watcher:
+        booted = stages.boot(watcher.work)
     blank = Cell(
         target=work.cell.target.name,
         variant=work.cell.variant.name,
@@ -55,15 +61,19 @@ def _boot(work: Work, watching: Watching, suite: str, test: str | None) -> Trial
     with alone.console.open("rb") as console:
         judged = judge_console(blank, console)
     outcome, named = triage.outcome(suite, test, judged.suites, judged.findings)
-    function = triage.function(judged.splats, suite, suites_known())
+    reported = triage.function(judged.splats, suite, suites_known())
+    sampled, share = triage.sampled(watcher.samples, suite, suites_known())
+    function, seen = (reported, triage.DETECTED) if reported else (sampled, share)
+    hung = outcome is Outcome.HUNG
     return Trial(
         suite=suite,
         test=test,
         outcome=outcome,
         seconds=round(booted.seconds, 3),
-        function=function if outcome is Outcome.HUNG else None,
+        function=function if hung else None,
         console=str(alone.console),
         named=named,
+        seen=seen if hung else None,
     )
 
 
@@ -72,7 +82,9 @@ def _alone(work: Work, watching: Watching, glob: str, name: str) -> Work:
     cell, options = work.cell, work.options
     folder = work.folder / f"triage-{name}"
     folder.mkdir(exist_ok=True)
-    arguments = kernel_args(triage.DETECTOR if watching.detector else (), cell.kernel_args, ())
+    watch = triage.DETECTOR if watching.detector else ()
+    # An address then means what System.map says.
+    arguments = kernel_args(("nokaslr", *watch), cell.kernel_args, ())
     smp = max(2, cell.smp or 1) if watching.smp and cell.target.qemu else cell.smp
     return replace(
         work,
@@ -84,3 +96,45 @@ def _alone(work: Work, watching: Watching, glob: str, name: str) -> Work:
         ),
         folder=folder,
     )
+
+
+class _Watcher:
+    """Asks QEMU where the CPUs are, once, when a boot has been silent for long enough.
+
+    `work` is the boot's work with a listener that looks at the console as time passes.
+    """
+
+    def __init__(self, work: Work, known: Symbols | None, place: Path) -> None:
+        self.samples: list[Sample] = []
+        self._known = known
+        self._socket = place / "qmp"
+        self._console = work.console
+        self._told = work.tell
+        self._after = min(triage.SAMPLED_AFTER, 0.6 * work.options.silence)
+        self._size = -1
+        self._heard = time.monotonic()
+        more = sampler.argument(self._socket) if known else ()
+        self.work = replace(
+            work, cell=replace(work.cell, more_qemu_args=more), tell=self._listen
+        )
+
+    @classmethod
+    @contextlib.contextmanager
+    def of(cls, work: Work) -> Iterator[_Watcher]:
+        """A watcher whose socket's directory goes with it: its path must be short."""
+        known = sampler.symbols(work.job.build_dir / "System.map")
+        able = work.cell.target.qemu is not None and work.can.has("exec", "--qemu_args")
+        with tempfile.TemporaryDirectory(prefix="mermapctl-") as place:
+            yield cls(work, known if able else None, Path(place))
+
+    def _listen(self, event: Event) -> None:
+        self._told(event)
+        if not isinstance(event, Tick) or self._known is None or self.samples:
+            return
+        now = time.monotonic()
+        size = self._console.stat().st_size if self._console.is_file() else 0
+        if size != self._size:
+            self._size, self._heard = size, now
+        elif now - self._heard > self._after:
+            self._heard = now
+            self.samples = sampler.samples(self._socket, self._known)

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Where the CPUs of a guest are: asked of QEMU, so it needs nothing of the kernel that hangs.
+
+Not a second CPU, not a detector, not even interrupts. QEMU's machine protocol gives the registers
+and the stack of each CPU, System.map the names. A return address on the stack may be a leftover of
+an earlier call; one that turns up in most of the samples together with the program counter is not.
+"""
+
+from __future__ import annotations
+
+import bisect
+import contextlib
+import json
+import re
+import socket
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SAMPLES = 16
+APART = 0.03
+"""Seconds between two samples: a timer interrupt is not met by most of them."""
+STACK_WORDS = 96
+ANSWER = 5.0
+_REGISTERS = re.compile(r"\bRIP=([0-9a-f]{16})\b.*?\bHLT=([01])", re.DOTALL)
+_STACK = re.compile(r"\bRSP=([0-9a-f]{16})\b")
+_CPU = re.compile(r"^CPU#(\d+)", re.MULTILINE)
+_WORD = re.compile(r"0x([0-9a-f]{16})")
+_KERNEL = 1 << 63
+_IDLE = re.compile(r"(?:default_idle|pv_native_safe_halt|native_safe_halt|acpi_safe_halt)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Symbols:
+    """The functions of a kernel, by ascending address; `ends` is where its text ends."""
+
+    addresses: tuple[int, ...]
+    names: tuple[str, ...]
+    end: int
+
+    def name(self, address: int) -> str | None:
+        """``symbol+offset/size`` as the kernel itself prints it; None outside its text."""
+        at = bisect.bisect_right(self.addresses, address) - 1
+        if at < 0 or address >= self.end:
+            return None
+        start = self.addresses[at]
+        after = self.addresses[at + 1] if at + 1 < len(self.addresses) else self.end
+        return f"{self.names[at]}+{address - start:#x}/{after - start:#x}"
+
+
+def symbols(system_map: Path) -> Symbols | None:
+    """The functions in a System.map; None where there is none."""
+    starts: dict[int, str] = {}
+    end = 0
+    try:
+        with system_map.open(encoding="ascii", errors="replace") as lines:
+            for line in lines:
+                fields = line.split()
+                if len(fields) != 3:
+                    continue
+                if fields[2] == "_etext":
+                    end = int(fields[0], 16)
+                elif fields[1] in "tTwW" and not fields[2].startswith(("__pfx_", "_stext")):
+                    starts.setdefault(int(fields[0], 16), fields[2])
+    except (OSError, ValueError):
+        return None
+    # Absolute and per-CPU symbols lie below the kernel's half.
+    ordered = sorted(address for address in starts if _KERNEL <= address < end)
+    names = tuple(starts[each] for each in ordered)
+    return Symbols(tuple(ordered), names, end) if ordered else None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One CPU at one moment: the function it is in, then what its stack looks called from."""
+
+    cpu: int
+    frames: tuple[str, ...]
+
+
+class Monitor:
+    """QEMU's machine protocol (QMP) on a Unix socket. Raises OSError, ValueError."""
+
+    def __init__(self, path: Path) -> None:
+        self._socket = socket.socket(socket.AF_UNIX)
+        try:
+            self._socket.settimeout(ANSWER)
+            self._socket.connect(str(path))
+            self._lines = self._socket.makefile("rb")
+            self._lines.readline()  # the greeting
+            self._execute({"execute": "qmp_capabilities"})
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def close(self) -> None:
+        """Hang up; the guest goes on."""
+        self._lines.close()
+        self._socket.close()
+
+    def ask(self, command: str, cpu: int = 0) -> str:
+        """What QEMU's human monitor answers to a command."""
+        arguments = {"command-line": command, "cpu-index": cpu}
+        return self._execute({"execute": "human-monitor-command", "arguments": arguments})
+
+    def _execute(self, request: dict[str, object]) -> str:
+        self._socket.sendall(json.dumps(request).encode() + b"\n")
+        while line := self._lines.readline():
+            answer = json.loads(line)
+            if "error" in answer:
+                raise ValueError(answer["error"].get("desc", "an error of QEMU's monitor"))
+            if "return" in answer:  # events come in between
+                return str(answer["return"])
+        raise ValueError("QEMU hung up")
+
+
+def argument(path: Path) -> tuple[str, ...]:
+    """What makes QEMU listen on a socket."""
+    return ("-qmp", f"unix:{path},server=on,wait=off")
+
+
+def samples(path: Path, known: Symbols, times: int = SAMPLES) -> list[Sample]:
+    """Look at every CPU that is not idle, `times` times. Nothing where QEMU does not answer."""
+    found: list[Sample] = []
+    with contextlib.suppress(OSError, ValueError), contextlib.closing(Monitor(path)) as monitor:
+        for number in range(times):
+            time.sleep(APART if number else 0.0)
+            found += _look(monitor, known)
+    return found
+
+
+def _look(monitor: Monitor, known: Symbols) -> Iterator[Sample]:
+    said = monitor.ask("info registers -a")
+    marks = [*_CPU.finditer(said)]
+    for mark, after in zip(marks, [*marks[1:], None], strict=True):
+        text = said[mark.start() : after.start() if after else None]
+        registers, stack = _REGISTERS.search(text), _STACK.search(text)
+        if registers is None or stack is None or registers[2] == "1":
+            continue
+        cpu = int(mark[1])
+        name = known.name(int(registers[1], 16))
+        if name is not None and _IDLE.match(name):
+            continue
+        frames = [name or "code that System.map does not know"]
+        words = monitor.ask(f"x /{STACK_WORDS}gx 0x{stack[1]}", cpu)
+        named = (known.name(int(word, 16)) for word in _WORD.findall(words))
+        # The very start of a function is a pointer to it, and nothing returns there.
+        frames += [frame for frame in named if frame and "+0x0/" not in frame]
+        yield Sample(cpu, tuple(frames))
