@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 PICKS = (
     *("Linux version ", "Command line: ", "Kernel command line: ", "smp: Brought up "),
     *("Kernel/User page tables isolation: ", "SMP: Total of "),
-    *("qemu-system-", r"\$ ", r"Command '\["),
-    *("KVM ", "kvm", r"ioctl\(KVM_", "Could not access KVM", "error: kvm", r"\[\d\d:\d\d:\d\d\] "),
 )
-"""The lines that this reader wants (`console.Console`)."""
+HARNESS = (
+    *("qemu-system-", r"\$ ", r"Command '\["),
+    *("KVM ", "kvm", r"ioctl\(KVM_", "Could not access KVM", "error: kvm"),
+)
+"""The lines that this reader wants (`console.Console`): while the kernel boots, and at any time."""
 
 _ACCELERATOR = re.compile(
     r"KVM internal error|Could not access KVM kernel module|failed to initialize kvm"

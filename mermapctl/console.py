@@ -28,6 +28,7 @@ class Kind(enum.IntEnum):
     SPLAT = 2
     TRACE = 3
     BOOT = 4
+    HARNESS = 5
 
 
 class Run(NamedTuple):
@@ -139,8 +140,9 @@ class Console:
     lines it wants, behind their prefix, `anywhere` which words matter in the middle of a line too
     (torn lines, prefixes that nobody foresaw), `run` what may come as a Run: a pattern of whole
     lines, each led by `newline()`. While iterating, the consumer may set and clear `attentive` and
-    `runs`, and `watch` for more. After it, `lines` is the number of lines, `tail` the last texts,
-    `capped` how many lines were cut at LINE_BYTES, and `whole` says whether a newline ends the log.
+    `runs`, `watch` for more and `forget` a reader. After it, `lines` is the number of lines, `tail`
+    the last texts, `capped` how many lines were cut at LINE_BYTES, and `whole` says whether a
+    newline ends the log.
     """
 
     def __init__(
@@ -179,6 +181,13 @@ class Console:
         if not anywhere.keys() <= self._anywhere.keys():
             self._anywhere.update(anywhere)
             self._stale = True
+
+    def forget(self, kind: Kind) -> None:
+        """From the next line on pick nothing for this reader: it has what it wanted."""
+        self._picks = {each: picks for each, picks in self._picks.items() if each is not kind}
+        prefix = self._prefix.pattern if self._prefix else ""
+        self._pick, self._kinds = _pattern(self._picks, prefix)
+        self._stale = True
 
     def _chunks(self) -> Iterator[bytes]:
         if isinstance(self._stream, Iterable) and not hasattr(self._stream, "read"):
@@ -280,6 +289,7 @@ class Console:
             here = end
             if self._stale:
                 self._stale = False
+                pick, kinds = self._pick, self._kinds
                 inside = iter(self._inside(block, here))
                 word, word_kind = next(inside)
 

@@ -43,6 +43,7 @@ PICKS = {
     Kind.SPLAT: splat.PICKS,
     Kind.TRACE: (r"mm_\w+: ?\(", "trace_kprobe: ", r"\*\* replaying", "setup_percpu: "),
     Kind.BOOT: bootlog.PICKS,
+    Kind.HARNESS: bootlog.HARNESS,
 }
 ALWAYS = {ktap_parser.HEADER: Kind.KTAP, "Kernel panic - ": Kind.SPLAT}
 IN_KTAP = {"G: ": Kind.SPLAT}  # ends `BUG: ` and `WARNING: `
@@ -161,12 +162,13 @@ class _Reading:
             kind = line.kind
             if kind is Kind.KTAP:
                 self._ktap(line)
-                if not in_ktap:
+                if not in_ktap and ktap.begun:
                     in_ktap = True
                     console.watch(IN_KTAP)
+                    console.forget(Kind.BOOT)
             elif kind is Kind.TRACE and _EVENT.search(line.text):
                 self._trace(line)
-            elif kind is Kind.BOOT:
+            elif kind in (Kind.BOOT, Kind.HARNESS):
                 self._boot(line)
             elif kind is Kind.SPLAT:
                 ktap.interrupt()

@@ -91,6 +91,11 @@ class KtapParser:
         return len(stack) > 1 or (bool(stack) and stack[0].plan is not None)
 
     @property
+    def begun(self) -> bool:
+        """Whether there was a header."""
+        return self._levels.documents > 0
+
+    @property
     def suite(self) -> str | None:
         """Name of the open suite."""
         return self._levels.suite
