@@ -74,7 +74,8 @@ class CellPlan:
     def build_name(self) -> str:
         """The variant part of the build directory: another suite is another configuration."""
         name = self.variant.name
-        name = name if self.suite == SUITE else f"{name}-{self.suite}"
+        suite = self.suite.partition(".")[0]  # one test of a suite is no other kernel
+        name = name if suite == SUITE else f"{name}-{suite}"
         return f"{name}-{self.modular.flavour}" if self.modular else name
 
     @property

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Hangs and panics of real kernels: one CPU, no detector, no preemption, interrupts off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import git
+from tests.e2e.conftest import Ran
+
+pytestmark = pytest.mark.e2e
+
+Run = Callable[..., Ran]
+Change = Callable[[str, str], None]
+RESERVED = "\tmermap_refresh_reserve(mc);\n"
+"""In mm/mermap.c: only test_size comes here, in the middle, with interrupts off."""
+
+
+@pytest.fixture
+def change(reference_tree: Path) -> Iterator[Change]:
+    """Put text in place of a piece of mm/mermap.c for one test."""
+    source = reference_tree / "mm/mermap.c"
+
+    def replace(old: str, new: str) -> None:
+        text = source.read_text()
+        assert text.count(old) == 1, f"{old!r} is there {text.count(old)} times"
+        source.write_text(text.replace(old, new))
+
+    yield replace
+    git(reference_tree, "checkout", "-q", "--", "mm/mermap.c")
+
+
+def test_the_test_and_the_function_of_a_hang_are_named(run: Run, change: Change) -> None:
+    change(RESERVED, f"\tfor (;;)\n\t\tcpu_relax();\n{RESERVED}")
+    ran = run("--silence=10")
+    assert ran.code == 1
+    assert ran.codes == ["hang"]
+    (found,) = ran.cell["findings"]
+    assert found["test"] == "test_size"
+    assert found["evidence"]["function"].startswith("__mermap_get+")
+    assert found["summary"] == "the kernel hung in test_size, in __mermap_get()"
+    tried = {each["test"]: each["outcome"] for each in ran.cell["triage"]}
+    assert tried["test_size"] == "hung"
+    assert {tried[test] for test in tried if test != "test_size"} == {"passed"}
+    assert ran.statuses["test_size"] == "hung"
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [(), ("--no-default-args", "--cpu=Haswell")],
+    ids=["it-reboots", "it-stays"],
+)
+def test_a_panic_does_not_burn_the_time_limit(
+    run: Run, change: Change, argv: tuple[str, ...]
+) -> None:
+    change(RESERVED, f'\tpanic("seeded: this get");\n{RESERVED}')
+    ran = run(*argv)
+    assert ran.code == 1
+    (found,) = ran.cell["findings"]
+    assert (found["code"], found["test"]) == ("kernel-panic", "test_size")
+    assert "seeded: this get" in found["summary"]
+    assert ran.statuses["test_size"] == "crashed"
+    assert ran.cell["phases"]["boot"] < 45
+    assert ran.cell["triage"] == []
+    assert ("panic=-1" in ran.cell["kernel_args"]) is (argv == ())
