@@ -54,8 +54,8 @@ class Line(NamedTuple):
     whole: bool = True
 
 
-_STAMPS = r"(?:\[ *+\d++\.\d++\](?:\[ *+[CT]\d++\])?+|\[ *+[CT]\d++\])"
-_PREFIX = r"(?:<\d{1,3}>)?+(?:(?:\[[ 0-9.CT]++\])++ ?+)?+"
+_STAMPS = r"(?:\[ *+\d++\.\d++\](?:\[ *+[CT]\d++\])?|\[ *+[CT]\d++\])"
+_PREFIX = r"(?:<\d{1,3}>)?(?:(?:\[[ 0-9.CT]++\])+ ?+)?"
 """printk's prefix as the scan takes it: a little more than it is, at half the cost."""
 _STAMP = re.compile(
     r"(?:<\d{1,3}>)?(?:\[ *(?P<seconds>\d{1,12}\.\d{1,9})\](?:\[ *(?P<caller>[CT]\d+)\])?"
@@ -109,7 +109,7 @@ def newline(seconds: str | None = None) -> str:
     """The pattern of a newline and printk's prefix; `seconds` names the group of its time stamp."""
     number = r"\d{1,12}+\.\d{1,9}+"
     stamp = number if seconds is None else f"(?P<{seconds}>{number})"
-    return rf"\n(?:\[ *+{stamp}\](?:\[ *+[CT]\d++\])?+ )?+"
+    return rf"\n(?:\[ *+{stamp}\](?:\[ *+[CT]\d++\])? )?"
 
 
 def _generalize(before: str, gap: int) -> str:
@@ -130,7 +130,7 @@ def _generalize(before: str, gap: int) -> str:
             parts.append("[A-Za-z]+")
         else:
             parts.append(re.escape(token))
-    return f"(?:{''.join(parts)} {{0,{gap}}})?+"
+    return f"(?:{''.join(parts)} {{0,{gap}}})?"
 
 
 class Console:

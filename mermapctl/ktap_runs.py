@@ -24,16 +24,16 @@ _ROW = re.compile(
 _NUMBER = re.compile(r" ok (\d+) ")
 _NUMBERS = [str(number) for number in range(1, 1025)]
 _N = newline()
-_OK = r"ok \d{1,9}+ (?:- )?[!-~]{1,400}+(?: # SKIP[ -~]*+)?+$"
+_OK = r"ok \d{1,9}+ (?:- )?[!-~]{1,400}+(?: # SKIP[ -~]*+)?$"
 RUN = re.compile(
     rf"{newline('start')}(?P<indent> ++)KTAP version 1"
-    rf"{_N}(?P=indent)# Subtest: (?P<name>[!-~]{{1,400}}+)(?:{_N}(?P=indent)# module: [!-~]++)?+"
+    rf"{_N}(?P=indent)# Subtest: (?P<name>[!-~]{{1,400}}+)(?:{_N}(?P=indent)# module: [!-~]++)?"
     rf"{newline('plan_at')}(?P=indent)1\.\.(?P<plan>\d{{1,9}}+)"
-    rf"(?P<tests>(?:{_N}(?P=indent){_OK})++)"
-    rf"(?:{_N}# (?P=name): pass:(?P<passed>\d++) fail:0 skip:(?P<skipped>\d++) total:\d++)?+"
-    rf"(?:{_N}# Totals: pass:\d++ fail:0 skip:\d++ total:\d++)?+"
+    rf"(?P<tests>(?:{_N}(?P=indent){_OK})+)"
+    rf"(?:{_N}# (?P=name): pass:(?P<passed>\d++) fail:0 skip:(?P<skipped>\d++) total:\d++)?"
+    rf"(?:{_N}# Totals: pass:\d++ fail:0 skip:\d++ total:\d++)?"
     rf"{newline('end')}ok (?P<number>\d{{1,9}}+) (?P=name)$"
-    rf"|(?P<results>{_N}(?P<at> ++){_OK}(?:{_N}(?P=at){_OK})++)",
+    rf"|(?P<results>{_N}(?P<at> ++){_OK}(?:{_N}(?P=at){_OK})+)",
     re.MULTILINE,
 )
 """A whole suite in which no test failed and nothing else was said, or such tests in a row."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import venv
@@ -103,3 +104,15 @@ def test_every_source_file_names_its_license() -> None:
         not in (ROOT / name).read_text(encoding="utf-8", errors="replace")[:300]
     ]
     assert lacking == []
+
+
+def test_no_possessive_group_in_a_regular_expression() -> None:
+    """Python before 3.11.5 (Debian 12's) matches them wrongly: python/cpython#106052."""
+    possessive = re.compile(r"\)[?*+]\+")
+    found = [
+        f"{path.name}:{number}"
+        for path in sorted((ROOT / "mermapctl").rglob("*.py"))
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if possessive.search(line)
+    ]
+    assert found == []
