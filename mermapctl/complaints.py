@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mermapctl.causes import Draft
 from mermapctl.diagnosis import Finding, Severity
-from mermapctl.splat import DEADLY, Splat, SplatKind
+from mermapctl.splat import DEADLY, Splat, SplatKind, sameness
 
 if TYPE_CHECKING:
     from mermapctl.assertions import Evidence
@@ -71,8 +71,8 @@ _TABLE: dict[SplatKind, _Words] = {
 _SAID = re.compile(
     r"\AWARNING: (?:CPU: \d+ PID: \d+ at )?|\ABUG: (?:K\w+: )?|, CPU#\d+: .*\Z|\AKernel panic - "
 )
-_GLOBAL_BITS, _NX = 0x163, 1 << 63
-"""x86-64 PAGE_KERNEL with the global bit: present, writable, accessed, dirty, global."""
+_LOCAL_BITS, _GLOBAL, _NX = 0x063, 0x100, 1 << 63
+"""x86-64 PAGE_KERNEL (present, writable, accessed, dirty), the global bit, and no-execute."""
 _REGISTER = re.compile(r"\bR\w\w: ([0-9a-f]{16})\b")
 
 
@@ -83,14 +83,10 @@ def read(
 
     Outside the suites, and where the user allows them, splats are warnings and fail nothing.
     """
-    same: dict[tuple[str, str, bool], list[Splat]] = {}
+    same: dict[tuple[SplatKind, str, bool], list[Splat]] = {}
     for splat in splats:
-        key = (_TABLE[splat.kind].code, _NUMBERS.sub("", splat.title), splat.in_suite)
-        same.setdefault(key, []).append(splat)
+        same.setdefault((*sameness(splat), splat.in_suite), []).append(splat)
     return [_draft(group, suites, manifest, allow=allow) for group in same.values()]
-
-
-_NUMBERS = re.compile(r"\b[0-9a-f]{8,}\b|CPU:? ?#?\d+|PID: \d+|/\d+\b|\d+s\b")
 
 
 def _draft(
@@ -173,7 +169,8 @@ def global_refused(drafts: list[Draft], splats: tuple[Splat, ...], boot: BootLog
     """The finding that explains all: PAGE_KERNEL is global here, and the mermap refuses that.
 
     It needs a get that warned, gets that returned NULL, and a reason to believe in the protection:
-    page-table isolation is off, or a register of the splat holds the global protection bits.
+    a register of the splat holds it with the global bit, or page-table isolation is off and none
+    holds it without (a CPU may have no global pages).
     """
     refused = [draft for draft in drafts if "global-mapping-refused" in draft.follows]
     warned = next(
@@ -189,8 +186,9 @@ def global_refused(drafts: list[Draft], splats: tuple[Splat, ...], boot: BootLog
     if not refused or warned is None or boot.isolation:
         return None
     values = {int(value, 16) for text in warned.excerpt for value in _REGISTER.findall(text)}
-    prot = next((value for value in values if value & ~_NX == _GLOBAL_BITS), None)
-    if prot is None and boot.isolation is None:
+    prot = next((value for value in values if value & ~_NX == _LOCAL_BITS | _GLOBAL), None)
+    local = any(value & ~_NX == _LOCAL_BITS for value in values)
+    if prot is None and (local or boot.isolation is None):
         return None
     evidence: Evidence = {"title": warned.title}
     if prot is not None:

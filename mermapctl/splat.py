@@ -289,7 +289,7 @@ class SplatReader:
         )
         if not closed.in_suite:
             self._settle(closed)
-        elif (same := self._waiting.get(key := _key(closed))) is not None:
+        elif (same := self._waiting.get(key := sameness(closed))) is not None:
             self._waiting[key] = replace(same, count=same.count + 1)
         elif len(self._waiting) < KEEP_INSIDE:
             self._waiting[key] = closed
@@ -297,7 +297,7 @@ class SplatReader:
             self.dropped += 1
 
     def _settle(self, splat: Splat) -> None:
-        key = (*_key(splat), splat.test)
+        key = (*sameness(splat), splat.test)
         at = self._seen.get(key)
         if at is not None:
             self._done[at] = replace(self._done[at], count=self._done[at].count + splat.count)
@@ -309,7 +309,7 @@ class SplatReader:
             self.dropped += 1
 
 
-def _key(splat: Splat) -> tuple[SplatKind, str]:
+def sameness(splat: Splat) -> tuple[SplatKind, str]:
     """What makes two complaints the same: all but addresses, CPUs, tasks and durations."""
     return splat.kind, _NUMBERS.sub("", splat.title)
 
