@@ -116,7 +116,7 @@ def compare(a: RunRecord, b: RunRecord) -> Comparison:
 
 
 def _name(cell: Cell) -> str:
-    return f"{cell.target or 'console'}/{cell.variant or 'log'}"
+    return f"{cell.target or 'console'}/{cell.configuration or 'log'}"
 
 
 def _pairs(a: RunRecord, b: RunRecord) -> tuple[list[tuple[str, Cell, Cell]], list[str]]:

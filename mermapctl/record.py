@@ -148,6 +148,11 @@ class Cell:
     guards: tuple[Guard, ...] = ()
     triage: tuple[Trial, ...] = ()
 
+    @property
+    def configuration(self) -> str | None:
+        """The variant, and the flavour where it has one: ``base (module)``."""
+        return f"{self.variant} ({self.flavour})" if self.flavour else self.variant
+
 
 @dataclass(frozen=True, slots=True)
 class Former:

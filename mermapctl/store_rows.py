@@ -125,7 +125,8 @@ def drop(connection: sqlite3.Connection, run_ids: Iterable[str]) -> None:
 
 def setup(cell: Cell) -> str:
     """What besides commit, target and variant makes two boots the same configuration."""
-    return f"cpu={cell.cpu or '-'} smp={cell.smp or 1} args={' '.join(cell.kernel_args)}"
+    flavour = f" {cell.flavour}" if cell.flavour else ""
+    return f"cpu={cell.cpu or '-'} smp={cell.smp or 1} args={' '.join(cell.kernel_args)}{flavour}"
 
 
 def _test_rows(cell: Cell) -> Iterator[tuple[str | float | int | None, ...]]:

@@ -297,3 +297,17 @@ def test_a_counter_that_stays_0_is_one_finding_and_stays_so(fake_tree: Path) -> 
     )  # fmt: skip
     (kept,) = json.loads(shown.stdout)["cells"][0]["findings"]
     assert kept["code"] == "counter-not-in-module"
+
+
+def test_a_module_is_another_configuration_than_what_is_built_in(fake_tree: Path) -> None:
+    log = str(LOGS / "module.log")
+    assert run(fake_tree, "--as-module", FAKE_LOG=log).returncode == 0
+    table = run(fake_tree, "--as-module", FAKE_LOG=str(LOGS / "missing-flush.log"))
+    assert "x86_64/base (module)" in table.stdout
+    built_in = run(fake_tree, FAKE_LOG=log)
+    assert "(module)" not in built_in.stdout
+    compared = subprocess.run(
+        [*table.args[:3], "report", "--compare", "latest~1", "latest"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "x86_64/base (module) -> x86_64/base" in compared.stdout, compared.stderr

@@ -21,7 +21,7 @@ def previous(record: RunRecord) -> RunRecord | None:
 
     None for a log, for a run that is not stored, and where there is none.
     """
-    wanted = {(cell.target, cell.variant) for cell in record.cells if cell.target}
+    wanted = {(cell.target, cell.configuration) for cell in record.cells if cell.target}
     store = Store.open()
     ids = store.ids()
     if not wanted or record.run.id not in ids:
@@ -32,7 +32,7 @@ def previous(record: RunRecord) -> RunRecord | None:
             other = store.read(run_id)
         except HarnessError:
             continue  # a damaged record is told of where it is asked for
-        same = {(cell.target, cell.variant) for cell in other.cells}
+        same = {(cell.target, cell.configuration) for cell in other.cells}
         if other.run.state is State.FINISHED and same & wanted:
             return other
     return None

@@ -125,7 +125,7 @@ def marks(cell: Cell) -> set[int]:
 
 def parts(cell: Cell, record: RunRecord | None = None) -> list[str]:
     """Target and variant; the short commit in front where the run has several commits."""
-    names = [cell.target or "unknown target", cell.variant or "unknown variant"]
+    names = [cell.target or "unknown target", cell.configuration or "unknown variant"]
     if cell.target is None and cell.variant is None:
         names = ["console log"]
     if record is not None and cell.commit and len({c.commit for c in record.cells}) > 1:
