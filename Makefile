@@ -30,7 +30,8 @@ demo: demo-packages $(VENV)/.done ## From an empty machine to the tables: instal
 
 .PHONY: test
 test: test-packages $(VENV)/.done lint ## Everything that must hold, real kernels included
-	MERMAPCTL_TEST_TREE=$(TREE) $(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 -m 'not e2e'
+	MERMAPCTL_TEST_TREE=$(TREE) $(BIN)/pytest -m e2e
 
 .PHONY: check
 check: $(VENV)/.done lint ## The fast part of `make test`: seconds, no kernel

@@ -15,14 +15,6 @@ LOGS = TESTS / "logs"
 FAKE = TESTS / "fakelinux"
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Real builds share two cores, a tree and a home: one worker runs them all, one by one."""
-    for item in items:
-        if item.get_closest_marker("e2e"):
-            item.add_marker(pytest.mark.xdist_group("kernel"))
-
-
 def git(tree: Path, *argv: str) -> str:
     """Run git in `tree` as a committer that needs no configuration."""
     identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
