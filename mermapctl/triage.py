@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -31,6 +32,9 @@ LONGEST = 60
 """Seconds that such a boot may take in all, on a machine however busy."""
 DETECTOR = ("watchdog_thresh=4", "softlockup_panic=1")
 """Report a CPU that is stuck for twice so many seconds, and panic, which flushes the console."""
+LIST = "kunit.action=list"
+MOST = 16
+"""Tests that are booted alone: one that hangs is among the first without a result."""
 HANG = "hang"
 _STUCK = (SplatKind.LOCKUP, SplatKind.RCU_STALL)
 _CODES = (HANG, "lockup", "rcu-stall")
@@ -96,6 +100,23 @@ def unfinished(suites: Iterable[Suite], findings: Iterable[Finding]) -> list[tup
         for test in suite.tests
         if test.status in {Status.HUNG, Status.MISSING} and test.name not in known
     ]
+
+
+def nameless(suites: Iterable[Suite]) -> list[Suite]:
+    """Suites that hung before tests whose names only the kernel knows."""
+    return [
+        suite
+        for suite in suites
+        if suite.status is Status.HUNG
+        and (suite.planned or 0) > len(suite.tests) + suite.omitted
+    ]
+
+
+def listed(console: Iterable[bytes], suite: str) -> list[str]:
+    """The tests of a suite in the console of a boot with LIST, in the order in which they run."""
+    line = re.compile(rb"(?:\[[^\]]*\] ?){0,2}%s\.([^\s.]+)\s*" % re.escape(suite.encode()))
+    found = (line.fullmatch(each) for each in console)
+    return [match[1].decode(errors="replace") for match in found if match]
 
 
 def _function_of(finding: Finding) -> str | None:

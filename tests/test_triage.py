@@ -148,6 +148,25 @@ def test_tests_with_a_result_are_not_booted_again(fake_tree: Path, tmp_path: Pat
     assert cell["findings"][0]["test"] == "test_multiple_allocs"
 
 
+def test_the_kernel_is_asked_for_tests_that_nobody_else_knows(
+    fake_tree: Path, tmp_path: Path
+) -> None:
+    env = logs(tmp_path / "logs", "")
+    head = HEAD.replace("mermap", "example")
+    texts = {
+        "example": f"{head}    1..3\n    ok 1 one\n{HANGS}",
+        "example-list": "KTAP version 1\nexample\n[ 0.1] example.one\nexample.two\r\nother.x\n"
+        "example.three\nreboot: machine restart\n",
+        "example.two": f"{head}    1..1\n    ok 1 two\nok 1 example\n",
+        "example.three": f"{head}    1..1\n{HANGS}",
+    }
+    for name, text in texts.items():
+        (tmp_path / "logs" / f"{name}.log").write_text(text)
+    cell = cell_of(fake_tree, env, "--suite=example")
+    assert trials(cell) == [("two", "passed", None), ("three", "hung", None)]
+    assert cell["findings"][0]["test"] == "three"
+
+
 @pytest.mark.parametrize(
     "text",
     [one("x"), f"{HEAD}    1..4\n    ok 1 test_basic_alloc\n", "Kernel panic - not syncing: no\n"],

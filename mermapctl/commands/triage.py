@@ -30,19 +30,30 @@ def hung(work: Work, cell: Cell, keep: Callable[[tuple[Trial, ...]], None]) -> N
 
     Where none of them hangs alone, the suite is booted once more. Raises Interrupted, HarnessError.
     """
+    watching = triage.watching(fragment.resolved(work.job.build_dir / ".config"))
     wanted = triage.unfinished(cell.suites, cell.findings)
-    if not wanted:
-        return
-    config = fragment.resolved(work.job.build_dir / ".config")
-    watching = triage.watching(config)
+    for unnamed in triage.nameless(cell.suites):
+        known = {test.name for test in unnamed.tests}
+        names = _listed(work, watching, unnamed.name)
+        wanted += [(unnamed.name, name) for name in names if name not in known]
     trials: list[Trial] = []
-    for suite, test in wanted:
+    for suite, test in wanted[: triage.MOST]:
         trials.append(_boot(work, watching, suite, test))
         keep(tuple(trials))
     for suite in dict.fromkeys(suite for suite, _ in wanted):
         if not any(each.outcome is Outcome.HUNG for each in trials if each.suite == suite):
             trials.append(_boot(work, watching, suite, None))
             keep(tuple(trials))
+
+
+def _listed(work: Work, watching: Watching, suite: str) -> list[str]:
+    """The tests of a suite, by a boot that only lists them."""
+    work.tell(Note(f"hang triage: which tests {suite} has"))
+    listing = _alone(work, watching, suite, "list")
+    arguments = (*listing.cell.kernel_args, triage.LIST)
+    stages.boot(replace(listing, cell=replace(listing.cell, kernel_args=arguments)))
+    with listing.console.open("rb") as console:
+        return triage.listed(console, suite)
 
 
 def _boot(work: Work, watching: Watching, suite: str, test: str | None) -> Trial:
