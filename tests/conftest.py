@@ -3,14 +3,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
 TESTS = Path(__file__).parent
+
+# nohup, and a shell that starts us in the background, leave signals ignored, and children inherit
+# that: what a signal does is part of what is tested.
+with contextlib.suppress(ValueError):  # not the main thread
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 LOGS = TESTS / "logs"
 FAKE = TESTS / "fakelinux"
 
