@@ -44,6 +44,7 @@ lint: $(VENV)/.done
 
 .PHONY: bench
 bench: test-packages $(VENV)/.done ## Measure against kunit.py, as ratios in the same run
+	$(BIN)/mermapctl tree prepare $(TREE)
 	MERMAPCTL_TEST_TREE=$(TREE) $(BIN)/python -m benchmarks
 
 .PHONY: schema
@@ -56,7 +57,8 @@ screenshots: test-packages $(VENV)/.done ## The pictures of docs/ and README, of
 
 .PHONY: man
 man: $(VENV)/.done ## Write the man pages to build/man
-	$(BIN)/python -m benchmarks.manpages build/man
+	$(BIN)/pip install -q --disable-pip-version-check click-man
+	mkdir -p build/man && $(BIN)/click-man --target build/man mermapctl
 
 .PHONY: clean
 clean: ## Remove what was made here: the environment, the tree, test leftovers
