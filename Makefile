@@ -57,8 +57,7 @@ screenshots: test-packages $(VENV)/.done ## The pictures of docs/ and README, of
 
 .PHONY: man
 man: $(VENV)/.done ## Write the man pages to build/man
-	$(BIN)/pip install -q --disable-pip-version-check click-man
-	mkdir -p build/man && $(BIN)/click-man --target build/man mermapctl
+	$(BIN)/python -m docs.manpages build/man
 
 .PHONY: clean
 clean: ## Remove what was made here: the environment, the tree, test leftovers
