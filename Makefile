@@ -31,7 +31,16 @@ demo: demo-packages $(VENV)/.done ## From an empty machine to the tables: instal
 .PHONY: test
 test: test-packages $(VENV)/.done lint ## Everything that must hold, real kernels included
 	$(BIN)/pytest -n 2 -m 'not e2e'
-	MERMAPCTL_TEST_TREE=$(TREE) $(BIN)/pytest -m e2e
+	MERMAPCTL_TEST_TREE=$(TREE) $(BIN)/pytest -m 'e2e and not nightly'
+
+.PHONY: nightly
+nightly: test-packages $(VENV)/.done ## More real kernels: modules, hangs, seeded faults, more machines
+	MERMAPCTL_TEST_TREE=$(TREE) $(BIN)/pytest -m nightly
+
+.PHONY: faults
+faults: test-packages $(VENV)/.done ## Every seeded fault, built, booted and judged; writes docs/faults.md
+	$(BIN)/mermapctl tree prepare $(TREE)
+	$(BIN)/python -m tests.faults --tree $(TREE)
 
 .PHONY: check
 check: $(VENV)/.done lint ## The fast part of `make test`: seconds, no kernel

@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import git
 from tests.e2e.conftest import Ran
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.nightly]
 
 FOUR = ["test_basic_alloc", "test_size", "test_multiple_allocs", "test_tlb_flushed"]
 RIGHT = "#if IS_ENABLED(CONFIG_MERMAP_KUNIT_TEST)"

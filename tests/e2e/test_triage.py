@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import git
 from tests.e2e.conftest import Ran
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.nightly]
 
 Run = Callable[..., Ran]
 Change = Callable[[str, str], None]
