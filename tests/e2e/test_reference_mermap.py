@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The reference mermap on machines that it must hold on; the plain one is test_main_job's."""
+"""The reference mermap on machines that it must hold on.
+
+The plain one is test_main_job's, the suite as a module test_module's.
+"""
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import git
-from tests.e2e.conftest import Ran, mermapctl
+from tests.e2e.conftest import Ran
 
 pytestmark = [pytest.mark.e2e, pytest.mark.nightly]
 
@@ -44,93 +43,6 @@ def test_without_isolation_the_refusal_is_one_finding(run: Run) -> None:
     assert ran.code == 1
     assert ran.statuses == dict.fromkeys(FOUR, "failed")
     assert ran.codes == ["global-mapping-refused"]
-
-
-# An image that has a shell in memory, as small as that can be.
-MODULE_CONFIG = """\
-CONFIG_64BIT=y
-CONFIG_SMP=y
-CONFIG_EXPERT=y
-CONFIG_PRINTK=y
-CONFIG_BUG=y
-CONFIG_TTY=y
-CONFIG_SERIAL_8250=y
-CONFIG_SERIAL_8250_CONSOLE=y
-CONFIG_BLK_DEV_INITRD=y
-CONFIG_BINFMT_ELF=y
-CONFIG_BINFMT_SCRIPT=y
-CONFIG_MITIGATION_PAGE_TABLE_ISOLATION=y
-CONFIG_MODULES=y
-CONFIG_MODULE_UNLOAD=y
-CONFIG_KUNIT=y
-CONFIG_MERMAP_KUNIT_TEST=m
-"""
-INIT = """\
-#!/bin/busybox sh
-/bin/busybox insmod /mermap_kunit.ko && echo "=== inserted"
-/bin/busybox rmmod mermap_kunit && echo "=== removed"
-/bin/busybox reboot -f
-"""
-
-
-def cpio(files: dict[str, tuple[int, bytes]]) -> bytes:
-    """A "newc" archive (Documentation/driver-api/early-userspace/) of name -> mode, contents."""
-    members = [*files.items(), ("TRAILER!!!", (0, b""))]
-    archive = b""
-    for number, (name, (mode, data)) in enumerate(members, 1):
-        fields = (number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0)
-        header = b"070701" + b"".join(b"%08X" % value for value in fields)
-        header += name.encode() + b"\0"
-        archive += header + b"\0" * (-len(header) % 4) + data + b"\0" * (-len(data) % 4)
-    return archive
-
-
-@pytest.fixture
-def modular(reference_tree: Path, e2e_home: Path) -> Path:
-    """A build directory with a kernel and the suite as a module."""
-    build = e2e_home / "modular"
-    build.mkdir(exist_ok=True)
-    (build / "wanted.config").write_text(MODULE_CONFIG)
-    make = ["make", "-s", "-C", str(reference_tree), f"O={build}", "ARCH=x86_64", "LOCALVERSION="]
-    env = {**os.environ, "KCONFIG_ALLCONFIG": str(build / "wanted.config")}
-    compiler = ["CC=ccache gcc"] if shutil.which("ccache") else []
-    subprocess.run([*make, "allnoconfig"], check=True, env=env)
-    jobs = f"-j{os.cpu_count()}"
-    subprocess.run([*make, *compiler, jobs, "bzImage", "modules"], check=True, env=env)
-    return build
-
-
-def test_the_suite_as_a_module_counts_too(modular: Path, tmp_path: Path) -> None:
-    config = (modular / ".config").read_text()
-    assert "CONFIG_MERMAP_KUNIT_TEST=m\n" in config
-    busybox = shutil.which("busybox")
-    assert busybox, "the module's shell needs a statically linked busybox"
-    files = {
-        "bin": (0o040755, b""),
-        "bin/busybox": (0o100755, Path(busybox).read_bytes()),
-        "init": (0o100755, INIT.encode()),
-        "mermap_kunit.ko": (0o100644, (modular / "mm/tests/mermap_kunit.ko").read_bytes()),
-    }
-    (tmp_path / "initramfs").write_bytes(cpio(files))
-    qemu = ["qemu-system-x86_64", "-nodefaults", "-accel", "tcg", "-m", "512", "-smp", "2"]
-    qemu += ["-no-reboot", "-nographic", "-serial", "stdio"]
-    qemu += ["-kernel", str(modular / "arch/x86/boot/bzImage")]
-    qemu += ["-initrd", str(tmp_path / "initramfs"), "-append", "console=ttyS0 panic=-1 pti=on"]
-    console = tmp_path / "console.log"
-    with console.open("wb") as log:
-        subprocess.run(qemu, stdout=log, stdin=subprocess.DEVNULL, check=True, timeout=120)
-    text = console.read_text(errors="replace")
-    assert "=== inserted" in text
-    assert "=== removed" in text
-    judged = mermapctl("report", f"--log={console}", "--format=json")
-    assert judged.returncode == 0, judged.stdout
-    (cell,) = json.loads(judged.stdout)["cells"]
-    (suite,) = [suite for suite in cell["suites"] if suite["name"] == "mermap"]
-    assert {test["name"]: test["status"] for test in suite["tests"]} == dict.fromkeys(
-        FOUR, "passed"
-    )
-    assert cell["splats"] == []
-    assert cell["findings"] == []
 
 
 @pytest.fixture
