@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The initramfs of the module flavour: a static init, the modules, and nothing else.
+"""The initramfs of a guest with an init of ours: that init, modules to insert, and nothing else.
 
 The init is some lines of C on the tree's own tools/include/nolibc (in every tree since Linux 5.1),
 compiled with the compiler that the kernel was built with: no package, no other user space, no C
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from mermapctl.modules import Insertion
 
 NOLIBC = "tools/include/nolibc"
+DONE = "mermapctl-init: done"
+"""What an init that lingers says last (kernel/init/init.c): the console has everything by then."""
 LIST_LIMIT = 4095
 """Bytes of /modules that the init reads (kernel/init/init.c)."""
 
@@ -78,14 +80,19 @@ def compile_init(tree: Path, compiler: str, program: Path) -> None:
     if done.returncode != 0:
         said = next((line for line in done.stderr.splitlines() if "error" in line), "no reason")
         raise HarnessError(
-            f"the init of the module flavour cannot be compiled: {said.strip()}",
+            f"the init of the guest cannot be compiled: {said.strip()}",
             f"it needs {compiler}, the headers of the target's system calls (<asm/unistd.h>: "
             f"linux-libc-dev) and {tree / NOLIBC}",
         )
 
 
-def write(path: Path, init: bytes, insertions: Iterable[Insertion]) -> None:
-    """Write the initramfs that inserts modules in this order. Raises HarnessError."""
+def write(
+    path: Path, init: bytes, insertions: Iterable[Insertion], *, lingers: bool = False
+) -> None:
+    """Write the initramfs that inserts modules in this order. Raises HarnessError.
+
+    An init that `lingers` says DONE at the end, and leaves ten seconds to print it.
+    """
     modules, lines = [], []
     for insertion in insertions:
         name = insertion.module.file.name
@@ -99,4 +106,5 @@ def write(path: Path, init: bytes, insertions: Iterable[Insertion]) -> None:
         )
     program = Entry("init", stat.S_IFREG | 0o755, init)
     text = Entry("modules", stat.S_IFREG | 0o444, listed)
-    atomic.write(path, archive((*_NODES, program, text, *modules)))
+    flags = [Entry("linger", stat.S_IFREG | 0o444)] if lingers else []
+    atomic.write(path, archive((*_NODES, program, text, *flags, *modules)))

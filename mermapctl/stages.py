@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 import shutil
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mermapctl import (
@@ -23,14 +22,16 @@ from mermapctl import (
 from mermapctl.accelerator import Accel
 from mermapctl.diagnosis import Boot, Ended, Reason
 from mermapctl.errors import HarnessError
-from mermapctl.events import Listener, Note, Objects, StageEnded, StageStarted, TestEnded, Tick
+from mermapctl.events import Note, Objects, StageEnded, StageStarted, TestEnded, Tick
 from mermapctl.fragment import MissingSymbol
 from mermapctl.ktap import progress_of
-from mermapctl.plan import CellPlan, Options
 from mermapctl.shim import Goals, link_ccache, write_make, write_qemu
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+
+    from mermapctl.work import Work
 
 _COMPILER_ERROR = re.compile(
     rb"^(?:\S+:\d+(?::\d+)?: (?:fatal )?error: .*|.*undefined reference to .*"
@@ -47,6 +48,8 @@ _PRINTK = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ")
 _DEAD = "---[ end Kernel panic - not syncing"
 """A panic's last line where the machine stays afterwards: without panic=-1 (kernel/panic.c)."""
 PANICKED = "the kernel panicked, and stays"
+OVER = (PANICKED, initramfs.DONE)
+"""Nothing more will come: no reason to wait, and no accelerator's fault."""
 
 
 _STAMP = {
@@ -56,48 +59,6 @@ _STAMP = {
     "KBUILD_BUILD_HOST": "localhost",
     "KBUILD_BUILD_VERSION": "1",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What the stages of one cell share. `folder` is where its artifacts are kept."""
-
-    cell: CellPlan
-    options: Options
-    job: kunit.Job
-    can: kunit.Capabilities
-    folder: Path
-    tell: Listener
-
-    @property
-    def programs(self) -> Path:
-        """The directory that is put first on PATH."""
-        return self.folder / "bin"
-
-    @property
-    def build_log(self) -> Path:
-        """Everything that make said."""
-        return self.folder / "build.log"
-
-    @property
-    def harness_log(self) -> Path:
-        """Everything that kunit.py said of itself."""
-        return self.folder / "kunit.log"
-
-    @property
-    def console(self) -> Path:
-        """The console of the boot."""
-        return self.folder / "console.log"
-
-    @property
-    def initramfs(self) -> Path:
-        """The modules and their init, in the module flavour."""
-        return self.folder / "initramfs"
-
-    @property
-    def kunitconfig(self) -> Path:
-        """What the kernel was asked to be configured with."""
-        return self.folder / "kunitconfig"
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +222,8 @@ class _Listening:
                 return complaint
             if line.startswith(_DEAD):
                 return PANICKED
+            if line.startswith(initramfs.DONE):
+                return initramfs.DONE
             self.guest_spoke = self.guest_spoke or _from_guest(line)
         return None
 
@@ -282,8 +245,8 @@ def boot(work: Work) -> Booted:
     asked = work.options.accel
     accel, note = accelerator.choose(asked, work.cell.target)
     limits, notes = _limits(work)
-    if work.cell.modular:
-        _pack_modules(work)
+    if work.own_init:
+        _pack_initramfs(work)
     notes += [note] if note else []
     for each in notes:
         work.tell(Note(each))
@@ -291,8 +254,8 @@ def boot(work: Work) -> Booted:
     while True:
         outcome = _boot_once(work, accel, limits, patient=asked is Accel.KVM)
         spent += outcome.seconds
-        died = outcome.stopped_for == PANICKED
-        failed = outcome.ending is process.Ending.STOPPED and not died
+        over = outcome.stopped_for in OVER
+        failed = outcome.ending is process.Ending.STOPPED and not over
         if not failed or asked is not Accel.AUTO:
             break
         reason = outcome.stopped_for or "no reason given"
@@ -302,7 +265,7 @@ def boot(work: Work) -> Booted:
         notes.append(note)
         work.tell(Note(note))
         accel = "tcg"
-    if died:  # there is nothing left to wait for
+    if over:
         facts = Boot(Ended.EXITED, None, float(work.options.timeout))
         return Booted(spent, facts, accel, limits, tuple(notes))
     ended = {
@@ -328,23 +291,28 @@ def _limits(work: Work) -> tuple[kunit.Boot, list[str]]:
 
 
 def _initrd(work: Work) -> tuple[str, ...]:
-    return ("-initrd", str(work.initramfs)) if work.cell.modular else ()
+    return ("-initrd", str(work.initramfs)) if work.own_init else ()
 
 
-def _pack_modules(work: Work) -> None:
-    """Make the initramfs that inserts the suite. Raises HarnessError."""
+def _pack_initramfs(work: Work) -> None:
+    """Make the initramfs that inserts the suite, or only waits. Raises HarnessError."""
     program = work.folder / "init"
     compiler = f"{work.job.cross_compile or ''}gcc"
     initramfs.compile_init(work.job.tree, compiler, program)
+    inserted = _insertions(work) if work.cell.modular else []
+    initramfs.write(work.initramfs, program.read_bytes(), inserted, lingers=work.lingers)
+    program.unlink()
+
+
+def _insertions(work: Work) -> list[modules.Insertion]:
+    """The modules that were built, in order. Raises HarnessError where there is no suite."""
     prefix = f"{modules.KUNIT}."
     asked = [each for each in work.cell.kernel_args if each.startswith(prefix)]
     parameters = (f"filter_glob={work.cell.suite}", "enable=1")
-    inserted = modules.insertions(
+    return modules.insertions(
         modules.built(work.job.build_dir),
         (*parameters, *(each.removeprefix(prefix) for each in asked)),
     )
-    initramfs.write(work.initramfs, program.read_bytes(), inserted)
-    program.unlink()
 
 
 def _symbols(build_dir: Path) -> frozenset[str] | None:
@@ -361,8 +329,7 @@ def _boot_once(
 ) -> process.Outcome:
     options = work.options
     if work.cell.target.qemu:
-        stay = work.cell.modular is not None
-        write_qemu(work.programs, work.cell.target.qemu, accel, stay=stay)
+        write_qemu(work.programs, work.cell.target.qemu, accel, stay=work.own_init)
     # kunit.py's own limit is the second net: ours ends the whole session, its ends QEMU only.
     guarded = replace(limits, timeout=limits.timeout + 30)
     command = kunit.boot(work.job, guarded, work.can)
@@ -376,7 +343,7 @@ def _boot_once(
     )
     work.console.unlink(missing_ok=True)
     outcome = _supervise(work, command, work.console, watch)
-    ok = outcome.ending is process.Ending.EXITED
+    ok = outcome.ending is process.Ending.EXITED or outcome.stopped_for == initramfs.DONE
     work.tell(StageEnded("boot", outcome.seconds, ok))
     return outcome
 

@@ -251,6 +251,34 @@ def test_with_kunit_as_a_module_init_passes_its_parameters_on(
     )
 
 
+RT = "CONFIG_PREEMPT_RT=y\nCONFIG_BLK_DEV_INITRD=y\nCONFIG_BINFMT_ELF=y\n"
+
+
+@pytest.mark.parametrize(("config", "waits"), [(RT, True), (RT.replace("RT=y", "RT=n"), False)])
+def test_a_threaded_console_is_waited_for_by_an_init(
+    fake_tree: Path, tmp_path: Path, config: str, waits: bool
+) -> None:
+    """The log ends without a reboot, as the machine would stay: it is ended at init's last word."""
+    said, own, log = (tmp_path / name for name in ("arguments", "own.kunitconfig", "log"))
+    own.write_text(config)
+    log.write_text((LOGS / "good.log").read_text() + ("mermapctl-init: done\n" if waits else ""))
+    how = "stay,stubborn" if waits else ""
+    made = document(
+        fake_tree, f"--config={own}", FAKE_LOG=str(log), FAKE_BOOT=how, FAKE_ARGS=str(said)
+    )
+    (cell,) = made["cells"]
+    assert (cell["verdict"], cell["findings"]) == ("passed", [])
+    assert cell["phases"]["boot"] < 30
+    arguments = json.loads(said.read_text())
+    assert ("-initrd" in arguments) is waits
+    assert ("kunit_shutdown=" in " ".join(arguments)) is not waits
+    if waits:
+        initrd = Path(arguments[arguments.index("-initrd") + 1])
+        there = unpacked(initrd.read_bytes(), tmp_path / "there")
+        assert {each.name for each in there.iterdir()} >= {"init", "linger"}
+        assert (there / "modules").read_text() == ""
+
+
 def broken(tree: Path) -> None:
     """A tree whose counter is guarded by #ifdef."""
     body = f"#ifdef {X}\n\tmc->tlb_flushes++;\n#endif\n"

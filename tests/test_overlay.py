@@ -204,7 +204,7 @@ config X86
 @pytest.mark.parametrize(
     ("select", "before"),
     [
-        ("select ARCH_SUPPORTS_MERMAP if !PREEMPT_RT", "\tselect ARCH_SUPPORTS_PER_VMA_LOCK"),
+        ("select ARCH_SUPPORTS_MERMAP", "\tselect ARCH_SUPPORTS_PER_VMA_LOCK"),
         ("select AAA", "\tselect ARCH_HAS_GIGANTIC_PAGE"),
         ("select ZZZ", "\nconfig X86\n"),
     ],

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * All the user space that a guest of the module flavour has: insert modules,
- * end the machine.
+ * All the user space that a guest has: insert modules, end the machine.
  *
  * Built on the kernel tree's own tools/include/nolibc: no C library, no shell
  * and no package of any distribution, and an archive of some kilobytes. A line
- * of /modules is a file, a blank, and the parameters to insert it with.
+ * of /modules is a file, a blank, and the parameters to insert it with. Where
+ * there is a file /linger, a thread prints the console (PREEMPT_RT), and a reboot
+ * would not wait for it.
  */
 #include <nolibc.h>
 
@@ -80,6 +81,10 @@ int main(void)
 	if (list < 0 || read(list, text, sizeof(text) - 1) < 0)
 		complain("cannot read ", "/modules");
 	insert_all(text);
+	if (open("/linger", O_RDONLY) >= 0) {
+		say("done", "", "");
+		sleep(10);
+	}
 	reboot(LINUX_REBOOT_CMD_RESTART);
 	complain("cannot ", "reboot");
 	return 1;

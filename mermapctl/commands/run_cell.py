@@ -18,8 +18,8 @@ from mermapctl.events import Listener, Note
 from mermapctl.plan import CellPlan, Plan
 from mermapctl.process import Interrupted
 from mermapctl.record import Artifacts, Cell, Phases
-from mermapctl.stages import Work
 from mermapctl.store import RunFolder, cell_slug
+from mermapctl.work import Work
 
 if TYPE_CHECKING:
     from mermapctl.stages import Booted, Stage

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mermapctl.sampler import Sample, Symbols
-    from mermapctl.stages import Work
+    from mermapctl.work import Work
 
 
 def hung(work: Work, cell: Cell, keep: Callable[[tuple[Trial, ...]], None]) -> None:

@@ -184,7 +184,37 @@ static int mermap_prepare_pte(pte_t *ptep, unsigned long addr, void *data)
 	return mermap_empty_pte(ptep, addr, data);
 }
 
-/* Neither of these allocates, nor can it fail once the tables are there. */
+/* The tables are there from mermap_mm_prepare() to the teardown. */
+static pte_t *mermap_ptep(struct mm_struct *mm, unsigned long addr)
+{
+	p4d_t *p4d = p4d_offset(pgd_offset(mm, addr), addr);
+
+	return pte_offset_kernel(pmd_offset(pud_offset(p4d, addr), addr), addr);
+}
+
+/*
+ * apply_to_existing_page_range() takes the lock of each page table, which under
+ * PREEMPT_RT sleeps, and a get must not. Nor does it need the lock: once the
+ * state is published, only tasks on this CPU write these entries, one at a time.
+ */
+static int mermap_apply(struct mm_struct *mm, unsigned long addr,
+			unsigned long size, pte_fn_t fn, void *data)
+{
+	unsigned long end = addr + size;
+
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		return apply_to_existing_page_range(mm, addr, size, fn, data);
+
+	for (; addr < end; addr += PAGE_SIZE) {
+		int err = fn(mermap_ptep(mm, addr), addr, data);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Neither of these allocates, nor can it fail. */
 static void mermap_map(struct mm_struct *mm, struct mermap_alloc *alloc,
 		       struct page *page, pgprot_t prot)
 {
@@ -194,16 +224,14 @@ static void mermap_map(struct mm_struct *mm, struct mermap_alloc *alloc,
 		.prot = prot,
 	};
 
-	WARN_ON_ONCE(apply_to_existing_page_range(mm, alloc->base,
-						  alloc->end - alloc->base,
-						  mermap_fill_pte, &fill));
+	WARN_ON_ONCE(mermap_apply(mm, alloc->base, alloc->end - alloc->base,
+				  mermap_fill_pte, &fill));
 }
 
 static void mermap_unmap(struct mm_struct *mm, struct mermap_alloc *alloc)
 {
-	WARN_ON_ONCE(apply_to_existing_page_range(mm, alloc->base,
-						  alloc->end - alloc->base,
-						  mermap_empty_pte, mm));
+	WARN_ON_ONCE(mermap_apply(mm, alloc->base, alloc->end - alloc->base,
+				  mermap_empty_pte, mm));
 }
 
 static bool mermap_size_ok(unsigned long size)

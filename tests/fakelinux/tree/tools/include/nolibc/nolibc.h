@@ -15,6 +15,7 @@ STAND_IN int close(int fd) { return fd; }
 STAND_IN long read(int fd, void *to, size_t count) { return to ? fd : (long)count; }
 STAND_IN long write(int fd, const void *from, size_t count) { return from ? fd : (long)count; }
 STAND_IN long syscall(long number, ...) { return number; }
+STAND_IN unsigned int sleep(unsigned int seconds) { return seconds; }
 STAND_IN int reboot(int command) { return command; }
 STAND_IN size_t strlen(const char *text) { return *text ? 1 : 0; }
 STAND_IN size_t strlcat(char *to, const char *from, size_t size) { return to && *from ? size : 0; }

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the stages of one cell share, and the guest that its configuration asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mermapctl import kunit
+from mermapctl.events import Listener
+from mermapctl.plan import CellPlan, Options
+
+
+def _configured(build_dir: Path, *symbols: str) -> bool:
+    """Whether all of these are =y in a build's .config; false where there is none."""
+    try:
+        lines = (build_dir / ".config").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    return {f"CONFIG_{symbol}=y" for symbol in symbols} <= set(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the stages of one cell share. `folder` is where its artifacts are kept."""
+
+    cell: CellPlan
+    options: Options
+    job: kunit.Job
+    can: kunit.Capabilities
+    folder: Path
+    tell: Listener
+
+    @property
+    def programs(self) -> Path:
+        """The directory that is put first on PATH."""
+        return self.folder / "bin"
+
+    @property
+    def build_log(self) -> Path:
+        """Everything that make said."""
+        return self.folder / "build.log"
+
+    @property
+    def harness_log(self) -> Path:
+        """Everything that kunit.py said of itself."""
+        return self.folder / "kunit.log"
+
+    @property
+    def console(self) -> Path:
+        """The console of the boot."""
+        return self.folder / "console.log"
+
+    @property
+    def initramfs(self) -> Path:
+        """The modules and their init, in the module flavour."""
+        return self.folder / "initramfs"
+
+    @property
+    def kunitconfig(self) -> Path:
+        """What the kernel was asked to be configured with."""
+        return self.folder / "kunitconfig"
+
+    @property
+    def lingers(self) -> bool:
+        """Whether a reboot would cut the console short, so that an init of ours has to wait.
+
+        PREEMPT_RT leaves printing to a thread that `kernel_restart()` does not wait for (measured
+        on 6.12): the last lines are lost, the suite's result among them.
+        """
+        return bool(
+            self.cell.target.qemu
+            and self.cell.target.userspace
+            and _configured(self.job.build_dir, "PREEMPT_RT", "BLK_DEV_INITRD", "BINFMT_ELF")
+        )
+
+    @property
+    def own_init(self) -> bool:
+        """Whether the guest goes on to an init of ours once the suites that are built in ran."""
+        return self.cell.modular is not None or self.lingers
