@@ -18,6 +18,7 @@ APT := $(shell command -v apt-get)
 DEMO_PACKAGES := python3 python3-venv git make gcc flex bison bc perl libelf-dev libssl-dev \
 	xz-utils bzip2 kmod cpio qemu-system-x86
 TEST_PACKAGES := $(DEMO_PACKAGES) chromium chromium-driver fonts-dejavu-core
+BENCH_PACKAGES := $(DEMO_PACKAGES) ccache
 
 .PHONY: help
 help: ## Show this list
@@ -52,9 +53,9 @@ lint: $(VENV)/.done
 	$(BIN)/mypy
 
 .PHONY: bench
-bench: test-packages $(VENV)/.done ## Measure against kunit.py, as ratios in the same run
+bench: bench-packages $(VENV)/.done ## Measure against kunit.py, as ratios in the same run (PARTS, ROUNDS)
 	$(BIN)/mermapctl tree prepare $(TREE)
-	MERMAPCTL_TEST_TREE=$(TREE) $(BIN)/python -m benchmarks
+	MERMAPCTL_TEST_TREE=$(TREE) $(BIN)/python -m benchmarks --rounds $(or $(ROUNDS),5) $(PARTS)
 
 .PHONY: schema
 schema: $(VENV)/.done ## Write docs/schema.json from the record's types
@@ -72,12 +73,13 @@ man: $(VENV)/.done ## Write the man pages to build/man
 clean: ## Remove what was made here: the environment, the tree, test leftovers
 	rm -rf $(VENV) linux build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: demo-packages test-packages
+.PHONY: demo-packages test-packages bench-packages
 demo-packages: PACKAGES := $(DEMO_PACKAGES)
 test-packages: PACKAGES := $(TEST_PACKAGES)
+bench-packages: PACKAGES := $(BENCH_PACKAGES)
 # Only what is missing is installed, and nothing is asked of the network where nothing is. The kernel
 # source is the newest that the distribution has, unless SOURCE or the tree is there already.
-demo-packages test-packages:
+demo-packages test-packages bench-packages:
 ifeq ($(APT),)
 	@echo 'This is no Debian or Ubuntu: install what `mermapctl doctor` lists, then go on.'
 else

@@ -1,89 +1,182 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""mermapctl against kunit.py: same tree, same machine, in turn, medians, as ratios."""
+"""mermapctl against kunit.py: same tree, same machine, in turn, medians, as ratios.
+
+kunit.py's configuration is its own default for the suite: KUnit, the suite, and what Kconfig makes
+of the rest. Both run under software emulation. Each round of a row runs every command once; a
+build that is to be cold begins with an empty directory and an empty ccache.
+"""
 
 from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from mermapctl import record
+
 MERMAPCTL = [sys.executable, "-m", "mermapctl"]
+THEIRS, OURS, SECOND, TRACED = "kunit.py", "mermapctl", "mermapctl, second", "mermapctl --trace"
+PHASES = ("config", "build", "boot")
 
 
-def seconds(argv: list[str], env: dict[str, str]) -> float:
-    """Wall seconds of a command that must succeed."""
-    began = time.monotonic()
-    done = subprocess.run(argv, env=env, capture_output=True, check=False)
-    if done.returncode != 0:
-        sys.exit(f"{shlex.join(argv)}: {done.returncode}\n{done.stderr.decode()[-2000:]}")
-    return time.monotonic() - began
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where both build; `env` is what both get."""
 
+    tree: Path
+    path: Path
+    env: dict[str, str]
 
-def compare(
-    name: str,
-    ours: list[str],
-    theirs: list[str],
-    *,
-    env: dict[str, str],
-    limit: float,
-    rounds: int = 5,
-    before: Callable[[], None] | None = None,
-) -> bool:
-    """Run both in turn; print the medians and whether the ratio is what was promised."""
-    times: dict[str, list[float]] = {"ours": [], "theirs": []}
-    for _ in range(rounds):
-        for who, argv in (("theirs", theirs), ("ours", ours)):
-            if before:
-                before()
-            times[who].append(seconds(argv, env))
-    mine, kunit = (statistics.median(times[who]) for who in ("ours", "theirs"))
-    ratio = mine / kunit
-    word = "ok" if ratio <= limit else "NOT REACHED"
-    print(f"{name:24} kunit.py {kunit:7.2f} s  mermapctl {mine:7.2f} s  "
-          f"ratio {ratio:.2f} (<= {limit:.2f}) {word}")
-    return ratio <= limit
+    def ours(self, *argv: str) -> list[str]:
+        """A run of mermapctl."""
+        return [*MERMAPCTL, "run", f"--tree={self.tree}", "--accel=tcg", "--format=json",
+                "--quiet", *argv]
 
-
-def main(tree: Path) -> bool:
-    """Start-up, nothing changed, mm/mermap.c touched (with contents that differ each time)."""
-    kunit = [sys.executable, str(tree / "tools/testing/kunit/kunit.py")]
-    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    kept = compare("--help", [*MERMAPCTL, "--help"], [*kunit, "--help"], env=env, limit=1.0)
-    with tempfile.TemporaryDirectory(prefix="mermapctl-bench-") as directory:
-        place = Path(directory)
-        env["MERMAPCTL_HOME"] = str(place / "home")
-        (place / "kunitconfig").write_text("CONFIG_KUNIT=y\nCONFIG_MERMAP_KUNIT_TEST=y\n")
-        ours = [*MERMAPCTL, "run", f"--tree={tree}", "--accel=tcg", "--quiet"]
-        theirs = [
-            *kunit,
-            "run",
+    def theirs(self) -> list[str]:
+        """A run of kunit.py."""
+        return [
+            *(sys.executable, str(self.tree / "tools/testing/kunit/kunit.py"), "run"),
             "--arch=x86_64",
-            f"--kunitconfig={place / 'kunitconfig'}",
-            f"--build_dir={place / 'build'}",
-            "--kernel_args=pti=on",
-            "--kernel_args=panic=-1",
+            f"--kunitconfig={self.path / 'kunitconfig'}",
+            f"--build_dir={self.path / 'build'}",
+            *("--kernel_args=pti=on", "--kernel_args=panic=-1"),
             f"--jobs={os.cpu_count()}",
             "mermap",
         ]
-        kept &= compare("cold", ours, theirs, env=env, limit=0.55, rounds=1)
-        kept &= compare("nothing changed", ours, theirs, env=env, limit=0.30)
-        source = tree / "mm/mermap.c"
-        text = source.read_text(encoding="utf-8")
-        edits = iter(range(1000))
 
-        def touch() -> None:
-            source.write_text(f"{text}\n/* {next(edits)} */\n", encoding="utf-8")
+    def empty(self) -> None:
+        """As if nothing had ever been built."""
+        for name in ("home", "build", "ccache"):
+            shutil.rmtree(self.path / name, ignore_errors=True)
 
-        try:
-            kept &= compare(
-                "mm/mermap.c touched", ours, theirs, env=env, limit=0.50, before=touch
-            )
-        finally:
-            source.write_text(text, encoding="utf-8")
+    def ran(self, who: str, argv: list[str]) -> tuple[float, record.Phases | None]:
+        """Wall seconds of a command that must succeed, and mermapctl's own account of them."""
+        began = time.monotonic()
+        done = subprocess.run(argv, env=self.env, capture_output=True, check=False)
+        spent = time.monotonic() - began
+        if done.returncode != 0:
+            sys.exit(f"{shlex.join(argv)}: {done.returncode}\n{done.stderr.decode()[-2000:]}")
+        if who == THEIRS:
+            return spent, None
+        return spent, record.from_json(done.stdout).cells[0].phases
+
+
+def _measure(
+    place: Place, commands: dict[str, list[str]], rounds: int, before: Callable[[str], None]
+) -> tuple[dict[str, float], dict[str, record.Phases]]:
+    """Medians of the wall seconds of each command, and of mermapctl's phases."""
+    times: dict[str, list[float]] = defaultdict(list)
+    phases: dict[str, list[record.Phases]] = defaultdict(list)
+    for _ in range(rounds):
+        for who, argv in commands.items():
+            before(who)
+            spent, account = place.ran(who, argv)
+            times[who].append(spent)
+            phases[who] += [account] if account else []
+    medians = {
+        who: record.Phases(
+            *(statistics.median(getattr(one, name) or 0.0 for one in all_of) for name in PHASES)
+        )
+        for who, all_of in phases.items()
+        if all_of
+    }
+    return {who: statistics.median(each) for who, each in times.items()}, medians
+
+
+def _row(name: str, mine: float, other: float, limit: float, *, of: str = THEIRS) -> bool:
+    ratio = mine / other
+    word = "ok" if ratio <= limit else "NOT REACHED"
+    print(
+        f"{name:28} {of} {other:7.2f} s  mermapctl {mine:7.2f} s  "
+        f"ratio {ratio:.2f} (<= {limit:.2f}) {word}",
+        flush=True,
+    )
+    return ratio <= limit
+
+
+def _spent(phases: record.Phases) -> None:
+    each = ", ".join(f"{name} {getattr(phases, name):.1f} s" for name in PHASES)
+    print(f"{'':28} of which {each}", flush=True)
+
+
+def _help(tree: Path, env: dict[str, str]) -> bool:
+    kunit = [sys.executable, str(tree / "tools/testing/kunit/kunit.py"), "--help"]
+    times: dict[str, list[float]] = defaultdict(list)
+    for _ in range(11):
+        for who, argv in ((THEIRS, kunit), (OURS, [*MERMAPCTL, "--help"])):
+            began = time.monotonic()
+            subprocess.run(argv, env=env, capture_output=True, check=True)
+            times[who].append(time.monotonic() - began)
+    return _row("--help", statistics.median(times[OURS]), statistics.median(times[THEIRS]), 1.0)
+
+
+def _cold(place: Place, rounds: int) -> Iterator[bool]:
+    def before(who: str) -> None:
+        if who == THEIRS:
+            place.empty()
+
+    commands = {
+        THEIRS: place.theirs(),
+        OURS: place.ours(),
+        SECOND: place.ours("--variant=trace"),
+    }
+    times, phases = _measure(place, commands, rounds, before)
+    yield _row("cold", times[OURS], times[THEIRS], 0.55)
+    _spent(phases[OURS])
+    with_ccache = "with ccache" if shutil.which("ccache") else "without ccache"
+    yield _row(f"second variant, {with_ccache}", times[SECOND], times[THEIRS], 0.45)
+    _spent(phases[SECOND])
+
+
+def _warm(place: Place, rounds: int) -> Iterator[bool]:
+    commands = {THEIRS: place.theirs(), OURS: place.ours()}
+    times, phases = _measure(place, commands, rounds, lambda _who: None)
+    yield _row("nothing changed", times[OURS], times[THEIRS], 0.30)
+    _spent(phases[OURS])
+    source = place.tree / "mm/mermap.c"
+    text = source.read_text(encoding="utf-8")
+    edits = iter(range(1000))
+
+    def touch(_who: str) -> None:
+        source.write_text(f"{text}\n/* {next(edits)} */\n", encoding="utf-8")
+
+    try:
+        times, phases = _measure(place, commands, rounds, touch)
+    finally:
+        source.write_text(text, encoding="utf-8")
+    yield _row("mm/mermap.c touched", times[OURS], times[THEIRS], 0.50)
+    _spent(phases[OURS])
+
+
+def _traced(place: Place, rounds: int) -> bool:
+    """The boot of the whole suite, traced and not: mermapctl against itself."""
+    commands = {OURS: place.ours(), TRACED: place.ours("--trace")}
+    for who, argv in commands.items():
+        place.ran(who, argv)
+    _, phases = _measure(place, commands, rounds, lambda _who: None)
+    plain, traced = (phases[who].boot or 0.0 for who in (OURS, TRACED))
+    return _row("boot, traced", traced, plain, 2.5, of="untraced")
+
+
+def main(tree: Path, rounds: int) -> bool:
+    """Start-up, cold, second variant, nothing changed, one file touched, traced."""
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    kept = _help(tree, env)
+    with tempfile.TemporaryDirectory(prefix="mermapctl-bench-") as directory:
+        path = Path(directory)
+        env |= {"MERMAPCTL_HOME": str(path / "home"), "CCACHE_DIR": str(path / "ccache")}
+        place = Place(tree, path, env)
+        (path / "kunitconfig").write_text("CONFIG_KUNIT=y\nCONFIG_MERMAP_KUNIT_TEST=y\n")
+        kept &= all(list(_cold(place, rounds)))
+        kept &= all(list(_warm(place, rounds)))
+        kept &= _traced(place, rounds)
     return kept

@@ -166,9 +166,8 @@ def ask(words: list[str], home: Path) -> tuple[float, float]:
     return spent, cpu - before.children_user - before.children_system
 
 
-def main() -> int:
+def main(number: int = 10_000) -> int:
     """Fill a store, ask everything, say how long it took."""
-    number = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     log = Path(__file__).parent.parent / "tests" / "logs" / "good.log"
     with tempfile.TemporaryDirectory() as directory:
         home = Path(directory)
@@ -192,4 +191,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*map(int, sys.argv[1:])))

@@ -75,9 +75,8 @@ def _feed(reader: TraceReader, chunk: list[str], number: int) -> float:
     return time.process_time() - start
 
 
-def main() -> int:
+def main(most: int = 1_000_000) -> int:
     """Measure, print, and say whether the memory is bounded."""
-    most = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     peaks = []
     for events in (10_000, 100_000, most):
         seconds, peak, broken = judge(events)
@@ -92,4 +91,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*map(int, sys.argv[1:])))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -58,6 +59,28 @@ def test_report_shows_what_run_showed(run: Run) -> None:
     judged = mermapctl("report", f"--log={console}")
     assert judged.returncode == 0, judged.stderr
     assert "test_tlb_flushed" in judged.stdout
+
+
+def test_what_is_built_is_what_kunit_would_have_built(
+    run: Run, reference_tree: Path, tmp_path: Path
+) -> None:
+    """kunit.py by hand, without our make or ccache: same .config, same compiler, same code."""
+    cell = run().cell
+    command = next(line for line in cell["reproduce"] if "kunit.py config" in line)
+    argv = shlex.split(command)
+    ours = Path(next(a for a in argv if a.startswith("--build_dir=")).partition("=")[2])
+    theirs = tmp_path / "build"
+    argv = [f"--build_dir={theirs}" if a.startswith("--build_dir=") else a for a in argv]
+    subprocess.run(argv, cwd=reference_tree, check=True, capture_output=True)
+    assert (theirs / ".config").read_bytes() == (ours / ".config").read_bytes()
+    make = ["make", "-j2", "ARCH=x86_64", f"O={theirs}", "mm/mermap.o"]
+    subprocess.run(make, cwd=reference_tree, check=True, capture_output=True)
+    command_of = {
+        path: (path / "mm/.mermap.o.cmd").read_text().splitlines()[0] for path in (ours, theirs)
+    }
+    assert command_of[ours] == command_of[theirs]
+    assert " gcc -Wp,-MMD,mm/.mermap.o.d " in command_of[ours]
+    assert (theirs / "mm/mermap.o").read_bytes() == (ours / "mm/mermap.o").read_bytes()
 
 
 def test_the_example_suite_runs_on_uml(run: Run) -> None:
