@@ -180,9 +180,10 @@ def _lowered(scene: Scene, item: Any, aim: _Aim, depth: int) -> _Why:
     if expr_value(item.rev_dep) > aim.value:
         active = [each for each in scene.model.selectors(item) if each.value not in {None, "n"}]
         return "it is selected", tuple(active), ()
-    if item.choice:
-        return f"it is what the {_named(item.choice)} has chosen", (), ()
     origin = scene.origins.get(item.name)
+    if item.choice:
+        by = f", since {origin} asks for it" if origin else ""
+        return f"it is what the {_named(item.choice)} has chosen{by}", (), ()
     if item.visibility and origin:
         return f"{origin} asks for it", (), ()
     if item.visibility:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from mermapctl import fragment as fragments
 from mermapctl import target as targets_of
 from mermapctl.blockers import Scene
 from mermapctl.errors import HarnessError
-from mermapctl.explanation import Cause, Explanation, Leaf, Value
+from mermapctl.explanation import Blocker, Cause, Explanation, Value
 from mermapctl.fragment import Fragment
 from mermapctl.kconfig import Assignment, Model, UnreadableError
 from mermapctl.target import Target
@@ -34,16 +35,20 @@ FOLLOWED = 200
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of a tree: symbols and values, over the lines of a fragment on a target."""
+    """What is asked of a tree: symbols and values, over the lines of a fragment on a target.
+
+    From `until` on (time.monotonic()) olddefconfig is asked nothing more.
+    """
 
     tree: Path
     target: Target
     fragment: Fragment
+    until: float | None = None
 
     def given(self) -> tuple[fragments.Assignment, ...]:
         """What kunit.py puts before a fragment for this target, then the fragment."""
-        own = fragments.parse(self.target.kconfig, f"{self.target.name} of kunit.py")
-        return (*own.assignments, *self.fragment.assignments)
+        own = targets_of.own_lines(self.target)
+        return fragments.overlay(own, self.fragment).assignments
 
     def assigned(self) -> tuple[Assignment, ...]:
         """The same as kconfiglib takes it."""
@@ -72,12 +77,15 @@ def why(
     fragment: Fragment,
     *,
     verify: bool = True,
+    patience: float | None = None,
 ) -> tuple[Explanation, ...]:
     """Explain symbols, each `NAME=VALUE`, or `NAME`: the fragment's m, number or text, else y.
 
-    With `verify` the proposals are run through the tree's olddefconfig (3 to 7 s).
+    With `verify` the proposals are run through the tree's olddefconfig (3 to 7 s), as long as
+    the `patience` lasts (seconds).
     """
-    question = Question(tree, target, fragment)
+    until = None if patience is None else time.monotonic() + patience
+    question = Question(tree, target, fragment, until)
     asked = tuple(_asked(text, fragment) for text in symbols)
     try:
         model = kconfig.read(tree, target)
@@ -86,6 +94,15 @@ def why(
     found = tuple(_explained(question, model, each) for each in asked)
     found = _with_targets(question, model, found)
     return verified(question, found) if verify else found
+
+
+def causes(
+    tree: Path, target: Target, symbols: Sequence[str], fragment: Fragment
+) -> tuple[Explanation, ...]:
+    """Only what blocks each symbol, quickly: no way out is looked for. Raises UnreadableError."""
+    question = Question(tree, target, fragment)
+    model = kconfig.read(tree, target)
+    return tuple(_blocked(question, model, _asked(each, fragment)) for each in symbols)
 
 
 def _asked(text: str, fragment: Fragment) -> Assignment:
@@ -125,11 +142,37 @@ def _unreadable(
 
 
 def _resolve(question: Question, added: Sequence[Assignment]) -> Mapping[str, str]:
+    """What olddefconfig gives. Raises HarnessError, also where the time is up."""
     chain = toolchain.of(question.target)
-    return olddefconfig.resolve(question.tree, question.target, chain, question.lines(added))
+    limit = olddefconfig.LIMIT
+    if question.until is not None:
+        limit = min(limit, question.until - time.monotonic())
+    if limit <= 0:
+        raise HarnessError("olddefconfig took too long before")
+    return olddefconfig.resolve(
+        question.tree, question.target, chain, question.lines(added), limit=limit
+    )
 
 
 def _explained(question: Question, model: Model, asked: Assignment) -> Explanation:
+    """What blocks a symbol, and the fewest assignments that give it."""
+    explanation = _blocked(question, model, asked)
+    name, value = asked
+    if model.symbol(name) is None:
+        return explanation
+    given = question.assigned()
+    near = frozenset(_named_in(explanation.blockers)) | {name}
+    solved = kconfig_solver.solve(model, given, (name, bare(value)), near)
+    if solved is None:
+        return explanation
+    return replace(
+        explanation,
+        assignments=_written(model, solved),
+        overridden=_overridden(question, model, (*solved, (name, bare(value)))),
+    )
+
+
+def _blocked(question: Question, model: Model, asked: Assignment) -> Explanation:
     name, value = asked
     given = question.assigned()
     model.assign((*given, (name, bare(value))))
@@ -138,7 +181,7 @@ def _explained(question: Question, model: Model, asked: Assignment) -> Explanati
         return _undefined(question, model, asked)
     scene = Scene(model, {each.symbol: each.origin for each in question.given()})
     kind, leaf = cause.of(scene, symbol, bare(value))
-    explanation = Explanation(
+    return Explanation(
         symbol=name,
         requested=value,
         resolved=model.value(name),
@@ -157,33 +200,31 @@ def _explained(question: Question, model: Model, asked: Assignment) -> Explanati
         selectors=leaf.selectors or model.selectors(symbol),
         notes=_notes(model, symbol),
     )
-    near = frozenset(_named_in(leaf))
-    solved = kconfig_solver.solve(model, given, (name, bare(value)), near)
-    if solved is None:
-        return explanation
-    return replace(
-        explanation,
-        assignments=_written(model, solved),
-        overridden=_overridden(question, (*solved, (name, bare(value)))),
-    )
 
 
-def _overridden(question: Question, added: Sequence[Assignment]) -> tuple[str, ...]:
-    """Lines of the fragment that a proposal contradicts, each with its origin."""
+def _overridden(
+    question: Question, model: Model, added: Sequence[Assignment]
+) -> tuple[str, ...]:
+    """Lines of the fragment that a proposal contradicts, or takes away, each with its origin."""
+    given = question.given()
+    model.assign(question.assigned())
+    held = {each.symbol for each in given if model.value(each.symbol) == bare(each.value)}
+    model.assign((*question.assigned(), *added))
     wanted = dict(added)
     return tuple(
         f"{each.line()} ({each.origin})"
-        for each in question.given()
+        for each in given
         if wanted.get(each.symbol, bare(each.value)) != bare(each.value)
+        or (each.symbol in held and model.value(each.symbol) != bare(each.value))
     )
 
 
-def _named_in(leaf: Leaf) -> Iterator[str]:
+def _named_in(blockers: Sequence[Blocker]) -> Iterator[str]:
     """Symbols of an explanation, which a proposal had better be made of."""
-    yield from re.findall(r"\w+", leaf.expression)
-    for blocker in leaf.because:
-        for each in blocker.leaves:
-            yield from _named_in(each)
+    for blocker in blockers:
+        for leaf in blocker.leaves:
+            yield from re.findall(r"\w+", leaf.expression)
+            yield from _named_in(leaf.because)
 
 
 def _written(model: Model, solved: Sequence[Assignment]) -> tuple[Assignment, ...]:

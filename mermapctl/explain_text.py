@@ -24,10 +24,18 @@ def text(explanation: Explanation) -> str:
     return "\n".join(lines(explanation))
 
 
+def short(explanation: Explanation) -> str:
+    """What blocks it, and how to ask for the rest."""
+    asked = f"{explanation.symbol}={explanation.requested}"
+    more = f"`mermapctl config explain {asked} --target {explanation.target}` says what gives it"
+    hung = (*_obstacle(explanation), more)
+    return "\n".join([heading(explanation), *(f"  {line}" for line in hung)])
+
+
 def lines(explanation: Explanation) -> Iterator[str]:
     """The heading, then what hangs under it, two blanks in."""
     yield heading(explanation)
-    for line in _body(explanation):
+    for line in (*_obstacle(explanation), *_ways_out(explanation)):
         yield f"  {line}"
 
 
@@ -42,7 +50,8 @@ def heading(explanation: Explanation) -> str:
     return f"{name} is {have}, not {explanation.requested}, on {target}: {explanation.summary}"
 
 
-def _body(explanation: Explanation) -> Iterator[str]:
+def _obstacle(explanation: Explanation) -> Iterator[str]:
+    """Where it is defined, what it depends on, what blocks it."""
     if explanation.complaint:
         yield f"the parser's complaint: {_cut(explanation.complaint)}"
     if explanation.near:
@@ -59,7 +68,6 @@ def _body(explanation: Explanation) -> Iterator[str]:
     if explanation.cause in {Cause.NO_PROMPT, Cause.SELECTED}:
         yield from _selected(explanation.selectors)
     yield from (f"note: {note}" for note in explanation.notes)
-    yield from _ways_out(explanation)
 
 
 def _blocked(blocker: Blocker, words: str, told: set[str]) -> Iterator[str]:

@@ -52,7 +52,10 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class MissingSymbol:
-    """A symbol that the tree's olddefconfig did not give as requested."""
+    """A symbol that the tree's olddefconfig did not give as requested.
+
+    `why` is what `mermapctl config explain` says of it: a heading, and lines that hang under it.
+    """
 
     symbol: str
     requested: str

@@ -22,11 +22,13 @@ _OUTER = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KBUILD_OUTPUT", 
 _COMPLAINT = re.compile(r"^(?!\s*make).*(?:error|not found|not clean|\*\*\* ).*$", re.MULTILINE)
 
 
-def resolve(tree: Path, target: Target, chain: Toolchain, asked: str) -> Mapping[str, str]:
+def resolve(
+    tree: Path, target: Target, chain: Toolchain, asked: str, *, limit: float = LIMIT
+) -> Mapping[str, str]:
     """What olddefconfig makes of the lines `asked`: symbol (no CONFIG_) to value, n for "not set".
 
     Runs out of tree, in a directory of the cache that keeps `conf`; nothing is written into the
-    tree. Raises HarnessError with make's complaint.
+    tree. Raises HarnessError with make's complaint, and after `limit` seconds.
     """
     directory = builddir.locate(tree, "kconfig", "olddefconfig")
     config = directory / ".config"
@@ -36,7 +38,7 @@ def resolve(tree: Path, target: Target, chain: Toolchain, asked: str) -> Mapping
     make = ["make", "-s", "-C", str(tree), f"O={directory}", *chain.make_arguments(target)]
     with builddir.locked(directory, "mermapctl config explain", wait=True, waiting=_silently):
         config.write_text(asked, encoding="utf-8")
-        said = process.run([*make, "olddefconfig"], env=environment, timeout=LIMIT)
+        said = process.run([*make, "olddefconfig"], env=environment, timeout=limit)
         if said.returncode != 0:
             raise HarnessError(f"make olddefconfig failed: {_complaint(said.stderr)}")
         return fragment.resolved(config)

@@ -130,7 +130,7 @@ def _cell(tree: Path, options: Options, target: Target, name: str) -> CellPlan:
     defaults = target.kernel_args if options.default_args else ()
     obstacle = None
     if variant.targets and target.name not in variant.targets:
-        obstacle = f"variant {variant.name} is for {', '.join(variant.targets)} only"
+        obstacle = _only_for(variant)
     elif options.suite == SUITE:
         obstacle = targets.mermap_obstacle(tree, target)
     if options.as_module and not obstacle:
@@ -145,6 +145,14 @@ def _cell(tree: Path, options: Options, target: Target, name: str) -> CellPlan:
         obstacle=obstacle,
         modular=options.as_module,
     )
+
+
+def _only_for(variant: Variant) -> str:
+    """Why a variant is no other target's, beyond what its symbols say."""
+    guest = [f"-cpu {variant.cpu}"] if variant.cpu else []
+    needs = ", ".join([*guest, *variant.kernel_args])
+    of = f" (its guest has {needs})" if needs else ""
+    return f"variant {variant.name} is for {', '.join(variant.targets)} only{of}"
 
 
 def make(tree: Path, options: Options) -> Plan:
@@ -175,7 +183,10 @@ def _way_out(tree: Path, cell: CellPlan) -> str:
         for name, target in targets.targets(tree).items()
         if targets.mermap_obstacle(tree, target) is None
     ]
+    name = cell.target.name
+    symbols = module_flavour.symbols(cell.variant.fragment)
     return (
         f"use --target {' or '.join(able) or 'x86_64'}; "
-        f"{cell.target.name} runs other suites: --target {cell.target.name} --suite example"
+        f"{name} runs other suites: --target {name} --suite example; "
+        f"`mermapctl config explain {' '.join(symbols)} --target {name}` says why"
     )

@@ -18,6 +18,7 @@ from mermapctl import (
     modules,
     probes,
     process,
+    target,
 )
 from mermapctl.accelerator import Accel
 from mermapctl.diagnosis import Boot, Ended, Reason
@@ -127,7 +128,9 @@ def configure(work: Work) -> Stage:
         shutil.copyfile(dot_config, work.folder / "config")
     if ok:
         return Stage(outcome.seconds)
-    missing = fragment.missing(work.cell.variant.fragment, dot_config)
+    # kunit.py's own lines for the target count to it as much as those of the variant.
+    asked = fragment.overlay(target.own_lines(work.cell.target), work.cell.variant.fragment)
+    missing = fragment.missing(asked, dot_config)
     if missing:
         names = ", ".join(each.symbol for each in missing)
         return Stage(

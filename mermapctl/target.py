@@ -16,11 +16,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from mermapctl import places
+from mermapctl import fragment, places
 from mermapctl.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from mermapctl.fragment import Fragment
 
 QEMU_CONFIGS = "tools/testing/kunit/qemu_configs"
 UML_CONFIG = "tools/testing/kunit/configs/arch_uml.config"
@@ -130,6 +132,11 @@ def find(tree: Path, name: str) -> Target:
         f"{tree} has no target {name!r}",
         f"did you mean {' or '.join(near)}?" if near else f"it has: {', '.join(known)}",
     )
+
+
+def own_lines(target: Target) -> Fragment:
+    """The lines that kunit.py itself puts under every kunitconfig for a target."""
+    return fragment.parse(target.kconfig, f"kunit.py ({target.name})", target.name)
 
 
 @dataclass(frozen=True, slots=True)

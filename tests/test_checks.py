@@ -98,7 +98,13 @@ def test_each_cell_and_finding_is_a_line_of_the_details() -> None:
         ("fail", "x86_64/debug test_basic_alloc", "kernel-warning"),
     ]
     assert ("warn", "x86_64/cut test_size", "idle-flush") in lines
-    assert lines[-2:] == [("warn", "x86_64/rt", "no-verdict"), ("warn", "x86_64/rt", "boot-failed")]
+    assert lines[-3:] == [
+        ("warn", "x86_64/rt", "no-verdict"),
+        ("warn", "x86_64/rt", "CONFIG_PREEMPT_RT=y"),
+        ("warn", "x86_64/rt", "boot-failed"),
+    ]
+    said = [m["description"] for m in marks(samples.multi_cell()) if "PREEMPT_RT" in m["state"]]
+    assert said == ["CONFIG_PREEMPT_RT is n, not y, on x86_64: its dependencies fail"]
 
 
 def test_the_url_is_handed_on() -> None:

@@ -274,6 +274,9 @@ def test_the_commands(tree: Path, tmp_path: Path) -> None:
         mermapctl("config", "check", "--tree", str(tree), "--format", "json", "smp").stdout
     )
     assert document["satisfied"] is False
+    why = document["missing"][1].pop("why")
+    assert why.startswith("CONFIG_SMP")
+    assert why.splitlines()[0] in bad.stdout
     assert document["missing"][1] == {
         "symbol": "SMP",
         "requested": "y",

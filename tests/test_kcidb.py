@@ -77,6 +77,12 @@ def test_no_verdict_fails_no_test(reason: Reason, build: str, boot: str) -> None
     assert [(t["path"], t["status"]) for t in data["tests"]] == [("boot", boot)]
 
 
+def test_a_configuration_that_could_not_be_is_explained() -> None:
+    (build,) = submission(samples.no_verdict(Reason.CONFIG_UNSATISFIED))["builds"]
+    assert build["misc"] == {"missing": ["CONFIG_PREEMPT_RT=y is n"]}
+    assert build["log_excerpt"].endswith(samples.WHY)
+
+
 @pytest.mark.parametrize("name", samples.SAMPLES)
 def test_everything_refers_to_something(name: str) -> None:
     record = samples.SAMPLES[name]()

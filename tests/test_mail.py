@@ -58,7 +58,8 @@ def test_the_subject(name: str, subject: str) -> None:
         ("multi cell", "fails in 6 of 8 configurations"),
         ("multi cell", "  x86_64/debug  failed      3 passed, 1 passed but with an error\n"),
         ("no verdict", "No verdict: boot failed: Kernel panic - not syncing: initcall that "),
-        ("no verdict", "CONFIG_PREEMPT_RT=y became n."),
+        ("no verdict", "CONFIG_PREEMPT_RT=y became n.\n  CONFIG_PREEMPT_RT is n, not y, on"),
+        ("no verdict", "    blocked by EXPERT [=n] (init/Kconfig:1589): nothing asks for it\n"),
     ],
 )
 def test_it_says(name: str, said: str) -> None:

@@ -53,6 +53,7 @@ def test_what_the_user_says_of_the_guest_wins(fake_tree: Path) -> None:
     ("options", "message", "hint"),
     [
         (Options(targets=("um",)), "X86_64 (arch/x86/Kconfig", "--target um --suite example"),
+        (Options(targets=("um",)), "um", "config explain MERMAP_KUNIT_TEST --target um"),
         (Options(targets=("x68_64",)), "has no target", "x86_64"),
         (Options(variants=("kasn",)), "kasn", "kasan"),
     ],

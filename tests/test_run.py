@@ -124,6 +124,91 @@ def test_a_symbol_that_did_not_come_out_is_named(fake_tree: Path) -> None:
     (missing,) = cell["missing"]
     assert missing["symbol"].endswith("MERMAP_KUNIT_TEST")
     assert (missing["requested"], missing["resolved"]) == ("y", None)
+    assert "olddefconfig gives no value all the same" in missing["why"]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "heading"),
+    [
+        ("MERMAP", "CONFIG_MERMAP=y can be had on x86_64: asking for it is enough"),
+        ("SERIAL_TINY", "CONFIG_SERIAL_TINY is not defined, not y, on x86_64: this tree's"),
+    ],
+    ids=["of the user's fragment", "of kunit.py's own lines"],
+)
+def test_what_stands_under_a_missing_symbol_is_what_config_explain_says(
+    fake_tree: Path, tmp_path: Path, symbol: str, heading: str
+) -> None:
+    extra = tmp_path / "extra.kunitconfig"
+    extra.write_text("CONFIG_MERMAP=y\n")
+    asked = f"--config={extra}"
+    done = run(fake_tree, asked, FAKE_UNSATISFIED=symbol)
+    assert done.returncode == 3
+    explained = subprocess.run(
+        [*MERMAPCTL, "config", "explain", f"{symbol}=y", f"--tree={fake_tree}", asked],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "FAKE_UNSATISFIED": symbol},
+        check=False,
+    )
+    first, *rest = explained.stdout[2:].splitlines()
+    assert first.startswith(heading)
+    assert [line for line in (first, *rest) if line not in done.stdout] == []
+
+
+def test_a_cell_that_cannot_be_is_explained_and_the_others_go_on(fake_tree: Path) -> None:
+    made = document(fake_tree, "--target=um", "--target=x86_64")
+    um, x86_64 = made["cells"]
+    assert x86_64["verdict"] == "passed"
+    assert (um["verdict"], um["reason"]) == ("no-verdict", "config-unsatisfied")
+    assert um["detail"].startswith("target um cannot have the mermap")
+    (missing,) = um["missing"]
+    assert missing["symbol"] == "MERMAP_KUNIT_TEST"
+    why = missing["why"].splitlines()
+    assert why[0] == "CONFIG_MERMAP_KUNIT_TEST is n, not y, on um: its dependencies fail"
+    assert "    selected by X86_64 (arch/x86/Kconfig:9, not read here)" in why
+    assert why[-1] == "  other targets that can have it: x86_64"
+    assert Path(um["artifacts"]["kunitconfig"]).is_file()
+
+
+def test_a_cell_that_cannot_be_needs_no_programs(fake_tree: Path) -> None:
+    config = fake_tree / "tools/testing/kunit/qemu_configs/arm64.py"
+    config.write_text(config.read_text().replace('"aarch64"', '"of-no-machine"'))
+    made = document(fake_tree, "--target=arm64", "--target=x86_64")
+    assert [cell["reason"] for cell in made["cells"]] == ["config-unsatisfied", None]
+
+
+@pytest.mark.parametrize(
+    ("argv", "detail"),
+    [
+        ((), "this tree and target did not give what was asked of MERMAP_KUNIT_TEST"),
+        (("--target=um", "--target=x86_64"), "target um cannot have the mermap: "),
+    ],
+)
+def test_an_interrupted_explanation_leaves_what_is_known(
+    fake_tree: Path, argv: tuple[str, ...], detail: str
+) -> None:
+    env = {**os.environ, "FAKE_VERIFY_SLEEP": "20", "FAKE_UNSATISFIED": "MERMAP_KUNIT_TEST"}
+    command = [*MERMAPCTL, "run", f"--tree={fake_tree}", "--accel=tcg", "--format=json", *argv]
+    before = "mermapctl: um base" if argv else "mermapctl: config"
+    with subprocess.Popen(
+        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as ours:
+        assert ours.stderr is not None
+        while not ours.stderr.readline().startswith(before):
+            assert ours.poll() is None
+        time.sleep(1.5)
+        began = time.monotonic()
+        ours.send_signal(signal.SIGINT)
+        out, err = ours.communicate(timeout=10)
+        assert time.monotonic() - began < 5
+    assert ours.returncode == 130, err
+    made = json.loads(out)
+    (cell,) = made["cells"]
+    assert made["run"]["state"] == "interrupted"
+    assert (cell["verdict"], cell["reason"]) == ("no-verdict", "interrupted")
+    assert cell["detail"].startswith(f"interrupted by SIGINT during the explanation; {detail}")
+    assert [each["symbol"] for each in cell["missing"]] == ([] if argv else ["MERMAP_KUNIT_TEST"])
+    assert not processes_of(fake_tree)
 
 
 def test_a_build_error_is_quoted(fake_tree: Path) -> None:

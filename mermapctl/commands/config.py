@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import atomic, fragment, olddefconfig, places, process, target, toolchain, variants
+from mermapctl import atomic, fragment, places, process, target, toolchain, variants
 from mermapctl import tree as trees
+from mermapctl.commands import unsatisfied
 from mermapctl.errors import UserError
 from mermapctl.fragment import Fragment, MissingSymbol
 from mermapctl.variants import Definition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from mermapctl.target import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a tree made of a request: `asked` holds kunit.py's own lines for the target too."""
+    """What a tree made of a request: `asked` holds kunit.py's own lines for the target too.
+
+    Each of `missing` has its explanation.
+    """
 
     tree: Path
     kernel: str
@@ -95,30 +97,26 @@ def write(request: Request, output: Path) -> Fragment:
     return asked
 
 
-def arch_lines(where: Target) -> Fragment:
-    """The lines that kunit.py itself puts under every kunitconfig for a target."""
-    return fragment.parse(where.kconfig, f"kunit.py ({where.name})", where.name)
-
-
 def check(tree: Path | None, target_name: str, request: Request) -> Checked:
-    """Ask a tree's own olddefconfig what it makes of a request. Seconds; nothing is written there.
+    """Ask a tree's own olddefconfig what it makes of a request, and why. Nothing is written there.
 
     Raises UserError for a wrong tree, target or name, HarnessError where make fails.
     """
     path = trees.resolve(tree)
     where = target.find(path, target_name)
-    asked = fragment.overlay(arch_lines(where), request.fragment())
+    kernel = trees.validate(path)
+    asked = request.fragment()
     with process.ending_signals():
-        chain = toolchain.of(where)
-        given = olddefconfig.resolve(path, where, chain, asked.text())
+        missing = unsatisfied.resolved(path, where, asked)
+        missing = unsatisfied.told(path, where, asked, missing)
+    chain = toolchain.of(where)
     notes: tuple[str, ...] = ()
     if chain.wanted:
         notes = (
             f"{chain.wanted} is not installed: what asks the compiler was answered by {chain.cc}",
         )
-    return Checked(
-        path, trees.validate(path), where.name, asked, fragment.unmet(asked, given), notes
-    )
+    whole = fragment.overlay(target.own_lines(where), asked)
+    return Checked(path, kernel, where.name, whole, missing, notes)
 
 
 def names(prefix: str) -> Iterable[str]:

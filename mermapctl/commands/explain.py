@@ -3,20 +3,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mermapctl import explain as explainer
-from mermapctl import explain_text, process, target, variants
+from mermapctl import process, target, variants
 from mermapctl import tree as trees
 from mermapctl.explanation import Cause, Explanation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from mermapctl.fragment import Fragment, MissingSymbol
-    from mermapctl.target import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +55,3 @@ def explain(
     with process.ending_signals():
         found = explainer.why(path, where, symbols, asked, verify=verify)
     return Explained(path, kernel, where.name, asked.name, found)
-
-
-def told(
-    tree: Path, where: Target, missing: Sequence[MissingSymbol], asked: Fragment
-) -> tuple[MissingSymbol, ...]:
-    """The same symbols, each with why the tree did not give it: for under `config-unsatisfied`."""
-    questions = [f"{each.symbol}={each.requested}" for each in missing]
-    found = explainer.why(tree, where, questions, asked)
-    return tuple(
-        replace(symbol, why=explain_text.text(each))
-        for symbol, each in zip(missing, found, strict=True)
-    )

@@ -72,7 +72,8 @@ def _tree_facts(found: tree.Tree) -> TreeFacts:
 def _require_programs(planned: Plan) -> None:
     """No build may die at its end for want of QEMU. Raises HarnessError that names the package."""
     lacking: list[Check] = []
-    for target in {cell.target.name: cell.target for cell in planned.cells}.values():
+    built = {cell.target.name: cell.target for cell in planned.cells if not cell.obstacle}
+    for target in built.values():
         lacking += doctor.missing_for_run(planned.tree, target)
     if lacking:
         raise HarnessError(doctor.sentence(lacking), doctor.install_hint(lacking))

@@ -5,16 +5,17 @@ from __future__ import annotations
 
 import shlex
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mermapctl import builddir, freshness, kunit, module_flavour, process, stages, tree
-from mermapctl.commands import triage
+from mermapctl.commands import triage, unsatisfied
 from mermapctl.commands.judging import judge_console, with_trials
 from mermapctl.diagnosis import Reason, Verdict
 from mermapctl.errors import MermapctlError
-from mermapctl.events import Listener, Note
+from mermapctl.events import Listener, Note, StageEnded, StageStarted
 from mermapctl.plan import CellPlan, Plan
 from mermapctl.process import Interrupted
 from mermapctl.record import Artifacts, Cell, Phases
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from mermapctl.triage import Trial
 
 
+EXPLAIN = "explain"
+"""As the progress calls the look for why symbols are missing."""
 _FRESH = "nothing has changed since the last build: not built again (--rebuild does)"
 
 
@@ -131,25 +134,26 @@ def _reproduce_boot(work: Work, booted: Booted) -> str:
 def run_cell(context: Context, planned: CellPlan) -> Cell:
     """Run one cell to its verdict, or to the reason why it has none. Raises nothing of its own."""
     work = _work(context, planned)
-    cell = _unjudged(context, work)
-    if planned.obstacle:
-        return replace(cell, reason=Reason.CONFIG_UNSATISFIED, detail=planned.obstacle)
-    progress = _Progress(cell, Phases())
+    progress = _Progress(_unjudged(context, work), Phases())
     try:
         with process.interruptible():
             work.kunitconfig.write_text(planned.variant.fragment.text(), encoding="utf-8")
-            with builddir.locked(
-                work.job.build_dir,
-                context.invoked,
-                wait=work.options.wait,
-                waiting=lambda sentence: context.tell(Note(sentence)),
-            ):
-                cell = _stages(work, progress)
+            if planned.obstacle:
+                cell = _obstructed(work, progress, planned.obstacle)
+            else:
+                with builddir.locked(
+                    work.job.build_dir,
+                    context.invoked,
+                    wait=work.options.wait,
+                    waiting=lambda sentence: context.tell(Note(sentence)),
+                ):
+                    cell = _stages(work, progress)
     except Interrupted as signal:
+        known = f"; {progress.cell.detail}" if _unsatisfied(progress.cell) else ""
         cell = replace(
             progress.cell,
             reason=Reason.INTERRUPTED,
-            detail=f"interrupted by {signal} during the {_stage_now(progress.phases)}",
+            detail=f"interrupted by {signal} during the {_stage_now(progress)}{known}",
         )
     except MermapctlError as error:
         detail = f"{error.message} ({error.hint})" if error.hint else error.message
@@ -160,7 +164,14 @@ def run_cell(context: Context, planned: CellPlan) -> Cell:
     return replace(cell, phases=progress.phases, artifacts=_artifacts(work))
 
 
-def _stage_now(phases: Phases) -> str:
+def _unsatisfied(cell: Cell) -> bool:
+    return cell.reason is Reason.CONFIG_UNSATISFIED
+
+
+def _stage_now(progress: _Progress) -> str:
+    phases = progress.phases
+    if _unsatisfied(progress.cell):
+        return "explanation"
     if phases.config is None:
         return "configuration"
     if phases.build is None:
@@ -180,7 +191,8 @@ def _stages(work: Work, progress: _Progress) -> Cell:
     configured = stages.configure(work)
     progress.spent(config=configured.seconds)
     if configured.reason:
-        return _without_verdict(progress.cell, configured)
+        progress.cell = _without_verdict(progress.cell, configured)
+        return _explained(work, progress.cell) if configured.missing else progress.cell
     built = stages.build(work)
     progress.spent(build=built.seconds)
     if built.reason:
@@ -209,6 +221,29 @@ def _booted_fresh(work: Work, progress: _Progress) -> Cell:
     progress.spent(boot=booted.seconds)
     cell = _judged(work, progress.cell, booted)
     return _triaged(work, progress, replace(cell, notes=(_FRESH, *cell.notes)))
+
+
+def _obstructed(work: Work, progress: _Progress, obstacle: str) -> Cell:
+    """A cell that cannot be: what its tree and target would not give of it, and why."""
+    planned = work.cell
+    progress.cell = replace(progress.cell, reason=Reason.CONFIG_UNSATISFIED, detail=obstacle)
+    try:
+        missing = unsatisfied.resolved(work.job.tree, planned.target, planned.variant.fragment)
+    except MermapctlError as error:
+        note = f"what it lacks could not be asked of the tree: {error.message}"
+        return replace(progress.cell, notes=(note,))
+    progress.cell = replace(progress.cell, missing=missing)
+    return _explained(work, progress.cell) if missing else progress.cell
+
+
+def _explained(work: Work, cell: Cell) -> Cell:
+    """The cell with why each symbol is missing."""
+    began = time.monotonic()
+    work.tell(StageStarted(EXPLAIN))
+    asked = work.cell.variant.fragment
+    missing = unsatisfied.told(work.job.tree, work.cell.target, asked, cell.missing)
+    work.tell(StageEnded(EXPLAIN, time.monotonic() - began, ok=True))
+    return replace(cell, missing=missing)
 
 
 def _without_verdict(cell: Cell, stage: Stage) -> Cell:

@@ -15,6 +15,7 @@ import msgspec
 from mermapctl.diagnosis import Severity, Verdict
 from mermapctl.render.account import account, counts, evidence, kernel, label, why
 from mermapctl.render.visible import cut, one_line
+from mermapctl.render.why import lines as why_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -87,6 +88,10 @@ def _marks(cell: Cell, record: RunRecord) -> Iterator[Mark]:
     verdict = cell.verdict
     said = why(cell) if verdict is Verdict.NO_VERDICT else counts(told.rows)
     yield Mark(_STATUS[verdict], name, str(verdict), one_line(said))
+    for symbol in cell.missing:
+        said = next(iter(why_lines(symbol)), f"it became {symbol.resolved or 'nothing'}")
+        wanted = f"CONFIG_{symbol.symbol}={symbol.requested}"
+        yield Mark("warn", name, one_line(wanted, limit=160), one_line(said, limit=1000))
     for finding in cell.findings:
         status = _SEVERITY[finding.severity]
         if status == "fail" and verdict is not Verdict.FAILED:

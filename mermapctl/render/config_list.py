@@ -12,6 +12,7 @@ from mermapctl.render.page import show, show_json
 from mermapctl.render.terminal_tables import table
 from mermapctl.render.text import count
 from mermapctl.render.visible import one_line
+from mermapctl.render.why import blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,6 +111,7 @@ def _checked_document(result: Checked) -> dict[str, object]:
                 "requested": each.requested,
                 "resolved": each.resolved,
                 "origin": result.origin(each.symbol),
+                "why": each.why,
             }
             for each in result.missing
         ],
@@ -140,3 +142,4 @@ def _checked(result: Checked, look: Look) -> Iterator[RenderableType]:
             look.text(result.origin(each.symbol)),
         )
     yield rows
+    yield from blocks(result.missing, look)

@@ -39,6 +39,7 @@ from mermapctl.render.annotated import Fold, Note, annotate
 from mermapctl.render.excerpt import Gap
 from mermapctl.render.svg_timeline import Picture, draw_all
 from mermapctl.render.visible import one_line, visible
+from mermapctl.render.why import lines as why_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -176,6 +177,7 @@ def _environment() -> jinja2.Environment:
         "kernel": kernel,
         "is_gap": lambda item: isinstance(item, Gap),
         "bad_findings": _bad_findings,
+        "because": why_lines,
         "flushed": _flushed,
         "linked": _linked,
     }

@@ -31,6 +31,7 @@ from mermapctl.render.account import (
 )
 from mermapctl.render.excerpt import Gap, Window, excerpt
 from mermapctl.render.visible import one_line, visible
+from mermapctl.render.why import lines as why_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -172,11 +173,13 @@ def _finding(finding: Finding) -> str:
 
 
 def _missing(cell: Cell) -> list[str]:
-    return [
-        f"CONFIG_{m.symbol}={m.requested} was asked for, {m.resolved or 'nothing'} came of it"
-        f"{f': {m.why}' if m.why else ''}"
-        for m in cell.missing
-    ]
+    told = []
+    for symbol in cell.missing:
+        asked = f"CONFIG_{symbol.symbol}={symbol.requested} was asked for"
+        lines = [f"{asked}, {symbol.resolved or 'nothing'} came of it"]
+        lines += [f"  {line}" for line in why_lines(symbol)]
+        told.append("\n".join(lines))
+    return told
 
 
 def _testcase(tries: list[_Case], classname: str) -> ET.Element:

@@ -19,6 +19,7 @@ from mermapctl.ktap import Status
 from mermapctl.render.account import account, block, evidence, kernel, label, marks, why
 from mermapctl.render.excerpt import Gap, Window, excerpt
 from mermapctl.render.visible import cut, one_line, visible
+from mermapctl.render.why import lines as why_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -189,7 +190,7 @@ def _build(record: RunRecord, cell: Cell, key: str, checkout: str) -> Build:
         compiler=_text(host.compiler) if host else "",
         config_name=_text(cell.variant),
         duration=seconds if seconds is not None else msgspec.UNSET,
-        log_excerpt=visible(cell.detail or "", limit=4000) if status == "FAIL" else "",
+        log_excerpt=_build_said(cell, status),
         start_time=_time(record.run.started),
         status=status,
         misc={
@@ -199,6 +200,16 @@ def _build(record: RunRecord, cell: Cell, key: str, checkout: str) -> Build:
             ],
         },
     )
+
+
+def _build_said(cell: Cell, status: str) -> str:
+    """The error of a build that failed; why there was none of a configuration."""
+    if status == "FAIL":
+        return visible(cell.detail or "", limit=4000)
+    if cell.reason is not Reason.CONFIG_UNSATISFIED:
+        return ""
+    said = [cell.detail or "", *("\n".join(why_lines(symbol)) for symbol in cell.missing)]
+    return visible("\n\n".join(filter(None, said)), limit=_EXCERPT_LIMIT // 2)
 
 
 def _rows(record: RunRecord, cell: Cell, build: Build, lines: Iterable[str]) -> Iterator[Test]:

@@ -6,7 +6,6 @@ Text from the kernel is indented, so that no line of it is a trailer, a patch or
 
 from __future__ import annotations
 
-import re
 import shlex
 import textwrap
 from typing import TYPE_CHECKING
@@ -27,6 +26,7 @@ from mermapctl.render.account import (
     why,
 )
 from mermapctl.render.visible import ascii_line, visible
+from mermapctl.render.why import lines as why_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -174,8 +174,11 @@ def _cell(cell: Cell, record: RunRecord) -> Iterator[str]:
         yield from (*_wrap(f"No verdict: {_flat(why(cell))}", "", "  "), "")
     for symbol in cell.missing:
         got = symbol.resolved or "nothing"
-        text = f"CONFIG_{symbol.symbol}={symbol.requested} became {got}. {symbol.why or ''}"
-        yield from (*_wrap(_flat(text), "", "  "), "")
+        text = f"CONFIG_{symbol.symbol}={symbol.requested} became {got}."
+        yield from _wrap(_flat(text), "", "  ")
+        for line in why_lines(symbol):
+            yield from _quoted(line)
+        yield ""
     for finding in cell.findings:
         yield from _finding(finding)
     yield from _blocks(account(cell))
@@ -210,13 +213,17 @@ def _blocks(told: Account) -> Iterator[str]:
         blocks += ["\n".join(splat.excerpt or (splat.title,)) for splat in row.splats]
         lines = visible("\n".join(blocks)).split("\n") if blocks else []
         for line in lines[:_BLOCK_LINES]:
-            inner = re.match(r" *", line)
-            indent = " " * (2 + min(len(inner.group()) if inner else 0, 20))
-            yield from _wrap(_flat(line), indent, indent + "    ")
+            yield from _quoted(line)
         if len(lines) > _BLOCK_LINES:
             yield f"  [{len(lines) - _BLOCK_LINES} more lines]"
         if lines:
             yield ""
+
+
+def _quoted(line: str) -> list[str]:
+    """A line that is not ours, two columns in and as deep as it was."""
+    indent = " " * (2 + min(len(line) - len(line.lstrip(" ")), 20))
+    return _wrap(_flat(line), indent, indent + "    ")
 
 
 def _reproduce(record: RunRecord) -> Iterator[str]:

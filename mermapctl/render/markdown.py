@@ -26,6 +26,7 @@ from mermapctl.render.account import (
     why,
 )
 from mermapctl.render.visible import one_line, visible
+from mermapctl.render.why import lines as why_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -154,10 +155,12 @@ def _cell(cell: Cell, record: RunRecord) -> Iterator[str]:
     for symbol in cell.missing:
         wanted = code(f"CONFIG_{symbol.symbol}={symbol.requested}")
         got = code(symbol.resolved or "absent")
-        yield f"- {wanted} came out as {got}. {prose(symbol.why) if symbol.why else ''}".rstrip()
+        yield from (f"{wanted} came out as {got}.", "")
+        said = why_lines(symbol)
+        yield from fence("\n".join(said), "text") if said else ()
     for finding in cell.findings:
         yield from _finding(finding)
-    yield from ("",) if cell.findings or cell.missing else ()
+    yield from ("",) if cell.findings else ()
     yield from _flushes(cell)
     failing = [row for row in told.rows if row.test.failures or row.splats][:_ROW_LIMIT]
     for row in failing:

@@ -26,7 +26,12 @@ from mermapctl.render.visible import visible
 if TYPE_CHECKING:
     from types import TracebackType
 
-_DOING = {"config": "configuring", "build": "building", "boot": "booting"}
+_DOING = {
+    "config": "configuring",
+    "explain": "asking Kconfig why",
+    "build": "building",
+    "boot": "booting",
+}
 _PLAIN_EVERY = 30.0
 
 

@@ -19,6 +19,7 @@ from mermapctl.record import Cell, State
 from mermapctl.render import terminal_findings, terminal_tables
 from mermapctl.render.account import account, counts, kernel, label, verdict_word, why
 from mermapctl.render.text import Look, colored, count, look_of, seconds
+from mermapctl.render.why import blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -198,6 +199,7 @@ def _cell(record: RunRecord, cell: Cell, page: _Page) -> Iterator[RenderableType
     if cell.missing:
         yield Text()
         yield terminal_tables.missing(cell, look)
+        yield from blocks(cell.missing, look)
     results = terminal_tables.results(cell, look, full=full, only_bad=page.several and not full)
     if results is not None:
         yield Text()

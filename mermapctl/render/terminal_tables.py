@@ -245,13 +245,12 @@ def triage(cell: Cell, look: Look) -> Table | None:
 
 def missing(cell: Cell, look: Look) -> Table:
     """Symbols that the tree did not give as requested."""
-    made = table(look, "Symbol", "Requested", "Resolved", "Why")
+    made = table(look, "Symbol", "Requested", "Resolved")
     for symbol in cell.missing:
         made.add_row(
             look.text(symbol.symbol, "bold"),
             look.text(symbol.requested),
             look.text(symbol.resolved or "not set"),
-            look.text(symbol.why or "", limit=2000),
         )
     return made
 

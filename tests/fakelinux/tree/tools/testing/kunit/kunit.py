@@ -8,6 +8,7 @@ hides make's, and does not pass a SIGTERM on to its children.
 
 import argparse
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -23,11 +24,20 @@ def make(args: argparse.Namespace, *goals: str) -> int:
     return done.returncode
 
 
+def own_lines(arch: str) -> str:
+    """What kunit.py puts under every kunitconfig for an architecture."""
+    here = TREE / "tools/testing/kunit"
+    if arch == "um":
+        return (here / "configs/arch_uml.config").read_text()
+    found = re.search(r'kconfig="(.*)"', (here / f"qemu_configs/{arch}.py").read_text())
+    return f"{found[1]}\n"
+
+
 def config(args: argparse.Namespace) -> int:
     build = Path(args.build_dir)
     if not build.exists():
         build.mkdir()
-    wanted = "".join(Path(path).read_text() for path in args.kunitconfig)
+    wanted = own_lines(args.arch) + "".join(Path(path).read_text() for path in args.kunitconfig)
     (build / ".config").write_text(wanted)
     if make(args, "olddefconfig"):
         return 1

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a tree and target do not give of a fragment, each symbol with why: `config explain`'s text.
+
+For `run` and `config check`. An explanation may fail, or be cut short; the symbol stays missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mermapctl import explain, explain_text, fragment, olddefconfig, target, toolchain
+from mermapctl.kconfig import UnreadableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from mermapctl.fragment import Fragment, MissingSymbol
+    from mermapctl.target import Target
+
+FULL = 6
+"""Symbols explained in full; of the others only what blocks them is told."""
+PATIENCE = 60.0
+"""Seconds for olddefconfig to verify the proposals, all in all; it needs 2 to 7 of them."""
+
+
+def resolved(tree: Path, where: Target, asked: Fragment) -> tuple[MissingSymbol, ...]:
+    """What olddefconfig does not give of a fragment and of kunit.py's own lines, unexplained.
+
+    Raises HarnessError where make fails.
+    """
+    whole = fragment.overlay(target.own_lines(where), asked)
+    given = olddefconfig.resolve(tree, where, toolchain.of(where), whole.text())
+    return fragment.unmet(whole, given)
+
+
+def told(
+    tree: Path, where: Target, asked: Fragment, missing: Sequence[MissingSymbol]
+) -> tuple[MissingSymbol, ...]:
+    """The same symbols, each with why this tree and target do not give it.
+
+    Raises nothing but what ends us: where an explanation breaks, its place says so.
+    """
+    first, rest = missing[:FULL], missing[FULL:]
+
+    def full() -> Iterator[str]:
+        found = explain.why(tree, where, _questions(first), asked, patience=PATIENCE)
+        return map(explain_text.text, found)
+
+    def short() -> Iterator[str]:
+        return map(explain_text.short, explain.causes(tree, where, _questions(rest), asked))
+
+    return (*_said(where, first, full), *(_said(where, rest, short) if rest else ()))
+
+
+def _questions(missing: Sequence[MissingSymbol]) -> list[str]:
+    return [f"{each.symbol}={each.requested}" for each in missing]
+
+
+def _said(
+    where: Target, missing: Sequence[MissingSymbol], words: Callable[[], Iterable[str]]
+) -> tuple[MissingSymbol, ...]:
+    """Each symbol with its words, or with requested against resolved and what kept them back."""
+    try:
+        said = list(words())
+    except UnreadableError as error:
+        complaint = f"this tree's Kconfig defeats the parser: {error}"
+    except Exception as error:  # noqa: BLE001 - whatever breaks here must not cost the verdict
+        complaint = f"{type(error).__name__}: {error}"
+    else:
+        return tuple(replace(each, why=why) for each, why in zip(missing, said, strict=True))
+    return tuple(
+        replace(
+            each,
+            why=f"CONFIG_{each.symbol} is {each.resolved or 'not set'}, not {each.requested}, on "
+            f"{where.name}; why could not be found out ({complaint})",
+        )
+        for each in missing
+    )

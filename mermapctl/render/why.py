@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Why symbols are missing: the explanation kept with each, as lines for any format to indent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.padding import Padding
+from rich.text import Text
+
+from mermapctl.render.visible import cut
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from rich.console import RenderableType
+
+    from mermapctl.fragment import MissingSymbol
+    from mermapctl.render.text import Look
+
+MOST = 100
+"""Lines of one explanation; a long one has thirty."""
+LIMIT = 16_000
+DEEPEST = 12
+
+
+def lines(symbol: MissingSymbol) -> list[str]:
+    """The explanation's lines, each with its indentation; none where there is none."""
+    said = cut(symbol.why or "", LIMIT).split("\n")
+    if len(said) > MOST:
+        said = [*said[:MOST], f"[… {len(said) - MOST} more lines]"]
+    return [line for line in said if line.strip()]
+
+
+def blocks(missing: Iterable[MissingSymbol], look: Look) -> Iterator[RenderableType]:
+    """For a terminal: a paragraph a symbol; what is wrapped goes on as deep as it began."""
+    for symbol in missing:
+        for number, line in enumerate(lines(symbol)):
+            if not number:
+                yield Text()
+                yield look.text(line, "bold", limit=1000)
+                continue
+            depth = min(len(line) - len(line.lstrip(" ")), DEEPEST)
+            yield Padding(look.text(line, limit=1000), (0, 0, 0, depth), expand=False)
