@@ -172,7 +172,7 @@ class Console:
         tail = ""
         for block in self._blocks():
             yield from self._scan(block)
-            tail = (tail + block)[-TAIL_CHARS:]
+            tail = block[-TAIL_CHARS:] if len(block) > TAIL_CHARS else (tail + block)[-TAIL_CHARS:]
         last = [self._normal(text)[0] for text in tail.split("\n")[1:]]
         self.tail = tuple(last[-TAIL_LINES:])
 

@@ -180,13 +180,14 @@ class _Reading:
             console.attentive = ktap.attentive or splats.attentive
 
     def _run(self, run: Run) -> None:
-        first = self.ktap.feed_run(run)
-        if first is None:
+        tests = self.ktap.feed_run(run)
+        if tests is None:
             for line in self.console.split(run):
                 self._ktap(line)
             return
         self.boundary = run.number + run.lines - 1
-        self.splats.test_ended(first)
+        if self.splats.waiting:
+            self.splats.test_ended(tests.first)
 
     def _ktap(self, line: Line) -> None:
         ended = self.ktap.feed(line)

@@ -132,8 +132,6 @@ class Kept:
             reason = skip[7:].strip()[:TEXT_LIMIT] or None
             parent.tests.append(Test(name, status, _between(mark, now), (), (), reason, number))
             mark = now
-        parent.last += count
-        parent.last_name, parent.mark = tests.last
 
     def suite(
         self, frame: Frame | None, result: Result, failures: tuple[Failure, ...], line: Line

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from mermapctl.console import Line, Run
     from mermapctl.ktap_frame import Frame
+    from mermapctl.ktap_runs import Tests
 
 KEEP_FAILURES = 32
 
@@ -120,8 +121,8 @@ class KtapParser:
             self._levels.note(Trouble.TORN, line)
         return None
 
-    def feed_run(self, run: Run) -> str | None:
-        """Take many lines at once; the first test's name, or None if they need a look each.
+    def feed_run(self, run: Run) -> Tests | None:
+        """Take many lines at once; the tests that they ended, or None if they need a look each.
 
         Suites whose tests are known are always looked at closely.
         """
@@ -133,14 +134,16 @@ class KtapParser:
             if len(stack) == 1 or top.name in self._names or not ktap_runs.fits(run, tests, top):
                 return None
             self._kept.many(top, tests, run.number)
+            top.last += len(tests.numbers)
+            top.last_name, top.mark = tests.last
             self.running = self.running if len(stack) > 2 else None
-            return tests.first
+            return tests
         suite = ktap_runs.suite(run, tests, top) if len(stack) == 1 else None
         if suite is None or suite.frame.name in self._names:
             return None
         self._kept.many(suite.frame, tests, suite.first)
         self._book(top, suite.frame, suite.result, suite.last)
-        return tests.first
+        return tests
 
     def interrupt(self) -> None:
         """Another message begins: an open failure block ends before it."""

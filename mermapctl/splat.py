@@ -197,9 +197,14 @@ class SplatReader:
         if inside := _IN_TORN.search(line.text):
             self.feed(line._replace(text=inside[0], kind=Kind.SPLAT), in_suite=in_suite)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether something was said since the previous test's end."""
+        return self._open is not None or bool(self._waiting)
+
     def test_ended(self, name: str | None) -> None:
         """What was said since the previous test's end was said in test `name` (None: the suite)."""
-        if self._open is None and not self._waiting:
+        if not self.waiting:
             return
         self._close()
         for splat in self._waiting.values():
