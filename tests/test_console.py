@@ -139,6 +139,16 @@ def test_a_word_watched_for_from_now_on() -> None:
     assert seen == [2, 3]
 
 
+def test_a_word_overlooked_from_now_on() -> None:
+    console = Console([b"x Kernel panic 1\nx Kernel panic 2\nok 3\n"], PICKS, ANYWHERE)
+    seen = []
+    for line in console:
+        assert isinstance(line, Line)
+        seen.append((line.number, line.text))
+        console.overlook("Kernel panic")
+    assert seen == [(1, "x Kernel panic 1"), (3, "ok 3")]
+
+
 def test_a_run_is_read_at_once_and_can_be_split() -> None:
     run = re.compile(r"(?:\nok \d+ \w+$){2,}", re.MULTILINE)
     console = Console([b"noise\nok 1 a\nok 2 b\nnoise\nok 3 c\n"], PICKS, ANYWHERE, run)
