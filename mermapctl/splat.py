@@ -82,10 +82,12 @@ STRANGERS = 3
 
 _LOCKDEP = (
     r"(?:possible (?:circular|recursive|irq lock|deadlock)|inconsistent lock|suspicious RCU usage"
-    r"|bad (?:unlock|contention) balance|held lock freed|lock held when returning"
-    r"|Nested lock was not taken|\w+-safe -> \w+-unsafe|Invalid wait context|MAX_LOCK|key \S+ "
-    r"|locks? still held)"
+    r"|bad (?:unlock balance|contention) detected|held lock freed|lock held when returning"
+    r"|Nested lock was not taken|\w+-safe -> \w+-unsafe|Invalid wait context|chain_key collision"
+    r"|\S+/\d+ still has locks held|MAX_(?:LOCK|STACK_TRACE)|key \S+ has not|looking up invalid sub)"
 )
+_WARNED = r"(?:CPU: \d+ PID: \d+ )?"
+"""Before 6.18; since then a condition may come in its place (DEBUG_BUGVERBOSE_DETAILED)."""
 _OOPS = r"kernel NULL pointer|unable to handle|stack guard page|TASK stack guard"
 _TITLES: tuple[tuple[SplatKind, str], ...] = (
     (SplatKind.KASAN, r"BUG: KASAN: "),
@@ -95,15 +97,17 @@ _TITLES: tuple[tuple[SplatKind, str], ...] = (
     (SplatKind.LOCKDEP, r"(?:WARNING|BUG): " + _LOCKDEP),
     (SplatKind.LOCKDEP, r"INFO: trying to register non-static key"),
     (SplatKind.OOPS, rf"BUG: (?i:{_OOPS})"),
-    (SplatKind.SLEEP_IN_ATOMIC, r"BUG: (?:sleeping function called|scheduling while atomic)"),
+    (SplatKind.SLEEP_IN_ATOMIC, r"BUG: (?:sleeping function called|scheduling (?:while|in a non-))"),
+    (SplatKind.SLEEP_IN_ATOMIC, r"BUG: assuming (?:atomic|non migratable) context"),
     (SplatKind.SLEEP_IN_ATOMIC, r"BUG: using \S+ in preemptible"),
     (SplatKind.LOCKUP, r"(?:watchdog: )?BUG: (?:soft lockup|spinlock lockup|workqueue lockup)"),
-    (SplatKind.LOCKUP, r"(?:NMI )?[Ww]atchdog: Watchdog detected hard LOCKUP"),
+    (SplatKind.LOCKUP, r"(?:NMI )?[Ww]atchdog: (?:CPU\d+: )?Watchdog detected hard LOCKUP"),
     (SplatKind.LOCKUP, r"INFO: task \S+ blocked for more than"),
     (SplatKind.RCU_STALL, r"(?:rcu: )?INFO: rcu\w* .*\bstalls?\b"),
     (SplatKind.PANIC, r"Kernel panic - not syncing"),
     (SplatKind.BUG, r"kernel BUG at (?P<bug>\S+:\d+)"),
-    (SplatKind.WARNING, r"WARNING: (?:CPU: \d+ PID: \d+ )?(?:at )?(?P<warn>[\w./-]+:\d+)\b"),
+    (SplatKind.WARNING, rf"WARNING: {_WARNED}(?:\[.*\] )?(?:at )?(?P<warn>[\w./-]+:\d+)\b"),
+    (SplatKind.WARNING, rf"WARNING: {_WARNED}at (?:[\w.$]+\+)?0x[0-9a-f]+"),
     (SplatKind.UBSAN, r"UBSAN: .* in (?P<ubsan>[\w./-]+:\d+)"),
     (SplatKind.UBSAN, r"UBSAN: "),
     (SplatKind.OOPS, r"Oops\b|Internal error: |Unable to handle kernel|general protection fault"),
@@ -135,12 +139,21 @@ _BODY = re.compile(
     r"|page|flags|raw|head|index|which |but task|the existing|other info|Possible|Chain|stack "
     r"|in_atomic|preempt|RCU nest|rcu|\d+ locks? held|irq event|hardirqs|softirqs|no locks"
     r"|-> #|=>|Disabling lock|BUG|INFO|WARNING|\d+\.\d"
+    r"|inconsistent \{|\{[A-Z]|[0-9a-f]{8,16} \(|\S+/\d+ (?:is|just|\[HC)|and |\.\.\.|context-\{"
+    r"|Preemption disabled|\[<[0-9a-f]|caller is |task:|\"echo "
+    r"|(?:[Uu]se-after-free|[Oo]ut-of-bounds|[Ii]nvalid|race) [a-z -]+ at |Corrupted memory"
+    r"|(?:write|read|assert no \w+) (?:\(\w+\) )?to 0x|value changed|Reported by Kernel|kfence-#"
+    r"|allocated by task|freed by task|Uninit was|Local variable|Bytes |Memory access"
+    r"|Slab 0x|Object |Redzone |Padding |FIX |0x[0-9a-f]"
 )
 """How the lines between a splat's title and its end begin."""
+_WITHOUT_HEADING = frozenset({SplatKind.KCSAN, SplatKind.KFENCE, SplatKind.KMSAN})
+"""Their first trace is the one that tells; no `Call Trace:` stands above it."""
 _REPORTERS = re.compile(
     r"(?:__)?(?:dump_stack|dump_stack_lvl|show_stack|print_report|print_address_description"
     r"|kasan_\w+|asan_\w+|vpanic|panic|warn|warn_slowpath_fmt|report_bug|handle_bug|ubsan_\w+"
-    r"|kcsan_\w+|might_resched|might_sleep|schedule_bug|lockdep_\w+|print_\w+_bug)\+"
+    r"|kcsan_\w+|might_resched|might_sleep|schedule_bug|lockdep_\w+|print_\w+_bug|mark_lock"
+    r"|lock_acquire|check_preemption_disabled)[\w.]*\+"
 )
 _NUMBERS = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8,}|CPU: ?\d+|CPU#\d+|PID: ?\d+|\d+s\b|/\d+\b")
 
@@ -261,6 +274,9 @@ class SplatReader:
         if splat.traced == 0:
             if _TRACE.match(text):
                 splat.traced = 1
+            elif splat.kind in _WITHOUT_HEADING and (frame := _FRAME.match(text)):
+                splat.traced = 1
+                splat.frames.append(frame["symbol"])
             elif splat.ip is None and (ip := _IP.match(text)):
                 splat.ip = ip["symbol"]
         elif splat.traced == 1:

@@ -30,6 +30,10 @@ def read(text: str) -> tuple[Splat, ...]:
 TITLES = [
     ("warning", "WARNING: mm/mermap.c:189 at __mermap_get+0x2b6/0x310, CPU#0: kunit_try_catch/27"),
     ("warning", "WARNING: CPU: 0 PID: 27 at mm/mermap.c:189 __mermap_get+0x2b6/0x310"),
+    ("warning", "WARNING: [n > 4] mm/mermap.c:189 at __mermap_get+0x2b6/0x310, CPU#0: kunit/27"),
+    ("warning", "WARNING: at __mermap_get+0x2b6/0x310, CPU#0: kunit_try_catch/27"),
+    ("warning", "WARNING: CPU: 0 PID: 27 at __mermap_get+0x2b6/0x310"),
+    ("warning", "WARNING: CPU: 0 PID: 27 at 0xffffffff81234567"),
     ("oops", "BUG: kernel NULL pointer dereference, address: 0000000000000010"),
     ("oops", "BUG: unable to handle page fault for address: ffff880000400000"),
     ("oops", "BUG: unable to handle kernel paging request at ffff880000400000"),
@@ -62,6 +66,12 @@ TITLES = [
     ("lockdep", "WARNING: lock held when returning to user space!"),
     ("lockdep", "WARNING: SOFTIRQ-safe -> SOFTIRQ-unsafe lock order detected"),
     ("lockdep", "[ BUG: Invalid wait context ]"),
+    ("lockdep", "WARNING: bad contention detected!"),
+    ("lockdep", "WARNING: chain_key collision"),
+    ("lockdep", "WARNING: kunit_try_catch/29 still has locks held!"),
+    ("lockdep", "BUG: MAX_LOCKDEP_CHAINS too low!"),
+    ("lockdep", "BUG: MAX_STACK_TRACE_ENTRIES too low!"),
+    ("lockdep", "BUG: key ffff888002b4c1c8 has not been registered!"),
     ("lockdep", "INFO: trying to register non-static key."),
     ("rcu-stall", "rcu: INFO: rcu_preempt self-detected stall on CPU"),
     ("rcu-stall", "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:"),
@@ -69,9 +79,13 @@ TITLES = [
     ("rcu-stall", "INFO: rcu_sched detected stalls on CPUs/tasks:"),
     ("sleep-in-atomic", "BUG: sleeping function called from invalid context at mm/page_alloc.c:1"),
     ("sleep-in-atomic", "BUG: scheduling while atomic: kunit_try_catch/29/0x00000002"),
+    ("sleep-in-atomic", "BUG: scheduling in a non-blocking section: kunit_try_catch/29/1"),
+    ("sleep-in-atomic", "BUG: assuming atomic context at mm/mermap.c:30"),
+    ("sleep-in-atomic", "BUG: assuming non migratable context at mm/mermap.c:30"),
     ("sleep-in-atomic", "BUG: using __this_cpu_add() in preemptible [00000000] code: kunit/29"),
     ("lockup", "watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [kunit_try_catch:29]"),
     ("lockup", "watchdog: Watchdog detected hard LOCKUP on cpu 0"),
+    ("lockup", "watchdog: CPU0: Watchdog detected hard LOCKUP on cpu 0"),
     ("lockup", "NMI watchdog: Watchdog detected hard LOCKUP on cpu 0"),
     ("lockup", "INFO: task kunit_try_catch:29 blocked for more than 122 seconds."),
     ("lockup", "BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 30s!"),
@@ -121,6 +135,8 @@ def test_lines_that_only_look_like_one(line: str) -> None:
     [
         ("WARNING: mm/mermap.c:189 at __mermap_get+0x2b6/0x310", "mm/mermap.c:189"),
         ("WARNING: CPU: 0 PID: 27 at mm/mermap.c:189 __mermap_get+0x1/0x2", "mm/mermap.c:189"),
+        ("WARNING: [a[0] > b] mm/mermap.c:189 at f+0x1/0x2, CPU#0: x/1", "mm/mermap.c:189"),
+        ("WARNING: at f+0x1/0x2, CPU#0: x/1", None),
         ("kernel BUG at mm/mermap.c:30!", "mm/mermap.c:30"),
         ("UBSAN: array-index-out-of-bounds in mm/mermap.c:12:3", "mm/mermap.c:12"),
         ("BUG: KASAN: slab-out-of-bounds in f+0x1/0x2", None),
@@ -190,6 +206,118 @@ noise
     (found,) = read(log)
     assert (found.kind, found.line) == (SplatKind.LOCKDEP, 1)
     assert found.frames == ("test_a+0x10/0x20",)
+
+
+REPORTS = {
+    "inconsistent lock state": """\
+================================
+WARNING: inconsistent lock state
+6.12.48 #1 Tainted: G                 N
+--------------------------------
+inconsistent {HARDIRQ-ON-W} -> {IN-HARDIRQ-W} usage.
+kunit_try_catch/29 [HC0[0]:SC0[0]:HE1:SE1] takes:
+ffff888002b4c1c8 (&mm->mermap.lock){?...}-{2:2}, at: f+0x2b6/0x310
+{HARDIRQ-ON-W} state was registered at:
+  lock_acquire+0xc9/0x2e0
+  g+0x2b6/0x310
+irq event stamp: 1210
+hardirqs last  enabled at (1209): [<ffffffff81000000>] g+0x1/0x2
+
+other info that might help us debug this:
+ *** DEADLOCK ***
+
+1 lock held by kunit_try_catch/29:
+ #0: ffff888002b4c1c8 (&mm->mmap_lock){++++}-{3:3}, at: test_size+0x154/0x870
+
+stack backtrace:
+CPU: 0 UID: 0 PID: 29 Comm: kunit_try_catch Tainted: G                 N 6.12.48 #1
+Call Trace:
+ <TASK>
+ dump_stack_lvl+0x64/0x80
+ print_usage_bug.part.0+0x22c/0x2d0
+ mark_lock+0x7a4/0x970
+ __lock_acquire+0x810/0x2160
+ f+0x2b6/0x310
+ </TASK>
+""",
+    "a data race": """\
+==================================================================
+BUG: KCSAN: data-race in f / g
+
+write to 0xffff9e5e7ec284e0 of 8 bytes by task 29 on cpu 0:
+ f+0x2b6/0x310
+ test_size+0x154/0x870
+
+read to 0xffff9e5e7ec284e0 of 8 bytes by task 30 on cpu 1:
+ g+0x2b/0x320
+
+value changed: 0x0000000000000000 -> 0xffff880000200000
+
+Reported by Kernel Concurrency Sanitizer on:
+CPU: 0 UID: 0 PID: 29 Comm: kunit_try_catch Tainted: G                 N 6.12.48 #1
+==================================================================
+""",
+    "a sampled use after free": """\
+==================================================================
+BUG: KFENCE: use-after-free read in f+0x2b6/0x310
+
+Use-after-free read at 0x(____ptrval____) (in kfence-#12):
+ f+0x2b6/0x310
+ __mmput+0x4e/0x320
+
+kfence-#12: 0x(____ptrval____)-0x(____ptrval____), size=96, cache=kmalloc-96
+
+freed by task 29 on cpu 0 at 2.342s (0.001s ago):
+ g+0x1c9/0x210
+
+CPU: 0 UID: 0 PID: 29 Comm: kunit_try_catch Tainted: G                 N 6.12.48 #1
+==================================================================
+""",
+    "an object written past its end": """\
+=============================================================================
+BUG kmalloc-96 (Tainted: G                 N): Right Redzone overwritten
+-----------------------------------------------------------------------------
+
+0xffff888002b4c1e0-0xffff888002b4c1e7 @offset=480. First byte 0x0 instead of 0xcc
+Allocated in g+0x77/0x190 age=1 cpu=0 pid=29
+ g+0x77/0x190
+Slab 0xffffea00000ad300 objects=21 used=3 fp=0xffff888002b4c300 flags=0x100000000000200
+Object 0xffff888002b4c180 @offset=384 fp=0xffff888002b4c300
+
+Redzone  ffff888002b4c178: bb bb bb bb bb bb bb bb                          ........
+Object   ffff888002b4c180: 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00  ................
+CPU: 0 UID: 0 PID: 29 Comm: kunit_try_catch
+Call Trace:
+ <TASK>
+ dump_stack_lvl+0x64/0x80
+ f+0x2b6/0x310
+ </TASK>
+FIX kmalloc-96: Restoring Right Redzone 0xffff888002b4c1e0-0xffff888002b4c1e7=0xcc
+""",
+    "sleeping": """\
+BUG: sleeping function called from invalid context at include/linux/sched/mm.h:337
+in_atomic(): 1, irqs_disabled(): 1, non_block: 0, pid: 29, name: kunit_try_catch
+preempt_count: 1, expected: 0
+RCU nest depth: 0, expected: 0
+Preemption disabled at:
+[<ffffffff81234567>] g+0x44/0x310
+CPU: 0 UID: 0 PID: 29 Comm: kunit_try_catch Tainted: G                 N 6.12.48 #1
+Call Trace:
+ <TASK>
+ dump_stack_lvl+0x64/0x80
+ __might_resched+0x1a4/0x240
+ f+0x2b6/0x310
+ </TASK>
+""",
+}
+
+
+@pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
+def test_a_report_is_read_whole_and_blames_its_first_trace(report: str) -> None:
+    (found,) = read(f"{report}    ok 1 test_a\n")
+    assert found.frames[0] == "f+0x2b6/0x310"
+    assert report.rstrip("\n").endswith("\n".join(found.excerpt))
+    assert len(found.excerpt) >= report.count("\n") - 1  # all but the line that opens it
 
 
 ARM64 = """\
