@@ -199,6 +199,8 @@ def _silent(test: Test) -> str:
     if test.tests:
         bad = sum(not inner.status.good for inner in test.tests)
         return f"{test.name} failed: {bad} of its {len(test.tests)} tests did not pass"
+    if test.status is Status.CRASHED:
+        return f"{test.name} crashed"
     return f"{test.name} failed without an assertion"
 
 

@@ -38,6 +38,8 @@ _HARNESS = re.compile(
     r"\[\d\d:\d\d:\d\d\] |Running tests with:|\$ |Command '\[|qemu-system-\S+: |rc=\d+|\s*\Z"
 )
 """Lines of kunit.py and QEMU, not of the kernel."""
+_SHUT_DOWN = re.compile(r"reboot: (?:Restarting|machine restart|Power (?:down|off)|System halted)")
+"""What KUnit's `kunit_shutdown=`, or an init, ends a boot with (kernel/reboot.c)."""
 _CPUS = re.compile(r"(?:smp: Brought up \d+ nodes?, |SMP: Total of )(?P<cpus>\d{1,9}) (?:CPU|proc)")
 _MUTED = re.compile(r"(?<![\w.])(?:quiet|loglevel=[0-6])(?![\w.])")
 TEXT_LIMIT = 300
@@ -58,7 +60,8 @@ class BootLog:
     `isolation`: page-table isolation as the kernel printed it, False if an x86 kernel booted and
     said nothing of it, None if that cannot be known. `muted`: `quiet` or a low `loglevel` is on the
     command line, which swallows KTAP. `timed_out`: the limit in seconds that kunit.py says it
-    enforced. `last`: the kernel's last line.
+    enforced. `shut_down`: the machine was halted, switched off or restarted in order. `last`: the
+    kernel's last line.
     """
 
     kernel: str | None = None
@@ -70,6 +73,7 @@ class BootLog:
     accelerator_error: Said | None = None
     timed_out: float | None = None
     terminated: Said | None = None
+    shut_down: bool = False
     last: str | None = None
 
 
@@ -138,5 +142,6 @@ class BootReader:
             accelerator_error=self._error,
             timed_out=self._timed_out,
             terminated=self._terminated,
+            shut_down=any(map(_SHUT_DOWN.match, tail)),
             last=last.strip()[:TEXT_LIMIT] if last else None,
         )

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from mermapctl.causes import Draft
 from mermapctl.diagnosis import Ended, Finding, Severity
+from mermapctl.failure import TIMED_OUT
 from mermapctl.ktap import Note, Status, Suite, Test, Trouble
 
 if TYPE_CHECKING:
     from mermapctl.assertions import Evidence
+    from mermapctl.failure import Failure
     from mermapctl.outcome import Facts, Fate
 
 _INCOMPLETE = (Trouble.LOST, Trouble.TORN, Trouble.MISCOUNTED, Trouble.BAILED)
@@ -21,19 +23,24 @@ NAMED = 8
 
 def read(facts: Facts, suites: tuple[Suite, ...], end: Fate | None) -> list[Draft]:
     """Drafts for all that keeps the account from being complete."""
-    drafts = [_timed_out(suite, test) for suite in suites for test in suite.tests if _limit(test)]
+    drafts = [
+        _timed_out(suite, test, failure)
+        for suite in suites
+        for test in suite.tests
+        if test.status is Status.HUNG and (failure := _limit(test)) is not None
+    ]
     if end is not None:
         drafts.append(_cut(facts, suites, end))
     drafts += [*_missing(facts, suites, end), *_corrupt(facts, end)]
     return drafts
 
 
-def _limit(test: Test) -> bool:
-    return test.status is Status.HUNG and bool(test.failures)
+def _limit(test: Test) -> Failure | None:
+    """Where KUnit says that its own time limit ended a test."""
+    return next((f for f in test.failures if TIMED_OUT.search(f.message or "")), None)
 
 
-def _timed_out(suite: Suite, test: Test) -> Draft:
-    failure = test.failures[-1]
+def _timed_out(suite: Suite, test: Test, failure: Failure) -> Draft:
     return _draft(
         "hang",
         f"{test.name} ran into KUnit's own time limit",
@@ -63,6 +70,9 @@ def _cut(facts: Facts, suites: tuple[Suite, ...], end: Fate) -> Draft:
         if end.test is not None:
             summary = f"the kernel hung in {end.test}"
             advice = "look for an endless loop, or a wait for something that never comes"
+        elif open_.planned and open_.results >= open_.planned:
+            summary = f"the kernel hung in {place}, after its last test"
+            advice = "look at the suite's own clean-up, and at what its tests left running"
         else:
             summary = (
                 f"the kernel hung in {place}; which test cannot be told, since one CPU with "
@@ -75,7 +85,7 @@ def _cut(facts: Facts, suites: tuple[Suite, ...], end: Fate) -> Draft:
             evidence["without_result"] = ", ".join(unknown[:NAMED]) or None
         return _draft("hang", summary, evidence, advice, test=end.test, line=line)
     evidence["without_result"] = ", ".join(unknown[:NAMED]) or None
-    if facts.boot.ended is Ended.EXITED:
+    if facts.boot.ended is Ended.EXITED and not end.told:
         summary = f"the machine ended in {place} without a word"
         advice = "a triple fault or a reset looks like this; boot once with --smp 2 or with KASAN"
     else:
@@ -96,7 +106,7 @@ def _missing(facts: Facts, suites: tuple[Suite, ...], end: Fate | None) -> list[
         names = {test.name for test in known}
         missing = [test.name for test in suite.tests if test.status is Status.MISSING]
         strangers = [t.name for t in suite.tests if t.name not in names] if known else []
-        cut = end is not None and suite.console_line == _unfinished_line(facts)
+        cut = suite.console_line == _unfinished_line(facts)
         if missing and not cut and suite.name not in lossy:
             drafts += [_test_missing(suite, name, strangers) for name in missing]
     if not suites and not required and end is None and not facts.account.omitted:
@@ -151,7 +161,7 @@ def _corrupt(facts: Facts, end: Fate | None) -> list[Draft]:
         return []
     first = next(iter([*bad, *curious]), None)
     torn = [note for note in notes if note.trouble in (Trouble.TORN, Trouble.SUSPECT)]
-    quoted = torn[0] if torn and bad else first
+    quoted = torn[0] if torn and (bad or lost_suites) else first
     lost = sum(note.count for note in bad if note.trouble is Trouble.LOST)
     evidence: Evidence = {"line": quoted.text.strip() if quoted else None}
     if lost or lost_suites:

@@ -187,8 +187,8 @@ class _Reading:
                 self._ktap(line)
             return
         self.boundary = run.number + run.lines - 1
-        if self.splats.waiting:
-            self.splats.test_ended(tests.first)
+        if self.splats.waiting:  # behind the result before, or before a whole suite
+            self.splats.test_ended(tests.first if run.match["results"] else None)
 
     def _ktap(self, line: Line) -> None:
         ended = self.ktap.feed(line)

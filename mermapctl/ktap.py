@@ -129,7 +129,7 @@ class Account:
 
 
 class Boundary(NamedTuple):
-    """A result line that ended a test, or (`suite`) a suite."""
+    """A result line that ended a test, or (`suite`) one that ended a suite or begins its tests."""
 
     name: str
     suite: bool

@@ -102,7 +102,7 @@ class KtapParser:
         return self._levels.suite
 
     def feed(self, line: Line) -> Boundary | None:
-        """Take one line; say so if it ended a test or a suite."""
+        """Take one line; say so if it ended a test or a suite, or if a suite's tests begin."""
         match = LINE.match(line.text)
         if match is None:
             if self._block is None:
@@ -119,7 +119,7 @@ class KtapParser:
             self._structure(match, line)
         else:
             self._levels.note(Trouble.TORN, line)
-        return None
+        return self._first_test_begins() if what == "plan" else None
 
     def feed_run(self, run: Run) -> Tests | None:
         """Take many lines at once; the tests that they ended, or None if they need a look each.
@@ -192,6 +192,13 @@ class KtapParser:
             self._levels.header(indent, line)
         elif self._levels.stack:
             self._levels.note(Trouble.BAILED, line)
+
+    def _first_test_begins(self) -> Boundary | None:
+        """After a plan: what was said before it was said by no test of this suite."""
+        stack = self._levels.stack
+        if len(stack) != 2 or stack[1].plan is None or stack[1].count:
+            return None
+        return Boundary(stack[1].name or "", suite=True, ok=True)
 
     def _test_said(self, text: str, indent: int, line: Line) -> None:
         if text.startswith("Subtest: "):

@@ -37,10 +37,14 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What became of the suite that was open at the end; `test` only if it is known."""
+    """What became of the suite that was open at the end; `test` only if it is known.
+
+    `told` by a complaint of the kernel that explains it.
+    """
 
     status: Status
     test: str | None
+    told: bool = False
 
 
 def how_it_ended(boot: Boot, log: BootLog) -> Boot:
@@ -55,13 +59,15 @@ def how_it_ended(boot: Boot, log: BootLog) -> Boot:
 
 
 def fate(facts: Facts) -> Fate | None:
-    """None if nothing was open where the console ends."""
+    """None if nothing was open where the console ends, or only lines are missing from it."""
     open_ = facts.account.unfinished
     if open_ is None:
         return None
     late = [splat for splat in facts.splats if _late(splat, facts)]
     died = any(splat.kind in DEADLY for splat in late)
     stuck = any(splat.kind in _STUCK for splat in late)
+    if facts.log.shut_down and not (died or stuck):
+        return None
     if stuck:
         status = Status.HUNG
     elif died:
@@ -72,7 +78,8 @@ def fate(facts: Facts) -> Fate | None:
             Ended.SILENCE: Status.HUNG,
             Ended.EXITED: Status.CRASHED,
         }.get(facts.boot.ended, Status.MISSING)
-    return Fate(status, open_.running or _named_by_trace(late, facts) or _next(late, facts))
+    test = open_.running or _named_by_trace(late, facts) or _next(late, facts)
+    return Fate(status, test, told=died or stuck)
 
 
 def _late(splat: Splat, facts: Facts) -> bool:

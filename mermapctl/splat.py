@@ -84,7 +84,7 @@ _LOCKDEP = (
     r"(?:possible (?:circular|recursive|irq lock|deadlock)|inconsistent lock|suspicious RCU usage"
     r"|bad (?:unlock balance|contention) detected|held lock freed|lock held when returning"
     r"|Nested lock was not taken|\w+-safe -> \w+-unsafe|Invalid wait context|chain_key collision"
-    r"|\S+/\d+ still has locks held|MAX_(?:LOCK|STACK_TRACE)|key \S+ has not|looking up invalid sub)"
+    r"|\S+/\d+ still has locks held|MAX_(?:LOCK|STACK_TRACE)|key \S+ has not|looking up invalid)"
 )
 _WARNED = r"(?:CPU: \d+ PID: \d+ )?"
 """Before 6.18; since then a condition may come in its place (DEBUG_BUGVERBOSE_DETAILED)."""
@@ -97,7 +97,7 @@ _TITLES: tuple[tuple[SplatKind, str], ...] = (
     (SplatKind.LOCKDEP, r"(?:WARNING|BUG): " + _LOCKDEP),
     (SplatKind.LOCKDEP, r"INFO: trying to register non-static key"),
     (SplatKind.OOPS, rf"BUG: (?i:{_OOPS})"),
-    (SplatKind.SLEEP_IN_ATOMIC, r"BUG: (?:sleeping function called|scheduling (?:while|in a non-))"),
+    (SplatKind.SLEEP_IN_ATOMIC, r"BUG: (?:sleeping function|scheduling (?:while|in a non))"),
     (SplatKind.SLEEP_IN_ATOMIC, r"BUG: assuming (?:atomic|non migratable) context"),
     (SplatKind.SLEEP_IN_ATOMIC, r"BUG: using \S+ in preemptible"),
     (SplatKind.LOCKUP, r"(?:watchdog: )?BUG: (?:soft lockup|spinlock lockup|workqueue lockup)"),

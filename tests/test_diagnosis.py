@@ -331,6 +331,39 @@ def test_a_panic_after_the_oops_is_its_consequence() -> None:
     log = HALF + PANIC.format(frames=" test_size+0x154/0x870\n")
     (finding,) = judged(log, boot=Boot(Ended.EXITED)).findings
     assert any("panicked" in text for text in finding.consequences)
+    assert not any("without a word" in text for text in finding.consequences)
+
+
+def test_a_hang_behind_the_last_test_is_no_tests() -> None:
+    log = mermap(PASS.replace("ok 1 mermap\n", ""))
+    (finding,) = judged(log, boot=Boot(Ended.SILENCE, silence=60)).findings
+    assert (finding.code, finding.test) == ("hang", None)
+    assert "after its last test" in finding.summary
+
+
+def test_a_failure_before_a_hang_is_no_time_limit_of_kunits() -> None:
+    log = HALF + null("test_size", "full->alloc")
+    judgement = judged(log, boot=Boot(Ended.SILENCE, silence=60))
+    assert codes(judgement) == ["hang", "region-too-small"]
+    assert judgement.suites[0].tests[1].status is Status.HUNG
+
+
+@pytest.mark.parametrize("ended", [each for each in Ended if each is not Ended.ACCELERATOR_FAILED])
+@pytest.mark.parametrize(
+    ("lost", "missing"),
+    [
+        ("ok 1 mermap\n", []),
+        ("    ok 4 test_tlb_flushed\nok 1 mermap\n", ["test_tlb_flushed"]),
+    ],
+)
+def test_a_machine_that_was_shut_down_neither_hung_nor_crashed(
+    ended: Ended, lost: str, missing: list[str]
+) -> None:
+    shut = PASS.replace(lost, "random: crng init done" + lost[:-4] + "\nreboot: Power down\n")
+    judgement = judged(mermap(shut), boot=Boot(ended))
+    assert (judgement.verdict, codes(judgement)) == (Verdict.FAILED, ["output-corrupt"])
+    (suite,) = judgement.suites
+    assert [t.name for t in suite.tests if t.status is Status.MISSING] == missing
 
 
 def test_kunits_own_time_limit() -> None:
@@ -535,6 +568,8 @@ def test_totals_that_differ_fail_the_cell() -> None:
 # Splats and where they stand.
 
 WARN = "WARNING: mm/mermap.c:37 at f+0x1/0x2\n---[ end trace 0000000000000000 ]---\n"
+ONE = "    KTAP version 1\n    # Subtest: {0}\n    1..2\n    ok 1 a\n    ok 2 b\nok {1} {0}\n"
+TWO = "KTAP version 1\n1..2\n" + ONE.format("s", 1) + "{}" + ONE.format("t", 2)
 
 
 @pytest.mark.parametrize(
@@ -543,6 +578,9 @@ WARN = "WARNING: mm/mermap.c:37 at f+0x1/0x2\n---[ end trace 0000000000000000 ]-
         (WARN + GOOD.decode(), Verdict.PASSED, None),
         (GOOD.decode() + WARN, Verdict.PASSED, None),
         (mermap(WARN + PASS), Verdict.FAILED, "test_basic_alloc"),
+        (mermap(PASS).replace("    # module", WARN + "    # module"), Verdict.FAILED, None),
+        (mermap(PASS).replace("1..1\n", "1..1\n" + WARN, 1), Verdict.FAILED, None),
+        (TWO.format(WARN), Verdict.FAILED, None),
         (mermap(PASS.replace("    ok 4", WARN + "    ok 4")), Verdict.FAILED, "test_tlb_flushed"),
         (mermap(PASS.replace("ok 1 mermap", WARN + "ok 1 mermap")), Verdict.FAILED, None),
     ],
