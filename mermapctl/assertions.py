@@ -23,6 +23,7 @@ FAILED_SHOWN = 50
 """Failed tests without a rule that get a finding each; the rest share one."""
 
 _PRINTED = re.compile(r"(-?\d+) \(0x[0-9a-f]+\)\Z")
+_HEX = re.compile(r"0x[0-9a-f]{1,16}\Z")
 
 
 def read(suites: tuple[Suite, ...], manifest: Manifest) -> list[Draft]:
@@ -97,9 +98,14 @@ def _evidence(rule: Rule, failure: Failure) -> Evidence:
 
 
 def number(printed: str) -> int | str:
-    """A value as KUnit prints it, `58533 (0xe4a5)` or a plain number; else the text itself."""
+    """A value as KUnit prints it, `58533 (0xe4a5)`, or a plain number; else the text itself.
+
+    A pointer comes without `0x` and remains text.
+    """
     if match := _PRINTED.match(printed):
         return int(match[1])
+    if _HEX.match(printed):
+        return int(printed, 16)
     return int(printed) if re.fullmatch(r"-?\d{1,15}", printed) else printed
 
 

@@ -86,6 +86,14 @@ def null(test: str, name: str, *message: str) -> str:
     )
 
 
+def counter(expected: str, printed: str) -> str:
+    return block(
+        "test_tlb_flushed", f"    Expected {expected}, but", f"        mc->tlb_flushes == {printed}"
+    )
+
+
+FIRST_NULL: tuple[str, dict[str, object]] = ("allocation-failed", {"allocation": 0})
+
 ASSERTIONS: list[tuple[int, str, str, dict[str, object]]] = [
     (
         3,
@@ -143,6 +151,15 @@ ASSERTIONS: list[tuple[int, str, str, dict[str, object]]] = [
         "wrong-page",
         {"index": 0, "read": 58535, "belongs_to": "no page of this test"},
     ),
+    (3, counter("mc->tlb_flushes == 1", "0 (0x0)"), "missing-flush", {"flushes": 0}),
+    (3, counter("mc->tlb_flushes == 1", "0"), "missing-flush", {"flushes": 0}),
+    (3, counter("mc->tlb_flushes == 1", "0x0"), "missing-flush", {"flushes": 0}),
+    (3, counter("1 == mc->tlb_flushes", "0x0"), "missing-flush", {"flushes": 0}),
+    (3, counter("mc->tlb_flushes == 1", "0xa"), "extra-flush", {"flushes": 10}),
+    (3, counter("mc->tlb_flushes == 1ULL", "2 (0x2)"), "extra-flush", {"flushes": 2}),
+    (3, counter("mc->tlb_flushes == 0U", "0x1"), "early-flush", {"flushes": 1}),
+    (0, null("test_basic_alloc", "args->alloc").replace("((void *)0)", "NULL"), *FIRST_NULL),
+    (1, null("test_size", "full->alloc").replace("((void *)0)", "NULL"), "region-too-small", {}),
     (
         3,
         block(
