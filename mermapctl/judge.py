@@ -186,6 +186,8 @@ class _Reading:
             for line in self.console.split(run):
                 self._ktap(line)
             return
+        if self.ktap.nested:  # parts of a test that goes on
+            return
         self.boundary = run.number + run.lines - 1
         if self.splats.waiting:  # behind the result before, or before a whole suite
             self.splats.test_ended(tests.first if run.match["results"] else None)

@@ -126,11 +126,12 @@ class Kept:
         self._good += count
         parent.omitted += count - room
         mark = parent.mark
-        for number, (stamp, name, skip) in enumerate(tests.rows()[:room] if room else (), line):
+        rows = tests.rows()[:room] if room else ()
+        for at, (stamp, _, name, skip) in enumerate(rows, line):
             now = float(stamp) if stamp else None
             status = Status.SKIPPED if skip else Status.PASSED
             reason = skip[7:].strip()[:TEXT_LIMIT] or None
-            parent.tests.append(Test(name, status, _between(mark, now), (), (), reason, number))
+            parent.tests.append(Test(name, status, _between(mark, now), (), (), reason, at))
             mark = now
 
     def suite(

@@ -97,6 +97,11 @@ class KtapParser:
         return self._levels.documents > 0
 
     @property
+    def nested(self) -> bool:
+        """Whether a test with tests of its own is open."""
+        return len(self._levels.stack) > 2
+
+    @property
     def suite(self) -> str | None:
         """Name of the open suite."""
         return self._levels.suite

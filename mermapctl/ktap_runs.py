@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mermapctl.console import Run
 
 _ROW = re.compile(
-    newline("seconds") + r" +ok \d+ (?:- )?(?P<name>[!-~]{1,400})(?P<skip> # SKIP[ -~]*)?$",
+    newline("seconds") + r" +ok (?P<n>\d+) (?:- )?(?P<name>[!-~]{1,400})(?P<skip> # SKIP[ -~]*)?$",
     re.MULTILINE,
 )
 _NUMBER = re.compile(r" ok (\d+) ")
@@ -57,8 +57,8 @@ class Tests(NamedTuple):
         row = next(_ROW.finditer(self.text, self.text.rindex("\n")))
         return row["name"], _float(row["seconds"])
 
-    def rows(self) -> list[tuple[str, str, str]]:
-        """Seconds (or an empty text), name, and ` # SKIP reason` (or an empty text) of each."""
+    def rows(self) -> list[tuple[str, str, str, str]]:
+        """Seconds, number, name and ` # SKIP reason` of each; what it has not is an empty text."""
         return _ROW.findall(self.text)
 
     def count_up(self, last: int) -> bool:
@@ -81,7 +81,10 @@ class PassedSuite(NamedTuple):
 def tests(run: Run) -> Tests:
     """The tests of a run."""
     text = run.match["tests"] or run.match["results"]
-    return Tests(text, _NUMBER.findall(text), text.count(" # SKIP"))
+    if " # SKIP" not in text:
+        return Tests(text, _NUMBER.findall(text), 0)
+    rows = _ROW.findall(text)  # a reason may hold anything, another result that ran into it even
+    return Tests(text, [row[1] for row in rows], sum(bool(row[3]) for row in rows))
 
 
 def fits(run: Run, tests: Tests, top: Frame) -> bool:

@@ -118,6 +118,8 @@ _TITLE = tuple((kind, re.compile(pattern)) for kind, pattern in _TITLES)
 _LOOSE = re.compile(r"BUG(?:: | [\w.-]+ \()")
 """A complaint of a kind that has no name here; trusted only where a line begins with it."""
 _OPENING = re.compile(r"(?:-{4,}\[ cut here|={30,}\s*\Z)")
+_REMARK = re.compile(r" *# (?:module|Totals): ")
+"""KTAP that its own reader leaves alone."""
 _ENDING = re.compile(r"---\[ end (?:trace|Kernel panic)|={30,}\s*\Z")
 _IN_TORN = re.compile(r"(?:Kernel panic - |BUG: |WARNING: ).*")
 
@@ -247,6 +249,8 @@ class SplatReader:
         self, splat: _Open, line: Line, title: tuple[SplatKind, str, str | None] | None
     ) -> None:
         text = line.text
+        if _REMARK.match(text):
+            return
         if title is not None and splat.kind is None:
             splat.kind, splat.title, splat.where = title
         elif splat.kind is None and text.strip() and splat.message is None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from mermapctl import manifest
+from mermapctl import ktap_runs, manifest
 from mermapctl.causes import RULES
 from mermapctl.diagnosis import Boot, Ended, Finding, Reason, Severity, Verdict
 from mermapctl.judge import Judgement, judge
@@ -617,6 +617,54 @@ def test_the_same_warning_in_several_tests_is_one_finding() -> None:
     (finding,) = judged(mermap(body + "ok 1 mermap\n")).findings
     assert finding.evidence["times"] == 4
     assert finding.evidence["tests"] == ", ".join(NAMES)
+
+
+SKIPPED = f"""\
+KTAP version 1
+1..2
+    KTAP version 1
+    # Subtest: s
+    1..4
+    ok 1 a
+    ok 2 b # SKIP not here
+    not ok 3 c
+        KTAP version 1
+        # Subtest: d
+        ok 1 x
+        ok 2 y
+    ok 4 d
+not ok 1 s
+{ONE.format("t", 2)}"""
+AT = range(1, SKIPPED.count("\n"))
+
+
+def _spoilt(how: str, at: int) -> str:
+    lines = SKIPPED.splitlines(keepends=True)
+    if how == "glued":
+        lines[at - 1] = lines[at - 1].rstrip("\n")
+    elif how == "twice":
+        lines.insert(at, lines[at])
+    else:
+        lines.insert(at, WARN)
+    return "".join(lines)
+
+
+@pytest.mark.parametrize("how", ["glued", "twice", "warning"])
+@pytest.mark.parametrize("at", AT)
+def test_what_is_read_at_once_is_judged_as_line_by_line(
+    how: str, at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = _spoilt(how, at)
+    at_once = judged(log)
+    monkeypatch.setattr(ktap_runs, "RUN", re.compile("(?!)"))
+    assert at_once == judged(log)
+    assert at_once.verdict is Verdict.FAILED
+
+
+def test_a_failure_glued_to_a_skip_is_not_taken_for_a_pass() -> None:
+    lost = TWO.format("").replace("ok 1 a\n    ok 2 b\n", "ok 1 a # SKIP x    not ok 2 b\n", 1)
+    judgement = judged(lost)
+    assert (judgement.verdict, codes(judgement)) == (Verdict.FAILED, ["output-corrupt"])
 
 
 # Wrong input.

@@ -510,8 +510,9 @@ def test_failures_have_room_when_the_rest_has_not(monkeypatch: pytest.MonkeyPatc
     assert outline(last.tests) == ["case_4 failed"]
 
 
+GLUED = "    ok 1 x # SKIP not here    not ok 2 case_2"
 WHOLE = MERMAP + GOOD + many(3, 5)
-LINE = st.sampled_from([*WHOLE.splitlines(), "noise", "", "    ok 1 x # SKIP", "\tok 1 - y"])
+LINE = st.sampled_from([*WHOLE.splitlines(), "noise", "", "    ok 1 x # SKIP", GLUED, "\tok 1 - y"])
 
 
 @settings(deadline=None)
