@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mermapctl.diagnosis import Severity, Verdict
-from mermapctl.ktap import Status
-from mermapctl.store_rows import leaves
+from mermapctl.leaves import Leaf, leaves
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 SLOWER = 1.25
 """A time has moved when it differs by this factor, and by more than the least seconds below."""
 LEAST_PHASE, LEAST_TEST = 0.5, 0.05
-
-_GOOD = {Status.PASSED, Status.SKIPPED}
 
 
 class Change(enum.StrEnum):
@@ -35,7 +32,10 @@ class Change(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TestChange:
-    """A test of the cell `cell` whose outcome is of interest; `codes` are B's findings on it."""
+    """A test of the cell `cell` whose outcome is of interest; `codes` are the errors in B.
+
+    `before` and `after` are statuses, or "complaint" for a test that said ok and has an error.
+    """
 
     __test__ = False  # not a pytest class
 
@@ -141,21 +141,16 @@ def _named(record: RunRecord) -> dict[str, Cell]:
     return named
 
 
-def _statuses(cell: Cell) -> dict[str, tuple[Status, float | None]]:
-    return {
-        f"{suite.name}.{name}": (test.status, test.seconds)
-        for suite in cell.suites
-        for name, test in leaves(suite.tests)
-    }
+def _leaves(cell: Cell) -> dict[str, Leaf]:
+    return {f"{leaf.suite}.{leaf.name}": leaf for leaf in leaves(cell)}
 
 
 def _tests(name: str, a: Cell, b: Cell) -> Iterator[TestChange]:
-    left, right = _statuses(a), _statuses(b)
+    left, right = _leaves(a), _leaves(b)
     for test in dict.fromkeys((*left, *right)):
-        before = left[test][0] if test in left else None
-        after = right[test][0] if test in right else None
-        was_bad = before is not None and before not in _GOOD
-        is_bad = after is not None and after not in _GOOD
+        before, after = left.get(test), right.get(test)
+        was_bad = before is not None and before.bad
+        is_bad = after is not None and after.bad
         if is_bad:
             change = Change.STILL_FAILING if was_bad else Change.NEWLY_FAILING
         elif was_bad:
@@ -164,9 +159,14 @@ def _tests(name: str, a: Cell, b: Cell) -> Iterator[TestChange]:
             change = Change.NEW if before is None else Change.GONE
         else:
             continue
-        short = test.rpartition(".")[2]
-        codes = tuple(f.code for f in b.findings if f.test in {short, test}) if is_bad else ()
-        yield TestChange(change, name, test, before, after, codes)
+        yield TestChange(
+            change,
+            name,
+            test,
+            before.word if before else None,
+            after.word if after else None,
+            after.codes if after else (),
+        )
 
 
 def _findings(name: str, a: Cell, b: Cell) -> Iterator[TestChange]:
@@ -202,9 +202,10 @@ def _phases(name: str, a: Cell, b: Cell) -> Iterator[Moved]:
 
 
 def _times(name: str, a: Cell, b: Cell) -> Iterator[Moved]:
-    left = _statuses(a)
-    for test, (_, after) in _statuses(b).items():
-        before = left[test][1] if test in left else None
+    left = _leaves(a)
+    for test, leaf in _leaves(b).items():
+        before = left[test].test.seconds if test in left else None
+        after = leaf.test.seconds
         if _moved(before, after, LEAST_TEST):
             yield Moved(test, name, before, after)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One test in one cell of one run."""
+    """One test in one cell of one run; `complaint`: the errors found in it although it said ok."""
 
     run: str
     started: str
@@ -37,6 +37,7 @@ class Occurrence:
     expected: int | None
     counted: int | None
     observed: int | None
+    complaint: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +64,14 @@ class Flaky:
 
 _NAMED = """
 SELECT t.run, r.started, c.revision AS "commit", r.describe, r.dirty, c.target, c.variant, t.suite,
-  t.test, t.status, t.seconds, t.expected, t.counted, t.observed
+  t.test, t.status, t.seconds, t.expected, t.counted, t.observed, t.complaint
 FROM tests t JOIN runs r ON r.id = t.run JOIN cells c ON c.run = t.run AND c.cell = t.cell
 WHERE t.test = :test AND (:suite IS NULL OR t.suite = :suite)
   AND (:target IS NULL OR c.target = :target) AND (:variant IS NULL OR c.variant = :variant)
   AND (:since IS NULL OR r.started >= :since)
   AND (:revision IS NULL OR substr(c.revision, 1, length(:revision)) = :revision
     OR substr(r.describe, 1, length(:revision)) = :revision)
-  AND (NOT :failed OR t.status NOT IN ('passed', 'skipped'))
+  AND (NOT :failed OR t.status NOT IN ('passed', 'skipped') OR t.complaint IS NOT NULL)
 ORDER BY t.run DESC, t.cell, t.place LIMIT :limit
 """
 
@@ -88,7 +89,8 @@ WITH cell AS MATERIALIZED (
       OR substr(r.describe, 1, length(:revision)) = :revision)
 )
 SELECT t.suite, t.test, c.revision AS "commit", c.target, c.variant, c.accelerator, c.setup,
-  count(*) AS runs, sum(t.status <> 'passed') AS bad, max(t.run) AS latest
+  count(*) AS runs, sum(t.status <> 'passed' OR t.complaint IS NOT NULL) AS bad,
+  max(t.run) AS latest
 FROM cell c CROSS JOIN tests t ON t.run = c.run AND t.cell = c.cell
 WHERE t.status <> 'skipped'
 GROUP BY c.same, t.suite, t.test HAVING bad BETWEEN 1 AND count(*) - 1

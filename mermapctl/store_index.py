@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 BUSY_SECONDS = 30.0
 
 _SCHEMA = """
@@ -45,6 +45,7 @@ CREATE TABLE cells (
 CREATE TABLE tests (
   run TEXT, cell INTEGER, place INTEGER, suite TEXT, test TEXT, status TEXT, seconds REAL,
   expected INTEGER, counted INTEGER, observed INTEGER,
+  complaint TEXT,    -- codes of the errors found in a test that said ok
   PRIMARY KEY (run, cell, place)
 ) WITHOUT ROWID;
 CREATE INDEX tests_by_name ON tests (test, run);

@@ -6,13 +6,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mermapctl.leaves import leaves
 from mermapctl.record import Phases
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator
 
-    from mermapctl.ktap import Test
     from mermapctl.record import Cell, RunRecord
 
 
@@ -94,7 +94,7 @@ def put(
         ],
     )  # fmt: skip
     connection.executemany(
-        "INSERT INTO tests VALUES (?,?,?,?,?,?,?,?,?,?)",
+        "INSERT INTO tests VALUES (?,?,?,?,?,?,?,?,?,?,?)",
         [
             (run.id, number, place, *row)
             for number, cell in enumerate(record.cells)
@@ -131,21 +131,12 @@ def setup(cell: Cell) -> str:
 
 def _test_rows(cell: Cell) -> Iterator[tuple[str | float | int | None, ...]]:
     flushes = {flush.test: flush for flush in cell.flushes}
-    for suite in cell.suites:
-        for name, test in leaves(suite.tests):
-            flush = flushes.get(name)
-            numbers = (flush.expected, flush.counted, flush.observed) if flush else (None,) * 3
-            yield (suite.name, name, test.status, test.seconds, *numbers)
-
-
-def leaves(tests: Iterable[Test], above: str = "") -> Iterator[tuple[str, Test]]:
-    """Each test that has none of its own, with its path ("test/parameter")."""
-    for test in tests:
-        name = f"{above}{test.name}"
-        if test.tests:
-            yield from leaves(test.tests, f"{name}/")
-        else:
-            yield name, test
+    for leaf in leaves(cell):
+        test = leaf.test
+        flush = flushes.get(leaf.name)
+        numbers = (flush.expected, flush.counted, flush.observed) if flush else (None,) * 3
+        complaint = " ".join(leaf.codes) if leaf.codes and test.status.good else None
+        yield (leaf.suite, leaf.name, test.status, test.seconds, *numbers, complaint)
 
 
 _CHOOSE = """

@@ -14,18 +14,23 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.cells import cell_len
 
 from mermapctl import atomic, history
 from mermapctl.cli import report as cli
 from mermapctl.cli.root import root
+from mermapctl.commands import report as questions
 from mermapctl.commands.report import bytes_of, moment
 from mermapctl.commands.report_follow import Tail
 from mermapctl.diagnosis import Verdict
 from mermapctl.errors import Exit, MermapctlError, UserError
 from mermapctl.ktap import Status
-from mermapctl.record import Artifacts, Phases, RunRecord, State, new_run
-from mermapctl.render import RENDERERS, print_record
-from mermapctl.store import Store
+from mermapctl.record import Artifacts, Cell, Phases, RunRecord, State, new_run
+from mermapctl.render import RENDERERS, print_record, run_list, side_by_side
+from mermapctl.render.columns import columns
+from mermapctl.render.run_list import Sheet
+from mermapctl.render.text import Look
+from mermapctl.store import Filters, Store
 from tests import sample_records as samples
 
 LOGS = Path(__file__).parent / "logs"
@@ -406,6 +411,60 @@ def test_flaky_tests_and_their_rate() -> None:
     assert "mermap.test_tlb_flushed" in table
     assert "10.0%  1.8% to 40.4%" in table
     assert "no test both passed and failed" in report("--flaky", "--variant", "kasan").stdout
+
+
+def test_a_test_that_said_ok_and_has_an_error_counts_as_failed() -> None:
+    """What the kernel or a trace complains of is a failure over time, too, not a pass."""
+    good = clean(samples.passed(), "a" * 40)
+    warned = clean(samples.record(samples.cell_warning()), "a" * 40)
+    kept(good, "1")
+    kept(dataclasses.replace(warned, cells=(in_base(warned.cells[0]),)), "2")
+    forth = report("--compare", "1", "2")
+    assert forth.exit_code == Exit.FAILED
+    row = "✗ newly failing  mermap.test_basic_alloc  passed → complaint  x86_64/base"
+    assert f"{row}  kernel-warning" in forth.stdout
+    assert "1 newly failing" in forth.stdout
+    back = report("--compare", "2", "1")
+    assert back.exit_code == Exit.PASSED
+    assert "complaint → passed" in back.stdout
+    table = report("--history", "test_basic_alloc").stdout
+    assert "✗ complaint" in table
+    assert "outcomes  ✓✗" in table
+    (row,) = document("--history", "test_basic_alloc", "--failed")["history"]
+    assert (row["run"], row["status"], row["complaint"]) == ("2", "passed", "kernel-warning")
+    (row,) = document("--flaky")["flaky"]
+    assert (row["test"], row["bad"], row["runs"]) == ("test_basic_alloc", 1, 2)
+
+
+def in_base(cell: Cell) -> Cell:
+    return dataclasses.replace(cell, variant="base")
+
+
+@pytest.mark.parametrize("width", [80, 81, 100, 120, 200])
+def test_lists_fit_into_a_terminal(width: int) -> None:
+    traced = clean(samples.traced(), "a" * 40)
+    cells = (*samples.multi_cell().cells, *traced.cells)
+    for number, chosen in enumerate((cells, cells[::-1], samples.traced(stale=False).cells)):
+        record = samples.record(*(dataclasses.replace(cell, commit="a" * 40) for cell in chosen))
+        kept(clean(record, "a" * 40), f"20260101-12000{number}-123abcd")
+    store, sheet = Store.open(), Sheet(Look(), width=width)
+    said = [
+        run_list.runs(store.list(), store.count(), sheet),
+        run_list.history(questions.test_history(store, "test_tlb_flushed", Filters()), sheet),
+        run_list.flaky(questions.flaky(store, Filters()), sheet),
+        side_by_side.render(questions.compare(store, "latest~2", "latest~1"), sheet),
+        side_by_side.render(questions.compare(store, "latest~1", "latest"), sheet),
+    ]
+    for line in "".join(said).splitlines():
+        assert cell_len(line) <= width
+
+
+def test_a_column_that_says_nothing_goes_first() -> None:
+    rows = [[("a", ""), ("x" * 9, ""), (cell, "")] for cell in ("one", "two")]
+    heads, going = ("Run", "Commit", "Cell"), ("Cell", "Commit")
+    for width, row in ((12, "a    one"), (4, "a")):
+        made = columns(heads, rows, color=False, width=width, first_to_go=going)
+        assert made.split("\n")[1] == row
 
 
 # Rejudging.

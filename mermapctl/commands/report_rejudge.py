@@ -11,8 +11,8 @@ from mermapctl import record as records
 from mermapctl.commands.judging import judge_console
 from mermapctl.diagnosis import Reason, Verdict
 from mermapctl.errors import MermapctlError
+from mermapctl.leaves import leaves
 from mermapctl.record import Former, State
-from mermapctl.store_rows import leaves
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -128,11 +128,7 @@ def _cell_changes(old: Cell, new: Cell) -> Iterator[str]:
 
 
 def _statuses(cell: Cell) -> dict[str, str]:
-    return {
-        f"{suite.name}.{name}": str(test.status)
-        for suite in cell.suites
-        for name, test in leaves(suite.tests)
-    }
+    return {f"{leaf.suite}.{leaf.name}": leaf.word for leaf in leaves(cell)}
 
 
 def _named(finding: tuple[str, str | None]) -> str:

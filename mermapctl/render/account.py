@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from mermapctl.diagnosis import Finding, Severity, Verdict
 from mermapctl.ktap import Failure, FailureKind, Status, Suite, Test
+from mermapctl.leaves import concerns
 from mermapctl.render.visible import one_line
 from mermapctl.splat import Splat
 
@@ -71,7 +72,7 @@ def account(cell: Cell) -> Account:
     placed: set[int] = set()
     for suite in cell.suites:
         for path, test in _leaves(suite.tests):
-            mine = [i for i, f in enumerate(cell.findings) if _names(f.test, suite.name, path)]
+            mine = [i for i, f in enumerate(cell.findings) if concerns(f.test, suite.name, path)]
             mine = [i for i in mine if i not in placed]
             placed.update(mine)
             findings = tuple(cell.findings[i] for i in mine)
@@ -81,7 +82,7 @@ def account(cell: Cell) -> Account:
                     path=path,
                     test=test,
                     findings=findings,
-                    splats=tuple(s for s in cell.splats if _names(s.test, suite.name, path)),
+                    splats=tuple(s for s in cell.splats if concerns(s.test, suite.name, path)),
                     cause=None if findings else _cause(cell.findings, path[-1]),
                 )
             )
@@ -101,11 +102,6 @@ def _leaves(
             if told and not test.failures:
                 continue
         yield path, test
-
-
-def _names(name: str | None, suite: str, path: tuple[str, ...]) -> bool:
-    joined = "/".join(path)
-    return name is not None and name in {path[-1], joined, f"{suite}.{joined}", f"{suite}/{joined}"}
 
 
 def _cause(findings: tuple[Finding, ...], name: str) -> Finding | None:

@@ -29,15 +29,17 @@ def columns(
 ) -> str:
     """Lines of aligned fields under `heads`; the columns named in `right` hold numbers.
 
-    Where `width` is given and too little, the columns `first_to_go` are left out one by one.
+    Where `width` is given and too little, the columns `first_to_go` are left out one by one, those
+    that say the same in every row before the others.
     """
     sizes = [max((_size(row[index][0]) for row in rows), default=0) for index in range(len(heads))]
     sizes = [max(size, len(head)) for size, head in zip(sizes, heads, strict=True)]
     shown = list(range(len(heads)))
-    for name in first_to_go:
-        if width is None or sum(sizes[index] + len(GAP) for index in shown) - len(GAP) <= width:
+    going = [heads.index(name) for name in first_to_go]
+    for index in sorted(going, key=lambda index: len({row[index][0] for row in rows}) > 1):
+        if width is None or sum(sizes[each] + len(GAP) for each in shown) - len(GAP) <= width:
             break
-        shown.remove(heads.index(name))
+        shown.remove(index)
     header = [(head, "bold") for head in heads]
     lines = []
     for row in (header, *rows):

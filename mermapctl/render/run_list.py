@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mermapctl.diagnosis import Verdict
 from mermapctl.ktap import Status
+from mermapctl.leaves import COMPLAINT
 from mermapctl.render.columns import Field, columns, sparkline
 from mermapctl.render.text import Look, count, seconds
 
@@ -98,6 +99,7 @@ def history(rows: Sequence[Occurrence], sheet: Sheet) -> str:
     """A test over time, newest first; below, its outcomes and seconds from old to new."""
     look = sheet.look
     several = len({(row.suite, row.test) for row in rows}) > 1
+    complained = any(row.complaint for row in rows)
     made = [
         (
             (look.plain(row.run), ""),
@@ -105,24 +107,26 @@ def history(rows: Sequence[Occurrence], sheet: Sheet) -> str:
             (look.plain((row.commit or "-")[:12] + ("+" if row.dirty else "")), ""),
             (look.plain(f"{row.target or '?'}/{row.variant or '?'}"), ""),
             *([(look.plain(row.suite), "")] if several else []),
-            _status(row.status, look),
+            _status(row, look),
             (_flushes(row), ""),
             ("-" if row.seconds is None else f"{row.seconds:.3f}", ""),
+            *([(look.plain((row.complaint or "").replace(" ", ", ")), "")] if complained else []),
         )
         for row in rows
     ]
     suite = ["Suite"] if several else []
-    heads = ("Run", "When", "Commit", "Cell", *suite, "Status", "Flushes", "Seconds")
+    said = ["Complaint"] if complained else []
+    heads = ("Run", "When", "Commit", "Cell", *suite, "Status", "Flushes", "Seconds", *said)
     text = columns(
         heads,
         made,
         color=sheet.color,
         right=("Seconds",),
         width=sheet.width,
-        first_to_go=("When",),
+        first_to_go=("When", *said, "Cell", "Commit"),
     )
     last = rows[: (sheet.width or 80) - 12][::-1]
-    outcomes = "".join(look.glyph(Status(row.status)) for row in last)
+    outcomes = "".join(look.glyph(_outcome(row)) for row in last)
     line = sparkline([row.seconds for row in last], unicode=look.unicode)
     known = [row.seconds for row in last if row.seconds is not None]
     text += f"\noutcomes  {outcomes}\n"
@@ -131,9 +135,14 @@ def history(rows: Sequence[Occurrence], sheet: Sheet) -> str:
     return text
 
 
-def _status(status: str, look: Look) -> Field:
-    known = Status(status)
-    return f"{look.glyph(known)} {known}", look.style(known)
+def _outcome(row: Occurrence) -> Status:
+    """What the test counts as: with a complaint it failed, whatever it said."""
+    return Status.FAILED if row.complaint else Status(row.status)
+
+
+def _status(row: Occurrence, look: Look) -> Field:
+    known = _outcome(row)
+    return f"{look.glyph(known)} {COMPLAINT if row.complaint else known}", look.style(known)
 
 
 def _flushes(row: Occurrence) -> str:
@@ -170,7 +179,7 @@ def flaky(rows: Sequence[Flaky], sheet: Sheet) -> str:
         color=sheet.color,
         right=("Not passed", "Rate"),
         width=sheet.width,
-        first_to_go=("Setup", "Latest run"),
+        first_to_go=("Setup", "Latest run", "Commit", "Cell"),
     )
 
 

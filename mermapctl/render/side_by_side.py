@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mermapctl.comparison import Change
 from mermapctl.ktap import Status
 from mermapctl.render.account import verdict_word
-from mermapctl.render.columns import columns, paint
+from mermapctl.render.columns import Field, columns, paint
 from mermapctl.render.text import Look, seconds
 
 if TYPE_CHECKING:
@@ -60,8 +60,6 @@ def _mark(change: Change, look: Look) -> tuple[str, str]:
 
 
 def _changes(rows: Sequence[TestChange], sheet: Sheet) -> str:
-    if not rows:
-        return ""
     look = sheet.look
     arrow = "→" if look.unicode else "->"
     made = [
@@ -74,7 +72,8 @@ def _changes(rows: Sequence[TestChange], sheet: Sheet) -> str:
         )
         for row in rows
     ]
-    return columns(("Change", "Test", "Status", "Cell", "Findings"), made, color=sheet.color)
+    heads = ("Change", "Test", "Status", "Cell", "Findings")
+    return _columns(heads, made, sheet, ("Findings", "Cell"))
 
 
 def _findings(rows: Sequence[TestChange], sheet: Sheet) -> str:
@@ -91,7 +90,7 @@ def _findings(rows: Sequence[TestChange], sheet: Sheet) -> str:
         for row in rows
     ]
     heads = ("Change", "Finding", "Test", "Severity", "Cell")
-    return columns(heads, made, color=sheet.color) if made else ""
+    return _columns(heads, made, sheet, ("Cell", "Severity"))
 
 
 def _moved(rows: Sequence[Moved], sheet: Sheet, *, unit: bool) -> str:
@@ -117,4 +116,19 @@ def _moved(rows: Sequence[Moved], sheet: Sheet, *, unit: bool) -> str:
     ]
     heads = ("What", "A", "B", "B / A", "Cell")
     numbers = ("A", "B", "B / A")
-    return columns(heads, made, color=sheet.color, right=numbers) if made else ""
+    return _columns(heads, made, sheet, ("Cell",), numbers)
+
+
+def _columns(
+    heads: Sequence[str],
+    rows: Sequence[Sequence[Field]],
+    sheet: Sheet,
+    first_to_go: Sequence[str],
+    right: Sequence[str] = (),
+) -> str:
+    """The table, as wide as the sheet; nothing where there is no row."""
+    if not rows:
+        return ""
+    return columns(
+        heads, rows, color=sheet.color, right=right, width=sheet.width, first_to_go=first_to_go
+    )
