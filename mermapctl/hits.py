@@ -44,7 +44,7 @@ class Event(NamedTuple):
     """One hit. `words` are the allocation's first 64-bit words; `size` is bytes asked or walked.
 
     `caller` is printk's thread or CPU ("T27", "C1", or "" where it prints none), `where` the
-    function that the probe sits in or returns to, `by` the function that called a flush or walk.
+    function that the probe sits in or returns to, `by` what called a flush, walk or pin.
     """
 
     kind: Kind
@@ -63,7 +63,7 @@ class Event(NamedTuple):
 
 
 _KINDS = {str(kind): kind for kind in Kind}
-_NO_PROCESS = (Kind.PIN, Kind.UNPIN)
+_BY = (Kind.FLUSH, Kind.PIN, Kind.UNPIN)
 
 
 def parse(match: re.Match[str], text: str, until: int, line: int, caller: str) -> Event:
@@ -87,10 +87,10 @@ def parse(match: re.Match[str], text: str, until: int, line: int, caller: str) -
     if kind is Kind.WALK or kind is Kind.TABLES:
         mm, size, base = (_number(fields, name) for name in ("mm", "len", "at"))
         return Event(*head, mm, size, base=base, by=_symbol(fields.get("by", "")) or None)
-    if kind is Kind.FLUSH:
+    if kind in _BY:
         by, comm = fields.get("by", ""), fields.get("comm", "")
         return Event(*head, by=_symbol(by) or None, comm=comm.strip('"') or None)
-    return Event(*head, 0 if kind in _NO_PROCESS else _number(fields, "mm"))
+    return Event(*head, _number(fields, "mm"))
 
 
 def _symbol(text: str) -> str:

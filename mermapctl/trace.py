@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 
 from mermapctl import hits
+from mermapctl.callers import Callers
 from mermapctl.hits import Event, Kind
 from mermapctl.hygiene import findings, table
 from mermapctl.replay import Replay
@@ -104,6 +105,7 @@ class TraceReader:
 
     def __init__(self) -> None:
         self._replay = Replay()
+        self._callers = Callers()
         self._structure = _Structure()
         self._held: list[Event | tuple[str, int]] = []
         self._sizes: dict[str, int] = {}
@@ -147,11 +149,12 @@ class TraceReader:
             else:
                 self._seen.add(event.probe)
                 self._events += 1
-                self._take(event)
+                self._take(event._replace(caller=self._callers.of(event)))
             match = glued
 
     def test_ended(self, name: str, number: int) -> None:
         """Take a test's result line: the events since the one before it belong to this test."""
+        self._callers.test_ended()
         if self._structure.decided or not self._held:
             self._replay.test_ended(name, number)
         else:

@@ -53,6 +53,7 @@ class Shape:
     nested: bool = False  # flush_tlb_local() called by __flush_tlb_all(), both probed
     pins: bool = False  # migrate_disable() and migrate_enable() probed
     tables: str = ""  # probed, made "whole" or "each" CPU's by itself
+    breakpoints: int = 0  # entry probes print as their CPU's, by the bits of this number
     pages: int = 16
     cpus: int = 2
 
@@ -92,6 +93,7 @@ class Kernel:
         self.lines: list[str] = []
         self._mms = 0
         self._chunks = 0
+        self._on: dict[int, int] = {}  # thread -> CPU
         probes = ["p:mm_get,__mermap_get", "r:mm_got,__mermap_get", "p:mm_put,__mermap_put"]
         probes.append("p:mm_flush,__flush_tlb_all")
         if shape.nested:
@@ -155,6 +157,7 @@ class Kernel:
 
     def get(self, thread: int, mm: Mm, cpu: int, pages: int, *, reserved: bool) -> Alloc | None:
         size = pages * PAGE
+        self._on[thread] = cpu
         self._say(
             thread,
             f"mm_get: (__mermap_get+0x4/0x340) mm={mm.address:#x} page=0xffffe16c80064340 "
@@ -284,8 +287,12 @@ class Kernel:
         return f"{ret} w={{{','.join(f'{word:#x}' for word in words)}}}"
 
     def _say(self, thread: int, text: str) -> None:
-        self.lines.append((self._prefix(thread) if self.shape.callers else "") + text)
+        self.lines.append((self._prefix(thread, text) if self.shape.callers else "") + text)
 
-    def _prefix(self, thread: int) -> str:
+    def _prefix(self, thread: int, text: str = "") -> str:
         stamp = f"[    0.{len(self.lines):06}]" if self.shape.stamps else ""
-        return f"{stamp}[{f'T{thread}':>6}] "
+        who = f"T{thread}"
+        entry = text.startswith("mm_") and not text.startswith("mm_got")
+        if entry and self.shape.breakpoints >> len(self.lines) % 16 & 1:
+            who = f"C{self._on.get(thread, 0)}"
+        return f"{stamp}[{who:>6}] "

@@ -43,6 +43,7 @@ def shapes(draw: st.DrawFn) -> Shape:
         cpus=draw(st.integers(1, 3)),
         pins=callers and not legacy and draw(st.booleans()),
         tables="" if legacy else draw(st.sampled_from(["", "whole", "each"])),
+        breakpoints=draw(st.just(0) | st.integers(1, 0xFFFF)),
     )
 
 
@@ -83,6 +84,8 @@ class Player:
                 self.end_test()
 
     def migrate(self, thread: int, cpu: int) -> None:
+        if self.kernel.shape.breakpoints:
+            return  # with several CPUs there may be no telling whose breakpoint it was
         if all(held[0] != thread for held in self.held):
             self.cpu[thread] = cpu % self.kernel.shape.cpus
 

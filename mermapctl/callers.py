@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Whose event is it? One name for each thread, however printk calls it. Pure.
+
+A kprobe is a breakpoint until the kernel has had time to make a jump of it (kernel/kprobes.c,
+OPTPROBES), and printk counts a breakpoint's handler as no task: it prints the CPU, "C0". So one
+get may print as T19, the walk in it as C0, and its put as either. Only a return probe always prints
+its thread.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from mermapctl.hits import Kind
+
+if TYPE_CHECKING:
+    from mermapctl.hits import Event
+
+OWNERS = 256
+"""Allocations remembered at most; a right mermap has four a CPU and process."""
+_OURS = "mermap"
+_COMM = "kunit_try_catch"
+_NESTED = ("__flush_tlb_all", "flush_tlb_local")
+"""A flush's own callee may be probed as well (mermapctl.probes)."""
+
+
+class _Doing(NamedTuple):
+    """A get that has not returned (`inside`), or the last put; of which process."""
+
+    mm: int
+    inside: bool
+
+
+class Callers:
+    """Names the thread of each event, in console order; forgets all between two tests."""
+
+    def __init__(self) -> None:
+        self._doing: dict[str, _Doing] = {}
+        self._alias: dict[str, str] = {}  # a thread whose get printed as its CPU's
+        self._at: dict[str, str] = {}  # thread -> the CPU that it was last seen on
+        self._recent: dict[str, None] = {}  # threads by their latest events
+        self._owners: dict[int, tuple[str, int]] = {}
+
+    def test_ended(self) -> None:
+        """The next test's threads are others."""
+        self._doing.clear()
+        self._alias.clear()
+        self._at.clear()
+        self._recent.clear()
+
+    def of(self, event: Event) -> str:
+        """The name of the event's thread; a CPU's where there is no telling, or none at all."""
+        name = event.caller
+        if name.startswith("C"):
+            name = self._on_cpu(event)
+        else:
+            name = self._alias.get(name, name)
+            if self._in_get(event) and not self._inside(name):
+                name = self._adopted(event, name)
+        self._note(event, name)
+        return name
+
+    def _in_get(self, event: Event) -> bool:
+        """Whether this may be, or end, what a get does."""
+        return event.kind in (Kind.GOT, Kind.WALK) or self._is_ours(event)
+
+    def _inside(self, name: str) -> bool:
+        return name in self._doing and self._doing[name].inside
+
+    def _adopted(self, event: Event, name: str) -> str:
+        """The get that a thread is in although none of its own began: one printed as a CPU's."""
+        for begun in reversed(self._recent):
+            if begun == name and event.kind is not Kind.GOT:
+                break  # what it does since it put something
+            if begun.startswith("C") and self._inside(begun):
+                if event.kind is Kind.WALK and self._doing[begun].mm != event.mm:
+                    continue
+                self._alias[event.caller] = begun
+                return begun
+        return name
+
+    def _on_cpu(self, event: Event) -> str:
+        cpu = event.caller
+        found = cpu
+        if event.kind is Kind.PUT:
+            owner, _ = self._owners.get(event.alloc, (cpu, 0))
+            found = self._alias.get(owner, owner)
+        elif event.kind is Kind.WALK:
+            found = self._one_of(cpu, [n for n, each in self._doing.items() if each.mm == event.mm])
+        elif self._is_ours(event):
+            found = self._one_of(cpu, list(self._doing))
+        self._at[found] = cpu
+        return found
+
+    def _is_ours(self, event: Event) -> bool:
+        """Whether a flush or a pin may be the mermap's: an interrupt prints its CPU as well."""
+        if event.kind not in (Kind.FLUSH, Kind.PIN, Kind.UNPIN):
+            return False
+        if event.by is None:
+            return event.comm in (None, _COMM)
+        return _OURS in event.by or event.by in _NESTED
+
+    def _one_of(self, cpu: str, names: list[str]) -> str:
+        """The thread that runs on `cpu`, of those that it may be: the last that did anything.
+
+        One that was last seen on another CPU may have migrated, but is the second choice.
+        """
+        may_be = [name for name in reversed(self._recent) if name in names]
+        here = [name for name in may_be if self._at.get(name, cpu) == cpu]
+        return next(iter(here or may_be), cpu)
+
+    def _note(self, event: Event, name: str) -> None:
+        self._recent.pop(name, None)
+        self._recent[name] = None
+        if event.kind is Kind.GET:
+            self._doing[name] = _Doing(event.mm, inside=True)
+        elif event.kind is Kind.GOT:
+            doing = self._doing.pop(name, None)
+            if doing and event.alloc:
+                if len(self._owners) >= OWNERS:
+                    self._owners.pop(next(iter(self._owners)))
+                self._owners[event.alloc] = (event.caller, doing.mm)
+        elif event.kind is Kind.PUT:
+            _, mm = self._owners.pop(event.alloc, (name, 0))
+            self._doing[name] = _Doing(mm, inside=False)

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Events as a kernel printed them while its kprobes were breakpoints still, and whose they are."""
+
+from __future__ import annotations
+
+import pytest
+
+from mermapctl import hits
+from mermapctl.callers import Callers
+
+GET = "mm_get: (__mermap_get+0x0/0x250) mm=0xff01 size=4096 rsv=0"
+GOT = "mm_got: (get+0xa0/0x140 <- __mermap_get) ret=0xff88 w={0x1,0xff80,0xff90}"
+WALK = "mm_walk: (apply_to_existing_page_range+0x0/0x10) mm=0xff01 len=4096 at=0xffff880000200000"
+OTHER_WALK = WALK.replace("0xff01", "0xff02")
+PUT = "mm_put: (__mermap_put+0x0/0x90) alloc=0xff88"
+FLUSH = "mm_flush: (__flush_tlb_all+0x0/0x90) by=__mermap_get+0x173/0x250"
+FOREIGN = "mm_flush: (__flush_tlb_all+0x0/0x90) by=flush_all_zero_pkru+0x1/0x2"
+UNPIN = "mm_unpin: (migrate_enable+0x0/0x90) by=__mermap_put+0x1/0x2"
+
+
+@pytest.mark.parametrize(
+    ("printed", "whose"),
+    [
+        # One thread, on one CPU: some of its probes are breakpoints.
+        ([("T19", GET), ("C0", WALK), ("T19", GOT), ("C0", PUT), ("C0", WALK)], ["T19"] * 5),
+        ([("T19", GET), ("C0", FLUSH), ("C0", FLUSH), ("T19", GOT)], ["T19"] * 4),
+        ([("T19", GET), ("T19", GOT), ("C0", PUT), ("T19", WALK), ("C0", UNPIN)], ["T19"] * 5),
+        # Its get was one: what the thread does later goes by the same name.
+        ([("C0", GET), ("C0", WALK), ("T19", GOT), ("T19", PUT), ("C0", WALK)], ["C0"] * 5),
+        # An interrupt's flush, and a walk of another process, are not the get's.
+        ([("T19", GET), ("C0", FOREIGN), ("T19", GOT)], ["T19", "C0", "T19"]),
+        ([("T19", GET), ("C0", OTHER_WALK), ("T19", GOT)], ["T19", "C0", "T19"]),
+        # Another CPU's thread is told apart once it was seen there.
+        (
+            [("T19", GET), ("C0", WALK), ("T20", GET), ("C1", FLUSH), ("C0", FLUSH)],
+            ["T19", "T19", "T20", "T20", "T19"],
+        ),
+        # Without a caller there is nothing to tell.
+        ([("", GET), ("", WALK), ("", GOT)], [""] * 3),
+    ],
+)
+def test_an_event_is_its_threads_however_it_printed(
+    printed: list[tuple[str, str]], whose: list[str]
+) -> None:
+    callers = Callers()
+    found = []
+    for number, (caller, text) in enumerate(printed, 1):
+        match = hits.START.search(text)
+        assert match
+        found.append(callers.of(hits.parse(match, text, len(text), number, caller)))
+    assert found == whose
+
+
+def test_the_next_test_has_threads_of_its_own() -> None:
+    callers = Callers()
+    for caller, text in (("C0", GET), ("T19", GOT)):
+        match = hits.START.search(text)
+        assert match
+        assert callers.of(hits.parse(match, text, len(text), 1, caller)) == "C0"
+    callers.test_ended()
+    match = hits.START.search(GET)
+    assert match
+    assert callers.of(hits.parse(match, GET, len(GET), 2, "T19")) == "T19"
