@@ -3,45 +3,78 @@
 
 from __future__ import annotations
 
+import io
 import sys
+from typing import TYPE_CHECKING
 
+from mermapctl import streams
 from mermapctl.errors import Exit, MermapctlError
+
+if TYPE_CHECKING:
+    import click
 
 
 def main() -> None:
     """Run the command line and exit with the documented code."""
+    streams.make_ready()
+    try:
+        code = _run()
+    except KeyboardInterrupt:
+        code = Exit.INTERRUPTED
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        if not streams.reader_gone(error):
+            code = _failed(f"cannot write to stdout: {error.strerror}", None, Exit.NO_VERDICT)
+        streams.let_go(sys.stdout)
+    sys.exit(code)
+
+
+def _run() -> int:
     import click  # noqa: PLC0415 - so that ^C during start-up is caught too
 
     from mermapctl.cli.root import root  # noqa: PLC0415 - the same
 
-    debug = "--debug" in sys.argv[1:]
     try:
         # In its standalone mode click makes exit code 1 of ^C: here that means "failed".
-        sys.exit(root.main(standalone_mode=False))
+        code = root.main(standalone_mode=False) or Exit.PASSED
+    except SystemExit as ended:  # the way in which commands say their code
+        code = ended.code if isinstance(ended.code, int) else Exit.PASSED
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        streams.tell(_usage(error))
+        code = error.exit_code
     except click.Abort:
-        sys.exit(Exit.INTERRUPTED)
+        code = Exit.INTERRUPTED
     except MermapctlError as error:
-        if debug:
-            raise
-        sys.stderr.write(f"mermapctl: error: {error.message}\n")
-        if error.hint:
-            sys.stderr.write(f"  hint: {error.hint}\n")
-        sys.exit(error.exit)
-    except KeyboardInterrupt:
-        sys.exit(Exit.INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`): nobody is left to tell.
-        sys.stderr.close()
-        sys.exit(Exit.NO_VERDICT)
-    except Exception as error:
-        if debug:
-            raise
-        sys.stderr.write(f"mermapctl: internal error: {type(error).__name__}: {error}\n")
-        sys.stderr.write("  hint: a defect: --debug shows where; please report it\n")
-        sys.exit(Exit.NO_VERDICT)
+        code = _failed(error.message, error.hint, error.exit)
+    except OSError as error:
+        where = error.filename or "a file, or stdout"
+        code = _failed(f"{where}: {error.strerror or error}", None, Exit.NO_VERDICT)
+    except Exception as error:  # noqa: BLE001 - the last net: a sentence, and no verdict
+        what = f"a defect in mermapctl: {type(error).__name__}: {error}"
+        code = _failed(what, "--debug shows where; please report it", Exit.NO_VERDICT)
+    return code
+
+
+def _usage(error: click.ClickException) -> str:
+    """What click would write itself, wherever it can be written to."""
+    said = io.StringIO()
+    error.show(said)
+    return said.getvalue().rstrip("\n")
+
+
+def _failed(message: str, hint: str | None, code: Exit) -> Exit:
+    from mermapctl.render.visible import visible  # noqa: PLC0415 - only for an error
+
+    if "--debug" in sys.argv[1:] and sys.exc_info()[0]:
+        import traceback  # noqa: PLC0415 - the same
+
+        traceback.print_exc()
+    streams.tell(visible(f"mermapctl: error: {message}"))
+    if hint:
+        streams.tell(visible(f"  hint: {hint}"))
+    # Of what is no verdict `git bisect run` would make "bad", and blame an innocent commit.
+    return Exit.BISECT_SKIP if "--bisect-exit" in sys.argv[1:] else code
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import importlib
 import click
 
 from mermapctl import __version__
+from mermapctl.errors import Exit
 
 COMMANDS = {
     "run": "Configure, build and boot a kernel, and judge its mermap.",
@@ -33,6 +34,13 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = importlib.import_module(f"mermapctl.cli.{cmd_name}").command
         return command
+
+    def invoke(self, ctx: click.Context) -> None:
+        """Run the command; of a reader that went away click itself would make "failed"."""
+        try:
+            super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise click.exceptions.Exit(Exit.NO_VERDICT) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without importing one."""

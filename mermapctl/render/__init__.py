@@ -9,6 +9,8 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Protocol
 
+from mermapctl import streams
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import TextIO
@@ -57,8 +59,29 @@ def print_record(
     full: bool = False,
     previous: RunRecord | None = None,
 ) -> None:
-    """Print a record in one of RENDERERS' formats, documents as UTF-8 whatever the locale."""
+    """Print a record in one of RENDERERS' formats, documents as UTF-8 whatever the locale.
+
+    A reader that went away (`| head`) is no error: the verdict is the same.
+    """
     out = stream or sys.stdout
+    try:
+        _print(record, form, out, console, full=full, previous=previous)
+        out.flush()
+    except OSError as error:
+        if not streams.reader_gone(error):
+            raise
+        streams.let_go(out)
+
+
+def _print(
+    record: RunRecord,
+    form: str,
+    out: TextIO,
+    console: Callable[[Cell], Iterable[str]] | None,
+    *,
+    full: bool,
+    previous: RunRecord | None,
+) -> None:
     if form == "table":
         show = importlib.import_module(RENDERERS[form]).show
         show(record, out, console=console, full=full)
@@ -70,7 +93,6 @@ def print_record(
         out.write(document)
     else:
         binary.write(document.encode("utf-8", "replace"))
-        binary.flush()
 
 
 def document(

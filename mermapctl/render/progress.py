@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, TextIO
 
@@ -11,6 +12,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+from mermapctl import streams
 from mermapctl.events import (
     CellStarted,
     Event,
@@ -24,6 +26,7 @@ from mermapctl.events import (
 from mermapctl.render.visible import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
 _DOING = {
@@ -116,8 +119,7 @@ class Plain:
 
     def _write(self, text: str) -> None:
         self.last = time.monotonic()
-        self.stream.write(f"mermapctl: {text}\n")
-        self.stream.flush()
+        streams.tell(f"mermapctl: {text}", self.stream)
 
     def take(self, event: Event) -> None:
         """Show one event, if it is worth a line."""
@@ -160,10 +162,23 @@ class Lively:
         trace: TracebackType | None,
     ) -> None:
         """Take the line away and give the cursor back."""
-        self.live.__exit__(kind, error, trace)
+        with self._while_there_is_a_terminal():
+            self.live.__exit__(kind, error, trace)
+
+    @contextlib.contextmanager
+    def _while_there_is_a_terminal(self) -> Iterator[None]:
+        """A run goes on without anybody who looks at it."""
+        try:
+            yield
+        except OSError:
+            streams.let_go(self.console.file)
 
     def take(self, event: Event) -> None:
         """Show one event."""
+        with self._while_there_is_a_terminal():
+            self._show(event)
+
+    def _show(self, event: Event) -> None:
         self.shown.take(event)
         if isinstance(event, CellStarted):
             self.cell = f"{event.name} ({event.number}/{event.of})" if event.of > 1 else event.name
