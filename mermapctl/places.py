@@ -8,30 +8,42 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
+
+from mermapctl.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 APP = "mermapctl"
 
 
-def _place(kind: str, default: str) -> Path:
+def _place(kind: str, default: Callable[[str], str]) -> Path:
     home = os.environ.get("MERMAPCTL_HOME")
-    return Path(home).expanduser().absolute() / kind if home else Path(default)
+    try:
+        return Path(home).expanduser().absolute() / kind if home else Path(default(APP))
+    except RuntimeError as error:  # no HOME, or an unknown ~user
+        raise UserError(
+            f"no place for the {kind} directory: {error}",
+            "set HOME, or MERMAPCTL_HOME, to a directory that you can write to",
+        ) from error
 
 
 def state_dir() -> Path:
     """Directory of the store: the database and one artifact folder per run."""
-    return _place("state", platformdirs.user_state_dir(APP))
+    return _place("state", platformdirs.user_state_dir)
 
 
 def cache_dir() -> Path:
     """Directory of what can be made again: build directories, parsed Kconfigs."""
-    return _place("cache", platformdirs.user_cache_dir(APP))
+    return _place("cache", platformdirs.user_cache_dir)
 
 
 def config_dir() -> Path:
     """Directory of the user's own fragments (`*.kunitconfig`)."""
-    return _place("config", platformdirs.user_config_dir(APP))
+    return _place("config", platformdirs.user_config_dir)
 
 
 def shipped(name: str) -> Path:

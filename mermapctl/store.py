@@ -57,7 +57,9 @@ class Store:
         try:
             store.runs.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise atomic.cannot_write(store.runs, error) from error
+            message = atomic.cannot_write(store.runs, error).message
+            hint = "set MERMAPCTL_HOME or XDG_STATE_HOME to a place that can be written"
+            raise HarnessError(message, hint) from error
         store._work(store_rows.count)
         return store
 
@@ -177,7 +179,12 @@ class Store:
         try:
             with os.scandir(self.runs) as entries:
                 return sorted(
-                    (e.name for e in entries if e.name[0] != "." and e.is_dir()), reverse=True
+                    (
+                        e.name
+                        for e in entries
+                        if e.name.isascii() and e.name[0] != "." and e.is_dir()
+                    ),
+                    reverse=True,
                 )
         except OSError as error:
             raise HarnessError(f"cannot read the store {self.runs}: {error.strerror}") from error
@@ -306,5 +313,5 @@ def run_ids() -> list[str]:
     """The ids of this user's runs, newest first; for a shell's completion: no error, no writing."""
     try:
         return Store(places.state_dir()).ids()
-    except HarnessError:
+    except MermapctlError:
         return []

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from mermapctl.record import Cell, RunRecord
 
 
+Value = str | float | None
+
+
 @dataclass(frozen=True, slots=True)
 class CellSummary:
     """A cell in a list of runs; `findings` are codes."""
@@ -76,30 +79,38 @@ def put(
     former = record.former[-1].verdict if record.former else None
     connection.execute(
         "INSERT INTO runs VALUES (?,?,?,?,?,?,?,?,?,?,?,?,NULL,?,?,?)",
-        (
+        _storable((
             run.id, run.started, run.seconds, run.state, record.verdict, tree.kernel, tree.commit,
             tree.describe, tree.dirty, tree.path, " ".join(run.command), former, size, stale,
             seen,
-        ),
+        )),
     )  # fmt: skip
     connection.executemany(
         "INSERT INTO cells VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
         [
-            (
+            _storable((
                 run.id, number, cell.commit or tree.commit, cell.target, cell.variant, cell.verdict,
                 cell.reason, cell.accelerator, setup(cell), cell.phases.config, cell.phases.build,
                 cell.phases.boot, " ".join(finding.code for finding in cell.findings),
-            )
+            ))
             for number, cell in enumerate(record.cells)
         ],
     )  # fmt: skip
     connection.executemany(
         "INSERT INTO tests VALUES (?,?,?,?,?,?,?,?,?,?,?)",
         [
-            (run.id, number, place, *row)
+            _storable((run.id, number, place, *row))
             for number, cell in enumerate(record.cells)
             for place, row in enumerate(_test_rows(cell))
         ],
+    )
+
+
+def _storable(row: tuple[Value, ...]) -> tuple[Value, ...]:
+    """The row without lone surrogates (bytes of a path or console that are not UTF-8)."""
+    return tuple(
+        value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+        for value in row
     )
 
 
@@ -129,7 +140,7 @@ def setup(cell: Cell) -> str:
     return f"cpu={cell.cpu or '-'} smp={cell.smp or 1} args={' '.join(cell.kernel_args)}{flavour}"
 
 
-def _test_rows(cell: Cell) -> Iterator[tuple[str | float | int | None, ...]]:
+def _test_rows(cell: Cell) -> Iterator[tuple[Value, ...]]:
     flushes = {flush.test: flush for flush in cell.flushes}
     for leaf in leaves(cell):
         test = leaf.test
