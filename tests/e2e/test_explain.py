@@ -50,9 +50,12 @@ CASES = [
     ),
     Case(MERMAP, "i386", "KUNIT=y", "dependency", "ARCH_SUPPORTS_MERMAP", targets="x86_64"),
     Case(MERMAP, "x86_64", "KUNIT=y", "satisfied", "", f"{MERMAP}=y", targets="x86_64"),
+    Case(MERMAP, "x86_64", "KUNIT=y EXPERT=y PREEMPT_RT=y", "satisfied", "", f"{MERMAP}=y"),
     Case(
-        MERMAP, "x86_64", "KUNIT=y EXPERT=y PREEMPT_RT=y", "dependency", "ARCH_SUPPORTS_MERMAP",
-        f"PREEMPT_RT=n {MERMAP}=y or PREEMPT=y {MERMAP}=y", also="PREEMPT_RT",
+        "TRANSPARENT_HUGEPAGE", "x86_64", "KUNIT=y EXPERT=y PREEMPT_RT=y", "dependency",
+        "!PREEMPT_RT",
+        "PREEMPT_RT=n TRANSPARENT_HUGEPAGE=y or PREEMPT=y TRANSPARENT_HUGEPAGE=y",
+        also="kernel/Kconfig.preempt: CONFIG_PREEMPT_RT=y (asked.kunitconfig:3)",
     ),
     Case(f"{MERMAP}S", "x86_64", "KUNIT=y", "undefined", also=MERMAP),
     Case(
