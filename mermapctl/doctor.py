@@ -11,6 +11,7 @@ from mermapctl import target as targets_of
 from mermapctl import tree as trees
 from mermapctl.check import Check, State
 from mermapctl.errors import UserError
+from mermapctl.initramfs import NOLIBC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,7 +28,6 @@ _BUILD = (
 )
 _OPTIONAL = (
     ("ccache", "ccache", "quick second builds"),
-    ("busybox", "busybox", "suites that are modules"),
     ("setpriv", "setpriv", "no child outlives us"),
 )
 _LEFT = (".config", "include/config", "arch/{srcarch}/include/generated")
@@ -69,6 +69,7 @@ def _for_builds(targets: Sequence[Target], tree: Path | None) -> list[Check]:
             checks.append(machine.program(target.qemu, use, target=target.name))
     if any(each.cross_compile for each in targets):
         checks.append(machine.program("gcc", "compiles what the build itself runs"))
+    checks.append(machine.header("stdio.h", "what the build itself runs", need="libc", needed=True))
     if any(each.srcarch == "x86" for each in targets):
         checks.append(machine.header("gelf.h", "objtool (x86)", need="libelf", needed=True))
     return checks
@@ -99,13 +100,16 @@ def _tree(tree: Path | None, targets: Sequence[Target]) -> list[Check]:
     except UserError as error:
         return [Check("tree", State.BROKEN, error.message, "what is tested", advice=error.hint)]
     checks = [Check("tree", State.OK, f"{tree}, Linux {kernel}", "what is tested")]
-    checks += [_clean(tree, targets), _mermap(tree)]
-    for target in targets:
-        obstacle = targets_of.mermap_obstacle(tree, target) if checks[-1].ok else None
+    mermap = _mermap(tree)
+    checks += [_clean(tree, targets), mermap]
+    for target in targets if mermap.ok else ():
+        obstacle = targets_of.mermap_obstacle(tree, target)
         if obstacle:
             name = f"mermap on {target.name}"
             use = "other suites run there"
             checks.append(Check(name, State.MISSING, obstacle, use, needed=False))
+    if any(each.qemu for each in targets):
+        checks.append(_nolibc(tree))
     return checks
 
 
@@ -132,6 +136,14 @@ def _mermap(tree: Path) -> Check:
         "what is tested",
         advice=f"`mermapctl tree prepare DIR --source {tree}` makes a tree that has one",
     )
+
+
+def _nolibc(tree: Path) -> Check:
+    """What the init of `run --as-module` is compiled with; it needs no busybox."""
+    there = (tree / NOLIBC / "nolibc.h").is_file()
+    found = f"{NOLIBC} is there" if there else f"this tree has no {NOLIBC}"
+    state = State.OK if there else State.MISSING
+    return Check("nolibc", state, found, "suites that are modules", needed=False)
 
 
 def sentence(lacking: Sequence[Check]) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 EVERYTHING = (
     *("git", "make", "gcc", "as", "ld", "flex", "bison", "bc", "perl", "awk", "sh", "sed", "cat"),
-    *("uname", "setpriv", "ccache", "busybox", "qemu-system-x86_64"),
+    *("uname", "setpriv", "ccache", "qemu-system-x86_64"),
 )
 MIN_TOOL_VERSION = "case $1 in gcc) echo {gcc};; binutils) echo 2.25.0;; *) exit 1;; esac\n"
 
@@ -68,7 +68,7 @@ def test_nothing_is_missing_where_everything_is_there(tree: Path) -> None:
         ("qemu-system-x86_64", ["qemu-system-x86_64"]),
         ("gcc", ["gcc"]),
         ("ld", ["ld"]),
-        ("ccache busybox setpriv git", []),
+        ("ccache setpriv git", []),
     ],
 )
 def test_run_is_told_what_is_hidden(
@@ -185,10 +185,46 @@ def test_the_tree(tree: Path, left: str, name: str, state: State) -> None:
 def test_a_target_that_cannot_have_the_mermap_is_said_and_is_not_in_the_way(tree: Path) -> None:
     kconfig = tree / "arch/x86/Kconfig"
     kconfig.write_text(kconfig.read_text() + "\tselect ARCH_SUPPORTS_MERMAP\n")
-    found = doctor.check([target.find(tree, "um")], tree, probe_kvm=False)
-    (check,) = [each for each in found if each.name == "mermap on um"]
-    assert (check.ok, check.lacking) == (False, False)
-    assert "arch/x86/Kconfig" in check.found
+    where = [target.find(tree, name) for name in ("arm64", "x86_64", "um")]
+    found = doctor.check(where, tree, probe_kvm=False)
+    checks = [each for each in found if each.name.startswith("mermap on ")]
+    assert [each.name for each in checks] == ["mermap on arm64", "mermap on um"]
+    for check in checks:
+        assert (check.ok, check.lacking) == (False, False)
+        assert "arch/x86/Kconfig" in check.found
+
+
+@pytest.mark.usefixtures("path")
+@pytest.mark.parametrize(
+    ("there", "name", "state"),
+    [
+        (True, "x86_64", State.OK),
+        (False, "x86_64", State.MISSING),
+        (True, "um", None),  # modules are inserted where QEMU boots
+    ],
+)
+def test_what_the_module_flavour_needs(
+    tree: Path, there: bool, name: str, state: State | None
+) -> None:
+    if there:
+        header = tree / "tools/include/nolibc/nolibc.h"
+        header.parent.mkdir(parents=True)
+        header.touch()
+    found = doctor.check([target.find(tree, name)], tree, probe_kvm=False)
+    assert states(found).get("nolibc") == state
+    assert not any(each.lacking for each in found)
+
+
+def test_a_compiler_without_the_c_librarys_headers(
+    tree: Path, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Debian's gcc only recommends libc6-dev."""
+    monkeypatch.setattr(machine, "_INCLUDE", tmp_path)
+    (tmp_path / "gelf.h").touch()
+    (path / "gcc").unlink()
+    program(path, "gcc", 'case "$*" in *-fsyntax-only*) exit 1;; *) echo 12.2.0;; esac')
+    (lacking,) = doctor.missing_for_run(tree, target.find(tree, "x86_64"))
+    assert (lacking.name, lacking.need) == ("<stdio.h>", "libc")
 
 
 def test_disk_and_memory(tmp_path: Path) -> None:

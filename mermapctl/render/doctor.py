@@ -100,6 +100,8 @@ def _advice(found: Diagnosis, look: Look) -> Iterator[RenderableType]:
         if how.uncovered:
             where = found.distribution or "this distribution"
             yield look.text(f"{where} has no package for {', '.join(how.uncovered)}", "yellow")
-    for each in found.checks:
-        if each.lacking and each.advice:
-            yield look.text(f"{each.name}: {each.advice}", limit=1000)
+    advised = [each for each in found.checks if each.lacking and each.advice]
+    if advised:
+        yield Text()
+    for each in advised:
+        yield look.text(f"{each.name}: {each.advice}", limit=1000)
