@@ -248,7 +248,8 @@ __mermap_get(struct mm_struct *mm, struct page *page, unsigned long size,
 	struct mermap_cpu *mc;
 	int cpu;
 
-	if (WARN_ON_ONCE(!in_task() || !mm || !READ_ONCE(mm->mermap.cpu)))
+	/* Pairs with mermap_publish(): whoever sees the state sees the tables. */
+	if (WARN_ON_ONCE(!in_task() || !mm || !smp_load_acquire(&mm->mermap.cpu)))
 		return NULL;
 	if (WARN_ON_ONCE(!arch_mermap_prot_ok(prot)))
 		return NULL;
@@ -345,7 +346,7 @@ static struct mermap_cpu __percpu *mermap_publish(struct mm_struct *mm,
 
 	if (mm->mermap.cpu)
 		return mcs;
-	/* Pairs with the dependent reads of __mermap_get(). */
+	/* Pairs with smp_load_acquire() in __mermap_get(). */
 	smp_store_release(&mm->mermap.cpu, mcs);
 	return NULL;
 }

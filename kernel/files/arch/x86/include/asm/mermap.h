@@ -40,11 +40,14 @@ static inline bool arch_mermap_available(void)
 
 /*
  * A global entry would survive the flush of an address space, and a user one
- * would give the process a mapping that it never asked for.
+ * would give the process a mapping that it never asked for. One that is not
+ * present might be all zeroes, which apply_to_existing_page_range() skips ever
+ * after.
  */
 static inline bool arch_mermap_prot_ok(pgprot_t prot)
 {
-	return !(pgprot_val(prot) & (_PAGE_GLOBAL | _PAGE_USER));
+	return (pgprot_val(prot) & (_PAGE_PRESENT | _PAGE_GLOBAL | _PAGE_USER)) ==
+		_PAGE_PRESENT;
 }
 
 /*
