@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The reference mermap on machines that it must hold on.
 
-The plain one is test_main_job's, the suite as a module test_module's.
+The plain one is test_main_job's, what else there is to modules test_module's.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import git
 from tests.e2e.conftest import Ran
 
-pytestmark = [pytest.mark.e2e, pytest.mark.nightly]
+pytestmark = pytest.mark.e2e
 
 FOUR = ["test_basic_alloc", "test_size", "test_multiple_allocs", "test_tlb_flushed"]
 Run = Callable[..., Ran]
@@ -24,10 +24,13 @@ Run = Callable[..., Ran]
     ("argv", "shows"),
     [
         (("--no-default-args", "--cpu=Haswell"), "page tables isolation: enabled"),
-        (("--variant=smp",), "Brought up 1 node, 2 CPUs"),
-        (("--variant=la57",), "page tables isolation: enabled"),
+        (("--variant=smp", "--as-module"), "Brought up 1 node, 2 CPUs"),
+        pytest.param(("--variant=smp",), "Brought up 1 node, 2 CPUs", marks=pytest.mark.nightly),
+        pytest.param(
+            ("--variant=la57",), "page tables isolation: enabled", marks=pytest.mark.nightly
+        ),
     ],
-    ids=["isolation-by-cpu", "two-cpus", "five-levels"],
+    ids=["isolation-by-cpu", "two-cpus-module", "two-cpus", "five-levels"],
 )
 def test_all_four_pass(run: Run, argv: tuple[str, ...], shows: str) -> None:
     ran = run(*argv)
@@ -59,6 +62,7 @@ def teaching_fault(reference_tree: Path) -> Iterator[Callable[[str, str], None]]
     git(reference_tree, "checkout", "-q", "--", "mm/mermap.c")
 
 
+@pytest.mark.nightly
 def test_what_a_dead_test_leaves_mapped_is_put_without_a_splat_of_its_own(
     run: Run, teaching_fault: Callable[[str, str], None]
 ) -> None:
