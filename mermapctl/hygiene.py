@@ -89,6 +89,12 @@ RULES = {
 }
 """Codes of the breaches that the replay reports, in the order in which findings are shown."""
 
+_ILLEGIBLE = {
+    Layout.UNKNOWN: "this tree's allocation has no two words that differ by the size asked for",
+    Layout.AMBIGUOUS: "several pairs of words of this tree's allocation differ by the size asked "
+    "for, and which one is the mapping cannot be told",
+}
+
 _WITHOUT = {
     "mm_get": "gets are not seen, so that nothing can be concluded",
     "mm_got": "addresses are not seen: only puts and flushes can be counted",
@@ -130,7 +136,7 @@ def table(account: TraceAccount, flushes: tuple[Flush, ...]) -> TraceTable | Non
     counted = {flush.test: flush.counted for flush in flushes}
     tests = tuple(replace(t, flushes_counted=counted.get(t.test or "")) for t in account.tests)
     notes = tuple(note.summary for note in _notes(account))
-    complete = account.complete and account.layout is not Layout.UNKNOWN
+    complete = account.complete and account.layout not in _ILLEGIBLE
     return TraceTable(tests, account.timelines, account.events, complete, notes)
 
 
@@ -226,15 +232,18 @@ def _notes(account: TraceAccount) -> tuple[Finding, ...]:
     notes = []
     if not account.complete:
         notes.append(_incomplete(account))
-    if account.layout is Layout.UNKNOWN:
+    if (why := _ILLEGIBLE.get(account.layout)) is not None:
+        line = account.layout_line
+        advice = "the probes print the structure's first words; its base and end may lie further on"
         notes.append(
             _note(
                 "trace-layout-unknown",
-                "this tree's allocation has no two words that differ by the size asked for: "
-                "no conclusion is drawn from the trace",
-                {"get": f"line {account.layout_line}"},
-                "the probes print the structure's first words; its base and end may lie further on",
-                account.layout_line,
+                f"{why}: no conclusion is drawn from the trace",
+                {"get": f"line {line}"} if line else {},
+                advice
+                if account.layout is Layout.UNKNOWN
+                else "with apply_to_existing_page_range() probed, what a get walks would tell",
+                line,
             )
         )
     for refused in account.refused:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from mermapctl.actors import Process, Put, Thread
 from mermapctl.breaches import Breach, Breaches, Evidence, span
 from mermapctl.hits import Event, Kind
-from mermapctl.rules import CpuState, Live, Rules
+from mermapctl.rules import SLOTS, CpuState, Live, Rules
 from mermapctl.tables import NO_TABLES, Tables
 from mermapctl.timeline import Timeline, TimelineBuilder
 from mermapctl.tracetable import Tally, TraceSummary
@@ -221,7 +221,11 @@ class Replay:
 
     def _refused(self, thread: Thread, get: Event, event: Event, done: int) -> None:
         cpu = thread.cpu
-        if not done or cpu is None or cpu.mm != get.mm:
+        if cpu is None or cpu.mm != get.mm:
+            return
+        if cpu.live and len(cpu.live) < SLOTS and not get.reserved and get.size <= PAGE:
+            cpu.full = True  # the thread cannot have left this CPU
+        if not done:
             return
         evidence: Evidence = {
             "flush": "line " + ", ".join(map(str, thread.flush_lines)),
@@ -245,7 +249,7 @@ class Replay:
             self._test.between.append(cpu.pages)
         cpu.pages = 0
         if restarts:
-            cpu.again = cpu.restart()
+            cpu.again = cpu.restarts()
         cpu.waiting.clear()
         self._wash(cpu)
 

@@ -3,9 +3,11 @@
 
 The rules (docs/trace.md): live allocations never overlap and lie inside their CPU's region; four
 slots, and perhaps one more for the reserve; addresses go up until they no longer fit, then back
-to the end of the highest live allocation, behind one flush of this CPU's TLB. The reserved page
-needs a flush before it is used again, after which the ordinary addresses may start over too.
-Nothing else flushes, and a flush of another CPU or thread does not count.
+to the end of the highest live allocation, behind one flush of this CPU's TLB. The region's last
+page is kept for reserved gets. In some versions they take no other; it then needs a flush before it
+is used again, after which the ordinary addresses may start over too. In others they ride the bump
+pointer, and only may go a page further than ordinary ones. Which it is shows in the trace. Nothing
+else flushes, and a flush of another CPU or thread does not count.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ SAME_STRUCT = 2048
 class Live:
     """An allocation between its get and its put."""
 
-    __slots__ = ("alloc", "base", "end", "event", "flagged", "line", "reserved", "where")
+    __slots__ = ("alloc", "base", "end", "event", "flagged", "line", "reserved", "rode", "where")
 
     def __init__(
         self, alloc: int, where: str, base: int, end: int, line: int, event: int, *, reserved: bool
@@ -37,6 +39,7 @@ class Live:
         self.line = line
         self.event = event
         self.reserved = reserved
+        self.rode = False  # reserved, and where an ordinary get would have begun
         self.flagged = False
 
 
@@ -45,11 +48,13 @@ class CpuState:
 
     `fresh` says that the process is known to be new: its first get must take the region's base.
     `again` is where the next get may start instead of `next`, after a flush for the reserved page;
-    `reserve` a reserved get that came before the first ordinary one.
+    `rode_to` too, where a reserved get that rode the bump pointer ended. `full` says that not one
+    page was left behind `next` for an ordinary get. `first_reserve` and `reserve` are the reserved
+    gets that came before the first ordinary one.
     """
 
-    __slots__ = ("again", "anchor", "fresh", "gets", "live", "mm", "next", "pages", "region",
-                 "reserve", "waiting")  # fmt: skip
+    __slots__ = ("again", "anchor", "first_reserve", "fresh", "full", "gets", "live", "mm", "next",
+                 "pages", "region", "reserve", "rode_to", "waiting")  # fmt: skip
 
     def __init__(self, mm: int, anchor: int, *, fresh: bool) -> None:
         self.mm = mm
@@ -57,7 +62,10 @@ class CpuState:
         self.fresh = fresh
         self.region: Region | None = None
         self.next: int | None = None
-        self.again: int | None = None
+        self.again: tuple[int, ...] = ()
+        self.rode_to: int | None = None
+        self.full = False
+        self.first_reserve: Live | None = None
         self.reserve: Live | None = None
         self.live: dict[int, Live] = {}
         self.waiting = WaitingRanges()
@@ -70,16 +78,35 @@ class CpuState:
 
     def wraps_at(self, new: Live) -> bool:
         """Whether a get went back: a bump pointer cannot tell which addresses below are clean."""
-        if new.reserved or self.next is None or new.base == self.again:
+        if new.reserved or self.next is None or new.base in self.again:
             return False
         return new.base < self.next
 
-    def restart(self) -> int | None:
-        """Where a wrap must go: the end of the highest live allocation, else the region's base."""
-        ends = [live.end for live in self.live.values() if not live.reserved]
-        if ends:
-            return max(ends)
-        return self.region.low if self.region else None
+    def restarts(self) -> tuple[int, ...]:
+        """Where a wrap must go: the end of the highest live allocation, else the region's base.
+
+        A live reserved get that rode the bump pointer may count as one or not.
+        """
+        low = [self.region.low] if self.region else []
+        ordinary = [live.end for live in self.live.values() if not live.reserved]
+        rode = [live.end for live in self.live.values() if live.rode]
+        starts = (ordinary or low, [*ordinary, *rode] or low)
+        return tuple({max(ends): None for ends in starts if ends})
+
+    def rides(self, new: Live) -> bool:
+        """Whether a reserved get begins where an ordinary one might."""
+        if self.next is None:
+            return False
+        if new.base in (self.next, self.rode_to, *self.again):
+            return True
+        return new.base < self.next and new.base in self.restarts()
+
+    def pending_ride(self, new: Live) -> bool:
+        """Whether the reserved gets before the first ordinary one, `new`, rode the bump pointer."""
+        first, last = self.first_reserve, self.reserve
+        if first is None or last is None:
+            return False
+        return first.base != last.base or new.base == last.end
 
 
 class Rules:
@@ -89,6 +116,7 @@ class Rules:
         self.breaches = breaches
         self.regions = Regions()
         self._early: tuple[int, int, Evidence] | None = None  # least room, line, evidence
+        self._kept: bool | None = None  # whether reserved gets take no page but the last
 
     def place(
         self, cpu: CpuState, new: Live, others: list[CpuState], tables: Tables = NO_TABLES
@@ -111,6 +139,8 @@ class Rules:
         stale = self._stale(cpu, new)
         if not new.reserved:
             self._order(cpu, new, explained=explained or stale)
+        elif new.rode and not self._kept:
+            cpu.rode_to = new.end
         return stale
 
     def finish(self, cpus: int | None) -> None:
@@ -193,16 +223,14 @@ class Rules:
         why = None
         if region is None:
             if new.reserved:  # its page alone does not tell where the region begins
+                cpu.first_reserve = cpu.first_reserve or new
                 cpu.reserve = new
                 return False
-            region = cpu.region = self.regions.of_first_get(new.base, certain=cpu.fresh)
-            if cpu.reserve is not None:
-                self._reserve_learnt(region, cpu.reserve)
+            region = cpu.region = self._first_get(cpu, new)
             if any(other.region is region for other in others if other is not cpu):
                 why = "it lies in the region of another CPU: two per-CPU states share it"
         if why is None:
-            learn = self._reserve_learnt if new.reserved else self._ordinary
-            why = learn(region, new)
+            why = self._reserved(cpu, region, new) if new.reserved else self._ordinary(region, new)
         region.tables = region.tables or tables.around(region.low)
         if why is None and region.tables and not tables.hold(new.base, new.end):
             why = "no page tables were prepared for all of it"
@@ -219,6 +247,33 @@ class Rules:
             evidence["reserved get"] = f"line {region.high_line}"
         self.breaches.note("outside-region", new.line, evidence)
         return True
+
+    def _first_get(self, cpu: CpuState, new: Live) -> Region:
+        """The region of a process' first ordinary get on a CPU."""
+        first, last = cpu.first_reserve, cpu.reserve
+        if first is None or last is None:
+            return self.regions.of_first_get(new.base, certain=cpu.fresh)
+        if cpu.pending_ride(new):
+            self._kept = False
+            cpu.next = last.end
+            for live in cpu.live.values():
+                live.rode = live.reserved
+            return self.regions.of_first_get(first.base, certain=cpu.fresh)
+        region = self.regions.of_first_get(new.base, certain=cpu.fresh)
+        self._reserve_learnt(region, last)
+        return region
+
+    def _reserved(self, cpu: CpuState, region: Region, new: Live) -> str | None:
+        """A reserved get that does not ride takes the last page, and so does one on a full CPU."""
+        new.rode = cpu.rides(new)
+        if not new.rode:
+            self._kept = self._kept is None or self._kept
+        if self._kept or cpu.full:
+            return self._reserve_learnt(region, new)
+        high = self.regions.high(region)
+        if high is not None and new.end > high:
+            return "it ends beyond the region's last page as seen before"
+        return None
 
     def _ordinary(self, region: Region, new: Live) -> str | None:
         high = self.regions.high(region)
@@ -273,17 +328,18 @@ class Rules:
     def _order(self, cpu: CpuState, new: Live, *, explained: bool) -> None:
         region, expected = cpu.region, cpu.next
         if not explained and region is not None and region.certain:
-            restart = cpu.restart()
             if expected is None:
                 if cpu.fresh and new.base != region.low:
                     self._disorder(new, "the first get starts at the region's base", region.low)
-            elif new.base in (expected, cpu.again):
+            elif new.base in (expected, *cpu.again):
                 pass
-            elif new.base == restart and restart < expected:
+            elif new.base == cpu.rode_to:
+                self._kept = False
+            elif new.base in cpu.restarts() and new.base < expected:
                 self._wrapped(region, new, expected)
             else:
                 self._disorder(new, "a get starts where the one before it ended", expected)
-        cpu.next, cpu.again = new.end, None
+        cpu.next, cpu.again, cpu.rode_to, cpu.full = new.end, (), None, False
 
     def _disorder(self, new: Live, rule: str, expected: int) -> None:
         evidence: Evidence = {

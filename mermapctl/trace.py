@@ -41,7 +41,10 @@ ENOUGH_GETS = 3
 
 
 class _Structure:
-    """Finds the two words of an allocation that are its base and end."""
+    """Finds the two words of an allocation that are its base and end.
+
+    Where a get is seen to walk page tables, its base is where it walked.
+    """
 
     def __init__(self) -> None:
         self.candidates: set[tuple[int, int]] | None = None
@@ -49,18 +52,32 @@ class _Structure:
         self.pair: tuple[int, int] | None = None
         self.decided = False
         self.misfit: int | None = None
+        self.several = False
         self._sizes: dict[str, int] = {}
+        self._walked: dict[str, set[int]] = {}
+        self._histories: dict[tuple[int, int], int] = {}
 
     def learn(self, event: Event) -> None:
         """Look at one event before the decision."""
         if event.kind is Kind.GET:
             self._sizes[event.caller] = event.size
+            self._walked[event.caller] = set()
+        elif event.kind is Kind.WALK and event.caller in self._sizes:
+            self._walked[event.caller].add(event.base)
         elif event.kind is Kind.GOT and event.words and event.caller in self._sizes:
-            fits = _fitting(event.words, self._sizes.pop(event.caller))
-            self.gets += 1
-            self.candidates = fits if self.candidates is None else self.candidates & fits
-            if not self.candidates and self.misfit is None:
-                self.misfit = event.line
+            self._got(event)
+
+    def _got(self, event: Event) -> None:
+        fits = _fitting(event.words, self._sizes.pop(event.caller))
+        walked = self._walked.pop(event.caller)
+        fits = {pair for pair in fits if event.words[pair[0]] in walked} or fits
+        self.gets += 1
+        self.candidates = fits if self.candidates is None else self.candidates & fits
+        for pair in self.candidates:
+            shown = event.words[pair[0]], event.words[pair[1]]
+            self._histories[pair] = hash((self._histories.get(pair), shown))
+        if not self.candidates and self.misfit is None:
+            self.misfit = event.line
 
     @property
     def ready(self) -> bool:
@@ -70,9 +87,17 @@ class _Structure:
         return not self.candidates or (self.gets >= ENOUGH_GETS and len(self.candidates) == 1)
 
     def decide(self) -> None:
-        """Settle on the pair that fitted every get; of several, the first in the structure."""
+        """Settle on the pair that fitted every get.
+
+        Of several the first, as long as they showed the same or few gets were seen: a neighbouring
+        slot may look like a pair for a while.
+        """
         self.decided = True
-        if self.candidates:
+        if not self.candidates:
+            return
+        differ = len({self._histories[pair] for pair in self.candidates}) > 1
+        self.several = differ and self.gets > ENOUGH_GETS
+        if not self.several:
             self.pair = min(self.candidates, key=lambda pair: (max(pair), pair))
 
     def range_of(self, event: Event, size: int) -> tuple[int, int] | None:
@@ -166,7 +191,9 @@ class TraceReader:
             self._decide()
         structure = self._structure
         layout = Layout.NONE
-        if structure.misfit is not None:
+        if structure.several:
+            layout = Layout.AMBIGUOUS
+        elif structure.misfit is not None:
             layout = Layout.UNKNOWN
         elif structure.pair is not None:
             layout = Layout.KNOWN

@@ -64,7 +64,8 @@ class Layout(enum.StrEnum):
 
     NONE = "none"  # no successful get
     KNOWN = "known"
-    UNKNOWN = "unknown"
+    UNKNOWN = "unknown"  # no two words fit
+    AMBIGUOUS = "ambiguous"  # several pairs of words fit, and they differ
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ class Shape:
     pins: bool = False  # migrate_disable() and migrate_enable() probed
     tables: str = ""  # probed, made "whole" or "each" CPU's by itself
     breakpoints: int = 0  # entry probes print as their CPU's, by the bits of this number
+    rides: bool = False  # a reserved get only may use the last page; it goes where others go
     pages: int = 16
     cpus: int = 2
 
@@ -190,7 +191,7 @@ class Kernel:
         if self.fault != "stays-pinned":
             self._pin(thread, "unpin")
         state = alloc.mm.cpus[alloc.cpu]
-        if alloc.reserved:
+        if alloc is state.reserve:
             state.reserve, state.reserve_stale = None, True
         else:
             state.live.remove(alloc)
@@ -201,12 +202,12 @@ class Kernel:
         if self.fault == "neighbours-region" and cpu:
             low, high = self.region(0)
             state.next = max(low, min(state.next, high))
-        if reserved:
+        if reserved and not self.shape.rides:
             return self._take_reserve(thread, mm, cpu)
         slots = [alloc.address for alloc in state.live]
         if len(slots) >= 4 and self.fault != "no-slot-limit":
             return None
-        limit = high if self.fault == "takes-reserve" else high - PAGE
+        limit = high if reserved or self.fault == "takes-reserve" else high - PAGE
         restart = max([low, *(alloc.end for alloc in state.live)])
         early = 3 * PAGE if self.fault == "wrap-early" and state.next > restart else 0
         if self.fault == "wrap-onto-live":
@@ -222,7 +223,7 @@ class Kernel:
             state.next += PAGE
         free = next(n for n in range(99) if state.anchor + n * SLOT_BYTES not in slots)
         address = state.anchor + free * SLOT_BYTES
-        alloc = Alloc(address, state.next, state.next + size, reserved=False, cpu=cpu, mm=mm)
+        alloc = Alloc(address, state.next, state.next + size, reserved=reserved, cpu=cpu, mm=mm)
         state.next = alloc.end
         state.live.append(alloc)
         return alloc

@@ -44,6 +44,7 @@ def shapes(draw: st.DrawFn) -> Shape:
         pins=callers and not legacy and draw(st.booleans()),
         tables="" if legacy else draw(st.sampled_from(["", "whole", "each"])),
         breakpoints=draw(st.just(0) | st.integers(1, 0xFFFF)),
+        rides=draw(st.booleans()),
     )
 
 
@@ -225,18 +226,18 @@ def provoke(player: Player, fault: str) -> int:
 
 
 def able(shape: Shape, fault: str) -> Shape:
-    """The probes without which a fault cannot be seen."""
+    """The probes, and the kind of reserve, without which a fault cannot be seen."""
+    if "reserve" in fault:
+        return replace(shape, rides=False)
     if fault in ("no-unmap", "unmaps-one-page", "maps-one-page"):
         return replace(shape, walks=True)
     if "stays-pinned" in fault:
         return replace(shape, pins=True)
     if fault.startswith("bounds"):
-        return replace(shape, tables="whole", teardown=True)
+        return replace(shape, tables="whole", teardown=True, rides=False)
     if fault == "flush-at-put":
         return replace(shape, by=True)
-    if fault == "neighbours-region":
-        return replace(shape, cpus=2)
-    return shape
+    return replace(shape, cpus=2) if fault == "neighbours-region" else shape
 
 
 @pytest.mark.parametrize("fault", FAULTS)

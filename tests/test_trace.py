@@ -140,6 +140,36 @@ def test_the_structure_is_learnt_from_the_gets(
     assert (account.layout, account.offsets) == (layout, offsets)
 
 
+DIRECT = 0xFFFF888002345000
+"""Where the direct map shows the page that is mapped."""
+
+
+@pytest.mark.parametrize(
+    ("walks", "layout", "offsets", "conclusions"),
+    [
+        (True, Layout.KNOWN, (24, 32), []),
+        (False, Layout.AMBIGUOUS, None, ["trace-layout-unknown"]),
+    ],
+)
+def test_of_two_pairs_that_fit_the_one_that_is_walked_is_the_mapping(
+    *, walks: bool, layout: Layout, offsets: tuple[int, int] | None, conclusions: list[str]
+) -> None:
+    lines = []
+    for page in range(8):
+        base = BASE + page * 4096
+        walk = "mm_walk: (apply_to_existing_page_range+0x4/0x20) mm=0xffff9e5e41063700 len=4096 at="
+        lines += [
+            GET.format(4096),
+            *([walk + f"{base:#x}"] if walks else []),
+            words(1, DIRECT, DIRECT + 4096, base, base + 4096),
+            PUT,
+            *([walk + f"{base:#x}"] if walks else []),
+        ]
+    found, _, account = judge([*lines, "    ok 1 test_x"], ())
+    assert (account.layout, account.offsets) == (layout, offsets)
+    assert codes(found) == conclusions
+
+
 def test_a_layout_that_stops_fitting_ends_all_conclusions() -> None:
     good = [
         line
