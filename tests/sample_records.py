@@ -18,6 +18,7 @@ from mermapctl.record import (
     Phases,
     Run,
     RunRecord,
+    State,
     Tool,
     TreeFacts,
 )
@@ -338,6 +339,18 @@ def commits() -> RunRecord:
     return record(cell_passed(), dataclasses.replace(cell_missing_flush(), commit="b" * 40))
 
 
+def nothing_ran() -> RunRecord:
+    """Interrupted before the first cell had anything to tell."""
+    made = record(state=State.INTERRUPTED)
+    return dataclasses.replace(made, verdict=Verdict.NO_VERDICT)
+
+
+def another_suite() -> RunRecord:
+    """A suite that is not the mermap's, under UML."""
+    told = Suite("example", Status.PASSED, passing("test_one"))
+    return record(cell_passed(target="um", suites=(told,), flushes=(), suite="example"))
+
+
 REGION = 0xFFFF880000200000
 REGION_END = REGION + 512 * 4096
 
@@ -397,5 +410,7 @@ SAMPLES: dict[str, Callable[[], RunRecord]] = {
     "commits": commits,
     "traced": traced,
     "traced and good": lambda: traced(stale=False),
+    "nothing ran": nothing_ran,
+    "another suite": another_suite,
 }
 """Every kind of record, by name."""

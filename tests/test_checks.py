@@ -59,6 +59,7 @@ def by_b4(record: RunRecord, folder: Path, message: tuple[str, EmailMessage]) ->
     ("record", "status", "summary"),
     [
         (samples.passed(), "pass", "4 passed, Linux 7.3.4 (v7.3-1204-gfcf46f19ecac)"),
+        (samples.nothing_ran(), "warn", "no verdict: no cell ran, Linux 7.3.4"),
         (samples.failed(), "fail", "missing-flush, Linux 7.3.4 (v7.3-1204-gfcf46f19ecac)"),
         (samples.multi_cell(), "fail", "missing-flush, kernel-warning, global-mapping-refused,"),
         *[

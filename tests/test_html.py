@@ -118,6 +118,9 @@ def test_the_policy_names_what_runs_and_forbids_the_rest() -> None:
         ("multi cell", "summary", "4 consequences"),
         ("traced", "figcaption", "512 allocations, 0 TLB flushes, 1 stale reuse"),
         ("bare log", "title", "FAILED: mermap on Linux, version unknown"),
+        ("another suite", "title", "PASSED: example on Linux 7.3.4"),
+        ("another suite", "h1", "example Linux 7.3.4"),
+        ("nothing ran", "p", "The run was interrupted before it was done; this is what there is."),
     ],
 )
 def test_it_says(name: str, tag: str, said: str) -> None:

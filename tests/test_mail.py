@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mermapctl.diagnosis import Reason
+from mermapctl.record import TreeFacts
 from mermapctl.render import mail
 from tests import sample_records as samples
 from tests.hostile import TEXTS, Console, infect
@@ -40,6 +41,8 @@ def split(record: RunRecord, tester: str | None = None) -> tuple[str, str]:
         ("multi cell", "[BUG] mermap: missing-flush (+5) on 7.3.4"),
         ("no verdict", "mermap: no verdict on 7.3.4: boot-failed"),
         ("bare log", "[BUG] mermap: missing-flush in a console log"),
+        ("another suite", "example: KUnit suite passed on 7.3.4"),
+        ("nothing ran", "mermap: no verdict on 7.3.4: no cell ran"),
     ],
 )
 def test_the_subject(name: str, subject: str) -> None:
@@ -60,6 +63,11 @@ def test_the_subject(name: str, subject: str) -> None:
         ("no verdict", "No verdict: boot failed: Kernel panic - not syncing: initcall that "),
         ("no verdict", "CONFIG_PREEMPT_RT=y became n.\n  CONFIG_PREEMPT_RT is n, not y, on"),
         ("no verdict", "    blocked by EXPERT [=n] (init/Kconfig:1589): nothing asks for it\n"),
+        ("nothing ran", "The run was interrupted before it was done; this is what there is.\n\n"),
+        ("another suite", "The example KUnit suite passed, without a complaint: 1 passed."),
+        ("multi cell", "    evidence:\n      title: WARNING: mm/mermap.c:189 at __mermap_get"),
+        ("failed", "  date:      2026-11-23 07:05:12 UTC\n"),
+        ("bare log", "  judged:    2026-11-23 07:05:12 UTC\n"),
     ],
 )
 def test_it_says(name: str, said: str) -> None:
@@ -74,6 +82,8 @@ def test_it_says(name: str, said: str) -> None:
         (samples.repeated(), 0),
         (samples.no_verdict(Reason.BUILD_FAILED), 0),
         (replace(samples.passed(), tree=replace(samples.passed().tree, dirty=True)), 0),
+        (replace(samples.passed(), tree=TreeFacts(kernel="7.3.4-gfcf46f19ecac")), 1),
+        (replace(samples.passed(), tree=TreeFacts(kernel="7.3.4-gfcf46f19ecac-dirty")), 0),
     ],
 )
 def test_only_a_commit_that_passed_is_called_tested(record: RunRecord, trailers: int) -> None:

@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING
 from mermapctl.diagnosis import Finding, Severity, Verdict
 from mermapctl.ktap import Failure, FailureKind, Status, Suite, Test
 from mermapctl.leaves import concerns
+from mermapctl.record import State
 from mermapctl.render.visible import one_line
 from mermapctl.splat import Splat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from mermapctl.record import Cell, RunRecord
+
+_ONE_LINE = 60
 
 BAD = (Status.FAILED, Status.CRASHED, Status.HUNG, Status.MISSING)
 
@@ -157,10 +160,44 @@ def counts(rows: Iterable[Row]) -> str:
 
 def evidence(finding: Finding) -> str:
     """``flushes 1, allocation 3``."""
+    return _facts(finding.evidence)
+
+
+def _facts(facts: Mapping[str, object]) -> str:
     return ", ".join(
         f"{key.replace('_', ' ')} {'unknown' if value is None else value}"
-        for key, value in finding.evidence.items()
+        for key, value in facts.items()
     )
+
+
+def evidence_lines(finding: Finding) -> list[str]:
+    """Numbers on one line; texts, which may hold commas, each on its own."""
+    joined = evidence(finding)
+    if joined.count(",") < len(finding.evidence) and len(joined) <= _ONE_LINE:
+        return [joined]
+    texts = {key: value for key, value in finding.evidence.items() if isinstance(value, str)}
+    numbers = {key: value for key, value in finding.evidence.items() if key not in texts}
+    lines = [_facts(numbers)] if numbers else []
+    return lines + [f"{key.replace('_', ' ')}: {value}" for key, value in texts.items()]
+
+
+def subject(record: RunRecord) -> str:
+    """What was tested: ``mermap``, or the suites that ran instead of it."""
+    names = list(dict.fromkeys(suite.name for cell in record.cells for suite in cell.suites))
+    if not names:
+        names = [cell.suite for cell in record.cells[:1] if cell.suite]
+    if not names or "mermap" in names:
+        return "mermap"
+    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+    return one_line(", ".join(names[:2]), limit=40) + more
+
+
+def unfinished(record: RunRecord) -> str | None:
+    """A sentence where the record is not that of a whole run."""
+    return {
+        State.RUNNING: "The run goes on; this is what there is so far.",
+        State.INTERRUPTED: "The run was interrupted before it was done; this is what there is.",
+    }.get(record.run.state)
 
 
 def block(failure: Failure, test: str) -> str:

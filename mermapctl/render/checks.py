@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mermapctl.diagnosis import Severity, Verdict
-from mermapctl.render.account import account, counts, evidence, kernel, label, why
+from mermapctl.render.account import (
+    account,
+    counts,
+    evidence,
+    kernel,
+    label,
+    subject,
+    unfinished,
+    why,
+)
 from mermapctl.render.visible import cut, one_line
 from mermapctl.render.why import lines as why_lines
 
@@ -23,7 +32,6 @@ if TYPE_CHECKING:
     from mermapctl.diagnosis import Finding
     from mermapctl.record import Cell, RunRecord
 
-TOOL = "mermap"
 _STATUS = {Verdict.PASSED: "pass", Verdict.FAILED: "fail", Verdict.NO_VERDICT: "warn"}
 _SEVERITY = {Severity.ERROR: "fail", Severity.WARNING: "warn", Severity.NOTE: "pass"}
 
@@ -56,7 +64,7 @@ def render(
     """One result for the run; `url` is where a reviewer finds the whole report."""
     marks = [mark for cell in record.cells for mark in _marks(cell, record)]
     result = Result(
-        tool=TOOL,
+        tool=subject(record),
         status=_STATUS[record.verdict],
         summary=one_line(_summary(record)),
         url=url,
@@ -66,7 +74,7 @@ def render(
 
 
 def _summary(record: RunRecord) -> str:
-    where = kernel(record)
+    where = f"{kernel(record)}{', run not finished' if unfinished(record) else ''}"
     if record.verdict is Verdict.PASSED:
         rows = [row for cell in record.cells for row in account(cell).rows]
         cells = f" in {len(record.cells)} cells" if len(record.cells) > 1 else ""

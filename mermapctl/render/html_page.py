@@ -32,6 +32,8 @@ from mermapctl.render.account import (
     counts,
     kernel,
     label,
+    subject,
+    unfinished,
     verdict_word,
     why,
 )
@@ -131,7 +133,9 @@ def render(
         policy=policy(style, script),
         style=Markup(style),  # noqa: S704 - our own files
         script=Markup(script),  # noqa: S704
-        title=f"{verdict_word(record.verdict)}: mermap on {kernel(record)}",
+        title=f"{verdict_word(record.verdict)}: {subject(record)} on {kernel(record)}",
+        subject=subject(record),
+        unfinished=unfinished(record),
     )
 
 

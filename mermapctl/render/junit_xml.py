@@ -22,11 +22,12 @@ from mermapctl.render.account import (
     Row,
     account,
     block,
-    evidence,
+    evidence_lines,
     kernel,
     label,
     marks,
     parts,
+    unfinished,
     why,
 )
 from mermapctl.render.excerpt import Gap, Window, excerpt
@@ -62,6 +63,9 @@ def render(
     """The whole document; valid XML 1.0 whatever the kernel printed."""
     root = ET.Element("testsuites", {"name": "mermapctl"})
     totals = [0, 0, 0, 0]
+    if not record.cells:
+        root.append(_nothing(record))
+        totals = [1, 0, 1, 0]
     for attempts in _attempts(record):
         for element in _suites(record, attempts, console):
             root.append(element)
@@ -72,6 +76,16 @@ def render(
     root.set("time", f"{record.run.seconds:.3f}")
     ET.indent(root)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+
+
+def _nothing(record: RunRecord) -> ET.Element:
+    """A suite for a run without a cell: a report without a test would look like a good one."""
+    why_not = unfinished(record) or "No cell ran."
+    counts = {"tests": "1", "failures": "0", "errors": "1", "skipped": "0"}
+    element = ET.Element("testsuite", {"name": "mermap", **counts, "time": "0.000"})
+    case = _Case("mermap", "no-verdict", None, fault=("no-verdict", why_not, why_not), error=True)
+    element.append(_testcase([case], "mermap"))
+    return element
 
 
 def _attempts(record: RunRecord) -> list[list[Cell]]:
@@ -163,7 +177,9 @@ def _message(row: Row) -> str:
 def _finding(finding: Finding) -> str:
     lines = [f"{finding.code}: {finding.summary}"]
     if finding.evidence:
-        lines.append(f"evidence: {evidence(finding)}")
+        facts = evidence_lines(finding)
+        lines.append(f"evidence: {facts[0]}" if len(facts) == 1 else "evidence:")
+        lines += [f"  {fact}" for fact in facts if len(facts) > 1]
     if finding.where:
         lines.append(f"where: {finding.where}")
     if finding.advice:

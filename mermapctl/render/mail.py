@@ -19,9 +19,11 @@ from mermapctl.render.account import (
     account,
     block,
     counts,
-    evidence,
+    evidence_lines,
     kernel,
     label,
+    subject,
+    unfinished,
     verdict_word,
     why,
 )
@@ -49,18 +51,24 @@ def render(
 
     No line is longer than WIDTH, but for a word that cannot be broken inside a command.
     """
-    lines = [f"Subject: {_subject(record)}"[:WIDTH].rstrip(), "", *_opening(record), ""]
+    lines = [f"Subject: {_subject(record)}"[:WIDTH].rstrip(), "", *_opening(record)]
+    lines += [*_wrap(unfinished(record) or ""), ""] if unfinished(record) else [""]
     lines += [*_environment(record), ""]
     lines += _matrix(record)
     for cell in record.cells:
         lines += _cell(cell, record)
     lines += _reproduce(record)
-    if record.verdict is Verdict.PASSED and not record.tree.dirty:
+    if record.verdict is Verdict.PASSED and _clean(record):
         name = _flat(tester) if tester else "[your name] <[your address]>"
         lines.append(f"Tested-by: {name}"[: WIDTH * 2])
     elif record.verdict is Verdict.FAILED:
         lines.append(f"Found with {record.tool.name} {record.tool.version}.")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _clean(record: RunRecord) -> bool:
+    """Whether a commit was tested: a tree's state is known, a log's kernel says it in its name."""
+    return not record.tree.dirty and "-dirty" not in (record.tree.kernel or "")
 
 
 def _flat(text: str, limit: int = 400) -> str:
@@ -80,20 +88,23 @@ def _wrap(text: str, first: str = "", rest: str | None = None) -> list[str]:
 
 def _subject(record: RunRecord) -> str:
     """What a maintainer sees in a list of mails: the worst finding, or what passed."""
+    what = subject(record)
     where = f"on {record.tree.kernel}" if record.tree.kernel else "in a console log"
     findings = [f for cell in record.cells for f in cell.findings if f.severity is Severity.ERROR]
     if record.verdict is Verdict.FAILED:
         codes = list(dict.fromkeys(f.code for f in findings)) or ["tests failed"]
         more = f" (+{len(codes) - 1})" if len(codes) > 1 else ""
-        return _flat(f"[BUG] mermap: {codes[0]}{more} {where}")
+        return _flat(f"[BUG] {what}: {codes[0]}{more} {where}")
     if record.verdict is Verdict.NO_VERDICT:
-        reason = next((c.reason for c in record.cells if c.reason), None) or "no verdict"
-        return _flat(f"mermap: no verdict {where}: {reason}")
+        reason = next((str(c.reason) for c in record.cells if c.reason), "unknown why")
+        reason = reason if record.cells else "no cell ran"
+        return _flat(f"{what}: no verdict {where}: {reason}")
     cells = len(record.cells)
-    return _flat(f"mermap: KUnit suite passed {where}" + f", {cells} cells" * (cells > 1))
+    return _flat(f"{what}: KUnit suite passed {where}" + f", {cells} cells" * (cells > 1))
 
 
 def _opening(record: RunRecord) -> list[str]:
+    what = _flat(subject(record))
     rows = [row for cell in record.cells for row in account(cell).rows]
     total = len(record.cells)
     bad = sum(cell.verdict is record.verdict for cell in record.cells)
@@ -101,13 +112,14 @@ def _opening(record: RunRecord) -> list[str]:
     if record.verdict is Verdict.PASSED:
         quiet = not any(cell.findings for cell in record.cells)
         end = "without a complaint" if quiet else "with the remarks below"
-        return _wrap(f"The mermap KUnit suite passed{cells}, {end}: {counts(rows)}.")
+        return _wrap(f"The {what} KUnit suite passed{cells}, {end}: {counts(rows)}.")
     if record.verdict is Verdict.NO_VERDICT:
+        the = "the " if what == "mermap" else ""
         return [
-            *_wrap(f"No verdict on the mermap{cells}: its suite could not be judged."),
-            "This is no failure of the mermap.",
+            *_wrap(f"No verdict on {the}{what}{cells}: its suite could not be judged."),
+            *_wrap(f"This is no failure of {the}{what}."),
         ]
-    return _wrap(f"The mermap KUnit suite fails{cells}: {counts(rows)}.")
+    return _wrap(f"The {what} KUnit suite fails{cells}: {counts(rows)}.")
 
 
 def _environment(record: RunRecord) -> Iterator[str]:
@@ -121,7 +133,7 @@ def _environment(record: RunRecord) -> Iterator[str]:
         "machine": _machine(shared) if shared else None,
         "built by": host.compiler if host else None,
         "emulator": host.qemu if host else None,
-        "date": record.run.started,
+        "date" if host else "judged": f"{record.run.started[:19].replace('T', ' ')} UTC",
     }
     for name, value in facts.items():
         if value:
@@ -144,13 +156,14 @@ def _matrix(record: RunRecord) -> Iterator[str]:
         if rows:
             yield ""
         return
-    width = min(max(len(_flat(label(cell, record))) for cell in record.cells), 34)
+    width = min(max((len(_flat(label(cell, record))) for cell in record.cells), default=0), 34)
     for cell in record.cells:
         word = verdict_word(cell.verdict).lower()
         told = counts(account(cell).rows)
         head = f"  {_flat(label(cell, record))[:width]:<{width}}  {word:<10}  "
         yield from _wrap(told, head, " " * len(head))
-    yield ""
+    if record.cells:
+        yield ""
 
 
 def _state(row: Row) -> str:
@@ -195,8 +208,13 @@ def _finding(finding: Finding) -> Iterator[str]:
     test = f" ({finding.test})" if finding.test else ""
     mild = "" if finding.severity is Severity.ERROR else f"{finding.severity}: "
     yield from _wrap(_flat(f"{mild}{finding.code}{test}: {finding.summary}"), "* ", "  ")
-    if finding.evidence:
-        yield from _wrap(_flat(f"evidence: {evidence(finding)}"), "    ", "      ")
+    facts = evidence_lines(finding)
+    if len(facts) == 1:
+        yield from _wrap(_flat(f"evidence: {facts[0]}"), "    ", "      ")
+    elif facts:
+        yield "    evidence:"
+        for fact in facts:
+            yield from _wrap(_flat(fact), "      ", "        ")
     if finding.where:
         yield from _wrap(_flat(f"where: {finding.where}"), "    ", "      ")
     if finding.advice:
@@ -211,7 +229,7 @@ def _blocks(told: Account) -> Iterator[str]:
     for row in [row for row in told.rows if row.bad][:_BLOCKS]:
         blocks = [block(failure, row.path[-1]) for failure in row.test.failures]
         blocks += ["\n".join(splat.excerpt or (splat.title,)) for splat in row.splats]
-        lines = visible("\n".join(blocks)).split("\n") if blocks else []
+        lines = visible("\n\n".join(blocks)).split("\n") if blocks else []
         for line in lines[:_BLOCK_LINES]:
             yield from _quoted(line)
         if len(lines) > _BLOCK_LINES:

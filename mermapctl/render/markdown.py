@@ -7,7 +7,7 @@ mention nor an image in it is obeyed.
 
 from __future__ import annotations
 
-import itertools
+import html
 import re
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -19,9 +19,11 @@ from mermapctl.render.account import (
     Row,
     account,
     block,
-    evidence,
+    evidence_lines,
     kernel,
     label,
+    subject,
+    unfinished,
     verdict_word,
     why,
 )
@@ -53,9 +55,11 @@ def render(
     console: Callable[[Cell], Iterable[str]] | None = None,  # noqa: ARG001 - one signature for all
 ) -> str:
     """A comment: verdict, matrix of tests and cells, findings, flushes, how to reproduce."""
-    lines = [f"## {_VERDICTS[record.verdict]} mermap: {verdict_word(record.verdict)}", ""]
+    what = prose(subject(record), limit=80)
+    lines = [f"## {_VERDICTS[record.verdict]} {what}: {verdict_word(record.verdict)}", ""]
     lines += [_facts(record), ""]
-    lines += _matrix(record)
+    lines += [unfinished(record) or "", ""] if unfinished(record) else []
+    lines += _matrix(record) if record.cells else ["No cell ran.", ""]
     for cell in record.cells:
         lines += _cell(cell, record)
     run = f"{record.tool.name} {record.tool.version}, run {code(record.run.id)}"
@@ -78,16 +82,30 @@ def code(text: str, *, limit: int = 300, row: bool = False) -> str:
 def prose(text: str, *, limit: int = 600) -> str:
     """A sentence; each word that markup could live in (and so each identifier) as code."""
     shown: list[str] = []
-    for plain, words in itertools.groupby(one_line(text, limit=limit).split(), key=_plain):
-        if plain:
-            shown += words
+    for phrase in _phrases(one_line(text, limit=limit).split()):
+        if _plain(phrase):
+            shown.append(phrase)
             continue
-        phrase = " ".join(words)
         head = "(" if phrase.startswith("(") and ")" not in phrase else ""
         end = re.search(r"[.,;:]*$", phrase)
         tail = end.group() if end and len(head) < end.start() < len(phrase) else ""
         shown.append(head + code(phrase.removeprefix(head).removesuffix(tail), limit=limit) + tail)
     return " ".join(shown) or "—"
+
+
+def _phrases(words: Iterable[str]) -> Iterator[str]:
+    """Plain words one by one; others together, as far as a mark that ends a clause."""
+    held: list[str] = []
+    for word in words:
+        if held and (_plain(word) or held[-1].endswith((":", ",", ";"))):
+            yield " ".join(held)
+            held = []
+        if _plain(word):
+            yield word
+        else:
+            held.append(word)
+    if held:
+        yield " ".join(held)
 
 
 def _plain(word: str) -> bool:
@@ -164,7 +182,8 @@ def _cell(cell: Cell, record: RunRecord) -> Iterator[str]:
     yield from _flushes(cell)
     failing = [row for row in told.rows if row.test.failures or row.splats][:_ROW_LIMIT]
     for row in failing:
-        yield from ("<details><summary>", "", f"Console of {code(row.name)}", "", "</summary>", "")
+        name = html.escape(one_line(row.name, limit=300)) or "—"
+        yield from (f"<details><summary>Console of <code>{name}</code></summary>", "")
         blocks = [block(failure, row.path[-1]) for failure in row.test.failures]
         blocks += ["\n".join(splat.excerpt or (splat.title,)) for splat in row.splats]
         yield from fence("\n\n".join(blocks), "text")
@@ -182,8 +201,12 @@ def _finding(finding: Finding) -> Iterator[str]:
     test = f" in {code(finding.test)}" if finding.test else ""
     head = f"{_SEVERITIES[finding.severity]} **{_word(finding.code)}**{test}"
     yield f"- {head}: {prose(finding.summary)}"
-    if finding.evidence:
-        yield f"  - Evidence: {code(evidence(finding), limit=600)}"
+    facts = evidence_lines(finding)
+    if len(facts) == 1:
+        yield f"  - Evidence: {code(facts[0], limit=600)}"
+    elif facts:
+        yield "  - Evidence:"
+        yield from (f"    - {code(fact, limit=600)}" for fact in facts)
     if finding.where:
         yield f"  - Where: {code(finding.where)}"
     if finding.advice:

@@ -111,7 +111,7 @@ def _parts(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
             yield from _cell(record, cell, page)
     yield from _artifacts(record, page)
     for cell in record.cells:
-        if cell.reproduce and (not page.several or cell.verdict is not Verdict.PASSED):
+        if cell.reproduce and (page.full or not page.several or cell.verdict is not Verdict.PASSED):
             of = f" {label(cell, record)}" if page.several else ""
             yield Text()
             yield look.text(f"reproduce{of}", "bold")

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mermapctl.render.account import evidence
+from mermapctl.render.account import evidence_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 SHORT_CONSEQUENCES = 4
 SHORT_FRAMES = 5
-ONE_LINE = 60
 
 # KUnit's and the kernel's own way into a test, the same in every trace.
 _MACHINERY = re.compile(
@@ -48,11 +47,11 @@ def _finding(finding: Finding, look: Look, *, full: bool) -> Iterator[Renderable
     if finding.test:
         head.append(f" in {look.plain(finding.test)}", style="default not bold")
     if finding.where:
-        head.append(f"  {look.plain(finding.where)}", style="dim")
+        head.append(f"  {look.plain(finding.where)}", style="dim not bold default")
     yield head
     yield _indented(look.text(finding.summary, limit=2000))
     if finding.evidence:
-        for number, line in enumerate(_evidence(finding)):
+        for number, line in enumerate(evidence_lines(finding)):
             yield _labelled("" if number else "evidence", look.plain(line, limit=2000))
     if finding.console_line:
         yield _labelled("console", f"line {finding.console_line:,}")
@@ -63,17 +62,6 @@ def _finding(finding: Finding, look: Look, *, full: bool) -> Iterator[Renderable
         yield _labelled("so also" if not number else "", look.plain(consequence, limit=1000))
     if len(shown) < len(finding.consequences):
         yield _labelled("", f"and {len(finding.consequences) - len(shown)} more (--full)")
-
-
-def _evidence(finding: Finding) -> list[str]:
-    """Numbers on one line; texts, which may hold commas, each on its own."""
-    joined = evidence(finding)
-    if joined.count(",") < len(finding.evidence) and len(joined) <= ONE_LINE:
-        return [joined]
-    return [
-        f"{key.replace('_', ' ')}: {'unknown' if value is None else value}"
-        for key, value in finding.evidence.items()
-    ]
 
 
 def _indented(text: Text) -> Padding:

@@ -43,9 +43,12 @@ class Browser:
         self.driver.get("about:blank")
         self.driver.get(page.as_uri() + fragment)
 
-    def look(self, *, width: int = 1280, height: int = 900, dark: bool = False) -> None:
-        """A window of CSS pixels on a screen of twice as many; the colours asked for."""
-        screen = {"width": width, "height": height, "deviceScaleFactor": 2, "mobile": width < 600}
+    def look(
+        self, *, width: int = 1280, height: int = 900, dark: bool = False, scale: float = 2
+    ) -> None:
+        """A window of CSS pixels on a screen of `scale` times as many; the colours asked for."""
+        sizes = {"width": width, "height": height, "deviceScaleFactor": scale}
+        screen = {**sizes, "mobile": width < 600}
         self.command("Emulation.setDeviceMetricsOverride", **screen)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         calm = {"name": "prefers-reduced-motion", "value": "reduce"}
