@@ -232,7 +232,7 @@ class Rules:
         if why is None:
             why = self._reserved(cpu, region, new) if new.reserved else self._ordinary(region, new)
         region.tables = region.tables or tables.around(region.low)
-        if why is None and region.tables and not tables.hold(new.base, new.end):
+        if why is None and region.tables and tables and not tables.hold(new.base, new.end):
             why = "no page tables were prepared for all of it"
         if why is None:
             return False

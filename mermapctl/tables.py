@@ -41,6 +41,10 @@ class Tables:
     def __init__(self) -> None:
         self._spans: list[Span] = []
 
+    def __bool__(self) -> bool:
+        """Whether anything is known of them."""
+        return bool(self._spans)
+
     def add(self, low: int, high: int) -> None:
         """Tables were made for `low` up to `high`."""
         apart = []

@@ -164,6 +164,18 @@ def test_a_test_that_died_inside_a_get_is_no_finding_of_the_trace() -> None:
     assert (codes(found), account.complete) == ([], True)
 
 
+def test_tables_that_were_forgotten_accuse_nobody() -> None:
+    kernel = Kernel(Shape(pages=8, tables="whole", teardown=False))
+    mms = [kernel.prepare() for _ in range(300)]
+    for mm in (mms[-1], mms[0]):
+        alloc = kernel.get(THREAD, mm, 0, 1, reserved=False)
+        assert alloc is not None
+        kernel.put(THREAD, alloc)
+    kernel.test_ended("test_tlb_flushed")
+    found, _, _ = judge(kernel.lines, ())
+    assert codes(found) == []
+
+
 def test_the_table_of_numbers() -> None:
     kernel = Kernel(SHAPE)
     cycle(kernel, 15)
