@@ -82,6 +82,7 @@ RULES: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[Draft, Draft], bo
     (("global-mapping-refused",), _GET_REFUSED, _always),
     # A thread that died leaves mappings, locks and its test's result behind.
     (DEADLY, (*SPLATS, "test-failed"), _later_in_test),
+    (DEADLY, ("leak", "migration-leak"), _same_test),
     (DEADLY, _AFTER_DEATH, _later),
     ((*DEADLY, *_STUCK, "hang"), _INCOMPLETE, _always),
     ((*DEADLY, *_STUCK), ("hang",), _always),
@@ -100,6 +101,7 @@ RULES: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[Draft, Draft], bo
     (("early-flush", "extra-flush"), ("idle-flush",), _always),
     (("address-out-of-range", "region-too-large"), ("outside-region",), _always),
     (("wrong-page",), ("wrong-range-mapped",), _always),
+    (("overlap", "stale-reuse"), ("wrong-page",), _same_test),
     (("allocation-failed", "no-address-reuse"), ("bump-order",), _always),
 )
 """Causes, effects, and when the one explains the other."""

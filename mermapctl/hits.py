@@ -17,6 +17,9 @@ START = re.compile(r"mm_(get|got|put|flush|walk|tables|prep|tear|pin|unpin)(_[a-
 
 _FIELD = re.compile(r'(\w+)=(\{[^{}]*\}|"[^"]*"|[^\s{"]+)')
 
+ERROR_POINTER = (1 << 64) - 4096
+"""From here on a pointer is a negative errno."""
+
 FAULT = -1
 """Stands for a word that the probe could not read."""
 
@@ -81,7 +84,7 @@ def parse(match: re.Match[str], text: str, until: int, line: int, caller: str) -
         return Event(*head, _number(fields, "mm"), _number(fields, "size"), _flag(fields, "rsv"))
     if kind is Kind.GOT:
         alloc = _number(fields, "ret")
-        return Event(*head, alloc=alloc, words=_words(fields) if alloc else ())
+        return Event(*head, alloc=alloc, words=_words(fields) if 0 < alloc < ERROR_POINTER else ())
     if kind is Kind.PUT:
         return Event(*head, alloc=_number(fields, "alloc"))
     if kind is Kind.WALK or kind is Kind.TABLES:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from mermapctl.actors import Process, Put, Thread
 from mermapctl.breaches import Breach, Breaches, Evidence, span
-from mermapctl.hits import Event, Kind
+from mermapctl.hits import ERROR_POINTER, Event, Kind
 from mermapctl.rules import SLOTS, CpuState, Live, Rules
 from mermapctl.tables import NO_TABLES, Tables
 from mermapctl.timeline import Timeline, TimelineBuilder
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from mermapctl.regions import Region
 
 KUNIT_COMM = "kunit_try_catch"
-ERROR_POINTER = (1 << 64) - 4096
 TIMELINES = 48
 """Timelines kept per trace: one per test and CPU."""
 PROCESSES = 256
@@ -153,7 +152,7 @@ class Replay:
             return
         done = thread.flushes or (0 if self._wrapper_wraps else thread.wrappers)
         self._test.done += done
-        if event.alloc == 0 or event.alloc >= ERROR_POINTER:
+        if not 0 < event.alloc < ERROR_POINTER:
             self._test.refusals += 1
             self._refused(thread, get, event, done)
             if thread.pins > 0:

@@ -41,3 +41,21 @@ def test_a_counter_that_lies_explains_what_it_says(
 ) -> None:
     assert [finding.code for finding in merge(drafts)] == codes
     assert {f.code for f in merge(reversed(drafts))} == set(codes)
+
+
+@pytest.mark.parametrize(
+    ("drafts", "codes"),
+    [
+        # The get stands before the Oops that keeps it from being put.
+        ([draft("leak", 5), draft("kernel-oops", 9)], ["kernel-oops"]),
+        ([draft("leak", 5, "test_size"), draft("kernel-oops", 9)], ["leak", "kernel-oops"]),
+        ([draft("leak", 5), draft("test-failed", 9)], ["leak", "test-failed"]),
+        ([draft("overlap", 5), draft("wrong-page", 9)], ["overlap"]),
+        ([draft("wrong-page", 9), draft("stale-reuse", 7)], ["stale-reuse"]),
+        ([draft("wrong-page", 9), draft("overlap", 5, "test_size")], ["overlap", "wrong-page"]),
+    ],
+)
+def test_what_a_trace_explains_and_what_explains_it(
+    drafts: list[Draft], codes: list[str]
+) -> None:
+    assert [finding.code for finding in merge(drafts)] == codes

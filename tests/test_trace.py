@@ -182,8 +182,9 @@ def test_a_layout_that_stops_fitting_ends_all_conclusions() -> None:
     assert rows[0].observed is None
 
 
-def test_words_after_a_null_pointer_mean_nothing() -> None:
-    refused = [GET.format(4096), PAIR[1].replace("ret=0xffff9e5e7ec284e8", "ret=0x0")]
+@pytest.mark.parametrize("pointer", ["0x0", "0xfffffffffffffff4"])
+def test_words_after_no_pointer_mean_nothing(pointer: str) -> None:
+    refused = [GET.format(4096), GOT.replace("0xffff9e5e7ec284e8", pointer).format("0x0,(fault)")]
     account = read([*PAIR, *refused, *refused, "    ok 1 test_x"])
     assert (account.tests[0].gets, account.tests[0].refusals) == (3, 2)
     assert account.breaches == ()
