@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from mermapctl.diagnosis import Flush
     from mermapctl.fragment import Fragment
     from mermapctl.target import Target
 
@@ -154,9 +155,19 @@ def without_member(build_log: str, found: tuple[Guard, ...]) -> Finding | None:
     return _finding(summary, evidence, found, None)
 
 
-def explained(findings: tuple[Finding, ...], found: tuple[Guard, ...]) -> tuple[Finding, ...]:
-    """Findings of a module's boot; a counter that stayed 0 is explained by its guard."""
-    effects = [each for each in findings if each.code in _UNCOUNTED and _counted(each) == 0]
+def explained(
+    findings: tuple[Finding, ...], found: tuple[Guard, ...], flushes: Iterable[Flush] = ()
+) -> tuple[Finding, ...]:
+    """Findings of a module's boot; a counter that stayed 0 is explained by its guard.
+
+    Unless a trace saw (`flushes`) that there was nothing to count.
+    """
+    undone = {row.test for row in flushes if row.observed == 0}
+    effects = [
+        each
+        for each in findings
+        if each.code in _UNCOUNTED and _counted(each) == 0 and each.test not in undone
+    ]
     if not effects or not found:
         return findings
     # What counts is code: the guard of a .c file, if there is one.

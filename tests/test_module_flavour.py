@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mermapctl import fragment, module_flavour, shim, target, variants
-from mermapctl.diagnosis import Finding, Severity
+from mermapctl.diagnosis import Finding, Flush, Severity
 from mermapctl.errors import UserError
 from mermapctl.module_flavour import Guard, Modular
 from tests.conftest import LOGS, git
@@ -214,6 +214,19 @@ def test_qemu_keeps_a_kernel_from_rebooting_before_init(tmp_path: Path, stay: bo
     said = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
     kept = append if not stay else append.replace(" kunit_shutdown=reboot", "")
     assert said == f"-accel tcg -m 1 -append {kept} kunit_shutdown=halt\n"
+
+
+@pytest.mark.parametrize(
+    ("observed", "code"),
+    [(None, "counter-not-in-module"), (1, "counter-not-in-module"), (0, "missing-flush")],
+)
+def test_a_flush_that_a_trace_did_not_see_is_missing_and_not_uncounted(
+    observed: int | None, code: str
+) -> None:
+    rows = (Flush("test_tlb_flushed", expected=1, counted=0, observed=observed),)
+    missing = (finding("missing-flush", flushes=0),)
+    made = module_flavour.explained(missing, (SOURCE,), rows)
+    assert [each.code for each in made] == [code]
 
 
 def test_the_suite_is_inserted_and_judged(fake_tree: Path, tmp_path: Path, home: Path) -> None:

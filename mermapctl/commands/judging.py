@@ -43,7 +43,7 @@ def judge_log(cell: Cell, console: BinaryIO) -> tuple[Cell, str | None]:
         suites=judged.suites,
         splats=judged.splats,
         flushes=judged.flushes,
-        findings=module_flavour.explained(judged.findings, cell.guards),
+        findings=module_flavour.explained(judged.findings, cell.guards, judged.flushes),
         trace=judged.trace,
         omitted=judged.omitted,
     )
