@@ -68,6 +68,17 @@ def _get_warned(cause: Draft, effect: Draft) -> bool:
     return "mermap_get" in frame and _later_in_test(cause, effect)
 
 
+def _null_used(cause: Draft, effect: Draft) -> bool:
+    """A test that dereferences the mapping it did not get, where not even the first is given."""
+    said = effect.finding.evidence
+    frame = str(said.get("top_frame", "")).partition("+")[0]
+    return (
+        cause.finding.evidence.get("allocation") == 0
+        and frame == effect.finding.test
+        and "NULL pointer" in str(said.get("title"))
+    )
+
+
 _ALSO_TRACED = {"missing-flush": "stale-reuse"}
 """What a trace sees where the suite's complaint is true; for too many flushes, `idle-flush`."""
 
@@ -93,8 +104,8 @@ RULES: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[Draft, Draft], bo
     (("kasan", "kfence", "kmsan", "ubsan"), ("kernel-oops",), _later_in_test),
     ((*SPLATS, "hang", "output-truncated"), ("test-failed",), _same_test),
     (("kernel-warning",), (*_NO_MAPPING, "kernel-oops"), _get_warned),
-    # A test that dereferences the mapping it did not get.
     (("allocation-failed",), ("kernel-oops",), _same_test),
+    (("allocation-failed",), ("kernel-oops",), _null_used),
     # What a test and a trace both saw.
     (("counter-mismatch",), ("missing-flush", "early-flush", "extra-flush"), _counter_lies),
     (("missing-flush",), ("stale-reuse",), _always),

@@ -70,7 +70,7 @@ _TABLE: dict[SplatKind, _Words] = {
 
 _SAID = re.compile(
     r"\AWARNING: (?:CPU: \d+ PID: \d+ )?(?:at )?|\ABUG: (?:K\w+: )?|, CPU#\d+: .*\Z"
-    r"|\AKernel panic - "
+    r"|\AKernel panic - |\AUBSAN: |\AOops: "
 )
 _LOCAL_BITS, _GLOBAL, _NX = 0x063, 0x100, 1 << 63
 """x86-64 PAGE_KERNEL (present, writable, accessed, dirty), the global bit, and no-execute."""

@@ -254,6 +254,28 @@ def test_a_null_get_explains_what_trips_over_it() -> None:
     assert "oopsed" in judgement.findings[0].consequences[0]
 
 
+@pytest.mark.parametrize(
+    ("frame", "first", "found"),
+    [
+        ("test_multiple_allocs", True, ["allocation-failed"]),
+        ("test_multiple_allocs", False, ["kernel-oops"]),
+        ("__mermap_get", True, ["allocation-failed", "kernel-oops"]),
+    ],
+)
+def test_where_no_get_succeeds_a_null_pointer_in_a_test_is_no_cause_of_its_own(
+    frame: str, *, first: bool, found: list[str]
+) -> None:
+    oops = (
+        "BUG: kernel NULL pointer dereference, address: 0000000000000008\n"
+        f"RIP: 0010:{frame}+0x1f5/0x490\n---[ end trace 0000000000000000 ]---\n"
+    )
+    log = mermap(failed(2, oops))
+    if first:
+        null_first = null("test_basic_alloc", "args->alloc") + "    not ok 1"
+        log = log.replace("    ok 1", null_first)
+    assert codes(judged(log)) == found
+
+
 def test_two_causes_are_two_findings() -> None:
     body = failed(3, ASSERTIONS[0][1]).replace(
         "    ok 2", "WARNING: mm/mermap.c:37 at __mermap_put+0x1/0x2\n    ok 2"
