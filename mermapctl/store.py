@@ -13,7 +13,7 @@ import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from mermapctl import atomic, places, store_rows
+from mermapctl import atomic, places, store_index, store_rows
 from mermapctl.diagnosis import Verdict
 from mermapctl.errors import HarnessError, MermapctlError, UserError
 from mermapctl.record import (
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable
     from pathlib import Path
+
+    from mermapctl.store_index import Change
 
 __all__ = ["Filters", "RunFolder", "RunSummary", "Store", "cell_slug", "console_lines"]
 
@@ -200,13 +202,13 @@ class Store:
 
     def query(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """The answer of the index, up to date, to any question."""
-        self._sync()
+        unwritten = self._sync()
         known = len(self.notices)
-        answer = self._work(job)
+        answer = self._work(lambda db: store_index.amended(db, unwritten, job))
         if len(self.notices) == known:
             return answer
-        self._sync()  # the index broke under the question
-        return self._work(job)
+        unwritten = self._sync()  # the index broke under the question
+        return self._work(lambda db: store_index.amended(db, unwritten, job))
 
     def reindex(self) -> int:
         """Look at every record again; returns the number of runs."""
@@ -214,14 +216,17 @@ class Store:
         self._sync()
         return self._work(store_rows.count)
 
-    def _sync(self) -> None:
-        """Bring the index up to date: runs that came, went, or may have changed."""
+    def _sync(self) -> Change | None:
+        """Bring the index up to date: runs that came, went, or may have changed.
+
+        Returns the change where it could not be written, as on a full disk.
+        """
         rows = self._work(store_rows.looked_at)  # before the folders: a row follows its folder
         ids = set(self.ids())
         gone = [run for run in rows if run not in ids]
         fresh = [run for run in ids if run not in rows or self._changed(run, *rows[run])]
         if not gone and not fresh:
-            return
+            return None
         read = [(run, *self._examine(run)) for run in fresh]
 
         def job(connection: sqlite3.Connection) -> None:
@@ -234,7 +239,7 @@ class Store:
                 elif outcome is not None:
                     store_rows.put_unreadable(connection, run, outcome, seen)
 
-        self._note_if_not(job)
+        return None if self._note_if_not(job) else job
 
     def _changed(self, run_id: str, stale: bool, seen: int | None) -> bool:  # noqa: FBT001
         """Whether a run may look different from its row by now."""
@@ -274,12 +279,14 @@ class Store:
                 f"Check the disk. The runs themselves are whole, each in its folder in {self.runs}",
             ) from damage
 
-    def _note_if_not(self, job: Callable[[sqlite3.Connection], object]) -> None:
+    def _note_if_not(self, job: Change) -> bool:
         """Write to the index; a failure is a notice, as the next reader makes up for it."""
         try:
             self._work(job, write=True)
         except HarnessError as error:
             self.notices.append(f"{error.message}; the runs themselves are stored")
+            return False
+        return True
 
 
 _LIST = "`mermapctl report --list` shows the runs."

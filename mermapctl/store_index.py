@@ -13,13 +13,14 @@ import fcntl
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from mermapctl.atomic import cannot_write
 from mermapctl.errors import HarnessError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 VERSION = 2
@@ -54,6 +55,7 @@ CREATE INDEX tests_by_name ON tests (test, run);
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 
 T = TypeVar("T")
+Change = Callable[[sqlite3.Connection], object]
 
 
 class Damaged(Exception):  # noqa: N818 - a state of the index; no user sees it
@@ -168,6 +170,18 @@ class Index:
             yield
         finally:
             os.close(handle)
+
+
+def amended(
+    connection: sqlite3.Connection, change: Change | None, job: Callable[[sqlite3.Connection], T]
+) -> T:
+    """What `job` answers as if `change` had been written, which it could not be."""
+    if change is None:
+        return job(connection)
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as memory:
+        connection.backup(memory)
+        change(memory)
+        return job(memory)
 
 
 def _whole(connection: sqlite3.Connection) -> bool:

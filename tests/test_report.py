@@ -552,6 +552,14 @@ def test_pruning_asks() -> None:
     assert Store.open().ids() == ["1"]
 
 
+def test_a_killed_run_says_where_its_console_is() -> None:
+    killed = dataclasses.replace(new_run(("x",)), state=State.RUNNING, pid=2**22 - 1)
+    folder = Store.open().begin(dataclasses.replace(samples.record(), run=killed))
+    result = report()
+    assert result.exit_code == Exit.NO_VERDICT
+    assert f"what it left is in {folder.path}" in result.stderr
+
+
 def test_a_running_run_is_never_pruned() -> None:
     Store.open().begin(dataclasses.replace(samples.passed(), run=new_run(("x",))))
     kept(samples.passed(), "1")

@@ -394,6 +394,8 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     try:
         store = Store.open(small)
         first = kept(store, record("1"))
+        dead = replace(record("0").run, state=State.RUNNING, pid=2**22 - 1)
+        store.begin(replace(record(), run=dead))
         fill(small / "filler")
         with pytest.raises(HarnessError, match="No space left on device") as caught:
             store.begin(record("2"))
@@ -402,7 +404,8 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
         with pytest.raises(HarnessError, match="No space left on device"):
             store.replace(big)
         assert store.get("1") == first
-        assert [run.id for run in Store.open(small).list()] == ["1"]
+        states = [(run.id, run.state) for run in Store.open(small).list()]
+        assert states == [("1", "finished"), ("0", "interrupted")]  # though no index can say so
         assert not list(store.runs.glob(".new-*"))
         (small / "filler").unlink()
         store.replace(big)

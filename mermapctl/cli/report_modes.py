@@ -18,7 +18,7 @@ from mermapctl import atomic, render
 from mermapctl.commands import report
 from mermapctl.commands.report_previous import previous
 from mermapctl.errors import Exit, UserError
-from mermapctl.record import exit_of_verdict
+from mermapctl.record import State, exit_of_verdict
 from mermapctl.render import run_list
 from mermapctl.render.run_list import Sheet
 from mermapctl.render.text import colored, count, look_of
@@ -86,6 +86,8 @@ def _show_one(asked: Asked) -> int:
     store = Store.open()
     record = store.get(asked.run)
     _tell(store)
+    if record.run.state is State.INTERRUPTED and not record.cells:
+        _note(f"what it left is in {store.folder(record.run.id).path}")
     return _show(asked, record)
 
 
@@ -204,19 +206,21 @@ def _prune(asked: Asked) -> int:
     chosen = report_prune.choose(store, before=before, keep=asked.keep, size=size)
     _tell(store)
     if not chosen.runs:
-        click.echo(f"nothing to remove; {count(chosen.kept, 'run')} stay")
+        click.echo(f"nothing to remove; {count(chosen.kept, 'run')} left")
         return Exit.PASSED
-    what = f"{count(len(chosen.runs), 'run')} ({chosen.runs[-1]} to {chosen.runs[0]})"
-    what += f", {chosen.size / 1e6:,.1f} MB"
+    span = chosen.runs[-1:] if len(chosen.runs) == 1 else (chosen.runs[-1], chosen.runs[0])
+    runs = f"{count(len(chosen.runs), 'run')} ({' to '.join(span)})"
+    what = f"{runs}, {chosen.size / 1e6:,.1f} MB"
     if asked.dry_run:
-        click.echo(f"would remove {what}; {count(chosen.kept, 'run')} would stay")
+        click.echo(f"would remove {what}; {count(chosen.kept, 'run')} left")
         return Exit.PASSED
     if not asked.yes:
         if not sys.stdin.isatty():
             raise UserError(f"would remove {what}", "Say --yes where nobody can be asked.")
         click.confirm(f"Remove {what} from {store.runs}?", abort=True)
     freed = report_prune.prune(store, chosen)
-    click.echo(f"removed {what}; {count(chosen.kept, 'run')} stay, {freed / 1e6:,.1f} MB freed")
+    _tell(store)
+    click.echo(f"removed {runs}; {count(chosen.kept, 'run')} left, {freed / 1e6:,.1f} MB freed")
     return Exit.PASSED
 
 
@@ -265,9 +269,9 @@ def _write(path: Path, text: str) -> None:
 
 
 def _tell(store: Store) -> None:
-    """What the store has to say of itself."""
-    for notice in store.notices:
-        _note(notice)
+    """What the store has to say of itself, once."""
+    while store.notices:
+        _note(store.notices.pop(0))
 
 
 def _note(sentence: str) -> None:
