@@ -182,10 +182,13 @@ def evidence_lines(finding: Finding) -> list[str]:
 
 
 def subject(record: RunRecord) -> str:
-    """What was tested: ``mermap``, or the suites that ran instead of it."""
-    names = list(dict.fromkeys(suite.name for cell in record.cells for suite in cell.suites))
-    if not names:
-        names = [cell.suite for cell in record.cells[:1] if cell.suite]
+    """What was tested: ``mermap``, or the suites that ran instead of it.
+
+    The suite that was asked for counts before the names on the console, which printk can tear.
+    """
+    names = list(dict.fromkeys(cell.suite for cell in record.cells if cell.suite))
+    if not names or any("*" in name for name in names):
+        names = list(dict.fromkeys(suite.name for cell in record.cells for suite in cell.suites))
     if not names or "mermap" in names:
         return "mermap"
     more = f" and {len(names) - 2} more" if len(names) > 2 else ""

@@ -15,6 +15,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from mermapctl.render import html_page
+from mermapctl.render.account import kernel, subject
+from mermapctl.render.visible import one_line
 from tests import sample_records as samples
 from tests.conftest import LOGS
 from tests.e2e.chromium import Browser, browser
@@ -224,7 +226,8 @@ def test_a_hostile_kernel_does_nothing(chromium: Browser, name: str, tmp_path: P
     assert chromium.complaints() == []
     urls = [url for url in chromium.fetched() if not url.startswith(("data:", "about:"))]
     assert urls == [path.as_uri()]
-    assert chromium.driver.title.startswith("FAILED: mermap on")
+    title = one_line(f"FAILED: {subject(record)} on {kernel(record)}")
+    assert chromium.driver.title == " ".join(title.split())
     assert chromium.ask("document.documentElement.scrollWidth") <= 1280
 
 
