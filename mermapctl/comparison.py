@@ -59,7 +59,10 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """From A to B; `notes` are sentences about what could not be compared."""
+    """From A to B; `notes` are sentences about what could not be compared.
+
+    `silent`: no cell has a verdict in both, so that nothing at all is known to have changed or not.
+    """
 
     a: str
     b: str
@@ -70,6 +73,7 @@ class Comparison:
     flushes: tuple[Moved, ...]
     times: tuple[Moved, ...]
     notes: tuple[str, ...]
+    silent: bool = False
 
     @property
     def worse(self) -> bool:
@@ -87,6 +91,7 @@ def compare(a: RunRecord, b: RunRecord) -> Comparison:
     findings: list[TestChange] = []
     flushes: list[Moved] = []
     times: list[Moved] = []
+    compared = 0
     for name, before, after in pairs:
         silent = [
             f"{which} has no verdict for {name} ({cell.reason or 'no reason recorded'})"
@@ -97,6 +102,7 @@ def compare(a: RunRecord, b: RunRecord) -> Comparison:
         times += _phases(name, before, after)
         if silent:
             continue  # no verdict is never "failed", so nothing has begun to fail
+        compared += 1
         tests += _tests(name, before, after)
         findings += _findings(name, before, after)
         flushes += _flushes(name, before, after)
@@ -112,6 +118,7 @@ def compare(a: RunRecord, b: RunRecord) -> Comparison:
         flushes=tuple(flushes),
         times=tuple(times),
         notes=tuple(notes),
+        silent=not compared,
     )
 
 

@@ -151,6 +151,28 @@ def test_the_previous_run_is_compared() -> None:
     assert "compared" not in read(html_page.render(samples.failed())).ids
 
 
+def test_nothing_is_said_of_what_could_not_be_compared() -> None:
+    page = read(html_page.render(samples.failed(), previous=samples.no_verdict()))
+    assert "A has no verdict for x86_64/rt -> x86_64/base (boot-failed)." in page.text("p")
+    assert "No test and no finding changed." not in page.text("p")
+
+
+@pytest.mark.parametrize(
+    ("summary", "shown"),
+    [
+        ("the kernel warned", "The kernel warned"),
+        ("test_size has no result", "test_size has no result"),
+        ("x86_64/smp: the kernel warned", "x86_64/smp: the kernel warned"),
+    ],
+)
+def test_a_sentence_begins_with_a_capital_and_a_name_stays(summary: str, shown: str) -> None:
+    cell = samples.cell_missing_flush()
+    finding = replace(cell.findings[0], summary=summary)
+    page = read(html_page.render(samples.record(replace(cell, findings=(finding,)))))
+    assert shown in page.texts["p"]
+    assert shown in page.texts["a"]
+
+
 def test_a_verdict_that_was_replaced_is_told() -> None:
     former = Former(Verdict.PASSED, Tool("mermapctl", "0.0.9"), "2026-12-01T10:00:00Z")
     page = read(html_page.render(replace(samples.failed(), former=(former,))))

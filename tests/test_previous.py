@@ -25,6 +25,7 @@ def stored(number: int, record: RunRecord, state: State = State.FINISHED) -> Run
     return made
 
 
+NO_VERDICT = samples.record(replace(samples.cell_no_verdict(), variant="base"))
 OTHER = samples.record(replace(samples.cell_passed(), variant="kasan"))
 
 
@@ -36,6 +37,7 @@ OTHER = samples.record(replace(samples.cell_passed(), variant="kasan"))
         ([(1, samples.passed()), (2, samples.failed())], 2),
         ([(1, samples.passed()), (2, OTHER)], 1),
         ([(1, OTHER)], None),
+        ([(1, samples.passed()), (2, NO_VERDICT)], 1),  # nothing can be compared with it
         ([(1, samples.multi_cell())], 1),
         ([(8, samples.passed())], None),  # later than the one asked for
         ([(1, samples.passed()), (2, replace(samples.passed(), cells=()))], 1),

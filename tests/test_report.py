@@ -327,6 +327,7 @@ def test_no_verdict_is_not_newly_failing() -> None:
     made = document("--compare", "1", "2")["comparison"]
     assert made["tests"] == []
     assert made["notes"] == ["B has no verdict for x86_64/base -> x86_64/rt (boot-failed)"]
+    assert "\nnothing to compare\n" in report("--compare", "1", "2").stdout
     assert report("--compare", "1", "2").exit_code == Exit.PASSED
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mermapctl.diagnosis import Verdict
 from mermapctl.errors import HarnessError
 from mermapctl.record import State
 from mermapctl.store import Store
@@ -17,7 +18,7 @@ LOOK_BACK = 50
 
 
 def previous(record: RunRecord) -> RunRecord | None:
-    """The newest finished run before `record` that shares a target and variant with it.
+    """The newest finished run before `record` with a verdict on a target and variant of it.
 
     None for a log, for a run that is not stored, and where there is none.
     """
@@ -32,7 +33,11 @@ def previous(record: RunRecord) -> RunRecord | None:
             other = store.read(run_id)
         except HarnessError:
             continue  # a damaged record is told of where it is asked for
-        same = {(cell.target, cell.configuration) for cell in other.cells}
+        same = {
+            (cell.target, cell.configuration)
+            for cell in other.cells
+            if cell.verdict is not Verdict.NO_VERDICT
+        }
         if other.run.state is State.FINISHED and same & wanted:
             return other
     return None

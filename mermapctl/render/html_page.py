@@ -166,6 +166,7 @@ def _environment() -> jinja2.Environment:
         finalize=_finalize,
     )
     environment.filters["line"] = one_line
+    environment.filters["sentence"] = _sentence
     environment.filters["glyph"] = _glyph
     environment.filters["tone"] = _tone
     environment.filters["verdict"] = verdict_word
@@ -186,6 +187,11 @@ def _environment() -> jinja2.Environment:
         "linked": _linked,
     }
     return environment
+
+
+def _sentence(text: str) -> str:
+    """A capital in front, unless that would change a name."""
+    return text[:1].upper() + text[1:] if re.match(r"[a-z]+[ ,]", text) else text
 
 
 def _glyph(what: str) -> str:

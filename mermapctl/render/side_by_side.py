@@ -48,7 +48,8 @@ def render(compared: Comparison, sheet: Sheet) -> str:
     for row in compared.tests:
         tally[row.change] += 1
     words = [f"{number} {change}" for change, number in tally.items() if number]
-    parts.append(f"\n{', '.join(words) or 'no test differs'}\n")
+    nothing = "nothing to compare" if compared.silent else "no test differs"
+    parts.append(f"\n{', '.join(words) or nothing}\n")
     return "".join(parts)
 
 
