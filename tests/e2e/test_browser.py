@@ -58,6 +58,11 @@ CONTRAST = """(() => {
   return found;
 })()"""
 
+CUT_OFF = """[...document.querySelectorAll("main *")].filter((element) =>
+    element.checkVisibility() && !element.closest("svg")
+    && element.getBoundingClientRect().right > innerWidth + 1
+  ).map((element) => element.outerHTML.slice(0, 90))"""
+
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Browser]:
@@ -209,8 +214,20 @@ def test_what_cannot_be_read_would_be_found(chromium: Browser, page: Path) -> No
     assert len(chromium.ask(CONTRAST)) >= 1
 
 
-def test_it_prints(chromium: Browser, page: Path) -> None:
+def test_it_prints(chromium: Browser, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    for log in ("trace-counted-not-done", "oops"):
+        done = mermapctl("report", f"--log={LOGS / log}.log", "--format=html", f"-o{page}")
+        assert done.returncode == 1
+        prints(chromium, page)
+
+
+def prints(chromium: Browser, page: Path) -> None:
+    """Nothing is cut off at the edge of the paper."""
     chromium.open(page)
+    chromium.look(width=720)  # A4 within Chromium's margins
+    chromium.command("Emulation.setEmulatedMedia", media="print")
+    assert chromium.ask(CUT_OFF) == []
     printed = chromium.command("Page.printToPDF", printBackground=False)
     assert len(printed["data"]) > 50_000
     assert chromium.complaints() == []
