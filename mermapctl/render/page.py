@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A console that obeys nothing in what it prints, for the tables of the smaller commands."""
+"""A console that obeys nothing in what it prints, and the tables of the smaller commands on it."""
 
 from __future__ import annotations
 
@@ -24,24 +24,34 @@ NARROWEST, WIDEST = 40, 200
 
 def show(stream: TextIO, parts: Callable[[Look], Iterable[RenderableType]]) -> None:
     """Print what `parts` makes for what `stream` can show; no line ends in blanks."""
-    color = colored(stream)
     buffer = io.StringIO()
-    width = min(max(shutil.get_terminal_size((100, 24)).columns, NARROWEST), WIDEST)
-    out = Console(
-        file=buffer,
-        width=width,
+    out = deaf_console(buffer, color=colored(stream))
+    for part in parts(look_of(stream)):
+        # What is to be copied is neither wrapped nor cut: the terminal wraps it, if anything.
+        out.print(part, soft_wrap=isinstance(part, Text))
+    stream.write(without_blanks(buffer.getvalue()))
+
+
+def deaf_console(out: TextIO, width: int | None = None, *, color: bool) -> Console:
+    """A console that obeys nothing in what it prints; `width` in columns: the terminal's."""
+    columns = width or shutil.get_terminal_size((100, 24)).columns
+    return Console(
+        file=out,
+        width=min(max(columns, NARROWEST), WIDEST),
         force_terminal=color,
         color_system="standard" if color else None,
         no_color=not color,
         markup=False,
         highlight=False,
         emoji=False,
+        legacy_windows=False,
         safe_box=True,
     )
-    for part in parts(look_of(stream)):
-        # What is to be copied is neither wrapped nor cut: the terminal wraps it, if anything.
-        out.print(part, soft_wrap=isinstance(part, Text))
-    stream.write(re.sub(r" +$", "", buffer.getvalue(), flags=re.MULTILINE))
+
+
+def without_blanks(text: str) -> str:
+    """The text without the blanks that fill its lines."""
+    return re.sub(r" +$", "", text, flags=re.MULTILINE)
 
 
 def show_json(stream: TextIO, value: Any) -> None:

@@ -4,20 +4,19 @@
 from __future__ import annotations
 
 import io
-import re
-import shutil
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from mermapctl.diagnosis import Verdict
 from mermapctl.record import Cell, State
 from mermapctl.render import terminal_findings, terminal_tables
 from mermapctl.render.account import account, counts, kernel, label, verdict_word, why
+from mermapctl.render.page import deaf_console, without_blanks
 from mermapctl.render.text import Look, colored, count, look_of, seconds
 from mermapctl.render.why import blocks
 
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mermapctl.record import RunRecord
-
-NARROWEST, WIDEST = 40, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +52,12 @@ def render(
     it is given. Without `unicode` there is nothing but ASCII in it.
     """
     buffer = io.StringIO()
-    out = _console(buffer, width, color=colored() if color is None else color)
+    out = deaf_console(buffer, width, color=colored() if color is None else color)
     page = _Page(Look(unicode), out.width, full, console, len(record.cells) > 1)
     for part in _parts(record, page):
         # What is to be copied is neither wrapped nor cut: the terminal wraps it, if anything.
         out.print(part, soft_wrap=isinstance(part, Text) and bool(part.no_wrap))
-    return re.sub(r" +$", "", buffer.getvalue(), flags=re.MULTILINE)
+    return without_blanks(buffer.getvalue())
 
 
 def show(
@@ -75,23 +72,6 @@ def show(
     look = look_of(file)
     file.write(
         render(record, console=console, color=colored(file), full=full, unicode=look.unicode)
-    )
-
-
-def _console(out: TextIO, width: int | None, *, color: bool) -> Console:
-    """A console that obeys nothing in what it prints."""
-    columns = width or shutil.get_terminal_size((100, 24)).columns
-    return Console(
-        file=out,
-        width=min(max(columns, NARROWEST), WIDEST),
-        force_terminal=color,
-        color_system="standard" if color else None,
-        no_color=not color,
-        markup=False,
-        highlight=False,
-        emoji=False,
-        legacy_windows=False,
-        safe_box=True,
     )
 
 
