@@ -16,6 +16,7 @@ from mermapctl.diagnosis import Flush, Reason
 from mermapctl.ktap import Status, Suite, Test
 from mermapctl.record import Former, RunRecord, State, Tool
 from mermapctl.render import terminal
+from mermapctl.render.account import why
 from mermapctl.render.columns import columns, sparkline
 from mermapctl.render.text import Look, colored, count, look_of, seconds
 from tests import sample_records as samples
@@ -348,6 +349,14 @@ def test_when_there_are_glyphs(
 )
 def test_durations(value: float | None, text: str) -> None:
     assert seconds(value) == text
+
+
+def test_a_reason_is_not_said_twice() -> None:
+    cell = samples.cell_no_verdict(Reason.INTERRUPTED)
+    assert why(cell).startswith("interrupted: Kernel panic")
+    told = "interrupted by SIGINT during the boot"
+    assert why(dataclasses.replace(cell, detail=told)) == told
+    assert why(dataclasses.replace(cell, detail=None)) == "interrupted"
 
 
 def test_plurals() -> None:

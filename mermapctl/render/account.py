@@ -221,7 +221,8 @@ def block(failure: Failure, test: str) -> str:
 def why(cell: Cell) -> str:
     """Why a cell has no verdict, in a sentence."""
     reason = (cell.reason or "no reason recorded").replace("-", " ")
-    return f"{reason}: {cell.detail}" if cell.detail else reason
+    detail = cell.detail or reason
+    return detail if detail.startswith(reason) else f"{reason}: {detail}"
 
 
 def verdict_word(verdict: Verdict) -> str:

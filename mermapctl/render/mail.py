@@ -27,6 +27,7 @@ from mermapctl.render.account import (
     verdict_word,
     why,
 )
+from mermapctl.render.portable import reproduce
 from mermapctl.render.visible import ascii_line, visible
 from mermapctl.render.why import lines as why_lines
 
@@ -249,13 +250,15 @@ def _reproduce(record: RunRecord) -> Iterator[str]:
     cells = sorted(record.cells, key=lambda cell: cell.verdict is Verdict.PASSED)
     if record.verdict is not Verdict.PASSED:
         cells = [cell for cell in cells if cell.verdict is not Verdict.PASSED]
-    commands = list(dict.fromkeys(line for cell in cells for line in cell.reproduce))
-    if not commands:
+    blocks = dict.fromkeys(reproduce(cell, record) for cell in cells if cell.reproduce)
+    if not blocks:
         return
-    yield from ("To reproduce:", "")
-    for command in commands:
-        yield from _command(command)
-    yield ""
+    here = any(cell.reproduce in blocks for cell in cells)
+    yield from ("To reproduce:" if here else "To reproduce, in the kernel tree:", "")
+    for commands in blocks:
+        for command in commands:
+            yield from _command(command)
+        yield ""
 
 
 def _command(command: str) -> Iterator[str]:

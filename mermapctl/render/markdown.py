@@ -27,6 +27,7 @@ from mermapctl.render.account import (
     verdict_word,
     why,
 )
+from mermapctl.render.portable import reproduce
 from mermapctl.render.visible import one_line, visible
 from mermapctl.render.why import lines as why_lines
 
@@ -192,8 +193,10 @@ def _cell(cell: Cell, record: RunRecord) -> Iterator[str]:
         yield f"- {prose(note)}"
     yield from ("",) if cell.notes else ()
     if cell.reproduce:
+        commands = reproduce(cell, record)
+        where = ["# in the kernel tree"] if commands != cell.reproduce else []
         yield from ("<details><summary>Reproduce</summary>", "")
-        yield from fence("\n".join(cell.reproduce), "sh")
+        yield from fence("\n".join([*where, *commands]), "sh")
         yield from ("</details>", "")
 
 

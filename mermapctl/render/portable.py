@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The reproduce lines of a cell for somebody else: no path of the machine that made the record.
+
+They are for a shell in the kernel tree. kunit.py's three stages become one `kunit.py run`, and what
+`mermapctl run` puts on PATH for it (which chooses QEMU's accelerator) is left out.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mermapctl.record import Cell, RunRecord
+
+_SCRIPT = "/kunit.py"
+_LONGEST = 1 << 14  # characters, far beyond what a run makes; shlex takes long for more
+
+
+def reproduce(cell: Cell, record: RunRecord) -> tuple[str, ...]:
+    """The lines, or the record's own where something in them cannot be had elsewhere."""
+    if sum(map(len, cell.reproduce)) > _LONGEST:
+        return cell.reproduce
+    try:
+        commands = [shlex.split(line) for line in cell.reproduce]
+    except ValueError:
+        return cell.reproduce
+    ours = [words for words in commands if words[:2] == ["mermapctl", "run"]]
+    booted = [words for words in commands if _stage(words) == "exec"]
+    tree = record.tree.path
+    if not tree or not ours or len(commands) != 4 or not booted:
+        return cell.reproduce
+    first = [word for word in ours[0] if word != f"--tree={tree}"]
+    lines = [first]
+    # a module's configuration and initramfs are made by `mermapctl run` alone
+    if cell.variant and not cell.flavour:
+        configs = [word for word in first if word.startswith("--config=")]
+        suite = [word for word in first if word.startswith("--suite=")]
+        lines.append(["mermapctl", "config", "write", cell.variant, *suite, *configs])
+        lines[-1] += ["-o", "kunitconfig"]
+        lines.append(list(_whole(booted[0], tree)))
+    return tuple(map(shlex.join, lines))
+
+
+def _stage(words: list[str]) -> str | None:
+    """The stage of a kunit.py command."""
+    at = next((n for n, word in enumerate(words) if word.endswith(_SCRIPT)), None)
+    return words[at + 1] if at is not None and at + 1 < len(words) else None
+
+
+def _whole(words: list[str], tree: str) -> Iterator[str]:
+    """`kunit.py exec` as `kunit.py run`, in the tree."""
+    at = next(n for n, word in enumerate(words) if word.endswith(_SCRIPT))
+    yield "./" + words[at].removeprefix(tree).lstrip("/")
+    yield "run"
+    for word in words[at + 2 :]:
+        name, mark, _ = word.partition("=")
+        own = {"--build_dir": ".kunit", "--kunitconfig": "kunitconfig"}.get(name)
+        yield f"{name}={own}" if mark and own else word
