@@ -35,6 +35,16 @@ def locate(tree: Path, target: str, variant: str) -> Path:
     return places.cache_dir() / "builds" / name / _slug(target) / _slug(variant)
 
 
+def require_plain(*paths: Path) -> None:
+    """Raise UserError where make or PATH would take one of these paths for several."""
+    for path in paths:
+        if re.search(r"[\s:]", str(path)):
+            raise UserError(
+                f"{str(path)!r}: a kernel cannot be built where a path has a blank or a colon",
+                "move the tree, or set MERMAPCTL_HOME to a directory without them",
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class Holder:
     """Who holds a lock: a process and the command it was given."""
@@ -44,13 +54,14 @@ class Holder:
     since: float
 
     def __str__(self) -> str:
-        minutes = max(0.0, time.time() - self.since) / 60
-        return f"process {self.pid} ({self.command}), for {minutes:.0f} min"
+        seconds = max(0.0, time.time() - self.since)
+        since = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+        return f"process {self.pid} ({self.command}), for {since}"
 
 
 def _read_holder(fd: int) -> Holder | None:
     try:
-        fields = json.loads(os.pread(fd, 4096, 0))
+        fields = json.loads(os.pread(fd, 1 << 16, 0))
         return Holder(int(fields["pid"]), str(fields["command"]), float(fields["since"]))
     except (ValueError, KeyError, TypeError):
         return None
@@ -77,8 +88,9 @@ def locked(
     try:
         _acquire(fd, lock, wait=wait, waiting=waiting)
         told = json.dumps({"pid": os.getpid(), "command": command, "since": time.time()})
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, told.encode(), 0)
+        with contextlib.suppress(OSError):  # a full disk: others then wait for a nameless one
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, told.encode(), 0)
         yield
     finally:
         os.close(fd)

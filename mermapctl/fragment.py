@@ -174,6 +174,11 @@ def load(path: Path, name: str = "", shown: str = "") -> Fragment:
     return parse(text, shown, name or path.name.removesuffix(SUFFIX))
 
 
+def load_all(paths: Iterable[Path]) -> tuple[Fragment, ...]:
+    """Several files, each read once: a pipe (`--config <(…)`) cannot be read again."""
+    return tuple(load(path) for path in paths)
+
+
 def resolved(dot_config: Path) -> dict[str, str]:
     """Symbol to value as written in a .config, ``n`` for "is not set"; a missing file is empty."""
     found: dict[str, str] = {}

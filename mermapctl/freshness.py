@@ -8,6 +8,7 @@ always built: nothing short of make would know.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mermapctl import __version__, atomic
+from mermapctl.errors import HarnessError
 
 if TYPE_CHECKING:
     from mermapctl.kunit import Job
@@ -79,10 +81,14 @@ def forget(job: Job) -> None:
 
 
 def remember(job: Job, made: str | None) -> None:
-    """Note a good build that was made from `made`, unless that was not known."""
+    """Note a good build that was made from `made`, unless that was not known.
+
+    What cannot be noted (a full disk, no kernel where one should be) is built again next time.
+    """
     if made is not None:
-        stamp = json.dumps({"signature": made, "products": _products(job)})
-        atomic.write(job.build_dir / STAMP, stamp.encode())
+        with contextlib.suppress(OSError, HarnessError):
+            stamp = json.dumps({"signature": made, "products": _products(job)})
+            atomic.write(job.build_dir / STAMP, stamp.encode())
 
 
 def config_is_current(tree: Path, build_dir: Path) -> bool:

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import module_flavour, variants
+from mermapctl import fragment, module_flavour, variants
 from mermapctl import target as targets
 from mermapctl.accelerator import Accel
 from mermapctl.errors import UserError
+from mermapctl.fragment import Fragment
 from mermapctl.module_flavour import Modular
 from mermapctl.target import Target
 from mermapctl.variants import Variant
@@ -95,11 +96,12 @@ class CellPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The cells of one run, in the order in which they are run."""
+    """The cells of one run, in the order in which they are run; `own` is what --config gave."""
 
     tree: Path
     options: Options
-    cells: tuple[CellPlan, ...] = field(default_factory=tuple)
+    cells: tuple[CellPlan, ...] = ()
+    own: tuple[Fragment, ...] = ()
 
 
 def parameter(argument: str) -> str:
@@ -120,10 +122,12 @@ def kernel_args(
     return tuple(merged)
 
 
-def _cell(tree: Path, options: Options, target: Target, name: str) -> CellPlan:
+def _cell(
+    tree: Path, options: Options, own: tuple[Fragment, ...], target: Target, name: str
+) -> CellPlan:
     if options.trace and TRACE not in name.split("+"):
         name = f"{name}+{TRACE}"
-    variant = variants.resolve(name, options.configs, suite=options.suite)
+    variant = variants.resolve(name, own, suite=options.suite)
     if options.as_module:
         asked = module_flavour.fragment_of(variant.fragment, options.as_module)
         variant = replace(variant, fragment=asked)
@@ -160,14 +164,15 @@ def make(tree: Path, options: Options) -> Plan:
 
     Raises UserError for an unknown target or variant, and where no cell at all could be run.
     """
+    own = fragment.load_all(options.configs)
     cells = tuple(
-        _cell(tree, options, targets.find(tree, target), variant)
+        _cell(tree, options, own, targets.find(tree, target), variant)
         for target in dict.fromkeys(options.targets)
         for variant in dict.fromkeys(options.variants)
     )
     if all(cell.obstacle for cell in cells):
         raise UserError(cells[0].obstacle or "nothing to run", _way_out(tree, cells[0]))
-    return Plan(tree, options, cells)
+    return Plan(tree, options, cells, own)
 
 
 def _way_out(tree: Path, cell: CellPlan) -> str:

@@ -11,6 +11,7 @@ import contextlib
 import enum
 import os
 import selectors
+import shlex
 import shutil
 import signal
 import subprocess
@@ -213,7 +214,7 @@ def run(
         try:
             out, err = process.communicate(input, timeout=timeout)
         except subprocess.TimeoutExpired as error:
-            raise HarnessError(f"{argv[0]} did not end within {timeout:g} s") from error
+            raise HarnessError(f"{shlex.join(argv)} did not end within {timeout:g} s") from error
         finally:
             _end_session(process)
     return Completed(

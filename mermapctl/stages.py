@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,7 @@ _COMPILER_ERROR = re.compile(
     rb"|ld: .*|\S*: error: .*|ERROR: modpost: .*|.*: command not found.*)$",
     re.MULTILINE,
 )
+_TRACEBACK = re.compile(rb"^Traceback \(most recent call last\)", re.MULTILINE)
 _MAKE_ERROR = re.compile(rb"^\s*(?:make\S*: )?\*\*\* .*$", re.MULTILINE)
 
 
@@ -128,9 +130,12 @@ def configure(work: Work) -> Stage:
         shutil.copyfile(dot_config, work.folder / "config")
     if ok:
         return Stage(outcome.seconds)
+    why = _why(work, "kunit.py config", outcome)
     # kunit.py's own lines for the target count to it as much as those of the variant.
     asked = fragment.overlay(target.own_lines(work.cell.target), work.cell.variant.fragment)
-    missing = fragment.missing(asked, dot_config)
+    # Where kunit.py itself fell over, the .config is none, or an old one.
+    answered = dot_config.is_file() and not _TRACEBACK.search(_bytes(work.harness_log))
+    missing = fragment.missing(asked, dot_config) if answered else ()
     if missing:
         names = ", ".join(each.symbol for each in missing)
         return Stage(
@@ -139,13 +144,16 @@ def configure(work: Work) -> Stage:
             f"this tree and target did not give what was asked of {names}",
             missing,
         )
-    return Stage(outcome.seconds, Reason.BUILD_FAILED, _why(work, "kunit.py config"))
+    return Stage(outcome.seconds, Reason.BUILD_FAILED, why)
 
 
-def _why(work: Work, what: str) -> str:
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""
+
+
+def _why(work: Work, what: str, outcome: process.Outcome) -> str:
     """The line of the logs that says best why a stage failed. Raises HarnessError: disk full."""
-    log = work.build_log.read_bytes() if work.build_log.is_file() else b""
-    harness = work.harness_log.read_bytes() if work.harness_log.is_file() else b""
+    log, harness = _bytes(work.build_log), _bytes(work.harness_log)
     if b"No space left on device" in log + harness:
         raise HarnessError(
             f"the disk is full: {work.job.build_dir}",
@@ -155,6 +163,9 @@ def _why(work: Work, what: str) -> str:
         found = pattern.search(text)
         if found:
             return found[0].decode(errors="backslashreplace").strip()
+    if outcome.returncode < 0:
+        number = -outcome.returncode
+        return f"{what} was ended by signal {number} ({signal.strsignal(number)})"
     last = harness.decode(errors="backslashreplace").strip().splitlines()
     return f"{what} failed: {last[-1]}" if last else f"{what} failed without a word"
 
@@ -187,7 +198,8 @@ def build(work: Work) -> Stage:
     ok = outcome.returncode == 0
     work.tell(StageEnded("build", outcome.seconds, ok))
     if not ok:
-        return Stage(outcome.seconds, Reason.BUILD_FAILED, _why(work, "kunit.py build"))
+        why = _why(work, "kunit.py build", outcome)
+        return Stage(outcome.seconds, Reason.BUILD_FAILED, why)
     builddir.remember_objects(work.job.build_dir, made)
     return Stage(outcome.seconds)
 

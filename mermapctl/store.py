@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from mermapctl import atomic, places, store_index, store_rows
-from mermapctl.diagnosis import Verdict
+from mermapctl.diagnosis import Reason, Verdict
 from mermapctl.errors import HarnessError, MermapctlError, UserError
 from mermapctl.record import (
     RunRecord,
@@ -144,7 +144,7 @@ class Store:
             if not still_running(record.run):
                 record = _load(folder.record)  # it may have ended well between our two looks
                 if record.run.state is State.RUNNING:
-                    record = replace(record, run=replace(record.run, state=State.INTERRUPTED))
+                    record = _killed(record)
             if record.run.state is not State.FINISHED and record.verdict is Verdict.PASSED:
                 record = replace(record, verdict=Verdict.NO_VERDICT)  # not all cells have passed
         return moved(record, folder.path)
@@ -299,6 +299,17 @@ def _stamped(record: RunRecord) -> RunRecord:
     pid = os.getpid()
     run = replace(record.run, state=State.RUNNING, pid=pid, process=process_mark(pid))
     return replace(record, run=run)
+
+
+def _killed(record: RunRecord) -> RunRecord:
+    """The record of a run whose process is gone: its last cell is as it was when it began."""
+    cells = tuple(
+        replace(cell, reason=Reason.INTERRUPTED, detail="mermapctl was killed before it was done")
+        if cell.verdict is Verdict.NO_VERDICT and cell.reason is None
+        else cell
+        for cell in record.cells
+    )
+    return replace(record, run=replace(record.run, state=State.INTERRUPTED), cells=cells)
 
 
 def _load(path: Path) -> RunRecord:

@@ -30,9 +30,13 @@ class RunFolder:
         """The record's file."""
         return self.path / "record.json"
 
+    def cell_path(self, slug: str) -> Path:
+        """The folder of one cell's artifacts, whether or not it exists; `slug` from `cell_slug`."""
+        return self.path / "cells" / slug
+
     def cell_dir(self, slug: str) -> Path:
-        """The folder of one cell's artifacts, made if need be; `slug` from `cell_slug`."""
-        directory = self.path / "cells" / slug
+        """The same, made if need be."""
+        directory = self.cell_path(slug)
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:

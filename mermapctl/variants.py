@@ -140,7 +140,7 @@ def suite_fragments(suite: str) -> tuple[str, ...]:
     )
 
 
-def _suites(suite: str, extra: tuple[Path, ...]) -> tuple[str, ...]:
+def _suites(suite: str, extra: tuple[Fragment, ...]) -> tuple[str, ...]:
     found = suite_fragments(suite)
     if found or extra:
         return found
@@ -148,19 +148,19 @@ def _suites(suite: str, extra: tuple[Path, ...]) -> tuple[str, ...]:
     error = _unknown("suite", suite, [name.removeprefix(SUITE_PREFIX) for name in known])
     raise UserError(
         f"no fragment builds the suite {suite!r}",
-        f"{error.hint} For another suite of the tree, say what builds it: "
-        "--config FILE with CONFIG_KUNIT=y and the suite's symbol",
+        f"{error.hint} (for another suite of the tree, say what builds it: "
+        "--config FILE with CONFIG_KUNIT=y and the suite's symbol)",
     )
 
 
-def merge(name: str, names: Iterable[str], extra: Iterable[Path] = ()) -> Fragment:
-    """Fragments by name and by path as one; `base` gives way. Raises UserError for a conflict.
+def merge(name: str, names: Iterable[str], extra: Iterable[Fragment] = ()) -> Fragment:
+    """Fragments by name, and `extra` ones, as one; `base` gives way. Raises UserError: a conflict.
 
     With `base` comes what the suite does without (base-SUITE.kunitconfig), and gives way as well.
     """
     chosen = list(dict.fromkeys(names))
     firm = [load_fragment(each) for each in chosen if each != BASE]
-    asked = fragments.merge(name, [*firm, *(fragments.load(path) for path in extra)])
+    asked = fragments.merge(name, [*firm, *extra])
     if BASE not in chosen:
         return asked
     suites = [each.removeprefix(SUITE_PREFIX) for each in chosen if each.startswith(SUITE_PREFIX)]
@@ -212,10 +212,12 @@ def _parted(joined: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(name for each in joined for name in each.split("+")))
 
 
-def compose(names: Iterable[str], extra: tuple[Path, ...] = (), suite: str = "mermap") -> Fragment:
+def compose(
+    names: Iterable[str], extra: tuple[Fragment, ...] = (), suite: str = "mermap"
+) -> Fragment:
     """Variants and fragments by name as one fragment; with a variant comes the suite's own.
 
-    Raises UserError for unknown names and conflicts.
+    `extra` are the user's --config files. Raises UserError for unknown names and conflicts.
     """
     known, files = definitions(), fragment_files()
     parts = _parted(names)
@@ -231,7 +233,7 @@ def compose(names: Iterable[str], extra: tuple[Path, ...] = (), suite: str = "me
     return merge("+".join(parts), [*suites, *wanted], extra)
 
 
-def resolve(name: str, extra: tuple[Path, ...] = (), suite: str = "mermap") -> Variant:
+def resolve(name: str, extra: tuple[Fragment, ...] = (), suite: str = "mermap") -> Variant:
     """A variant, or several joined by ``+``, for a suite (kunit.py's filter glob).
 
     `extra` are the user's --config files. Raises UserError for unknown names and conflicts.

@@ -142,20 +142,20 @@ def test_base_gives_way_and_nothing_else_does(tmp_path: Path) -> None:
     other = "y" if soft.value == "n" else "n"
     mine = tmp_path / "mine.kunitconfig"
     mine.write_text(f"CONFIG_{soft.symbol}={other}\n")
-    merged = variants.resolve("base", (mine,)).fragment
+    merged = variants.resolve("base", (fragment.load(mine),)).fragment
     assert merged.value(soft.symbol) == other
     assert merged.assignments[-1].origin == f"{mine}:1"
 
     mine.write_text("# CONFIG_KASAN is not set\n")
     both = r"CONFIG_KASAN=y \(configs/kasan.kunitconfig:\d+\), .*mine"
     with pytest.raises(UserError, match=both):
-        variants.resolve("kasan", (mine,))
+        variants.resolve("kasan", (fragment.load(mine),))
 
 
 def test_a_suite_of_ones_own_comes_from_a_file(tmp_path: Path) -> None:
     mine = tmp_path / "slub.kunitconfig"
     mine.write_text("CONFIG_KUNIT=y\nCONFIG_SLUB_KUNIT_TEST=y\n")
-    found = lines(variants.resolve("base", (mine,), suite="slub_test"))
+    found = lines(variants.resolve("base", (fragment.load(mine),), suite="slub_test"))
     assert "CONFIG_SLUB_KUNIT_TEST=y" in found
     assert "CONFIG_MERMAP_KUNIT_TEST=y" not in found
 

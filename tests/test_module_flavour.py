@@ -38,7 +38,7 @@ def test_the_suite_becomes_a_module_and_base_gives_way(
 def test_a_fragment_that_forbids_modules_is_a_conflict(tmp_path: Path) -> None:
     own = tmp_path / "mine.kunitconfig"
     own.write_text("# CONFIG_MODULES is not set\n")
-    asked = variants.resolve("base", (own,)).fragment
+    asked = variants.resolve("base", (fragment.load(own),)).fragment
     with pytest.raises(UserError, match="CONFIG_MODULES is asked for twice") as raised:
         module_flavour.fragment_of(asked, Modular.SUITE)
     assert "mine.kunitconfig:1" in raised.value.message

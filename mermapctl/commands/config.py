@@ -40,7 +40,7 @@ class Request:
 
     def fragment(self) -> Fragment:
         """All of it as one fragment. Raises UserError for unknown names and conflicts."""
-        return variants.compose(self.names, self.configs, self.suite)
+        return variants.compose(self.names, fragment.load_all(self.configs), self.suite)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import shutil
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mermapctl import doctor, kunit, plan, process, record, tree
-from mermapctl.commands.run_cell import Context, run_cell
+from mermapctl import builddir, doctor, kunit, places, plan, process, record, tree
+from mermapctl.commands.run_cell import Context, run_cell, unjudged
 from mermapctl.diagnosis import Reason
 from mermapctl.errors import HarnessError
 from mermapctl.events import CellStarted, Listener, Note
@@ -32,6 +33,7 @@ def run(options: Options, command: tuple[str, ...], tell: Listener) -> RunRecord
         path = tree.resolve(options.tree)
         facts = tree.inspect(path)
         planned = plan.make(path, options)
+        builddir.require_plain(path, places.cache_dir(), places.state_dir())
         _require_programs(planned)
         can = kunit.capabilities(path)
         host = _host(planned)
@@ -43,7 +45,19 @@ def run(options: Options, command: tuple[str, ...], tell: Listener) -> RunRecord
         with process.deferred():
             folder = store.begin(begun)
             context = Context(planned, can, folder, facts.commit, shlex.join(command), tell)
-            return store.finish(_all_cells(context, begun, store))
+            return _finish(store, _all_cells(context, begun, store))
+
+
+def _finish(store: Store, ran: RunRecord) -> RunRecord:
+    """The record as it is stored; where it cannot be, its last cell says so."""
+    try:
+        return store.finish(ran)
+    except HarnessError as error:
+        *cells, last = ran.cells
+        note = f"this run is not stored as it ended: {error.message}"
+        state = State.FINISHED if ran.run.state is State.RUNNING else ran.run.state
+        cells.append(replace(last, notes=(*last.notes, note)))
+        return replace(ran, run=replace(ran.run, state=state), cells=tuple(cells))
 
 
 def _all_cells(context: Context, begun: RunRecord, store: Store) -> RunRecord:
@@ -51,6 +65,7 @@ def _all_cells(context: Context, begun: RunRecord, store: Store) -> RunRecord:
     kept = begun
     for number, planned in enumerate(context.plan.cells, 1):
         context.tell(CellStarted(planned.name, number, len(context.plan.cells)))
+        _save(store, replace(kept, cells=(*kept.cells, unjudged(context, planned))))
         cell = run_cell(context, planned)
         cells = (*kept.cells, cell)
         ended = replace(
@@ -59,10 +74,16 @@ def _all_cells(context: Context, begun: RunRecord, store: Store) -> RunRecord:
             state=State.INTERRUPTED if cell.reason is Reason.INTERRUPTED else kept.run.state,
         )
         kept = replace(kept, cells=cells, verdict=record.verdict_of(cells), run=ended)
-        store.save(kept)
+        _save(store, kept)
         if cell.reason is Reason.INTERRUPTED:
             break
     return kept
+
+
+def _save(store: Store, kept: RunRecord) -> None:
+    """Keep what there is, for whoever kills us; what cannot be kept now is said at the end."""
+    with contextlib.suppress(HarnessError):
+        store.save(kept)
 
 
 def _tree_facts(found: tree.Tree) -> TreeFacts:

@@ -23,6 +23,8 @@ from mermapctl.store import RunFolder, cell_slug
 from mermapctl.work import Work
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mermapctl.stages import Booted, Stage
     from mermapctl.triage import Trial
 
@@ -56,7 +58,7 @@ class _Progress:
 
 
 def _work(context: Context, planned: CellPlan) -> Work:
-    folder = context.folder.cell_dir(cell_slug(planned.target.name, planned.build_name))
+    folder = context.folder.cell_path(cell_slug(planned.target.name, planned.build_name))
     options = context.plan.options
     job = kunit.Job(
         tree=context.plan.tree,
@@ -69,9 +71,9 @@ def _work(context: Context, planned: CellPlan) -> Work:
     return Work(planned, options, job, context.can, folder, context.tell)
 
 
-def _unjudged(context: Context, work: Work) -> Cell:
+def unjudged(context: Context, planned: CellPlan) -> Cell:
     """The cell as it is before anything has been done: the plan, and no verdict."""
-    planned = work.cell
+    work = _work(context, planned)
     return Cell(
         target=planned.target.name,
         variant=planned.variant.name,
@@ -101,16 +103,21 @@ def _artifacts(work: Work) -> Artifacts:
 
 
 def mermapctl_command(context: Context, work: Work) -> list[str]:
-    """The `mermapctl run` of just this cell, with nothing left to a default that may change."""
+    """The `mermapctl run` of just this cell, with nothing left to a default that may change.
+
+    What --config gave is named as it was then, in the cell's folder.
+    """
     options, planned = context.plan.options, work.cell
     argv = ["mermapctl", "run", f"--tree={context.plan.tree}", f"--target={planned.target.name}"]
     argv += [f"--variant={planned.variant.name}", f"--suite={planned.suite}"]
-    argv += [f"--config={path}" for path in options.configs]
+    argv += [f"--config={path}" for path in _own(context, work)]
     argv += [f"--accel={options.accel}"] if planned.target.qemu else []
     argv += [f"--smp={options.smp}"] if options.smp else []
     argv += [f"--cpu={options.cpu}"] if options.cpu else []
     argv += [f"--kernel-arg={argument}" for argument in options.kernel_args]
     argv += [] if options.default_args else ["--no-default-args"]
+    argv += [f"--cross-compile={options.cross_compile}"] if options.cross_compile else []
+    argv += [f"--timeout={options.timeout}", f"--silence={options.silence}"]
     argv += ["--allow-splats"] if options.allow_splats else []
     argv += [f"--as-module={planned.modular}"] if planned.modular else []
     argv += [] if options.triage else ["--no-triage"]
@@ -119,8 +126,23 @@ def mermapctl_command(context: Context, work: Work) -> list[str]:
 
 def _reproduce(context: Context, work: Work) -> tuple[str, ...]:
     """The line of mermapctl, then those of kunit.py, to be copied into a shell."""
-    ours = mermapctl_command(context, work)
-    return tuple(map(shlex.join, (ours, kunit.config(work.job), kunit.build(work.job))))
+    lines = [mermapctl_command(context, work)]
+    if not work.cell.obstacle:
+        lines += [kunit.config(work.job), kunit.build(work.job)]
+    return tuple(map(shlex.join, lines))
+
+
+def _own(context: Context, work: Work) -> list[Path]:
+    """Where the user's own fragments are kept."""
+    return [work.folder / f"own-{number}.kunitconfig" for number in range(len(context.plan.own))]
+
+
+def _write_request(context: Context, work: Work) -> None:
+    """Make the cell's folder, with the configuration that is asked for in it."""
+    work.folder.mkdir(parents=True, exist_ok=True)
+    work.kunitconfig.write_text(work.cell.variant.fragment.text(), encoding="utf-8")
+    for path, fragment in zip(_own(context, work), context.plan.own, strict=True):
+        path.write_text(fragment.text(), encoding="utf-8")
 
 
 def _reproduce_boot(work: Work, booted: Booted) -> str:
@@ -134,20 +156,15 @@ def _reproduce_boot(work: Work, booted: Booted) -> str:
 def run_cell(context: Context, planned: CellPlan) -> Cell:
     """Run one cell to its verdict, or to the reason why it has none. Raises nothing of its own."""
     work = _work(context, planned)
-    progress = _Progress(_unjudged(context, work), Phases())
+    cell = unjudged(context, planned)
+    progress = _Progress(cell, Phases())
     try:
         with process.interruptible():
-            work.kunitconfig.write_text(planned.variant.fragment.text(), encoding="utf-8")
+            _write_request(context, work)
             if planned.obstacle:
                 cell = _obstructed(work, progress, planned.obstacle)
             else:
-                with builddir.locked(
-                    work.job.build_dir,
-                    context.invoked,
-                    wait=work.options.wait,
-                    waiting=lambda sentence: context.tell(Note(sentence)),
-                ):
-                    cell = _stages(work, progress)
+                cell = _locked(context, work, progress)
     except Interrupted as signal:
         known = f"; {progress.cell.detail}" if _unsatisfied(progress.cell) else ""
         cell = replace(
@@ -159,9 +176,19 @@ def run_cell(context: Context, planned: CellPlan) -> Cell:
         detail = f"{error.message} ({error.hint})" if error.hint else error.message
         cell = replace(progress.cell, reason=Reason.HARNESS_ERROR, detail=detail)
     except OSError as error:
-        detail = f"{error.filename or 'a file'}: {error.strerror}"
+        detail = f"{error.filename or f'a file in {work.folder}'}: {error.strerror}"
         cell = replace(progress.cell, reason=Reason.HARNESS_ERROR, detail=detail)
     return replace(cell, phases=progress.phases, artifacts=_artifacts(work))
+
+
+def _locked(context: Context, work: Work, progress: _Progress) -> Cell:
+    with builddir.locked(
+        work.job.build_dir,
+        context.invoked,
+        wait=work.options.wait,
+        waiting=lambda sentence: context.tell(Note(sentence)),
+    ):
+        return _stages(work, progress)
 
 
 def _unsatisfied(cell: Cell) -> bool:

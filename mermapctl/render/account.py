@@ -220,7 +220,7 @@ def block(failure: Failure, test: str) -> str:
 
 def why(cell: Cell) -> str:
     """Why a cell has no verdict, in a sentence."""
-    reason = (cell.reason or "no reason recorded").replace("-", " ")
+    reason = (cell.reason or "not yet").replace("-", " ")
     detail = cell.detail or reason
     return detail if detail.startswith(reason) else f"{reason}: {detail}"
 

@@ -138,6 +138,8 @@ def _facts(record: RunRecord) -> str:
 
 def _matrix(record: RunRecord) -> Iterator[str]:
     """Tests down, cells across."""
+    if not record.cells:
+        return
     told = [account(cell) for cell in record.cells]
     names = list(dict.fromkeys((row.suite, row.name) for one in told for row in one.rows))
     heads = [label(cell, record) for cell in record.cells]

@@ -223,6 +223,7 @@ def _artifacts(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
                 ("kunitconfig", kept.kunitconfig),
                 ("build log", kept.build_log),
             ]
+            named = named if any(path for _, path in named) else [("folder", kept.directory)]
     paths = [(page.look.plain(name), path) for name, path in named if path]
     if not paths:
         return
