@@ -329,10 +329,17 @@ def _copy_ready(
         if not chunk:
             selector.unregister(key.fileobj)
             continue
-        key.data.write(chunk)
+        _write_all(key.data, chunk)
         if key.fileobj is process.stdout:
             chunks.append(chunk)
     return chunks
+
+
+def _write_all(file: IO[bytes], chunk: bytes) -> None:
+    """A disk that fills up takes a part of a chunk without a word, and says so at the next."""
+    rest = memoryview(chunk)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def _ask(watch: Watch, chunks: list[bytes], elapsed: float, silent: float) -> str | None:

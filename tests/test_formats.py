@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import kcidb_io  # type: ignore[import-untyped]
@@ -154,3 +155,10 @@ def test_an_excerpt(lines: int, marks: tuple[int, ...], window: Window, shown: s
     words = [f"{i.first}-{i.last}" if isinstance(i, Gap) else str(i.number) for i in found]
     assert " ".join(words) == shown
     assert all(int(item.text) == item.number for item in found if isinstance(item, Line))
+
+
+@pytest.mark.parametrize("form", render.RENDERERS)
+def test_a_run_that_was_killed_before_its_first_cell_has_every_format(form: str) -> None:
+    record = replace(judged("good"), verdict=Verdict.NO_VERDICT, cells=())
+    text = render.document(record, form)
+    assert re.search(r"no.verdict|\[\]|testsuites|\"builds\"", text, re.IGNORECASE), text

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -392,3 +393,131 @@ def test_a_tree_that_is_not_git_is_always_built(fake_tree: Path, tmp_path: Path)
     shutil.copytree(fake_tree, bare, ignore=shutil.ignore_patterns(".git"))
     assert build_lines(document(bare)) == 3
     assert build_lines(document(bare)) == 3
+
+
+def limited(kilobytes: int, tree: Path, *argv: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """A run that may make no file larger than that: as on a disk that fills up, mid-write."""
+    command = ["bash", "-c", f'ulimit -f {kilobytes}; exec "$@"', "bash", *MERMAPCTL]
+    return subprocess.run(
+        [*command, "run", f"--tree={tree}", "--accel=tcg", "--format=json", *argv],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **env},
+        check=False,
+    )
+
+
+def test_a_disk_that_fills_up_under_the_console_fails_no_test(fake_tree: Path) -> None:
+    document(fake_tree)  # the index is there
+    done = limited(6, fake_tree, FAKE_LOG=str(LOGS / "missing-flush.log"))
+    (cell,) = json.loads(done.stdout)["cells"]
+    assert (done.returncode, cell["reason"]) == (3, "harness-error")
+    assert "console.log: File too large" in cell["detail"]
+
+
+def test_a_verdict_that_cannot_be_stored_is_printed(fake_tree: Path, tmp_path: Path) -> None:
+    document(fake_tree)
+    log = (LOGS / "good.log").read_text()
+    (tmp_path / "short").write_text(log[log.index("KTAP version") :])
+    words = ["--kernel-arg", f"x={'long' * 300}"]
+    done = limited(4, fake_tree, *words, FAKE_LOG=str(tmp_path / "short"))
+    made = json.loads(done.stdout)
+    assert (done.returncode, made["verdict"]) == (0, "passed"), done.stderr
+    assert "this run is not stored as it ended: " in made["cells"][0]["notes"][-1]
+
+
+def test_what_config_gave_is_in_every_cell_and_reproduced(fake_tree: Path) -> None:
+    line = "CONFIG_MINE=y"
+    argv = f"{sys.executable} -m mermapctl run --tree={fake_tree} --accel=tcg --format=json"
+    done = subprocess.run(
+        ["bash", "-c", f"{argv} --config <(echo {line}) --variant base --variant smp"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for cell in json.loads(done.stdout)["cells"]:
+        assert line in Path(cell["artifacts"]["kunitconfig"]).read_text()
+        ours = shlex.split(cell["reproduce"][0])
+        again = document(fake_tree, *ours[2:])["cells"][0]
+        assert line in Path(again["artifacts"]["kunitconfig"]).read_text()
+
+
+def test_a_reproduction_leaves_no_limit_to_a_default(fake_tree: Path) -> None:
+    argv = ["--timeout=44", "--silence=33", "--cross-compile=x-", "--no-triage"]
+    (cell,) = document(fake_tree, *argv)["cells"]
+    assert set(argv) <= set(shlex.split(cell["reproduce"][0]))
+
+
+def test_a_refused_cell_is_reproduced_by_our_line_alone(fake_tree: Path) -> None:
+    refused, ran = document(fake_tree, "--target=um", "--target=x86_64")["cells"]
+    assert (refused["reason"], len(refused["reproduce"])) == ("config-unsatisfied", 1)
+    assert (ran["verdict"], len(ran["reproduce"])) == ("passed", 4)
+
+
+@pytest.mark.parametrize(
+    ("stage", "does", "detail"),
+    [
+        ("config", "raise KeyError('x')", "kunit.py config failed: KeyError: 'x'"),
+        ("config", "os.kill(os.getpid(), 9)", "kunit.py config was ended by signal 9 (Killed)"),
+        ("build", "sys.exit(1)", "kunit.py build failed without a word"),
+    ],
+)
+def test_a_kunit_py_that_falls_over_is_not_the_configuration(
+    fake_tree: Path, stage: str, does: str, detail: str
+) -> None:
+    script = fake_tree / "tools/testing/kunit/kunit.py"
+    mark = "    parsed = arguments()\n"
+    fault = f"    if parsed.stage == '{stage}':\n        {does}\n"
+    script.write_text(script.read_text().replace(mark, mark + fault))
+    (cell,) = document(fake_tree)["cells"]
+    assert (cell["reason"], cell["detail"]) == ("build-failed", detail)
+
+
+def test_a_build_that_makes_no_kernel_is_no_fault_of_the_machine(fake_tree: Path) -> None:
+    script = fake_tree / "tools/testing/kunit/kunit.py"
+    script.write_text(script.read_text().replace('"build": build', '"build": config'))
+    (cell,) = document(fake_tree)["cells"]
+    assert cell["verdict"] == "passed"  # the stand-in QEMU needs none
+
+
+def test_a_killed_run_says_where_it_was(fake_tree: Path) -> None:
+    argv = [*MERMAPCTL, "run", f"--tree={fake_tree}", "--accel=tcg"]
+    with subprocess.Popen(
+        argv, env={**os.environ, "FAKE_BOOT": "stay"}, stderr=subprocess.PIPE, text=True
+    ) as ours:
+        assert ours.stderr is not None
+        while "ok test_size" not in ours.stderr.readline():
+            assert ours.poll() is None
+        ours.kill()
+    told = subprocess.run(
+        [*MERMAPCTL, "report", "--format=json"], capture_output=True, text=True, check=False
+    )
+    made = json.loads(told.stdout)
+    (cell,) = made["cells"]
+    assert (told.returncode, made["run"]["state"]) == (3, "interrupted")
+    assert (cell["target"], cell["reason"]) == ("x86_64", "interrupted")
+    assert "ok 2 test_size" in (Path(cell["artifacts"]["directory"]) / "console.log").read_text()
+    assert not processes_of(fake_tree)
+    assert run(fake_tree, "--no-wait").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["a blank", "a:colon"])
+def test_a_path_that_make_would_split_is_refused(
+    fake_tree: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    tree = fake_tree.rename(fake_tree.with_name(name))
+    done = run(tree)
+    assert (done.returncode, name in done.stderr) == (2, True)
+    tree = tree.rename(fake_tree)
+    monkeypatch.setenv("MERMAPCTL_HOME", str(fake_tree.with_name(name)))
+    assert "MERMAPCTL_HOME" in run(tree).stderr
+
+
+def test_a_tree_whose_path_is_not_utf8_is_run(fake_tree: Path) -> None:
+    tree = fake_tree.rename(fake_tree.with_name("li\udcffnux"))
+    done = run(tree)
+    assert (done.returncode, done.stdout.count("li\\xffnux")) == (0, 5), done.stderr
+    listed = subprocess.run(
+        [*MERMAPCTL, "report", "--list"], capture_output=True, text=True, check=True
+    )
+    assert "✓ passed" in listed.stdout

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Where things are kept, and what is said where there is no such place."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mermapctl import places
+from mermapctl.errors import HarnessError, UserError
+from mermapctl.store import Store
+
+PLACES = [places.state_dir, places.cache_dir, places.config_dir]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_mermapctl_home_moves_everything(
+    place: Callable[[], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MERMAPCTL_HOME", str(tmp_path))
+    assert place().parent == tmp_path
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MERMAPCTL_HOME", "here")
+    assert place().parent == tmp_path / "here"
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_where_there_is_no_home_the_way_out_is_named(
+    place: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MERMAPCTL_HOME", "~no-such-user/x")
+    with pytest.raises(UserError) as caught:
+        place()
+    assert "MERMAPCTL_HOME" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("argv", [["report"], ["config", "list"], ["run"], ["tree", "status"]])
+def test_no_home_is_no_defect(
+    argv: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MERMAPCTL_HOME", "~no-such-user/x")
+    done = subprocess.run(
+        [sys.executable, "-m", "mermapctl", *argv],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "mermapctl: error: no place for the " in done.stderr
+
+
+def test_a_store_that_cannot_be_written_names_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MERMAPCTL_HOME", str(tmp_path / "file"))
+    with pytest.raises(HarnessError, match="Not a directory") as caught:
+        Store.open()
+    assert "MERMAPCTL_HOME" in str(caught.value.hint)
