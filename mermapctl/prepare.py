@@ -87,7 +87,7 @@ def prepare(directory: Path, source: Source, tell: Listener, *, overlay: bool) -
         with _stage(tell, "mermap"):
             patches = _put_on(partial, date, tell) if overlay else ()
         unpack.git(partial, "config", "mermapctl.base", base)
-        unpack.git(partial, "config", "mermapctl.source", source.location)
+        unpack.git(partial, "config", "mermapctl.source", source.spelled)
         try:
             partial.rename(directory)
         except OSError as error:
@@ -96,7 +96,7 @@ def prepare(directory: Path, source: Source, tell: Listener, *, overlay: bool) -
     return Prepared(
         tree=trees.inspect(directory),
         base=base,
-        source=source.location,
+        source=source.spelled,
         mermap=overlays.present(directory),
         patches=patches,
     )

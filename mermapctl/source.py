@@ -46,6 +46,11 @@ class Source:
     ref: str | None = None
 
     @property
+    def spelled(self) -> str:
+        """As --source takes it."""
+        return f"{self.location}#{self.ref}" if self.ref else self.location
+
+    @property
     def name(self) -> str:
         """What a commit message may say of it: nothing that differs from machine to machine."""
         last = re.split(r"[/:]", self.location.rstrip("/"))[-1]
@@ -63,6 +68,9 @@ def identify(text: str) -> Source:
         return Source(Kind.TARBALL, str(path.absolute()))
     if path.is_dir():
         return _directory(path.absolute())
+    before, _, ref = str(path).partition("#")
+    if ref and Path(before).is_dir():
+        return _directory(Path(before).absolute(), ref)
     if _URL.match(text):
         if _TARBALL.search(text):
             raise UserError(
@@ -75,9 +83,11 @@ def identify(text: str) -> Source:
     raise UserError(f"--source {text} {what}", "a tarball's name ends in .tar.xz, .tar.gz, …")
 
 
-def _directory(path: Path) -> Source:
+def _directory(path: Path, ref: str | None = None) -> Source:
     if (path / ".git").exists() or ((path / "HEAD").is_file() and (path / "objects").is_dir()):
-        return Source(Kind.REPOSITORY, str(path))
+        return Source(Kind.REPOSITORY, str(path), ref)
+    if ref:
+        raise UserError(f"{path} is no git repository: it has no {ref}", "leave out the #")
     if not is_kernel(path):
         raise UserError(
             f"{path} is neither a kernel tree nor a git repository",

@@ -40,16 +40,18 @@ def heard(events: list[Event]) -> list[str]:
     return [event.text for event in events if isinstance(event, Note)]
 
 
-def tarball(path: Path, extra: dict[str, str] | None = None, top: str = "linux-6.12/") -> Path:
+def tarball(
+    path: Path, extra: dict[str, str] | None = None, top: str = "linux-6.12/", when: int = WHEN
+) -> Path:
     with tarfile.open(path, "w:xz") as archive:
         for name, text in {**KERNEL, **(extra or {})}.items():
             entry = tarfile.TarInfo(top + name)
-            entry.size, entry.mtime = len(text.encode()), WHEN
+            entry.size, entry.mtime = len(text.encode()), when
             entry.mode = 0o755 if name.endswith(".py") else 0o644
             archive.addfile(entry, io.BytesIO(text.encode()))
         for name, target in LINKS.items():
             entry = tarfile.TarInfo(top + name)
-            entry.type, entry.linkname, entry.mtime = tarfile.SYMTYPE, target, WHEN
+            entry.type, entry.linkname, entry.mtime = tarfile.SYMTYPE, target, when
             archive.addfile(entry)
     return path
 
@@ -77,6 +79,39 @@ def user_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def made(directory: Path, asked: Path | str, *, with_overlay: bool = True) -> prepare.Prepared:
     return command.prepare(directory, str(asked), lambda _: None, with_overlay=with_overlay)
+
+
+@pytest.mark.parametrize("top", ["linux-6.12/", "./linux-6.12/"])
+@pytest.mark.parametrize("when", [-1, 0, WHEN])
+def test_however_a_tarball_was_made(tmp_path: Path, top: str, when: int) -> None:
+    archive = tarball(tmp_path / "a.tar.xz", top=top, when=when)
+    done = made(tmp_path / "t", archive, with_overlay=False)
+    listed = git(tmp_path / "t", "ls-tree", "-r", "--name-only", done.base).splitlines()
+    assert {"Makefile", "mm/Kconfig", *LINKS} <= set(listed)
+    assert git(tmp_path / "t", "log", "-1", "--format=%at") == str(max(when, 0))
+
+
+@pytest.mark.parametrize(
+    ("name", "link", "message"),
+    [
+        ("linux/../../evil", "", r"Member name contains '\.\.'"),
+        ("linux/h", "/etc/passwd", "hard link|Cannot"),
+    ],
+)
+def test_a_tarball_cannot_reach_out_of_its_tree(
+    tmp_path: Path, name: str, link: str, message: str
+) -> None:
+    archive = tarball(tmp_path / "a.tar.xz", top="linux/")
+    with tarfile.open(tmp_path / "evil.tar", "w") as evil, tarfile.open(archive) as good:
+        for member in good.getmembers():
+            evil.addfile(member, good.extractfile(member) if member.isfile() else None)
+        entry = tarfile.TarInfo(name)
+        entry.type, entry.linkname = (tarfile.LNKTYPE if link else tarfile.REGTYPE), link
+        evil.addfile(entry)
+    with pytest.raises(HarnessError, match=message):
+        made(tmp_path / "d/t", tmp_path / "evil.tar")
+    assert not list((tmp_path / "d").iterdir())
+    assert not (tmp_path / "evil").exists()
 
 
 @pytest.mark.usefixtures("user_git")
@@ -258,6 +293,13 @@ def test_a_url_is_cloned_without_its_history_at_its_tag(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match=r"git clone .* failed: .*v9"):
         made(tmp_path / "u", f"file://{origin}#v9")
     assert not (tmp_path / "u").exists()
+    again = made(tmp_path / "t", f"file://{origin}#v6.12.1")
+    assert command.other_source(again, f"file://{origin}#v6.12.1") is None
+    assert command.other_source(again, f"file://{origin}#main") == f"file://{origin}#main"
+    here = made(tmp_path / "v", f"{origin}#v6.12.1")
+    assert git(tmp_path / "v", "log", "--format=%s", here.base).splitlines() == ["tagged", "old"]
+    with pytest.raises(UserError, match="is no git repository"):
+        made(tmp_path / "w", f"{tmp_path / 't/mm'}#v6.12.1")
 
 
 def test_a_directory_is_copied_unless_it_was_built_in(tmp_path: Path) -> None:
@@ -270,6 +312,11 @@ def test_a_directory_is_copied_unless_it_was_built_in(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="was built in place") as caught:
         made(tmp_path / "u", origin)
     assert "mrproper" in (caught.value.hint or "")
+
+
+def test_a_place_where_no_kernel_can_be_built_is_refused_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="a blank or a colon"):
+        made(tmp_path / "my linux", written(tmp_path / "linux"))
 
 
 def test_too_little_room_is_said_before_the_work(

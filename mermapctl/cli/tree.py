@@ -21,7 +21,8 @@ def command() -> None:
 @click.option(
     "--source",
     metavar="TARBALL|GIT-URL|PATH",
-    help="A linux-*.tar.xz, a git URL (URL#TAG for one tag), or a kernel tree on this machine. "
+    help="A linux-*.tar.xz, a git URL, or a kernel tree on this machine; URL#TAG and TREE#TAG take "
+    "one tag or branch of it. "
     "Default: the newest supported linux-source tarball under /usr/src.",
 )
 @click.option(

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mermapctl import kunit, overlay, process, source, target
+from mermapctl import builddir, kunit, overlay, process, source, target
 from mermapctl import prepare as making
 from mermapctl import tree as trees
 from mermapctl.errors import UserError
@@ -46,8 +46,9 @@ def prepare(directory: Path, asked: str | None, tell: Listener, *, with_overlay:
         tell(CellStarted(f"tree prepare {directory.name}", 1, 1))
         done = making.standing(directory)
         if done is None:
+            builddir.require_plain(directory)
             found = source.identify(asked) if asked else source.newest()
-            tell(Note(f"source: {found.location}"))
+            tell(Note(f"source: {found.spelled}"))
             done = making.prepare(directory, found, tell, overlay=with_overlay)
         trees.remember(done.tree.path)
     return done
@@ -64,7 +65,7 @@ def other_source(done: Prepared, asked: str | None) -> str | None:
     """The source that was asked for, where the tree that stands is of another one."""
     if asked is None or not done.already:
         return None
-    wanted = source.identify(asked).location
+    wanted = source.identify(asked).spelled
     return wanted if os.path.realpath(wanted) != os.path.realpath(done.source) else None
 
 

@@ -59,7 +59,8 @@ def _prepared(done: Prepared, wanted: str | None, look: Look) -> Iterator[Render
     yield Text("next:", style="bold")
     suite = "" if done.mermap else " --target um --suite example"
     yield _line(look, f"mermapctl run --tree {path}{suite}")
-    yield _line(look, f"git -C {path} log -p --reverse {done.base[:12]}..")
+    if done.patches:
+        yield _line(look, f"git -C {path} log -p --reverse {done.base[:12]}..")
 
 
 def _line(look: Look, said: str, indent: int = 2) -> Text:
