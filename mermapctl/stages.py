@@ -121,11 +121,14 @@ def configure(work: Work) -> Stage:
     """Make the .config; what the tree did not give as requested is in `missing`."""
     work.tell(StageStarted("config"))
     write_make(work.programs, work.build_log, Goals())
+    dot_config = work.job.build_dir / ".config"
+    if not freshness.config_is_current(work.job.tree, work.job.build_dir):
+        # kunit.py keeps one that has all that was asked for, whatever the tree's Kconfig says now.
+        dot_config.unlink(missing_ok=True)
     watch = process.Watch(tick=_tick(work))
     outcome = _supervise(work, kunit.config(work.job), work.harness_log, watch)
     ok = outcome.returncode == 0
     work.tell(StageEnded("config", outcome.seconds, ok))
-    dot_config = work.job.build_dir / ".config"
     if dot_config.is_file():
         shutil.copyfile(dot_config, work.folder / "config")
     if ok:

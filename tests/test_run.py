@@ -128,6 +128,14 @@ def test_a_symbol_that_did_not_come_out_is_named(fake_tree: Path) -> None:
     assert "olddefconfig gives no value all the same" in missing["why"]
 
 
+def test_a_kconfig_that_changed_is_asked_again(fake_tree: Path) -> None:
+    """kunit.py would keep the .config of before, and the build end without the suite."""
+    assert document(fake_tree)["verdict"] == "passed"
+    (fake_tree / "mm/Kconfig").write_text((fake_tree / "mm/Kconfig").read_text() + "\n")
+    (cell,) = document(fake_tree, FAKE_UNSATISFIED="MERMAP_KUNIT_TEST")["cells"]
+    assert (cell["verdict"], cell["reason"]) == ("no-verdict", "config-unsatisfied")
+
+
 @pytest.mark.parametrize(
     ("symbol", "heading"),
     [
