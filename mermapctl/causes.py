@@ -89,6 +89,11 @@ def _counter_lies(cause: Draft, effect: Draft) -> bool:
     return _same_test(cause, effect) and traced not in cause.finding.evidence
 
 
+def _of_the_reserve(_cause: Draft, effect: Draft) -> bool:
+    """The reserved page, handed out to an ordinary get, is used again by whom it is kept for."""
+    return bool(effect.finding.evidence.get("reserved"))
+
+
 RULES: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[Draft, Draft], bool]], ...] = (
     (("global-mapping-refused",), _GET_REFUSED, _always),
     # A thread that died leaves mappings, locks and its test's result behind.
@@ -111,6 +116,8 @@ RULES: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[Draft, Draft], bo
     (("missing-flush",), ("stale-reuse",), _always),
     (("early-flush", "extra-flush"), ("idle-flush",), _always),
     (("address-out-of-range", "region-too-large"), ("outside-region",), _always),
+    (("region-too-large",), ("stale-reuse",), _of_the_reserve),
+    (("overlap",), ("region-too-large",), _same_test),
     (("wrong-page",), ("wrong-range-mapped",), _always),
     (("overlap", "stale-reuse"), ("wrong-page",), _same_test),
     (("allocation-failed", "no-address-reuse"), ("bump-order",), _always),

@@ -36,9 +36,7 @@ SEEN_IDLE = draft("counter-mismatch", None, **{"idle-flush": "first at line 7"})
         ([draft("stale-reuse", 7), LIES], ["stale-reuse", "counter-mismatch"]),
     ],
 )
-def test_a_counter_that_lies_explains_what_it_says(
-    drafts: list[Draft], codes: list[str]
-) -> None:
+def test_a_counter_that_lies_explains_what_it_says(drafts: list[Draft], codes: list[str]) -> None:
     assert [finding.code for finding in merge(drafts)] == codes
     assert {f.code for f in merge(reversed(drafts))} == set(codes)
 
@@ -53,9 +51,17 @@ def test_a_counter_that_lies_explains_what_it_says(
         ([draft("overlap", 5), draft("wrong-page", 9)], ["overlap"]),
         ([draft("wrong-page", 9), draft("stale-reuse", 7)], ["stale-reuse"]),
         ([draft("wrong-page", 9), draft("overlap", 5, "test_size")], ["overlap", "wrong-page"]),
+        ([draft("overlap", 7), draft("region-too-large", 5)], ["overlap"]),
+        # An ordinary get took the reserved page, which a reserved get then uses again.
+        (
+            [draft("region-too-large", 5), draft("stale-reuse", 7, reserved="1")],
+            ["region-too-large"],
+        ),
+        (
+            [draft("region-too-large", 5), draft("stale-reuse", 7)],
+            ["region-too-large", "stale-reuse"],
+        ),
     ],
 )
-def test_what_a_trace_explains_and_what_explains_it(
-    drafts: list[Draft], codes: list[str]
-) -> None:
+def test_what_a_trace_explains_and_what_explains_it(drafts: list[Draft], codes: list[str]) -> None:
     assert [finding.code for finding in merge(drafts)] == codes

@@ -11,7 +11,7 @@ from tests.faults import corpus
 from tests.faults.__main__ import judge
 from tests.faults.corpus import Case
 
-pytestmark = [pytest.mark.e2e, pytest.mark.nightly]
+pytestmark = pytest.mark.e2e
 
 UNTRACED = (
     "15-reserve-handed-out",
