@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import sys
 from pathlib import Path
 
@@ -10,17 +12,29 @@ import click
 from click_man.core import write_man_pages  # type: ignore[import-untyped]
 
 from mermapctl import __version__
-from mermapctl.cli.root import COMMANDS, root
+from mermapctl.cli.root import root
+
+_AS_IT_STANDS = re.compile("\b\n(.+?)(?=\n\n|$)", re.DOTALL)
+"""A paragraph that click does not wrap; roff shall not, either."""
+
+
+def _load(group: click.Group) -> None:
+    """Import all commands of a group: ours do so only when a command is used."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if command is not None:
+            said = inspect.cleandoc(command.help or "")
+            command.help = _AS_IT_STANDS.sub(r".nf\n\1\n.fi", said)
+            group.add_command(command, name)
+        if isinstance(command, click.Group):
+            _load(command)
 
 
 def main(directory: Path) -> None:
-    """Write a page for the program and one for each command; our group lists them lazily."""
+    """Write a page for the program and one for each command."""
     directory.mkdir(parents=True, exist_ok=True)
-    context = click.Context(root)
-    for name in COMMANDS:
-        command = root.get_command(context, name)
-        if command is not None:
-            root.add_command(command, name)
+    _load(root)
     write_man_pages("mermapctl", root, version=__version__, target_dir=str(directory))
 
 

@@ -52,7 +52,7 @@ def _run() -> int:
         code = _failed(f"{where}: {error.strerror or error}", None, Exit.NO_VERDICT)
     except Exception as error:  # noqa: BLE001 - the last net: a sentence, and no verdict
         what = f"a defect in mermapctl: {type(error).__name__}: {error}"
-        code = _failed(what, "--debug shows where; please report it", Exit.NO_VERDICT)
+        code = _failed(what, "`mermapctl --debug …` shows where; please report it", Exit.NO_VERDICT)
     return code
 
 

@@ -116,3 +116,12 @@ def test_no_possessive_group_in_a_regular_expression() -> None:
         if possessive.search(line)
     ]
     assert found == []
+
+
+def test_every_command_has_a_man_page(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "docs.manpages", str(tmp_path)], check=True)
+    pages = {path.name.removesuffix(".1"): path.read_text() for path in tmp_path.iterdir()}
+    words = {"run", "report", "config-explain", "config-list", "tree-prepare", "completion"}
+    assert {f"mermapctl-{word}" for word in words} <= set(pages)
+    assert "\b" not in "".join(pages.values())
+    assert ".nf\nbash:  eval" in pages["mermapctl-completion"]

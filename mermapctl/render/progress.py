@@ -23,6 +23,7 @@ from mermapctl.events import (
     StageStarted,
     TestEnded,
 )
+from mermapctl.render.text import count
 from mermapctl.render.visible import visible
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _DOING = {
+    "": "starting",
     "config": "configuring",
     "explain": "asking Kconfig why",
     "build": "building",
@@ -39,8 +41,8 @@ _PLAIN_EVERY = 30.0
 
 
 def _seconds(seconds: float) -> str:
-    minutes, rest = divmod(seconds, 60)
-    return f"{minutes:.0f} min {rest:02.0f} s" if minutes else f"{rest:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s"
 
 
 class Silent:
@@ -70,24 +72,30 @@ class _Shown:
         self.tests: list[TestEnded] = []
 
     def take(self, event: Event) -> None:
-        if isinstance(event, StageStarted):
-            self.stage, self.limit = event.stage, event.limit
-            self.began, self.objects, self.tests = time.monotonic(), None, []
+        if isinstance(event, CellStarted):
+            self._begin("", None)
+        elif isinstance(event, StageStarted):
+            self._begin(event.stage, event.limit)
         elif isinstance(event, Objects):
             self.objects = event
         elif isinstance(event, TestEnded):
             self.tests.append(event)
 
+    def _begin(self, stage: str, limit: float | None) -> None:
+        self.stage, self.limit = stage, limit
+        self.began, self.objects, self.tests = time.monotonic(), None, []
+
     def line(self) -> str:
-        elapsed = time.monotonic() - self.began
-        words = [f"{_DOING.get(self.stage, self.stage)}, {_seconds(elapsed)}"]
+        most = f" of at most {_seconds(self.limit)}" if self.limit else ""
+        elapsed = _seconds(time.monotonic() - self.began)
+        words = [f"{_DOING.get(self.stage, self.stage)}, {elapsed}{most}"]
         if self.objects:
             of = f" of {self.objects.expected}" if self.objects.expected else ""
             words.append(f"{self.objects.made}{of} objects")
         if self.tests:
             last = self.tests[-1]
             result = "ok" if last.ok else "NOT OK"
-            words.append(f"{len(self.tests)} tests, {visible(last.name)} {result}")
+            words.append(f"{count(len(self.tests), 'test')}, {visible(last.name)} {result}")
         return ", ".join(words)
 
 
@@ -147,7 +155,8 @@ class Lively:
 
     def __call__(self) -> Text | Spinner:
         """What the live line shows now."""
-        text = Text(f" {self.cell}: {self.shown.line()}", overflow="ellipsis", no_wrap=True)
+        cell = f"{self.cell}: " if self.cell else ""
+        text = Text(f" {cell}{self.shown.line()}", overflow="ellipsis", no_wrap=True)
         return Spinner("dots", text=text) if self.console.encoding.startswith("utf") else text
 
     def __enter__(self) -> Listener:

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Progress on a real terminal (a pty), in a pipe, and where nobody looks any more."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mermapctl.events import CellStarted, Objects, StageEnded, StageStarted, TestEnded
+from mermapctl.render.progress import Plain, progress
+
+RUN = [sys.executable, "-m", "mermapctl", "run", "--accel=tcg", "--quiet"]
+
+
+def on_a_terminal(*argv: str, env: dict[str, str]) -> tuple[int, str]:
+    """Exit code and all that a program wrote to its terminal."""
+    master, slave = pty.openpty()
+    with subprocess.Popen(
+        argv, stdin=slave, stdout=slave, stderr=slave, env={**os.environ, **env}
+    ) as child:
+        os.close(slave)
+        said = b""
+        while True:
+            try:
+                chunk = os.read(master, 1 << 16)
+            except OSError:  # EIO: the other side is closed
+                break
+            if not chunk:
+                break
+            said += chunk
+    os.close(master)
+    return child.returncode, said.decode(errors="replace")
+
+
+def styles(said: str) -> list[str]:
+    return re.findall(r"\x1b\[[0-9;]*m", said)
+
+
+@pytest.mark.parametrize(
+    ("env", "live", "coloured"),
+    [
+        ({"TERM": "xterm-256color"}, True, True),
+        ({"TERM": "xterm-256color", "NO_COLOR": "1"}, True, False),
+        ({"TERM": "dumb"}, False, False),
+    ],
+)
+def test_what_a_terminal_gets(
+    fake_tree: Path, env: dict[str, str], live: bool, coloured: bool
+) -> None:
+    argv = [word for word in RUN if word != "--quiet"]
+    code, said = on_a_terminal(
+        *argv, f"--tree={fake_tree}", env={**env, "FAKE_BUILD_SLEEP": "0.4", "COLUMNS": "100"}
+    )
+    assert code == 0
+    assert ("x86_64 base: building, " in said) == live
+    assert ("1 objects" in said) == live
+    assert ("mermapctl: build " in said) != live
+    assert said.count("\x1b[?25l") == said.count("\x1b[?25h") == int(live)  # the cursor is back
+    assert any("3" in style for style in styles(said)) == coloured
+    assert "PASSED" in said
+
+
+def test_quiet_on_a_terminal_is_the_result_alone(fake_tree: Path) -> None:
+    env = {"TERM": "xterm", "NO_COLOR": "1"}
+    code, said = on_a_terminal(*RUN, f"--tree={fake_tree}", env=env)
+    assert (code, said.startswith("Linux 6.12.99 ")) == (0, True)
+    assert "\x1b[?25l" not in said
+
+
+def test_a_terminal_that_is_closed_ends_no_run(fake_tree: Path, tmp_path: Path) -> None:
+    master, slave = pty.openpty()
+    argv = [word for word in RUN if word != "--quiet"]
+    with (tmp_path / "said").open("w") as out, subprocess.Popen(
+        [*argv, f"--tree={fake_tree}"],
+        stdout=out,
+        stderr=slave,
+        env={**os.environ, "TERM": "xterm", "FAKE_BUILD_SLEEP": "0.3"},
+    ) as child:
+        os.close(slave)
+        os.read(master, 10)
+        os.close(master)
+    assert child.returncode == 0
+    assert "PASSED" in (tmp_path / "said").read_text()
+
+
+def test_lines_in_a_pipe(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("w") as out, progress(out, quiet=False) as tell:
+        tell(CellStarted("x86_64 base", 1, 2))
+        tell(StageStarted("build"))
+        tell(Objects(7, 9))
+        tell(StageEnded("build", 61.5, ok=True))
+        tell(StageStarted("boot", 300.0))
+        tell(TestEnded("a\x1b[31m", ok=False))
+        tell(StageEnded("boot", 1.26, ok=False))
+    assert (tmp_path / "out").read_text().splitlines() == [
+        "mermapctl: x86_64 base (1 of 2)",
+        "mermapctl: build 1 min 02 s, 7 objects",
+        "mermapctl: not ok a␛[31m",
+        "mermapctl: boot: FAILED 1.3 s",
+    ]
+
+
+def test_a_sign_of_life_says_how_far_it_is() -> None:
+    shown = Plain(sys.stderr).shown
+    assert shown.line().startswith("starting, 0.0 s")
+    shown.take(StageStarted("boot", 300.0))
+    shown.take(TestEnded("test_size", ok=True))
+    assert shown.line() == "booting, 0.0 s of at most 5 min 00 s, 1 test, test_size ok"
+    shown.take(CellStarted("x86_64 kasan", 2, 2))
+    assert shown.line() == "starting, 0.0 s"
