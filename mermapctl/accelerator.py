@@ -7,6 +7,7 @@ the guest with "KVM internal error" and stays, or the guest never says a word.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import os
 import re
@@ -57,8 +58,22 @@ def _memory() -> Path:
 def remember_failure(reason: str) -> None:
     """Later `auto` boots on this host, until it reboots, go straight to software emulation."""
     memory = _memory()
-    memory.parent.mkdir(parents=True, exist_ok=True)
-    memory.write_text(reason, encoding="utf-8")
+    with contextlib.suppress(OSError):  # what cannot be remembered is tried again
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        memory.write_text(reason, encoding="utf-8")
+
+
+def forget_failure() -> None:
+    """KVM has just run a kernel to its end."""
+    with contextlib.suppress(OSError):
+        _memory().unlink(missing_ok=True)
+
+
+def _remembered() -> str | None:
+    try:
+        return _memory().read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
 
 
 def choose(asked: Accel, target: Target) -> tuple[str, str | None]:
@@ -74,9 +89,7 @@ def choose(asked: Accel, target: Target) -> tuple[str, str | None]:
             f"{KVM} is there but not permitted; software emulation instead "
             "(join the group kvm to use it)"
         )
-    memory = _memory()
-    if memory.is_file():
-        reason = memory.read_text(encoding="utf-8", errors="replace")
+    if (reason := _remembered()) is not None:
         return "tcg", (
             f"KVM failed earlier on this host ({reason}); software emulation instead "
             "(--accel kvm tries again)"

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 GRACE = 2.0
 """Seconds between TERM and KILL; ^C promises that everything has ended within five."""
 TICK = 0.1
+STOPPED = 1.0
+"""Seconds. Who waits longer than this for TICK was stopped (^Z): that is no time of the guest's."""
 CHUNK = 1 << 16
 
 
@@ -66,7 +68,6 @@ class _Signals:
             if not self.depth and self.pending is not None:
                 signum, self.pending = self.pending, None
                 raise Interrupted(signum)
-
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
@@ -296,8 +297,11 @@ def _pump(
     ending: Ending | None = None
     reason: str | None = None
     while ending is None:
+        before = time.monotonic()
         chunks = _copy_ready(process, selector)
         now = time.monotonic()
+        if now - before > STOPPED:
+            began, heard = began + now - before, heard + now - before
         heard = now if chunks else heard
         reason = _ask(watch, chunks, now - began, now - heard)
         if reason is not None:
@@ -402,5 +406,3 @@ def alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-

@@ -283,6 +283,8 @@ def boot(work: Work) -> Booted:
         notes.append(note)
         work.tell(Note(note))
         accel = "tcg"
+    if accel == "kvm" and (over or outcome.ending is process.Ending.EXITED):
+        accelerator.forget_failure()
     if over:
         facts = Boot(Ended.EXITED, None, float(work.options.timeout))
         return Booted(spent, facts, accel, limits, tuple(notes))
@@ -364,5 +366,3 @@ def _boot_once(
     ok = outcome.ending is process.Ending.EXITED or outcome.stopped_for == initramfs.DONE
     work.tell(StageEnded("boot", outcome.seconds, ok))
     return outcome
-
-

@@ -127,7 +127,7 @@ def resolve(option: Path | None) -> Path:
         validate(path)
     except UserError as error:
         raise UserError(f"{origin}{error.message}", error.hint) from error
-    except (OSError, RuntimeError) as error:  # a loop of links, an unknown ~user
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, ~nobody, a NUL
         raise UserError(f"{origin}{path}: {error}", _WAYS) from error
     return path
 

@@ -77,3 +77,20 @@ def test_a_failure_is_remembered_until_the_host_boots_again(
     assert "Suberror: 1" in (why or "")
     assert "--accel kvm tries again" in (why or "")
     assert accelerator.choose(Accel.KVM, native(fake_tree)) == ("kvm", None)
+
+
+def test_a_failure_is_remembered_until_kvm_runs_a_kernel(
+    fake_tree: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "kvm").write_text("")
+    monkeypatch.setattr(accelerator, "KVM", tmp_path / "kvm")
+    accelerator.remember_failure("it said so")
+    chosen, why = accelerator.choose(Accel.AUTO, native(fake_tree))
+    assert (chosen, "it said so" in (why or "")) == ("tcg", True)
+    accelerator.forget_failure()
+    assert accelerator.choose(Accel.AUTO, native(fake_tree)) == ("kvm", None)
+    accelerator.forget_failure()
+    (home / "cache/kvm-failed").rmdir()
+    (home / "cache/kvm-failed").write_text("no directory")
+    accelerator.remember_failure("this cannot be kept, and that is no error")
+    assert accelerator.choose(Accel.AUTO, native(fake_tree)) == ("kvm", None)

@@ -208,3 +208,24 @@ def test_a_full_disk_is_said(tmp_path: Path) -> None:
             watch=Watch(),
         )
     assert "MERMAPCTL_HOME" in (caught.value.hint or "")
+
+
+def test_time_in_which_we_were_stopped_is_not_the_guests(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from mermapctl import process\n"
+        "out = Path(sys.argv[1])\n"
+        "print('begun', flush=True)\n"
+        "done = process.supervise(['sleep', '4'], cwd=out, env={}, stdout=out / 'o',\n"
+        "    stderr=out / 'e', watch=process.Watch(limit=3, silence=3))\n"
+        "print(done.ending, done.seconds < 3)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, tmp_path], stdout=subprocess.PIPE, text=True
+    ) as ours:
+        assert ours.stdout is not None
+        assert ours.stdout.readline() == "begun\n"
+        time.sleep(0.5)
+        ours.send_signal(signal.SIGSTOP)
+        time.sleep(3.2)
+        ours.send_signal(signal.SIGCONT)
+        assert ours.stdout.read() == "exited True\n"

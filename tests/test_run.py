@@ -261,6 +261,9 @@ def test_a_kvm_that_cannot_run_the_kernel_is_replaced(
     )
     (cell,) = json.loads(asked.stdout)["cells"]
     assert (asked.returncode, cell["reason"]) == (3, "accelerator-failed")
+    subprocess.run([*argv, "--accel=kvm"], capture_output=True, check=True)  # it works by now
+    mended = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert json.loads(mended.stdout)["cells"][0]["accelerator"] == "kvm"
 
 
 @pytest.mark.parametrize("limit", ["--timeout=1", "--silence=1"])

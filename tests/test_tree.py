@@ -222,3 +222,15 @@ def test_resolve_names_the_origin_of_a_wrong_tree(
     monkeypatch.setenv("MERMAPCTL_TREE", str(tmp_path / "typo"))
     with pytest.raises(UserError, match=r"^MERMAPCTL_TREE: .*typo does not exist"):
         tree.resolve(None)
+
+
+def test_a_damaged_note_of_the_last_tree_is_no_defect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    monkeypatch.setenv("MERMAPCTL_HOME", str(home))
+    (home / "state").mkdir(parents=True)
+    (home / "state/last-tree").write_bytes(b"/a\0b\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError):
+        tree.resolve(None)

@@ -31,10 +31,11 @@ def run(options: Options, command: tuple[str, ...], tell: Listener) -> RunRecord
     """
     with process.ending_signals():
         path = tree.resolve(options.tree)
-        facts = tree.inspect(path)
+        # What can be refused is refused before git looks at 90,000 files.
         planned = plan.make(path, options)
         builddir.require_plain(path, places.cache_dir(), places.state_dir())
         _require_programs(planned)
+        facts = tree.inspect(path)
         can = kunit.capabilities(path)
         host = _host(planned)
         store = Store.open()

@@ -16,6 +16,7 @@ from mermapctl.diagnosis import Verdict
 from mermapctl.events import Event, Note, Tick
 from mermapctl.plan import kernel_args
 from mermapctl.record import Cell
+from mermapctl.store_folder import cell_slug
 from mermapctl.triage import Outcome, Trial, Watching
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _boot(work: Work, watching: Watching, suite: str, test: str | None) -> Trial
 def _alone(work: Work, watching: Watching, glob: str, name: str) -> Work:
     """The same kernel for one filter, in a folder of its own, with what shows a hang."""
     cell, options = work.cell, work.options
-    folder = work.folder / f"triage-{name}"
+    folder = work.folder / cell_slug("triage", name)  # a kernel may call a test anything
     folder.mkdir(exist_ok=True)
     watch = triage.DETECTOR if watching.detector else ()
     # An address then means what System.map says.
