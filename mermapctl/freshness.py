@@ -44,7 +44,7 @@ def _toolchain(prefix: str) -> list[list[int | str]]:
 def signature(job: Job, kunitconfig: str, tree_state: str | None) -> str | None:
     """A digest of all that a build is made from; None where that cannot be known.
 
-    `tree_state` is `tree.state()` of the tree, None where it is not git.
+    `tree_state` is what `tree.Looking.state` says of the tree, None where it has no commit.
     """
     if tree_state is None:
         return None

@@ -12,7 +12,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mermapctl import atomic, places
 from mermapctl.errors import HarnessError, UserError
@@ -187,11 +187,19 @@ def _reading(path: Path) -> Iterator[git.Repo]:
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     import git  # noqa: PLC0415 - 0.2 s that `--help` must not pay
 
+    with _refusals(path), git.Repo(path) as repo:
+        # status would otherwise refresh the index of a tree that is not ours.
+        repo.git.update_environment(GIT_OPTIONAL_LOCKS="0", **_own_repository(repo, path))
+        yield repo
+
+
+@contextlib.contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    """GitPython's errors in our words."""
+    import git  # noqa: PLC0415 - as above
+
     try:
-        with git.Repo(path) as repo:
-            # status would otherwise refresh the index of a tree that is not ours.
-            repo.git.update_environment(GIT_OPTIONAL_LOCKS="0", **_own_repository(repo, path))
-            yield repo
+        yield
     except git.GitCommandNotFound as error:
         raise HarnessError(
             f"{path} is a git tree, and there is no git to read it with",
@@ -209,7 +217,9 @@ def _reading(path: Path) -> Iterator[git.Repo]:
 def _git_facts(path: Path) -> tuple[str | None, str | None, bool]:
     """Commit, describe, dirty of the git tree at `path`, without writing to it."""
     with _reading(path) as repo:
-        lines = repo.git.status("--porcelain=v2", "--branch", "--untracked-files=no").splitlines()
+        words = ("--porcelain=v2", "--branch", "--untracked-files=no")
+        asked = repo.git.status(*words, as_process=True)  # ended with us, if a signal ends us
+        lines = _answer(asked).decode(errors="surrogateescape").splitlines()
         head = next((line.split()[2] for line in lines if line.startswith("# branch.oid ")), "")
         dirty = any(not line.startswith("#") for line in lines)
         # A status other than 0: no tag can be reached.
@@ -219,27 +229,64 @@ def _git_facts(path: Path) -> tuple[str | None, str | None, bool]:
     return (head if head != "(initial)" else None), (str(said) if status == 0 else None), dirty
 
 
-def state(path: Path) -> str | None:
-    """A digest of everything that a build of this tree could read; None where it is not git.
+class Looking:
+    """git at work beside us on what `state` says of a tree. `close` ends it, done or not."""
 
-    The commit, the contents of tracked files that differ from it, and every other file there is,
-    ignored or not: a .gitignore (Debian's ignores all) says nothing about what a build reads.
-    """
+    def __init__(self, path: Path, head: str, *asked: Any) -> None:
+        self._path = path
+        self._head = head
+        self._asked = asked
+
+    def state(self) -> str | None:
+        """A digest of all that a build of the tree could read; None where it has no commit.
+
+        The commit, the contents of tracked files that differ from it, and every other file there
+        is, ignored or not: a .gitignore (Debian's ignores all) says nothing about what a build
+        reads. Waits for git; raises UserError where it refuses the tree.
+        """
+        if not self._asked:
+            return None
+        with _refusals(self._path):
+            changed, others = (_answer(each) for each in self._asked)
+        digest = hashlib.sha256(self._head.encode())
+        for name in changed.split(b"\0"):
+            if name:
+                digest.update(b"\0" + name + _contents(self._path / os.fsdecode(name)))
+        for name in others.split(b"\0"):
+            if name:
+                digest.update(b"\1" + name + _identity(self._path / os.fsdecode(name)))
+        return digest.hexdigest()
+
+    def close(self) -> None:
+        """End git, as an ending signal wants it."""
+        for each in self._asked:
+            if each.poll() is None:
+                each.terminate()
+                each.proc.wait()
+
+
+def look(path: Path) -> Looking:
+    """Let git begin to look at a tree. Raises UserError."""
     if not (path / ".git").exists():
-        return None
-    digest = hashlib.sha256()
+        return Looking(path, "")
     with _reading(path) as repo:
-        others = repo.git.ls_files("--others", "-z", as_process=True)
-        changed = repo.git.diff("HEAD", "--name-only", "--no-renames", "--no-ext-diff", "-z")
-        digest.update(repo.git.rev_parse("HEAD").encode())
-        untracked, _ = others.communicate()
-    for name in changed.split("\0"):
-        if name:
-            digest.update(b"\0" + os.fsencode(name) + _contents(path / name))
-    for name in untracked.split(b"\0"):
-        if name:
-            digest.update(b"\1" + name + _identity(path / os.fsdecode(name)))
-    return digest.hexdigest()
+        if not repo.head.is_valid():
+            return Looking(path, "")
+        return Looking(
+            path,
+            repo.git.rev_parse("HEAD"),
+            repo.git.diff(
+                "HEAD", "--name-only", "--no-renames", "--no-ext-diff", "-z", as_process=True
+            ),
+            repo.git.ls_files("--others", "-z", as_process=True),
+        )
+
+
+def _answer(asked: Any) -> bytes:
+    """All that a git at work says. Raises GitCommandError."""
+    out, err = asked.communicate()
+    asked.wait(stderr=err)
+    return bytes(out)
 
 
 def _contents(path: Path) -> bytes:

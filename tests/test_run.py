@@ -532,3 +532,46 @@ def test_a_tree_whose_path_is_not_utf8_is_run(fake_tree: Path) -> None:
         [*MERMAPCTL, "report", "--list"], capture_output=True, text=True, check=True
     )
     assert "✓ passed" in listed.stdout
+
+
+@pytest.mark.parametrize("stage", ["configuration", "boot"])
+def test_a_git_that_takes_its_time_is_ended_too(
+    fake_tree: Path, tmp_path: Path, stage: str
+) -> None:
+    slow = tmp_path / "slow/git"
+    slow.parent.mkdir()
+    # The first look at the tree is before the build, the second one beside the boot.
+    slow.write_text(
+        f"""#!/bin/sh
+        case "$*" in *--others*)
+            echo >>{tmp_path}/looks
+            [ $(wc -l <{tmp_path}/looks) = {1 if stage == "configuration" else 2} ] && exec sleep 30
+        esac
+        exec {shutil.which("git")} "$@"
+        """
+    )
+    slow.chmod(0o755)
+    env = {"PATH": f"{slow.parent}:{os.environ['PATH']}", "FAKE_BOOT": "stay"}
+    argv = [*MERMAPCTL, "run", f"--tree={fake_tree}", "--accel=tcg", "--format=json"]
+    with subprocess.Popen(
+        argv, env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as ours:
+        assert ours.stderr is not None
+        last = "x86_64 base" if stage == "configuration" else "ok test_tlb_flushed"
+        while last not in ours.stderr.readline():
+            assert ours.poll() is None
+        time.sleep(0.5)
+        began = time.monotonic()
+        ours.send_signal(signal.SIGTERM)
+        out, err = ours.communicate(timeout=20)
+        assert time.monotonic() - began < 5
+    assert ours.returncode == 130, err
+    assert stage in json.loads(out)["cells"][0]["detail"]
+    assert not processes_of(fake_tree)
+
+
+def test_a_tree_without_a_commit_is_always_built(fake_tree: Path) -> None:
+    shutil.rmtree(fake_tree / ".git")
+    git(fake_tree, "init", "-q")
+    assert build_lines(document(fake_tree)) == 3
+    assert build_lines(document(fake_tree)) == 3

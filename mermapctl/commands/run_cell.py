@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import shutil
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -225,18 +225,23 @@ def _stages(work: Work, progress: _Progress) -> Cell:
     if built.reason:
         return _unbuilt(work, _without_verdict(progress.cell, built))
     # A file that was saved while make ran may or may not be in what it made: then nothing is noted.
-    with ThreadPoolExecutor(1) as beside:
-        still = beside.submit(_made_from, work)
+    with contextlib.closing(tree.look(work.job.tree)) as looking:
         booted = stages.boot(work)
-        if still.result() == made_from:
-            freshness.remember(work.job, made_from)
+        with contextlib.suppress(MermapctlError):  # the boot's verdict stands, whatever git says
+            if _signature(work, looking) == made_from:
+                freshness.remember(work.job, made_from)
     progress.spent(boot=booted.seconds)
     return _triaged(work, progress, _judged(work, progress.cell, booted))
 
 
 def _made_from(work: Work) -> str | None:
+    with contextlib.closing(tree.look(work.job.tree)) as looking:
+        return _signature(work, looking)
+
+
+def _signature(work: Work, looking: tree.Looking) -> str | None:
     kunitconfig = work.cell.variant.fragment.text()
-    return freshness.signature(work.job, kunitconfig, tree.state(work.job.tree))
+    return freshness.signature(work.job, kunitconfig, looking.state())
 
 
 def _booted_fresh(work: Work, progress: _Progress) -> Cell:
