@@ -28,7 +28,6 @@ from mermapctl.render.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
 
 _DOING = {
     "": "starting",
@@ -43,22 +42,6 @@ _PLAIN_EVERY = 30.0
 def _seconds(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s"
-
-
-class Silent:
-    """No progress at all (--quiet)."""
-
-    def __enter__(self) -> Listener:
-        """Listen to nothing."""
-        return lambda _event: None
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Nothing to end."""
 
 
 class _Shown:
@@ -113,18 +96,6 @@ class Plain:
         self.shown = _Shown()
         self.last = time.monotonic()
 
-    def __enter__(self) -> Listener:
-        """Listen, writing lines."""
-        return self.take
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Nothing to end."""
-
     def _write(self, text: str) -> None:
         self.last = time.monotonic()
         streams.tell(f"mermapctl: {text}", self.stream)
@@ -159,20 +130,16 @@ class Lively:
         text = Text(f" {cell}{self.shown.line()}", overflow="ellipsis", no_wrap=True)
         return Spinner("dots", text=text) if self.console.encoding.startswith("utf") else text
 
-    def __enter__(self) -> Listener:
-        """Listen, drawing the line."""
-        self.live.__enter__()
-        return self.take
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Take the line away and give the cursor back."""
+    @contextlib.contextmanager
+    def drawn(self) -> Iterator[Listener]:
+        """Draw the line; at the end take it away and give the cursor back."""
         with self._while_there_is_a_terminal():
-            self.live.__exit__(kind, error, trace)
+            self.live.start()
+        try:
+            yield self.take
+        finally:
+            with self._while_there_is_a_terminal():
+                self.live.stop()
 
     @contextlib.contextmanager
     def _while_there_is_a_terminal(self) -> Iterator[None]:
@@ -200,11 +167,14 @@ class Lively:
         self.console.print(Text(text, style=style), soft_wrap=True)
 
 
-def progress(stream: TextIO, *, quiet: bool) -> Silent | Plain | Lively:
-    """The right way to show progress on `stream`: a context manager that gives a listener."""
-    if quiet:
-        return Silent()
+@contextlib.contextmanager
+def progress(stream: TextIO, *, quiet: bool) -> Iterator[Listener]:
+    """A listener that shows progress on `stream` as that can show it, or not at all."""
     console = Console(file=stream, highlight=False, markup=False, emoji=False)
-    if console.is_terminal and not console.is_dumb_terminal:
-        return Lively(console)
-    return Plain(stream)
+    if quiet:
+        yield lambda _event: None
+    elif console.is_terminal and not console.is_dumb_terminal:
+        with Lively(console).drawn() as listener:
+            yield listener
+    else:
+        yield Plain(stream).take
