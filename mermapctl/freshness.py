@@ -2,8 +2,8 @@
 """Whether a build directory already holds what would be built: then nothing is built.
 
 Four things decide it: the tree (its commit and the contents of whatever differs from it), the
-configuration that is asked for, the toolchain, and mermapctl itself. A tree that is not git is
-always built: nothing short of make would know.
+configuration that is asked for, the toolchain with its flags, and mermapctl itself. A tree that is
+not git is always built: nothing short of make would know.
 """
 
 from __future__ import annotations
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 STAMP = ".mermapctl-built"
 TOOLS = ("gcc", "ld", "as")
+STEERING = (
+    *("LLVM", "LLVM_IAS", "KCFLAGS", "KCPPFLAGS", "KAFLAGS", "KRUSTFLAGS"),
+    *("HOSTCFLAGS", "USERCFLAGS", "USERLDFLAGS"),
+)
+"""Variables of the environment that the kernel's Makefile obeys (6.12 to 7.3)."""
 
 
 def _stat(path: Path) -> list[int | str]:
@@ -55,6 +60,7 @@ def signature(job: Job, kunitconfig: str, tree_state: str | None) -> str | None:
         "target": [job.target.name, job.target.kconfig],
         "make": job.make_options,
         "toolchain": _toolchain(job.cross_compile or ""),
+        "environment": {name: os.environ[name] for name in STEERING if name in os.environ},
     }
     return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mermapctl import builddir, fragment, process
 from mermapctl.errors import HarnessError
+from mermapctl.toolchain import make_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 LIMIT = 120.0
 """Seconds. 3 s where the tree's `conf` program is built already, 7 s where it is not."""
-_OUTER = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KBUILD_OUTPUT", "O", "V", "ARCH")
 _COMPLAINT = re.compile(r"^(?!\s*make).*(?:error|not found|not clean|\*\*\* ).*$", re.MULTILINE)
 
 
@@ -32,13 +32,10 @@ def resolve(
     """
     directory = builddir.locate(tree, "kconfig", "olddefconfig")
     config = directory / ".config"
-    environment = {
-        name: value for name, value in process.inherited().items() if name not in _OUTER
-    }
     make = ["make", "-s", "-C", str(tree), f"O={directory}", *chain.make_arguments(target)]
     with builddir.locked(directory, "mermapctl config explain", wait=True, waiting=_silently):
         config.write_text(asked, encoding="utf-8")
-        said = process.run([*make, "olddefconfig"], env=environment, timeout=limit)
+        said = process.run([*make, "olddefconfig"], env=make_environment(), timeout=limit)
         if said.returncode != 0:
             raise HarnessError(f"make olddefconfig failed: {_complaint(said.stderr)}")
         return fragment.resolved(config)

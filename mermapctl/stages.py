@@ -28,6 +28,7 @@ from mermapctl.events import Note, Objects, StageEnded, StageStarted, TestEnded,
 from mermapctl.fragment import MissingSymbol
 from mermapctl.ktap import progress_of
 from mermapctl.shim import Goals, link_ccache, write_make, write_qemu
+from mermapctl.toolchain import make_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,12 +89,10 @@ class Booted:
 
 def environment(work: Work) -> dict[str, str]:
     """The environment of a stage: our programs first, nothing of an outer make or build."""
-    inherited = process.inherited()
-    outer = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KBUILD_OUTPUT", "O", "V", "ARCH")
-    cleared = {name: value for name, value in inherited.items() if name not in outer}
+    cleared = make_environment()
     if work.cell.target.native and not work.job.cross_compile:
         cleared.pop("CROSS_COMPILE", None)
-    path = f"{work.programs}:{inherited.get('PATH', '/usr/bin:/bin')}"
+    path = f"{work.programs}:{cleared.get('PATH', '/usr/bin:/bin')}"
     return kunit.environment({**cleared, **_STAMP, "PATH": path})
 
 

@@ -70,6 +70,17 @@ def of(target: Target) -> Toolchain:
     return Toolchain("", chain.llvm, wanted=chain.cc)
 
 
+_OUTER = (
+    *("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "O", "V", "ARCH"),
+    *("KBUILD_OUTPUT", "KBUILD_EXTMOD", "KCONFIG_CONFIG"),
+)
+
+
+def make_environment() -> dict[str, str]:
+    """Our environment, for a make of a kernel: nothing of an outer make, or of another build."""
+    return {name: value for name, value in process.inherited().items() if name not in _OUTER}
+
+
 @cache
 def _first_line(program: str) -> str:
     """What `program --version` says first, as make quotes it; empty where it cannot run."""

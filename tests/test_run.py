@@ -368,12 +368,12 @@ def test_nothing_is_built_where_nothing_has_changed(fake_tree: Path) -> None:
     assert build_lines(document(fake_tree, "--rebuild")) == 3
 
 
-@pytest.mark.parametrize("change", ["tracked", "untracked", "commit", "image", "config"])
+@pytest.mark.parametrize("change", ["tracked", "untracked", "commit", "image", "config", "flags"])
 def test_whatever_a_build_is_made_from_is_noticed(
     fake_tree: Path, home: Path, tmp_path: Path, change: str
 ) -> None:
     document(fake_tree)
-    argv = []
+    argv, env = [], {}
     if change == "tracked":
         (fake_tree / "mm/Kconfig").write_text((fake_tree / "mm/Kconfig").read_text() + "\n")
     elif change == "untracked":
@@ -385,10 +385,12 @@ def test_whatever_a_build_is_made_from_is_noticed(
     elif change == "image":
         (image,) = (home / "cache/builds").rglob("bzImage")
         image.write_text("another")
+    elif change == "flags":
+        env = {"KCFLAGS": "-O1"}
     else:
         (tmp_path / "extra").write_text("CONFIG_EXTRA=y\n")
         argv = [f"--config={tmp_path / 'extra'}"]
-    assert build_lines(document(fake_tree, *argv)) == 3
+    assert build_lines(document(fake_tree, *argv, **env)) == 3
 
 
 def test_a_failed_build_is_tried_again(fake_tree: Path) -> None:
@@ -575,3 +577,11 @@ def test_a_tree_without_a_commit_is_always_built(fake_tree: Path) -> None:
     git(fake_tree, "init", "-q")
     assert build_lines(document(fake_tree)) == 3
     assert build_lines(document(fake_tree)) == 3
+
+
+def test_nothing_of_another_build_steers_ours(fake_tree: Path, tmp_path: Path) -> None:
+    """As where mermapctl is started by a make, or in a shell that was set up for one."""
+    other = str(tmp_path / "other")
+    env = {"KBUILD_OUTPUT": other, "KCONFIG_CONFIG": other, "MAKEFLAGS": "n", "ARCH": "arm"}
+    assert build_lines(document(fake_tree, **env)) == 3
+    assert not (tmp_path / "other").exists()
