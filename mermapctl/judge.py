@@ -195,13 +195,15 @@ class _Reading:
     def _ktap(self, line: Line) -> None:
         ended = self.ktap.feed(line)
         if ended is None:
-            if ("**" in line.text or ": " in line.text) and "# " not in line.text:
+            if "**" in line.text or ": " in line.text:
                 self._torn(line)
             return
         self.boundary = line.number
         self.splats.test_ended(None if ended.suite else ended.name)
         if not ended.suite and not self.console.runs:
             self.trace.test_ended(ended.name, line.number)
+        if ": " in line.text:  # what ran into it comes after it
+            self.splats.torn(line, in_suite=self.ktap.inside)
 
     def _torn(self, line: Line) -> None:
         """A line that is no KTAP although it begins so, or that says what printk dropped."""

@@ -123,6 +123,9 @@ _REMARK = re.compile(r" *# (?:module|Totals): ")
 _ENDING = re.compile(r"---\[ end (?:trace|Kernel panic)|={30,}\s*\Z")
 _IN_TORN = re.compile(r"(?:Kernel panic - |BUG: |WARNING: ).*")
 
+_RUN_INTO = re.compile(rf"(?:(?<=[^\s:])|(?<=\] ))(?:{_IN_TORN.pattern})")
+_REMARKS = re.compile(r"\s*# ")
+
 _SYMBOL = r"(?P<symbol>[\w.$]+\+0x[0-9a-f]+/0x[0-9a-f]+)"
 _FRAME = re.compile(
     rf"\s*(?:\[<[0-9a-f]+>\] )?(?P<guess>\? )?{_SYMBOL}(?: \[\w[^\]]*\])*(?: \(\w+\))?\s*\Z"
@@ -208,8 +211,13 @@ class SplatReader:
             self._continue(self._open, line, title)
 
     def torn(self, line: Line, *, in_suite: bool) -> None:
-        """Take a line of another reader, into which a splat's title may have run."""
-        if inside := _IN_TORN.search(line.text):
+        """Take a line of another reader, into which a splat's title may have run: an exact one.
+
+        What a test says may quote one; then it does not run into the words before it.
+        """
+        inside = (_RUN_INTO if _REMARKS.match(line.text) else _IN_TORN).search(line.text)
+        title = _recognize(inside[0]) if inside else None
+        if inside is not None and title is not None and title[0] is not SplatKind.OTHER:
             self.feed(line._replace(text=inside[0], kind=Kind.SPLAT), in_suite=in_suite)
 
     @property
@@ -253,7 +261,12 @@ class SplatReader:
             return
         if title is not None and splat.kind is None:
             splat.kind, splat.title, splat.where = title
-        elif splat.kind is None and text.strip() and splat.message is None:
+        elif (
+            splat.kind is None
+            and splat.message is None
+            and text.strip()
+            and not _OPENING.match(text)
+        ):
             splat.message = text.strip()[:TEXT_LIMIT]
         if title is None and splat.kind is not None and not _BODY.match(text):
             splat.strangers += 1

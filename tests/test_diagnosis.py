@@ -641,6 +641,39 @@ def test_the_same_warning_in_several_tests_is_one_finding() -> None:
     assert finding.evidence["tests"] == ", ".join(NAMES)
 
 
+TITLE, REST = "WARNING: mm/mermap.c:37 at f+0x1/0x2\n", "---[ end trace 0000000000000000 ]---\n"
+INTO = [
+    # the line into which a splat runs, and the test that it is told of
+    ("    # module: mermap_kunit\n", None),
+    ("    ok 1 test_basic_alloc\n", "test_size"),
+    ("    # test_size: said\n", "test_size"),
+    ("    ok 4 test_tlb_flushed\n", None),
+]
+
+
+@pytest.mark.parametrize(("line", "test"), INTO)
+def test_a_splat_that_runs_into_a_line_is_a_splat(line: str, test: str | None) -> None:
+    log = mermap(PASS.replace("    ok 2", "    # test_size: said\n    ok 2"))
+    judgement = judged(log.replace(line, line.rstrip("\n") + TITLE + REST))
+    assert judgement.verdict is Verdict.FAILED
+    complaint = next(each for each in judgement.findings if each.code == "kernel-warning")
+    assert (complaint.test, complaint.severity) == (test, Severity.ERROR)
+    assert {each.severity for each in judgement.findings} - {Severity.ERROR} <= {Severity.WARNING}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "    # b: WARNING: mm/a.c:1 is what we want\n    ok 2 b\n",
+        "    # b: said BUG: KASAN: before\n    ok 2 b\n",
+        "    ok 2 b # SKIP WARNING: not here\n",
+        "    ok 2 b # SKIP see BUG: 4711\n",
+    ],
+)
+def test_words_of_a_result_are_no_splat(line: str) -> None:
+    assert codes(judged(TWO.format("").replace("    ok 2 b\n", line, 1))) == []
+
+
 SKIPPED = f"""\
 KTAP version 1
 1..2
