@@ -37,6 +37,10 @@ SHORT = (
     ("./tools/testing/kunit/kunit.py run --build_dir=.kunit --kunitconfig=kunitconfig --arch=x86_64"
      " --raw_output=all --kernel_args=pti=on '--qemu_args=-smp 2' mermap"),
 )
+BUILD = (
+    "./tools/testing/kunit/kunit.py build --build_dir=.kunit --kunitconfig=kunitconfig"
+    " --arch=x86_64 --jobs=2"
+)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +48,8 @@ SHORT = (
     [
         (WHOLE, None, SHORT),
         (WHOLE, "module", SHORT[:1]),  # its initramfs is made by `mermapctl run` alone
-        (WHOLE[:3], None, WHOLE[:3]),  # it was never booted
+        (WHOLE[:3], None, (*SHORT[:2], BUILD)),  # it was never booted
+        (WHOLE[1:], None, WHOLE[1:]),  # no line of ours: who knows what it is
         (("mermapctl run 'torn",), None, ("mermapctl run 'torn",)),
         ((), None, ()),
     ],

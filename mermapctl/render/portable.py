@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The reproduce lines of a cell for somebody else: no path of the machine that made the record.
 
-They are for a shell in the kernel tree. kunit.py's three stages become one `kunit.py run`, and what
+They are for a shell in the kernel tree. kunit.py's stages become one command, and what
 `mermapctl run` puts on PATH for it (which chooses QEMU's accelerator) is left out.
 """
 
@@ -28,9 +28,9 @@ def reproduce(cell: Cell, record: RunRecord) -> tuple[str, ...]:
     except ValueError:
         return cell.reproduce
     ours = [words for words in commands if words[:2] == ["mermapctl", "run"]]
-    booted = [words for words in commands if _stage(words) == "exec"]
+    theirs = [words for words in commands if _stage(words) in {"config", "build", "exec"}]
     tree = record.tree.path
-    if not tree or not ours or len(commands) != 4 or not booted:
+    if not tree or len(ours) != 1 or not theirs or len(commands) != 1 + len(theirs):
         return cell.reproduce
     first = [word for word in ours[0] if word != f"--tree={tree}"]
     lines = [first]
@@ -40,7 +40,7 @@ def reproduce(cell: Cell, record: RunRecord) -> tuple[str, ...]:
         suite = [word for word in first if word.startswith("--suite=")]
         lines.append(["mermapctl", "config", "write", cell.variant, *suite, *configs])
         lines[-1] += ["-o", "kunitconfig"]
-        lines.append(list(_whole(booted[0], tree)))
+        lines.append(list(_whole(theirs[-1], tree)))
     return tuple(map(shlex.join, lines))
 
 
@@ -51,10 +51,10 @@ def _stage(words: list[str]) -> str | None:
 
 
 def _whole(words: list[str], tree: str) -> Iterator[str]:
-    """`kunit.py exec` as `kunit.py run`, in the tree."""
+    """The last stage in the tree, with those before it: `exec` is `run`, and `build` configures."""
     at = next(n for n, word in enumerate(words) if word.endswith(_SCRIPT))
     yield "./" + words[at].removeprefix(tree).lstrip("/")
-    yield "run"
+    yield "run" if words[at + 1] == "exec" else words[at + 1]
     for word in words[at + 2 :]:
         name, mark, _ = word.partition("=")
         own = {"--build_dir": ".kunit", "--kunitconfig": "kunitconfig"}.get(name)
