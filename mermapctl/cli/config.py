@@ -135,7 +135,7 @@ def write(output: Path, **request: Any) -> None:
 )
 @_FORMAT
 def check(tree: Path | None, target: str, form: str, **request: Any) -> None:
-    """Run the tree's own olddefconfig in a scratch directory; list what did not come out.
+    """Run the tree's own olddefconfig in a scratch directory; list what did not come out, and why.
 
     Exit codes: 0 everything as requested, 1 something is not, 2 wrong usage, 3 make failed.
     """
