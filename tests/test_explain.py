@@ -248,6 +248,29 @@ def test_the_words_for_what_an_assignment_gives(tree: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("symbol", "asked", "overridden"),
+    [
+        ("OTHER_TEST=n", "KUNIT=y KUNIT_ALL_TESTS=y", ["CONFIG_KUNIT_ALL_TESTS=y"]),
+        ("MERMAP_KUNIT_TEST", "KUNIT=y PREEMPT=y", ["CONFIG_PREEMPT=y"]),  # of the same choice
+        ("MERMAP=n", "KUNIT=y MERMAP_KUNIT_TEST=y", ["CONFIG_MERMAP_KUNIT_TEST=y"]),
+        ("KUNIT=n", "KUNIT=y OTHER_TEST=y", ["CONFIG_KUNIT=y", "CONFIG_OTHER_TEST=y"]),
+        ("NUMBER=8", "NUMBER=7 KUNIT=y", ["CONFIG_NUMBER=7"]),
+        ("NUMBER=8", "KUNIT=y ONLY_ARM=y", []),  # nothing that did not hold before
+    ],
+)
+def test_lines_that_a_proposal_contradicts_or_takes_away(
+    tree: Path, symbol: str, asked: str, overridden: list[str]
+) -> None:
+    found = why(tree, "x86_64", symbol, asked)
+    assert [each.partition(" (")[0] for each in found.overridden] == overridden
+
+
+def test_what_a_choice_has_chosen_is_told_with_who_asked_for_it(tree: Path) -> None:
+    said = explain_text.text(why(tree, "x86_64", "MERMAP_KUNIT_TEST", "KUNIT=y PREEMPT=y"))
+    assert "'Preemption model' (lib/Kconfig:53) has chosen, since asked.kunitconfig:2 asks" in said
+
+
 def test_what_is_behind_a_leaf_is_told_once(tmp_path: Path) -> None:
     tree = tree_of(
         tmp_path,
