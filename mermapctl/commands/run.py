@@ -42,11 +42,14 @@ def run(options: Options, command: tuple[str, ...], tell: Listener) -> RunRecord
         for notice in store.notices:
             tell(Note(notice))
         begun = record.begin(command=command, tree=_tree_facts(facts), host=host)
-        # From here on an ending signal ends the cell that is being run; the record is kept.
-        with process.deferred():
+        # From here on an ending signal ends the cell that is being run; the record is kept. One
+        # that comes after the last cell is too late to interrupt anything.
+        ran = begun
+        with contextlib.suppress(process.Interrupted), process.deferred():
             folder = store.begin(begun)
             context = Context(planned, can, folder, facts.commit, shlex.join(command), tell)
-            return _finish(store, _all_cells(context, begun, store))
+            ran = _finish(store, _all_cells(context, begun, store))
+        return ran
 
 
 def _finish(store: Store, ran: RunRecord) -> RunRecord:

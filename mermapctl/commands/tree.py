@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mermapctl import builddir, kunit, overlay, process, source, target
 from mermapctl import prepare as making
 from mermapctl import tree as trees
-from mermapctl.errors import UserError
+from mermapctl.errors import MermapctlError, UserError
 from mermapctl.events import CellStarted, Note
 from mermapctl.kunit import Capabilities
 from mermapctl.overlay import Mermap
@@ -50,7 +50,10 @@ def prepare(directory: Path, asked: str | None, tell: Listener, *, with_overlay:
             found = source.identify(asked) if asked else source.newest()
             tell(Note(f"source: {found.spelled}"))
             done = making.prepare(directory, found, tell, overlay=with_overlay)
-        trees.remember(done.tree.path)
+        try:
+            trees.remember(done.tree.path)
+        except MermapctlError as error:  # the tree is there all the same
+            tell(Note(f"`run` will want --tree: {error.message}"))
     return done
 
 
