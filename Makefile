@@ -26,22 +26,22 @@ help: ## Show this list
 
 .PHONY: demo
 demo: demo-packages $(VENV)/.done ## From an empty machine to the tables: install, build a kernel, boot it
-	$(BIN)/mermapctl tree prepare $(TREE) $(if $(SOURCE),--source $(SOURCE))
-	$(BIN)/mermapctl run --tree $(TREE)
+	$(BIN)/mermapctl tree prepare '$(TREE)' $(if $(SOURCE),--source '$(SOURCE)')
+	$(BIN)/mermapctl run --tree '$(TREE)'
 
 .PHONY: test
 test: test-packages $(VENV)/.done lint ## Everything that must hold, real kernels included
 	$(BIN)/pytest -n 2 -m 'not e2e'
-	MERMAPCTL_TEST_TREE=$(TREE) $(BIN)/pytest -m 'e2e and not nightly'
+	MERMAPCTL_TEST_TREE='$(TREE)' $(BIN)/pytest -m 'e2e and not nightly'
 
 .PHONY: nightly
 nightly: test-packages $(VENV)/.done ## More real kernels: modules, hangs, seeded faults, more machines
-	MERMAPCTL_TEST_TREE=$(TREE) $(BIN)/pytest -m nightly
+	MERMAPCTL_TEST_TREE='$(TREE)' $(BIN)/pytest -m nightly
 
 .PHONY: faults
 faults: test-packages $(VENV)/.done ## Every seeded fault, built, booted and judged; writes docs/faults.md
-	$(BIN)/mermapctl tree prepare $(TREE)
-	$(BIN)/python -m tests.faults --tree $(TREE)
+	$(BIN)/mermapctl tree prepare '$(TREE)'
+	$(BIN)/python -m tests.faults --tree '$(TREE)'
 
 .PHONY: check
 check: $(VENV)/.done lint ## The fast part of `make test`: seconds, no kernel
@@ -54,8 +54,8 @@ lint: $(VENV)/.done
 
 .PHONY: bench
 bench: bench-packages $(VENV)/.done ## Measure against kunit.py, as ratios in the same run (PARTS, ROUNDS)
-	$(BIN)/mermapctl tree prepare $(TREE)
-	MERMAPCTL_TEST_TREE=$(TREE) $(BIN)/python -m benchmarks --rounds $(or $(ROUNDS),5) $(PARTS)
+	$(BIN)/mermapctl tree prepare '$(TREE)'
+	MERMAPCTL_TEST_TREE='$(TREE)' $(BIN)/python -m benchmarks --rounds $(or $(ROUNDS),5) $(PARTS)
 
 .PHONY: schema
 schema: $(VENV)/.done ## Write docs/schema.json from the record's types
@@ -107,6 +107,6 @@ $(VENV)/.done: pyproject.toml
 	@echo 'making $(VENV): click, rich, gitpython and what the tests need, from PyPI'
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo '$(PYTHON) is older than 3.11: say PYTHON=python3.11' >&2; exit 1; }
-	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install -qq --disable-pip-version-check -e '.[test]'
 	@touch $@

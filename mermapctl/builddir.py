@@ -41,7 +41,7 @@ def require_plain(*paths: Path) -> None:
         if re.search(r"[\s:]", str(path)):
             raise UserError(
                 f"{str(path)!r}: a kernel cannot be built where a path has a blank or a colon",
-                "move the tree, or set MERMAPCTL_HOME to a directory without them",
+                "use a path without them; MERMAPCTL_HOME moves what is ours",
             )
 
 
