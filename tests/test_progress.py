@@ -60,10 +60,21 @@ def test_what_a_terminal_gets(
     assert code == 0
     assert ("x86_64 base: building, " in said) == live
     assert ("1 objects" in said) == live
+    assert (len(set(re.findall("[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]", said))) > 3) == live  # it turns
     assert ("mermapctl: build " in said) != live
     assert said.count("\x1b[?25l") == said.count("\x1b[?25h") == int(live)  # the cursor is back
     assert any("3" in style for style in styles(said)) == coloured
     assert "PASSED" in said
+
+
+def test_the_live_line_is_one_line_on_a_narrow_terminal(fake_tree: Path) -> None:
+    argv = [word for word in RUN if word != "--quiet"]
+    env = {"TERM": "xterm", "NO_COLOR": "1", "COLUMNS": "40", "FAKE_BUILD_SLEEP": "0.3"}
+    _, said = on_a_terminal(*argv, f"--tree={fake_tree}", env=env)
+    live = re.findall(r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏] [^\r]*", said.partition("\x1b[?25h")[0])
+    assert live
+    assert all(len(line) <= 40 for line in live)
+    assert "\x1b[1A" not in said.partition("\x1b[?25h")[0]  # it never had to go up a line
 
 
 def test_quiet_on_a_terminal_is_the_result_alone(fake_tree: Path) -> None:
@@ -111,6 +122,6 @@ def test_a_sign_of_life_says_how_far_it_is() -> None:
     assert shown.line().startswith("starting, 0.0 s")
     shown.take(StageStarted("boot", 300.0))
     shown.take(TestEnded("test_size", ok=True))
-    assert shown.line() == "booting, 0.0 s of at most 5 min 00 s, 1 test, test_size ok"
+    assert shown.line() == "booting, 0.0 s (limit 300 s), 1 test, test_size ok"
     shown.take(CellStarted("x86_64 kasan", 2, 2))
     assert shown.line() == "starting, 0.0 s"

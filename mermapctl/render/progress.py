@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
 from rich.live import Live
-from rich.spinner import Spinner
 from rich.text import Text
 
 from mermapctl import streams
@@ -37,6 +36,7 @@ _DOING = {
     "boot": "booting",
 }
 _PLAIN_EVERY = 30.0
+_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
 def _seconds(seconds: float) -> str:
@@ -69,7 +69,7 @@ class _Shown:
         self.began, self.objects, self.tests = time.monotonic(), None, []
 
     def line(self) -> str:
-        most = f" of at most {_seconds(self.limit)}" if self.limit else ""
+        most = f" (limit {self.limit:.0f} s)" if self.limit else ""
         elapsed = _seconds(time.monotonic() - self.began)
         words = [f"{_DOING.get(self.stage, self.stage)}, {elapsed}{most}"]
         if self.objects:
@@ -124,11 +124,12 @@ class Lively:
         self.cell = ""
         self.live = Live(console=console, transient=True, refresh_per_second=8, get_renderable=self)
 
-    def __call__(self) -> Text | Spinner:
+    def __call__(self) -> Text:
         """What the live line shows now."""
+        turning = self.console.encoding.startswith("utf")
+        frame = _FRAMES[int(time.monotonic() * 8) % len(_FRAMES)] if turning else ""
         cell = f"{self.cell}: " if self.cell else ""
-        text = Text(f" {cell}{self.shown.line()}", overflow="ellipsis", no_wrap=True)
-        return Spinner("dots", text=text) if self.console.encoding.startswith("utf") else text
+        return Text(f"{frame} {cell}{self.shown.line()}", overflow="ellipsis", no_wrap=True)
 
     @contextlib.contextmanager
     def drawn(self) -> Iterator[Listener]:
