@@ -141,8 +141,8 @@ class Console:
     lines it wants, behind their prefix, `anywhere` which words matter in the middle of a line too
     (torn lines, prefixes that nobody foresaw), `run` what may come as a Run: a pattern of whole
     lines, each led by `newline()`. While iterating, the consumer may set and clear `attentive` and
-    `runs`, `watch` for more words, `overlook` some and `forget` a reader. After it, `lines` is the
-    number of lines, `tail` the last texts, `capped` how many lines were cut at LINE_BYTES, and
+    `runs`, `watch` for more words, `settle` the prefix and `forget` a reader. After it, `lines` is
+    the number of lines, `tail` the last texts, `capped` how many lines were cut at LINE_BYTES, and
     `whole` says whether a newline ends the log.
     """
 
@@ -166,6 +166,7 @@ class Console:
         self._pick, self._kinds = _pattern(picks, "")
         self._run = run or re.compile(r"(?!)")
         self._prefix: re.Pattern[str] | None = None
+        self._settled = False
         self._soft = False
 
     def __iter__(self) -> Iterator[Line | Run]:
@@ -183,9 +184,10 @@ class Console:
             self._anywhere.update(anywhere)
             self._stale = True
 
-    def overlook(self, words: str) -> None:
-        """From the next line on these words count only where a line begins with them."""
-        self._stale |= self._anywhere.pop(words, None) is not None
+    def settle(self) -> None:
+        """A header was read, so the prefix is known: what stands before others ran into them."""
+        self._settled = True
+        self._stale |= self._anywhere.pop(_HEADER_WORDS, None) is not None
 
     def forget(self, kind: Kind) -> None:
         """From the next line on pick nothing for this reader: it has what it wanted."""
@@ -320,7 +322,7 @@ class Console:
 
     def _learned(self, text: str) -> bool:
         """Whether this is a KTAP header behind a prefix that was unknown until now."""
-        if self._prefix is not None or not (header := _HEADER.match(text)):
+        if self._settled or self._prefix is not None or not (header := _HEADER.match(text)):
             return False
         before = _STAMP_AT_END.sub("", header["before"]).rstrip()
         self._prefix = re.compile(_generalize(before, len(header["gap"]) % 4))

@@ -165,7 +165,7 @@ class _Reading:
                 if not in_ktap and ktap.begun:
                     in_ktap = True
                     console.watch(IN_KTAP)
-                    console.overlook(ktap_parser.HEADER)  # a prefix is learnt by now
+                    console.settle()
                     console.forget(Kind.BOOT)
             elif kind is Kind.TRACE and _EVENT.search(line.text):
                 self._trace(line)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 DEPTH = 16
 """Levels that may be open at once; KUnit has three."""
 
+LEVEL = 4
+"""Spaces by which KUnit indents a level."""
+
 _NOISE = re.compile(
     r"\s|mm_(?:get|got|put|flush): |\[ *\d+\.\d{6}\]|\*\* \d+ printk|WARNING: |BUG: |-----+\["
 )
@@ -61,7 +64,10 @@ class Levels:
         if not self.stack:
             return
         top = self.stack[-1]
-        if indent != top.indent or not top.fresh:
+        if top.fresh and len(self.stack) > 1 and 0 < abs(indent - top.indent) < LEVEL:
+            self.note(Trouble.MISPLACED, line)  # one of the two lost some of its indentation
+            top.indent = max(indent, top.indent)
+        elif indent != top.indent or not top.fresh:
             self._close_to(indent)
             top = self._open(indent, line)
         elif len(self.stack) == 1:
@@ -97,6 +103,9 @@ class Levels:
         if indent == top.indent:
             return top, None
         if indent > top.indent:
+            if indent - top.indent == 1 and len(self.stack) > 1 and result.number == top.last + 1:
+                self.note(Trouble.MISPLACED, line)  # a space of the line before
+                return top, None
             if len(self.stack) == 1 or top.count:
                 start = top.mark
                 top = self._open(indent, line)  # its header was torn
@@ -128,7 +137,8 @@ class Levels:
         name = result.name
         if child is not None and child.name not in (None, name):
             self.note(Trouble.MISPLACED, line)
-            return name if name in self._names else child.name
+            noisy = _NOISE.match((child.name or "").removeprefix(name))
+            return name if name in self._names or noisy else child.name
         if len(self.stack) != 2 or frame.name is None:
             return name
         known = self._names.get(frame.name, ())

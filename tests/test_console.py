@@ -139,14 +139,15 @@ def test_a_word_watched_for_from_now_on() -> None:
     assert seen == [2, 3]
 
 
-def test_a_word_overlooked_from_now_on() -> None:
-    console = Console([b"x Kernel panic 1\nx Kernel panic 2\nok 3\n"], PICKS, ANYWHERE)
+def test_what_stands_before_a_later_header_is_no_prefix() -> None:
+    log = b"KTAP version 1\nok 1 a    KTAP version 1\nnoise    KTAP version 1\nok 2 a\n"
+    console = Console([log], PICKS, ANYWHERE)
     seen = []
     for line in console:
         assert isinstance(line, Line)
         seen.append((line.number, line.text))
-        console.overlook("Kernel panic")
-    assert seen == [(1, "x Kernel panic 1"), (3, "ok 3")]
+        console.settle()
+    assert seen == [(1, "KTAP version 1"), (2, "ok 1 a    KTAP version 1"), (4, "ok 2 a")]
 
 
 def test_a_run_is_read_at_once_and_can_be_split() -> None:

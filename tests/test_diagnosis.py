@@ -591,6 +591,21 @@ def test_a_torn_result_is_quoted() -> None:
     assert finding.evidence["line"] == "ok 2 test_sirandom: crng"
 
 
+@pytest.mark.parametrize("lost", range(1, 5))
+@pytest.mark.parametrize("line", ["KTAP version 1", "# Subtest: mermap", "ok 4 test_tlb_flushed"])
+def test_indentation_that_is_lost_costs_no_name(line: str, lost: int) -> None:
+    begun = " " * lost + "random: crng init done\n"
+    log = mermap(PASS).replace(f"    {line}\n", f"{begun}{' ' * (4 - lost)}{line}\n")
+    judgement = judged(log)
+    assert codes(judgement) == ["output-corrupt"]
+    assert {test.name for suite in judgement.suites for test in suite.tests} == set(NAMES)
+
+
+def test_a_space_too_many_is_no_level() -> None:
+    judgement = judged(mermap(PASS).replace("    ok 4", " random: crng init done\n     ok 4"))
+    assert (judgement.verdict, codes(judgement)) == (Verdict.PASSED, ["output-corrupt"])
+
+
 def test_noise_behind_a_whole_result_is_a_warning() -> None:
     log = GOOD.replace(b"ok 2 test_size\n", b"ok 2 test_size[    1.234567] random: crng init\n")
     judgement = judged(log)
@@ -713,6 +728,7 @@ def test_what_is_read_at_once_is_judged_as_line_by_line(
     at_once = judged(log)
     monkeypatch.setattr(ktap_runs, "RUN", re.compile("(?!)"))
     assert at_once == judged(log)
+    assert {suite.name for suite in at_once.suites} <= {"s", "t", "?"}
     assert at_once.verdict is Verdict.FAILED
 
 
