@@ -91,7 +91,7 @@ def fits(run: Run, tests: Tests, top: Frame) -> bool:
     """Whether tests in a row go on where the open level stands: indentation, numbers, plan."""
     if len(run.match["at"]) != top.indent or not tests.count_up(top.last):
         return False
-    return top.plan is None or top.last + len(tests.numbers) <= top.plan
+    return top.plan is None or top.count + len(tests.numbers) <= top.plan
 
 
 def suite(run: Run, tests: Tests, doc: Frame) -> PassedSuite | None:
