@@ -54,12 +54,13 @@ class Line(NamedTuple):
     whole: bool = True
 
 
-_STAMPS = r"(?:\[ *+\d++\.\d++\](?:\[ *+[CT]\d++\])?|\[ *+[CT]\d++\])"
-_PREFIX = r"(?:<\d{1,3}>|)(?:\[[ 0-9.CT]++\](?:\[[ 0-9.CT]++\]|) ?+|)"
+_STAMPS = r"(?:\[ *+\d++\.\d++\](?: ?\[ *+[CT]\d++\])?|\[ *+[CT]\d++\])"
+"""printk's own; dmesg puts a space in front of the caller."""
+_PREFIX = r"(?:<\d{1,3}>|)(?:\[[ 0-9.CT]++\] ?+(?:\[[ 0-9.CT]++\] ?+|)|)"
 """printk's prefix as the scan takes it: a little more than it is, at half the cost. `(?:X|)` is
 quicker than `(?:X)?`."""
 _STAMP = re.compile(
-    r"(?:<\d{1,3}>)?(?:\[ *(?P<seconds>\d{1,12}\.\d{1,9})\](?:\[ *(?P<caller>[CT]\d+)\])?"
+    r"(?:<\d{1,3}>)?(?:\[ *(?P<seconds>\d{1,12}\.\d{1,9})\](?: ?\[ *(?P<caller>[CT]\d+)\])?"
     r"|\[ *(?P<alone>[CT]\d+)\]|(?<=>)) ?"
 )
 _STAMP_AT_END = re.compile(rf"(?:<\d{{1,3}}>)?(?:{_STAMPS})\Z")
@@ -110,7 +111,7 @@ def newline(seconds: str | None = None) -> str:
     """The pattern of a newline and printk's prefix; `seconds` names the group of its time stamp."""
     number = r"\d{1,12}+\.\d{1,9}+"
     stamp = number if seconds is None else f"(?P<{seconds}>{number})"
-    return rf"\n(?:\[ *+{stamp}\](?:\[ *+[CT]\d++\])? )?"
+    return rf"\n(?:\[ *+{stamp}\](?: ?\[ *+[CT]\d++\])? )?"
 
 
 def _generalize(before: str, gap: int) -> str:
@@ -184,10 +185,14 @@ class Console:
             self._anywhere.update(anywhere)
             self._stale = True
 
-    def settle(self) -> None:
-        """A header was read, so the prefix is known: what stands before others ran into them."""
+    def settle(self, *words: str) -> None:
+        """A header was read, so the prefix is known: what stands before others ran into them.
+
+        From the next line on `words` count only where a line begins with them, too.
+        """
         self._settled = True
-        self._stale |= self._anywhere.pop(_HEADER_WORDS, None) is not None
+        for each in (_HEADER_WORDS, *words):
+            self._stale |= self._anywhere.pop(each, None) is not None
 
     def forget(self, kind: Kind) -> None:
         """From the next line on pick nothing for this reader: it has what it wanted."""

@@ -69,16 +69,26 @@ class FailureBlock:
         self._message: list[str] = []
         self._open_value: str | None = None
         self._gap = False
+        self._one_record = line.seconds is not None
+
+    def _fits(self, text: str) -> bool:
+        """Whether a line is the block's by what it says."""
+        if self._expected is None:
+            return bool(_EXPECTED.match(text))
+        return bool(_VALUE.match(text))
 
     def feed(self, line: Line) -> bool:
         """Take one line; False if the block ended before it.
 
         Without printk times only the block's structure can tell where it ends: a free message is
-        one line then. With them all lines of one printk carry the same time.
+        one line then. With them all lines of one printk carry the same time; another clock may
+        have given each line its own.
         """
         text = line.text
-        if self._first.seconds is not None and line.seconds != self._first.seconds:
-            return False
+        if self._one_record and line.seconds != self._first.seconds:
+            if self._message or self._gap or not self._fits(text):
+                return False
+            self._one_record = False
         if not text.strip() and not self._message:
             first, self._gap = not self._gap, True
             return first
@@ -88,8 +98,7 @@ class FailureBlock:
         return True
 
     def _feed_message(self, text: str) -> bool:
-        one_record = self._first.seconds is not None
-        if self._message and (not one_record or len(self._message) >= MESSAGE_LINES):
+        if self._message and (not self._one_record or len(self._message) >= MESSAGE_LINES):
             return False
         self._message.append(text[:TEXT_LIMIT])
         return True

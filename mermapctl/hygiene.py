@@ -262,6 +262,10 @@ def _notes(account: TraceAccount) -> tuple[Finding, ...]:
         what = "no probe was hit" if silent else "no flush probe worked: flushes are not judged"
         advice = "the trace needs tp_printk, kprobe_event= and the fragment `trace`"
         notes.append(_note("trace-silent", what, {"events": account.events}, advice, None))
+    elif not account.requested and not _seen(account, "flush") and _conclusive(account):
+        what = "no flush is in the trace, nor whether one was probed: flushes are not judged"
+        advice = "the kernel's command line, which the console does not show, would tell"
+        notes.append(_note("trace-silent", what, {"events": account.events}, advice, None))
     return tuple(notes)
 
 

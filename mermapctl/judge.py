@@ -45,10 +45,11 @@ PICKS = {
     Kind.BOOT: bootlog.PICKS,
     Kind.HARNESS: bootlog.HARNESS,
 }
-ALWAYS = {ktap_parser.HEADER: Kind.KTAP, "Kernel panic - ": Kind.SPLAT}
+REQUEST = "kprobe_event="
+ALWAYS = {ktap_parser.HEADER: Kind.KTAP, "Kernel panic - ": Kind.SPLAT, REQUEST: Kind.TRACE}
 IN_KTAP = {"G: ": Kind.SPLAT}  # ends `BUG: ` and `WARNING: `
 IN_TRACE = dict.fromkeys(("__mermap_", "mm_flush", "mm_walk", "mm_tear"), Kind.TRACE)
-"""What is looked for inside lines: always, once KTAP has begun, once a trace has."""
+"""What is looked for inside lines: at first, once KTAP has begun, once a trace has."""
 
 _EVENT = re.compile(trace.TRACE_LINE.pattern.decode())
 
@@ -165,7 +166,7 @@ class _Reading:
                 if not in_ktap and ktap.begun:
                     in_ktap = True
                     console.watch(IN_KTAP)
-                    console.settle()
+                    console.settle(REQUEST)
                     console.forget(Kind.BOOT)
             elif kind is Kind.TRACE and _EVENT.search(line.text):
                 self._trace(line)
@@ -219,5 +220,5 @@ class _Reading:
 
     def _boot(self, line: Line) -> None:
         self.boot.feed(line)
-        if "kprobe_event=" in line.text:
+        if REQUEST in line.text:
             self._trace(line)

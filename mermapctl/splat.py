@@ -121,7 +121,7 @@ _OPENING = re.compile(r"(?:-{4,}\[ cut here|={30,}\s*\Z)")
 _REMARK = re.compile(r" *# (?:module|Totals): ")
 """KTAP that its own reader leaves alone."""
 _ENDING = re.compile(r"---\[ end (?:trace|Kernel panic)|={30,}\s*\Z")
-_IN_TORN = re.compile(r"(?:Kernel panic - |BUG: |WARNING: ).*")
+_IN_TORN = re.compile(r"(?:(?<!\[ end )Kernel panic - |BUG: |WARNING: ).*")
 
 _RUN_INTO = re.compile(rf"(?:(?<=[^\s:])|(?<=\] ))(?:{_IN_TORN.pattern})")
 _REMARKS = re.compile(r"\s*# ")

@@ -219,7 +219,8 @@ class Kernel:
                 return None
             state.next = restart
             self._flush_at_wrap(thread, state)
-        if self.fault == "skips-a-page" and state.next + PAGE + size <= limit:
+        skips = self.fault == "skips-a-page" and not reserved
+        if skips and state.next + PAGE + size <= limit:
             state.next += PAGE
         free = next(n for n in range(99) if state.anchor + n * SLOT_BYTES not in slots)
         address = state.anchor + free * SLOT_BYTES

@@ -776,12 +776,31 @@ def test_dirt_around_a_good_log_changes_nothing() -> None:
     assert judgement.lines == GOOD.count(b"\n") + 1
 
 
-@pytest.mark.parametrize("prefix", ["<6>[    0.123456] ", "[    0.123456][   T27] ", "ci 10:01> "])
-@pytest.mark.parametrize("name", ["good", "oops", "early-flush", "global-refused", "wrong-page"])
+PREFIXES = {  # {0} is the line's number
+    "printk": "<6>[    0.123456] ",
+    "printk-caller": "[    0.123456][   T27] ",
+    "dmesg-caller": "[    0.123456] [   T27] ",
+    "dmesg-decoded": "kern  :info  : [    0.123456] ",
+    "dmesg-time": "[Tue Nov 25 15:31:02 2025] ",
+    "journal": "Nov 25 15:31:02 host kernel: ",
+    "syslog": "2025-11-25T15:31:02.{0:06}+00:00 host kernel: [    0.123456] ",
+    "lava": "2025-11-25 15:31:02,{0:03} INFO [serial] ",
+    "arrival": "[1764084662.{0:06}] ",
+    "console": "ci 10:01> ",
+}
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize(
+    "name",
+    ["good", "oops", "early-flush", "global-refused", "wrong-page", "kasan",
+     "trace-counted-not-done"],
+)  # fmt: skip
 def test_prefixes_change_nothing(name: str, prefix: str) -> None:
     lines = (LOGS / f"{name}.log").read_text().splitlines()
     plain = judged("\n".join(lines) + "\n")
-    judgement = judged("".join(f"{prefix}{line}\n" for line in lines))
+    shown = PREFIXES[prefix]
+    judgement = judged("".join(f"{shown.format(i)}{line}\n" for i, line in enumerate(lines)))
     assert judgement.verdict is plain.verdict
     assert codes(judgement) == codes(plain)
     assert [[t.status for t in s.tests] for s in judgement.suites] == [

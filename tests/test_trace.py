@@ -165,7 +165,8 @@ def test_of_two_pairs_that_fit_the_one_that_is_walked_is_the_mapping(
             PUT,
             *([walk + f"{base:#x}"] if walks else []),
         ]
-    found, _, account = judge([*lines, "    ok 1 test_x"], ())
+    request = "Command line: kprobe_event=p:mm_flush,__flush_tlb_all,by=$stack0:symbol"
+    found, _, account = judge([request, *lines, "    ok 1 test_x"], ())
     assert (account.layout, account.offsets) == (layout, offsets)
     assert codes(found) == conclusions
 
@@ -180,6 +181,22 @@ def test_a_layout_that_stops_fitting_ends_all_conclusions() -> None:
     found, rows, account = judge([*good, *odd, *good, "    ok 1 test_tlb_flushed"])
     assert (codes(found), account.layout_line) == (["trace-layout-unknown"], 20)
     assert rows[0].observed is None
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        ([], ["trace-silent"]),
+        (["Command line: kprobe_event=p:mm_get,__mermap_get,mm=$arg1:x64"], ["trace-silent"]),
+        (["Command line: kprobe_event=p:mm_flush,__flush_tlb_all"], []),
+    ],
+)
+def test_a_trace_without_a_flush_is_believed_where_one_was_probed(
+    request_: list[str], said: list[str]
+) -> None:
+    found, _, _ = judge([*request_, *PAIR, "    ok 1 test_x"], ())
+    assert codes(found) == said
+    assert {finding.severity for finding in found} <= {Severity.NOTE}
 
 
 @pytest.mark.parametrize("pointer", ["0x0", "0xfffffffffffffff4"])
