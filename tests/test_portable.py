@@ -49,6 +49,7 @@ BUILD = (
         (WHOLE, None, SHORT),
         (WHOLE, "module", SHORT[:1]),  # its initramfs is made by `mermapctl run` alone
         (WHOLE[:3], None, (*SHORT[:2], BUILD)),  # it was never booted
+        ((*WHOLE[:3], kunit("exec", f"--kernel_args=kprobe_event={'p' * 60}")), None, SHORT[:1]),
         (WHOLE[1:], None, WHOLE[1:]),  # no line of ours: who knows what it is
         (("mermapctl run 'torn",), None, ("mermapctl run 'torn",)),
         ((), None, ()),

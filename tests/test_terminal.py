@@ -351,6 +351,15 @@ def test_durations(value: float | None, text: str) -> None:
     assert seconds(value) == text
 
 
+def test_a_traces_probes_do_not_fill_the_screen() -> None:
+    probes = "kprobe_event=" + "p:mm_get,__mermap_get;" * 30
+    cell = dataclasses.replace(samples.cell_passed(), kernel_args=("pti=on", probes, "tp_printk"))
+    cut = f"kernel arguments pti=on {probes[:40]}... tp_printk\n"
+    assert cut in terminal.render(samples.record(cell), width=100, color=False)
+    whole = terminal.render(samples.record(cell), width=100, color=False, full=True)
+    assert probes in "".join(whole.split("\n"))
+
+
 def test_a_reason_is_not_said_twice() -> None:
     cell = samples.cell_no_verdict(Reason.INTERRUPTED)
     assert why(cell).startswith("interrupted: Kernel panic")

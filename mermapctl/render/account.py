@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mermapctl.record import Cell, RunRecord
 
 _ONE_LINE = 60
+_LONG_WORD = 40
 
 BAD = (Status.FAILED, Status.CRASHED, Status.HUNG, Status.MISSING)
 
@@ -216,6 +217,12 @@ def block(failure: Failure, test: str) -> str:
     if failure.message:
         lines.append(failure.message)
     return "\n".join(lines)
+
+
+def boot_words(cell: Cell) -> str:
+    """The kernel's arguments, the long ones (a trace's probes) cut: reproduce lines have them."""
+    words = cell.kernel_args
+    return " ".join(word[:_LONG_WORD] + "..." * (len(word) > _LONG_WORD) for word in words)
 
 
 def why(cell: Cell) -> str:

@@ -18,6 +18,7 @@ from mermapctl.render.account import (
     Row,
     account,
     block,
+    boot_words,
     counts,
     evidence_lines,
     kernel,
@@ -130,7 +131,7 @@ def _environment(record: RunRecord) -> Iterator[str]:
     facts = {
         "kernel": kernel(record),
         "commit": record.tree.commit,
-        "boot": " ".join(shared.kernel_args) if shared else None,
+        "boot": boot_words(shared) if shared else None,
         "machine": _machine(shared) if shared else None,
         "built by": host.compiler if host else None,
         "emulator": host.qemu if host else None,

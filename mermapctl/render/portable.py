@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mermapctl.record import Cell, RunRecord
 
 _SCRIPT = "/kunit.py"
+_LONG_WORD = 60  # characters: a line of a mail, indented
 _LONGEST = 1 << 14  # characters, far beyond what a run makes; shlex takes long for more
 
 
@@ -41,6 +42,8 @@ def reproduce(cell: Cell, record: RunRecord) -> tuple[str, ...]:
         lines.append(["mermapctl", "config", "write", cell.variant, *suite, *configs])
         lines[-1] += ["-o", "kunitconfig"]
         lines.append(list(_whole(theirs[-1], tree)))
+    if any(len(word) > _LONG_WORD for words in lines for word in words):
+        lines = [first]  # a trace's probes: nobody copies them from a mail
     return tuple(map(shlex.join, lines))
 
 

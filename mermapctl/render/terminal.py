@@ -15,7 +15,7 @@ from rich.text import Text
 from mermapctl.diagnosis import Verdict
 from mermapctl.record import Cell, State
 from mermapctl.render import terminal_findings, terminal_tables
-from mermapctl.render.account import account, counts, kernel, label, verdict_word, why
+from mermapctl.render.account import account, boot_words, counts, kernel, label, verdict_word, why
 from mermapctl.render.page import deaf_console, without_blanks
 from mermapctl.render.text import Look, colored, count, look_of, seconds
 from mermapctl.render.why import blocks
@@ -162,7 +162,8 @@ def _facts(cell: Cell, page: _Page) -> Iterator[RenderableType]:
     if facts:
         yield look.text(", ".join(facts))
     if cell.kernel_args:
-        yield look.text("kernel arguments " + " ".join(cell.kernel_args), limit=4000)
+        words = " ".join(cell.kernel_args) if page.full else boot_words(cell)
+        yield look.text(f"kernel arguments {words}", limit=4000)
     spent = terminal_tables.phase_words(cell.phases)
     if spent:
         yield Text(spent)
