@@ -1,28 +1,39 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`python -m docs.screenshots RUN|LOG`: the pictures in docs/ and README, of a real failing run.
+"""`make screenshots RUN=ID`: the pictures of docs/ and README, of a real failing traced run.
 
-RUN is the id of a stored run, LOG the console of one. What the terminal shows is drawn by the same
-browser, from the bytes that `mermapctl report` writes to a terminal.
+The record and its console are shown as they are, but for the places of the machine that made them,
+which become those of a user `dev`. The same browser draws the page and the terminal's text.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
-import os
-import subprocess
+import re
+import socket
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.terminal_theme import MONOKAI, TerminalTheme
+from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
+from mermapctl import places
+from mermapctl.record import from_json, to_json
+from mermapctl.render import html_page, terminal
+from mermapctl.store import Store, console_lines
 from tests.e2e.chromium import Browser, browser
 
-HERE = Path(__file__).parent
+if TYPE_CHECKING:
+    from mermapctl.record import RunRecord
+
+PICTURES = Path(__file__).parent / "pictures"
 COLUMNS = 100
+SCALE = 1.5  # sharp enough where README shows it, and half of the bytes
+LARGEST = 300_000  # bytes of one picture
 PAGE = """<!doctype html><meta charset="utf-8"><style>
 body {{ margin: 0; padding: 18px 22px; background: {background}; color: {foreground}; }}
 pre {{ margin: 0; font: 14px/1.35 "DejaVu Sans Mono", monospace; }}
@@ -30,64 +41,110 @@ pre {{ margin: 0; font: 14px/1.35 "DejaVu Sans Mono", monospace; }}
 </style><div id="window"><pre><code>{code}</code></pre></div>"""
 
 
-def mermapctl(subject: str, *argv: str, color: bool = False) -> str:
-    """What `mermapctl report` says of a run or a log."""
-    of = [f"--log={subject}"] if Path(subject).is_file() else [subject]
-    environment = {**os.environ, "COLUMNS": str(COLUMNS), "TERM": "xterm-256color"}
-    if color:
-        environment["FORCE_COLOR"] = "1"
-    done = subprocess.run(
-        [sys.executable, "-m", "mermapctl", "report", *of, *argv],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode not in {0, 1}:
-        raise SystemExit(done.stderr)
-    return done.stdout
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A picture of the page: a window of CSS pixels, scrolled to the element `at`."""
+
+    name: str
+    width: int
+    height: int
+    at: str = "body"
+    dark: bool = False
 
 
-def terminal(chromium: Browser, said: str, target: Path) -> None:
+SHOTS = (
+    Shot("report", 1180, 820),
+    Shot("timeline", 1180, 620, at="h3:has(+ .legend)"),
+    Shot("phone", 390, 780, dark=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Neutral:
+    """Texts without a place of this machine."""
+
+    known: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, record: RunRecord) -> Neutral:
+        """What to replace: the tree, the store, the builds, the home, the machine's name."""
+        host = record.run.host.name if record.run.host else socket.gethostname()
+        known = (
+            (record.tree.path or "", "/home/dev/linux"),
+            (str(places.state_dir()), "/home/dev/.local/state/mermapctl"),
+            (str(places.cache_dir()), "/home/dev/.cache/mermapctl"),
+            (str(Path.home()), "/home/dev"),
+            (host, "dev"),
+        )
+        return cls(tuple((place, other) for place, other in known if place))
+
+    def text(self, said: str) -> str:
+        """The same with each whole name replaced. Stops where another path may be of here."""
+        for place, other in self.known:
+            said = re.sub(rf"(?<![\w.-]){re.escape(place)}(?![\w.-])", other, said)
+        private = r"(?<![\w./-])/(?:home(?!/dev\b)|media|mnt|opt|root|srv|tmp|work)/[\w./-]*"
+        if left := sorted(set(re.findall(private, said))):
+            raise SystemExit(f"may be places of this machine: {', '.join(left[:5])}")
+        return said
+
+
+def terminal_text(record: RunRecord) -> str:
+    """What a terminal shows, with its colours, down to the last finding."""
+    shown = terminal.render(record, width=COLUMNS, color=True)
+    return re.split(r"\n\n(?:\x1b\[[0-9;]*m)*artifacts", shown)[0]
+
+
+def draw_terminal(chromium: Browser, said: str, target: Path) -> None:
     """A terminal's text as a picture of just its size."""
-    theme: TerminalTheme = MONOKAI
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), legacy_windows=False)
-    console.print(Text.from_ansi(said))
-    html = console.export_html(theme=theme, code_format=PAGE, inline_styles=True)
+    console.print(Text.from_ansi(said), soft_wrap=True)
+    html = console.export_html(theme=MONOKAI, code_format=PAGE, inline_styles=True)
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "terminal.html"
         page.write_text(html, "utf-8")
-        chromium.look(width=1000, height=800)
+        chromium.look(width=1000, height=800, scale=SCALE)
         chromium.open(page)
         box = chromium.ask("document.getElementById('window').getBoundingClientRect().toJSON()")
-        size = (box["right"] + 22, box["bottom"] + 18)
-        chromium.look(width=round(size[0]), height=round(size[1]))
+        size = {"width": round(box["right"] + 22), "height": round(box["bottom"] + 18)}
+        chromium.look(**size, scale=SCALE)
         chromium.picture(target)
 
 
+def draw_page(chromium: Browser, html: str, folder: Path) -> None:
+    """The SHOTS of a page."""
+    with tempfile.TemporaryDirectory() as temporary:
+        page = Path(temporary) / "report.html"
+        page.write_text(html, "utf-8")
+        for shot in SHOTS:
+            chromium.look(width=shot.width, height=shot.height, dark=shot.dark, scale=SCALE)
+            chromium.open(page)
+            chromium.ask("document.querySelector(arguments[0]).scrollIntoView()", shot.at)
+            chromium.picture(folder / f"{shot.name}.png")
+
+
 def main() -> None:
-    """Write docs/terminal.png, docs/report-light.png, -dark, -timeline and -phone."""
+    """Write docs/pictures/terminal.png, report.png, timeline.png and phone.png."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("subject", metavar="RUN|LOG")
-    parser.add_argument("--to", type=Path, default=HERE / "pictures")
+    parser.add_argument("run", nargs="?", help="id of a stored run; default: the latest")
+    parser.add_argument("--to", type=Path, default=PICTURES, metavar="DIR")
     options = parser.parse_args()
     options.to.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, browser() as chromium:
-        page = Path(folder) / "report.html"
-        page.write_text(mermapctl(options.subject, "--format=html"), "utf-8")
-        for name, dark, width, height, fragment in (
-            ("report-light", False, 1280, 1000, ""),
-            ("report-dark", True, 1280, 1000, ""),
-            ("timeline-light", False, 1280, 760, "#c0-p0"),
-            ("timeline-dark", True, 1280, 760, "#c0-p0"),
-            ("phone", False, 390, 844, ""),
-        ):
-            chromium.look(width=width, height=height, dark=dark)
-            chromium.open(page, fragment)
-            chromium.picture(options.to / f"{name}.png")
-        terminal(chromium, mermapctl(options.subject, color=True), options.to / "terminal.png")
+    stored = Store.open().get(options.run)
+    neutral = Neutral.of(stored)
+    record = from_json(neutral.text(to_json(stored).decode()).encode())
+    consoles = {
+        shown.artifacts.console: neutral.text("\n".join(console_lines(cell))).split("\n")
+        for shown, cell in zip(record.cells, stored.cells, strict=True)
+    }
+    with browser() as chromium:
+        draw_terminal(chromium, terminal_text(record), options.to / "terminal.png")
+        page = html_page.render(record, console=lambda cell: consoles[cell.artifacts.console])
+        draw_page(chromium, page, options.to)
     for picture in sorted(options.to.glob("*.png")):
-        sys.stdout.write(f"{picture} ({picture.stat().st_size // 1024} KiB)\n")
+        size = picture.stat().st_size
+        sys.stdout.write(f"{picture} ({size:,} bytes)\n")
+        if size > LARGEST:
+            raise SystemExit(f"{picture} is larger than {LARGEST:,} bytes")
 
 
 if __name__ == "__main__":
