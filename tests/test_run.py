@@ -150,7 +150,7 @@ def test_what_stands_under_a_missing_symbol_is_what_config_explain_says(
     extra = tmp_path / "extra.kunitconfig"
     extra.write_text("CONFIG_MERMAP=y\n")
     asked = f"--config={extra}"
-    done = run(fake_tree, asked, FAKE_UNSATISFIED=symbol)
+    done = run(fake_tree, asked, FAKE_UNSATISFIED=symbol, COLUMNS="200")
     assert done.returncode == 3
     explained = subprocess.run(
         [*MERMAPCTL, "config", "explain", f"{symbol}=y", f"--tree={fake_tree}", asked],
@@ -528,7 +528,7 @@ def test_a_path_that_make_would_split_is_refused(
 
 def test_a_tree_whose_path_is_not_utf8_is_run(fake_tree: Path) -> None:
     tree = fake_tree.rename(fake_tree.with_name("li\udcffnux"))
-    done = run(tree)
+    done = run(tree, COLUMNS="200")
     assert (done.returncode, done.stdout.count("li\\xffnux")) == (0, 5), done.stderr
     listed = subprocess.run(
         [*MERMAPCTL, "report", "--list"], capture_output=True, text=True, check=True
