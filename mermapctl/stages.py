@@ -132,21 +132,26 @@ def configure(work: Work) -> Stage:
         shutil.copyfile(dot_config, work.folder / "config")
     if ok:
         return Stage(outcome.seconds)
-    why = _why(work, "kunit.py config", outcome)
+    return _failed(work, "kunit.py config", outcome)
+
+
+def _failed(work: Work, what: str, outcome: process.Outcome) -> Stage:
+    """Why a stage failed: symbols that its .config lacks, else what the logs say.
+
+    kunit.py looks at the .config after the build once more, and Kconfig may have changed by then.
+    """
+    why = _why(work, what, outcome)
+    dot_config = work.job.build_dir / ".config"
     # kunit.py's own lines for the target count to it as much as those of the variant.
     asked = fragment.overlay(target.own_lines(work.cell.target), work.cell.variant.fragment)
     # Where kunit.py itself fell over, the .config is none, or an old one.
     answered = dot_config.is_file() and not _TRACEBACK.search(_bytes(work.harness_log))
     missing = fragment.missing(asked, dot_config) if answered else ()
-    if missing:
-        names = ", ".join(each.symbol for each in missing)
-        return Stage(
-            outcome.seconds,
-            Reason.CONFIG_UNSATISFIED,
-            f"this tree and target did not give what was asked of {names}",
-            missing,
-        )
-    return Stage(outcome.seconds, Reason.BUILD_FAILED, why)
+    if not missing:
+        return Stage(outcome.seconds, Reason.BUILD_FAILED, why)
+    names = ", ".join(each.symbol for each in missing)
+    detail = f"this tree and target did not give what was asked of {names}"
+    return Stage(outcome.seconds, Reason.CONFIG_UNSATISFIED, detail, missing)
 
 
 def _bytes(path: Path) -> bytes:
@@ -200,8 +205,7 @@ def build(work: Work) -> Stage:
     ok = outcome.returncode == 0
     work.tell(StageEnded("build", outcome.seconds, ok))
     if not ok:
-        why = _why(work, "kunit.py build", outcome)
-        return Stage(outcome.seconds, Reason.BUILD_FAILED, why)
+        return _failed(work, "kunit.py build", outcome)
     builddir.remember_objects(work.job.build_dir, made)
     return Stage(outcome.seconds)
 

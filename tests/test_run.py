@@ -164,6 +164,14 @@ def test_what_stands_under_a_missing_symbol_is_what_config_explain_says(
     assert [line for line in (first, *rest) if line not in done.stdout] == []
 
 
+def test_a_symbol_that_is_lost_while_make_runs_is_no_failed_build(fake_tree: Path) -> None:
+    """kunit.py's own word for it is the time that has elapsed."""
+    (cell,) = document(fake_tree, FAKE_LOST="MERMAP_KUNIT_TEST")["cells"]
+    assert (cell["reason"], cell["phases"]["boot"]) == ("config-unsatisfied", None)
+    (missing,) = cell["missing"]
+    assert missing["why"].startswith("CONFIG_MERMAP_KUNIT_TEST=y can be had on x86_64")
+
+
 def test_a_cell_that_cannot_be_is_explained_and_the_others_go_on(fake_tree: Path) -> None:
     made = document(fake_tree, "--target=um", "--target=x86_64")
     um, x86_64 = made["cells"]

@@ -218,12 +218,11 @@ def _stages(work: Work, progress: _Progress) -> Cell:
     configured = stages.configure(work)
     progress.spent(config=configured.seconds)
     if configured.reason:
-        progress.cell = _without_verdict(progress.cell, configured)
-        return _explained(work, progress.cell) if configured.missing else progress.cell
+        return _without_verdict(work, progress, configured)
     built = stages.build(work)
     progress.spent(build=built.seconds)
     if built.reason:
-        return _unbuilt(work, _without_verdict(progress.cell, built))
+        return _unbuilt(work, _without_verdict(work, progress, built))
     # A file that was saved while make ran may or may not be in what it made: then nothing is noted.
     with contextlib.closing(tree.look(work.job.tree)) as looking:
         booted = stages.boot(work)
@@ -278,8 +277,11 @@ def _explained(work: Work, cell: Cell) -> Cell:
     return replace(cell, missing=missing)
 
 
-def _without_verdict(cell: Cell, stage: Stage) -> Cell:
-    return replace(cell, reason=stage.reason, detail=stage.detail, missing=stage.missing)
+def _without_verdict(work: Work, progress: _Progress, stage: Stage) -> Cell:
+    """The cell that a stage has ended, with why symbols are missing where that was the reason."""
+    known = replace(progress.cell, reason=stage.reason, detail=stage.detail, missing=stage.missing)
+    progress.cell = known
+    return _explained(work, known) if stage.missing else known
 
 
 def _triaged(work: Work, progress: _Progress, cell: Cell) -> Cell:

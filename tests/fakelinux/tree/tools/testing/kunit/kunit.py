@@ -44,6 +44,10 @@ def config(args: argparse.Namespace) -> int:
     dot_config.write_text(wanted)
     if make(args, "olddefconfig"):
         return 1
+    return lacking(dot_config, wanted)
+
+
+def lacking(dot_config: Path, wanted: str) -> int:
     got = dot_config.read_text().splitlines()
     missing = [line for line in wanted.splitlines() if line.startswith("CONFIG_") and line not in got]
     if missing:
@@ -52,7 +56,10 @@ def config(args: argparse.Namespace) -> int:
 
 
 def build(args: argparse.Namespace) -> int:
-    return config(args) or make(args, "all", "compile_commands.json", f"--jobs={args.jobs}")
+    if config(args) or make(args, "all", "compile_commands.json", f"--jobs={args.jobs}"):
+        return 1
+    wanted = "".join(Path(path).read_text() for path in args.kunitconfig)
+    return lacking(Path(args.build_dir) / ".config", wanted)  # once more, as the real one does
 
 
 def boot(args: argparse.Namespace) -> int:
