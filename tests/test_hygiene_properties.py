@@ -227,7 +227,8 @@ def provoke(player: Player, fault: str) -> int:
 
 def able(shape: Shape, fault: str) -> Shape:
     """The probes, and the kind of reserve, without which a fault cannot be seen."""
-    if "reserve" in fault:
+    # A reserved get that rides may leave the region's base in doubt.
+    if "reserve" in fault or fault == "skips-a-page":
         return replace(shape, rides=False)
     if fault in ("no-unmap", "unmaps-one-page", "maps-one-page"):
         return replace(shape, walks=True)
