@@ -118,7 +118,8 @@ def _relation(relation: Any) -> _Why:
         for side in relation[1:]
         if not side.is_constant
     ]
-    return " and ".join(sides), (), ()
+    # `"$(ARCH)" = "x86"` holds nothing that a configuration could change.
+    return " and ".join(sides) or "the target itself decides it", (), ()
 
 
 def _reason(scene: Scene, item: Any, aim: _Aim, depth: int) -> _Why:

@@ -52,6 +52,9 @@ config OF_COMPILER
 config SANITIZER
     bool "sanitizer"
     depends on OF_COMPILER
+config WIDE
+    bool "wide" if "$(SRCARCH)" = "um"
+    default y
 config NUMBER
     int "number"
     range 2 8
@@ -268,7 +271,14 @@ def test_lines_that_a_proposal_contradicts_or_takes_away(
 
 def test_what_a_choice_has_chosen_is_told_with_who_asked_for_it(tree: Path) -> None:
     said = explain_text.text(why(tree, "x86_64", "MERMAP_KUNIT_TEST", "KUNIT=y PREEMPT=y"))
-    assert "'Preemption model' (lib/Kconfig:53) has chosen, since asked.kunitconfig:2 asks" in said
+    assert "'Preemption model' (lib/Kconfig:56) has chosen, since asked.kunitconfig:2 asks" in said
+
+
+def test_a_prompt_that_the_target_itself_hides(tree: Path) -> None:
+    found = why(tree, "x86_64", "WIDE=n")
+    assert (found.cause, found.assignments) == (Cause.HIDDEN_PROMPT, None)
+    assert '"x86" = "um" [=n]: the target itself decides it' in explain_text.text(found)
+    assert found.targets == ("um",)
 
 
 def test_what_is_behind_a_leaf_is_told_once(tmp_path: Path) -> None:
