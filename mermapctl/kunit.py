@@ -70,7 +70,7 @@ def script(tree: Path) -> Path:
     path = tree / SCRIPT
     if not path.is_file():
         raise UserError(
-            f"{tree} has no {SCRIPT}", "mermapctl needs a kernel of version 5.6 or later"
+            f"{tree} has no {SCRIPT}", "KUnit's runner is in Linux 5.5 and newer"
         )
     return path
 

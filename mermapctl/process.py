@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from mermapctl.errors import HarnessError
+from mermapctl.signals import deferred
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from types import FrameType
 
 GRACE = 2.0
 """Seconds between TERM and KILL; ^C promises that everything has ended within five."""
@@ -35,79 +35,6 @@ TICK = 0.1
 STOPPED = 1.0
 """Seconds. Who waits longer than this for TICK was stopped (^Z): that is no time of the guest's."""
 CHUNK = 1 << 16
-
-
-class Interrupted(KeyboardInterrupt):
-    """SIGINT, SIGTERM or SIGHUP arrived; `signum` says which."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(signal.Signals(signum).name)
-        self.signum = signum
-
-
-class _Signals:
-    """Turns the three ending signals into `Interrupted`, except while one must not be lost."""
-
-    def __init__(self) -> None:
-        self.depth = 0
-        self.pending: int | None = None
-
-    def handle(self, signum: int, _frame: FrameType | None) -> None:
-        if self.depth:
-            self.pending = signum
-        else:
-            raise Interrupted(signum)
-
-    @contextlib.contextmanager
-    def deferred(self) -> Iterator[None]:
-        self.depth += 1
-        try:
-            yield
-        finally:
-            self.depth -= 1
-            if not self.depth and self.pending is not None:
-                signum, self.pending = self.pending, None
-                raise Interrupted(signum)
-
-    @contextlib.contextmanager
-    def interruptible(self) -> Iterator[None]:
-        depth, self.depth = self.depth, 0
-        try:
-            if self.pending is not None:
-                signum, self.pending = self.pending, None
-                raise Interrupted(signum)
-            yield
-        finally:
-            self.depth = depth
-
-
-_signals = _Signals()
-
-
-@contextlib.contextmanager
-def ending_signals() -> Iterator[None]:
-    """Within: SIGINT, SIGTERM and SIGHUP raise `Interrupted` in the main thread."""
-    names = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    # A handler that our parent set to "ignore" (nohup) stays ignored.
-    before = {name: signal.getsignal(name) for name in names}
-    for name in names:
-        if before[name] is not signal.SIG_IGN:
-            signal.signal(name, _signals.handle)
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
-
-
-def deferred() -> contextlib.AbstractContextManager[None]:
-    """Within: an ending signal waits until the block is left. For short, bounded work only."""
-    return _signals.deferred()
-
-
-def interruptible() -> contextlib.AbstractContextManager[None]:
-    """Within a deferred block: an ending signal is raised here, at once. For the long work."""
-    return _signals.interruptible()
 
 
 @dataclass(frozen=True, slots=True)

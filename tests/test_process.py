@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import process
+from mermapctl import process, signals
 from mermapctl.errors import HarnessError
-from mermapctl.process import Ending, Interrupted, Watch
+from mermapctl.process import Ending, Watch
+from mermapctl.signals import Interrupted
 
 STUBBORN = """
 import signal, time
@@ -124,7 +125,7 @@ def test_ending_signals_end_the_session_within_five_seconds(
     marker.write_text("import time\ntime.sleep(600)\n")
     timer = threading.Timer(0.5, os.kill, (os.getpid(), signum))
     began = time.monotonic()
-    with process.ending_signals():
+    with signals.ending_signals():
         timer.start()
         with pytest.raises(Interrupted) as caught:
             process.supervise(
@@ -144,19 +145,19 @@ def test_a_deferred_signal_is_raised_once_the_block_is_left() -> None:
     reached = []
 
     def work() -> None:
-        with process.deferred():
+        with signals.deferred():
             os.kill(os.getpid(), signal.SIGTERM)
             reached.append("the end of the block")
 
-    with process.ending_signals(), pytest.raises(Interrupted):
+    with signals.ending_signals(), pytest.raises(Interrupted):
         work()
     assert reached
 
 
 def test_a_deferred_signal_is_raised_where_the_long_work_begins() -> None:
-    with process.ending_signals(), process.deferred():
+    with signals.ending_signals(), signals.deferred():
         os.kill(os.getpid(), signal.SIGTERM)
-        with pytest.raises(Interrupted), process.interruptible():
+        with pytest.raises(Interrupted), signals.interruptible():
             pytest.fail("the pending signal was lost")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import atomic, fragment, places, process, target, toolchain, variants
+from mermapctl import atomic, fragment, places, signals, target, toolchain, variants
 from mermapctl import tree as trees
 from mermapctl.commands import unsatisfied
 from mermapctl.errors import UserError
@@ -106,7 +106,7 @@ def check(tree: Path | None, target_name: str, request: Request) -> Checked:
     where = target.find(path, target_name)
     kernel = trees.validate(path)
     asked = request.fragment()
-    with process.ending_signals():
+    with signals.ending_signals():
         missing = unsatisfied.resolved(path, where, asked)
         missing = unsatisfied.told(path, where, asked, missing)
     chain = toolchain.of(where)

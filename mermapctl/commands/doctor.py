@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import doctor, packages, process
+from mermapctl import doctor, packages, signals
 from mermapctl import target as targets
 from mermapctl import tree as trees
 from mermapctl.check import Check
@@ -43,7 +43,7 @@ def diagnose(names: Sequence[str], tree: Path | None, *, probe_kvm: bool = True)
     Raises UserError for a target that neither the tree nor kunit.py knows, and for a tree that was
     named but is none.
     """
-    with process.ending_signals():
+    with signals.ending_signals():
         path = _tree(tree)
         wanted = [_target(path, name) for name in dict.fromkeys(names)]
         checks = doctor.check(wanted, path, probe_kvm=probe_kvm)

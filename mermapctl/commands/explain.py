@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mermapctl import explain as explainer
-from mermapctl import fragment, process, target, variants
+from mermapctl import fragment, signals, target, variants
 from mermapctl import tree as trees
 from mermapctl.explanation import Cause, Explanation
 
@@ -52,6 +52,6 @@ def explain(
     kernel = trees.validate(path)
     where = target.find(path, target_name)
     asked = variants.compose(names, fragment.load_all(configs))
-    with process.ending_signals():
+    with signals.ending_signals():
         found = explainer.why(path, where, symbols, asked, verify=verify)
     return Explained(path, kernel, where.name, asked.name, found)

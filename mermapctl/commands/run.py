@@ -10,7 +10,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mermapctl import builddir, doctor, kunit, places, plan, process, record, tree
+from mermapctl import builddir, doctor, kunit, places, plan, process, record, signals, tree
 from mermapctl.commands.run_cell import Context, run_cell, unjudged
 from mermapctl.diagnosis import Reason
 from mermapctl.errors import HarnessError
@@ -29,7 +29,7 @@ def run(options: Options, command: tuple[str, ...], tell: Listener) -> RunRecord
     Raises UserError before anything is built, HarnessError where a program or the store fails. An
     ending signal is not raised once the record exists: it comes back marked `interrupted`.
     """
-    with process.ending_signals():
+    with signals.ending_signals():
         path = tree.resolve(options.tree)
         # What can be refused is refused before git looks at 90,000 files.
         planned = plan.make(path, options)
@@ -45,7 +45,7 @@ def run(options: Options, command: tuple[str, ...], tell: Listener) -> RunRecord
         # From here on an ending signal ends the cell that is being run; the record is kept. One
         # that comes after the last cell is too late to interrupt anything.
         ran = begun
-        with contextlib.suppress(process.Interrupted), process.deferred():
+        with contextlib.suppress(signals.Interrupted), signals.deferred():
             folder = store.begin(begun)
             context = Context(planned, can, folder, facts.commit, shlex.join(command), tell)
             ran = _finish(store, _all_cells(context, begun, store))

@@ -10,15 +10,15 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mermapctl import builddir, freshness, kunit, module_flavour, process, stages, tree
+from mermapctl import builddir, freshness, kunit, module_flavour, signals, stages, tree
 from mermapctl.commands import triage, unsatisfied
 from mermapctl.commands.judging import judge_console, with_trials
 from mermapctl.diagnosis import Reason, Verdict
 from mermapctl.errors import MermapctlError
 from mermapctl.events import Listener, Note, StageEnded, StageStarted
 from mermapctl.plan import CellPlan, Plan
-from mermapctl.process import Interrupted
 from mermapctl.record import Artifacts, Cell, Phases
+from mermapctl.signals import Interrupted
 from mermapctl.store import RunFolder, cell_slug
 from mermapctl.work import Work
 
@@ -159,7 +159,7 @@ def run_cell(context: Context, planned: CellPlan) -> Cell:
     cell = unjudged(context, planned)
     progress = _Progress(cell, Phases())
     try:
-        with process.interruptible():
+        with signals.interruptible():
             _write_request(context, work)
             if planned.obstacle:
                 cell = _obstructed(work, progress, planned.obstacle)

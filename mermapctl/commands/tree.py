@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mermapctl import builddir, kunit, overlay, process, source, target
+from mermapctl import builddir, kunit, overlay, signals, source, target
 from mermapctl import prepare as making
 from mermapctl import tree as trees
 from mermapctl.errors import MermapctlError, UserError
@@ -41,7 +41,7 @@ def prepare(directory: Path, asked: str | None, tell: Listener, *, with_overlay:
     `asked` is the user's --source. It becomes the tree of last resort of `run`. Raises UserError,
     HarnessError; an ending signal removes what was begun, and is raised as Interrupted.
     """
-    with process.ending_signals():
+    with signals.ending_signals():
         directory = _absolute(directory)
         tell(CellStarted(f"tree prepare {directory.name}", 1, 1))
         done = making.standing(directory)
