@@ -199,6 +199,7 @@ def supervise(
                 subprocess.PIPE,
             )
             stack.callback(_end_session, process)
+            stack.enter_context(_guarded(process))
         with selectors.DefaultSelector() as selector:
             for pipe, file in ((process.stdout, out), (process.stderr, err)):
                 if pipe is not None:
@@ -207,6 +208,44 @@ def supervise(
                 return _pump(process, selector, watch)
             except OSError as error:
                 raise _unwritable(stdout, error) from error
+
+
+# Its input ends when we do, however we end; then it ends the session, which pdeathsig does not do:
+# make would go on with all of its children, in a build directory that is no longer locked.
+_GUARD = r"""
+read -r _
+while :; do
+    found=
+    for each in /proc/[0-9]*/stat; do
+        { read -r line <"$each"; } 2>/dev/null || continue
+        # "pid (comm) state ppid pgrp session ...": comm may hold blanks and parentheses.
+        set -- "$session" ${line##*) }
+        case $2 in Z | X) continue ;; esac
+        [ "$5" = "$1" ] || continue
+        each=${each#/proc/}
+        kill -KILL "${each%/stat}" && found=1
+    done
+    [ "$found" ] || exit 0
+done
+"""
+
+
+@contextlib.contextmanager
+def _guarded(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Within: if we are killed (kill -9, out of memory), the session of `process` is, too."""
+    with subprocess.Popen(
+        ["/bin/sh", "-c", _GUARD],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={"session": str(process.pid)},
+        start_new_session=True,
+    ) as guard:
+        try:
+            yield
+        finally:
+            _end_session(process)
+            guard.kill()
 
 
 def _unwritable(path: Path, error: OSError) -> HarnessError:

@@ -230,3 +230,38 @@ def test_time_in_which_we_were_stopped_is_not_the_guests(tmp_path: Path) -> None
         time.sleep(3.2)
         ours.send_signal(signal.SIGCONT)
         assert ours.stdout.read() == "exited True\n"
+
+
+def test_whoever_kills_us_kills_the_whole_session(tmp_path: Path) -> None:
+    """make's own makes, too: they would go on in a build directory that is no longer locked."""
+    # Three generations, one of which has a name that is hard to read, and ignores what it can.
+    inner = 'trap "" TERM HUP INT; sleep 300 & sleep 300; :'
+    outer = f"sh -c '{inner}' & cp /bin/sleep '{tmp_path}/a) S 1 (b'; '{tmp_path}/a) S 1 (b' 300; :"
+    script = (
+        "import sys; from pathlib import Path; from mermapctl import process\n"
+        "out = Path(sys.argv[1])\n"
+        "process.supervise(['sh', '-c', sys.argv[2]], cwd=out, env={'PATH': '/usr/bin:/bin'},\n"
+        "    stdout=out / 'o', stderr=out / 'e', watch=process.Watch())"
+    )
+
+    def living() -> list[str]:
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+                if (entry / "cwd").readlink() == tmp_path and state != "Z":
+                    found.append((entry / "cmdline").read_text())
+            except OSError:
+                continue
+        return found
+
+    with subprocess.Popen([sys.executable, "-c", script, tmp_path, outer]) as ours:
+        deadline = time.monotonic() + 20
+        while sum("300" in each for each in living()) < 4:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        ours.kill()
+    deadline = time.monotonic() + 5
+    while living():
+        assert time.monotonic() < deadline, living()
+        time.sleep(0.05)
