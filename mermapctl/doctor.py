@@ -26,10 +26,7 @@ _BUILD = (
     ("perl", "build scripts"),
     ("awk", "build scripts"),
 )
-_OPTIONAL = (
-    ("ccache", "ccache", "quick second builds"),
-    ("setpriv", "setpriv", "no child outlives us"),
-)
+_OPTIONAL = (("ccache", "ccache", "quick second builds"),)
 _LEFT = (".config", "include/config", "arch/{srcarch}/include/generated")
 """What a build inside the tree leaves, and the top Makefile then refuses O= builds for."""
 

@@ -12,14 +12,12 @@ import enum
 import os
 import selectors
 import shlex
-import shutil
 import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
@@ -78,21 +76,6 @@ class Watch:
     silence: float | None = None
     output: Callable[[bytes], str | None] | None = None
     tick: Callable[[float, float], str | None] | None = None
-
-
-@cache
-def _with_parent_death_signal() -> tuple[str, ...]:
-    """Prefix that ends a child when we are killed without a chance to end it ourselves."""
-    setpriv = shutil.which("setpriv")
-    if not setpriv:
-        return ()
-    probe = subprocess.run([setpriv, "--help"], capture_output=True, check=False, text=True)
-    return (setpriv, "--pdeathsig", "KILL", "--") if "--pdeathsig" in probe.stdout else ()
-
-
-def dying_with_parent(argv: Sequence[str]) -> list[str]:
-    """The same command, ended by the kernel if its parent dies (util-linux setpriv, if there)."""
-    return [*_with_parent_death_signal(), *argv]
 
 
 def _start(
@@ -155,18 +138,16 @@ def run(
 @contextlib.contextmanager
 def feeding(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Iterator[IO[bytes]]:
     """Yield the stdin of a command that works while it is fed. Raises HarnessError if it fails."""
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as said, contextlib.ExitStack() as stack:
         with deferred():
-            pipe, null, own = subprocess.PIPE, subprocess.DEVNULL, dying_with_parent(argv)
-            process = _start(own, cwd, env, pipe, null, said.fileno())
-        try:
-            with contextlib.suppress(BrokenPipeError), cast("IO[bytes]", process.stdin) as stdin:
-                yield stdin
-            if process.wait() != 0:
-                said.seek(0)
-                raise HarnessError(f"{argv[0]} failed: {said.read().decode(errors='replace')}")
-        finally:
-            _end_session(process)
+            pipe, null = subprocess.PIPE, subprocess.DEVNULL
+            session = _session(argv, cwd, env, pipe, null, said.fileno())
+            process = stack.enter_context(session)
+        with contextlib.suppress(BrokenPipeError), cast("IO[bytes]", process.stdin) as stdin:
+            yield stdin
+        if process.wait() != 0:
+            said.seek(0)
+            raise HarnessError(f"{argv[0]} failed: {said.read().decode(errors='replace')}")
 
 
 def supervise(
@@ -190,16 +171,10 @@ def supervise(
         except OSError as error:
             raise _unwritable(stdout, error) from error
         with deferred():
-            process = _start(
-                dying_with_parent(argv),
-                cwd,
-                env,
-                subprocess.DEVNULL,
-                subprocess.PIPE,
-                subprocess.PIPE,
+            session = _session(
+                argv, cwd, env, subprocess.DEVNULL, subprocess.PIPE, subprocess.PIPE
             )
-            stack.callback(_end_session, process)
-            stack.enter_context(_guarded(process))
+            process = stack.enter_context(session)
         with selectors.DefaultSelector() as selector:
             for pipe, file in ((process.stdout, out), (process.stderr, err)):
                 if pipe is not None:
@@ -210,8 +185,8 @@ def supervise(
                 raise _unwritable(stdout, error) from error
 
 
-# Its input ends when we do, however we end; then it ends the session, which pdeathsig does not do:
-# make would go on with all of its children, in a build directory that is no longer locked.
+# Its input ends when we do, however we end; then it ends the session. PR_SET_PDEATHSIG would end
+# the leader alone: make's own makes would go on, in a build directory that is no longer locked.
 _GUARD = r"""
 read -r _
 while :; do
@@ -231,21 +206,27 @@ done
 
 
 @contextlib.contextmanager
-def _guarded(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Within: if we are killed (kill -9, out of memory), the session of `process` is, too."""
-    with subprocess.Popen(
-        ["/bin/sh", "-c", _GUARD],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={"session": str(process.pid)},
-        start_new_session=True,
-    ) as guard:
-        try:
-            yield
-        finally:
-            _end_session(process)
-            guard.kill()
+def _session(
+    argv: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str],
+    stdin: int,
+    stdout: int,
+    stderr: int,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that leads a session, which ends with the block, and is killed if we are."""
+    process = _start(argv, cwd, env, stdin, stdout, stderr)
+    pipe, null = subprocess.PIPE, subprocess.DEVNULL
+    number = {"session": str(process.pid)}
+    try:
+        with _start(["/bin/sh", "-c", _GUARD], None, number, pipe, null, null) as guard:
+            try:
+                yield process
+            finally:
+                _end_session(process)
+                guard.kill()
+    finally:
+        _end_session(process)
 
 
 def _unwritable(path: Path, error: OSError) -> HarnessError:

@@ -15,7 +15,6 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mermapctl import process
 from mermapctl.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -100,10 +99,9 @@ class Goals:
 
 def make_script(make: str, log: Path, goals: Goals) -> str:
     """A make whose whole output is appended to `log`, and which makes what `goals` says."""
-    command = shlex.join([*process.dying_with_parent([make])])
     skip = _SKIP if goals.current else ""
     image = _IMAGE.format(goals=shlex.join(goals.image)) if goals.image else ""
-    return f'{_HEAD}{skip}{image}exec {command} "$@" >>{shlex.quote(str(log))} 2>&1\n'
+    return f'{_HEAD}{skip}{image}exec {shlex.quote(make)} "$@" >>{shlex.quote(str(log))} 2>&1\n'
 
 
 def qemu_script(qemu: str, accelerator: str, *, stay: bool = False) -> str:
@@ -111,7 +109,7 @@ def qemu_script(qemu: str, accelerator: str, *, stay: bool = False) -> str:
 
     With `stay` KUnit does not end the machine after the suites that are built in.
     """
-    command = shlex.join(process.dying_with_parent([qemu, "-accel", accelerator]))
+    command = shlex.join([qemu, "-accel", accelerator])
     return f'{_HEAD}{_DROP_ACCEL}{_STAY if stay else ""}exec {command} "$@"\n'
 
 
