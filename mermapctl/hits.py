@@ -20,6 +20,11 @@ _FIELD = re.compile(r'(\w+)=(\{[^{}]*\}|"[^"]*"|[^\s{"]+)')
 ERROR_POINTER = (1 << 64) - 4096
 """From here on a pointer is a negative errno."""
 
+KERNEL_POINTER = len("0xffff880000200000")
+
+COMM = 15
+"""Characters of a task's name at most (TASK_COMM_LEN)."""
+
 FAULT = -1
 """Stands for a word that the probe could not read."""
 
@@ -81,27 +86,48 @@ def parse(match: re.Match[str], text: str, until: int, line: int, caller: str) -
     fields: dict[str, str] = dict(_FIELD.findall(text, closed, until))
     head = (kind, line, caller, f"mm_{name}{variant}", where)
     if kind is Kind.GET:
-        return Event(*head, _number(fields, "mm"), _number(fields, "size"), _flag(fields, "rsv"))
+        return Event(*head, _pointer(fields, "mm"), _number(fields, "size"), _flag(fields, "rsv"))
     if kind is Kind.GOT:
         alloc = _number(fields, "ret")
         return Event(*head, alloc=alloc, words=_words(fields) if 0 < alloc < ERROR_POINTER else ())
     if kind is Kind.PUT:
-        return Event(*head, alloc=_number(fields, "alloc"))
+        return Event(*head, alloc=_pointer(fields, "alloc"))
     if kind is Kind.WALK or kind is Kind.TABLES:
-        mm, size, base = (_number(fields, name) for name in ("mm", "len", "at"))
-        return Event(*head, mm, size, base=base, by=_symbol(fields.get("by", "")) or None)
+        mm, base = _pointer(fields, "mm"), _pointer(fields, "at")
+        return Event(*head, mm, _number(fields, "len"), base=base, by=_by(fields))
     if kind in _BY:
-        by, comm = fields.get("by", ""), fields.get("comm", "")
-        return Event(*head, by=_symbol(by) or None, comm=comm.strip('"') or None)
-    return Event(*head, _number(fields, "mm"))
+        return Event(*head, by=_by(fields), comm=_comm(fields))
+    return Event(*head, _pointer(fields, "mm"))
 
 
 def _symbol(text: str) -> str:
     return text.partition("+")[0].partition(" ")[0]
 
 
+def _by(fields: dict[str, str]) -> str | None:
+    return _symbol(fields.get("by", "")) or None
+
+
+def _comm(fields: dict[str, str]) -> str | None:
+    """A task's name: quoted, and of 15 characters at most."""
+    comm = fields.get("comm")
+    if comm is None or comm == "(fault)":
+        return None
+    if not comm.startswith('"') or len(comm) > len('""') + COMM:
+        raise TornError
+    return comm.strip('"')
+
+
 def _number(fields: dict[str, str], name: str) -> int:
     return _value(fields.get(name, ""))
+
+
+def _pointer(fields: dict[str, str], name: str) -> int:
+    """An address; one of the kernel's has sixteen digits, fewer are a piece of it."""
+    text = fields.get(name, "")
+    if text == "0" or ("0xffff".startswith(text[:6]) and len(text) < KERNEL_POINTER):
+        raise TornError
+    return _value(text)
 
 
 def _value(text: str) -> int:

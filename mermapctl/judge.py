@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -41,17 +40,17 @@ if TYPE_CHECKING:
 PICKS = {
     Kind.KTAP: ktap_parser.PICKS,
     Kind.SPLAT: splat.PICKS,
-    Kind.TRACE: (r"mm_\w+: ?\(", "trace_kprobe: ", r"\*\* replaying", "setup_percpu: "),
+    Kind.TRACE: ("mm_", "trace_kprobe: ", r"\*\* replaying", "setup_percpu: "),
     Kind.BOOT: bootlog.PICKS,
     Kind.HARNESS: bootlog.HARNESS,
 }
 REQUEST = "kprobe_event="
 ALWAYS = {ktap_parser.HEADER: Kind.KTAP, "Kernel panic - ": Kind.SPLAT, REQUEST: Kind.TRACE}
 IN_KTAP = {"G: ": Kind.SPLAT}  # ends `BUG: ` and `WARNING: `
-IN_TRACE = dict.fromkeys(("__mermap_", "mm_flush", "mm_walk", "mm_tear"), Kind.TRACE)
+IN_TRACE = dict.fromkeys(
+    ("__mermap_", "flush_tlb", "(apply_to_", "(mermap_mm_", "(migrate_"), Kind.TRACE
+)
 """What is looked for inside lines: at first, once KTAP has begun, once a trace has."""
-
-_EVENT = re.compile(trace.TRACE_LINE.pattern.decode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +167,7 @@ class _Reading:
                     console.watch(IN_KTAP)
                     console.settle(REQUEST)
                     console.forget(Kind.BOOT)
-            elif kind is Kind.TRACE and _EVENT.search(line.text):
+            elif kind is Kind.TRACE and trace.TRACE_LINE.search(line.text):
                 self._trace(line)
             elif kind in (Kind.BOOT, Kind.HARNESS):
                 self._boot(line)

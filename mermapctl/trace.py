@@ -20,18 +20,25 @@ from mermapctl.tracetable import Layout, Refused, TraceAccount
 
 __all__ = ["TRACE_LINE", "TraceAccount", "TraceReader", "findings", "table"]
 
+_PIECE = (
+    r"mm_(?:get|got|put|flush|walk|tables|prep|tear|pin|unpin)[a-z_]*:|^mm_"
+    r"|\((?:__mermap_(?:get|put)|(?:__)?flush_tlb_\w+|arch_mermap_flush_tlb"
+    r"|apply_to_(?:existing_)?page_range|mermap_mm_\w+|migrate_\w+)\+0x|<- __mermap_get\)"
+)
+"""What an event has and nothing else; a call trace puts no parenthesis before its functions."""
+
 TRACE_LINE = re.compile(
-    rb"mm_(?:get|got|put|flush|walk|tables|prep|tear|pin|unpin)[a-z_]*:|kprobe_event="
-    rb"|trace_kprobe: |printk messages dropped|replaying previous printk|nr_cpu_ids:"
+    rf"{_PIECE}|kprobe_event=|trace_kprobe: |printk messages dropped|replaying previous printk"
+    r"|nr_cpu_ids:"
 )
 """Matches every console line that a TraceReader wants to see; the others may be kept from it."""
 
-_CUT = re.compile(r"mm_(?:get|got|put|flush|walk|tables|prep|tear|pin|unpin)(?:_[a-z]+)?:")
+_TORN = re.compile(_PIECE)
 _DROPPED = re.compile(r"\*\* (\d+) printk messages dropped")
 _REFUSED = re.compile(r"Failed to add event\((-?\d+)\): [pr]\d*:(?:\w+/)?(\w+)[ ,]+(\S+)")
 _REQUEST = re.compile(r"[pr]\d*:(?:\w+/)?(mm_\w+),([^,;\s']+)")
 _CPUS = re.compile(r"\bnr_cpu_ids:(\d+)")
-_CALLER = re.compile(r"\[ *([TC]\d+)\] ")
+_CALLER = re.compile(r"\[ *([TC]\d+)\] \Z")
 
 PAGE = 4096
 KERNEL_HALF = 1 << 63
@@ -130,7 +137,7 @@ class TraceReader:
 
     def __init__(self) -> None:
         self._replay = Replay()
-        self._callers = Callers()
+        self._whose = Callers()
         self._structure = _Structure()
         self._held: list[Event | tuple[str, int]] = []
         self._sizes: dict[str, int] = {}
@@ -144,6 +151,7 @@ class TraceReader:
         self._torn_line: int | None = None
         self._replayed: str | None = None
         self._last = ""
+        self._callers = False
 
     def feed(
         self,
@@ -162,24 +170,23 @@ class TraceReader:
             return
         self._replayed = None
         self._last = text
-        if caller is None and (found := _CALLER.search(text, 0, match.start())):
-            caller = found[1]
         while match is not None:
             glued = hits.START.search(text, match.end())  # two lines without a newline between
             until = glued.start() if glued else len(text)
             try:
-                event = hits.parse(match, text, until, number, caller or "")
+                said_by = self._said_by(text[: match.start()], caller)
+                event = hits.parse(match, text, until, number, said_by)
             except hits.TornError:
                 self._tear(number)
             else:
                 self._seen.add(event.probe)
                 self._events += 1
-                self._take(event._replace(caller=self._callers.of(event)))
+                self._take(event._replace(caller=self._whose.of(event)))
             match = glued
 
     def test_ended(self, name: str, number: int) -> None:
         """Take a test's result line: the events since the one before it belong to this test."""
-        self._callers.test_ended()
+        self._whose.test_ended()
         if self._structure.decided or not self._held:
             self._replay.test_ended(name, number)
         else:
@@ -233,8 +240,20 @@ class TraceReader:
             self._replayed = self._last
         elif match := _CPUS.search(text):
             self._replay.cpus(int(match[1]))
-        elif _CUT.search(text):
+        elif _TORN.search(text):
             self._tear(number)
+
+    def _said_by(self, before: str, caller: str | None) -> str:
+        """Whose event begins behind `before` in a line of `caller`; TornError if none can tell."""
+        if before.strip():  # it ran into another one's line
+            own = _CALLER.search(before)
+            if own is None and caller:
+                raise hits.TornError
+            caller = own[1] if own else None
+        if self._callers and not caller:
+            raise hits.TornError
+        self._callers = bool(caller)
+        return caller or ""
 
     def _tear(self, number: int) -> None:
         self._torn += 1

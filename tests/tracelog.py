@@ -27,7 +27,7 @@ def read(lines: Iterable[str]) -> TraceAccount:
         text = line
         if prefix := _PREFIX.match(text):
             caller, text = prefix[1], text[prefix.end() :]
-        if TRACE_LINE.search(text.encode()):
+        if TRACE_LINE.search(text):
             reader.feed(number, text, None, caller)
         elif result := _RESULT.match(text):
             reader.test_ended(result[1], number)
