@@ -151,7 +151,7 @@ class TraceReader:
         self._torn_line: int | None = None
         self._replayed: str | None = None
         self._last = ""
-        self._callers = False
+        self._told = False
 
     def feed(
         self,
@@ -250,9 +250,9 @@ class TraceReader:
             if own is None and caller:
                 raise hits.TornError
             caller = own[1] if own else None
-        if self._callers and not caller:
+        if self._told and not caller:
             raise hits.TornError
-        self._callers = bool(caller)
+        self._told = bool(caller)
         return caller or ""
 
     def _tear(self, number: int) -> None:
