@@ -44,8 +44,8 @@ PICKS = {
     Kind.BOOT: bootlog.PICKS,
     Kind.HARNESS: bootlog.HARNESS,
 }
-REQUEST = "kprobe_event="
-ALWAYS = {ktap_parser.HEADER: Kind.KTAP, "Kernel panic - ": Kind.SPLAT, REQUEST: Kind.TRACE}
+REQUEST, PANIC = "kprobe_event=", "Kernel panic - not syncing"
+ALWAYS = {ktap_parser.HEADER: Kind.KTAP, PANIC: Kind.SPLAT, REQUEST: Kind.TRACE}
 IN_KTAP = {"G: ": Kind.SPLAT}  # ends `BUG: ` and `WARNING: `
 IN_TRACE = dict.fromkeys(
     ("__mermap_", "flush_tlb", "(apply_to_", "(mermap_mm_", "(migrate_"), Kind.TRACE
