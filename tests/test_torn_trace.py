@@ -12,11 +12,19 @@ from tests.mermap_model import Kernel, Shape
 
 MANIFEST = manifest.load()
 PAGES = 6
+SHAPES = {
+    "threads": Shape(pages=PAGES, stamps=True),
+    "breakpoints": Shape(pages=PAGES, stamps=True, breakpoints=0xB5A3),
+    "names": Shape(pages=PAGES, by=False),
+    "no-callers": Shape(pages=PAGES, callers=False),
+    "names-only": Shape(pages=PAGES, callers=False, by=False),
+}
+FOREIGN = "random: crng init done"
 
 
-def console(*, callers: bool, by: bool) -> list[str]:
+def console(shape: Shape) -> list[str]:
     """A suite of one test that takes its whole region and wraps once."""
-    kernel = Kernel(Shape(pages=PAGES, callers=callers, by=by, stamps=callers))
+    kernel = Kernel(shape)
     mm = kernel.prepare()
     for _ in range(PAGES):
         alloc = kernel.get(27, mm, 0, 1, reserved=False)
@@ -32,36 +40,34 @@ def judged(lines: list[str]) -> Judgement:
     return judge([text.encode()], manifest=MANIFEST)
 
 
-SHAPES = [(True, True), (True, False), (False, True), (False, False)]
-FOREIGN = "random: crng init done"
-HOW = ["split", "glued", "cut"]
+def torn(line: str, cut: int, how: str, foreign: str) -> list[str]:
+    if how == "split":
+        return [line[:cut] + foreign, line[cut:]]
+    return [line[:cut] + (foreign + line[cut:] if how == "glued" else "")]
 
 
-@pytest.mark.parametrize(("callers", "by"), SHAPES)
-def test_whole_it_is_judged_and_good(*, callers: bool, by: bool) -> None:
-    judgement = judged(console(callers=callers, by=by))
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_whole_it_is_judged_and_good(shape: Shape) -> None:
+    judgement = judged(console(shape))
     assert (judgement.verdict, judgement.findings) == (Verdict.PASSED, ())
     assert judgement.trace is not None
     assert judgement.trace.complete
     assert judgement.trace.tests[0].flushes_done == 1
 
 
-@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("how", ["split", "glued", "cut"])
 @pytest.mark.parametrize("name", ["mm_get", "mm_got", "mm_put", "mm_flush", "mm_walk", "mm_tear"])
-@pytest.mark.parametrize(("callers", "by"), SHAPES)
-def test_torn_it_accuses_nobody(name: str, how: str, *, callers: bool, by: bool) -> None:
-    lines = console(callers=callers, by=by)
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_torn_it_accuses_nobody(shape: Shape, name: str, how: str) -> None:
+    lines = console(shape)
     at = max(number for number, line in enumerate(lines) if f"{name}: (" in line)
     line = lines[at]
-    prefix = line[: line.index("mm_")]
-    foreign = prefix.replace("T27", "T1").replace("T1]", " T1]", 1) + FOREIGN
-    first = len(f"{prefix}mm_") if how == "cut" else 0  # of less nothing is left to see
+    begins = line.index("mm_")
+    stamp = "[    0.000001]" if shape.stamps else ""
+    foreign = f"{stamp}[    T1] {FOREIGN}" if shape.callers else FOREIGN
+    first = begins + len("mm_") if how == "cut" else 0  # of less nothing is left to see
     for cut in range(first, len(line)):
-        torn = {
-            "split": [line[:cut] + foreign, line[cut:]],
-            "glued": [line[:cut] + foreign + line[cut:]],
-            "cut": [line[:cut]],
-        }[how]
-        judgement = judged([*lines[:at], *torn, *lines[at + 1 :]])
+        pieces = torn(line, cut, how, foreign)
+        judgement = judged([*lines[:at], *pieces, *lines[at + 1 :]])
         found = [each for each in judgement.findings if each.severity is not Severity.NOTE]
-        assert found == [], torn
+        assert found == [], pieces
