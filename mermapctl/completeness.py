@@ -154,7 +154,9 @@ def _corrupt(facts: Facts, end: Fate | None) -> list[Draft]:
     notes = facts.account.notes
     bad = [note for note in notes if note.trouble in _INCOMPLETE]
     curious = [note for note in notes if note.trouble in _CURIOUS]
-    lost_suites = facts.account.suites_lost if end is None else 0
+    lost_suites = 0
+    if end is None:  # what is open although the machine went on has lost its last lines
+        lost_suites = max(facts.account.suites_lost, facts.account.unfinished is not None)
     if end is not None:  # the last line of a log that is cut off is torn, which is no news
         bad = [note for note in bad if note.console_line < facts.boundary]
     if not bad and not curious and not lost_suites:

@@ -834,6 +834,7 @@ LINES = GOOD.splitlines(keepends=True) + OOPS.splitlines(keepends=True)[140:]
     st.lists(st.sampled_from(LINES) | st.binary(max_size=80), max_size=60), st.sampled_from(Ended)
 )
 @example([], Ended.UNKNOWN)
+@example([b"    # Subtest: mermap\n", b"reboot: Restarting system\n"], Ended.EXITED)
 def test_any_mixture_has_a_verdict(lines: list[bytes], ended: Ended) -> None:
     judgement = judged(b"".join(lines), boot=Boot(ended), suites="mermap")
     if judgement.verdict is Verdict.NO_VERDICT:
