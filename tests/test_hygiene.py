@@ -11,7 +11,7 @@ from mermapctl.diagnosis import Flush, Severity
 from mermapctl.hygiene import RULES, table
 from mermapctl.trace import TraceReader
 from mermapctl.tracetable import Layout
-from tests.mermap_model import FAULTS, Kernel, Shape
+from tests.mermap_model import FAULTS, Alloc, Kernel, Shape
 from tests.tracelog import COUNTED, codes, judge
 
 if TYPE_CHECKING:
@@ -163,6 +163,46 @@ def test_a_test_that_died_inside_a_get_is_no_finding_of_the_trace() -> None:
     dying = "[  T101] mm_get: (__mermap_get+0x4/0x340) mm=0xffff9e5e41063000 size=4096 rsv=0"
     found, _, account = judge([*kernel.lines, dying, "    not ok 2 test_size"], ())
     assert (codes(found), account.complete) == ([], True)
+
+
+def size_test(kernel: Kernel) -> None:
+    """What the suite's test_size does: the only reserved get that a real trace has."""
+    mm = kernel.prepare()
+    low, high = kernel.region(0)
+    pages = (high - low) // 4096
+
+    def get(size: int, *, reserved: bool = False) -> Alloc | None:
+        return kernel.get(THREAD, mm, 0, size, reserved=reserved)
+
+    full = get(pages - 1)
+    assert full is not None
+    kernel.put(THREAD, full)
+    held = [get(pages), get(pages - 2), get(1), get(1), get(1, reserved=True)]
+    for alloc in filter(None, reversed(held)):
+        kernel.put(THREAD, alloc)
+    kernel.teardown(mm, 1)
+    kernel.test_ended("test_size")
+
+
+@pytest.mark.parametrize("rides", [False, True])
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (None, []),
+        ("bounds-short", ["region-too-small"]),
+        ("bounds-long", ["outside-region"]),
+        ("no-flush", ["stale-reuse"]),
+        ("flush-twice", ["idle-flush"]),
+    ],
+)
+def test_the_suites_reserved_get_tells_where_the_region_ends(
+    fault: str | None, expected: list[str], *, rides: bool
+) -> None:
+    kernel = Kernel(Shape(pages=16, cpus=1, tables="whole", rides=rides), fault)
+    size_test(kernel)
+    cycle(kernel, 40)
+    found, _, account = judge(kernel.lines, ())
+    assert (codes(found), account.complete) == (expected, True)
 
 
 def test_tables_that_were_forgotten_accuse_nobody() -> None:
