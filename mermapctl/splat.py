@@ -88,7 +88,7 @@ _LOCKDEP = (
 )
 _WARNED = r"(?:CPU: \d+ PID: \d+ )?"
 """Before 6.18; since then a condition may come in its place (DEBUG_BUGVERBOSE_DETAILED)."""
-_OOPS = r"kernel NULL pointer|unable to handle|stack guard page|TASK stack guard"
+_OOPS = r"kernel NULL pointer|unable to handle|(?:\S+ )?stack guard page"
 _TITLES: tuple[tuple[SplatKind, str], ...] = (
     (SplatKind.KASAN, r"BUG: KASAN: "),
     (SplatKind.KCSAN, r"BUG: KCSAN: "),
@@ -102,7 +102,7 @@ _TITLES: tuple[tuple[SplatKind, str], ...] = (
     (SplatKind.SLEEP_IN_ATOMIC, r"BUG: using \S+ in preemptible"),
     (SplatKind.LOCKUP, r"(?:watchdog: )?BUG: (?:soft lockup|spinlock lockup|workqueue lockup)"),
     (SplatKind.LOCKUP, r"(?:NMI )?[Ww]atchdog: (?:CPU\d+: )?Watchdog detected hard LOCKUP"),
-    (SplatKind.LOCKUP, r"INFO: task \S+ blocked for more than"),
+    (SplatKind.LOCKUP, r"INFO: task .+ blocked\b.* for more than"),
     (SplatKind.RCU_STALL, r"(?:rcu: )?INFO: rcu\w* .*\bstalls?\b"),
     (SplatKind.PANIC, r"Kernel panic - not syncing"),
     (SplatKind.BUG, r"kernel BUG at (?P<bug>\S+:\d+)"),
