@@ -17,7 +17,7 @@ APT := $(shell command -v apt-get)
 # names on other distributions.
 DEMO_PACKAGES := python3 python3-venv git make gcc flex bison bc perl libelf-dev libssl-dev \
 	xz-utils bzip2 kmod cpio qemu-system-x86
-TEST_PACKAGES := $(DEMO_PACKAGES) ccache chromium chromium-driver fonts-dejavu-core
+TEST_PACKAGES := $(DEMO_PACKAGES) chromium chromium-driver fonts-dejavu-core
 BENCH_PACKAGES := $(DEMO_PACKAGES) ccache
 
 .PHONY: help
