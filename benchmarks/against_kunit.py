@@ -169,10 +169,13 @@ def _traced(place: Place, rounds: int) -> bool:
 
 def main(tree: Path, rounds: int) -> bool:
     """Start-up, cold, second variant, nothing changed, one file touched, traced."""
-    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    kept = _help(tree, env)
     with tempfile.TemporaryDirectory(prefix="mermapctl-bench-") as directory:
         path = Path(directory)
+        env = dict(os.environ)
+        # Both keep their bytecode, as Python does by default; but not in the tree.
+        env.pop("PYTHONDONTWRITEBYTECODE", None)
+        env["PYTHONPYCACHEPREFIX"] = str(path / "pycache")
+        kept = _help(tree, env)
         env |= {"MERMAPCTL_HOME": str(path / "home"), "CCACHE_DIR": str(path / "ccache")}
         place = Place(tree, path, env)
         (path / "kunitconfig").write_text("CONFIG_KUNIT=y\nCONFIG_MERMAP_KUNIT_TEST=y\n")

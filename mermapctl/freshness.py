@@ -65,18 +65,18 @@ def signature(job: Job, kunitconfig: str, tree_state: str | None) -> str | None:
     return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
 
 
-def _products(job: Job) -> list[list[int | str]]:
+def _products(job: Job, image: str) -> list[list[int | str]]:
     """The kernel and its configuration as they lie in the build directory."""
-    return [_stat(job.build_dir / name) for name in (job.target.kernel_image, ".config")]
+    return [_stat(job.build_dir / name) for name in (image, ".config")]
 
 
-def is_fresh(job: Job, wanted: str | None) -> bool:
-    """Whether the last good build here was made from just this, and its products still lie here."""
+def is_fresh(job: Job, image: str, wanted: str | None) -> bool:
+    """Whether the last good build here made `image` from just this, and that still lies here."""
     if wanted is None:
         return False
     try:
         stamp = json.loads((job.build_dir / STAMP).read_text(encoding="utf-8"))
-        return bool(stamp == {"signature": wanted, "products": _products(job)})
+        return bool(stamp == {"signature": wanted, "products": _products(job, image)})
     except (OSError, ValueError):
         return False
 
@@ -86,14 +86,14 @@ def forget(job: Job) -> None:
     (job.build_dir / STAMP).unlink(missing_ok=True)
 
 
-def remember(job: Job, made: str | None) -> None:
+def remember(job: Job, image: str, made: str | None) -> None:
     """Note a good build that was made from `made`, unless that was not known.
 
     What cannot be noted (a full disk, no kernel where one should be) is built again next time.
     """
     if made is not None:
         with contextlib.suppress(OSError, HarnessError):
-            stamp = json.dumps({"signature": made, "products": _products(job)})
+            stamp = json.dumps({"signature": made, "products": _products(job, image)})
             atomic.write(job.build_dir / STAMP, stamp.encode())
 
 

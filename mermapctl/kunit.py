@@ -6,6 +6,9 @@ Nothing is assumed from a kernel version: the options are read from `kunit.py SU
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
 import re
 import shlex
 import sys
@@ -13,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import process
-from mermapctl.errors import UserError
+from mermapctl import atomic, places, process
+from mermapctl.errors import HarnessError, UserError
 from mermapctl.target import Target
 
 if TYPE_CHECKING:
@@ -61,8 +64,10 @@ class Boot:
 
 
 def environment(base: dict[str, str]) -> dict[str, str]:
-    """The environment of kunit.py: its lines at once, and no __pycache__ in the user's tree."""
-    return {**base, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C"}
+    """The environment of kunit.py: its lines at once, its __pycache__ not in the user's tree."""
+    kept = {name: value for name, value in base.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    bytecode = str(places.cache_dir() / "pycache")
+    return {**kept, "PYTHONUNBUFFERED": "1", "PYTHONPYCACHEPREFIX": bytecode, "LC_ALL": "C"}
 
 
 def script(tree: Path) -> Path:
@@ -81,7 +86,34 @@ def options_in(help_text: str) -> frozenset[str]:
 
 
 def capabilities(tree: Path) -> Capabilities:
-    """Ask the tree's kunit.py what it can do. Raises UserError when it cannot even start."""
+    """What the tree's kunit.py can do; it is asked once for all trees that have the same.
+
+    Raises UserError when it cannot even start.
+    """
+    known = places.cache_dir() / "kunit" / _identity(script(tree).parent)
+    try:
+        subcommands, options = json.loads(known.read_text(encoding="utf-8"))
+        names = {stage: frozenset(map(str, options[stage])) for stage in STAGES}
+        return Capabilities(tuple(map(str, subcommands)), names)
+    except (OSError, ValueError, TypeError, LookupError):
+        can = _asked(tree)
+    with contextlib.suppress(OSError, HarnessError):  # what cannot be kept is asked again
+        known.parent.mkdir(parents=True, exist_ok=True)
+        options = {stage: sorted(can.options[stage]) for stage in STAGES}
+        atomic.write(known, json.dumps([can.subcommands, options]).encode())
+    return can
+
+
+def _identity(directory: Path) -> str:
+    """A digest of kunit.py, of all that it is made of, and of what runs it."""
+    digest = hashlib.sha256(f"{sys.executable} {sys.version}".encode())
+    for each in sorted(directory.glob("*.py")):
+        with contextlib.suppress(OSError):
+            digest.update(each.name.encode(errors="surrogateescape") + b"\0" + each.read_bytes())
+    return digest.hexdigest()
+
+
+def _asked(tree: Path) -> Capabilities:
     kunit = [sys.executable, str(script(tree))]
     environ = environment(process.inherited())
     top = process.run([*kunit, "--help"], cwd=tree, env=environ, timeout=30)

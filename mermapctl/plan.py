@@ -127,7 +127,7 @@ def _cell(
 ) -> CellPlan:
     if options.trace and TRACE not in name.split("+"):
         name = f"{name}+{TRACE}"
-    variant = variants.resolve(name, own, suite=options.suite)
+    variant = variants.resolve(name, own, options.suite, target.name)
     if options.as_module:
         asked = module_flavour.fragment_of(variant.fragment, options.as_module)
         variant = replace(variant, fragment=asked)

@@ -10,15 +10,13 @@ reproduce the boot by hand.
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from mermapctl.errors import HarnessError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _HEAD = "#!/bin/sh\n# SPDX-License-Identifier: GPL-2.0-only\n"
 
@@ -56,6 +54,30 @@ done
 """
 
 
+# kunit.py boots what "all" packs; where only the kernel itself was made, that is booted.
+_KERNEL = """\
+n=$#
+option=
+while [ "$n" -gt 0 ]; do
+    argument=$1
+    shift
+    n=$((n - 1))
+    [ "$option" = -kernel ] && argument={kernel}
+    option=$argument
+    set -- "$@" "$argument"
+done
+"""
+
+# ccache's depend mode does without the preprocessor, and so does not see an .incbin: whatever may
+# have one goes to the compiler itself. Kbuild and the tools' Makefiles name the source file last.
+_CACHED = """\
+for source; do :; done
+case $source in
+*.c) grep -q incbin "$source" || exec {cached} "$@" ;;
+esac
+exec {compiler} "$@"
+"""
+
 # kunit.py asks for olddefconfig before each build; make's own records say that it would do nothing.
 _SKIP = """\
 for argument; do
@@ -90,27 +112,35 @@ def _program(name: str) -> str:
 class Goals:
     """What kunit.py's make is to make: `image` in place of all, and no olddefconfig if `current`.
 
-    An empty `image` leaves kunit.py's own goals as they are.
+    An empty `image` leaves kunit.py's own goals as they are. `jobs` is for a make that is called
+    without.
     """
 
     image: tuple[str, ...] = ()
     current: bool = False
+    jobs: int | None = None
 
 
 def make_script(make: str, log: Path, goals: Goals) -> str:
     """A make whose whole output is appended to `log`, and which makes what `goals` says."""
     skip = _SKIP if goals.current else ""
     image = _IMAGE.format(goals=shlex.join(goals.image)) if goals.image else ""
-    return f'{_HEAD}{skip}{image}exec {shlex.quote(make)} "$@" >>{shlex.quote(str(log))} 2>&1\n'
+    command = shlex.join([make, *([f"-j{goals.jobs}"] if goals.jobs else [])])
+    return f'{_HEAD}{skip}{image}exec {command} "$@" >>{shlex.quote(str(log))} 2>&1\n'
 
 
-def qemu_script(qemu: str, accelerator: str, *, stay: bool = False) -> str:
+def qemu_script(
+    qemu: str, accelerator: str, *, stay: bool = False, kernel: Path | None = None
+) -> str:
     """A QEMU that runs with one accelerator, whatever accelerators it is called with.
 
-    With `stay` KUnit does not end the machine after the suites that are built in.
+    With `stay` KUnit does not end the machine after the suites that are built in; `kernel` takes
+    the place of the one that it is called with.
     """
     command = shlex.join([qemu, "-accel", accelerator])
-    return f'{_HEAD}{_DROP_ACCEL}{_STAY if stay else ""}exec {command} "$@"\n'
+    kernel_script = _KERNEL.format(kernel=shlex.quote(str(kernel))) if kernel else ""
+    stay_script = _STAY if stay else ""
+    return f'{_HEAD}{_DROP_ACCEL}{kernel_script}{stay_script}exec {command} "$@"\n'
 
 
 def write(directory: Path, name: str, script: str) -> None:
@@ -126,20 +156,34 @@ def write_make(directory: Path, log: Path, goals: Goals) -> None:
     write(directory, "make", make_script(_program("make"), log, goals))
 
 
-def link_ccache(directory: Path, compiler: str) -> bool:
-    """Let `compiler` be ccache's, where that is installed: the command stays what it was.
+def _compiler(name: str, ccache: Path) -> str | None:
+    """The compiler itself, past any directory of links to ccache on PATH."""
+    for directory in os.get_exec_path():
+        found = shutil.which(name, path=directory)
+        if found and Path(found).resolve() != ccache:
+            return found
+    return None
 
-    Returns whether it is.
+
+def write_ccache(directory: Path, compiler: str) -> bool:
+    """Let `compiler` go through ccache, where that is installed: the command stays what it was.
+
+    Returns whether it does.
     """
     ccache = shutil.which("ccache")
-    if not ccache:
+    itself = _compiler(compiler, Path(ccache).resolve()) if ccache else None
+    if not ccache or not itself:
+        (directory / compiler).unlink(missing_ok=True)
         return False
-    link = directory / compiler
-    link.unlink(missing_ok=True)
-    link.symlink_to(ccache)
+    cached = shlex.join([ccache, itself])
+    script = f"{_HEAD}{_CACHED.format(cached=cached, compiler=shlex.quote(itself))}"
+    write(directory, compiler, script)
     return True
 
 
-def write_qemu(directory: Path, qemu: str, accelerator: str, *, stay: bool = False) -> None:
+def write_qemu(
+    directory: Path, qemu: str, accelerator: str, *, stay: bool = False, kernel: Path | None = None
+) -> None:
     """Put a `qemu-system-ARCH` into `directory`. Raises HarnessError where it is missing."""
-    write(directory, qemu, qemu_script(_program(qemu), accelerator, stay=stay))
+    script = qemu_script(_program(qemu), accelerator, stay=stay, kernel=kernel)
+    write(directory, qemu, script)

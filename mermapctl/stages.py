@@ -27,7 +27,7 @@ from mermapctl.errors import HarnessError
 from mermapctl.events import Note, Objects, StageEnded, StageStarted, TestEnded, Tick
 from mermapctl.fragment import MissingSymbol
 from mermapctl.ktap import progress_of
-from mermapctl.shim import Goals, link_ccache, write_make, write_qemu
+from mermapctl.shim import Goals, write_ccache, write_make, write_qemu
 from mermapctl.toolchain import make_environment
 
 if TYPE_CHECKING:
@@ -64,6 +64,14 @@ _STAMP = {
     "KBUILD_BUILD_VERSION": "1",
 }
 
+_CCACHE = {"CCACHE_DEPEND": "true", "CCACHE_INODECACHE": "true"}
+"""What ccache may save, and what it may cost where it has nothing yet.
+
+A miss costs no run of the preprocessor: two builds of a kernel seldom share what it would find (on
+6.12 an object of 0.24 s takes 0.38 s with it, 0.25 s without). The 400 headers of an object are
+read once for all objects.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -93,7 +101,7 @@ def environment(work: Work) -> dict[str, str]:
     if work.cell.target.native and not work.job.cross_compile:
         cleared.pop("CROSS_COMPILE", None)
     path = f"{work.programs}:{cleared.get('PATH', '/usr/bin:/bin')}"
-    return kunit.environment({**cleared, **_STAMP, "PATH": path})
+    return kunit.environment({**_CCACHE, **cleared, **_STAMP, "PATH": path})
 
 
 def _supervise(work: Work, argv: list[str], stdout: Path, watch: process.Watch) -> process.Outcome:
@@ -119,7 +127,8 @@ def _tick(work: Work, also: Callable[[], None] | None = None) -> Callable[[float
 def configure(work: Work) -> Stage:
     """Make the .config; what the tree did not give as requested is in `missing`."""
     work.tell(StageStarted("config"))
-    write_make(work.programs, work.build_log, Goals())
+    # kunit.py does not let make compile Kconfig's own programs in parallel.
+    write_make(work.programs, work.build_log, Goals(jobs=work.job.jobs))
     dot_config = work.job.build_dir / ".config"
     if not freshness.config_is_current(work.job.tree, work.job.build_dir):
         # kunit.py keeps one that has all that was asked for, whatever the tree's Kconfig says now.
@@ -212,12 +221,15 @@ def build(work: Work) -> Stage:
 
 def _prepare_programs(work: Work) -> None:
     """A make that makes just the kernel, and does not ask again what it has just been told."""
-    goal = work.job.target.image_goal
+    goal = work.image_goal
     current = freshness.config_is_current(work.job.tree, work.job.build_dir)
     goals = (goal, *(("modules",) if work.cell.modular else ())) if goal else ()
+    if work.plain_image:
+        # Nobody shall boot what an earlier build packed and take it for this one.
+        (work.job.build_dir / work.job.target.kernel_image).unlink(missing_ok=True)
     write_make(work.programs, work.build_log, Goals(goals, current))
     if work.options.ccache:
-        link_ccache(work.programs, f"{work.job.cross_compile or ''}gcc")
+        write_ccache(work.programs, f"{work.job.cross_compile or ''}gcc")
 
 
 class _Listening:
@@ -352,7 +364,9 @@ def _boot_once(
 ) -> process.Outcome:
     options = work.options
     if work.cell.target.qemu:
-        write_qemu(work.programs, work.cell.target.qemu, accel, stay=work.own_init)
+        plain = work.job.build_dir / work.image if work.plain_image else None
+        qemu = work.cell.target.qemu
+        write_qemu(work.programs, qemu, accel, stay=work.own_init, kernel=plain)
     # kunit.py's own limit is the second net: ours ends the whole session, its ends QEMU only.
     guarded = replace(limits, timeout=limits.timeout + 30)
     command = kunit.boot(work.job, guarded, work.can)

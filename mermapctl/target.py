@@ -30,14 +30,28 @@ SUPPORTS = "ARCH_SUPPORTS_MERMAP"
 
 
 @dataclass(frozen=True, slots=True)
+class PlainImage:
+    """A kernel that QEMU boots as it was linked, without the one that unpacks it.
+
+    `image` is its path in the build directory and make's goal; the configuration must have all of
+    `needs` and none of `unless` (what only the unpacker does).
+    """
+
+    image: str
+    needs: tuple[str, ...]
+    unless: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """One target of a tree.
 
     `name` is kunit.py's --arch, `linux_arch` make's ARCH, `qemu` a program name (None for UML),
     `kconfig` the lines that kunit.py itself puts before a kunitconfig, `kernel_image` a path in
     the build directory, `cross_compile` a prefix (None where this host builds natively),
-    `image_goal` make's goal for the image where "all" makes more than is booted, `userspace`
-    whether the compiler makes programs for it without being told more.
+    `image_goal` make's goal for the image where "all" makes more than is booted, `plain_image` one
+    that need not be packed, `userspace` whether the compiler makes programs for it without being
+    told more.
     """
 
     name: str
@@ -50,6 +64,7 @@ class Target:
     native: bool
     kernel_args: tuple[str, ...] = ()
     image_goal: str | None = None
+    plain_image: PlainImage | None = None
     userspace: bool = True
 
 
@@ -82,6 +97,7 @@ def _fields(config: Path) -> dict[str, str]:
 def _target(name: str, linux_arch: str, **fields: str | None) -> Target:
     facts = _facts()["target"].get(name, {})
     native = platform.machine() in facts.get("host", ())
+    plain = facts.get("plain_image")
     return Target(
         name=name,
         linux_arch=linux_arch,
@@ -92,6 +108,9 @@ def _target(name: str, linux_arch: str, **fields: str | None) -> Target:
         kernel_image=fields.get("kernel_image") or "",
         native=native,
         image_goal=facts.get("image_goal"),
+        plain_image=PlainImage(plain["image"], tuple(plain["needs"]), tuple(plain["unless"]))
+        if plain
+        else None,
         userspace=facts.get("userspace", True),
         kernel_args=(*_facts()["every"]["kernel_args"], *facts.get("kernel_args", ())),
     )

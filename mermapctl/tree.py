@@ -149,11 +149,9 @@ def _choose(option: Path | None) -> tuple[Path, str]:
 
 def inspect(path: Path) -> Tree:
     """What the tree at `path` is. Raises UserError where it is no kernel or git refuses it."""
-    kernel = validate(path)
-    if not (path / ".git").exists():
-        return Tree(path, kernel)
-    commit, describe, dirty = _git_facts(path)
-    return Tree(path, kernel, commit, describe, dirty)
+    validate(path)
+    with contextlib.closing(look(path)) as looking:
+        return looking.tree()
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,28 +212,41 @@ def _refusals(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _git_facts(path: Path) -> tuple[str | None, str | None, bool]:
-    """Commit, describe, dirty of the git tree at `path`, without writing to it."""
-    with _reading(path) as repo:
-        words = ("--porcelain=v2", "--branch", "--untracked-files=no")
-        asked = repo.git.status(*words, as_process=True)  # ended with us, if a signal ends us
-        lines = _answer(asked).decode(errors="surrogateescape").splitlines()
-        head = next((line.split()[2] for line in lines if line.startswith("# branch.oid ")), "")
-        dirty = any(not line.startswith("#") for line in lines)
-        # A status other than 0: no tag can be reached.
-        status, said, _ = repo.git.describe(
-            "--tags", "--abbrev=12", with_extended_output=True, with_exceptions=False
-        )
-    return (head if head != "(initial)" else None), (str(said) if status == 0 else None), dirty
-
-
 class Looking:
-    """git at work beside us on what `state` says of a tree. `close` ends it, done or not."""
+    """git at work beside us on what a tree is, and on what a build of it could read.
 
-    def __init__(self, path: Path, head: str, *asked: Any) -> None:
+    `close` ends it, done or not.
+    """
+
+    def __init__(self, path: Path, commit: str | None = None, **asked: Any) -> None:
         self._path = path
-        self._head = head
+        self._commit = commit
         self._asked = asked
+        self._said: dict[str, bytes] = {}
+
+    def _answers(self, name: str) -> bytes:
+        """What git says to one of the questions, once it has. Raises GitCommandError."""
+        if name not in self._said:
+            self._said[name] = _answer(self._asked[name])
+        return self._said[name]
+
+    def tree(self) -> Tree:
+        """What the tree is. Waits for git; raises UserError where it refuses the tree."""
+        kernel = validate(self._path)
+        if not self._asked:
+            return Tree(self._path, kernel)
+        with _refusals(self._path):
+            dirty = bool(self._answers("changed"))
+        return Tree(self._path, kernel, self._commit, self._described(), dirty)
+
+    def _described(self) -> str | None:
+        """`git describe`; None where no tag can be reached."""
+        import git  # noqa: PLC0415 - as in _reading
+
+        try:
+            return self._answers("described").decode(errors="surrogateescape").strip()
+        except git.GitCommandError:
+            return None
 
     def state(self) -> str | None:
         """A digest of all that a build of the tree could read; None where it has no commit.
@@ -244,12 +255,12 @@ class Looking:
         is, ignored or not: a .gitignore (Debian's ignores all) says nothing about what a build
         reads. Waits for git; raises UserError where it refuses the tree.
         """
-        if not self._asked:
+        if self._commit is None:
             return None
         with _refusals(self._path):
-            changed, others = (_answer(each) for each in self._asked)
-        digest = hashlib.sha256(self._head.encode())
-        for name in changed.split(b"\0"):
+            changed, others = (self._answers(each) for each in ("changed", "others"))
+        digest = hashlib.sha256(self._commit.encode())
+        for name in (entry[len(b"XY ") :] for entry in changed.split(b"\0")):
             if name:
                 digest.update(b"\0" + name + _contents(self._path / os.fsdecode(name)))
         for name in others.split(b"\0"):
@@ -259,7 +270,7 @@ class Looking:
 
     def close(self) -> None:
         """End git, as an ending signal wants it."""
-        for each in self._asked:
+        for each in self._asked.values():
             if each.poll() is None:
                 each.terminate()
                 each.proc.wait()
@@ -268,17 +279,17 @@ class Looking:
 def look(path: Path) -> Looking:
     """Let git begin to look at a tree. Raises UserError."""
     if not (path / ".git").exists():
-        return Looking(path, "")
+        return Looking(path)
     with _reading(path) as repo:
-        if not repo.head.is_valid():
-            return Looking(path, "")
+        commit = repo.git.rev_parse("HEAD") if repo.head.is_valid() else None
+        # Not diff: it refreshes the index of a tree that is not ours, optional locks or not.
+        tracked = ("--porcelain", "-z", "--untracked-files=no", "--no-renames")
         return Looking(
             path,
-            repo.git.rev_parse("HEAD"),
-            repo.git.diff(
-                "HEAD", "--name-only", "--no-renames", "--no-ext-diff", "-z", as_process=True
-            ),
-            repo.git.ls_files("--others", "-z", as_process=True),
+            commit,
+            changed=repo.git.status(*tracked, as_process=True),
+            others=repo.git.ls_files("--others", "-z", as_process=True),
+            described=repo.git.describe("--tags", "--abbrev=12", as_process=True),
         )
 
 

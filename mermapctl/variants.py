@@ -153,10 +153,13 @@ def _suites(suite: str, extra: tuple[Fragment, ...]) -> tuple[str, ...]:
     )
 
 
-def merge(name: str, names: Iterable[str], extra: Iterable[Fragment] = ()) -> Fragment:
+def merge(
+    name: str, names: Iterable[str], extra: Iterable[Fragment] = (), target: str | None = None
+) -> Fragment:
     """Fragments by name, and `extra` ones, as one; `base` gives way. Raises UserError: a conflict.
 
-    With `base` comes what the suite does without (base-SUITE.kunitconfig), and gives way as well.
+    With `base` comes what the suite does without (base-SUITE.kunitconfig) and what a kernel for
+    `target` is quicker with (base-TARGET.kunitconfig); they give way as well.
     """
     chosen = list(dict.fromkeys(names))
     firm = [load_fragment(each) for each in chosen if each != BASE]
@@ -164,7 +167,7 @@ def merge(name: str, names: Iterable[str], extra: Iterable[Fragment] = ()) -> Fr
     if BASE not in chosen:
         return asked
     suites = [each.removeprefix(SUITE_PREFIX) for each in chosen if each.startswith(SUITE_PREFIX)]
-    bases = [f"{BASE}-{suite}" for suite in suites]
+    bases = [f"{BASE}-{each}" for each in (*suites, *([target] if target else []))]
     yielding = [BASE, *(each for each in bases if each in fragment_files())]
     under = fragments.merge(name, [load_fragment(each) for each in yielding])
     return fragments.overlay(under, asked)
@@ -213,7 +216,10 @@ def _parted(joined: Iterable[str]) -> list[str]:
 
 
 def compose(
-    names: Iterable[str], extra: tuple[Fragment, ...] = (), suite: str = "mermap"
+    names: Iterable[str],
+    extra: tuple[Fragment, ...] = (),
+    suite: str = "mermap",
+    target: str | None = None,
 ) -> Fragment:
     """Variants and fragments by name as one fragment; with a variant comes the suite's own.
 
@@ -230,10 +236,15 @@ def compose(
         for each in parts
         for name in (known[each].fragments if each in known else (each,))
     ]
-    return merge("+".join(parts), [*suites, *wanted], extra)
+    return merge("+".join(parts), [*suites, *wanted], extra, target)
 
 
-def resolve(name: str, extra: tuple[Fragment, ...] = (), suite: str = "mermap") -> Variant:
+def resolve(
+    name: str,
+    extra: tuple[Fragment, ...] = (),
+    suite: str = "mermap",
+    target: str | None = None,
+) -> Variant:
     """A variant, or several joined by ``+``, for a suite (kunit.py's filter glob).
 
     `extra` are the user's --config files. Raises UserError for unknown names and conflicts.
@@ -246,7 +257,7 @@ def resolve(name: str, extra: tuple[Fragment, ...] = (), suite: str = "mermap") 
     parts = [known[each] for each in names]
     wanted = [*_suites(suite, extra), *(each for part in parts for each in part.fragments)]
     joined_name = "+".join(names)
-    return joined(joined_name, parts, merge(joined_name, wanted, extra))
+    return joined(joined_name, parts, merge(joined_name, wanted, extra, target))
 
 
 def joined(name: str, parts: list[Definition], fragment: Fragment) -> Variant:

@@ -62,6 +62,30 @@ class Work:
         return self.folder / "kunitconfig"
 
     @property
+    def plain_image(self) -> str | None:
+        """The kernel that QEMU boots as it was linked, if this one can be; None where it cannot.
+
+        A CPU model that was chosen gets the packed one: it is the unpacker that switches to five
+        levels of page tables where the CPU has them.
+        """
+        plain = self.cell.target.plain_image
+        if not plain or any(each.lstrip("-") == "cpu" for each in self.cell.qemu_args):
+            return None
+        built = self.job.build_dir
+        kept = any(_configured(built, each) for each in plain.unless)
+        return plain.image if _configured(built, *plain.needs) and not kept else None
+
+    @property
+    def image(self) -> str:
+        """The kernel that is booted, in the build directory."""
+        return self.plain_image or self.cell.target.kernel_image
+
+    @property
+    def image_goal(self) -> str | None:
+        """Make's goal for it, where "all" makes more."""
+        return self.plain_image or self.cell.target.image_goal
+
+    @property
     def lingers(self) -> bool:
         """Whether a reboot would cut the console short, so that an init of ours has to wait.
 

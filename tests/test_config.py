@@ -245,7 +245,7 @@ def tree(tmp_path: Path) -> Path:
 
 def test_check_lists_each_symbol_that_did_not_come_out(tree: Path) -> None:
     before = {path: path.lstat().st_mtime_ns for path in tree.rglob("*")}
-    found = config.check(tree, "x86_64", Request(("smp",)))
+    found = config.check(tree, Request(("smp",)))
     assert [(each.symbol, each.requested, each.resolved) for each in found.missing] == [
         ("MERMAP_KUNIT_TEST", "y", None),
         ("SMP", "y", "n"),
@@ -254,13 +254,13 @@ def test_check_lists_each_symbol_that_did_not_come_out(tree: Path) -> None:
     assert found.asked.value("SERIAL_8250") == "y"  # kunit.py's own lines are asked for as well
     assert {path: path.lstat().st_mtime_ns for path in tree.rglob("*")} == before
 
-    assert config.check(tree, "x86_64", Request(("base",), "example")).missing == ()
+    assert config.check(tree, Request(("base",), "example")).missing == ()
 
 
 def test_check_passes_makes_complaint_on(tree: Path) -> None:
     (tree / "Makefile").write_text(MAKEFILE.replace("= x86_64 ||", "= sparc ||"))
     with pytest.raises(HarnessError, match=r"wrong ARCH \*\*\* error"):
-        config.check(tree, "x86_64", Request(("base",)))
+        config.check(tree, Request(("base",)))
 
 
 def test_the_commands(tree: Path, tmp_path: Path) -> None:

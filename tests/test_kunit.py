@@ -53,6 +53,23 @@ def test_an_older_kunit_py_is_found_out(fake_tree: Path, monkeypatch: pytest.Mon
         kunit.boot(job(fake_tree), kunit.Boot("mermap", (), ("-smp", "2"), 330), can)
 
 
+def test_the_same_kunit_py_is_asked_once(
+    fake_tree: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = kunit.capabilities(fake_tree)
+    with monkeypatch.context() as patch:
+        patch.setattr("mermapctl.process.run", None)  # a call would raise TypeError
+        assert kunit.capabilities(fake_tree) == first
+    (kept,) = (home / "cache/kunit").iterdir()
+    for broken in ("", "[1, 2]", '[["run"], {}]', "{"):
+        kept.write_text(broken)
+        assert kunit.capabilities(fake_tree) == first
+    script = fake_tree / kunit.SCRIPT
+    script.write_text(script.read_text() + "# changed\n")
+    monkeypatch.setenv("FAKE_OLDER_TREE", "1")
+    assert kunit.capabilities(fake_tree) != first
+
+
 def test_asking_writes_nothing_into_the_tree(fake_tree: Path) -> None:
     before = sorted(fake_tree.rglob("*"))
     kunit.capabilities(fake_tree)

@@ -376,6 +376,39 @@ def test_nothing_is_built_where_nothing_has_changed(fake_tree: Path) -> None:
     assert build_lines(document(fake_tree, "--rebuild")) == 3
 
 
+@pytest.mark.parametrize(
+    ("argv", "image"),
+    [
+        ([], "vmlinux"),
+        # Five levels of page tables are the unpacker's doing, and so is an address at random.
+        (["--cpu=max"], "arch/x86/boot/bzImage"),
+        (["--variant=la57"], "arch/x86/boot/bzImage"),
+        (["--config=own"], "arch/x86/boot/bzImage"),
+    ],
+)
+def test_the_kernel_need_not_be_packed_unless_the_unpacker_does_something(
+    fake_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argv: list[str], image: str
+) -> None:
+    (tmp_path / "own").write_text("CONFIG_RANDOMIZE_BASE=y\n")
+    monkeypatch.chdir(tmp_path)
+    said = tmp_path / "argv"
+    made = document(fake_tree, *argv, FAKE_ARGS=str(said))
+    assert made["cells"][0]["verdict"] == "passed"
+    (booted,) = map(json.loads, said.read_text().splitlines())
+    kernel = Path(booted[booted.index("-kernel") + 1])
+    assert kernel.is_file()
+    assert str(kernel).endswith(f"/{image}")
+
+
+def test_what_was_packed_before_is_not_booted_by_mistake(fake_tree: Path, home: Path) -> None:
+    document(fake_tree, "--cpu=max")
+    (packed,) = (home / "cache/builds").rglob("bzImage")
+    document(fake_tree)
+    assert not packed.exists()
+    document(fake_tree, "--cpu=max")
+    assert packed.exists()
+
+
 @pytest.mark.parametrize("change", ["tracked", "untracked", "commit", "image", "config", "flags"])
 def test_whatever_a_build_is_made_from_is_noticed(
     fake_tree: Path, home: Path, tmp_path: Path, change: str
@@ -391,7 +424,7 @@ def test_whatever_a_build_is_made_from_is_noticed(
     elif change == "commit":
         git(fake_tree, "commit", "-q", "--allow-empty", "-m", "next")
     elif change == "image":
-        (image,) = (home / "cache/builds").rglob("bzImage")
+        (image,) = (home / "cache/builds").rglob("vmlinux")
         image.write_text("another")
     elif change == "flags":
         env = {"KCFLAGS": "-O1"}
@@ -440,8 +473,8 @@ def test_a_verdict_that_cannot_be_stored_is_printed(fake_tree: Path, tmp_path: P
     document(fake_tree)
     log = (LOGS / "good.log").read_text()
     (tmp_path / "short").write_text(log[log.index("KTAP version") :])
-    words = ["--kernel-arg", f"x={'long' * 300}"]
-    done = limited(4, fake_tree, *words, FAKE_LOG=str(tmp_path / "short"))
+    words = ["--kernel-arg", f"x={'long' * 900}"]
+    done = limited(6, fake_tree, *words, FAKE_LOG=str(tmp_path / "short"))
     made = json.loads(done.stdout)
     assert (done.returncode, made["verdict"]) == (0, "passed"), done.stderr
     assert "this run is not stored as it ended: " in made["cells"][0]["notes"][-1]

@@ -51,6 +51,19 @@ def test_qemu_runs_with_the_one_accelerator(
     assert done.returncode == 0
 
 
+def test_qemu_boots_the_kernel_that_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(tmp_path / "has", "qemu-system-x")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'has'}:{os.environ['PATH']}")
+    kernel = tmp_path / "it's/vmlinux"
+    shim.write_qemu(tmp_path / "bin", "qemu-system-x", "tcg", kernel=kernel)
+    given = ["-accel", "kvm", "-kernel", "build/bzImage", "-append", "-kernel"]
+    done = subprocess.run([tmp_path / "bin/qemu-system-x", *given], capture_output=True, check=True)
+    passed = ["-accel", "tcg", "-kernel", str(kernel), "-append", "-kernel"]
+    assert json.loads(done.stdout) == passed
+
+
 def test_makes_whole_output_is_in_the_log_in_order(tmp_path: Path) -> None:
     log = tmp_path / "it's a log"
     shim.write_make(tmp_path / "bin", log, Goals())
@@ -99,13 +112,42 @@ def test_make_makes_what_is_booted(
     assert sorted(log.read_text().split()) == sorted(made)
 
 
-def test_a_compiler_is_ccaches_by_its_own_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A compiler behind ccache, both of which say what they were called with."""
+    for name in ("ccache", "x-gcc"):
+        program(tmp_path / name, name)
+    (tmp_path / "masquerade").mkdir()
+    (tmp_path / "masquerade/x-gcc").symlink_to(tmp_path / "ccache/ccache")
+    path = (str(tmp_path / name) for name in ("masquerade", "ccache", "x-gcc"))
+    monkeypatch.setenv("PATH", ":".join([*path, os.environ["PATH"]]))
+    assert shim.write_ccache(tmp_path / "bin", "x-gcc")
+    assert shim.write_ccache(tmp_path / "bin", "x-gcc")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "through_ccache"),
+    [
+        ("fork.c", "int fork;", True),
+        ("a dir's.c", "int x;", True),
+        ("configs.c", 'asm(".incbin \\"config_data\\"");', False),
+        ("piggy.S", '.incbin "vmlinux.bin.gz"', False),
+        ("entry.S", "nop", False),
+        ("fork.o", "", False),
+    ],
+)
+def test_a_compiler_goes_through_ccache_unless_what_it_reads_may_be_unseen(
+    cached: Path, source: str, text: str, through_ccache: bool
 ) -> None:
-    program(tmp_path / "has", "ccache")
-    monkeypatch.setenv("PATH", str(tmp_path / "has"))
-    assert shim.link_ccache(tmp_path, "x-gcc")
-    assert shim.link_ccache(tmp_path, "x-gcc")
-    assert (tmp_path / "x-gcc").readlink() == tmp_path / "has/ccache"
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert not shim.link_ccache(tmp_path, "y-gcc")
+    (cached / source).write_text(text)
+    argv = ["-Wp,-MMD,x.d", "-DX=a b", "-c", "-o", "x.o", str(cached / source)]
+    done = subprocess.run([cached / "bin/x-gcc", *argv], capture_output=True, text=True, check=True)
+    itself = [str(cached / "x-gcc/x-gcc")] if through_ccache else []
+    assert json.loads(done.stdout) == [*itself, *argv]
+
+
+def test_no_ccache_no_detour(cached: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(cached / "x-gcc"))
+    assert not shim.write_ccache(cached / "bin", "x-gcc")
+    assert not (cached / "bin/x-gcc").exists()

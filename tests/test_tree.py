@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -114,6 +115,8 @@ def test_inspect_writes_nothing_into_the_tree(tmp_path: Path) -> None:
     os.utime(path / "Makefile", (0, 0))  # git would like to refresh its index now
     before = {p: p.stat().st_mtime_ns for p in path.rglob("*")}
     tree.inspect(path)
+    with contextlib.closing(tree.look(path)) as looking:
+        assert looking.state() is not None
     assert {p: p.stat().st_mtime_ns for p in path.rglob("*")} == before
 
 

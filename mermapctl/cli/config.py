@@ -61,6 +61,14 @@ def _request(function: Callable[..., None]) -> Callable[..., None]:
             metavar="GLOB",
             help="The suite that a variant is for.",
         ),
+        click.option(
+            "--target",
+            default="x86_64",
+            show_default=True,
+            metavar="ARCH",
+            help="The target that it is for.",
+            shell_complete=complete.targets,
+        ),
         click.argument("names", nargs=-1, required=True, metavar="NAME…", shell_complete=_complete),
     ):
         function = decorate(function)
@@ -126,15 +134,8 @@ def write(output: Path, **request: Any) -> None:
 @command.command(short_help="Would this tree give us what we ask for?")
 @_request
 @click.option("--tree", type=click.Path(path_type=Path), help="Kernel tree, as for `run`.")
-@click.option(
-    "--target",
-    default="x86_64",
-    show_default=True,
-    metavar="ARCH",
-    shell_complete=complete.targets,
-)
 @_FORMAT
-def check(tree: Path | None, target: str, form: str, **request: Any) -> None:
+def check(tree: Path | None, form: str, **request: Any) -> None:
     """Run the tree's own olddefconfig in a scratch directory; list what did not come out, and why.
 
     Exit codes: 0 everything as requested, 1 something is not, 2 wrong usage, 3 make failed.
@@ -142,6 +143,6 @@ def check(tree: Path | None, target: str, form: str, **request: Any) -> None:
     from mermapctl.commands import config
     from mermapctl.render import config_list
 
-    result = config.check(tree, target, config.Request(**request))
+    result = config.check(tree, config.Request(**request))
     config_list.checked(sys.stdout, result, form)
     sys.exit(1 if result.missing else 0)

@@ -32,15 +32,17 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Which configuration: names of variants or fragments, the suite's glob, the user's files."""
+    """Which configuration: variants or fragments, the user's files, the suite's glob, a target."""
 
     names: tuple[str, ...]
     suite: str = "mermap"
     configs: tuple[Path, ...] = ()
+    target: str = "x86_64"
 
     def fragment(self) -> Fragment:
         """All of it as one fragment. Raises UserError for unknown names and conflicts."""
-        return variants.compose(self.names, fragment.load_all(self.configs), self.suite)
+        own = fragment.load_all(self.configs)
+        return variants.compose(self.names, own, self.suite, self.target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +99,13 @@ def write(request: Request, output: Path) -> Fragment:
     return asked
 
 
-def check(tree: Path | None, target_name: str, request: Request) -> Checked:
+def check(tree: Path | None, request: Request) -> Checked:
     """Ask a tree's own olddefconfig what it makes of a request, and why. Nothing is written there.
 
     Raises UserError for a wrong tree, target or name, HarnessError where make fails.
     """
     path = trees.resolve(tree)
-    where = target.find(path, target_name)
+    where = target.find(path, request.target)
     kernel = trees.validate(path)
     asked = request.fragment()
     with signals.ending_signals():

@@ -51,7 +51,7 @@ def explain(
     path = trees.resolve(tree)
     kernel = trees.validate(path)
     where = target.find(path, target_name)
-    asked = variants.compose(names, fragment.load_all(configs))
+    asked = variants.compose(names, fragment.load_all(configs), target=where.name)
     with signals.ending_signals():
         found = explainer.why(path, where, symbols, asked, verify=verify)
     return Explained(path, kernel, where.name, asked.name, found)

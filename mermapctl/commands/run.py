@@ -35,21 +35,23 @@ def run(options: Options, command: tuple[str, ...], tell: Listener) -> RunRecord
         planned = plan.make(path, options)
         builddir.require_plain(path, places.cache_dir(), places.state_dir())
         _require_programs(planned)
-        facts = tree.inspect(path)
-        can = kunit.capabilities(path)
-        host = _host(planned)
-        store = Store.open()
-        for notice in store.notices:
-            tell(Note(notice))
-        begun = record.begin(command=command, tree=_tree_facts(facts), host=host)
-        # From here on an ending signal ends the cell that is being run; the record is kept. One
-        # that comes after the last cell is too late to interrupt anything.
-        ran = begun
-        with contextlib.suppress(signals.Interrupted), signals.deferred():
-            folder = store.begin(begun)
-            context = Context(planned, can, folder, facts.commit, shlex.join(command), tell)
-            ran = _finish(store, _all_cells(context, begun, store))
-        return ran
+        with contextlib.closing(tree.look(path)) as looking:
+            can = kunit.capabilities(path)
+            host = _host(planned)
+            store = Store.open()
+            for notice in store.notices:
+                tell(Note(notice))
+            facts = looking.tree()
+            begun = record.begin(command=command, tree=_tree_facts(facts), host=host)
+            # From here on an ending signal ends the cell that is being run; the record is kept.
+            # One that comes after the last cell is too late to interrupt anything.
+            ran = begun
+            with contextlib.suppress(signals.Interrupted), signals.deferred():
+                folder = store.begin(begun)
+                invoked = shlex.join(command)
+                context = Context(planned, can, folder, facts.commit, invoked, tell, looking)
+                ran = _finish(store, _all_cells(context, begun, store))
+            return ran
 
 
 def _finish(store: Store, ran: RunRecord) -> RunRecord:
@@ -71,6 +73,7 @@ def _all_cells(context: Context, begun: RunRecord, store: Store) -> RunRecord:
         context.tell(CellStarted(planned.name, number, len(context.plan.cells)))
         _save(store, replace(kept, cells=(*kept.cells, unjudged(context, planned))))
         cell = run_cell(context, planned)
+        context = replace(context, looking=None)
         cells = (*kept.cells, cell)
         ended = replace(
             kept.run,

@@ -36,7 +36,10 @@ _FRESH = "nothing has changed since the last build: not built again (--rebuild d
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What all cells of a run share. `invoked` is how the lock names us to others."""
+    """What all cells of a run share. `invoked` is how the lock names us to others.
+
+    `looking` is a look at the tree that has just begun; a cell that comes later needs its own.
+    """
 
     plan: Plan
     can: kunit.Capabilities
@@ -44,6 +47,7 @@ class Context:
     commit: str | None
     invoked: str
     tell: Listener
+    looking: tree.Looking | None = None
 
 
 @dataclass
@@ -182,13 +186,17 @@ def run_cell(context: Context, planned: CellPlan) -> Cell:
 
 
 def _locked(context: Context, work: Work, progress: _Progress) -> Cell:
+    looking = context.looking
+
+    def waiting(sentence: str) -> None:
+        nonlocal looking
+        looking = None  # the tree may change meanwhile
+        context.tell(Note(sentence))
+
     with builddir.locked(
-        work.job.build_dir,
-        context.invoked,
-        wait=work.options.wait,
-        waiting=lambda sentence: context.tell(Note(sentence)),
+        work.job.build_dir, context.invoked, wait=work.options.wait, waiting=waiting
     ):
-        return _stages(work, progress)
+        return _stages(work, progress, looking)
 
 
 def _unsatisfied(cell: Cell) -> bool:
@@ -206,13 +214,13 @@ def _stage_now(progress: _Progress) -> str:
     return "boot" if phases.boot is None else "hang triage"
 
 
-def _stages(work: Work, progress: _Progress) -> Cell:
-    made_from = _made_from(work)
+def _stages(work: Work, progress: _Progress, looking: tree.Looking | None) -> Cell:
+    made_from = _signature(work, looking) if looking else _made_from(work)
     if work.cell.modular:
         names = module_flavour.symbols(work.cell.variant.fragment)
         guards = module_flavour.guards(work.job.tree, work.cell.target.srcarch, names)
         progress.cell = replace(progress.cell, guards=guards)
-    if not work.options.rebuild and freshness.is_fresh(work.job, made_from):
+    if not work.options.rebuild and freshness.is_fresh(work.job, work.image, made_from):
         return _booted_fresh(work, progress)
     freshness.forget(work.job)
     configured = stages.configure(work)
@@ -224,11 +232,11 @@ def _stages(work: Work, progress: _Progress) -> Cell:
     if built.reason:
         return _unbuilt(work, _without_verdict(work, progress, built))
     # A file that was saved while make ran may or may not be in what it made: then nothing is noted.
-    with contextlib.closing(tree.look(work.job.tree)) as looking:
+    with contextlib.closing(tree.look(work.job.tree)) as again:
         booted = stages.boot(work)
         with contextlib.suppress(MermapctlError):  # the boot's verdict stands, whatever git says
-            if _signature(work, looking) == made_from:
-                freshness.remember(work.job, made_from)
+            if _signature(work, again) == made_from:
+                freshness.remember(work.job, work.image, made_from)
     progress.spent(boot=booted.seconds)
     return _triaged(work, progress, _judged(work, progress.cell, booted))
 

@@ -69,7 +69,8 @@ def boot(args: argparse.Namespace) -> int:
         wanted = [f"kunit.filter_glob={args.filter_glob}"] if args.filter_glob else []
         last = ["kunit.enable=1", "console=ttyS0", "kunit_shutdown=reboot"]
         append = " ".join([*args.kernel_args, *wanted, *last])
-        command = [f"qemu-system-{QEMU[args.arch]}", "-append", append]
+        kernel = f"{args.build_dir}/arch/x86/boot/bzImage"
+        command = [f"qemu-system-{QEMU[args.arch]}", "-kernel", kernel, "-append", append]
         if os.environ.get("FAKE_NEWER_TREE"):
             command += ["-accel", "kvm", "-accel", "hvf", "-accel", "tcg"]
         for extra in args.qemu_args:
