@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _OBJECT = re.compile(rb"^\s+(?:CC|AS|CXX|RUSTC|HOSTCC)\b", re.MULTILINE)
-_OBJECTS_FILE = ".mermapctl-objects"
+OBJECTS = ".mermapctl-objects"
 
 
 def _slug(text: str) -> str:
@@ -67,6 +67,11 @@ def _read_holder(fd: int) -> Holder | None:
         return None
 
 
+def lock_of(directory: Path) -> Path:
+    """The file that is locked while a build directory is in use."""
+    return directory.with_name(directory.name + ".lock")
+
+
 @contextlib.contextmanager
 def locked(
     directory: Path, command: str, *, wait: bool, waiting: Callable[[str], None]
@@ -76,7 +81,7 @@ def locked(
     The kernel drops the lock when its holder dies, however it dies. Raises UserError with
     `wait=False` when another process holds it, HarnessError when the cache cannot be written.
     """
-    lock = directory.with_name(directory.name + ".lock")
+    lock = lock_of(directory)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -119,7 +124,7 @@ def objects_in(log: bytes) -> int:
 def expected_objects(directory: Path) -> int | None:
     """How many objects the last complete build from nothing here made, if there was one."""
     try:
-        return int((directory / _OBJECTS_FILE).read_text(encoding="ascii"))
+        return int((directory / OBJECTS).read_text(encoding="ascii"))
     except (OSError, ValueError):
         return None
 
@@ -128,4 +133,4 @@ def remember_objects(directory: Path, made: int) -> None:
     """Keep the largest count: an incremental build makes a few of them again."""
     if made > (expected_objects(directory) or 0):
         with contextlib.suppress(OSError):
-            (directory / _OBJECTS_FILE).write_text(f"{made}\n", encoding="ascii")
+            (directory / OBJECTS).write_text(f"{made}\n", encoding="ascii")

@@ -10,7 +10,16 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mermapctl import builddir, freshness, kunit, module_flavour, signals, stages, tree
+from mermapctl import (
+    builddir,
+    freshness,
+    kunit,
+    module_flavour,
+    offshoot,
+    signals,
+    stages,
+    tree,
+)
 from mermapctl.commands import triage, unsatisfied
 from mermapctl.commands.judging import judge_console, with_trials
 from mermapctl.diagnosis import Reason, Verdict
@@ -223,6 +232,10 @@ def _stages(work: Work, progress: _Progress, looking: tree.Looking | None) -> Ce
     if not work.options.rebuild and freshness.is_fresh(work.job, work.image, made_from):
         return _booted_fresh(work, progress)
     freshness.forget(work.job)
+    if not work.options.rebuild:
+        origin = offshoot.begin(work.job.build_dir, work.cell.variant.fragment.text())
+        if origin:
+            work.tell(Note(f"begins as a copy of {origin}: make builds what differs"))
     configured = stages.configure(work)
     progress.spent(config=configured.seconds)
     if configured.reason:

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A new build directory begins as a copy of the one beside it whose configuration is nearest.
+
+Kbuild notes for each object which symbols it was compiled under, and compiles again what a changed
+symbol reaches: it is as safe as another configuration in the same directory, which is what kunit.py
+does by default. Only directories whose last build was whole are copied, and only whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from mermapctl import builddir, freshness
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_ASKED = "last_used_kunitconfig"
+"""Where kunit.py keeps what it was asked for (tools/testing/kunit/kunit_kernel.py)."""
+
+_NOT_SET = "# CONFIG_"
+_PRODUCTS = ("vmlinux", ".tmp_vmlinux", "System.map", freshness.STAMP, builddir.OBJECTS)
+"""What the names of files begin with, at the top, that the new kernel has its own of."""
+
+
+def _lines(text: str) -> set[str]:
+    """The assignments of a kunitconfig, each as its line."""
+    return {
+        line.strip() for line in text.splitlines() if line.startswith(("CONFIG_", _NOT_SET))
+    }
+
+
+def _distance(directory: Path, wanted: set[str]) -> int | None:
+    """How many lines differ from what a directory was last configured for; None: unusable."""
+    try:
+        if not (directory / freshness.STAMP).is_file():
+            return None
+        return len(wanted ^ _lines((directory / _ASKED).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return None
+
+
+def nearest(directory: Path, wanted: str) -> Path | None:
+    """The directory beside `directory` that asked for the most of what `wanted` asks for."""
+    lines = _lines(wanted)
+    try:
+        found = [
+            (distance, each)
+            for each in sorted(directory.parent.iterdir())
+            if each != directory and (distance := _distance(each, lines)) is not None
+        ]
+    except OSError:
+        return None
+    return min(found)[1] if found else None
+
+
+@contextlib.contextmanager
+def _held(directory: Path) -> Iterator[bool]:
+    """Whether a build directory's lock could be had at once; nobody builds in it meanwhile."""
+    with contextlib.ExitStack() as stack:
+        try:
+            fd = os.open(builddir.lock_of(directory), os.O_RDWR | os.O_CLOEXEC)
+            stack.callback(os.close, fd)
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield True
+
+
+def _copy(origin: Path, goal: Path, final: Path) -> None:
+    """Copy what make goes by, times included; make's own records speak of `final` then."""
+    # make knows where it is without symbolic links.
+    here, there = (os.fsencode(each.resolve()) + b"/" for each in (origin, final))
+
+    def left_out(directory: str, names: list[str]) -> list[str]:
+        top = directory == str(origin)
+        return [name for name in names if top and name.startswith(_PRODUCTS)]
+
+    def copied(source: str, target: str) -> None:
+        if source.endswith(".cmd"):
+            # tools/ notes absolute paths; one that is gone some day would be missed by make.
+            with open(source, "rb") as file, open(target, "wb") as changed:  # noqa: PTH123
+                changed.write(file.read().replace(here, there))
+            shutil.copystat(source, target)
+        else:
+            shutil.copy2(source, target, follow_symlinks=False)
+
+    shutil.copytree(origin, goal, symlinks=True, ignore=left_out, copy_function=copied)
+
+
+def begin(directory: Path, wanted: str) -> Path | None:
+    """Fill an empty, locked build directory from the nearest one; says which, None if from none.
+
+    `wanted` is the kunitconfig to come. What cannot be copied (a full disk) is built from nothing.
+    """
+    if any(directory.iterdir()):
+        return None
+    origin = nearest(directory, wanted)
+    if origin is None:
+        return None
+    partial = directory.with_name(f"{directory.name}.partial")
+    with _held(origin) as free:
+        if not free:
+            return None
+        try:
+            shutil.rmtree(partial, ignore_errors=True)  # of one that was killed
+            _copy(origin, partial, directory)
+            partial.rename(directory)
+        except OSError:  # shutil.Error is one
+            return None
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return origin

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-only
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mermapctl import builddir, freshness, offshoot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LONG_AGO = 1_000_000_000
+
+
+def built(path: Path, *lines: str, whole: bool = True) -> Path:
+    """A build directory as kunit.py and make leave it."""
+    for name, text in {
+        "last_used_kunitconfig": "".join(f"{line}\n" for line in lines),
+        "mm/mermap.o": "object",
+        "tools/objtool/.check.o.cmd": f"gcc -o {path.resolve()}/tools/objtool/check.o",
+        "vmlinux": "kernel",
+        "arch/x86/vmlinux.lds": "script",
+        builddir.OBJECTS: "560",
+        **({freshness.STAMP: "{}"} if whole else {}),
+    }.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text(text)
+        os.utime(path / name, (LONG_AGO, LONG_AGO))
+    (path / "source").symlink_to("/some/tree")
+    builddir.lock_of(path).touch()
+    return path
+
+
+@pytest.fixture
+def new(tmp_path: Path) -> Path:
+    """The directory that is to be filled, between two that were built."""
+    built(tmp_path / "base", "CONFIG_KUNIT=y", "# CONFIG_SMP is not set")
+    built(tmp_path / "smp", "CONFIG_KUNIT=y", "CONFIG_SMP=y")
+    (tmp_path / "hang").mkdir()
+    return tmp_path / "hang"
+
+
+WANTED = "# SPDX\nCONFIG_KUNIT=y\nCONFIG_SMP=y\nCONFIG_SOFTLOCKUP_DETECTOR=y\n"
+
+
+def test_a_directory_begins_as_the_nearest_one(new: Path) -> None:
+    assert offshoot.begin(new, WANTED) == new.with_name("smp")
+    assert (new / "mm/mermap.o").stat().st_mtime == LONG_AGO
+    command = new / "tools/objtool/.check.o.cmd"
+    assert command.read_text() == f"gcc -o {new}/tools/objtool/check.o"
+    assert command.stat().st_mtime == LONG_AGO
+    assert (new / "arch/x86/vmlinux.lds").is_file()
+    assert str((new / "source").readlink()) == "/some/tree"
+    for name in ("vmlinux", freshness.STAMP, builddir.OBJECTS):
+        assert not (new / name).exists()
+    assert not new.with_name("hang.partial").exists()
+
+
+def test_make_knows_no_symbolic_links(new: Path) -> None:
+    link = new.parent.with_name(f"{new.parent.name}-link")
+    link.symlink_to(new.parent)
+    assert offshoot.begin(link / "hang", WANTED) == link / "smp"
+    command = new / "tools/objtool/.check.o.cmd"
+    assert command.read_text() == f"gcc -o {new}/tools/objtool/check.o"
+
+
+def test_what_is_there_already_stays(new: Path) -> None:
+    (new / ".config").touch()
+    assert offshoot.begin(new, WANTED) is None
+    assert [each.name for each in new.iterdir()] == [".config"]
+
+
+def test_one_that_was_not_built_to_its_end_is_not_copied(new: Path) -> None:
+    (new.with_name("smp") / freshness.STAMP).unlink()
+    assert offshoot.begin(new, WANTED) == new.with_name("base")
+    shutil.rmtree(new)
+    new.mkdir()
+    (new.with_name("base") / freshness.STAMP).unlink()
+    assert offshoot.begin(new, WANTED) is None
+
+
+def test_one_that_is_being_built_in_is_not_copied(new: Path) -> None:
+    with builddir.lock_of(new.with_name("smp")).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert offshoot.begin(new, WANTED) is None
+    assert not list(new.iterdir())
+
+
+def test_what_cannot_be_copied_whole_is_not_begun(
+    new: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_names: object, **_options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copy2", full)
+    assert offshoot.begin(new, WANTED) is None
+    assert not list(new.iterdir())
+    assert not new.with_name("hang.partial").exists()
+
+
+def test_what_a_kill_left_behind_is_no_obstacle(new: Path) -> None:
+    left = new.with_name("hang.partial")
+    (left / "mm").mkdir(parents=True)
+    (left / "mm/mermap.o").write_text("ob")
+    assert offshoot.begin(new, WANTED) == new.with_name("smp")
+    assert (new / "mm/mermap.o").read_text() == "object"
+    assert not left.exists()
