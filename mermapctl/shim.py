@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,52 +21,46 @@ from mermapctl.errors import HarnessError
 
 _HEAD = "#!/bin/sh\n# SPDX-License-Identifier: GPL-2.0-only\n"
 
-# Walks through the arguments once, dropping each "-accel X" and keeping the rest in order.
-_DROP_ACCEL = """\
+# Goes once through the arguments; what `body` sets again is kept, in order.
+_WALK = """\
 n=$#
+last=
 while [ "$n" -gt 0 ]; do
     argument=$1
     shift
     n=$((n - 1))
-    if [ "$argument" != -accel ]; then
-        set -- "$@" "$argument"
-    elif [ "$n" -gt 0 ]; then
-        shift
-        n=$((n - 1))
-    fi
+{body}
+    last=$argument
 done
 """
+
+
+def _walk(body: str) -> str:
+    return _WALK.format(body=textwrap.indent(body.rstrip("\n"), "    "))
+
+
+# Drops each "-accel X".
+_DROP_ACCEL = _walk("""\
+if [ "$argument" != -accel ]; then
+    set -- "$@" "$argument"
+elif [ "$n" -gt 0 ]; then
+    shift
+    n=$((n - 1))
+fi
+""")
 
 # kunit.py's last words to a kernel make KUnit reboot before init has inserted anything.
-_STAY = """\
-n=$#
-appended=
-while [ "$n" -gt 0 ]; do
-    argument=$1
-    shift
-    n=$((n - 1))
-    if [ -n "$appended" ]; then
-        argument=$(printf '%s\\n' "$argument" | sed 's/ *kunit_shutdown=[^ ]*//g')
-    fi
-    appended=
-    [ "$argument" = -append ] && appended=1
-    set -- "$@" "$argument"
-done
-"""
-
+_STAY = _walk("""\
+if [ "$last" = -append ]; then
+    argument=$(printf '%s\\n' "$argument" | sed 's/ *kunit_shutdown=[^ ]*//g')
+fi
+set -- "$@" "$argument"
+""")
 
 # kunit.py boots what "all" packs; where only the kernel itself was made, that is booted.
 _KERNEL = """\
-n=$#
-option=
-while [ "$n" -gt 0 ]; do
-    argument=$1
-    shift
-    n=$((n - 1))
-    [ "$option" = -kernel ] && argument={kernel}
-    option=$argument
-    set -- "$@" "$argument"
-done
+[ "$last" = -kernel ] && argument={kernel}
+set -- "$@" "$argument"
 """
 
 # ccache's depend mode does without the preprocessor, and so does not see an .incbin: whatever may
@@ -87,17 +82,11 @@ done
 
 # Only the kernel that is booted: not every other thing that "all" and the editors' helpers are.
 _IMAGE = """\
-n=$#
-while [ "$n" -gt 0 ]; do
-    argument=$1
-    shift
-    n=$((n - 1))
-    case $argument in
-    all) set -- "$@" {goals} ;;
-    compile_commands.json | scripts_gdb) ;;
-    *) set -- "$@" "$argument" ;;
-    esac
-done
+case $argument in
+all) set -- "$@" {goals} ;;
+compile_commands.json | scripts_gdb) ;;
+*) set -- "$@" "$argument" ;;
+esac
 """
 
 
@@ -124,7 +113,7 @@ class Goals:
 def make_script(make: str, log: Path, goals: Goals) -> str:
     """A make whose whole output is appended to `log`, and which makes what `goals` says."""
     skip = _SKIP if goals.current else ""
-    image = _IMAGE.format(goals=shlex.join(goals.image)) if goals.image else ""
+    image = _walk(_IMAGE.format(goals=shlex.join(goals.image))) if goals.image else ""
     command = shlex.join([make, *([f"-j{goals.jobs}"] if goals.jobs else [])])
     return f'{_HEAD}{skip}{image}exec {command} "$@" >>{shlex.quote(str(log))} 2>&1\n'
 
@@ -138,7 +127,7 @@ def qemu_script(
     the place of the one that it is called with.
     """
     command = shlex.join([qemu, "-accel", accelerator])
-    kernel_script = _KERNEL.format(kernel=shlex.quote(str(kernel))) if kernel else ""
+    kernel_script = _walk(_KERNEL.format(kernel=shlex.quote(str(kernel)))) if kernel else ""
     stay_script = _STAY if stay else ""
     return f'{_HEAD}{_DROP_ACCEL}{kernel_script}{stay_script}exec {command} "$@"\n'
 
