@@ -92,13 +92,18 @@ def locked(
         ) from error
     try:
         _acquire(fd, lock, wait=wait, waiting=waiting)
-        told = json.dumps({"pid": os.getpid(), "command": command, "since": time.time()})
-        with contextlib.suppress(OSError):  # a full disk: others then wait for a nameless one
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, told.encode(), 0)
+        sign(fd, command)
         yield
     finally:
         os.close(fd)
+
+
+def sign(fd: int, command: str) -> None:
+    """Say in a lock that is held who holds it: for those who wait."""
+    told = json.dumps({"pid": os.getpid(), "command": command, "since": time.time()})
+    with contextlib.suppress(OSError):  # a full disk: others then wait for a nameless one
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, told.encode(), 0)
 
 
 def _acquire(fd: int, lock: Path, *, wait: bool, waiting: Callable[[str], None]) -> None:

@@ -30,9 +30,7 @@ _PRODUCTS = ("vmlinux", ".tmp_vmlinux", "System.map", freshness.STAMP, builddir.
 
 def _lines(text: str) -> set[str]:
     """The assignments of a kunitconfig, each as its line."""
-    return {
-        line.strip() for line in text.splitlines() if line.startswith(("CONFIG_", _NOT_SET))
-    }
+    return {line.strip() for line in text.splitlines() if line.startswith(("CONFIG_", _NOT_SET))}
 
 
 def _distance(directory: Path, wanted: set[str]) -> int | None:
@@ -60,13 +58,14 @@ def nearest(directory: Path, wanted: str) -> Path | None:
 
 
 @contextlib.contextmanager
-def _held(directory: Path) -> Iterator[bool]:
+def _held(directory: Path, command: str) -> Iterator[bool]:
     """Whether a build directory's lock could be had at once; nobody builds in it meanwhile."""
     with contextlib.ExitStack() as stack:
         try:
             fd = os.open(builddir.lock_of(directory), os.O_RDWR | os.O_CLOEXEC)
             stack.callback(os.close, fd)
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            builddir.sign(fd, command)
         except OSError:
             yield False
         else:
@@ -94,10 +93,11 @@ def _copy(origin: Path, goal: Path, final: Path) -> None:
     shutil.copytree(origin, goal, symlinks=True, ignore=left_out, copy_function=copied)
 
 
-def begin(directory: Path, wanted: str) -> Path | None:
+def begin(directory: Path, wanted: str, command: str) -> Path | None:
     """Fill an empty, locked build directory from the nearest one; says which, None if from none.
 
-    `wanted` is the kunitconfig to come. What cannot be copied (a full disk) is built from nothing.
+    `wanted` is the kunitconfig to come, `command` how the lock names us. What cannot be copied (a
+    full disk) is built from nothing.
     """
     if any(directory.iterdir()):
         return None
@@ -105,7 +105,7 @@ def begin(directory: Path, wanted: str) -> Path | None:
     if origin is None:
         return None
     partial = directory.with_name(f"{directory.name}.partial")
-    with _held(origin) as free:
+    with _held(origin, command) as free:
         if not free:
             return None
         try:

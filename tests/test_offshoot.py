@@ -48,7 +48,7 @@ WANTED = "# SPDX\nCONFIG_KUNIT=y\nCONFIG_SMP=y\nCONFIG_SOFTLOCKUP_DETECTOR=y\n"
 
 
 def test_a_directory_begins_as_the_nearest_one(new: Path) -> None:
-    assert offshoot.begin(new, WANTED) == new.with_name("smp")
+    assert offshoot.begin(new, WANTED, "run hang") == new.with_name("smp")
     assert (new / "mm/mermap.o").stat().st_mtime == LONG_AGO
     command = new / "tools/objtool/.check.o.cmd"
     assert command.read_text() == f"gcc -o {new}/tools/objtool/check.o"
@@ -63,30 +63,30 @@ def test_a_directory_begins_as_the_nearest_one(new: Path) -> None:
 def test_make_knows_no_symbolic_links(new: Path) -> None:
     link = new.parent.with_name(f"{new.parent.name}-link")
     link.symlink_to(new.parent)
-    assert offshoot.begin(link / "hang", WANTED) == link / "smp"
+    assert offshoot.begin(link / "hang", WANTED, "run hang") == link / "smp"
     command = new / "tools/objtool/.check.o.cmd"
     assert command.read_text() == f"gcc -o {new}/tools/objtool/check.o"
 
 
 def test_what_is_there_already_stays(new: Path) -> None:
     (new / ".config").touch()
-    assert offshoot.begin(new, WANTED) is None
+    assert offshoot.begin(new, WANTED, "run hang") is None
     assert [each.name for each in new.iterdir()] == [".config"]
 
 
 def test_one_that_was_not_built_to_its_end_is_not_copied(new: Path) -> None:
     (new.with_name("smp") / freshness.STAMP).unlink()
-    assert offshoot.begin(new, WANTED) == new.with_name("base")
+    assert offshoot.begin(new, WANTED, "run hang") == new.with_name("base")
     shutil.rmtree(new)
     new.mkdir()
     (new.with_name("base") / freshness.STAMP).unlink()
-    assert offshoot.begin(new, WANTED) is None
+    assert offshoot.begin(new, WANTED, "run hang") is None
 
 
 def test_one_that_is_being_built_in_is_not_copied(new: Path) -> None:
     with builddir.lock_of(new.with_name("smp")).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert offshoot.begin(new, WANTED) is None
+        assert offshoot.begin(new, WANTED, "run hang") is None
     assert not list(new.iterdir())
 
 
@@ -97,7 +97,7 @@ def test_what_cannot_be_copied_whole_is_not_begun(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("shutil.copy2", full)
-    assert offshoot.begin(new, WANTED) is None
+    assert offshoot.begin(new, WANTED, "run hang") is None
     assert not list(new.iterdir())
     assert not new.with_name("hang.partial").exists()
 
@@ -106,6 +106,6 @@ def test_what_a_kill_left_behind_is_no_obstacle(new: Path) -> None:
     left = new.with_name("hang.partial")
     (left / "mm").mkdir(parents=True)
     (left / "mm/mermap.o").write_text("ob")
-    assert offshoot.begin(new, WANTED) == new.with_name("smp")
+    assert offshoot.begin(new, WANTED, "run hang") == new.with_name("smp")
     assert (new / "mm/mermap.o").read_text() == "object"
     assert not left.exists()

@@ -205,7 +205,7 @@ def _locked(context: Context, work: Work, progress: _Progress) -> Cell:
     with builddir.locked(
         work.job.build_dir, context.invoked, wait=work.options.wait, waiting=waiting
     ):
-        return _stages(work, progress, looking)
+        return _stages(context, work, progress, looking)
 
 
 def _unsatisfied(cell: Cell) -> bool:
@@ -223,7 +223,9 @@ def _stage_now(progress: _Progress) -> str:
     return "boot" if phases.boot is None else "hang triage"
 
 
-def _stages(work: Work, progress: _Progress, looking: tree.Looking | None) -> Cell:
+def _stages(
+    context: Context, work: Work, progress: _Progress, looking: tree.Looking | None
+) -> Cell:
     made_from = _signature(work, looking) if looking else _made_from(work)
     if work.cell.modular:
         names = module_flavour.symbols(work.cell.variant.fragment)
@@ -233,7 +235,8 @@ def _stages(work: Work, progress: _Progress, looking: tree.Looking | None) -> Ce
         return _booted_fresh(work, progress)
     freshness.forget(work.job)
     if not work.options.rebuild:
-        origin = offshoot.begin(work.job.build_dir, work.cell.variant.fragment.text())
+        asked = work.cell.variant.fragment.text()
+        origin = offshoot.begin(work.job.build_dir, asked, context.invoked)
         if origin:
             work.tell(Note(f"begins as a copy of {origin}: make builds what differs"))
     configured = stages.configure(work)
