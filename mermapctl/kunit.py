@@ -64,10 +64,24 @@ class Boot:
 
 
 def environment(base: dict[str, str]) -> dict[str, str]:
-    """The environment of kunit.py: its lines at once, its __pycache__ not in the user's tree."""
-    kept = {name: value for name, value in base.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    bytecode = str(places.cache_dir() / "pycache")
-    return {**kept, "PYTHONUNBUFFERED": "1", "PYTHONPYCACHEPREFIX": bytecode, "LC_ALL": "C"}
+    """The environment of kunit.py: its lines at once, its __pycache__ not in the user's tree.
+
+    Nobody speaks the user's language there: a kernel's Makefile takes LC_ALL away from compilers,
+    which then obey the other variables.
+    """
+    dropped = ("PYTHONDONTWRITEBYTECODE", "LANGUAGE")
+    kept = {
+        name: value
+        for name, value in base.items()
+        if name not in dropped and not name.startswith("LC_")
+    }
+    return {
+        **kept,
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPYCACHEPREFIX": str(places.cache_dir() / "pycache"),
+        "LANG": "C",
+        "LC_ALL": "C",
+    }
 
 
 def script(tree: Path) -> Path:
