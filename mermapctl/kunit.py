@@ -88,9 +88,7 @@ def script(tree: Path) -> Path:
     """The tree's kunit.py. Raises UserError where there is none."""
     path = tree / SCRIPT
     if not path.is_file():
-        raise UserError(
-            f"{tree} has no {SCRIPT}", "KUnit's runner is in Linux 5.5 and newer"
-        )
+        raise UserError(f"{tree} has no {SCRIPT}", "KUnit's runner is in Linux 5.5 and newer")
     return path
 
 
