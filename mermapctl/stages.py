@@ -364,9 +364,10 @@ def _boot_once(
 ) -> process.Outcome:
     options = work.options
     if work.cell.target.qemu:
-        plain = work.job.build_dir / work.image if work.plain_image else None
+        plain = work.plain_image
+        kernel = work.job.build_dir / plain if plain else None
         qemu = work.cell.target.qemu
-        write_qemu(work.programs, qemu, accel, stay=work.own_init, kernel=plain)
+        write_qemu(work.programs, qemu, accel, stay=work.own_init, kernel=kernel)
     # kunit.py's own limit is the second net: ours ends the whole session, its ends QEMU only.
     guarded = replace(limits, timeout=limits.timeout + 30)
     command = kunit.boot(work.job, guarded, work.can)

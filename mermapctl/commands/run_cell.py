@@ -195,17 +195,15 @@ def run_cell(context: Context, planned: CellPlan) -> Cell:
 
 
 def _locked(context: Context, work: Work, progress: _Progress) -> Cell:
-    looking = context.looking
-
     def waiting(sentence: str) -> None:
-        nonlocal looking
-        looking = None  # the tree may change meanwhile
+        nonlocal context
         context.tell(Note(sentence))
+        context = replace(context, looking=None)  # the tree may change meanwhile
 
     with builddir.locked(
         work.job.build_dir, context.invoked, wait=work.options.wait, waiting=waiting
     ):
-        return _stages(context, work, progress, looking)
+        return _stages(context, work, progress)
 
 
 def _unsatisfied(cell: Cell) -> bool:
@@ -223,10 +221,8 @@ def _stage_now(progress: _Progress) -> str:
     return "boot" if phases.boot is None else "hang triage"
 
 
-def _stages(
-    context: Context, work: Work, progress: _Progress, looking: tree.Looking | None
-) -> Cell:
-    made_from = _signature(work, looking) if looking else _made_from(work)
+def _stages(context: Context, work: Work, progress: _Progress) -> Cell:
+    made_from = _signature(work, context.looking) if context.looking else _made_from(work)
     if work.cell.modular:
         names = module_flavour.symbols(work.cell.variant.fragment)
         guards = module_flavour.guards(work.job.tree, work.cell.target.srcarch, names)
@@ -248,10 +244,10 @@ def _stages(
     if built.reason:
         return _unbuilt(work, _without_verdict(work, progress, built))
     # A file that was saved while make ran may or may not be in what it made: then nothing is noted.
-    with contextlib.closing(tree.look(work.job.tree)) as again:
+    with contextlib.closing(tree.look(work.job.tree)) as looking:
         booted = stages.boot(work)
         with contextlib.suppress(MermapctlError):  # the boot's verdict stands, whatever git says
-            if _signature(work, again) == made_from:
+            if _signature(work, looking) == made_from:
                 freshness.remember(work.job, work.image, made_from)
     progress.spent(boot=booted.seconds)
     return _triaged(work, progress, _judged(work, progress.cell, booted))
