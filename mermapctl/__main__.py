@@ -33,20 +33,24 @@ def main() -> None:
 def _run() -> int:
     import click  # noqa: PLC0415 - so that ^C during start-up is caught too
 
+    from mermapctl import environment  # noqa: PLC0415 - the same
     from mermapctl.cli.root import root  # noqa: PLC0415 - the same
 
     try:
+        environment.settle()
+        environment.require_completion()
         # In its standalone mode click makes exit code 1 of ^C: here that means "failed".
-        code = root.main(standalone_mode=False) or Exit.PASSED
+        returned = root.main(standalone_mode=False)
+        code = _under_bisect(Exit.BISECT_ABORT, returned) if returned else Exit.PASSED
     except SystemExit as ended:  # the way in which commands say their code
         code = ended.code if isinstance(ended.code, int) else Exit.PASSED
     except click.ClickException as error:
         streams.tell(_usage(error))
-        code = error.exit_code
+        code = _under_bisect(Exit.BISECT_ABORT, error.exit_code)
     except click.Abort:
         code = Exit.INTERRUPTED
     except MermapctlError as error:
-        code = _failed(error.message, error.hint, error.exit)
+        code = _failed(error.message, error.hint, error.exit, error.bisect)
     except OSError as error:
         where = error.filename or "a file, or stdout"
         code = _failed(f"{where}: {error.strerror or error}", None, Exit.NO_VERDICT)
@@ -57,13 +61,15 @@ def _run() -> int:
 
 
 def _usage(error: click.ClickException) -> str:
-    """What click would write itself, wherever it can be written to."""
+    """What click would write itself, wherever it can be written to; arguments made visible."""
+    from mermapctl.render.visible import visible  # noqa: PLC0415 - only for an error
+
     said = io.StringIO()
     error.show(said)
-    return said.getvalue().rstrip("\n")
+    return visible(said.getvalue().rstrip("\n"))
 
 
-def _failed(message: str, hint: str | None, code: Exit) -> Exit:
+def _failed(message: str, hint: str | None, code: Exit, bisect: Exit = Exit.BISECT_ABORT) -> int:
     from mermapctl.render.visible import visible  # noqa: PLC0415 - only for an error
 
     if "--debug" in sys.argv[1:] and sys.exc_info()[0]:
@@ -73,8 +79,12 @@ def _failed(message: str, hint: str | None, code: Exit) -> Exit:
     streams.tell(visible(f"mermapctl: error: {message}"))
     if hint:
         streams.tell(visible(f"  hint: {hint}"))
-    # Of what is no verdict `git bisect run` would make "bad", and blame an innocent commit.
-    return Exit.BISECT_SKIP if "--bisect-exit" in sys.argv[1:] else code
+    return _under_bisect(bisect, code)
+
+
+def _under_bisect(bisect: Exit, code: int) -> int:
+    """`bisect` where `git bisect run` asks: it takes 1 to 124 for "bad", and blames a commit."""
+    return bisect if "--bisect-exit" in sys.argv[1:] else code
 
 
 if __name__ == "__main__":

@@ -7,8 +7,10 @@ import contextlib
 import errno
 import os
 import secrets
+import stat
 from typing import TYPE_CHECKING
 
+from mermapctl import inputs
 from mermapctl.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -42,11 +44,25 @@ def write(path: Path, data: bytes) -> None:
 
 
 def _write_to(path: Path, data: bytes) -> None:
+    """Write to what is no regular file. A FIFO that nothing reads is an error, not waited for."""
     try:
-        with path.open("wb") as file:
+        _require_stream(path)
+        # O_NONBLOCK: an open(2) of a FIFO for writing fails with ENXIO where there is no reader.
+        handle = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        os.set_blocking(handle, True)
+        with os.fdopen(handle, "wb") as file:
             file.write(data)
     except OSError as error:
+        if error.errno == errno.ENXIO:
+            error.strerror = "nothing reads what is written there"
         raise cannot_write(path, error) from error
+
+
+def _require_stream(path: Path) -> None:
+    """Raise OSError for a directory, and for a disk: a report must not replace a file system."""
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode) or stat.S_ISBLK(mode):
+        raise OSError(errno.EINVAL, f"it is {inputs.kind(mode)}", str(path))
 
 
 def cannot_write(path: Path, error: OSError) -> HarnessError:

@@ -17,13 +17,19 @@ class Exit(enum.IntEnum):
     USAGE = 2
     NO_VERDICT = 3
     BISECT_SKIP = 125
+    BISECT_ABORT = 128
     INTERRUPTED = 130
 
 
 class MermapctlError(Exception):
-    """An error with a sentence for the user and, in `hint`, what to do about it."""
+    """An error with a sentence for the user and, in `hint`, what to do about it.
+
+    `bisect` is the exit code under `run --bisect-exit`: an error that every commit would meet stops
+    `git bisect run` (128 and above), as 1 to 127 would blame or skip commits for it.
+    """
 
     exit = Exit.NO_VERDICT
+    bisect = Exit.BISECT_ABORT
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -35,6 +41,12 @@ class UserError(MermapctlError):
     """The user asked for something that cannot be: a wrong name, option, file or tree."""
 
     exit = Exit.USAGE
+
+
+class CommitError(UserError):
+    """What was asked for is not in this commit of the tree; another commit may have it."""
+
+    bisect = Exit.BISECT_SKIP
 
 
 class HarnessError(MermapctlError):

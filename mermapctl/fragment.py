@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mermapctl import inputs
 from mermapctl.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".kunitconfig"
 _LIMIT = 1 << 20
-_ASSIGNED = re.compile(
-    r'CONFIG_(\w+)=([ymn]|-?\d+|0[xX][0-9a-fA-F]+|"(?:[^"\\]|\\.)*")', re.ASCII
-)
+_ASSIGNED = re.compile(r'CONFIG_(\w+)=([ymn]|-?\d+|0[xX][0-9a-fA-F]+|"(?:[^"\\]|\\.)*")', re.ASCII)
 _NOT_SET = re.compile(r"# CONFIG_(\w+) is not set", re.ASCII)
 _MISTAKES = (
     (r"CONFIG_\w+=\S+\s+#", "kunit.py wants comments on lines of their own"),
@@ -158,7 +157,8 @@ def load(path: Path, name: str = "", shown: str = "") -> Fragment:
     try:
         if path.is_dir():
             path, shown = path / SUFFIX, f"{shown}/{SUFFIX}"
-        with path.open("rb") as file:  # may be a pipe: --config <(echo CONFIG_X=y)
+        # It may be a pipe: --config <(echo CONFIG_X=y).
+        with inputs.open_stream(path, devices=True) as file:
             data = file.read(_LIMIT + 1)
     except OSError as error:
         raise UserError(f"cannot read {shown}: {error.strerror}", hint) from error

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mermapctl import atomic, places, process
-from mermapctl.errors import HarnessError, UserError
+from mermapctl.errors import CommitError, HarnessError, UserError
 from mermapctl.target import Target
 
 if TYPE_CHECKING:
@@ -85,10 +85,10 @@ def environment(base: dict[str, str]) -> dict[str, str]:
 
 
 def script(tree: Path) -> Path:
-    """The tree's kunit.py. Raises UserError where there is none."""
+    """The tree's kunit.py. Raises CommitError where there is none."""
     path = tree / SCRIPT
     if not path.is_file():
-        raise UserError(f"{tree} has no {SCRIPT}", "KUnit's runner is in Linux 5.5 and newer")
+        raise CommitError(f"{tree} has no {SCRIPT}", "KUnit's runner is in Linux 5.5 and newer")
     return path
 
 
@@ -100,7 +100,7 @@ def options_in(help_text: str) -> frozenset[str]:
 def capabilities(tree: Path) -> Capabilities:
     """What the tree's kunit.py can do; it is asked once for all trees that have the same.
 
-    Raises UserError when it cannot even start.
+    Raises CommitError when it cannot even start.
     """
     known = places.cache_dir() / "kunit" / _identity(script(tree).parent)
     try:
@@ -132,11 +132,11 @@ def _asked(tree: Path) -> Capabilities:
     braces = re.search(r"\{([\w,]+)\}", top.stdout)
     if top.returncode != 0 or not braces:
         last = (top.stderr.strip() or "no output").splitlines()[-1]
-        raise UserError(f"{script(tree)} does not run: {last}", "is the tree complete?")
+        raise CommitError(f"{script(tree)} does not run: {last}", "is the tree complete?")
     subcommands = tuple(braces[1].split(","))
     missing = [stage for stage in STAGES if stage not in subcommands]
     if missing:
-        raise UserError(f"{script(tree)} has no subcommand {missing[0]!r}", "its tree is too old")
+        raise CommitError(f"{script(tree)} has no subcommand {missing[0]!r}", "its tree is too old")
     options = {}
     for stage in STAGES:
         asked = process.run([*kunit, stage, "--help"], cwd=tree, env=environ, timeout=30)

@@ -6,29 +6,32 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import platformdirs
 
+from mermapctl import boundary, environment
 from mermapctl.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 APP = "mermapctl"
+_HINT = "set HOME, or MERMAPCTL_HOME, to a directory that you can write to"
 
 
 def _place(kind: str, default: Callable[[str], str]) -> Path:
-    home = os.environ.get("MERMAPCTL_HOME")
+    home = environment.directory("MERMAPCTL_HOME")
     try:
-        return Path(home).expanduser().absolute() / kind if home else Path(default(APP))
-    except RuntimeError as error:  # no HOME, or an unknown ~user
-        raise UserError(
-            f"no place for the {kind} directory: {error}",
-            "set HOME, or MERMAPCTL_HOME, to a directory that you can write to",
-        ) from error
+        place = Path(default(APP)) if home is None else home.expanduser().absolute() / kind
+    except (RuntimeError, OSError) as error:  # no HOME, an unknown ~user, no current directory
+        raise UserError(f"no place for the {kind} directory: {error}", _HINT) from error
+    if not place.is_absolute():  # a relative HOME
+        raise UserError(f"no place for the {kind} directory: {place} is not absolute", _HINT)
+    if flaw := boundary.flaw_of_place(str(place)):
+        raise UserError(f"the {kind} directory {place} {flaw}", _HINT)
+    return place
 
 
 def state_dir() -> Path:

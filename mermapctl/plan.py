@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mermapctl import fragment, module_flavour, variants
 from mermapctl import target as targets
 from mermapctl.accelerator import Accel
-from mermapctl.errors import UserError
+from mermapctl.errors import CommitError, UserError
 from mermapctl.fragment import Fragment
 from mermapctl.module_flavour import Modular
 from mermapctl.target import Target
@@ -159,20 +159,38 @@ def _only_for(variant: Variant) -> str:
     return f"variant {variant.name} is for {', '.join(variant.targets)} only{of}"
 
 
-def make(tree: Path, options: Options) -> Plan:
-    """All cells, each checked as far as files can tell.
+def spelled(options: Options) -> tuple[Fragment, ...]:
+    """What --config gives, once every name is known that needs no tree.
 
-    Raises UserError for an unknown target or variant, and where no cell at all could be run.
+    Raises UserError for an unknown variant or suite, and for a fragment that cannot be read.
     """
-    own = fragment.load_all(options.configs)
+    own = fragment.load_all(options.configs)  # a pipe cannot be read twice
+    for name in dict.fromkeys(options.variants):
+        variants.resolve(name, own, options.suite)
+    return own
+
+
+def make(tree: Path, options: Options, own: tuple[Fragment, ...] | None = None) -> Plan:
+    """All cells, each checked as far as files can tell; `own` is what `spelled` gave.
+
+    Raises UserError for an unknown target or variant, CommitError where no cell could be run here.
+    """
+    own = spelled(options) if own is None else own
     cells = tuple(
         _cell(tree, options, own, targets.find(tree, target), variant)
         for target in dict.fromkeys(options.targets)
         for variant in dict.fromkeys(options.variants)
     )
     if all(cell.obstacle for cell in cells):
-        raise UserError(cells[0].obstacle or "nothing to run", _way_out(tree, cells[0]))
+        raise _refusal(tree, cells[0])
     return Plan(tree, options, cells, own)
+
+
+def _refusal(tree: Path, cell: CellPlan) -> UserError:
+    """Another commit may have a mermap; a variant is for the same targets in all of them."""
+    targets_of = cell.variant.targets
+    kind = UserError if targets_of and cell.target.name not in targets_of else CommitError
+    return kind(cell.obstacle or "nothing to run", _way_out(tree, cell))
 
 
 def _way_out(tree: Path, cell: CellPlan) -> str:

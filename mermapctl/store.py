@@ -160,7 +160,7 @@ class Store:
                 f"no run is stored in {self.runs}",
                 "`mermapctl run` makes one; `mermapctl report --log FILE` judges any console log.",
             )
-        back = re.fullmatch(r"latest(?:~(\d{1,9}))?", key or "latest")
+        back = re.fullmatch(r"latest(?:~(\d{1,9}))?", "latest" if key is None else key)
         if back:
             number = int(back[1] or 0)
             if number >= len(ids):

@@ -12,14 +12,17 @@ import difflib
 import platform
 import re
 import tomllib
+import warnings
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from mermapctl import fragment, places
-from mermapctl.errors import UserError
+from mermapctl import fragment, inputs, places
+from mermapctl import tree as trees
+from mermapctl.errors import CommitError, UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from mermapctl.fragment import Fragment
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 QEMU_CONFIGS = "tools/testing/kunit/qemu_configs"
 UML_CONFIG = "tools/testing/kunit/configs/arch_uml.config"
 SUPPORTS = "ARCH_SUPPORTS_MERMAP"
+LARGEST = 1 << 20
+"""Bytes of a file that is read here; the largest Kconfig of 6.12 has 108,483."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +82,10 @@ def _facts() -> dict[str, Any]:
 def _fields(config: Path) -> dict[str, str]:
     """The constant keyword arguments of the QemuArchParams(...) call in a qemu_config."""
     try:
-        module = ast.parse(config.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError):
+        with warnings.catch_warnings():  # of an escape in its strings, on our stderr
+            warnings.simplefilter("ignore")
+            module = ast.parse(inputs.read_regular(config, LARGEST))
+    except (OSError, SyntaxError, ValueError, MemoryError, RecursionError):  # brackets in brackets
         return {}
     for node in ast.walk(module):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
@@ -116,12 +123,22 @@ def _target(name: str, linux_arch: str, **fields: str | None) -> Target:
     )
 
 
+def _text(path: Path) -> str:
+    """A text file of a tree; empty where there is none that can be read.
+
+    Bytes that are no UTF-8 become replacement characters, of which a reader of lines complains.
+    """
+    try:
+        return inputs.read_regular(path, LARGEST).decode(errors="replace")
+    except OSError:
+        return ""
+
+
 def targets(tree: Path) -> dict[str, Target]:
     """Every target that the tree's kunit.py offers, UML first, then QEMU's by name."""
     found: dict[str, Target] = {}
     if (tree / "arch/um").is_dir():
-        uml = tree / UML_CONFIG
-        kconfig = uml.read_text(encoding="utf-8") if uml.is_file() else ""
+        kconfig = _text(tree / UML_CONFIG)
         found["um"] = _target("um", "um", kconfig=kconfig, kernel_image="linux")
     for config in sorted((tree / QEMU_CONFIGS).glob("[!_]*.py")):
         fields = _fields(config)
@@ -146,11 +163,37 @@ def find(tree: Path, name: str) -> Target:
     known = targets(tree)
     if name in known:
         return known[name]
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    raise UserError(
-        f"{tree} has no target {name!r}",
-        f"did you mean {' or '.join(near)}?" if near else f"it has: {', '.join(known)}",
-    )
+    if name in architectures():
+        raise CommitError(f"{tree} has no target {name!r}", f"this version has: {', '.join(known)}")
+    raise UserError(f"{tree} has no target {name!r}", _near(name, known, "it has"))
+
+
+def _near(name: str, known: Iterable[str], otherwise: str) -> str:
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}?" if near else f"{otherwise}: {', '.join(names)}"
+
+
+def architectures() -> frozenset[str]:
+    """The targets of kunit.py that are known here without a tree; a new kernel may have more."""
+    return frozenset(_facts()["target"])
+
+
+def tree_for(option: Path | None, names: Iterable[str]) -> Path:
+    """The tree to work on, as `tree.resolve` finds it, for some targets.
+
+    Raises UserError. Where there is no tree, a target that no kernel has is reported instead: a
+    spelling comes before a place.
+    """
+    try:
+        return trees.resolve(option)
+    except UserError:
+        known = architectures()
+        for name in names:
+            if name not in known:
+                hint = _near(name, sorted(known), "there are")
+                raise UserError(f"there is no target {name!r}", hint) from None
+        raise
 
 
 def own_lines(target: Target) -> Fragment:
@@ -180,7 +223,7 @@ def selections(tree: Path) -> tuple[Selection, ...]:
     found = []
     for kconfig in sorted(tree.glob("arch/*/Kconfig")):
         symbol = "?"
-        text = kconfig.read_text(encoding="utf-8", errors="replace")
+        text = _text(kconfig)
         if SUPPORTS not in text:
             continue
         for number, line in enumerate(text.splitlines(), 1):
@@ -194,8 +237,7 @@ def selections(tree: Path) -> tuple[Selection, ...]:
 
 def has_mermap(tree: Path) -> bool:
     """Whether the tree's Kconfig knows the mermap at all."""
-    kconfig = tree / "mm/Kconfig"
-    return kconfig.is_file() and f"config {SUPPORTS}" in kconfig.read_text(errors="replace")
+    return f"config {SUPPORTS}" in _text(tree / "mm/Kconfig")
 
 
 def mermap_obstacle(tree: Path, target: Target) -> str | None:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mermapctl import atomic, places
-from mermapctl.errors import HarnessError, UserError
+from mermapctl import atomic, boundary, environment, inputs, places
+from mermapctl.errors import CommitError, HarnessError, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,8 +48,8 @@ class Tree:
 def kernel_version(path: Path) -> str | None:
     """The version in the top Makefile of a kernel; None where there is no such Makefile."""
     try:
-        with (path / "Makefile").open(encoding="utf-8", errors="replace") as makefile:
-            head = makefile.read(2048)
+        with inputs.open_regular(path / "Makefile") as makefile:
+            head = makefile.read(2048).decode(errors="replace")
     except OSError:
         return None
     found: dict[str, str] = dict(_VERSION.findall(head))
@@ -86,7 +86,7 @@ def validate(path: Path) -> str:
             hint = f"a kernel tree has a Makefile with a VERSION, and a Kconfig; {_WAYS}"
         raise UserError(f"{path} is not a kernel tree", hint)
     if not (path / KUNIT).is_file():
-        raise UserError(
+        raise CommitError(
             f"{path} is Linux {kernel} without {KUNIT}",
             "KUnit's runner is in Linux 5.5 and newer; choose another tree",
         )
@@ -110,7 +110,8 @@ def remember(path: Path) -> None:
 def last() -> Path | None:
     """The tree that was prepared last; it may be gone by now."""
     with contextlib.suppress(OSError):
-        text = os.fsdecode(_last_tree_file().read_bytes()).removesuffix("\n")
+        data = inputs.read_regular(_last_tree_file(), boundary.LONGEST_PATH + 1)
+        text = os.fsdecode(data).removesuffix("\n")
         return Path(text) if text else None
     return None
 
@@ -126,7 +127,7 @@ def resolve(option: Path | None) -> Path:
         path = path.expanduser().resolve()
         validate(path)
     except UserError as error:
-        raise UserError(f"{origin}{error.message}", error.hint) from error
+        raise type(error)(f"{origin}{error.message}", error.hint) from error
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, ~nobody, a NUL
         raise UserError(f"{origin}{path}: {error}", _WAYS) from error
     return path
@@ -135,8 +136,9 @@ def resolve(option: Path | None) -> Path:
 def _choose(option: Path | None) -> tuple[Path, str]:
     if option is not None:
         return option, ""
-    if variable := os.environ.get("MERMAPCTL_TREE"):
-        return Path(variable), "MERMAPCTL_TREE: "
+    variable = environment.directory("MERMAPCTL_TREE")
+    if variable is not None:
+        return variable, "MERMAPCTL_TREE: "
     with contextlib.suppress(OSError):  # the current directory may have been removed
         top = git_top(Path.cwd())
         if top is not None and is_kernel(top):
@@ -182,7 +184,7 @@ def subjects(path: Path, base: str) -> tuple[str, ...]:
 def _reading(path: Path) -> Iterator[git.Repo]:
     """GitPython's repository of a tree, reading only. Raises UserError and HarnessError."""
     # GitPython looks for the git program when it is imported, and raises where there is none.
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    os.environ["GIT_PYTHON_REFRESH"] = "quiet"
     import git  # noqa: PLC0415 - 0.2 s that `--help` must not pay
 
     with _refusals(path), git.Repo(path) as repo:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import stat
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mermapctl import fragment as fragments
-from mermapctl import places
+from mermapctl import inputs, places
+from mermapctl.boundary import flaw_of_path
 from mermapctl.errors import UserError
 from mermapctl.fragment import SUFFIX, Fragment
 
@@ -69,11 +71,20 @@ def _shipped() -> dict[str, Definition]:
 
 
 def _files(directory: Path) -> dict[str, Path]:
+    """Fragments by name; a directory or a FIFO of such a name is none, and would hang a reader."""
     return {
         path.name.removesuffix(SUFFIX): path
         for path in sorted(directory.glob(f"[!.]*{SUFFIX}"))
-        if path.name != SUFFIX
+        if path.name != SUFFIX and _mode(path) == stat.S_IFREG
     }
+
+
+def _mode(path: Path) -> int | None:
+    """The type of what is at `path`, links followed; None where there is nothing to be seen."""
+    try:
+        return stat.S_IFMT(path.stat().st_mode)
+    except OSError:
+        return None
 
 
 def own_fragments() -> dict[str, Path]:
@@ -106,11 +117,22 @@ def load_fragment(name: str) -> Fragment:
     return fragments.load(path, name, f"configs/{path.name}" if shipped else "")
 
 
+def shown_fragment(name: str) -> Fragment:
+    """The same for a list: a fragment that cannot be read has its error in `about`, and no lines.
+
+    Only a command that uses it fails, not each one that needs to know which names there are.
+    """
+    try:
+        return load_fragment(name)
+    except UserError as error:
+        return Fragment(name, about=f"cannot be used: {error.message}")
+
+
 def definitions() -> dict[str, Definition]:
     """Every variant by name: the shipped ones, then one for each of the user's own fragments."""
     own = {
         name: Definition(
-            proves=load_fragment(name).about or "what your own fragment is for",
+            proves=shown_fragment(name).about or "what your own fragment is for",
             costs=f"your own: {path}",
             fragments=(BASE, name),
         )
@@ -121,6 +143,12 @@ def definitions() -> dict[str, Definition]:
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
+    stranger = places.config_dir() / f"{name}{SUFFIX}"
+    if "/" not in name and flaw_of_path(stranger.name) is None and _mode(stranger) is not None:
+        return UserError(
+            f"{stranger} is {inputs.kind(_mode(stranger) or 0)}",
+            "a fragment of your own is a text file of CONFIG_X=value lines",
+        )
     names = list(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     return UserError(

@@ -31,7 +31,7 @@ def shell(command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         ("good", "<&- >&- 2>&-", 0),
         ("missing-flush", "<&- >&- 2>&-", 1),
         ("good", ">/dev/full", 3),
-        ("good", "--bisect-exit >/dev/full", 125),
+        ("good", "--bisect-exit >/dev/full", 128),
         ("good", "--format=json >/dev/full 2>/dev/full", 3),
     ],
 )
@@ -55,7 +55,7 @@ def test_a_bisection_blames_no_commit_that_cannot_be_judged(tmp_path: Path) -> N
     (tmp_path / "linux").mkdir()
     assert shell(RUN, tmp_path).returncode == 2
     done = shell(f"{RUN} --bisect-exit", tmp_path)
-    assert done.returncode == 125
+    assert done.returncode == 128
     assert "is not a kernel tree" in done.stderr
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 
 import importlib
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mermapctl.cli import complete
+from mermapctl.cli import complete, types
 from mermapctl.errors import MermapctlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 _LAZY = {"explain": "mermapctl.cli.explain"}
 """Subcommand -> module whose `command` is the click command; the others are below."""
@@ -22,6 +22,8 @@ _LAZY = {"explain": "mermapctl.cli.explain"}
 
 class ConfigGroup(click.Group):
     """The group; `explain` is imported when it is used."""
+
+    command_class = types.OnceCommand
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All subcommands, in the order of use."""
@@ -51,11 +53,12 @@ def _request(function: Callable[..., None]) -> Callable[..., None]:
             "--config",
             "configs",
             multiple=True,
-            type=click.Path(path_type=Path),
+            type=types.PATH,
             help="A kunitconfig fragment of your own, merged on top. May be repeated.",
         ),
         click.option(
             "--suite",
+            type=types.NAME,
             default="mermap",
             show_default=True,
             metavar="GLOB",
@@ -63,13 +66,21 @@ def _request(function: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option(
             "--target",
+            type=types.NAME,
             default="x86_64",
             show_default=True,
             metavar="ARCH",
             help="The target that it is for.",
             shell_complete=complete.targets,
         ),
-        click.argument("names", nargs=-1, required=True, metavar="NAME…", shell_complete=_complete),
+        click.argument(
+            "names",
+            nargs=-1,
+            required=True,
+            type=types.NAME,
+            metavar="NAME…",
+            shell_complete=_complete,
+        ),
     ):
         function = decorate(function)
     return function
@@ -114,7 +125,7 @@ def show(**request: Any) -> None:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, allow_dash=True),
+    type=types.OUTPUT,
     required=True,
     metavar="FILE",
     help="Where to write it; - is stdout. A file that is there is replaced.",
@@ -133,7 +144,7 @@ def write(output: Path, **request: Any) -> None:
 
 @command.command(short_help="Would this tree give us what we ask for?")
 @_request
-@click.option("--tree", type=click.Path(path_type=Path), help="Kernel tree, as for `run`.")
+@click.option("--tree", type=types.DIRECTORY, help="Kernel tree, as for `run`.")
 @_FORMAT
 def check(tree: Path | None, form: str, **request: Any) -> None:
     """Run the tree's own olddefconfig in a scratch directory; list what did not come out, and why.

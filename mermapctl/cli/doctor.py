@@ -4,25 +4,31 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from mermapctl.cli import complete
+from mermapctl.cli import complete, types
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
-@click.command("doctor", short_help="Say what this machine lacks, and what installs it.")
+@click.command(
+    "doctor", cls=types.OnceCommand, short_help="Say what this machine lacks, and what installs it."
+)
 @click.option(
     "--target",
     "targets",
     multiple=True,
+    type=types.NAME,
     default=("x86_64",),
     show_default="x86_64",
     metavar="ARCH",
     shell_complete=complete.targets,
     help="What you want to build and boot for. May be repeated.",
 )
-@click.option("--tree", type=click.Path(path_type=Path), help="Kernel tree, as for `run`.")
+@click.option("--tree", type=types.DIRECTORY, help="Kernel tree, as for `run`.")
 @click.option(
     "--kvm/--no-kvm", default=True, show_default=True, help="Try a guest under KVM (up to 5 s)."
 )

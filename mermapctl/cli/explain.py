@@ -4,18 +4,24 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from mermapctl.cli import complete
+from mermapctl.cli import complete, types
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
-@click.command("explain", short_help="Why a symbol is not what you asked for.")
-@click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL[=VALUE]…")
-@click.option("--tree", type=click.Path(path_type=Path), help="Kernel tree, as for `run`.")
+@click.command(
+    "explain", cls=types.OnceCommand, short_help="Why a symbol is not what you asked for."
+)
+@click.argument("symbols", nargs=-1, required=True, type=types.TEXT, metavar="SYMBOL[=VALUE]…")
+@click.option("--tree", type=types.DIRECTORY, help="Kernel tree, as for `run`.")
 @click.option(
     "--target",
+    type=types.NAME,
     default="x86_64",
     show_default=True,
     metavar="ARCH",
@@ -25,6 +31,7 @@ from mermapctl.cli import complete
     "--variant",
     "names",
     multiple=True,
+    type=types.NAME,
     default=("base",),
     show_default="base",
     metavar="NAME",
@@ -35,7 +42,7 @@ from mermapctl.cli import complete
     "--config",
     "configs",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=types.PATH,
     help="A kunitconfig fragment of your own, merged on top. May be repeated.",
 )
 @click.option(

@@ -6,6 +6,7 @@ A mode imports what it alone needs: a list of runs is quicker without the judge.
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,7 @@ class Asked:
 
     mode: str
     runs: tuple[str, ...]
-    log: str | None
+    log: Path | None
     suite: str | None
     allow_splats: bool
     form: str
@@ -70,6 +71,11 @@ class Asked:
         """The run that is asked for; None is the latest."""
         return self.runs[0] if self.runs else None
 
+    @property
+    def file(self) -> Path | None:
+        """Where to write it; None is standard output."""
+        return None if str(self.output) == "-" else self.output
+
     def filters(self, default: int = ROWS) -> Filters:
         """Which runs."""
         return Filters(
@@ -77,25 +83,44 @@ class Asked:
             target=self.target,
             variant=self.variant,
             commit=self.commit,
-            since=report.moment(self.since) if self.since else None,
+            since=None if self.since is None else report.moment(self.since),
             limit=default if self.limit is None else self.limit,
         )
 
 
 def _show_one(asked: Asked) -> int:
     store = Store.open()
-    record = store.get(asked.run)
+    record = store.get(_run_key(store, asked.run))
     _tell(store)
     if record.run.state is State.INTERRUPTED and not record.cells:
         _note(f"what it left is in {store.folder(record.run.id).path}")
     return _show(asked, record)
 
 
+def _run_key(store: Store, key: str | None) -> str | None:
+    """The same key. Raises UserError for a file's name that names no run."""
+    if key is None or not _is_file(key):
+        return key
+    try:
+        store.resolve(key)
+    except UserError as error:
+        hint = f"to judge the console log {key}: mermapctl report --log {shlex.quote(key)}"
+        raise UserError(f"{key} is a file, not a stored run", hint) from error
+    return key
+
+
+def _is_file(key: str) -> bool:
+    try:
+        return Path(key).is_file()
+    except OSError:  # too long, or in a directory that cannot be looked into
+        return False
+
+
 def _show_log(asked: Asked) -> int:
     from mermapctl.commands import report_log
 
     command = ("mermapctl", *sys.argv[1:])
-    log = asked.log or "-"
+    log = str(asked.log)
     record = report_log.of_log(log, command, suite=asked.suite, allow_splats=asked.allow_splats)
     return _show(asked, record)
 
@@ -105,13 +130,13 @@ def _show(asked: Asked, record: RunRecord) -> int:
     if asked.open_it:
         from mermapctl.commands import report_open
 
-        page = report_open.write_page(record)
+        page = report_open.write_page(record, asked.file)
         click.echo(str(page))
         if not report_open.open_page(page):
             _note("no browser could be started; open the file above")
         return exit_of_verdict(record.verdict)
     before = previous(record) if asked.form == "html" else None
-    if asked.output is None:
+    if asked.file is None:
         render.print_record(
             record, asked.form, console=console_lines, full=asked.full, previous=before
         )
@@ -119,7 +144,7 @@ def _show(asked: Asked, record: RunRecord) -> int:
         document = render.document(
             record, asked.form, console_lines, full=asked.full, previous=before
         )
-        _write(asked.output, document)
+        _write(asked.file, document)
     return exit_of_verdict(record.verdict)
 
 
@@ -132,12 +157,12 @@ def _follow(asked: Asked) -> int:
 
     def line(said: str) -> None:
         nonlocal printed
-        if asked.form == "table" and asked.output is None:
+        if asked.form == "table" and asked.file is None:
             printed = True
             sys.stdout.write(look.plain(said, limit=4000) + "\n")
             sys.stdout.flush()
 
-    record = report_follow.follow(store, asked.run, line, _note)
+    record = report_follow.follow(store, _run_key(store, asked.run), line, _note)
     _tell(store)
     if printed:
         click.echo()
@@ -157,6 +182,8 @@ def _compare(asked: Asked) -> int:
 
     store = Store.open()
     a, b = asked.compare or ("", "")
+    _run_key(store, a)
+    _run_key(store, b)
     compared = report.compare(store, a, b)
     _tell(store)
     _say(asked, "comparison", compared, lambda sheet: side_by_side.render(compared, sheet))
@@ -165,7 +192,7 @@ def _compare(asked: Asked) -> int:
 
 def _history(asked: Asked) -> int:
     store = Store.open()
-    rows = report.test_history(store, asked.history or "", asked.filters())
+    rows = report.test_history(store, str(asked.history), asked.filters())
     _tell(store)
     return _say(asked, "history", rows, lambda sheet: run_list.history(rows, sheet))
 
@@ -201,8 +228,8 @@ def _prune(asked: Asked) -> int:
     from mermapctl.commands import report_prune
 
     store = Store.open()
-    before = report.moment(asked.older) if asked.older else None
-    size = report.bytes_of(asked.max_size) if asked.max_size else None
+    before = None if asked.older is None else report.moment(asked.older)
+    size = None if asked.max_size is None else report.bytes_of(asked.max_size)
     chosen = report_prune.choose(store, before=before, keep=asked.keep, size=size)
     _tell(store)
     if not chosen.runs:
@@ -252,15 +279,15 @@ def _say(asked: Asked, name: str, value: object, table: Callable[[Sheet], str]) 
     if asked.form == "json":
         document = msgspec.json.encode({"schema": 1, name: value})
         text = msgspec.json.format(document, indent=1).decode() + "\n"
-    elif asked.output is not None:
+    elif asked.file is not None:
         text = table(Sheet(look_of(sys.stdout)))
     else:
         width = render.terminal_width(sys.stdout)
         text = table(Sheet(look_of(sys.stdout), colored(sys.stdout), width))
-    if asked.output is None:
+    if asked.file is None:
         sys.stdout.write(text)
     else:
-        _write(asked.output, text)
+        _write(asked.file, text)
     return Exit.PASSED
 
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
-from mermapctl.cli import complete
-
-_DIRECTORY = click.Path(file_okay=False, path_type=Path)
-_FILE = click.Path(dir_okay=False, path_type=Path)
+from mermapctl.cli import complete, types
 
 
-@click.command("run", short_help="Configure, build and boot a kernel, and judge its mermap.")
+@click.command(
+    "run",
+    cls=types.OnceCommand,
+    short_help="Configure, build and boot a kernel, and judge its mermap.",
+)
 @click.option(
     "--tree",
-    type=_DIRECTORY,
+    type=types.DIRECTORY,
     help="Kernel tree. Default: MERMAPCTL_TREE, else the kernel tree of the current directory, "
     "else the one that `tree prepare` made last.",
 )
@@ -27,6 +27,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "--target",
     "targets",
     multiple=True,
+    type=types.NAME,
     metavar="ARCH",
     shell_complete=complete.targets,
     default=("x86_64",),
@@ -37,23 +38,31 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "--variant",
     "variants",
     multiple=True,
+    type=types.NAME,
     metavar="NAME",
     shell_complete=complete.variants,
     default=("base",),
     show_default="base",
     help="Configuration: see `config list`. Repeated, each is a cell; a+b is one merged cell.",
 )
-@click.option("--suite", default="mermap", show_default=True, metavar="GLOB", help="KUnit suites.")
+@click.option(
+    "--suite",
+    type=types.NAME,
+    default="mermap",
+    show_default=True,
+    metavar="GLOB",
+    help="KUnit suites; ? stands for a blank in a name.",
+)
 @click.option(
     "--config",
     "configs",
     multiple=True,
-    type=_FILE,
+    type=types.PATH,
     help="A kunitconfig fragment of your own, merged on top. May be repeated.",
 )
 @click.option(
     "--timeout",
-    type=click.IntRange(min=1),
+    type=types.SECONDS,
     default=300,
     show_default=True,
     metavar="S",
@@ -61,7 +70,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option(
     "--silence",
-    type=click.IntRange(min=1),
+    type=types.SECONDS,
     default=60,
     show_default=True,
     metavar="S",
@@ -70,7 +79,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--jobs",
     "-j",
-    type=click.IntRange(min=1),
+    type=types.NumberType(min=1, max=types.MOST_JOBS),
     default=lambda: len(os.sched_getaffinity(0)),
     show_default="number of CPUs",
     metavar="N",
@@ -83,12 +92,15 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     show_default=True,
     help="auto: KVM if it really runs this kernel, else software emulation.",
 )
-@click.option("--smp", type=click.IntRange(min=1, max=256), metavar="N", help="CPUs of the guest.")
-@click.option("--cpu", metavar="MODEL", help="QEMU's CPU model, such as Haswell.")
+@click.option(
+    "--smp", type=types.NumberType(min=1, max=256), metavar="N", help="CPUs of the guest."
+)
+@click.option("--cpu", type=types.NAME, metavar="MODEL", help="QEMU's CPU model, such as Haswell.")
 @click.option(
     "--kernel-arg",
     "kernel_args",
     multiple=True,
+    type=types.KernelArgument(),
     metavar="X",
     help="Kernel parameter. May be repeated; takes the place of a default of the same name.",
 )
@@ -99,7 +111,9 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     default=True,
     help="Leave out the kernel parameters of configs/targets.toml (pti=on on x86_64, …).",
 )
-@click.option("--cross-compile", metavar="PREFIX", help="Compiler prefix, as for make.")
+@click.option(
+    "--cross-compile", type=types.TEXT, metavar="PREFIX", help="Compiler prefix, as for make."
+)
 @click.option(
     "--trace",
     is_flag=True,
@@ -143,7 +157,12 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     help="What to print at the end.",
 )
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
-@click.option("--bisect-exit", is_flag=True, help="Exit 125 where there is no verdict.")
+@click.option(
+    "--bisect-exit",
+    is_flag=True,
+    help="For `git bisect run`: 125 (skip) where this commit has no verdict, 128 (stop) where no "
+    "commit would have one.",
+)
 def command(
     form: str,
     accel: str,
@@ -154,8 +173,9 @@ def command(
 ) -> None:
     """Configure, build and boot a kernel, and judge its mermap.
 
-    Exit codes: 0 passed, 1 failed, 2 wrong usage, 3 no verdict (125 with --bisect-exit, which
-    `git bisect run` takes for "skip"), 130 interrupted.
+    Exit codes: 0 passed, 1 failed, 2 wrong usage, 3 no verdict, 130 interrupted. With
+    --bisect-exit: 125 for no verdict of this commit, 128 for what every commit would meet, such as
+    wrong usage, an unknown variant, no tree.
     """
     from mermapctl.accelerator import Accel
     from mermapctl.commands import run

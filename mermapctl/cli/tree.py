@@ -4,22 +4,34 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-_DIRECTORY = click.Path(path_type=Path)
+from mermapctl.cli import types
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
-@click.group("tree", short_help="Prepare a kernel tree with a mermap; say what a tree can do.")
+class TreeGroup(click.Group):
+    """The group; its commands take each option once."""
+
+    command_class = types.OnceCommand
+
+
+@click.group(
+    "tree", cls=TreeGroup, short_help="Prepare a kernel tree with a mermap; say what a tree can do."
+)
 def command() -> None:
     """Prepare a kernel tree with a mermap, and say what a tree is and can do."""
 
 
 @command.command(short_help="Make a kernel tree that has the reference mermap.")
-@click.argument("directory", metavar="DIR", type=_DIRECTORY)
+@click.argument("directory", metavar="DIR", type=types.PATH)
 @click.option(
     "--source",
+    type=types.SOURCE,
     metavar="TARBALL|GIT-URL|PATH",
     help="A linux-*.tar.xz, a git URL, or a kernel tree on this machine; URL#TAG and TREE#TAG take "
     "one tag or branch of it. "
@@ -48,7 +60,7 @@ def prepare(directory: Path, source: str | None, overlay: bool, quiet: bool) -> 
 
 
 @command.command(short_help="Version, commit, mermap, kunit.py and targets of a tree.")
-@click.argument("directory", metavar="[DIR]", type=_DIRECTORY, required=False)
+@click.argument("directory", metavar="[DIR]", type=types.PATH, required=False)
 @click.option(
     "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
 )

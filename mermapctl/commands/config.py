@@ -65,11 +65,11 @@ class Checked:
 
 
 def listing() -> Listing:
-    """What there is. Raises UserError for a broken fragment of the user's own."""
+    """What there is; a fragment that cannot be read says so."""
     return Listing(
         variants.definitions(),
         {
-            name: (variants.load_fragment(name), path)
+            name: (variants.shown_fragment(name), path)
             for name, path in variants.fragment_files().items()
         },
         places.config_dir(),
@@ -104,10 +104,10 @@ def check(tree: Path | None, request: Request) -> Checked:
 
     Raises UserError for a wrong tree, target or name, HarnessError where make fails.
     """
-    path = trees.resolve(tree)
+    asked = request.fragment()
+    path = target.tree_for(tree, [request.target])
     where = target.find(path, request.target)
     kernel = trees.validate(path)
-    asked = request.fragment()
     with signals.ending_signals():
         missing = unsatisfied.resolved(path, where, asked)
         missing = unsatisfied.told(path, where, asked, missing)

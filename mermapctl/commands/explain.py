@@ -48,10 +48,10 @@ def explain(
 
     Raises UserError for a wrong tree, target or name.
     """
-    path = trees.resolve(tree)
+    asked = variants.compose(names, fragment.load_all(configs), target=target_name)
+    path = target.tree_for(tree, [target_name])
     kernel = trees.validate(path)
     where = target.find(path, target_name)
-    asked = variants.compose(names, fragment.load_all(configs), target=where.name)
     with signals.ending_signals():
         found = explainer.why(path, where, symbols, asked, verify=verify)
     return Explained(path, kernel, where.name, asked.name, found)

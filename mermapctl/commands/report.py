@@ -53,13 +53,13 @@ def moment(text: str) -> str:
     Raises UserError where it is none of these.
     """
     now = dt.datetime.now(dt.UTC)
-    age = re.fullmatch(r"(\d{1,5})([mhdw])", text)
+    age = re.fullmatch(r"(\d{1,5})([mhdw])", text, re.ASCII)
     try:
         if age:
             then = now - dt.timedelta(seconds=int(age[1]) * _UNITS[age[2]])
         else:
             then = dt.datetime.fromisoformat(text).astimezone(dt.UTC)
-    except (ValueError, OverflowError) as error:
+    except (ValueError, OverflowError, OSError) as error:
         raise UserError(
             f"{text!r} is no point in time", "Write 2026-01-31, 2026-01-31T12:00, 36h, 7d or 2w."
         ) from error
@@ -68,7 +68,7 @@ def moment(text: str) -> str:
 
 def bytes_of(text: str) -> int:
     """Bytes for `500M`, `5G`, `100000`. Raises UserError."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKMGT]?)i?B?", text)
+    found = re.fullmatch(r"(\d{1,15}(?:\.\d{1,9})?)\s*([kKMGT]?)i?B?", text, re.ASCII)
     if not found:
         raise UserError(f"{text!r} is no size", "Write 500M or 5G.")
     power = " KMGT".index(found[2].upper() or " ")

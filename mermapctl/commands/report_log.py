@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from mermapctl import record
+from mermapctl import inputs, record
 from mermapctl.commands.judging import judge_log
 from mermapctl.diagnosis import Verdict
 from mermapctl.errors import UserError
@@ -36,7 +36,7 @@ def of_log(
         if path is None:
             cell, kernel = judge_log(cell, sys.stdin.buffer)
         else:
-            with path.open("rb") as stream:
+            with inputs.open_stream(path) as stream:
                 cell, kernel = judge_log(cell, stream)
     except OSError as error:
         raise UserError(

@@ -16,8 +16,18 @@ if TYPE_CHECKING:
     from mermapctl.record import RunRecord
 
 
-def write_page(record: RunRecord) -> Path:
-    """Write the page beside the stored record (a log's into the cache) and return its path."""
+def write_page(record: RunRecord, asked: Path | None = None) -> Path:
+    """Write the page to `asked`, else beside the stored record (a log's into the cache).
+
+    Returns its absolute path.
+    """
+    page = _own_place(record) if asked is None else asked.absolute()
+    document = render.document(record, "html", console_lines, previous=previous(record))
+    atomic.write(page, document.encode("utf-8", "replace"))
+    return page
+
+
+def _own_place(record: RunRecord) -> Path:
     folder = Store.open().folder(record.run.id).path
     if not folder.is_dir():
         folder = places.cache_dir() / "pages"
@@ -25,12 +35,9 @@ def write_page(record: RunRecord) -> Path:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise atomic.cannot_write(folder, error) from error
-    page = folder / (
+    return folder / (
         "report.html" if (folder / "record.json").exists() else f"{record.run.id}.html"
     )
-    document = render.document(record, "html", console_lines, previous=previous(record))
-    atomic.write(page, document.encode("utf-8", "replace"))
-    return page
 
 
 def open_page(page: Path) -> bool:

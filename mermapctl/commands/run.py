@@ -10,7 +10,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mermapctl import builddir, doctor, kunit, places, plan, process, record, signals, tree
+from mermapctl import builddir, doctor, kunit, places, plan, process, record, signals, target, tree
 from mermapctl.commands.run_cell import Context, run_cell, unjudged
 from mermapctl.diagnosis import Reason
 from mermapctl.errors import HarnessError
@@ -30,9 +30,10 @@ def run(options: Options, command: tuple[str, ...], tell: Listener) -> RunRecord
     ending signal is not raised once the record exists: it comes back marked `interrupted`.
     """
     with signals.ending_signals():
-        path = tree.resolve(options.tree)
+        own = plan.spelled(options)
+        path = target.tree_for(options.tree, options.targets)
         # What can be refused is refused before git looks at 90,000 files.
-        planned = plan.make(path, options)
+        planned = plan.make(path, options, own)
         builddir.require_plain(path, places.cache_dir(), places.state_dir())
         _require_programs(planned)
         with contextlib.closing(tree.look(path)) as looking:
@@ -101,8 +102,8 @@ def _require_programs(planned: Plan) -> None:
     """No build may die at its end for want of QEMU. Raises HarnessError that names the package."""
     lacking: list[Check] = []
     built = {cell.target.name: cell.target for cell in planned.cells if not cell.obstacle}
-    for target in built.values():
-        lacking += doctor.missing_for_run(planned.tree, target)
+    for each in built.values():
+        lacking += doctor.missing_for_run(planned.tree, each)
     if lacking:
         raise HarnessError(doctor.sentence(lacking), doctor.install_hint(lacking))
 

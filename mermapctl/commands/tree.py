@@ -47,7 +47,7 @@ def prepare(directory: Path, asked: str | None, tell: Listener, *, with_overlay:
         done = making.standing(directory)
         if done is None:
             builddir.require_plain(directory)
-            found = source.identify(asked) if asked else source.newest()
+            found = source.newest() if asked is None else source.identify(asked)
             tell(Note(f"source: {found.spelled}"))
             done = making.prepare(directory, found, tell, overlay=with_overlay)
         try:

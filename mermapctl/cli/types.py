@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The types of our options: a value is checked here, once, before a command sees it.
+
+Empty is not absent: `--log "$LOG"` with LOG unset names no log, and must not show another run. What
+depends on the machine (does the file exist?) is checked where the file is opened.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mermapctl.boundary import flaw_of_path, flaw_of_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    _Text = click.ParamType[str]
+else:
+    _Text = click.ParamType  # generic from click 8.4 on
+
+WEEK = 7 * 24 * 3600
+MOST_JOBS = 8192
+"""NR_CPUS is no larger anywhere (6.12, arch/*/Kconfig)."""
+COMMAND_LINE = 4096
+"""COMMAND_LINE_SIZE is no larger on any target (6.12: s390)."""
+
+_NUMBER = re.compile(r"[+-]?\d{1,30}", re.ASCII)
+_BLANK = re.compile(r'\s(?=(?:[^"]*"[^"]*")*[^"]*$)')
+"""A blank that is not between double quotes, the kernel's own (lib/cmdline.c, next_arg)."""
+
+
+class TextType(_Text):
+    """A name, a pattern or a parameter: not empty, one line, every character visible.
+
+    `blanks` says whether it may have blanks, `flaw` finds what else is wrong with it.
+    """
+
+    name = "text"
+
+    def __init__(
+        self, *, blanks: bool = True, flaw: Callable[[str], str | None] = flaw_of_text
+    ) -> None:
+        self.blanks = blanks
+        self.flaw = flaw
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text as it is. Fails with what is wrong with it."""
+        text = str(value)
+        if flaw := self.flaw(text):
+            self.fail(f"it {flaw}", param, ctx)
+        if not self.blanks and re.search(r"\s", text):
+            self.fail(f"{text!r} has a blank", param, ctx)
+        return text
+
+
+class KernelArgument(TextType):
+    """One kernel parameter; a blank stands between double quotes, as the kernel takes it."""
+
+    name = "parameter"
+
+    def __init__(self) -> None:
+        super().__init__(flaw=lambda text: flaw_of_text(text, COMMAND_LINE))
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The parameter as it is."""
+        text = super().convert(value, param, ctx)
+        if text.count('"') % 2:
+            self.fail(f"{text!r} has a double quote that does not end", param, ctx)
+        if _BLANK.search(text):
+            self.fail(f"{text!r} is several parameters: give each its own option", param, ctx)
+        return text
+
+
+class NumberType(click.IntRange):
+    """A number in ASCII digits within bounds; int() would also take ``1_0`` and other digits."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number."""
+        if isinstance(value, str) and not _NUMBER.fullmatch(value):
+            said = value if len(value) <= 40 else f"{value[:40]}…"
+            self.fail(f"{said!r} is not a number", param, ctx)
+        number: int = super().convert(value, param, ctx)
+        return number
+
+
+class PathType(click.Path):
+    """A path that the file system can have; `dash` says that ``-`` is a standard stream."""
+
+    def __init__(self, *, files: bool = True, directories: bool = True, dash: bool = False) -> None:
+        super().__init__(
+            file_okay=files, dir_okay=directories, allow_dash=dash, readable=False, path_type=Path
+        )
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path as it is written. Fails with what is wrong with it."""
+        if flaw := flaw_of_path(str(value)):
+            self.fail(f"it {flaw}", param, ctx)
+        return Path(os.fsdecode(super().convert(value, param, ctx)))
+
+
+class OnceCommand(click.Command):
+    """A command that refuses two values for an option of which only the last would count."""
+
+    def make_parser(self, ctx: click.Context) -> Any:
+        """Click's own parser; outside completion, its options look at what was there before."""
+        parser: Any = super().make_parser(ctx)
+        if ctx.resilient_parsing:
+            return parser
+        for option in {*parser._short_opt.values(), *parser._long_opt.values()}:  # noqa: SLF001
+            if option.action in {"store", "store_const"}:
+                option.process = _Once(option, ctx).process
+        return parser
+
+
+class _Once:
+    """One way to set a parameter; click keeps in `state.opts` what others have set it to."""
+
+    def __init__(self, option: Any, ctx: click.Context) -> None:
+        self.option, self.ctx, self.parent = option, ctx, option.process
+
+    def process(self, value: Any, state: Any) -> None:
+        new = value if self.option.takes_value else self.option.const
+        old = state.opts.get(self.option.dest, new)
+        if new != old:
+            raise click.UsageError(self._conflict(old, new), self.ctx)
+        self.parent(value, state)
+
+    def _conflict(self, old: Any, new: Any) -> str:
+        param = self.option.obj
+        if not self.option.takes_value and param.secondary_opts:
+            return f"{param.opts[0]} and {param.secondary_opts[0]} exclude each other"
+        name = max(param.opts, key=len)
+        return f"{name} is given twice: {_shown(old)} and {_shown(new)}"
+
+
+def _shown(value: Any) -> str:
+    text = " ".join(value) if isinstance(value, tuple) else value
+    if not isinstance(text, str):  # click's mark for an option whose value may be left out
+        return "no value"
+    return repr(text if len(text) <= 60 else f"{text[:60]}…")
+
+
+NAME = TextType(blanks=False)
+TEXT = TextType()
+SOURCE = TextType(flaw=flaw_of_path)
+PATH = PathType()
+INPUT = PathType(dash=True)
+OUTPUT = PathType(directories=False, dash=True)
+DIRECTORY = PathType(files=False)
+SECONDS = NumberType(min=1, max=WEEK)
+ROWS = NumberType(min=0, max=10**9)

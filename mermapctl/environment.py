@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The variables of the environment that we read ourselves, checked where they come in."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from mermapctl.boundary import flaw_of_path
+from mermapctl.errors import UserError
+
+COMPLETE = "_MERMAPCTL_COMPLETE"
+_SIZES = ("COLUMNS", "LINES")
+_SIZE = re.compile(r"0*[1-9]\d{0,3}", re.ASCII)
+_ASKED = re.compile(r"(bash|zsh|fish)_(source|complete)", re.ASCII)
+
+
+def directory(name: str) -> Path | None:
+    """The path in a variable of ours, as it is written; None where the variable is not set.
+
+    Raises UserError where it is set to what is no path: empty is not the same as not set.
+    """
+    text = os.environ.get(name)
+    if text is None:
+        return None
+    if flaw := flaw_of_path(text):
+        raise UserError(f"{name} {flaw}", f"set it to a directory, or unset it: unset {name}")
+    return Path(text)
+
+
+def settle() -> None:
+    """Drop a size of the terminal that is none: 0, negative, over 9,999, not in ASCII digits.
+
+    shutil and rich take them as int() does, and rich fails at what str.isdigit() alone calls one.
+    """
+    for name in _SIZES:
+        if name in os.environ and not _SIZE.fullmatch(os.environ[name]):
+            del os.environ[name]
+
+
+def require_completion() -> None:
+    """Raise UserError where click would complete words without having been given any."""
+    asked = os.environ.get(COMPLETE)
+    if not asked:
+        return
+    found = _ASKED.fullmatch(asked)
+    if found is None or (found[2] == "complete" and not _words_given(found[1])):
+        raise UserError(
+            f"{COMPLETE} is set, and not as a shell's completion sets it",
+            f"unset {COMPLETE}; `mermapctl completion SHELL` prints the script that sets it",
+        )
+
+
+def _words_given(shell: str) -> bool:
+    """Whether the shell said what is typed; fish gives a word where the others give a number."""
+    number = os.environ.get("COMP_CWORD")
+    if "COMP_WORDS" not in os.environ or number is None:
+        return False
+    return shell == "fish" or (number.isascii() and number.isdigit())

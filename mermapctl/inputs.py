@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Files that somebody else made, opened so that nothing can hang: a FIFO, a device, a directory.
+
+open(2) of a FIFO waits for a writer that may never come, and /dev/zero never ends.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import select
+import stat
+import time
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from _typeshed import WriteableBuffer
+
+WRITER_SECONDS = 1.0
+"""How long a FIFO may be without a writer. A writer that waits in open(2) counts as one."""
+_STEP = 0.02
+_NULL = os.makedev(1, 3)  # /dev/null, Documentation/admin-guide/devices.txt
+
+_KINDS = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a block device",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+}
+
+
+def kind(mode: int) -> str:
+    """What a file is that is no regular one: "a directory", "a FIFO", …."""
+    return _KINDS.get(stat.S_IFMT(mode), "no file")
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading; a symbolic link to one is one.
+
+    Raises OSError for anything else, with what it is as its text.
+    """
+    return os.fdopen(_opened(path, {stat.S_IFREG}), "rb")
+
+
+def read_regular(path: Path, limit: int) -> bytes:
+    """The contents of a regular file. Raises OSError, also where it has more than `limit` bytes."""
+    with open_regular(path) as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise OSError(errno.EFBIG, f"it is larger than {limit:,} bytes", str(path))
+    return data
+
+
+def open_stream(path: Path, *, devices: bool = False) -> BinaryIO:
+    """Open a regular file, a pipe or /dev/null for reading, with `devices` any character device.
+
+    A FIFO without a writer is waited for WRITER_SECONDS. Raises OSError with what is wrong.
+    """
+    fd = _opened(path, {stat.S_IFREG, stat.S_IFIFO, *({stat.S_IFCHR} if devices else ())})
+    try:
+        begun = _first_bytes(fd, path) if stat.S_ISFIFO(os.fstat(fd).st_mode) else None
+        os.set_blocking(fd, True)
+        return os.fdopen(fd, "rb") if begun is None else io.BufferedReader(_Begun(fd, begun))
+    except BaseException:
+        os.close(fd)
+        raise
+
+
+def _opened(path: Path, wanted: set[int]) -> int:
+    # Looked at first: opening some devices (a tape, a watchdog, a serial line) does something.
+    _require(path, path.stat(), wanted)
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        _require(path, os.fstat(fd), wanted)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _require(path: Path, found: os.stat_result, wanted: set[int]) -> None:
+    if stat.S_IFMT(found.st_mode) in wanted:
+        return
+    if stat.S_ISCHR(found.st_mode) and found.st_rdev == _NULL and stat.S_IFIFO in wanted:
+        return
+    raise OSError(errno.EINVAL, f"it is {kind(found.st_mode)}", str(path))
+
+
+class _Begun(io.RawIOBase):
+    """A pipe of which the first bytes have been read."""
+
+    def __init__(self, fd: int, first: bytes) -> None:
+        self._fd, self._first = fd, first
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        with memoryview(buffer).cast("B") as view:
+            if not self._first:
+                return os.readv(self._fd, [view])
+            part, self._first = self._first[: len(view)], self._first[len(view) :]
+            view[: len(part)] = part
+            return len(part)
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._fd)
+        super().close()
+
+
+def _first_bytes(fd: int, path: Path) -> bytes:
+    """What a non-blocking FIFO has, once it has a writer or had one. Raises OSError.
+
+    A read(2) of an empty FIFO fails with EAGAIN where there is a writer, and gives nothing where
+    there is none; poll(2) says POLLHUP once a writer has come and gone (pipe(7)).
+    """
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    until = time.monotonic() + WRITER_SECONDS
+    while True:
+        try:
+            first = os.read(fd, 1 << 16)
+        except BlockingIOError:
+            return b""
+        if first or poll.poll(0):
+            return first
+        if time.monotonic() > until:
+            raise OSError(errno.ENXIO, "it is a FIFO that nothing writes to", str(path))
+        time.sleep(_STEP)

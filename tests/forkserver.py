@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The command line in a child that has everything imported: thousands of commands in seconds.
+
+`command` asks a process of its own (`python -m tests.forkserver`), which has one thread and so may
+fork: a child of it runs `mermapctl.__main__.main`, the whole program but for the imports.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import importlib
+import io
+import json
+import os
+import pkgutil
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import traceback
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, NoReturn
+
+SECONDS = 20
+"""What a command may take before it counts as hung."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a command ended; `returncode` is negative for a signal, -14 (SIGALRM) for a hang."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def command(
+    *argv: str,
+    cwd: Path | None = None,
+    stdin: str = "",
+    env: Mapping[str, str | None] | None = None,
+    seconds: int = SECONDS,
+) -> Done:
+    """Run `mermapctl ARGV`; `env` is set over our own environment, None takes a variable away."""
+    wanted = {**os.environ, **(env or {})}
+    request = {
+        "argv": argv,
+        "cwd": str(cwd or Path.cwd()),
+        "stdin": stdin,
+        "env": {name: value for name, value in wanted.items() if value is not None},
+        "seconds": seconds,
+    }
+    server = _server()
+    assert server.stdin is not None
+    assert server.stdout is not None
+    server.stdin.write(json.dumps(request) + "\n")
+    server.stdin.flush()
+    return Done(**json.loads(server.stdout.readline()))
+
+
+@functools.cache
+def _server() -> subprocess.Popen[str]:
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.forkserver"],
+        cwd=Path(__file__).parent.parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    atexit.register(_end, server)
+    return server
+
+
+def _end(server: subprocess.Popen[str]) -> None:
+    for stream in (server.stdin, server.stdout):
+        if stream is not None:
+            stream.close()
+    server.wait()
+
+
+def _import_all() -> None:
+    import mermapctl  # noqa: PLC0415 - in the server only
+
+    for found in pkgutil.walk_packages(mermapctl.__path__, "mermapctl."):
+        importlib.import_module(found.name)
+    os.environ["GIT_PYTHON_REFRESH"] = "quiet"
+    importlib.import_module("git")
+    importlib.import_module("jinja2")
+
+
+def _serve(requests: IO[str]) -> Iterator[Done]:
+    for line in requests:
+        request = json.loads(line)
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            pid = os.fork()
+            if pid == 0:
+                _be_mermapctl(request, out.fileno(), err.fileno())
+            code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            with contextlib.suppress(ProcessLookupError):  # what outlives the command
+                os.killpg(pid, signal.SIGKILL)
+            yield Done(code, _text(out), _text(err))
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode("utf-8", "surrogateescape")
+
+
+def _be_mermapctl(request: dict[str, object], out: int, err: int) -> NoReturn:
+    code = 70
+    try:
+        os.setpgid(0, 0)
+        argv, env = request["argv"], request["env"]
+        assert isinstance(argv, Sequence)
+        assert isinstance(env, dict)
+        os.environ.clear()
+        os.environ.update(env)
+        os.chdir(str(request["cwd"]))
+        _streams(str(request["stdin"]), out, err)
+        warnings.resetwarnings()
+        warnings.simplefilter("ignore")
+        sys.argv = ["mermapctl", *map(str, argv)]
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(int(str(request["seconds"])))
+        from mermapctl.__main__ import main  # noqa: PLC0415 - in the server only
+
+        main()
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1
+    except BaseException:  # noqa: BLE001 - a traceback is what is looked for
+        traceback.print_exc()
+    with contextlib.suppress(BaseException):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
+
+
+def _streams(stdin: str, out: int, err: int) -> None:
+    given, giving = os.pipe()
+    os.write(giving, stdin.encode("utf-8", "surrogateescape")[: select.PIPE_BUF])
+    os.close(giving)
+    for fd, place in ((given, 0), (out, 1), (err, 2)):
+        os.dup2(fd, place)
+    sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False), encoding="utf-8")
+    sys.stdout = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w", closefd=False)), "utf-8")
+    sys.stderr = io.TextIOWrapper(
+        io.BufferedWriter(io.FileIO(2, "w", closefd=False)),
+        "utf-8",
+        errors="backslashreplace",
+        line_buffering=True,
+    )
+
+
+if __name__ == "__main__":
+    replies = os.fdopen(os.dup(1), "w")
+    _import_all()
+    for done in _serve(sys.stdin):
+        reply = {"returncode": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
+        replies.write(json.dumps(reply) + "\n")
+        replies.flush()
