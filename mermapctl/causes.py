@@ -51,7 +51,9 @@ def _always(cause: Draft, effect: Draft) -> bool:  # noqa: ARG001
 
 
 def _same_test(cause: Draft, effect: Draft) -> bool:
-    return cause.finding.test == effect.finding.test
+    """In the cause's test, or in one of those that the same complaint came from again."""
+    again = str(cause.finding.evidence.get("tests", "")).split(", ")
+    return cause.finding.test == effect.finding.test or effect.finding.test in again
 
 
 def _later(cause: Draft, effect: Draft) -> bool:
@@ -77,6 +79,13 @@ def _null_used(cause: Draft, effect: Draft) -> bool:
         and frame == effect.finding.test
         and "NULL pointer" in str(said.get("title"))
     )
+
+
+def _slot_taken(cause: Draft, effect: Draft) -> bool:
+    """The reserve's slot went to an ordinary get: what finds it in use warns, so does the end."""
+    frame = str(effect.finding.evidence.get("top_frame", ""))
+    mermaps = ("mermap_get", "mermap_mm_teardown", "mermap_free_state")
+    return any(name in frame for name in mermaps) and _later_in_test(cause, effect)
 
 
 _ALSO_TRACED = {"missing-flush": "stale-reuse"}
@@ -111,6 +120,7 @@ RULES: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[Draft, Draft], bo
     (("kernel-warning",), (*_NO_MAPPING, "kernel-oops"), _get_warned),
     (("allocation-failed",), ("kernel-oops",), _same_test),
     (("allocation-failed",), ("kernel-oops",), _null_used),
+    (("too-many-live",), ("kernel-warning",), _slot_taken),
     # What a test and a trace both saw.
     (("counter-mismatch",), ("missing-flush", "early-flush", "extra-flush"), _counter_lies),
     (("missing-flush",), ("stale-reuse",), _always),

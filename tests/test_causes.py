@@ -61,6 +61,36 @@ def test_a_counter_that_lies_explains_what_it_says(drafts: list[Draft], codes: l
             [draft("region-too-large", 5), draft("stale-reuse", 7)],
             ["region-too-large", "stale-reuse"],
         ),
+        # One complaint out of two tests: the failure of either follows.
+        (
+            [
+                draft("kernel-oops", 5, tests="test_size, test_basic_alloc"),
+                draft("test-failed", 7),
+                draft("test-failed", 9, "test_size"),
+                draft("test-failed", 11, "test_multiple_allocs"),
+            ],
+            ["kernel-oops", "test-failed"],
+        ),
+        # An ordinary get took the reserve's slot, which a reserved get and the teardown find used.
+        (
+            [draft("too-many-live", 5), draft("kernel-warning", 7, top_frame="__mermap_get+0x2/9")],
+            ["too-many-live"],
+        ),
+        (
+            [
+                draft("too-many-live", 5),
+                draft("kernel-warning", 7, top_frame="mermap_mm_teardown+0x3b/0x50"),
+            ],
+            ["too-many-live"],
+        ),
+        (
+            [draft("too-many-live", 5), draft("kernel-warning", 7, top_frame="mmput+0xf/0x90")],
+            ["too-many-live", "kernel-warning"],
+        ),
+        (
+            [draft("too-many-live", 9), draft("kernel-warning", 7, top_frame="__mermap_get+0x2/9")],
+            ["kernel-warning", "too-many-live"],
+        ),
     ],
 )
 def test_what_a_trace_explains_and_what_explains_it(drafts: list[Draft], codes: list[str]) -> None:

@@ -92,6 +92,16 @@ def counter(expected: str, printed: str) -> str:
     )
 
 
+# What ARRAY_SIZE() becomes in an assertion's text. The value behind so long a text is cut off.
+SLOTS = (
+    "(sizeof(((struct mm_struct *)((void *)0))->mermap.cpu->normal_allocs) / sizeof((((struct "
+    "mm_struct *)((void *)0))->mermap.cpu->normal_allocs)[0]) + ((int)sizeof(struct "
+    '{_Static_assert(!(!(!__builtin_types_compatible_p(typeof(a), typeof(&(a)[0])))), "must be '
+    'array");})))'
+)
+FOURTH = f"__mermap_get(mm, pages[{SLOTS}], ((1UL) << 12), ((pgprot_t) {{ 1 }} ), false)"
+
+
 FIRST_NULL: tuple[str, dict[str, object]] = ("allocation-failed", {"allocation": 0})
 
 ASSERTIONS: list[tuple[int, str, str, dict[str, object]]] = [
@@ -150,6 +160,34 @@ ASSERTIONS: list[tuple[int, str, str, dict[str, object]]] = [
         ),
         "wrong-page",
         {"index": 0, "read": 58535, "belongs_to": "no page of this test"},
+    ),
+    (
+        2,
+        block(
+            "test_multiple_allocs",
+            f"    Expected *ptr == magic + {SLOTS}, but",
+            "        *ptr == 58535 (0xe4a7)",
+            f"        magic + {SLOTS}"[:255],
+        ),
+        "wrong-page",
+        {"read": 58535},
+    ),
+    (2, null("test_multiple_allocs", "reserved_alloc"), "reserve-lost", {}),
+    *(
+        (
+            2,
+            block(
+                "test_multiple_allocs",
+                f"    Expected {granted} == ((void *)0), but",
+                f"        {granted} == ffff88803ffefb20"[:255],
+                *([f"        ((void *)0) == {ZERO}"] if len(granted) < 200 else []),
+                macro=macro,
+            ),
+            "too-many-live",
+            {},
+        )
+        for granted in ("fail->alloc", FOURTH, f"{FOURTH}->alloc", "args->alloc")
+        for macro in ("ASSERTION", "EXPECTATION")
     ),
     (3, counter("mc->tlb_flushes == 1", "0 (0x0)"), "missing-flush", {"flushes": 0}),
     (3, counter("mc->tlb_flushes == 1", "0"), "missing-flush", {"flushes": 0}),

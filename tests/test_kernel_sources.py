@@ -71,6 +71,7 @@ def test_the_suite_has_its_four_tests_in_order() -> None:
         '"alloc %d failed"',
         '"alloc %d out of range"',
         "*ptr, magic + i)",
+        "reserved_alloc)",
         "magic = 0xE4A4",
         "mc->tlb_flushes, 0,",
         '"unexpected flush before alloc %d"',
@@ -97,8 +98,15 @@ def test_what_a_probe_watches_is_never_inlined(symbol: str) -> None:
     assert re.search(rf"VISIBLE_IF_KUNIT noinline [^;{{]*\b{symbol}\(", CORE)
 
 
+@pytest.mark.parametrize("callback", ["mermap_fill_pte", "mermap_empty_pte"])
+def test_a_probe_sees_each_entry_that_is_written(callback: str) -> None:
+    """Not inlined, and only where a get fills or a put clears: the preparation has its own."""
+    assert f"static noinline int {callback}(pte_t" in CORE
+    assert len(re.findall(rf"\b{callback}\b", CORE)) == 2
+
+
 def test_the_probes_find_base_and_end_where_the_contract_says() -> None:
-    types = FILES["include/linux/mermap_types.h"]
+    types = FILES["include/linux/mermap.h"]
     body = re.search(r"struct mermap_alloc {\n(.*?)}", types, re.DOTALL)
     assert body is not None
     assert [line.strip() for line in body.group(1).splitlines()] == [

@@ -48,22 +48,27 @@ VISIBLE_IF_KUNIT unsigned long mermap_cpu_end(int cpu)
 }
 EXPORT_SYMBOL_IF_KUNIT(mermap_cpu_end);
 
-/* The page from here to the region's end is kept for mermap_get_reserved(). */
-static unsigned long mermap_cpu_reserve(int cpu)
+/*
+ * Where a mapping must end. Ordinary ones leave the region's last page alone:
+ * so a reserved get, which may have it, finds room whatever is live.
+ */
+static unsigned long mermap_limit(int cpu, bool use_reserve)
 {
-	return mermap_cpu_end(cpu) - PAGE_SIZE;
+	return mermap_cpu_end(cpu) - (use_reserve ? 0 : PAGE_SIZE);
 }
 
-/* Where the highest live ordinary mapping ends, the region's base if none. */
+/* Where the highest live mapping ends, the region's base if none. */
 static unsigned long mermap_live_end(struct mermap_cpu *mc, int cpu)
 {
 	unsigned long end = mermap_cpu_base(cpu);
 	int i;
 
-	for (i = 0; i < MERMAP_NR_ALLOCS; i++) {
-		if (mc->allocs[i].in_use)
-			end = max(end, mc->allocs[i].end);
+	for (i = 0; i < MERMAP_NR_NORMAL; i++) {
+		if (mc->normal_allocs[i].in_use)
+			end = max(end, mc->normal_allocs[i].end);
 	}
+	if (mc->reserve_alloc.in_use)
+		end = max(end, mc->reserve_alloc.end);
 	return end;
 }
 
@@ -79,37 +84,45 @@ static void mermap_flush(struct mermap_cpu *mc)
 {
 	arch_mermap_flush_tlb();
 	mermap_count_flush(mc);
-	mc->reserve_stale = false;
 }
 
-static bool mermap_fits(unsigned long addr, unsigned long size, int cpu)
+static bool mermap_fits(unsigned long addr, unsigned long size,
+			unsigned long limit)
 {
-	return size <= mermap_cpu_reserve(cpu) - addr;
+	return addr + size <= limit;
 }
 
-static struct mermap_alloc *mermap_free_slot(struct mermap_cpu *mc)
+static struct mermap_alloc *mermap_free_slot(struct mermap_cpu *mc,
+					     bool use_reserve)
 {
 	int i;
 
-	for (i = 0; i < MERMAP_NR_ALLOCS; i++) {
-		if (!mc->allocs[i].in_use)
-			return &mc->allocs[i];
+	if (use_reserve) {
+		/* Its user keeps this CPU from get to put, so it cannot nest. */
+		if (WARN_ON_ONCE(mc->reserve_alloc.in_use))
+			return NULL;
+		return &mc->reserve_alloc;
+	}
+	for (i = 0; i < MERMAP_NR_NORMAL; i++) {
+		if (!mc->normal_allocs[i].in_use)
+			return &mc->normal_allocs[i];
 	}
 	return NULL;
 }
 
 static struct mermap_alloc *mermap_take(struct mermap_cpu *mc, int cpu,
-					unsigned long size)
+					unsigned long size, bool use_reserve)
 {
-	struct mermap_alloc *alloc = mermap_free_slot(mc);
+	struct mermap_alloc *alloc = mermap_free_slot(mc, use_reserve);
+	unsigned long limit = mermap_limit(cpu, use_reserve);
 	unsigned long restart = mermap_live_end(mc, cpu);
 
 	if (!alloc)
 		return NULL;
 
-	if (!mermap_fits(mc->next_addr, size, cpu)) {
+	if (!mermap_fits(mc->next_addr, size, limit)) {
 		/* Do not pay for a flush that would not help. */
-		if (!mermap_fits(restart, size, cpu))
+		if (!mermap_fits(restart, size, limit))
 			return NULL;
 		mermap_flush(mc);
 		mc->next_addr = restart;
@@ -122,44 +135,15 @@ static struct mermap_alloc *mermap_take(struct mermap_cpu *mc, int cpu,
 	return alloc;
 }
 
-/* The page has one address, so a second use is always a reuse. */
-static void mermap_refresh_reserve(struct mermap_cpu *mc)
-{
-	if (!mc->reserve_stale)
-		return;
-	mermap_flush(mc);
-}
-
-static struct mermap_alloc *mermap_take_reserve(struct mermap_cpu *mc, int cpu)
-{
-	struct mermap_alloc *alloc = &mc->reserve;
-
-	/* The user keeps this CPU from a get to its put, so it cannot nest. */
-	if (WARN_ON_ONCE(alloc->in_use))
-		return NULL;
-
-	mermap_refresh_reserve(mc);
-
-	alloc->base = mermap_cpu_reserve(cpu);
-	alloc->end = alloc->base + PAGE_SIZE;
-	alloc->in_use = true;
-	return alloc;
-}
-
-static void mermap_release(struct mermap_cpu *mc, struct mermap_alloc *alloc)
-{
-	if (alloc == &mc->reserve)
-		mc->reserve_stale = true;
-	alloc->in_use = false;
-}
-
 struct mermap_fill {
 	struct mm_struct *mm;
 	unsigned long pfn;
 	pgprot_t prot;
 };
 
-static int mermap_fill_pte(pte_t *ptep, unsigned long addr, void *data)
+/* These two are noinline so that a kprobe sees each entry that is written. */
+static noinline int mermap_fill_pte(pte_t *ptep, unsigned long addr,
+				    void *data)
 {
 	struct mermap_fill *fill = data;
 
@@ -168,7 +152,8 @@ static int mermap_fill_pte(pte_t *ptep, unsigned long addr, void *data)
 	return 0;
 }
 
-static int mermap_empty_pte(pte_t *ptep, unsigned long addr, void *data)
+static noinline int mermap_empty_pte(pte_t *ptep, unsigned long addr,
+				     void *data)
 {
 	struct mm_struct *mm = data;
 
@@ -178,10 +163,12 @@ static int mermap_empty_pte(pte_t *ptep, unsigned long addr, void *data)
 
 static int mermap_prepare_pte(pte_t *ptep, unsigned long addr, void *data)
 {
+	struct mm_struct *mm = data;
+
 	/* Somebody else may have prepared, and be using, this entry already. */
-	if (!pte_none(ptep_get(ptep)))
-		return 0;
-	return mermap_empty_pte(ptep, addr, data);
+	if (pte_none(ptep_get(ptep)))
+		set_pte_at(mm, addr, ptep, arch_mermap_unmapped_pte());
+	return 0;
 }
 
 /* The tables are there from mermap_mm_prepare() to the teardown. */
@@ -223,15 +210,17 @@ static void mermap_map(struct mm_struct *mm, struct mermap_alloc *alloc,
 		.pfn = page_to_pfn(page),
 		.prot = prot,
 	};
+	unsigned long size = alloc->end - alloc->base;
 
-	WARN_ON_ONCE(mermap_apply(mm, alloc->base, alloc->end - alloc->base,
-				  mermap_fill_pte, &fill));
+	WARN_ON_ONCE(mermap_apply(mm, alloc->base, size, mermap_fill_pte,
+				  &fill));
 }
 
 static void mermap_unmap(struct mm_struct *mm, struct mermap_alloc *alloc)
 {
-	WARN_ON_ONCE(mermap_apply(mm, alloc->base, alloc->end - alloc->base,
-				  mermap_empty_pte, mm));
+	unsigned long size = alloc->end - alloc->base;
+
+	WARN_ON_ONCE(mermap_apply(mm, alloc->base, size, mermap_empty_pte, mm));
 }
 
 static bool mermap_size_ok(unsigned long size)
@@ -245,7 +234,6 @@ __mermap_get(struct mm_struct *mm, struct page *page, unsigned long size,
 	     pgprot_t prot, bool use_reserve)
 {
 	struct mermap_alloc *alloc;
-	struct mermap_cpu *mc;
 	int cpu;
 
 	/* Pairs with mermap_publish(): whoever sees the state sees the tables. */
@@ -260,12 +248,8 @@ __mermap_get(struct mm_struct *mm, struct page *page, unsigned long size,
 	/* The tasks of a process share the state of a CPU. */
 	preempt_disable();
 	cpu = smp_processor_id();
-	mc = this_cpu_ptr(mm->mermap.cpu);
-
-	if (use_reserve)
-		alloc = mermap_take_reserve(mc, cpu);
-	else
-		alloc = mermap_take(mc, cpu, PAGE_ALIGN(size));
+	alloc = mermap_take(this_cpu_ptr(mm->mermap.cpu), cpu, PAGE_ALIGN(size),
+			    use_reserve);
 	if (alloc)
 		mermap_map(mm, alloc, page, prot);
 
@@ -286,7 +270,7 @@ VISIBLE_IF_KUNIT noinline void __mermap_put(struct mm_struct *mm,
 	WARN_ON_ONCE(alloc->base < mermap_cpu_base(smp_processor_id()) ||
 		     alloc->end > mermap_cpu_end(smp_processor_id()));
 	mermap_unmap(mm, alloc);
-	mermap_release(this_cpu_ptr(mm->mermap.cpu), alloc);
+	alloc->in_use = false;
 	preempt_enable();
 	migrate_enable();
 }
@@ -316,8 +300,7 @@ struct mermap_alloc *mermap_get(struct page *page, unsigned long size,
  * @prot: protection, neither global nor user-accessible
  *
  * Context: As mermap_get(), but interrupts or preemption stay disabled until
- * mermap_put(). Flushes this CPU's TLB if there was no flush since the last
- * such mapping was put.
+ * mermap_put(). Flushes this CPU's TLB only if its region has been used up.
  * Return: The mapping. NULL only behind a warning, for a caller's mistake.
  */
 struct mermap_alloc *mermap_get_reserved(struct page *page, pgprot_t prot)
@@ -391,8 +374,7 @@ EXPORT_SYMBOL_IF_KUNIT(mermap_mm_prepare);
 
 static bool mermap_cpu_busy(struct mermap_cpu *mc, int cpu)
 {
-	return mermap_live_end(mc, cpu) != mermap_cpu_base(cpu) ||
-		mc->reserve.in_use;
+	return mermap_live_end(mc, cpu) != mermap_cpu_base(cpu);
 }
 
 static void mermap_free_state(struct mm_struct *mm)

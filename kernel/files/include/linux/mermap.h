@@ -10,6 +10,40 @@
 
 #ifdef CONFIG_MERMAP
 
+/* Ordinary mappings that a process may have live on one CPU. */
+#define MERMAP_NR_NORMAL 3
+
+/**
+ * struct mermap_alloc - one live mapping
+ * @in_use: the mapping is live; the other fields mean nothing while it is not
+ * @base: its first address
+ * @end: the address after its last one
+ */
+struct mermap_alloc {
+	bool in_use;
+	unsigned long base;
+	unsigned long end;
+};
+
+/**
+ * struct mermap_cpu - what a process has in the region of one CPU
+ * @next_addr: from here up, no address was mapped since the last TLB flush
+ * @normal_allocs: the live ordinary mappings
+ * @reserve_alloc: the live mapping of mermap_get_reserved()
+ * @tlb_flushes: flushes so far, for the KUnit suite. The guard is IS_ENABLED()
+ *	because the suite may be a module.
+ *
+ * Only tasks on that CPU use it, with preemption disabled.
+ */
+struct mermap_cpu {
+	unsigned long next_addr;
+	struct mermap_alloc normal_allocs[MERMAP_NR_NORMAL];
+	struct mermap_alloc reserve_alloc;
+#if IS_ENABLED(CONFIG_MERMAP_KUNIT_TEST)
+	u64 tlb_flushes;
+#endif
+};
+
 static inline void mermap_mm_init(struct mm_struct *mm)
 {
 	mm->mermap = (struct mermap_mm){ };

@@ -191,38 +191,61 @@ static void check_address(struct kunit *test, struct mapping *args, int i)
 			    "alloc %d out of range", i);
 }
 
-static void check_contents(struct kunit *test, struct mapping **mappings,
-			   unsigned long magic)
+/*
+ * Maps and reads a page in the way of the reserve's users, with preemption off.
+ * So nothing is asserted in here. NULL if there was no mapping; the one that is
+ * returned has been put.
+ */
+static struct mermap_alloc *read_reserved(struct mm_struct *mm,
+					  struct page *page,
+					  unsigned long *content)
 {
-	struct mm_struct *mm = mappings[0]->mm;
+	struct mermap_alloc *alloc;
+
+	preempt_disable();
+	alloc = __mermap_get(mm, page, PAGE_SIZE, PAGE_KERNEL, true);
+	if (alloc) {
+		*content = *(unsigned long *)mermap_addr(alloc);
+		__mermap_put(mm, alloc);
+	}
+	preempt_enable();
+	return alloc;
+}
+
+/* The thread has adopted the mm, of which it holds a reference of its own. */
+static void check_contents(struct kunit *test, struct mapping **mappings,
+			   struct page *reserved, unsigned long magic)
+{
+	struct mermap_alloc *reserved_alloc;
+	unsigned long content, *ptr;
 	int i;
 
-	/* The thread drops a reference of its own if a read is its end. */
-	mmget(mm);
-	kthread_use_mm(mm);
-	for (i = 0; i < MERMAP_NR_ALLOCS; i++) {
-		unsigned long *ptr = mermap_addr(mappings[i]->alloc);
-
+	for (i = 0; i < MERMAP_NR_NORMAL; i++) {
+		ptr = mermap_addr(mappings[i]->alloc);
 		KUNIT_EXPECT_EQ(test, *ptr, magic + i);
 	}
-	kthread_unuse_mm(mm);
-	mmput(mm);
+
+	ptr = &content;
+	reserved_alloc = read_reserved(mappings[0]->mm, reserved, ptr);
+	KUNIT_EXPECT_NOT_NULL(test, reserved_alloc);
+	if (reserved_alloc)
+		KUNIT_EXPECT_EQ(test, *ptr, magic + i);
 }
 
 static void test_multiple_allocs(struct kunit *test)
 {
-	struct mapping *mappings[MERMAP_NR_ALLOCS];
-	struct page *pages[MERMAP_NR_ALLOCS];
+	struct mapping *mappings[MERMAP_NR_NORMAL], *fail;
+	struct page *pages[MERMAP_NR_NORMAL + 1];
 	struct mm_struct *mm = get_mm(test);
 	const unsigned long magic = 0xE4A4;
 	int i, nr;
 
-	for (i = 0; i < MERMAP_NR_ALLOCS; i++) {
+	for (i = 0; i <= MERMAP_NR_NORMAL; i++) {
 		pages[i] = get_pages(test, PAGE_SIZE);
 		*(unsigned long *)page_address(pages[i]) = magic + i;
 	}
 
-	for (nr = 0; nr < MERMAP_NR_ALLOCS; nr++) {
+	for (nr = 0; nr < MERMAP_NR_NORMAL; nr++) {
 		struct mapping *args = get(test, mm, pages[nr], PAGE_SIZE);
 
 		KUNIT_EXPECT_NOT_NULL_MSG(test, args->alloc,
@@ -233,8 +256,19 @@ static void test_multiple_allocs(struct kunit *test)
 		mappings[nr] = args;
 	}
 
-	if (nr == MERMAP_NR_ALLOCS)
-		check_contents(test, mappings, magic);
+	if (nr == MERMAP_NR_NORMAL) {
+		/* There is room for one more, but no slot. */
+		fail = get(test, mm, pages[nr], PAGE_SIZE);
+		KUNIT_EXPECT_NULL(test, fail->alloc);
+		put(test, fail);
+
+		/* A reference for the case that a read is this thread's end. */
+		mmget(mm);
+		kthread_use_mm(mm);
+		check_contents(test, mappings, pages[nr], magic);
+		kthread_unuse_mm(mm);
+		mmput(mm);
+	}
 
 	for (i = 0; i < nr; i++)
 		put(test, mappings[i]);
