@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mermapctl import leaves
 from mermapctl.causes import Draft
 from mermapctl.diagnosis import Finding, Severity
 from mermapctl.ktap import Status
@@ -14,7 +14,7 @@ from mermapctl.ktap import Status
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mermapctl.ktap import Failure, Suite, Test
+    from mermapctl.ktap import Account, Failure, Suite, Test
     from mermapctl.manifest import ExpectedSuite, Manifest, Rule
 
 Evidence = dict[str, str | int | float | bool | None]
@@ -26,8 +26,11 @@ _PRINTED = re.compile(r"(-?\d+) \(0x[0-9a-f]+\)\Z")
 _HEX = re.compile(r"0x[0-9a-f]{1,16}\Z")
 
 
-def read(suites: tuple[Suite, ...], manifest: Manifest) -> list[Draft]:
-    """One draft for each rule that a test broke, and one for each failure that no rule knows."""
+def read(suites: tuple[Suite, ...], account: Account, manifest: Manifest) -> list[Draft]:
+    """One draft for each rule that a test broke, and one for each failure that no rule knows.
+
+    The last one stands for all that are not shown or, as `account` counts them, not kept.
+    """
     drafts: list[Draft] = []
     unknown: list[Draft] = []
     for suite in suites:
@@ -39,18 +42,40 @@ def read(suites: tuple[Suite, ...], manifest: Manifest) -> list[Draft]:
             drafts += known
             if test.status in (Status.FAILED, Status.CRASHED) and (rest or not known):
                 unknown.append(_unknown(test, rest))
-        if suite.status is Status.FAILED and (
-            suite.failures or all(test.status.good for test in suite.tests)
-        ):
+        if suite.status is Status.FAILED and (suite.failures or not _explained(suite)):
             unknown.append(_suite_failed(suite))
-    if len(unknown) > FAILED_SHOWN:
-        rest_of = len(unknown) - FAILED_SHOWN
-        last = unknown[FAILED_SHOWN]
-        finding = replace(
-            last.finding, test=None, summary=f"{rest_of} more tests failed", evidence={}
+    more = _more(unknown[FAILED_SHOWN:], suites, account)
+    return [*drafts, *unknown[:FAILED_SHOWN], *([more] if more else [])]
+
+
+def _explained(suite: Suite) -> bool:
+    """Whether a test of it did not pass, which is why it did not."""
+    unlisted = suite.unlisted is not None and suite.unlisted.bad > 0
+    return unlisted or any(not test.status.good for test in suite.tests)
+
+
+def _more(rest: list[Draft], suites: tuple[Suite, ...], account: Account) -> Draft | None:
+    """One finding for the failures that have none of their own, and for what was not kept."""
+    unlisted = leaves.unlisted(suites, account.unlisted)
+    tests = len(rest) + unlisted.bad
+    suites_bad = account.omitted_bad
+    if not tests and not suites_bad:
+        return None
+    said = [
+        f"{count} more {what}{'s' * (count != 1)}"
+        for count, what in ((tests, "test"), (suites_bad, "suite"))
+        if count
+    ]
+    line = rest[0].finding.console_line if rest else None
+    return Draft(
+        Finding(
+            code="test-failed",
+            severity=Severity.ERROR,
+            summary=f"{' and '.join(said)} failed",
+            advice="look at the console",
+            console_line=line,
         )
-        unknown = [*unknown[:FAILED_SHOWN], replace(last, finding=finding)]
-    return drafts + unknown
+    )
 
 
 def _failures(test: Test) -> Iterator[Failure]:
@@ -118,6 +143,8 @@ def _draft(rule: Rule, test: Test, found: list[Failure]) -> Draft:
         evidence |= pages
     if len(found) > 1:
         evidence["times"] = len(found)
+        if test.failures_omitted:
+            evidence["failures_omitted"] = test.failures_omitted
     return Draft(
         Finding(
             code=rule.code,
@@ -183,8 +210,8 @@ def _unknown(test: Test, failures: list[Failure]) -> Draft:
     if failures:
         first = failures[0]
         evidence |= {name: number(text) for name, text in first.values.items()}
-        if len(failures) > 1:
-            evidence["failures"] = len(failures)
+        if len(failures) + test.failures_omitted > 1:
+            evidence["failures"] = len(failures) + test.failures_omitted
     if inner:
         evidence["failed"] = ", ".join(t.name for t in inner[:5])
     return Draft(
@@ -207,6 +234,10 @@ def _silent(test: Test) -> str:
         return f"{test.name} failed: {bad} of its {len(test.tests)} tests did not pass"
     if test.status is Status.CRASHED:
         return f"{test.name} crashed"
+    if test.directive in ("TODO", "XFAIL"):
+        return f"{test.name} failed, as its {test.directive} says that it does: {test.reason}"
+    if test.reason:
+        return f"{test.name} failed: {test.reason}"
     return f"{test.name} failed without an assertion"
 
 
@@ -219,14 +250,24 @@ def _words(failure: Failure) -> str:
 
 def _suite_failed(suite: Suite) -> Draft:
     failure = suite.failures[0] if suite.failures else None
+    advice = "look at the suite's own set-up and clean-up"
+    summary = f"the suite {suite.name} failed"
+    if failure:
+        summary += f": {_words(failure)}"
+    elif suite.reason:
+        summary += f": {suite.reason}"
+    elif suite.tests and suite.planned in (None, len(suite.tests) + suite.omitted):
+        summary += " although none of its tests did"
+    elif not suite.tests and not suite.omitted and not suite.planned:
+        summary = f"{suite.name} failed"
+        advice = "it has no tests of its own: look at the console before this line"
     return Draft(
         Finding(
             code="test-failed",
             severity=Severity.ERROR,
-            summary=f"the suite {suite.name} failed"
-            + (f": {_words(failure)}" if failure else " although none of its tests did"),
+            summary=summary,
             where=_where(failure) if failure else None,
-            advice="look at the suite's own set-up and clean-up",
+            advice=advice,
             console_line=failure.console_line if failure else suite.last_line,
         )
     )

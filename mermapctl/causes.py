@@ -142,11 +142,11 @@ for _causes, _effects, _related in RULES:
 
 def _explains(cause: Draft, effect: Draft) -> bool:
     code, test = cause.finding.code, cause.finding.test
-    if code in effect.follows or f"{code}@{test}" in effect.follows:
-        return True
     severities = (cause.finding.severity, effect.finding.severity)
     if severities[1] is Severity.ERROR and severities[0] is not Severity.ERROR:
         return False
+    if code in effect.follows or f"{code}@{test}" in effect.follows:
+        return True
     return any(related(cause, effect) for related in _BY_CODES.get((code, effect.finding.code), ()))
 
 

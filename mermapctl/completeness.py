@@ -3,36 +3,66 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from mermapctl.causes import Draft
 from mermapctl.diagnosis import Ended, Finding, Severity
 from mermapctl.failure import TIMED_OUT
-from mermapctl.ktap import Note, Status, Suite, Test, Trouble
+from mermapctl.ktap import Note, Status, Suite, Test, Trouble, leaf_tests
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mermapctl.assertions import Evidence
     from mermapctl.failure import Failure
     from mermapctl.outcome import Facts, Fate
 
 _INCOMPLETE = (Trouble.LOST, Trouble.TORN, Trouble.MISCOUNTED, Trouble.BAILED)
-_CURIOUS = (Trouble.RUN_INTO, Trouble.MISPLACED, Trouble.REPEATED, Trouble.VERSION)
+_CURIOUS = (
+    *(Trouble.RUN_INTO, Trouble.MISPLACED, Trouble.REPEATED, Trouble.VERSION),
+    *(Trouble.DISORDER, Trouble.HEADLESS, Trouble.DEEP),
+)
+LOOP = "look for an endless loop, or a wait for something that never comes"
 NAMED = 8
 """Lines and names quoted as evidence."""
 
 
 def read(facts: Facts, suites: tuple[Suite, ...], end: Fate | None) -> list[Draft]:
     """Drafts for all that keeps the account from being complete."""
-    drafts = [
-        _timed_out(suite, test, failure)
-        for suite in suites
-        for test in suite.tests
-        if test.status is Status.HUNG and (failure := _limit(test)) is not None
-    ]
+    drafts = [draft for suite in suites for draft in _out_of_time(suite)]
     if end is not None:
         drafts.append(_cut(facts, suites, end))
     drafts += [*_missing(facts, suites, end), *_corrupt(facts, end)]
+    if facts.complaints_dropped:  # as many as there is room for are kept, and say what they fail
+        drafts.append(
+            _draft(
+                "kernel-warning",
+                "there are more kernel complaints than are listed here",
+                {"more": facts.complaints_dropped},
+                "the first ones mostly explain the others; the console has them all",
+                severity=Severity.WARNING,
+            )
+        )
     return drafts
+
+
+def _out_of_time(suite: Suite) -> Iterator[Draft]:
+    """Tests, and a suite without tests, that a time limit ended: KUnit's own or a runner's."""
+    for _, test in leaf_tests(suite.tests):
+        if test.status is Status.HUNG and test.directive == "TIMEOUT":
+            yield _timed_out(suite, test.name, test.reason, test.console_line)
+        elif test.status is Status.HUNG and (failure := _limit(test)) is not None:
+            yield _draft(
+                "hang",
+                f"{test.name} ran into KUnit's own time limit",
+                {"suite": suite.name, "message": failure.message},
+                LOOP,
+                test=test.name,
+                line=failure.console_line,
+            )
+    if suite.directive == "TIMEOUT":
+        yield _timed_out(suite, None, suite.reason, suite.last_line)
 
 
 def _limit(test: Test) -> Failure | None:
@@ -40,14 +70,15 @@ def _limit(test: Test) -> Failure | None:
     return next((f for f in test.failures if TIMED_OUT.search(f.message or "")), None)
 
 
-def _timed_out(suite: Suite, test: Test, failure: Failure) -> Draft:
+def _timed_out(suite: Suite, test: str | None, said: str | None, line: int | None) -> Draft:
+    """The runner's TIMEOUT; `said` is what stands behind it, mostly the limit."""
+    seconds = re.search(r"\d+(?:\.\d+)?", said or "")
+    limit = f"its limit of {seconds[0]} s" if seconds else "its time limit"
+    evidence: Evidence = {"suite": suite.name, "said": said}
+    if seconds:
+        evidence["limit"] = float(seconds[0])
     return _draft(
-        "hang",
-        f"{test.name} ran into KUnit's own time limit",
-        {"suite": suite.name, "message": failure.message},
-        "look for an endless loop, or a wait for something that never comes",
-        test=test.name,
-        line=failure.console_line,
+        "hang", f"{test or suite.name} ran into {limit}", evidence, LOOP, test=test, line=line
     )
 
 
@@ -69,7 +100,7 @@ def _cut(facts: Facts, suites: tuple[Suite, ...], end: Fate) -> Draft:
             evidence["limit"] = facts.boot.limit
         if end.test is not None:
             summary = f"the kernel hung in {end.test}"
-            advice = "look for an endless loop, or a wait for something that never comes"
+            advice = LOOP
         elif open_.planned and open_.results >= open_.planned:
             summary = f"the kernel hung in {place}, after its last test"
             advice = "look at the suite's own clean-up, and at what its tests left running"
@@ -164,18 +195,18 @@ def _corrupt(facts: Facts, end: Fate | None) -> list[Draft]:
     first = next(iter([*bad, *curious]), None)
     torn = [note for note in notes if note.trouble in (Trouble.TORN, Trouble.SUSPECT)]
     quoted = torn[0] if torn and (bad or lost_suites) else first
-    lost = sum(note.count for note in bad if note.trouble is Trouble.LOST)
+    troubles = facts.account.troubles
+    lost = troubles.get(Trouble.LOST, 0) if any(n.trouble is Trouble.LOST for n in bad) else 0
     evidence: Evidence = {"line": quoted.text.strip() if quoted else None}
     if lost or lost_suites:
         evidence["lost"] = lost or lost_suites
-    if dropped := sum(n.count for n in notes if n.trouble is Trouble.DROPPED):
+    if dropped := troubles.get(Trouble.DROPPED):
         evidence["messages_dropped"] = dropped
     serious = bool(bad) or bool(lost_suites)
     return [
         _draft(
             "output-corrupt",
-            _how_corrupt(bad, lost_suites) if serious else "KTAP lines are not as they should be, "
-            "but every result could be read",
+            _how_corrupt(bad, lost_suites) if serious else _how_curious(curious),
             evidence,
             "another writer shares the console, or printk dropped messages: a larger log buffer "
             "(log_buf_len=4M) and a console of its own cure it",
@@ -187,13 +218,27 @@ def _corrupt(facts: Facts, end: Fate | None) -> list[Draft]:
 
 def _how_corrupt(bad: list[Note], lost_suites: int) -> str:
     troubles = {note.trouble for note in bad}
+    lost = [note for note in bad if note.trouble is Trouble.LOST]
     if Trouble.BAILED in troubles:
         return "the test program gave up: Bail out!"
     if Trouble.TORN in troubles:
         return "result lines are torn: they cannot be counted"
     if Trouble.LOST in troubles or lost_suites:
-        return "result lines are lost: there are fewer than the plan promised"
+        if lost_suites or all(note.text.startswith(("1..", "no result")) for note in lost):
+            return "result lines are lost: there are fewer than the plan promised"
+        if all(note.text.startswith("the plan") for note in lost):
+            return f"{lost[0].text} is lost: whether all results are there cannot be told"
+        return "results are numbered out of order, or lost: planned numbers never came"
     return "the suite's own totals differ from its result lines"
+
+
+def _how_curious(curious: list[Note]) -> str:
+    troubles = {note.trouble for note in curious}
+    if Trouble.DEEP in troubles:
+        return "results are nested too deeply to be listed; of those only failures are counted"
+    if Trouble.DISORDER in troubles:
+        return "results are numbered out of order, but none of the planned numbers is missing"
+    return "KTAP lines are not as they should be, but every result could be read"
 
 
 def _draft(

@@ -24,7 +24,7 @@ from mermapctl.bootlog import BootReader
 from mermapctl.causes import Draft
 from mermapctl.console import Console, Kind, Run
 from mermapctl.diagnosis import Boot, Ended, Finding, Flush, Reason, Severity, Verdict
-from mermapctl.ktap import Suite
+from mermapctl.ktap import Suite, Tally
 from mermapctl.ktap_parser import KtapParser
 from mermapctl.outcome import Facts
 from mermapctl.splat import Splat, SplatReader
@@ -57,8 +57,9 @@ IN_TRACE = dict.fromkeys(
 class Judgement:
     """What one console says; `detail` explains `reason`, `lines` is how many it has.
 
-    `omitted` is how many passed suites were counted but not kept, `kernel` the version that booted,
-    `trace` the table of a trace of the flushes if there was one.
+    `omitted` suites were counted but not kept, `omitted_bad` of them did not pass, `unlisted` says
+    what became of their tests. `kernel` is the version that booted, `trace` the table of a trace of
+    the flushes if there was one.
     """
 
     verdict: Verdict
@@ -70,6 +71,8 @@ class Judgement:
     findings: tuple[Finding, ...] = ()
     lines: int = 0
     omitted: int = 0
+    omitted_bad: int = 0
+    unlisted: Tally | None = None
     kernel: str | None = None
     trace: TraceTable | None = None
 
@@ -87,7 +90,7 @@ def judge(
     `boot` is what is known of it from outside, `expected_suites` the filter that it was booted with
     (kunit.py's SUITE[.TEST] glob; None where that is unknown).
     """
-    reading = _Reading(stream, manifest)
+    reading = _Reading(stream, manifest, manifest.required(expected_suites))
     reading.run()
     log = reading.boot.finish(reading.console.tail)
     facts = Facts(
@@ -99,6 +102,7 @@ def judge(
         glob=expected_suites,
         boundary=reading.boundary,
         supervised=boot.ended is not Ended.UNKNOWN,
+        complaints_dropped=reading.splats.dropped,
     )
     if (failure := bootfailure.read(facts)) is not None:
         return Judgement(
@@ -112,7 +116,7 @@ def judge(
         )
     end = outcome.fate(facts)
     suites, splats = outcome.settle(facts, end)
-    drafts = assertions.read(suites, manifest)
+    drafts = assertions.read(suites, facts.account, manifest)
     complained = complaints.read(splats, suites, manifest, allow=allow_splats)
     refused = complaints.global_refused(drafts, splats, log)
     drafts += [*complained, *completeness.read(facts, suites, end), *([refused] if refused else [])]
@@ -121,7 +125,7 @@ def judge(
     rows = flushes.observed(rows)
     findings = causes.merge([*drafts, *map(Draft, traced)])
     failed = any(finding.severity is Severity.ERROR for finding in findings)
-    good = all(suite.status.good for suite in suites)
+    good = all(suite.status.good for suite in suites) and not facts.account.omitted_bad
     interrupted = end is not None and facts.boot.ended is Ended.INTERRUPTED
     verdict = Verdict.PASSED if good and not failed else Verdict.FAILED
     return Judgement(
@@ -134,6 +138,8 @@ def judge(
         findings=findings,
         lines=reading.console.lines,
         omitted=facts.account.omitted,
+        omitted_bad=facts.account.omitted_bad,
+        unlisted=facts.account.unlisted,
         kernel=log.kernel,
         trace=trace.table(account, rows),
     )
@@ -142,10 +148,12 @@ def judge(
 class _Reading:
     """The one pass: each line goes to the reader that wants it."""
 
-    def __init__(self, stream: BinaryIO | Iterable[bytes], manifest: Manifest) -> None:
+    def __init__(
+        self, stream: BinaryIO | Iterable[bytes], manifest: Manifest, required: tuple[str, ...]
+    ) -> None:
         names = {name: suite.names for name, suite in manifest.suites.items()}
         self.console = Console(stream, PICKS, ALWAYS, ktap_runs.RUN)
-        self.ktap = KtapParser(names)
+        self.ktap = KtapParser(names, required)
         self.splats = SplatReader()
         self.trace = TraceReader()
         self.boot = BootReader()

@@ -41,25 +41,32 @@ class Levels:
         self.suites_lost = 0
         self._names = names
         self._kept = kept
+        self._stray: int | None = None
+        self._ended: Frame | None = None
 
     @property
     def suite(self) -> str | None:
         """Name of the open suite."""
         return self.stack[1].name if len(self.stack) > 1 else None
 
-    def header(self, indent: int, line: Line) -> None:
-        """A version line: a new document, or a level inside the open one."""
+    def header(self, indent: int, line: Line, *, planned: bool) -> None:
+        """A version line: a new document, or a level inside the open one.
+
+        `planned`: KUnit gives documents of that version a plan.
+        """
         if not self.stack or indent <= self.stack[0].indent:
             self.close_all()
             self.documents += 1
+            self._stray = self._stray if indent else None
         else:
             self._close_to(indent)
-        self._open(indent, line)
+        if frame := self._open(indent, line):
+            frame.headed = planned
 
     def subtest(self, name: str, indent: int, line: Line) -> None:
         """`# Subtest: name` names the level whose header was just read, or opens one."""
         if not self.stack and indent:
-            self.stack.append(Frame(0, line.number))  # its header scrolled out of this log
+            self._headless(line)
             self.documents += 1
         if not self.stack:
             return
@@ -69,49 +76,75 @@ class Levels:
             top.indent = max(indent, top.indent)
         elif indent != top.indent or not top.fresh:
             self._close_to(indent)
-            top = self._open(indent, line)
+            opened = self._open(indent, line)
+            if opened is None:
+                return
+            top = opened
         elif len(self.stack) == 1:
             if not indent:
                 return
-            self.stack.insert(0, Frame(0, line.number))  # that header was the suite's
+            self._headless(line)  # that header was the suite's
         top.name = name[:NAME_LIMIT]
+
+    def _headless(self, line: Line) -> None:
+        """A document whose header is lost, or scrolled out of this log; its plan may be there."""
+        self.stack.insert(0, Frame(0, line.number, plan=self._stray))
+        self._stray = None
 
     def plan(self, plan: int, indent: int, line: Line) -> None:
         """`1..plan`."""
         if not self.stack:
+            self._stray = None if indent else plan
             return
         top = self.stack[-1]
         if indent > top.indent and len(self.stack) == 1:
-            top = self._open(indent, line)  # its header was torn
+            top = self._open(indent, line) or top  # its header was torn
         if indent == top.indent and top.plan is None:
             top.plan = plan
             top.mark = line.seconds
             if plan == 0 and len(self.stack) == 1:
-                self.stack.clear()
+                self.document_done()
 
-    def _open(self, indent: int, line: Line) -> Frame:
+    def _open(self, indent: int, line: Line) -> Frame | None:
+        """A new level; None if there are too many."""
+        if len(self.stack) >= DEPTH:
+            return None
         frame = Frame(indent, line.number, line.seconds, line.seconds)
-        if len(self.stack) < DEPTH:
-            self.stack.append(frame)
+        self.stack.append(frame)
         return frame
 
-    def place(
-        self, indent: int, result: Result, line: Line
-    ) -> tuple[Frame | None, Frame | None]:
+    def reopen(self, indent: int, result: Result, line: Line) -> bool:
+        """Whether a result after the end of the latest document is one more of it."""
+        ended = self._ended
+        if ended is None or indent != ended.indent:
+            return False
+        if (result.number, result.name) == (ended.last, ended.last_name):
+            self.note(Trouble.REPEATED, line)
+            return False
+        self.stack.append(ended)
+        return True
+
+    def document_done(self) -> None:
+        """All results that the document's plan promises are there."""
+        self._ended = self.stack[0]
+        self._check_document(self._ended)
+        self.stack.clear()
+
+    def _check_document(self, frame: Frame) -> None:
+        """Its numbers, and its plan, without which the last suites may be lost unseen."""
+        if frame.plan is None and frame.headed and frame.nested:
+            self._kept.note(Note(Trouble.LOST, "the plan of the document", frame.line))
+        elif frame.gaps and not frame.short:
+            text = f"number {min(frame.gaps)} of the document"
+            self._kept.note(Note(Trouble.LOST, text, frame.line))
+
+    def place(self, indent: int, result: Result, line: Line) -> tuple[Frame | None, Frame | None]:
         """The level that a result belongs to, and the one above it that it ends."""
         top = self.stack[-1]
         if indent == top.indent:
             return top, None
         if indent > top.indent:
-            if indent - top.indent == 1 and len(self.stack) > 1 and result.number == top.last + 1:
-                self.note(Trouble.MISPLACED, line)  # a space of the line before
-                return top, None
-            if len(self.stack) == 1 or top.count:
-                start = top.mark
-                top = self._open(indent, line)  # its header was torn
-                top.start = top.mark = start
-            top.indent = indent  # or was indented less than its results
-            return top, None
+            return self._deeper(indent, result, line), None
         depth = next((i for i, frame in enumerate(self.stack) if frame.indent == indent), None)
         if depth is None or self._slipped(depth, result):
             self.note(Trouble.MISPLACED, line)
@@ -124,6 +157,29 @@ class Levels:
         self._abandon(child)  # its own result line is lost; this is a later one's
         return frame, None
 
+    def _deeper(self, indent: int, result: Result, line: Line) -> Frame | None:
+        """The level of a result that is indented more than the open one."""
+        top = self.stack[-1]
+        if len(self.stack) >= DEPTH and top.count:
+            self._bury(result, line)
+            return None
+        if indent - top.indent == 1 and len(self.stack) > 1 and result.number == top.last + 1:
+            self.note(Trouble.MISPLACED, line)  # a space of the line before
+            return top
+        if len(self.stack) == 1 or top.count:
+            start = top.mark
+            top = self._open(indent, line) or top  # its header was torn
+            top.start = top.mark = start
+        top.indent = indent  # or was indented less than its results
+        return top
+
+    def _bury(self, result: Result, line: Line) -> None:
+        """Too deep to be kept: a failure counts against all levels above, whatever they say."""
+        self.note(Trouble.DEEP, line)
+        if not result.status.good:
+            for frame in self.stack[1:]:
+                frame.buried += 1
+
     def _slipped(self, depth: int, result: Result) -> bool:
         """Whether a result that stands at `depth` is one of the level above without its indent."""
         above = self.stack[depth + 1]
@@ -135,7 +191,10 @@ class Levels:
     def name(self, frame: Frame, child: Frame | None, result: Result, line: Line) -> str | None:
         """The name to keep of a result in `frame` that ends `child`: None if the line is torn."""
         name = result.name
-        if child is not None and child.name not in (None, name):
+        if child is not None and child.name is None and child.count and len(self.stack) == 1:
+            if name in self._names or frame.headed:
+                self.note(Trouble.HEADLESS, line)
+        elif child is not None and child.name not in (None, name):
             self.note(Trouble.MISPLACED, line)
             noisy = _NOISE.match((child.name or "").removeprefix(name))
             return name if name in self._names or noisy else child.name
@@ -158,7 +217,9 @@ class Levels:
         while len(self.stack) > 1:
             self._abandon(self.stack.pop(), at_end=at_end)
         if self.stack:
-            self.suites_lost += self.stack.pop().short
+            frame = self.stack.pop()
+            self._check_document(frame)
+            self.suites_lost += frame.short
 
     def _close_to(self, indent: int, keep: int = 1) -> None:
         """Abandon every level indented as much or more, but for the lowest `keep` ones."""
@@ -171,7 +232,7 @@ class Levels:
         if not at_end:
             text = f"no result of {frame.name or '?'}"
             self._kept.note(Note(Trouble.LOST, text, frame.line, parent.name))
-        self._kept.abandoned(parent if len(self.stack) > 1 else None, frame)
+        self._kept.abandoned(parent if len(self.stack) > 1 else None, frame, at_end=at_end)
 
     def note(self, trouble: Trouble, line: Line, count: int = 1) -> None:
         """Something is wrong with this line."""

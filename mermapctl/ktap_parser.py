@@ -34,7 +34,7 @@ from mermapctl.ktap import (
     Unfinished,
     read_result,
 )
-from mermapctl.ktap_frame import Kept
+from mermapctl.ktap_frame import Kept, as_tally
 from mermapctl.ktap_levels import Levels
 
 if TYPE_CHECKING:
@@ -59,8 +59,12 @@ HEADER = "TAP version "
 
 _STATS = re.compile(r"(?P<name>.+): pass:(\d{1,9}) fail:(\d{1,9}) skip:(\d{1,9}) total:\d+\s*\Z")
 _RESULT_INSIDE = re.compile(r"(?:not )?ok \d+ \S|\s*(?:not )?ok ?\d")
+_UNREAD = re.compile(r"\s*(?:not ok\b|ok \d{10})")
+"""A result that cannot be counted: it has no number, or none that is one."""
 _DROPPED = re.compile(r"\*\* (\d{1,9}) printk messages dropped")
-_KNOWN_VERSIONS = {"1", "13", "14"}
+KTAP = "1"
+"""The version with which KUnit gives every document a plan; TAP 14 came without until 5.9."""
+_KNOWN_VERSIONS = {KTAP, "13", "14"}
 
 
 def _width(indent: str) -> int:
@@ -71,18 +75,22 @@ class KtapParser:
     """Feed console lines, then `finish`.
 
     `names` gives, for suites that are known, the tests that they have: they decide whether a name
-    is a new test's or a torn line's. `running` is the test that the console itself named since the
+    is a new test's or a torn line's. These suites, and those called as in `wanted`, are kept
+    whatever the log's size. `running` is the test that the console itself named since the
     last result, `attentive` whether the next line may belong to a failure block, whatever it says.
     """
 
-    def __init__(self, names: Mapping[str, Sequence[str]] | None = None) -> None:
+    def __init__(
+        self, names: Mapping[str, Sequence[str]] | None = None, wanted: Sequence[str] = ()
+    ) -> None:
         self.running: str | None = None
         self.attentive = False
         self._names = names or {}
-        self._kept = Kept()
+        self._kept = Kept(self._names, wanted)
         self._levels = Levels(self._names, self._kept)
         self._block: FailureBlock | None = None
         self._pending: list[Failure] = []
+        self._more = 0
         self._said: list[str] = []
 
     @property
@@ -169,7 +177,12 @@ class KtapParser:
                 console_line=(suite or stack[0]).line,
             )
             if suite and self._pending and self.running:
-                broken = Test(self.running, Status.MISSING, failures=tuple(self._pending))
+                broken = Test(
+                    self.running,
+                    Status.MISSING,
+                    failures=tuple(self._pending),
+                    failures_omitted=self._more,
+                )
                 suite.tests.append(broken)
         self._levels.close_all(at_end=True)
         return Account(
@@ -180,6 +193,9 @@ class KtapParser:
             said=tuple(self._said),
             suites_lost=self._levels.suites_lost,
             omitted=self._kept.omitted,
+            omitted_bad=self._kept.omitted_bad,
+            unlisted=as_tally(self._kept.unlisted),
+            troubles=dict(self._kept.troubles),
         )
 
     # Lines that open a level or say something about it.
@@ -194,7 +210,7 @@ class KtapParser:
         elif what == "version":
             if match["version"] not in _KNOWN_VERSIONS:
                 self._levels.note(Trouble.VERSION, line)
-            self._levels.header(indent, line)
+            self._levels.header(indent, line, planned=match["version"] == KTAP)
         elif self._levels.stack:
             self._levels.note(Trouble.BAILED, line)
 
@@ -242,6 +258,8 @@ class KtapParser:
                 self._said.append(line.text[:TEXT_LIMIT])
         elif self._levels.stack and (dropped := _DROPPED.search(line.text)):
             self._levels.note(Trouble.DROPPED, line, int(dropped[1]))
+        elif self._levels.stack and _UNREAD.match(line.text):
+            self._levels.note(Trouble.TORN, line)
         elif self.inside and _RESULT_INSIDE.search(line.text):
             self._levels.note(Trouble.SUSPECT, line)
 
@@ -249,10 +267,10 @@ class KtapParser:
 
     def _result(self, match: re.Match[str], line: Line) -> Boundary | None:
         stack = self._levels.stack
-        if not stack:
-            return None
         indent = _width(match["indent"])
         result = read_result(match)
+        if not stack and not self._levels.reopen(indent, result, line):
+            return None
         if not line.whole and (indent != stack[0].indent or result.name != self.suite):
             self._levels.note(Trouble.TORN, line)
             return None
@@ -273,28 +291,47 @@ class KtapParser:
     ) -> Boundary | None:
         """Enter a result that is sound."""
         level = len(self._levels.stack)
-        if level > 1 and result.number > frame.last + 1:
-            self._levels.note(Trouble.SUSPECT, line)  # what came before it is lost
-        frame.last, frame.last_name = result.number, result.name
-        frame.tally(result.status)
+        if result.number == frame.last + 1:
+            frame.last = result.number
+        else:
+            self._number(frame, result.number, line)
+        frame.last_name = result.name
+        frame.count_in(result.status)
         if frame.plan is not None and frame.count > frame.plan:
             self._levels.note(Trouble.REPEATED, line)
-        failures = self._take_failures(result.status) if self._pending else ()
+        more = 0
+        failures: tuple[Failure, ...] = ()
+        if self._pending:
+            more, self._more = self._more, 0
+            failures = self._take_failures(result.status)
         if level == 1:
+            frame.nested += child is not None
             self._kept.suite(child, result, failures, line)
             if frame.plan is not None and frame.count >= frame.plan:
-                self._levels.stack.clear()
+                self._levels.document_done()
         else:
-            self._kept.test(frame, child, result, failures, line)
+            self._kept.test(frame, child, result, failures, line, more)
         if level > 2:
             return None
         self.running = None
         return Boundary(result.name, level == 1, result.status.good)
 
+    def _number(self, frame: Frame, number: int, line: Line) -> None:
+        """A result's number that does not go on from the one before."""
+        first = len(self._levels.stack) == 1 and not frame.count
+        if first:  # suites that were loaded one by one go on where the document before ended
+            frame.base = number - 1
+            frame.last = number
+        elif not frame.number(number):
+            self._levels.note(Trouble.DISORDER, line)
+        elif len(self._levels.stack) > 1:
+            self._levels.note(Trouble.SUSPECT, line)  # what came before it is lost
+
     def _status(self, said: Status, child: Frame | None, line: Line) -> Status:
         if child is not None:
-            self._kept.note(child.promise_broken(line.number))
-            if child.failed and said is Status.PASSED:
+            suite = len(self._levels.stack) == 1
+            self._kept.note(child.promise_broken(line.number, suite=suite))
+            if (child.failed or child.buried) and said.good:
                 return Status.FAILED
         if said is Status.FAILED and any(TIMED_OUT.search(f.message or "") for f in self._pending):
             return Status.HUNG
@@ -315,8 +352,18 @@ class KtapParser:
             self.attentive = False
 
     def _fail(self, failure: Failure) -> None:
-        if len(self._pending) < KEEP_FAILURES:
+        """Keep a failure, or count it; one of another place, or that ends the test, has room."""
+        room = len(self._pending) - KEEP_FAILURES
+        if room < 0 or (room < KEEP_FAILURES and self._tells_more(failure)):
             self._pending.append(failure)
+        elif BROKE_OFF.match(failure.message or ""):
+            self._pending[-1] = failure
+            self._more += 1
+        else:
+            self._more += 1
+
+    def _tells_more(self, failure: Failure) -> bool:
+        return all((f.file, f.line) != (failure.file, failure.line) for f in self._pending)
 
     def _broke_off(self, failure: Failure) -> None:
         """`try faulted` and the error that follows from it are one failure."""

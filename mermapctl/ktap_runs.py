@@ -107,6 +107,7 @@ def suite(run: Run, tests: Tests, doc: Frame) -> PassedSuite | None:
         return None
     frame = Frame(len(match["indent"]), run.number, _float(start))
     frame.name, frame.plan, frame.mark = name, count, _float(match["plan_at"])
+    frame.last = count
     first = run.number + run.lines - match.string.count("\n", match.start("tests"), match.end())
     last = Line(run.number + run.lines - 1, "", _float(match["end"]))
     return PassedSuite(frame, Result(int(number), name, Status.PASSED, None), first, last)

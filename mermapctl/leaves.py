@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The tests of a cell that have none of their own, each with what it counts as.
+"""The tests of a cell that count as one each, with what each counts as.
 
 KTAP's word and the verdict differ where a test said ok and the kernel complained, or the trace
 shows a fault: such a test counts as failed wherever tests are listed, compared or counted.
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mermapctl.diagnosis import Severity
-from mermapctl.ktap import Test
+from mermapctl.ktap import NO_TESTS, Suite, Tally, Test, leaf_tests, tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from mermapctl.record import Cell
 
@@ -48,28 +48,55 @@ class Leaf:
 
 
 def leaves(cell: Cell) -> Iterator[Leaf]:
-    """All tests of a cell; a finding counts for the first test that its name fits."""
-    left = [finding for finding in cell.findings if finding.severity is Severity.ERROR]
-    for suite in cell.suites:
-        for path, test in _below(suite.tests):
-            mine = [finding for finding in left if concerns(finding.test, suite.name, path)]
-            left = [finding for finding in left if finding not in mine]
-            codes = tuple(dict.fromkeys(finding.code for finding in mine))
-            yield Leaf(suite.name, path, test, codes)
+    """All tests of a cell; a finding counts for the one test that it concerns."""
+    errors = [finding for finding in cell.findings if finding.severity is Severity.ERROR]
+    tests = all_tests(cell.suites)
+    mine = concerned(tests, [(finding.test, finding.console_line) for finding in errors])
+    for at, (suite, path, test) in enumerate(tests):
+        codes = tuple(dict.fromkeys(errors[index].code for index in mine.get(at, ())))
+        yield Leaf(suite.name, path, test, codes)
 
 
-def concerns(name: str | None, suite: str, path: tuple[str, ...]) -> bool:
-    """Whether `name`, as findings and splats give it, is that test."""
-    joined = "/".join(path)
-    return name is not None and name in {path[-1], joined, f"{suite}.{joined}", f"{suite}/{joined}"}
+def all_tests(suites: Iterable[Suite]) -> list[tuple[Suite, tuple[str, ...], Test]]:
+    """Each test that counts, with its suite and its names below it."""
+    return [(suite, path, test) for suite in suites for path, test in leaf_tests(suite.tests)]
 
 
-def _below(
-    tests: Iterable[Test], above: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], Test]]:
-    for test in tests:
-        path = (*above, test.name)
-        if test.tests:
-            yield from _below(test.tests, path)
-        else:
-            yield path, test
+def concerned(
+    tests: Sequence[tuple[Suite, tuple[str, ...], Test]],
+    said: Iterable[tuple[str | None, int | None]],
+) -> dict[int, list[int]]:
+    """Which of `tests` what was said concerns: index of a test -> indices of what concerns it.
+
+    `said` are a test's name, as findings and splats give it, and a console line. Several suites may
+    have a test of that name: then it is the one whose suite was running at that line.
+    """
+    named: dict[str, list[int]] = {}
+    for at, (suite, path, _) in enumerate(tests):
+        joined = "/".join(path)
+        for form in {path[-1], joined, f"{suite.name}.{joined}", f"{suite.name}/{joined}"}:
+            named.setdefault(form, []).append(at)
+    found: dict[int, list[int]] = {}
+    for index, (name, line) in enumerate(said):
+        if name is None or not (fitting := named.get(name)):
+            continue
+        here = (at for at in fitting if _running(tests[at][0], line))
+        found.setdefault(next(here, fitting[0]), []).append(index)
+    return found
+
+
+def _running(suite: Suite, line: int | None) -> bool:
+    if line is None or suite.console_line is None:
+        return False
+    return suite.console_line <= line <= (suite.last_line or line)
+
+
+def unlisted(suites: Iterable[Suite], beyond: Tally | None) -> Tally:
+    """What became of the tests that were counted but not kept; `beyond` are those of no suite."""
+    return sum(filter(None, (suite.unlisted for suite in suites)), beyond or NO_TESTS)
+
+
+def counted(suites: Sequence[Suite], beyond: Tally | None) -> Tally:
+    """All tests by KTAP's word, kept or not."""
+    kept = (test.status for suite in suites for _, test in leaf_tests(suite.tests))
+    return tally(kept) + unlisted(suites, beyond)

@@ -22,7 +22,8 @@ _STUCK = (SplatKind.LOCKUP, SplatKind.RCU_STALL)
 class Facts:
     """All that the readers of one console found; `boundary` is the line of the last result.
 
-    `supervised`: how the boot ended is known from outside the console.
+    `supervised`: how the boot ended is known from outside the console. `complaints_dropped` were
+    too many to keep.
     """
 
     account: Account
@@ -33,6 +34,7 @@ class Facts:
     glob: str | None
     boundary: int
     supervised: bool = False
+    complaints_dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +210,8 @@ def _status(suite: Suite, tests: list[Test], end: Fate | None) -> Status:
     if end is not None:
         return end.status
     statuses = {test.status for test in tests}
+    if suite.unlisted is not None and suite.unlisted.hung:
+        statuses.add(Status.HUNG)
     worst = next((s for s in (Status.HUNG, Status.CRASHED) if s in statuses), None)
     if worst is not None:
         return worst

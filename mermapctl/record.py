@@ -21,7 +21,7 @@ from mermapctl.fragment import MissingSymbol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-from mermapctl.ktap import Suite
+from mermapctl.ktap import Suite, Tally
 from mermapctl.module_flavour import Guard
 from mermapctl.splat import Splat
 from mermapctl.tracetable import TraceTable
@@ -115,7 +115,9 @@ class Cell:
     `notes` are one-sentence facts (such as "KVM cannot run this kernel; repeated under TCG").
     `detail` explains `reason` (the line that says so). `boot`, `suite` (the glob of suites asked
     for) and `allow_splats` are what the judge was told besides the console, to judge it again.
-    `omitted` suites passed and are not kept: there were too many. `flavour` is ``module`` where the
+    `omitted` suites are not kept, since there were too many: `omitted_bad` of them did not pass,
+    and `unlisted` says what became of their tests. `counts` are all tests as KTAP and the console's
+    end account for them, kept or not. `flavour` is ``module`` where the
     suite was one, ``module-all`` where KUnit was one too; `guards` are lines of the tree that are
     false there. `triage` are the boots that followed a hang.
     """
@@ -144,6 +146,9 @@ class Cell:
     suite: str | None = None
     allow_splats: bool = False
     omitted: int = 0
+    omitted_bad: int = 0
+    unlisted: Tally | None = None
+    counts: Tally | None = None
     flavour: str | None = None
     guards: tuple[Guard, ...] = ()
     triage: tuple[Trial, ...] = ()

@@ -383,7 +383,31 @@ TORN = {
         "    KTAP version 1\n    # Subtest: mermap\n    # module: mermap_kunit\n",
         "",
         [*THREE[:1], "test_size", *THREE[1:]],
-        set(),
+        {"headless"},
+    ),
+    "the plan lost": (
+        "    1..4\n",
+        "",
+        [*THREE[:1], "test_size", *THREE[1:]],
+        {"lost"},
+    ),
+    "a number twice, another never": (
+        "    ok 2 test_size\n",
+        "    ok 1 test_size\n",
+        [*THREE[:1], "test_size", *THREE[1:]],
+        {"disorder", "suspect", "lost"},
+    ),
+    "out of order": (
+        "    ok 2 test_size\n    ok 3 test_multiple_allocs\n",
+        "    ok 3 test_multiple_allocs\n    ok 2 test_size\n",
+        ["test_basic_alloc", "test_multiple_allocs", "test_size", "test_tlb_flushed"],
+        {"disorder", "suspect"},
+    ),
+    "one result too many": (
+        "ok 1 mermap\n",
+        "ok 1 mermap\nok 1 mermap\n",
+        [*THREE[:1], "test_size", *THREE[1:]],
+        {"repeated"},
     ),
     "a failure that lost its `not`": (
         "pass:4 fail:0 skip:0 total:4\n# Totals",

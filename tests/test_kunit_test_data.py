@@ -41,6 +41,10 @@ VERDICT_DIFFERS = {
         Verdict.NO_VERDICT,
         "the kernel panicked before any KTAP: no verdict on the tests",
     ),
+    "test_is_test_passed-missing_plan": (
+        Verdict.FAILED,
+        "two plans are lost: kunit.py counts that as an error, and passes the run all the same",
+    ),
     "test_skip_all_tests": (
         Verdict.PASSED,
         "skips are allowed and shown: every suite says ok and nothing failed",

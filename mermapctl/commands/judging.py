@@ -7,7 +7,7 @@ import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
-from mermapctl import judge, manifest, module_flavour, triage
+from mermapctl import judge, leaves, manifest, module_flavour, triage
 from mermapctl.diagnosis import Boot
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ def judge_log(cell: Cell, console: BinaryIO) -> tuple[Cell, str | None]:
         findings=module_flavour.explained(judged.findings, cell.guards, judged.flushes),
         trace=judged.trace,
         omitted=judged.omitted,
+        omitted_bad=judged.omitted_bad,
+        unlisted=judged.unlisted,
     )
     return with_trials(done, cell.triage), judged.kernel
 
@@ -53,7 +55,8 @@ def judge_log(cell: Cell, console: BinaryIO) -> tuple[Cell, str | None]:
 def with_trials(cell: Cell, trials: tuple[Trial, ...]) -> Cell:
     """A cell as it was judged, with what the boots of its hang triage add."""
     suites, findings = triage.completed(cell.suites, cell.findings, trials)
-    return replace(cell, suites=suites, findings=findings, triage=trials)
+    counts = leaves.counted(suites, cell.unlisted)
+    return replace(cell, suites=suites, findings=findings, triage=trials, counts=counts)
 
 
 def suites_known() -> Manifest:

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mermapctl.diagnosis import Finding, Severity, Verdict
-from mermapctl.ktap import Failure, FailureKind, Status, Suite, Test
-from mermapctl.leaves import concerns
+from mermapctl.ktap import NO_TESTS, Failure, FailureKind, Status, Suite, Tally, Test
+from mermapctl.leaves import all_tests, concerned, unlisted
 from mermapctl.record import State
 from mermapctl.render.visible import one_line
 from mermapctl.splat import Splat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from mermapctl.record import Cell, RunRecord
 
@@ -60,10 +60,19 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """All rows of a cell, and the findings that belong to no row."""
+    """All rows of a cell, and the findings that belong to no row.
+
+    `unlisted` are the tests that have no row, since there were too many to keep.
+    """
 
     rows: tuple[Row, ...]
     others: tuple[Finding, ...]
+    unlisted: Tally = NO_TESTS
+
+    @property
+    def total(self) -> int:
+        """How many tests there are: the number that every format gives."""
+        return len(self.rows) + self.unlisted.total
 
     def of(self, suite: Suite) -> tuple[Row, ...]:
         """The rows of one suite."""
@@ -72,40 +81,25 @@ class Account:
 
 def account(cell: Cell) -> Account:
     """Flatten a cell."""
-    rows: list[Row] = []
-    placed: set[int] = set()
-    for suite in cell.suites:
-        for path, test in _leaves(suite.tests):
-            mine = [i for i, f in enumerate(cell.findings) if concerns(f.test, suite.name, path)]
-            mine = [i for i in mine if i not in placed]
-            placed.update(mine)
-            findings = tuple(cell.findings[i] for i in mine)
-            rows.append(
-                Row(
-                    suite=suite.name,
-                    path=path,
-                    test=test,
-                    findings=findings,
-                    splats=tuple(s for s in cell.splats if concerns(s.test, suite.name, path)),
-                    cause=None if findings else _cause(cell.findings, path[-1]),
-                )
+    tests = all_tests(cell.suites)
+    found = concerned(tests, [(finding.test, finding.console_line) for finding in cell.findings])
+    complaints = concerned(tests, [(splat.test, splat.line) for splat in cell.splats])
+    rows = []
+    for at, (suite, path, test) in enumerate(tests):
+        findings = tuple(cell.findings[index] for index in found.get(at, ()))
+        rows.append(
+            Row(
+                suite=suite.name,
+                path=path,
+                test=test,
+                findings=findings,
+                splats=tuple(cell.splats[index] for index in complaints.get(at, ())),
+                cause=None if findings else _cause(cell.findings, path[-1]),
             )
+        )
+    placed = {index for indices in found.values() for index in indices}
     others = tuple(f for i, f in enumerate(cell.findings) if i not in placed)
-    return Account(tuple(rows), others)
-
-
-def _leaves(
-    tests: Iterable[Test], above: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], Test]]:
-    """Leaf tests; a parent too where it says more than its children do."""
-    for test in tests:
-        path = (*above, test.name)
-        if test.tests:
-            yield from _leaves(test.tests, path)
-            told = test.status not in BAD or any(child.status in BAD for child in test.tests)
-            if told and not test.failures:
-                continue
-        yield path, test
+    return Account(tuple(rows), others, unlisted(cell.suites, cell.unlisted))
 
 
 def _cause(findings: tuple[Finding, ...], name: str) -> Finding | None:
@@ -146,17 +140,29 @@ def kernel(record: RunRecord) -> str:
     return f"{name} ({', '.join(extra)})" if extra else name
 
 
-def counts(rows: Iterable[Row]) -> str:
+def counts(accounts: Iterable[Account]) -> str:
     """``3 passed, 1 failed``, by what each test counts as."""
     tally: dict[str, int] = {}
-    for row in rows:
-        word = str(row.test.status)
-        if row.bad and row.test.status not in BAD:
-            word = "passed but with an error"
-        tally[word] = tally.get(word, 0) + 1
+    for told in accounts:
+        for row in told.rows:
+            word = str(row.test.status)
+            if row.bad and row.test.status not in BAD:
+                word = "passed but with an error"
+            tally[word] = tally.get(word, 0) + 1
+        for status in Status:
+            if more := getattr(told.unlisted, status.value):
+                tally[status.value] = tally.get(status.value, 0) + more
     order = ["passed", "passed but with an error", *map(str, BAD), "skipped"]
     words = sorted(tally, key=lambda w: order.index(w) if w in order else len(order))
     return ", ".join(f"{tally[word]} {word}" for word in words) or "no tests"
+
+
+def not_listed(told: Account) -> str | None:
+    """``and 1,200 tests that are not listed: 1,200 passed``, where there are such."""
+    if not (more := told.unlisted.total):
+        return None
+    words = counts([Account((), (), told.unlisted)])
+    return f"and {more} test{'s' * (more != 1)} not listed one by one: {words}"
 
 
 def evidence(finding: Finding) -> str:

@@ -76,9 +76,8 @@ def render(
 def _summary(record: RunRecord) -> str:
     where = f"{kernel(record)}{', run not finished' if unfinished(record) else ''}"
     if record.verdict is Verdict.PASSED:
-        rows = [row for cell in record.cells for row in account(cell).rows]
         cells = f" in {len(record.cells)} cells" if len(record.cells) > 1 else ""
-        return f"{counts(rows)}{cells}, {where}"
+        return f"{counts(map(account, record.cells))}{cells}, {where}"
     if record.verdict is Verdict.NO_VERDICT:
         cell = next((c for c in record.cells if c.verdict is Verdict.NO_VERDICT), None)
         return f"no verdict: {why(cell) if cell else 'no cell ran'}, {where}"
@@ -94,7 +93,7 @@ def _marks(cell: Cell, record: RunRecord) -> Iterator[Mark]:
     name = label(cell, record)
     told = account(cell)
     verdict = cell.verdict
-    said = why(cell) if verdict is Verdict.NO_VERDICT else counts(told.rows)
+    said = why(cell) if verdict is Verdict.NO_VERDICT else counts([told])
     yield Mark(_STATUS[verdict], name, str(verdict), one_line(said))
     for symbol in cell.missing:
         said = next(iter(why_lines(symbol)), f"it became {symbol.resolved or 'nothing'}")

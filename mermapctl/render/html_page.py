@@ -21,7 +21,7 @@ from markupsafe import Markup, escape
 
 from mermapctl.comparison import Change, Moved, compare
 from mermapctl.diagnosis import Finding, Severity, Verdict
-from mermapctl.ktap import Status
+from mermapctl.ktap import NO_TESTS, Status
 from mermapctl.record import Cell
 from mermapctl.render.account import (
     BAD,
@@ -32,6 +32,7 @@ from mermapctl.render.account import (
     counts,
     kernel,
     label,
+    not_listed,
     subject,
     unfinished,
     verdict_word,
@@ -179,6 +180,7 @@ def _environment() -> jinja2.Environment:
         "find": _find,
         "block": block,
         "counts": counts,
+        "not_listed": not_listed,
         "kernel": kernel,
         "is_gap": lambda item: isinstance(item, Gap),
         "bad_findings": _bad_findings,
@@ -258,11 +260,13 @@ def _bars(cell: Cell, longest: float) -> tuple[Bar, ...]:
 
 def _totals(record: RunRecord, views: list[View]) -> dict[str, int]:
     rows = [row for view in views for row in view.account.rows]
+    more = sum((view.account.unlisted for view in views), NO_TESTS)
     findings = [finding for cell in record.cells for finding in cell.findings]
     return {
-        "tests": len(rows),
-        "good": sum(not row.bad and row.test.status is not Status.SKIPPED for row in rows),
-        "skipped": sum(row.test.status is Status.SKIPPED for row in rows),
+        "tests": len(rows) + more.total,
+        "good": sum(not row.bad and row.test.status is not Status.SKIPPED for row in rows)
+        + more.passed,
+        "skipped": sum(row.test.status is Status.SKIPPED for row in rows) + more.skipped,
         "errors": sum(finding.severity is Severity.ERROR for finding in findings),
         "findings": len(findings),
         "stale": sum(p.stale_count for c in record.cells if c.trace for p in c.trace.timelines),

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from mermapctl.diagnosis import Finding, Severity, Verdict
-from mermapctl.ktap import Status
+from mermapctl.ktap import NO_TESTS, ONE_PASSED, Status, Tally
 from mermapctl.render.account import (
+    Account,
     Row,
     account,
     block,
+    counts,
     evidence_lines,
     kernel,
     label,
@@ -45,7 +47,10 @@ _OUTPUT_LIMIT = 256 * 1024  # characters of one <system-out>; GitLab refuses rep
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """One attempt at one test: what is wrong with it, or nothing."""
+    """One attempt at one test: what is wrong with it, or nothing.
+
+    It `stands_for` several where tests are counted but not kept one by one.
+    """
 
     suite: str
     name: str
@@ -55,6 +60,7 @@ class _Case:
     error: bool = False
     skipped: str | None = None
     out: str = ""
+    stands_for: Tally = ONE_PASSED
 
 
 def render(
@@ -81,8 +87,8 @@ def render(
 def _nothing(record: RunRecord) -> ET.Element:
     """A suite for a run without a cell: a report without a test would look like a good one."""
     why_not = unfinished(record) or "No cell ran."
-    counts = {"tests": "1", "failures": "0", "errors": "1", "skipped": "0"}
-    element = ET.Element("testsuite", {"name": "mermap", **counts, "time": "0.000"})
+    numbers = {"tests": "1", "failures": "0", "errors": "1", "skipped": "0"}
+    element = ET.Element("testsuite", {"name": "mermap", **numbers, "time": "0.000"})
     case = _Case("mermap", "no-verdict", None, fault=("no-verdict", why_not, why_not), error=True)
     element.append(_testcase([case], "mermap"))
     return element
@@ -117,7 +123,7 @@ def _suites(
         _properties(element, record, attempts)
         for tries in cases.values():
             element.append(_testcase(tries, f"{prefix}.{_word(suite)}"))
-        _count(element, record, attempts[0])
+        _count(element, record, attempts[0], [tries[0].stands_for for tries in cases.values()])
         if output:
             ET.SubElement(element, "system-out").text = "\n".join(output)
             output = []  # once a cell, in its first suite
@@ -129,6 +135,11 @@ def _cases(cell: Cell) -> Iterator[_Case]:
     told = account(cell)
     for row in told.rows:
         yield _case(row)
+    for suite in cell.suites:
+        if suite.unlisted is not None:
+            yield _unlisted(suite.name, suite.unlisted)
+    if cell.unlisted is not None:
+        yield _unlisted("suites not listed one by one", cell.unlisted)
     wrong = [f for f in told.others if f.severity is Severity.ERROR]
     if cell.verdict is Verdict.NO_VERDICT:
         text = "\n\n".join([why(cell), *map(_finding, wrong), *_missing(cell)])
@@ -141,11 +152,22 @@ def _cases(cell: Cell) -> Iterator[_Case]:
             yield _Case(
                 "findings", code, None, _file(same[0].where), fault=(code, same[0].summary, text)
             )
-    elif cell.verdict is Verdict.FAILED and not any(row.bad for row in told.rows):
+    elif cell.verdict is Verdict.FAILED and not (
+        told.unlisted.bad or any(row.bad for row in told.rows)
+    ):
         text = "\n".join(map(_finding, told.others)) or "The record names no finding."
         yield _Case("findings", "verdict", None, fault=("failed", "The cell failed.", text))
-    elif not told.rows:
+    elif not told.total:
         yield _Case("mermap", "verdict", None)
+
+
+def _unlisted(suite: str, tests: Tally) -> _Case:
+    """One case for many: a failure if one of them did not pass."""
+    name = f"{tests.total} tests not listed one by one"
+    said = counts([Account((), (), tests)])
+    fault = ("failed", said, said) if tests.bad else None
+    skipped = said if tests.skipped == tests.total else None
+    return _Case(suite, name, None, None, fault, skipped=skipped, out=said, stands_for=tests)
 
 
 def _case(row: Row) -> _Case:
@@ -251,11 +273,18 @@ def _properties(element: ET.Element, record: RunRecord, attempts: list[Cell]) ->
         ET.SubElement(parent, "property", {"name": key, "value": one_line(value, limit=2000)})
 
 
-def _count(element: ET.Element, record: RunRecord, cell: Cell) -> None:
+def _count(element: ET.Element, record: RunRecord, cell: Cell, tests: list[Tally]) -> None:
+    """The totals: cases, but for those that stand for many tests."""
     cases = element.findall("testcase")
-    element.set("tests", str(len(cases)))
-    for key, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
-        element.set(key, str(sum(case.find(tag) is not None for case in cases)))
+    many = sum((each for each in tests if each.total > 1), NO_TESTS)
+    element.set("tests", str(sum(each.total for each in tests)))
+    ones = [case for case, each in zip(cases, tests, strict=True) if each.total <= 1]
+    for key, tag, more in (
+        ("failures", "failure", many.bad),
+        ("errors", "error", 0),
+        ("skipped", "skipped", many.skipped),
+    ):
+        element.set(key, str(sum(case.find(tag) is not None for case in ones) + more))
     element.set("time", f"{sum(float(case.get('time', '0')) for case in cases):.3f}")
     element.set("timestamp", one_line(record.run.started))
     if record.run.host:

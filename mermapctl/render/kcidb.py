@@ -16,7 +16,16 @@ import msgspec
 
 from mermapctl.diagnosis import Reason, Severity, Verdict
 from mermapctl.ktap import Status
-from mermapctl.render.account import account, block, evidence, kernel, label, marks, why
+from mermapctl.render.account import (
+    account,
+    block,
+    evidence,
+    kernel,
+    label,
+    marks,
+    not_listed,
+    why,
+)
 from mermapctl.render.excerpt import Gap, Window, excerpt
 from mermapctl.render.visible import cut, one_line, visible
 from mermapctl.render.why import lines as why_lines
@@ -228,13 +237,18 @@ def _rows(record: RunRecord, cell: Cell, build: Build, lines: Iterable[str]) -> 
         environment=_environment(cell),
         log_excerpt=_excerpt(lines, cell),
         start_time=_time(record.run.started),
-        misc={"reproduce": [_text(line, 2000) for line in cell.reproduce]},
+        misc={
+            "reproduce": [_text(line, 2000) for line in cell.reproduce],
+            "tests": told.total,
+            "not_listed": not_listed(told) or "",
+        },
     )
     number = 0
     for suite in cell.suites:
         rows = told.of(suite)
         base = f"kunit.{_word(suite.name)}"
-        status = "FAIL" if any(row.bad for row in rows) else _STATUS[suite.status]
+        bad = any(row.bad for row in rows) or (suite.unlisted is not None and suite.unlisted.bad)
+        status = "FAIL" if bad else _STATUS[suite.status]
         if cell.verdict is Verdict.FAILED and len(cell.suites) == 1:
             status = "FAIL"
         number += 1

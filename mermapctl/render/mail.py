@@ -23,6 +23,7 @@ from mermapctl.render.account import (
     evidence_lines,
     kernel,
     label,
+    not_listed,
     subject,
     unfinished,
     verdict_word,
@@ -107,21 +108,21 @@ def _subject(record: RunRecord) -> str:
 
 def _opening(record: RunRecord) -> list[str]:
     what = _flat(subject(record))
-    rows = [row for cell in record.cells for row in account(cell).rows]
+    told = counts(map(account, record.cells))
     total = len(record.cells)
     bad = sum(cell.verdict is record.verdict for cell in record.cells)
     cells = f" in {bad} of {total} configurations" if total > 1 else ""
     if record.verdict is Verdict.PASSED:
         quiet = not any(cell.findings for cell in record.cells)
         end = "without a complaint" if quiet else "with the remarks below"
-        return _wrap(f"The {what} KUnit suite passed{cells}, {end}: {counts(rows)}.")
+        return _wrap(f"The {what} KUnit suite passed{cells}, {end}: {told}.")
     if record.verdict is Verdict.NO_VERDICT:
         the = "the " if what == "mermap" else ""
         return [
             *_wrap(f"No verdict on {the}{what}{cells}: its suite could not be judged."),
             *_wrap(f"This is no failure of {the}{what}."),
         ]
-    return _wrap(f"The {what} KUnit suite fails{cells}: {counts(rows)}.")
+    return _wrap(f"The {what} KUnit suite fails{cells}: {told}.")
 
 
 def _environment(record: RunRecord) -> Iterator[str]:
@@ -151,19 +152,22 @@ def _machine(cell: Cell) -> str:
 def _matrix(record: RunRecord) -> Iterator[str]:
     """A line a cell; the tests of the only cell otherwise."""
     if len(record.cells) == 1:
-        rows = account(record.cells[0]).rows
+        told = account(record.cells[0])
+        rows = told.rows
         width = min(max((len(_flat(row.name)) for row in rows), default=0), 46)
         for row in rows:
             yield f"  {_flat(row.name)[:width]:<{width}}  {_state(row)}"[:WIDTH]
-        if rows:
+        if more := not_listed(told):
+            yield from _wrap(more, "  ", "    ")
+        if rows or more:
             yield ""
         return
     width = min(max((len(_flat(label(cell, record))) for cell in record.cells), default=0), 34)
     for cell in record.cells:
         word = verdict_word(cell.verdict).lower()
-        told = counts(account(cell).rows)
+        said = counts([account(cell)])
         head = f"  {_flat(label(cell, record))[:width]:<{width}}  {word:<10}  "
-        yield from _wrap(told, head, " " * len(head))
+        yield from _wrap(said, head, " " * len(head))
     if record.cells:
         yield ""
 

@@ -16,9 +16,11 @@ from mermapctl.diagnosis import Finding, Severity, Verdict
 from mermapctl.ktap import Status
 from mermapctl.render.account import (
     BAD,
+    Account,
     Row,
     account,
     block,
+    counts,
     evidence_lines,
     kernel,
     label,
@@ -127,6 +129,9 @@ def _facts(record: RunRecord) -> str:
     facts = [prose(kernel(record))]
     if record.tree.commit:
         facts.append(f"commit {code(record.tree.commit[:12])}")
+    told = [account(cell) for cell in record.cells]
+    if tests := sum(one.total for one in told):
+        facts.append(f"{tests} test{'s' * (tests != 1)}: {counts(told)}")
     if len(record.cells) > 1:
         tally = Counter(cell.verdict for cell in record.cells)
         facts.append(
@@ -153,6 +158,9 @@ def _matrix(record: RunRecord) -> Iterator[str]:
             row = next((r for r in one.rows if (r.suite, r.name) == (suite, name)), None)
             marks.append(_mark(row) if row else "—")
         yield f"| {code(shown, row=True)} | {' | '.join(marks)} |"
+    if any(one.unlisted.total for one in told):
+        more = [counts([Account((), (), one.unlisted)]) for one in told]
+        yield f"| not listed one by one | {' | '.join(more)} |"
     verdicts = [f"{_VERDICTS[c.verdict]} **{verdict_word(c.verdict)}**" for c in record.cells]
     yield f"| **verdict** | {' | '.join(verdicts)} |"
     yield ""

@@ -15,7 +15,16 @@ from rich.text import Text
 from mermapctl.diagnosis import Verdict
 from mermapctl.record import Cell, State
 from mermapctl.render import terminal_findings, terminal_tables
-from mermapctl.render.account import account, boot_words, counts, kernel, label, verdict_word, why
+from mermapctl.render.account import (
+    account,
+    boot_words,
+    counts,
+    kernel,
+    label,
+    not_listed,
+    verdict_word,
+    why,
+)
 from mermapctl.render.page import deaf_console, without_blanks
 from mermapctl.render.text import Look, colored, count, look_of, seconds
 from mermapctl.render.why import blocks
@@ -189,8 +198,7 @@ def _cell(record: RunRecord, cell: Cell, page: _Page) -> Iterator[RenderableType
     if tried is not None:
         yield Text()
         yield tried
-    if cell.omitted:
-        yield Text(f"and {count(cell.omitted, 'suite')} that passed")
+    yield from _left_out(cell)
     if not page.several:
         yield from _flushes(record, page)
     traced = terminal_tables.trace(cell, look)
@@ -206,6 +214,16 @@ def _cell(record: RunRecord, cell: Cell, page: _Page) -> Iterator[RenderableType
         yield Text()
         yield Text(count(len(cell.splats), "kernel complaint"), style="bold")
         yield from splats
+
+
+def _left_out(cell: Cell) -> Iterator[Text]:
+    """Tests and suites that were counted, but not kept."""
+    if more := not_listed(account(cell)):
+        yield Text(more)
+    if cell.omitted:
+        parts = ((cell.omitted - cell.omitted_bad, "passed"), (cell.omitted_bad, "failed"))
+        said = ", ".join(f"{n} {word}" for n, word in parts if n)
+        yield Text(f"and {count(cell.omitted, 'suite')} not listed one by one: {said}")
 
 
 def _artifacts(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
@@ -236,7 +254,8 @@ def _artifacts(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
 
 
 def _bottom_line(record: RunRecord, look: Look) -> Text:
-    rows = [row for cell in record.cells for row in account(cell).rows]
+    told = [account(cell) for cell in record.cells]
+    tests = sum(one.total for one in told)
     line = look.mark(record.verdict, verdict_word(record.verdict))
     words = []
     if len(record.cells) > 1:
@@ -245,11 +264,8 @@ def _bottom_line(record: RunRecord, look: Look) -> Text:
             tally[cell.verdict] += 1
         cells = [f"{n} {verdict_word(v).lower()}" for v, n in tally.items() if n]
         words.append(f"{count(len(record.cells), 'cell')}: {', '.join(cells)}")
-    if rows:
-        words.append(f"{count(len(rows), 'test')}: {counts(rows)}")
-    omitted = sum(cell.omitted for cell in record.cells)
-    if omitted:
-        words.append(f"{count(omitted, 'suite')} passed besides")
+    if tests:
+        words.append(f"{count(tests, 'test')}: {counts(told)}")
     findings = sum(len(cell.findings) for cell in record.cells)
     if findings:
         words.append(count(findings, "finding"))
