@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import hashlib
+import os
 import re
 import sys
 import tempfile
@@ -223,7 +224,7 @@ def _without_gc() -> Iterator[None]:
 
 def _cache_path(tree: Path, target: Target) -> Path:
     """One file a tree and target; a newer parse takes the place of the older."""
-    digest = hashlib.sha256(str(tree).encode()).hexdigest()[:12]
+    digest = hashlib.sha256(os.fsencode(tree)).hexdigest()[:12]
     return places.cache_dir() / "kconfig" / f"{digest}-{target.name}.model"
 
 

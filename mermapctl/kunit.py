@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import re
 import shlex
 import sys
@@ -118,7 +119,7 @@ def capabilities(tree: Path) -> Capabilities:
 
 def _identity(directory: Path) -> str:
     """A digest of kunit.py, of all that it is made of, and of what runs it."""
-    digest = hashlib.sha256(f"{sys.executable} {sys.version}".encode())
+    digest = hashlib.sha256(os.fsencode(f"{sys.executable} {sys.version}"))
     for each in sorted(directory.glob("*.py")):
         with contextlib.suppress(OSError):
             digest.update(each.name.encode(errors="surrogateescape") + b"\0" + each.read_bytes())

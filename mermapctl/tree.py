@@ -74,6 +74,8 @@ def git_top(start: Path) -> Path | None:
 
 def validate(path: Path) -> str:
     """The kernel's version, if KUnit can run there. Raises UserError that says what is missing."""
+    if flaw := boundary.flaw_of_path(str(path)):
+        raise UserError(f"the tree's path {flaw}: {str(path)!a}", "rename what has it")
     if not path.is_dir():
         what = "is not a directory" if path.exists() else "does not exist"
         raise UserError(f"{path} {what}", f"for a kernel tree: {_WAYS}")

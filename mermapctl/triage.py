@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import enum
+import os
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -114,7 +115,8 @@ def nameless(suites: Iterable[Suite]) -> list[Suite]:
 
 def listed(console: Iterable[bytes], suite: str) -> list[str]:
     """The tests of a suite in the console of a boot with LIST, in the order in which they run."""
-    line = re.compile(rb"(?:\[[^\]]*\] ?){0,2}%s\.([^\s.]+)\s*" % re.escape(suite.encode()))
+    name = re.escape(os.fsencode(suite))
+    line = re.compile(rb"(?:\[[^\]]*\] ?){0,2}%s\.([^\s.]+)\s*" % name)
     found = (line.fullmatch(each) for each in console)
     return [match[1].decode(errors="replace") for match in found if match]
 

@@ -46,8 +46,12 @@ def command(
     stdin: str = "",
     env: Mapping[str, str | None] | None = None,
     seconds: int = SECONDS,
+    gone: bool = False,
 ) -> Done:
-    """Run `mermapctl ARGV`; `env` is set over our own environment, None takes a variable away."""
+    """Run `mermapctl ARGV`; `env` is set over our own environment, None takes a variable away.
+
+    `gone` removes the directory `cwd` once the command is in it.
+    """
     wanted = {**os.environ, **(env or {})}
     request = {
         "argv": argv,
@@ -55,6 +59,7 @@ def command(
         "stdin": stdin,
         "env": {name: value for name, value in wanted.items() if value is not None},
         "seconds": seconds,
+        "gone": gone,
     }
     server = _server()
     assert server.stdin is not None
@@ -122,6 +127,8 @@ def _be_mermapctl(request: dict[str, object], out: int, err: int) -> NoReturn:
         os.environ.clear()
         os.environ.update(env)
         os.chdir(str(request["cwd"]))
+        if request["gone"]:
+            Path(str(request["cwd"])).rmdir()
         _streams(str(request["stdin"]), out, err)
         warnings.resetwarnings()
         warnings.simplefilter("ignore")
