@@ -8,7 +8,9 @@ The syntax is what kunit.py's own reader takes (tools/testing/kunit/kunit_config
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mermapctl import inputs
@@ -16,9 +18,9 @@ from mermapctl.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
 SUFFIX = ".kunitconfig"
+STDIN = Path("-")
 _LIMIT = 1 << 20
 _ASSIGNED = re.compile(r'CONFIG_(\w+)=([ymn]|-?\d+|0[xX][0-9a-fA-F]+|"(?:[^"\\]|\\.)*")', re.ASCII)
 _NOT_SET = re.compile(r"# CONFIG_(\w+) is not set", re.ASCII)
@@ -150,16 +152,15 @@ def merge(name: str, fragments: Iterable[Fragment]) -> Fragment:
 def load(path: Path, name: str = "", shown: str = "") -> Fragment:
     """Read a kunitconfig file; a directory stands for the .kunitconfig in it, as for kunit.py.
 
-    `shown` is how errors and origins call the file. Raises UserError where it cannot be read.
+    ``-`` is standard input. `shown` is how errors and origins call the file. Raises UserError where
+    it cannot be read.
     """
-    shown = shown or str(path)
+    shown = shown or ("standard input" if path == STDIN else str(path))
     hint = "a kunitconfig is a text file of CONFIG_X=value lines"
     try:
-        if path.is_dir():
+        if path != STDIN and path.is_dir():
             path, shown = path / SUFFIX, f"{shown}/{SUFFIX}"
-        # It may be a pipe: --config <(echo CONFIG_X=y).
-        with inputs.open_stream(path, devices=True) as file:
-            data = file.read(_LIMIT + 1)
+        data = _first_bytes(path)
     except OSError as error:
         raise UserError(f"cannot read {shown}: {error.strerror}", hint) from error
     except ValueError as error:  # a NUL in the name
@@ -174,9 +175,21 @@ def load(path: Path, name: str = "", shown: str = "") -> Fragment:
     return parse(text, shown, name or path.name.removesuffix(SUFFIX))
 
 
+def _first_bytes(path: Path) -> bytes:
+    """What a file has, a byte more than _LIMIT at most. Raises OSError."""
+    if path == STDIN:
+        return sys.stdin.buffer.read(_LIMIT + 1)
+    # It may be a pipe: --config <(echo CONFIG_X=y).
+    with inputs.open_stream(path, devices=True) as file:
+        return file.read(_LIMIT + 1)
+
+
 def load_all(paths: Iterable[Path]) -> tuple[Fragment, ...]:
     """Several files, each read once: a pipe (`--config <(…)`) cannot be read again."""
-    return tuple(load(path) for path in paths)
+    every = tuple(paths)
+    if every.count(STDIN) > 1:
+        raise UserError("standard input can be read only once", "give --config - once")
+    return tuple(load(path) for path in every)
 
 
 def resolved(dot_config: Path) -> dict[str, str]:

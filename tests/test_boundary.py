@@ -249,6 +249,50 @@ def test_a_log_may_come_through_a_pipe(tmp_path: Path) -> None:
     assert mermapctl("report", "--log", "/dev/null").returncode == 3
 
 
+def test_a_fragment_may_come_from_standard_input(tmp_path: Path) -> None:
+    done = command("config", "show", "base", "--config", "-", stdin="CONFIG_MINE=y\n")
+    assert (done.returncode, done.stdout.count("standard input:1")) == (0, 1)
+    (tmp_path / "-").mkdir()
+    words = ["config", "show", "base", "--config", "-"]
+    assert command(*words, stdin="CONFIG_MINE=y\n", cwd=tmp_path).returncode == 0
+    twice = command(*words, "--config", "-", stdin="CONFIG_MINE=y\n")
+    assert (twice.returncode, "only once" in said(twice)) == (2, True)
+
+
+def test_a_file_may_be_named_like_standard_input(tmp_path: Path) -> None:
+    (tmp_path / "-").write_bytes((LOGS / "early-flush.log").read_bytes())
+    good = (LOGS / "good.log").read_text()[:4000]
+    assert command("report", "--log", "./-", stdin=good, cwd=tmp_path).returncode == 1
+    done = command("report", "--log", "./-", "-o", "./-", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "early-flush" in (tmp_path / "-").read_text()
+
+
+@pytest.mark.parametrize("where", ["option", "variable"])
+def test_doctor_looks_at_the_tree_that_is_named(where: str, tmp_path: Path) -> None:
+    nowhere = str(tmp_path / "nowhere")
+    option = ["--tree", nowhere] if where == "option" else []
+    env = {} if option else {"MERMAPCTL_TREE": nowhere}
+    done = command("doctor", "--no-kvm", *option, cwd=tmp_path, env=env)
+    assert (done.returncode, "nowhere" in said(done)) == (2, True)
+
+
+@pytest.mark.parametrize("words", [["config", "explain", "SMP"], ["config", "check", "smp"]])
+def test_a_tree_whose_path_is_not_utf8_is_explained(words: list[str], fake_tree: Path) -> None:
+    tree = fake_tree.rename(fake_tree.with_name("li\udcffnux"))
+    done = command(*words, "--tree", str(tree))
+    assert done.returncode in {0, 1}, said(done)
+
+
+def test_a_tree_is_found_in_no_path_that_a_terminal_obeys(fake_tree: Path) -> None:
+    tree = fake_tree.rename(fake_tree.with_name("li\x1b[31mnux"))
+    fake_tree.symlink_to(tree)
+    for words, cwd in ((["--tree", str(fake_tree)], None), ([], tree)):
+        done = command("run", *words, cwd=cwd)
+        assert (done.returncode, "has a control character" in said(done)) == (2, True)
+        assert "\x1b" not in done.stderr
+
+
 def test_a_pipe_is_read_whole_and_waited_for(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

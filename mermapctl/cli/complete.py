@@ -20,7 +20,7 @@ def variants(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
     before, plus, last = incomplete.rpartition("+")
     try:
         return [f"{before}{plus}{name}" for name in definitions() if name.startswith(last)]
-    except MermapctlError:
+    except (MermapctlError, OSError):
         return []
 
 
@@ -31,6 +31,6 @@ def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
     option: Path | None = ctx.params.get("tree")
     try:
         known = target.targets(tree.resolve(option))
-    except MermapctlError:
+    except (MermapctlError, OSError):
         return []
     return [name for name in known if name.startswith(incomplete)]

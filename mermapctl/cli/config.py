@@ -42,7 +42,7 @@ def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> 
 
     try:
         return list(config.names(incomplete))
-    except MermapctlError:  # it would garble the user's prompt
+    except (MermapctlError, OSError):  # it would garble the user's prompt
         return []
 
 
@@ -53,8 +53,9 @@ def _request(function: Callable[..., None]) -> Callable[..., None]:
             "--config",
             "configs",
             multiple=True,
-            type=types.PATH,
-            help="A kunitconfig fragment of your own, merged on top. May be repeated.",
+            type=types.INPUT,
+            help="A kunitconfig fragment of your own (-: standard input), merged on top. "
+            "May be repeated.",
         ),
         click.option(
             "--suite",

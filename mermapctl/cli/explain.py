@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     "--config",
     "configs",
     multiple=True,
-    type=types.PATH,
-    help="A kunitconfig fragment of your own, merged on top. May be repeated.",
+    type=types.INPUT,
+    help="A kunitconfig fragment of your own (-: standard input), merged on top. May be repeated.",
 )
 @click.option(
     "--verify/--no-verify",

@@ -57,8 +57,8 @@ from mermapctl.cli import complete, types
     "--config",
     "configs",
     multiple=True,
-    type=types.PATH,
-    help="A kunitconfig fragment of your own, merged on top. May be repeated.",
+    type=types.INPUT,
+    help="A kunitconfig fragment of your own (-: standard input), merged on top. May be repeated.",
 )
 @click.option(
     "--timeout",

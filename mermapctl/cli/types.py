@@ -102,7 +102,9 @@ class PathType(click.Path):
         """The path as it is written. Fails with what is wrong with it."""
         if flaw := flaw_of_path(str(value)):
             self.fail(f"it {flaw}", param, ctx)
-        return Path(os.fsdecode(super().convert(value, param, ctx)))
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        # pathlib makes "-" of "./-", which is a file.
+        return path.absolute() if str(path) == "-" != str(value) else path
 
 
 class OnceCommand(click.Command):

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import doctor, packages, signals
+from mermapctl import doctor, environment, packages, signals
 from mermapctl import target as targets
-from mermapctl import tree as trees
 from mermapctl.check import Check
 from mermapctl.errors import UserError
 from mermapctl.packages import Installation
@@ -44,7 +43,7 @@ def diagnose(names: Sequence[str], tree: Path | None, *, probe_kvm: bool = True)
     named but is none.
     """
     with signals.ending_signals():
-        path = _tree(tree)
+        path = _tree(tree, names)
         wanted = [_target(path, name) for name in dict.fromkeys(names)]
         checks = doctor.check(wanted, path, probe_kvm=probe_kvm)
         release = packages.os_release()
@@ -62,12 +61,13 @@ def _needs(checks: Sequence[Check], *, needed: bool) -> list[str]:
     return [each.need for each in checks if each.need and not each.ok and each.needed is needed]
 
 
-def _tree(option: Path | None) -> Path | None:
+def _tree(option: Path | None, names: Sequence[str]) -> Path | None:
     """The tree that `run` would take; None where there is none and none was named."""
+    named = option is not None or environment.directory("MERMAPCTL_TREE") is not None
     try:
-        return trees.resolve(option)
+        return targets.tree_for(option, names if named else ())
     except UserError:
-        if option is not None:
+        if named:
             raise
         return None
 
