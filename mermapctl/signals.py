@@ -1,15 +1,32 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""SIGINT, SIGTERM and SIGHUP as an exception, except while one must not be lost."""
+"""SIGINT, SIGTERM and SIGHUP while a command works: one exception, except while it must wait.
+
+A process raises `Interrupted` once. A signal that follows changes nothing, since everything is
+being put away already; PATIENCE seconds after the first it ends the process at once, whatever
+still hangs. Processes that were started end in both cases (`mermapctl.guard`).
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import sys
+import time
 from typing import TYPE_CHECKING
+
+from mermapctl.errors import Exit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PATIENCE = 8.0
+"""Seconds from the first signal until a further one ends us at once; a session takes seven at most
+to end (`mermapctl.guard`)."""
+AGAIN = 0.01
+"""Seconds after which a signal that came at a bad moment is tried again."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -26,12 +43,41 @@ class _Signals:
     def __init__(self) -> None:
         self.depth = 0
         self.pending: int | None = None
+        self.first: float | None = None
+        self.raised = False
 
-    def handle(self, signum: int, _frame: FrameType | None) -> None:
+    def handle(self, signum: int, frame: FrameType | None) -> None:
+        self.first = self.first or time.monotonic()
+        if time.monotonic() - self.first > PATIENCE:
+            os._exit(Exit.INTERRUPTED)
         if self.depth:
             self.pending = signum
+        elif _importing(frame):
+            self.pending = signum
+            signal.setitimer(signal.ITIMER_REAL, AGAIN)
         else:
+            self.raise_once(signum)
+
+    def again(self, _signum: int, frame: FrameType | None) -> None:
+        """The timer's: handle the signal that came at a bad moment."""
+        if not self.depth and self.pending is not None:
+            signum, self.pending = self.pending, None
+            self.handle(signum, frame)
+
+    def lost(self, signum: int) -> None:
+        """An `Interrupted` ended where Python drops exceptions; raise it again elsewhere."""
+        self.raised, self.pending = False, signum
+        signal.setitimer(signal.ITIMER_REAL, AGAIN)
+
+    def raise_once(self, signum: int) -> None:
+        if not self.raised:
+            self.raised = True
             raise Interrupted(signum)
+
+    def raise_pending(self) -> None:
+        if self.pending is not None:
+            signum, self.pending = self.pending, None
+            self.raise_once(signum)
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
@@ -40,20 +86,30 @@ class _Signals:
             yield
         finally:
             self.depth -= 1
-            if not self.depth and self.pending is not None:
-                signum, self.pending = self.pending, None
-                raise Interrupted(signum)
+            if not self.depth:
+                self.raise_pending()
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
         depth, self.depth = self.depth, 0
         try:
-            if self.pending is not None:
-                signum, self.pending = self.pending, None
-                raise Interrupted(signum)
+            self.raise_pending()
             yield
         finally:
             self.depth = depth
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Whether a module is being imported.
+
+    An exception in a class body of it becomes a RuntimeError (`__set_name__`, Python 3.11), and
+    one in the callback that frees the import lock is dropped.
+    """
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 _signals = _Signals()
@@ -61,18 +117,43 @@ _signals = _Signals()
 
 @contextlib.contextmanager
 def ending_signals() -> Iterator[None]:
-    """Within: SIGINT, SIGTERM and SIGHUP raise `Interrupted` in the main thread."""
-    names = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    """Within: SIGINT, SIGTERM and SIGHUP raise `Interrupted` in the main thread, once."""
+    global _signals  # noqa: PLW0603 - one process has one set of handlers
+    _signals = current = _Signals()
     # A handler that our parent set to "ignore" (nohup) stays ignored.
-    before = {name: signal.getsignal(name) for name in names}
-    for name in names:
+    before = {name: signal.getsignal(name) for name in ENDING}
+    timer = signal.signal(signal.SIGALRM, current.again)
+    hook = sys.unraisablehook
+
+    def unraisable(dropped: sys.UnraisableHookArgs) -> None:
+        if isinstance(dropped.exc_value, Interrupted):
+            current.lost(dropped.exc_value.signum)
+        else:
+            hook(dropped)
+
+    sys.unraisablehook = unraisable
+    for name in ENDING:
         if before[name] is not signal.SIG_IGN:
-            signal.signal(name, _signals.handle)
+            signal.signal(name, current.handle)
     try:
         yield
     finally:
         for name, handler in before.items():
             signal.signal(name, handler)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, timer)
+        sys.unraisablehook = hook
+
+
+def received() -> bool:
+    """Whether an ending signal has arrived within the latest `ending_signals`."""
+    return _signals.first is not None
+
+
+def ignore() -> None:
+    """From now on an ending signal changes nothing: everything is done but the exit."""
+    for name in ENDING:
+        signal.signal(name, signal.SIG_IGN)
 
 
 def deferred() -> contextlib.AbstractContextManager[None]:

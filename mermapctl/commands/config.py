@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import atomic, fragment, places, signals, target, toolchain, variants
+from mermapctl import atomic, fragment, places, target, toolchain, variants
 from mermapctl import tree as trees
 from mermapctl.commands import unsatisfied
 from mermapctl.errors import UserError
@@ -108,9 +108,8 @@ def check(tree: Path | None, request: Request) -> Checked:
     path = target.tree_for(tree, [request.target])
     where = target.find(path, request.target)
     kernel = trees.validate(path)
-    with signals.ending_signals():
-        missing = unsatisfied.resolved(path, where, asked)
-        missing = unsatisfied.told(path, where, asked, missing)
+    missing = unsatisfied.resolved(path, where, asked)
+    missing = unsatisfied.told(path, where, asked, missing)
     chain = toolchain.of(where)
     notes: tuple[str, ...] = ()
     if chain.wanted:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import doctor, environment, packages, signals
+from mermapctl import doctor, environment, packages
 from mermapctl import target as targets
 from mermapctl.check import Check
 from mermapctl.errors import UserError
@@ -42,19 +42,18 @@ def diagnose(names: Sequence[str], tree: Path | None, *, probe_kvm: bool = True)
     Raises UserError for a target that neither the tree nor kunit.py knows, and for a tree that was
     named but is none.
     """
-    with signals.ending_signals():
-        path = _tree(tree, names)
-        wanted = [_target(path, name) for name in dict.fromkeys(names)]
-        checks = doctor.check(wanted, path, probe_kvm=probe_kvm)
-        release = packages.os_release()
-        return Diagnosis(
-            targets=tuple(each.name for each in wanted),
-            distribution=release.get("PRETTY_NAME"),
-            tree=path,
-            checks=checks,
-            required=packages.installation(_needs(checks, needed=True), release),
-            optional=packages.installation(_needs(checks, needed=False), release),
-        )
+    path = _tree(tree, names)
+    wanted = [_target(path, name) for name in dict.fromkeys(names)]
+    checks = doctor.check(wanted, path, probe_kvm=probe_kvm)
+    release = packages.os_release()
+    return Diagnosis(
+        targets=tuple(each.name for each in wanted),
+        distribution=release.get("PRETTY_NAME"),
+        tree=path,
+        checks=checks,
+        required=packages.installation(_needs(checks, needed=True), release),
+        optional=packages.installation(_needs(checks, needed=False), release),
+    )
 
 
 def _needs(checks: Sequence[Check], *, needed: bool) -> list[str]:

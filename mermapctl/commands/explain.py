@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mermapctl import explain as explainer
-from mermapctl import fragment, signals, target, variants
+from mermapctl import fragment, target, variants
 from mermapctl import tree as trees
 from mermapctl.explanation import Cause, Explanation
 
@@ -52,6 +52,5 @@ def explain(
     path = target.tree_for(tree, [target_name])
     kernel = trees.validate(path)
     where = target.find(path, target_name)
-    with signals.ending_signals():
-        found = explainer.why(path, where, symbols, asked, verify=verify)
+    found = explainer.why(path, where, symbols, asked, verify=verify)
     return Explained(path, kernel, where.name, asked.name, found)

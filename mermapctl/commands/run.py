@@ -29,30 +29,29 @@ def run(options: Options, command: tuple[str, ...], tell: Listener) -> RunRecord
     Raises UserError before anything is built, HarnessError where a program or the store fails. An
     ending signal is not raised once the record exists: it comes back marked `interrupted`.
     """
-    with signals.ending_signals():
-        own = plan.spelled(options)
-        path = target.tree_for(options.tree, options.targets)
-        # What can be refused is refused before git looks at 90,000 files.
-        planned = plan.make(path, options, own)
-        builddir.require_plain(path, places.cache_dir(), places.state_dir())
-        _require_programs(planned)
-        with contextlib.closing(tree.look(path)) as looking:
-            can = kunit.capabilities(path)
-            host = _host(planned)
-            store = Store.open()
-            for notice in store.notices:
-                tell(Note(notice))
-            facts = looking.tree()
-            begun = record.begin(command=command, tree=_tree_facts(facts), host=host)
-            # From here on an ending signal ends the cell that is being run; the record is kept.
-            # One that comes after the last cell is too late to interrupt anything.
-            ran = begun
-            with contextlib.suppress(signals.Interrupted), signals.deferred():
-                folder = store.begin(begun)
-                invoked = shlex.join(command)
-                context = Context(planned, can, folder, facts.commit, invoked, tell, looking)
-                ran = _finish(store, _all_cells(context, begun, store))
-            return ran
+    own = plan.spelled(options)
+    path = target.tree_for(options.tree, options.targets)
+    # What can be refused is refused before git looks at 90,000 files.
+    planned = plan.make(path, options, own)
+    builddir.require_plain(path, places.cache_dir(), places.state_dir())
+    _require_programs(planned)
+    with contextlib.closing(tree.look(path)) as looking:
+        can = kunit.capabilities(path)
+        host = _host(planned)
+        store = Store.open()
+        for notice in store.notices:
+            tell(Note(notice))
+        facts = looking.tree()
+        begun = record.begin(command=command, tree=_tree_facts(facts), host=host)
+        # From here on an ending signal ends the cell that is being run; the record is kept.
+        # One that comes after the last cell is too late to interrupt anything.
+        ran = begun
+        with contextlib.suppress(signals.Interrupted), signals.deferred():
+            folder = store.begin(begun)
+            invoked = shlex.join(command)
+            context = Context(planned, can, folder, facts.commit, invoked, tell, looking)
+            ran = _finish(store, _all_cells(context, begun, store))
+        return ran
 
 
 def _finish(store: Store, ran: RunRecord) -> RunRecord:

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mermapctl import builddir, kunit, overlay, signals, source, target
+from mermapctl import builddir, kunit, overlay, source, target
 from mermapctl import prepare as making
 from mermapctl import tree as trees
 from mermapctl.errors import MermapctlError, UserError
@@ -41,19 +41,18 @@ def prepare(directory: Path, asked: str | None, tell: Listener, *, with_overlay:
     `asked` is the user's --source. It becomes the tree of last resort of `run`. Raises UserError,
     HarnessError; an ending signal removes what was begun, and is raised as Interrupted.
     """
-    with signals.ending_signals():
-        directory = _absolute(directory)
-        tell(CellStarted(f"tree prepare {directory.name}", 1, 1))
-        done = making.standing(directory)
-        if done is None:
-            builddir.require_plain(directory)
-            found = source.newest() if asked is None else source.identify(asked)
-            tell(Note(f"source: {found.spelled}"))
-            done = making.prepare(directory, found, tell, overlay=with_overlay)
-        try:
-            trees.remember(done.tree.path)
-        except MermapctlError as error:  # the tree is there all the same
-            tell(Note(f"`run` will want --tree: {error.message}"))
+    directory = _absolute(directory)
+    tell(CellStarted(f"tree prepare {directory.name}", 1, 1))
+    done = making.standing(directory)
+    if done is None:
+        builddir.require_plain(directory)
+        found = source.newest() if asked is None else source.identify(asked)
+        tell(Note(f"source: {found.spelled}"))
+        done = making.prepare(directory, found, tell, overlay=with_overlay)
+    try:
+        trees.remember(done.tree.path)
+    except MermapctlError as error:  # the tree is there all the same
+        tell(Note(f"`run` will want --tree: {error.message}"))
     return done
 
 

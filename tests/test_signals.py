@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Whenever an ending signal comes, once or twice, the exit code is 130 and nothing is left over."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import LOGS
+from tests.minikconfig import tree_of
+
+NAMES = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+INTERRUPTED = 130
+TRIES = int(os.environ.get("MERMAPCTL_SIGNALS", "8"))
+"""Moments of each command; more are tried by hand."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    code: int
+    out: str
+    err: str
+    late: bool
+    """Whether the process had ended before it was signalled."""
+
+
+def caught(pid: int) -> int:
+    """The signals that a process has handlers for, as a mask. Source: proc(5)."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    return int(status.partition("SigCgt:")[2].split()[0], 16) if "SigCgt:" in status else 0
+
+
+def start(argv: list[str], cwd: Path) -> subprocess.Popen[str]:
+    """mermapctl as far as its first lines: its handlers are set."""
+    ours = subprocess.Popen(
+        [sys.executable, "-m", "mermapctl", *argv],
+        cwd=cwd,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+    )
+    while ours.poll() is None and not caught(ours.pid) & 1 << signal.SIGTERM - 1:
+        time.sleep(0.0005)
+    return ours
+
+
+def signalled(
+    argv: list[str], cwd: Path, after: float, *numbers: signal.Signals, apart: float = 0.0
+) -> Ended:
+    """mermapctl with signals sent `after` seconds from its first lines, `apart` from each other."""
+    with start(argv, cwd) as ours:
+        time.sleep(after)
+        late = ours.poll() is not None
+        for number in numbers:
+            ours.send_signal(number)
+            time.sleep(apart)
+        out, err = ours.communicate(timeout=30)
+    return Ended(ours.returncode, out, err, late)
+
+
+def ours_below(cwd: Path) -> list[str]:
+    """Living processes that work in `cwd` or below, by their command lines."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+            if (entry / "cwd").readlink().is_relative_to(cwd) and state != "Z":
+                found.append((entry / "cmdline").read_text().replace("\0", " "))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.fixture
+def commands(
+    fake_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, list[str]]:
+    monkeypatch.setenv("FAKE_LOG", str(LOGS / "good.log"))
+    mini = tree_of(tmp_path / "mini", "config A\n    bool 'a'\n    default $(shell,sleep 0.1)\n")
+    log = ["report", "--log", str(LOGS / "good.log")]
+    return {
+        "help": ["--help"],
+        "version": ["--version"],
+        "report": log,
+        "json": [*log, "--format=json"],
+        "mail": [*log, "--format=email", "-o", "mail.txt"],
+        "run": ["run", f"--tree={fake_tree}", "--accel=tcg"],
+        "explain": ["config", "explain", f"--tree={mini}", "--target=um", "A"],
+        "list": ["config", "list"],
+    }
+
+
+@pytest.mark.parametrize("name", ["help", "version", "report", "json", "mail", "run", "explain"])
+def test_at_any_moment_of_start_up_work_and_shutdown(
+    commands: dict[str, list[str]], tmp_path: Path, name: str
+) -> None:
+    for _ in range(2):  # the second time with warm caches, as all that follow
+        began = time.monotonic()
+        with start(commands[name], tmp_path) as usual:
+            usual.communicate(timeout=60)
+        whole = time.monotonic() - began
+    chance = random.Random(f"signals {name}")  # noqa: S311
+    interrupted = 0
+    for number in range(TRIES):
+        after = whole * number / TRIES * chance.uniform(0.9, 1.1)
+        numbers = [chance.choice(NAMES) for _ in range(1 + number % 2)]
+        apart = chance.choice([0.0, 0.001, 0.01, 0.05])
+        ended = signalled(commands[name], tmp_path, after, *numbers, apart=apart)
+        told = (name, number, after, numbers, apart, ended)
+        assert not any(
+            word in ended.err for word in ("Traceback", "defect", "ignored", "Interrupt", "Error")
+        ), told
+        # Nothing is interrupted where everything has been done but Python's own end.
+        assert ended.code in {INTERRUPTED, usual.returncode}, told
+        interrupted += ended.code == INTERRUPTED
+    assert interrupted >= TRIES // 3
+    assert ours_below(tmp_path) == []
+    assert [file for file in tmp_path.iterdir() if file.name.startswith(".mail")] == []
+
+
+SURPRISED = """
+import os, signal, sys, time
+from mermapctl import signals
+{setup}
+try:
+    with signals.ending_signals():
+        {work}
+        while True:
+            time.sleep(0.001)
+except signals.Interrupted as error:
+    print(error, signals.received())
+"""
+KILL = "os.kill(os.getpid(), signal.SIGTERM)"
+IN_AN_IMPORT = f"""import os, signal
+class Field:
+    def __set_name__(self, owner, name):
+        {KILL}
+class Model:
+    field = Field()
+done = True
+"""
+
+
+def surprised(tmp_path: Path, work: str, setup: str = "") -> tuple[int, str, str]:
+    """What a process says that a signal meets at a bad moment of `work`."""
+    (tmp_path / "unlucky.py").write_text(IN_AN_IMPORT)
+    done = subprocess.run(
+        [sys.executable, "-c", SURPRISED.format(work=work, setup=setup)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_signal_in_a_class_body_waits_for_the_end_of_the_import(tmp_path: Path) -> None:
+    work = "import unlucky; print(unlucky.done, flush=True)"
+    code, out, err = surprised(tmp_path, work)
+    assert (code, out.splitlines()[-1], err) == (0, "SIGTERM True", "")
+
+
+def test_a_signal_where_python_drops_exceptions_is_not_lost(tmp_path: Path) -> None:
+    setup = f"class Dropped:\n    def __del__(self):\n        {KILL}"
+    assert surprised(tmp_path, "Dropped()", setup) == (0, "SIGTERM True\n", "")
+
+
+def test_a_second_signal_does_not_interrupt_what_the_first_began(tmp_path: Path) -> None:
+    work = f"""
+        try:
+            {KILL}
+            time.sleep(5)
+        finally:
+            for _ in range(20):
+                {KILL}
+                time.sleep(0.001)
+            print("put away")"""
+    assert surprised(tmp_path, work) == (0, "put away\nSIGTERM True\n", "")
+
+
+def test_a_signal_ends_what_still_hangs_long_after_the_first(tmp_path: Path) -> None:
+    work = f"""
+        with signals.deferred():
+            {KILL}
+            time.sleep(0.3)
+            {KILL}
+            time.sleep(5)"""
+    code, out, err = surprised(tmp_path, work, "signals.PATIENCE = 0.2")
+    assert (code, out, err) == (INTERRUPTED, "", "")
+
+
+def test_what_our_parent_ignores_stays_ignored(tmp_path: Path) -> None:
+    argv = f"trap '' HUP INT; exec {sys.executable} -m mermapctl --version"
+    with subprocess.Popen(["sh", "-c", argv], cwd=tmp_path, stdout=subprocess.PIPE) as ours:
+        while ours.poll() is None and not caught(ours.pid) & 1 << signal.SIGTERM - 1:
+            time.sleep(0.0005)
+        ours.send_signal(signal.SIGHUP)
+        ours.send_signal(signal.SIGINT)
+        out, _ = ours.communicate(timeout=20)
+    assert ours.returncode == 0
+    assert out.startswith(b"mermapctl")
+
+
+def test_a_signal_after_the_last_cell_leaves_its_verdict(tmp_path: Path) -> None:
+    """The record is whole; the exit code still says that we were told to end."""
+    work = f"""
+        with __import__('contextlib').suppress(signals.Interrupted), signals.deferred():
+            {KILL}
+        raise SystemExit(signals.received())"""
+    code, out, err = surprised(tmp_path, work)
+    assert (code, out, err) == (1, "", "")
