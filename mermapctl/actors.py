@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mermapctl.entries import Written
 from mermapctl.rules import CpuState, Live
 
 if TYPE_CHECKING:
@@ -31,13 +32,18 @@ class Put:
 
 
 class Thread:
-    """What a printk caller is doing; `low`..`high` is what walks inside its get covered."""
+    """What a printk caller is doing; `low`..`high` is what walks inside its get covered.
 
-    __slots__ = ("cpu", "flush_lines", "flushes", "get", "high", "low", "pins", "put",
-                 "wrappers")  # fmt: skip
+    `outer` is the allocation whose put was just seen at `mermap_put()`: `__mermap_put()` may
+    follow.
+    """
+
+    __slots__ = ("cpu", "flush_lines", "flushes", "get", "high", "low", "outer", "pins", "put",
+                 "wrappers", "written")  # fmt: skip
 
     def __init__(self) -> None:
         self.put: Put | None = None
+        self.outer = 0
         self.cpu: CpuState | None = None
         self.begin(None)
 
@@ -49,6 +55,7 @@ class Thread:
         self.flush_lines: list[int] = []
         self.low: int | None = None
         self.high: int | None = None
+        self.written = Written()
         self.pins = 0  # times migration was disabled in this get, less times enabled
 
     def pinned(self, times: int) -> None:

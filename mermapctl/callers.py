@@ -16,6 +16,7 @@ from mermapctl.hits import Kind
 if TYPE_CHECKING:
     from mermapctl.hits import Event
 
+_WALKS = (Kind.WALK, Kind.TABLES)
 OWNERS = 256
 """Allocations remembered at most; a right mermap has four a CPU and process."""
 _OURS = "mermap"
@@ -62,7 +63,7 @@ class Callers:
 
     def _in_get(self, event: Event) -> bool:
         """Whether this may be, or end, what a get does."""
-        return event.kind in (Kind.GOT, Kind.WALK) or self._is_ours(event)
+        return event.kind in (Kind.GOT, Kind.ENTRY, *_WALKS) or self._is_ours(event)
 
     def _inside(self, name: str) -> bool:
         return name in self._doing and self._doing[name].inside
@@ -73,7 +74,7 @@ class Callers:
             if begun == name and event.kind is not Kind.GOT:
                 break  # what it does since it put something
             if begun.startswith("C") and self._inside(begun):
-                if event.kind is Kind.WALK and self._doing[begun].mm != event.mm:
+                if event.kind in _WALKS and self._doing[begun].mm != event.mm:
                     continue
                 self._alias[event.caller] = begun
                 return begun
@@ -85,9 +86,9 @@ class Callers:
         if event.kind is Kind.PUT:
             owner, _ = self._owners.get(event.alloc, (cpu, 0))
             found = self._alias.get(owner, owner)
-        elif event.kind is Kind.WALK:
+        elif event.kind in _WALKS:
             found = self._one_of(cpu, [n for n, each in self._doing.items() if each.mm == event.mm])
-        elif self._is_ours(event):
+        elif event.kind is Kind.ENTRY or self._is_ours(event):
             found = self._one_of(cpu, list(self._doing))
         self._at[found] = cpu
         return found
@@ -121,5 +122,7 @@ class Callers:
                     self._owners.pop(next(iter(self._owners)))
                 self._owners[event.alloc] = (event.caller, doing.mm)
         elif event.kind is Kind.PUT:
-            _, mm = self._owners.pop(event.alloc, (name, 0))
+            # Its callee's probe may follow, and asks for the owner once more.
+            get = self._owners.get if event.outer else self._owners.pop
+            _, mm = get(event.alloc, (name, 0))
             self._doing[name] = _Doing(mm, inside=False)

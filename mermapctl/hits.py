@@ -12,7 +12,7 @@ import enum
 import re
 from typing import NamedTuple
 
-START = re.compile(r"mm_(get|got|put|flush|walk|tables|prep|tear|pin|unpin)(_[a-z]+)?: \(")
+START = re.compile(r"mm_(get|got|put|flush|walk|tables|pte|prep|tear|pin|unpin)(_[a-z]+)?: \(")
 """Where an event begins in a console line; a glued line holds several."""
 
 _FIELD = re.compile(r'(\w+)=(\{[^{}]*\}|"[^"]*"|[^\s{"]+)')
@@ -28,6 +28,9 @@ COMM = 15
 FAULT = -1
 """Stands for a word that the probe could not read."""
 
+OUTER_PUT = "mm_put_outer"
+"""The probe on `mermap_put()`, into which gcc may inline `__mermap_put()`."""
+
 
 class Kind(enum.StrEnum):
     """What a probe saw."""
@@ -38,6 +41,7 @@ class Kind(enum.StrEnum):
     FLUSH = "flush"
     WALK = "walk"
     TABLES = "tables"
+    ENTRY = "pte"
     PREPARE = "prep"
     TEARDOWN = "tear"
     PIN = "pin"
@@ -51,8 +55,10 @@ class TornError(ValueError):
 class Event(NamedTuple):
     """One hit. `words` are the allocation's first 64-bit words; `size` is bytes asked or walked.
 
-    `caller` is printk's thread or CPU ("T27", "C1", or "" where it prints none), `where` the
-    function that the probe sits in or returns to, `by` what called a flush, walk or pin.
+    `page` is the `struct page` that a get was asked to map, 0 where it is not printed; `entry` is
+    the page table entry as it reads after it was written, for the address `base`. `caller` is
+    printk's thread or CPU ("T27", "C1", or "" where it prints none), `where` the function that the
+    probe sits in or returns to, `by` what called a flush, walk or pin.
     """
 
     kind: Kind
@@ -68,10 +74,16 @@ class Event(NamedTuple):
     base: int = 0
     by: str | None = None
     comm: str | None = None
+    page: int = 0
+    entry: int = 0
+
+    @property
+    def outer(self) -> bool:
+        """Whether a put is seen at the caller that the put may be inlined into."""
+        return self.probe == OUTER_PUT
 
 
 _KINDS = {str(kind): kind for kind in Kind}
-_BY = (Kind.FLUSH, Kind.PIN, Kind.UNPIN)
 
 
 def parse(match: re.Match[str], text: str, until: int, line: int, caller: str) -> Event:
@@ -85,19 +97,56 @@ def parse(match: re.Match[str], text: str, until: int, line: int, caller: str) -
     where = _symbol(text[start:closed])
     fields: dict[str, str] = dict(_FIELD.findall(text, closed, until))
     head = (kind, line, caller, f"mm_{name}{variant}", where)
-    if kind is Kind.GET:
-        return Event(*head, _pointer(fields, "mm"), _number(fields, "size"), _flag(fields, "rsv"))
-    if kind is Kind.GOT:
-        alloc = _number(fields, "ret")
-        return Event(*head, alloc=alloc, words=_words(fields) if 0 < alloc < ERROR_POINTER else ())
-    if kind is Kind.PUT:
-        return Event(*head, alloc=_pointer(fields, "alloc"))
-    if kind is Kind.WALK or kind is Kind.TABLES:
-        mm, base = _pointer(fields, "mm"), _pointer(fields, "at")
-        return Event(*head, mm, _number(fields, "len"), base=base, by=_by(fields))
-    if kind in _BY:
-        return Event(*head, by=_by(fields), comm=_comm(fields))
+    return _READERS.get(kind, _of_process)(head, fields)
+
+
+_Head = tuple[Kind, int, str, str, str]
+_Fields = dict[str, str]
+
+
+def _get(head: _Head, fields: _Fields) -> Event:
+    page = _pointer(fields, "page") if "page" in fields else 0
+    mm, size = _pointer(fields, "mm"), _number(fields, "size")
+    return Event(*head, mm, size, _flag(fields, "rsv"), page=page)
+
+
+def _got(head: _Head, fields: _Fields) -> Event:
+    alloc = _number(fields, "ret")
+    return Event(*head, alloc=alloc, words=_words(fields) if 0 < alloc < ERROR_POINTER else ())
+
+
+def _put(head: _Head, fields: _Fields) -> Event:
+    return Event(*head, alloc=_pointer(fields, "alloc"))
+
+
+def _entry(head: _Head, fields: _Fields) -> Event:
+    return Event(*head, entry=_number(fields, "pte"), base=_pointer(fields, "at"))
+
+
+def _walk(head: _Head, fields: _Fields) -> Event:
+    mm, base = _pointer(fields, "mm"), _pointer(fields, "at")
+    return Event(*head, mm, _number(fields, "len"), base=base, by=_by(fields))
+
+
+def _called(head: _Head, fields: _Fields) -> Event:
+    return Event(*head, by=_by(fields), comm=_comm(fields))
+
+
+def _of_process(head: _Head, fields: _Fields) -> Event:
     return Event(*head, _pointer(fields, "mm"))
+
+
+_READERS = {
+    Kind.GET: _get,
+    Kind.GOT: _got,
+    Kind.PUT: _put,
+    Kind.ENTRY: _entry,
+    Kind.WALK: _walk,
+    Kind.TABLES: _walk,
+    Kind.FLUSH: _called,
+    Kind.PIN: _called,
+    Kind.UNPIN: _called,
+}
 
 
 def _symbol(text: str) -> str:

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mermapctl.diagnosis import Finding, Flush, Severity
-from mermapctl.probes import LOG_BUFFER
+from mermapctl.probes import LOG_BUFFER, PINS, WALKS, WITHOUT
 from mermapctl.tracetable import Layout, TraceAccount, TraceSummary, TraceTable
 
 if TYPE_CHECKING:
     from mermapctl.breaches import Breach, Evidence
+    from mermapctl.probes import Probe
 
 FLUSH_PROBES = ("mm_flush", "mm_flush_local", "mm_flush_arch")
 WHERE = "mm/mermap.c"
@@ -68,7 +69,7 @@ RULES = {
     "not-unmapped": _Rule(
         "a put did not clear the page table entries of its whole range",
         "look at the page-table walk of the put, its address and its length",
-        ("mm_put", "mm_walk"),
+        ("mm_put", "walk"),
     ),
     "migration-leak": _Rule(
         "migration stayed disabled when a mapping had ended",
@@ -84,7 +85,11 @@ RULES = {
     "wrong-range-mapped": _Rule(
         "a get filled other page table entries than those of the range it returned",
         "look at the address and the length of the page-table walk in the get",
-        ("mm_walk",),
+    ),
+    "wrong-page": _Rule(
+        "a get wrote a page table entry that does not show the page asked for",
+        "look at the callback that writes entries, and at how it goes on to the next page",
+        ("mm_pte",),
     ),
 }
 """Codes of the breaches that the replay reports, in the order in which findings are shown."""
@@ -94,19 +99,6 @@ _ILLEGIBLE = {
     Layout.AMBIGUOUS: "several pairs of words of this tree's allocation differ by the size asked "
     "for, and which one is the mapping cannot be told",
 }
-
-_WITHOUT = {
-    "mm_get": "gets are not seen, so that nothing can be concluded",
-    "mm_got": "addresses are not seen: only puts and flushes can be counted",
-    "mm_put": "puts are not seen: only the regions' bounds can be checked",
-    "mm_walk": "whether a put unmaps cannot be told",
-    "mm_tear": "the end of a process is not seen: each test is taken to use processes of its own",
-    "mm_prep": "the preparation of a process is not seen",
-    "mm_tables": "whether a region is as long as its page tables cannot be told",
-    "mm_pin": "whether migration is enabled again cannot be told",
-    "mm_unpin": "whether migration is enabled again cannot be told",
-}
-
 
 def findings(
     account: TraceAccount, flushes: tuple[Flush, ...]
@@ -135,9 +127,14 @@ def table(account: TraceAccount, flushes: tuple[Flush, ...]) -> TraceTable | Non
         return None
     counted = {flush.test: flush.counted for flush in flushes}
     tests = tuple(replace(t, flushes_counted=counted.get(t.test or "")) for t in account.tests)
-    notes = tuple(note.summary for note in _notes(account))
+    notes = (*(note.summary for note in _notes(account)), *_mute(account))
     complete = account.complete and account.layout not in _ILLEGIBLE
     return TraceTable(tests, account.timelines, account.events, complete, notes)
+
+
+def not_exercised(account: TraceAccount) -> tuple[str, ...] | None:
+    """What no event of this trace could have broken; null where nothing is concluded at all."""
+    return account.not_exercised if _conclusive(account) else None
 
 
 def _conclusive(account: TraceAccount) -> bool:
@@ -150,9 +147,15 @@ def _conclusive(account: TraceAccount) -> bool:
 
 
 def _seen(account: TraceAccount, probe: str) -> bool:
-    """Whether a probe worked, so that its silence means something; `flush` is any flush probe."""
+    """Whether a probe worked, so that its silence means something.
+
+    `flush` is any flush probe. `walk` is a put's walk: one was seen, or both functions that a put
+    could call are watched.
+    """
     if probe == "flush":
         return any(account.live(name) for name in FLUSH_PROBES)
+    if probe == "walk":
+        return account.unmaps_seen or all(account.live(each.name) for each in WALKS)
     return account.live(probe)
 
 
@@ -185,7 +188,7 @@ def _row(account: TraceAccount, test: str) -> TraceSummary | None:
 
 def _observed(flush: Flush, account: TraceAccount) -> Flush:
     summary = _row(account, flush.test)
-    if summary is None:
+    if summary is None or not summary.traced:
         return flush
     reuse = summary.first_reuse
     granted = summary.gets - summary.refusals
@@ -247,7 +250,7 @@ def _notes(account: TraceAccount) -> tuple[Finding, ...]:
             )
         )
     for refused in account.refused:
-        what = _WITHOUT.get(refused.probe, "flushes through this function are not seen")
+        what = WITHOUT.get(refused.probe, "flushes through this function are not seen")
         notes.append(
             _note(
                 "trace-probe-refused",
@@ -257,6 +260,7 @@ def _notes(account: TraceAccount) -> tuple[Finding, ...]:
                 None,
             )
         )
+    notes += _untraced(account)
     silent = account.events == 0 and not account.refused
     if silent or (account.requested and not _seen(account, "flush")):
         what = "no probe was hit" if silent else "no flush probe worked: flushes are not judged"
@@ -267,6 +271,41 @@ def _notes(account: TraceAccount) -> tuple[Finding, ...]:
         advice = "the kernel's command line, which the console does not show, would tell"
         notes.append(_note("trace-silent", what, {"events": account.events}, advice, None))
     return tuple(notes)
+
+
+def _untraced(account: TraceAccount) -> list[Finding]:
+    """An Oops ended tracing: which tests ran without it."""
+    tests = [row.test for row in account.tests if not row.traced and row.test]
+    if account.off is None or not tests:
+        return []
+    evidence: Evidence = {"Oops": f"line {account.off}", "tests": ", ".join(tests)}
+    advice = "mend the Oops first; then the tests behind it are traced as well"
+    what = "an Oops ended the trace: these tests ran untraced, and their flushes are only counted"
+    return [_note("trace-ended", what, evidence, advice, account.off)]
+
+
+def _mute(account: TraceAccount) -> list[str]:
+    """What probes that were set and never hit leave open, and puts that went unseen."""
+    if not _conclusive(account) or not any(row.puts for row in account.tests):
+        return []
+    notes = []
+    pins = [probe for probe in PINS if account.live(probe.name)]
+    if pins and not account.seen & {probe.name for probe in PINS}:
+        notes.append(_never("mm_pin", pins))
+    walks = [probe for probe in WALKS if account.live(probe.name)]
+    if walks and not (account.unmaps_seen or account.seen & {"mm_walk", "mm_walk_any"}):
+        notes.append(_never("mm_walk", walks))
+    if account.unseen_puts:
+        notes.append(
+            f"gets without a put: {account.unseen_puts}; __mermap_put() may be inlined into "
+            "mermap_put(), which is not probed, so no leak is concluded"
+        )
+    return notes
+
+
+def _never(without: str, probes: list[Probe]) -> str:
+    names = " and ".join(f"{probe.symbol}()" for probe in probes)
+    return f"no get or put was seen to call {names}: {WITHOUT[without]}"
 
 
 def _incomplete(account: TraceAccount) -> Finding:

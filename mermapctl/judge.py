@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -44,11 +45,13 @@ PICKS = {
     Kind.BOOT: bootlog.PICKS,
     Kind.HARNESS: bootlog.HARNESS,
 }
+_DIE = re.compile(r"\[#\d+\]")
+"""In each title that die() prints, behind `oops_enter()`: it counts Oopses (kernel/panic.c)."""
 REQUEST, PANIC = "kprobe_event=", "Kernel panic - not syncing"
 ALWAYS = {ktap_parser.HEADER: Kind.KTAP, PANIC: Kind.SPLAT, REQUEST: Kind.TRACE}
 IN_KTAP = {"G: ": Kind.SPLAT}  # ends `BUG: ` and `WARNING: `
 IN_TRACE = dict.fromkeys(
-    ("__mermap_", "flush_tlb", "(apply_to_", "(mermap_mm_", "(migrate_"), Kind.TRACE
+    ("__mermap_", "(mermap_", "flush_tlb", "apply_to_", "mm_pte", "(migrate_"), Kind.TRACE
 )
 """What is looked for inside lines: at first, once KTAP has begun, once a trace has."""
 
@@ -59,7 +62,7 @@ class Judgement:
 
     `omitted` suites were counted but not kept, `omitted_bad` of them did not pass, `unlisted` says
     what became of their tests. `kernel` is the version that booted, `trace` the table of a trace of
-    the flushes if there was one.
+    the flushes if there was one, `not_exercised` what no event of it could have broken.
     """
 
     verdict: Verdict
@@ -75,6 +78,7 @@ class Judgement:
     unlisted: Tally | None = None
     kernel: str | None = None
     trace: TraceTable | None = None
+    not_exercised: tuple[str, ...] | None = None
 
 
 def judge(
@@ -142,6 +146,7 @@ def judge(
         unlisted=facts.account.unlisted,
         kernel=log.kernel,
         trace=trace.table(account, rows),
+        not_exercised=trace.not_exercised(account),
     )
 
 
@@ -181,12 +186,17 @@ class _Reading:
                 self._boot(line)
             elif kind is Kind.SPLAT:
                 ktap.interrupt()
-                splats.feed(line, in_suite=ktap.inside)
+                self._splat(line)
             elif ktap.attentive:
                 ktap.feed(line)
             else:
-                splats.feed(line, in_suite=ktap.inside)
+                self._splat(line)
             console.attentive = ktap.attentive or splats.attentive
+
+    def _splat(self, line: Line) -> None:
+        self.splats.feed(line, in_suite=self.ktap.inside)
+        if "[#" in line.text and _DIE.search(line.text):
+            self.trace.oops(line.number)
 
     def _run(self, run: Run) -> None:
         tests = self.ktap.feed_run(run)
@@ -209,7 +219,7 @@ class _Reading:
         self.boundary = line.number
         self.splats.test_ended(None if ended.suite else ended.name)
         if not ended.suite and not self.console.runs:
-            self.trace.test_ended(ended.name, line.number)
+            self.trace.test_ended(ended.name)
         if ": " in line.text:  # what ran into it comes after it
             self.splats.torn(line, in_suite=self.ktap.inside)
 

@@ -9,11 +9,14 @@ the region that an address lies in. The thread comes from CONFIG_PRINTK_CALLER.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from mermapctl import hits
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Iterable, Sequence
 
 COMMAND_LINE_SIZE = 2048
 """x86's limit on the whole kernel command line, its NUL included."""
@@ -42,6 +45,13 @@ class Probe:
         return f"{kind}:{self.name},{self.symbol},{self.fields}"
 
 
+class Symbol(NamedTuple):
+    """A function of a build; `shared` where other files can call it."""
+
+    name: str
+    shared: bool
+
+
 @dataclass(frozen=True, slots=True)
 class ProbePlan:
     """`kernel_args` to boot with; `notes` say what this build does not let one see."""
@@ -54,7 +64,7 @@ class ProbePlan:
 _BY = "by=$stack0:symbol"
 
 NEEDED = (
-    Probe("mm_get", "__mermap_get", "mm=$arg1:x64,size=$arg3:u64,rsv=$arg5:u8"),
+    Probe("mm_get", "__mermap_get", "mm=$arg1:x64,page=$arg2:x64,size=$arg3:u64,rsv=$arg5:u8"),
     Probe("mm_got", "__mermap_get", f"ret=$retval:x64,w=+0($retval):x64[{WORDS}]", returns=True),
     Probe("mm_put", "__mermap_put", "alloc=$arg2:x64"),
 )
@@ -71,58 +81,115 @@ TEARDOWN = Probe("mm_tear", "mermap_mm_teardown", "mm=$arg1:x64")
 PREPARE = Probe("mm_prep", "mermap_mm_prepare", "mm=$arg1:x64")
 """Where a process' end is not seen, its preparation at least parts one life from the next."""
 
+OUTER = Probe(hits.OUTER_PUT, "mermap_put", "alloc=$arg1:x64")
+"""gcc may inline `__mermap_put()` into it; then only this one is hit."""
+
 _RANGE = "mm=$arg1:x64,len=$arg3:u64,at=$arg2:x64"
 
-EXTRAS = (
-    (
-        Probe("mm_walk", "apply_to_existing_page_range", _RANGE),
-        "whether a put unmaps cannot be told",
-    ),
-    (
-        Probe("mm_tables", "apply_to_page_range", _RANGE),
-        "whether a region is as long as its page tables cannot be told",
-    ),
-    (
-        TEARDOWN,
-        "the end of a process is not seen: each test is taken to use processes of its own",
-    ),
+WALKS = (
+    Probe("mm_walk", "apply_to_existing_page_range", _RANGE),
+    Probe("mm_tables", "apply_to_page_range", _RANGE),
 )
+"""Ways to walk page tables: the first posting fills entries by one and clears them by the other."""
+
+INNER_WALK = Probe("mm_walk_any", "__apply_to_page_range", _RANGE)
+"""Both of them end in it. Later postings make it global and call it themselves; where it is static
+(mainline), a probe on it would print each walk twice.
+"""
+
+ENTRY = "pte=+0($arg1):x64,at=$arg2:x64"
+"""Of a callback that writes one entry: the entry as it reads at the return, and its address.
+
+A return probe reads entry arguments since Linux 6.9 (kernel/trace/trace_probe.c).
+"""
+
+CALLBACKS = 2
+"""Callbacks probed at most."""
+
+NEIGHBOURS = 24
+"""Functions of one file lie side by side in System.map; so far apart at most."""
+
+_WRITES = re.compile(r"\w*(?:pte|fill)\w*", re.ASCII)
+_CLEARS = re.compile(r"unmap|empty|clear|none|prepare|reset|zap|ptep")
+WITHOUT = {
+    "mm_get": "gets are not seen, so that nothing can be concluded",
+    "mm_got": "addresses are not seen: only puts and flushes can be counted",
+    "mm_put": "puts are not seen: only the regions' bounds can be checked",
+    "mm_put_outer": "a put that is inlined into mermap_put() is not seen, nor then a leak",
+    "mm_walk": "whether a put unmaps cannot be told",
+    "mm_tables": "whether a region is as long as its page tables cannot be told",
+    "mm_pte": "which pages a mapping shows cannot be told",
+    "mm_tear": "the end of a process is not seen: each test is taken to use processes of its own",
+    "mm_prep": "the preparation of a process is not seen",
+    "mm_pin": "whether migration is enabled again cannot be told",
+    "mm_unpin": "whether migration is enabled again cannot be told",
+}
+"""What is not concluded without a probe; a flush probe is not among them."""
 
 PINS = (Probe("mm_pin", "migrate_disable", _BY), Probe("mm_unpin", "migrate_enable", _BY))
 """Functions on SMP kernels before 6.18 only; they have been inlined since, and then never hit."""
 
 
-def plan(symbols: Collection[str] | None) -> ProbePlan:
-    """The probes for a build with these function symbols; null where they are not known yet.
+def functions(system_map: Iterable[str]) -> tuple[Symbol, ...]:
+    """The functions in the lines of a System.map (`ADDRESS TYPE NAME`, sorted by address)."""
+    fields = (line.split() for line in system_map)
+    return tuple(Symbol(f[2], f[1] != "t") for f in fields if len(f) == 3 and f[1] in "TtWw")
 
-    Unknown symbols cost nothing: the kernel refuses a probe that it cannot set, says so on the
-    console, and sets the others.
+
+def plan(symbols: Sequence[Symbol] | None) -> ProbePlan:
+    """The probes for a build with these functions, which are in the order of their addresses.
+
+    Null where they are not known yet. Unknown symbols cost nothing: the kernel refuses a probe that
+    it cannot set, prints that on the console, and sets the others.
     """
     if symbols is None:
-        probes = [*NEEDED, FLUSHES[0], *(probe for probe, _ in EXTRAS)]
-        return _plan(probes, [])
+        return _plan([*NEEDED, OUTER, FLUSHES[0], *WALKS, TEARDOWN], [])
+    there = frozenset(symbol.name for symbol in symbols)
     notes = []
     probes = []
     for probe in NEEDED:
-        if probe.symbol in symbols:
+        if probe.symbol in there:
             probes.append(probe)
         elif not probe.returns:
             notes.append(f"{probe.symbol}() is not in this build: the trace cannot be judged")
-    flushes = [probe for probe in FLUSHES if probe.symbol in symbols]
+    probes += [OUTER] if OUTER.symbol in there else []
+    flushes = [probe for probe in FLUSHES if probe.symbol in there]
     if not flushes:
         names = ", ".join(f"{probe.symbol}()" for probe in FLUSHES)
         notes.append(f"none of {names} is in this build: flushes are not seen")
     probes += flushes
-    for probe, without in EXTRAS:
-        if probe.symbol in symbols:
-            probes.append(probe)
-            continue
-        if probe is TEARDOWN and PREPARE.symbol in symbols:
-            probes.append(PREPARE)
-        notes.append(f"{probe.symbol}() is not in this build: {without}")
-    if all(probe.symbol in symbols for probe in PINS):
+    walks = [probe for probe in WALKS if probe.symbol in there]
+    walks += [INNER_WALK] if Symbol(INNER_WALK.symbol, shared=True) in symbols else []
+    if not walks:
+        names = ", ".join(f"{probe.symbol}()" for probe in WALKS)
+        notes.append(f"none of {names} is in this build: {WITHOUT['mm_walk']}")
+    probes += walks
+    writers = callbacks(symbols)
+    probes += [Probe(name, symbol, ENTRY, returns=True) for name, symbol in writers]
+    if not writers and NEEDED[0].symbol in there:
+        notes.append(f"no callback that writes entries is in this build: {WITHOUT['mm_pte']}")
+    if TEARDOWN.symbol in there:
+        probes.append(TEARDOWN)
+    else:
+        probes += [PREPARE] if PREPARE.symbol in there else []
+        notes.append(f"{TEARDOWN.symbol}() is not in this build: {WITHOUT['mm_tear']}")
+    if all(probe.symbol in there for probe in PINS):
         probes += PINS
     return _plan(probes, notes)
+
+
+def callbacks(symbols: Sequence[Symbol]) -> list[tuple[str, str]]:
+    """The functions of the mermap that write entries, as (probe name, symbol).
+
+    Its file's own functions are the neighbours of `__mermap_get`; a name says what a callback does.
+    """
+    names = [symbol.name for symbol in symbols]
+    if NEEDED[0].symbol not in names:
+        return []
+    at = names.index(NEEDED[0].symbol)
+    near = dict.fromkeys(names[max(at - NEIGHBOURS, 0) : at + NEIGHBOURS])
+    found = [name for name in near if _WRITES.fullmatch(name) and not _CLEARS.search(name)]
+    return [(f"mm_pte{'_b' * n}", symbol) for n, symbol in enumerate(found[:CALLBACKS])]
 
 
 def _plan(probes: list[Probe], notes: list[str]) -> ProbePlan:

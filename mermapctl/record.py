@@ -119,7 +119,8 @@ class Cell:
     and `unlisted` says what became of their tests. `counts` are all tests as KTAP and the console's
     end account for them, kept or not. `flavour` is ``module`` where the
     suite was one, ``module-all`` where KUnit was one too; `guards` are lines of the tree that are
-    false there. `triage` are the boots that followed a hang.
+    false there. `triage` are the boots that followed a hang. `not_exercised` names what no event of
+    the trace could have broken: a mermap that is wrong only there passes.
     """
 
     target: str | None
@@ -142,6 +143,7 @@ class Cell:
     reproduce: tuple[str, ...] = ()
     artifacts: Artifacts = field(default_factory=Artifacts)
     trace: TraceTable | None = None
+    not_exercised: tuple[str, ...] | None = None
     boot: Boot | None = None
     suite: str | None = None
     allow_splats: bool = False

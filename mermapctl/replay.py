@@ -10,40 +10,32 @@ KUnit thread's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mermapctl.actors import Process, Put, Thread
-from mermapctl.breaches import Breach, Breaches, Evidence, span
+from mermapctl import evidence
+from mermapctl.actors import Put, Thread
+from mermapctl.breaches import Breaches, Evidence, span
+from mermapctl.entries import Frames
+from mermapctl.exercised import Exercise, Exercised
 from mermapctl.hits import ERROR_POINTER, Event, Kind
-from mermapctl.rules import SLOTS, CpuState, Live, Rules
-from mermapctl.tables import NO_TABLES, Tables
-from mermapctl.timeline import Timeline, TimelineBuilder
-from mermapctl.tracetable import Tally, TraceSummary
+from mermapctl.processes import Processes
+from mermapctl.rules import ORDINARY_SLOTS, CpuState, Live, Rules
+from mermapctl.tables import PAGE
+from mermapctl.tracetable import Replayed, Tally, TraceSummary
 
 if TYPE_CHECKING:
     from mermapctl.regions import Region
+    from mermapctl.timeline import TimelineBuilder
 
 KUNIT_COMM = "kunit_try_catch"
 TIMELINES = 48
 """Timelines kept per trace: one per test and CPU."""
-PROCESSES = 256
-"""Processes followed at once."""
+UNTRACED = 64
+"""Rows past which tests that ran untraced get none."""
 INTERVALS = 16
 """Distances between flushes listed per test."""
 WRAPPER_PROBE, WRAPPER_SYMBOL = "mm_flush_arch", "arch_mermap_flush_tlb"
-PAGE = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What the replay found; `lost` counts events that must have happened but were not printed."""
-
-    tests: tuple[TraceSummary, ...]
-    timelines: tuple[Timeline, ...]
-    breaches: tuple[Breach, ...]
-    lost: int
-    lost_line: int | None
 
 
 class Replay:
@@ -52,27 +44,40 @@ class Replay:
     def __init__(self) -> None:
         self._breaches = Breaches()
         self._rules = Rules(self._breaches)
+        self._frames = Frames(self._breaches)
+        self._processes = Processes(self._breaches)
+        self._exercised = Exercised()
         self._threads: dict[str, Thread] = {}
-        self._processes: dict[int, Process] = {}
-        self._allocs: dict[int, tuple[CpuState, Live]] = {}
-        self._prepared: dict[int, Tables] = {}
-        self._ever: set[int] = set()  # mms that had a life which no teardown has ended
         self._test = Tally()
         self._tests: list[TraceSummary] = []
         self._timelines: list[tuple[str | None, Region, TimelineBuilder]] = []
-        self._cpus: int | None = None
-        self._torn_down = False
         self._walks = False
-        self._pins = False
+        self._entries = False
         self._flush_symbols: set[str] = set()
         self._wrapper_wraps = False
         self._blind = False
         self._lost = 0
         self._lost_line: int | None = None
+        self._take = {
+            Kind.GET: self._get,
+            Kind.PUT: self._any_put,
+            Kind.FLUSH: self._flush,
+            Kind.WALK: self._walk,
+            Kind.TABLES: self._tables,
+            Kind.ENTRY: self._entry,
+            Kind.PIN: self._pinned,
+            Kind.UNPIN: self._pinned,
+            Kind.TEARDOWN: self._teardown,
+            Kind.PREPARE: self._prepare,
+        }
 
     def cpus(self, count: int) -> None:
         """The console said how many CPUs the kernel may use."""
-        self._cpus = count
+        self._rules.cpus = count
+
+    def all_puts(self, *, seen: bool) -> None:
+        """Whether a put that is inlined into its caller is seen there, so that none goes unseen."""
+        self._processes.all_puts = seen
 
     def event(self, event: Event, found: tuple[int, int] | None = None) -> None:
         """Take an event; `found` is the `(base, end)` of a successful get, null if not legible."""
@@ -82,68 +87,66 @@ class Replay:
             thread = Thread()
             if event.kind in (Kind.GET, Kind.PUT):  # the others alone do not make one of interest
                 self._threads[event.caller] = thread
-        match event.kind:
-            case Kind.GET:
-                self._close_put(thread)
-                if thread.get is not None:
-                    self._lose(event.line)
-                thread.begin(event)
-                self._test.gets += 1
-                self._test.reserved += event.reserved
-                self._test.mms.add(event.mm)
-            case Kind.GOT:
-                self._got(thread, event, found)
-            case Kind.PUT:
-                self._close_put(thread)
-                self._put(thread, event)
-            case Kind.FLUSH:
-                self._flush(thread, event)
-            case Kind.WALK:
-                self._walk(thread, event)
-            case Kind.PIN | Kind.UNPIN:
-                thread.pinned(1 if event.kind is Kind.PIN else -1)
-            case _:
-                self._life(thread, event)
+        if event.kind is not Kind.PUT:
+            thread.outer = 0
+        if event.kind is Kind.GOT:
+            self._got(thread, event, found)
+        else:
+            self._take[event.kind](thread, event)
 
-    def _life(self, thread: Thread, event: Event) -> None:
-        """An event of a process' life: its tables, its preparation, its end."""
-        if event.kind is Kind.TEARDOWN:
-            self._close_put(thread)
-            self._teardown(event.mm)
-        elif event.kind is Kind.PREPARE:
-            self._prepare(event.mm)
-        elif event.kind is Kind.TABLES:
-            self._tables(event)
+    def test_ended(self, name: str, off: int | None = None) -> None:
+        """A test's result line: what happened since the last one was this test.
 
-    def test_ended(self, name: str, line: int) -> None:  # noqa: ARG002 - the reader's protocol
-        """A test's result line: what happened since the last one was this test."""
-        for thread in self._threads.values():
-            self._close_put(thread)
-        for process in self._processes.values():
-            self._leaks(process)
-        self._end(name)
+        `off` is the line of an Oops after which the kernel traced nothing, 0 for an earlier test's.
+        """
+        self._close(seen=off is None)
+        self._processes.test_ended(seen=off is None)
+        self._end(name, off)
         self._threads.clear()
-        if not self._torn_down:  # an mm may be freed and its address used again, unseen
-            self._processes.clear()
-            self._allocs.clear()
 
-    def finish(self) -> Outcome:
+    def finish(self, off: int | None = None) -> Replayed:
         """Everything found; a test without a result line is the last, and nameless."""
-        for thread in self._threads.values():
-            self._close_put(thread)
-        self._end(None)
-        self._rules.finish(self._cpus)
+        self._close(seen=off is None)
+        self._end(None, off)
+        self._rules.finish()
+        self._frames.finish()
         breaches = self._breaches.all()
         if not self._walks:
             breaches = tuple(b for b in breaches if b.code != "not-unmapped")
-        if not self._pins:
+        if Exercise.MIGRATION not in self._exercised:
             breaches = tuple(b for b in breaches if b.code != "migration-leak")
         regions = self._rules.regions
         timelines = tuple(
-            builder.build(test, self._cpu_number(region), region.low, regions.end(region))
+            builder.build(
+                test, self._cpu_number(region), region.low, regions.end(region, self._rules.cpus)
+            )
             for test, region, builder in self._timelines
         )
-        return Outcome(tuple(self._tests), timelines, breaches, self._lost, self._lost_line)
+        return Replayed(
+            tests=tuple(self._tests),
+            timelines=timelines,
+            breaches=breaches,
+            lost=self._lost,
+            lost_line=self._lost_line,
+            not_exercised=self._exercised.missing(),
+            unmaps_seen=Exercise.UNMAP in self._exercised,
+            unseen_puts=self._processes.unseen_puts,
+        )
+
+    def _close(self, *, seen: bool) -> None:
+        """Nothing more comes of any thread; not `seen` where its last events went untraced."""
+        for thread in self._threads.values():
+            if seen:
+                self._close_put(thread)
+
+    def _get(self, thread: Thread, event: Event) -> None:
+        self._close_put(thread)
+        if thread.get is not None:
+            self._lose(event.line)
+        thread.begin(event)
+        self._test.gets += 1
+        self._test.reserved += event.reserved
+        self._test.mms.add(event.mm)
 
     def _got(self, thread: Thread, event: Event, found: tuple[int, int] | None) -> None:
         get = thread.get
@@ -166,30 +169,29 @@ class Replay:
     def _granted(
         self, thread: Thread, get: Event, event: Event, found: tuple[int, int], done: int
     ) -> None:
-        process = self._process(get.mm)
+        process = self._processes.of(get.mm)
         cpu = process.on(get.mm, event.alloc)
         thread.cpu = cpu
-        self._pins = self._pins or thread.pins > 0
+        if thread.pins > 0:
+            self._exercised.add(Exercise.MIGRATION)
         new = Live(
             event.alloc, event.where, *found, event.line, self._test.events, reserved=get.reserved
         )
-        tables = self._prepared.get(get.mm, NO_TABLES)
-        explained = self._rules.place(cpu, new, process.cpus, tables)
+        self._processes.reappears(cpu, new.alloc)
+        explained = self._rules.place(cpu, new, process.cpus, self._processes.tables(get.mm))
         reused = bool(cpu.waiting.overlapping(new.base, new.end)) or cpu.wraps_at(new)
         self._test.needed += reused
+        self._exercised.granted(cpu, new, self._rules.ordinary_slots)
+        self._exercised.beside(cpu, process.cpus, self._processes.states())
         if done:
-            needed = reused or get.reserved or explained
-            self._flushed_in_get(thread, cpu, new, done, needed=needed)
-        if not new.reserved:
-            if cpu.next is not None and new.base < cpu.next and self._test.reuse is None:
-                self._test.reuse = cpu.gets
-            cpu.pages += (new.end - new.base) // PAGE
+            self._flushed_in_get(thread, cpu, new, done, needed=reused or explained)
+        if cpu.next is not None and new.base < cpu.next and self._test.reuse is None:
+            self._test.reuse = cpu.gets
+        cpu.pages += (new.end - new.base) // PAGE
+        cpu.reserves += new.reserved
         stale = self._rules.reuse(cpu, new, explained=explained)
-        if thread.low is not None and (thread.low, thread.high) != found:
-            self._wrongly_mapped(thread, new)
-        cpu.gets += 1
-        cpu.live[new.alloc] = new
-        self._allocs[new.alloc] = (cpu, new)
+        self._mapped(thread, get, new)
+        self._processes.granted(cpu, new)
         if cpu.region is not None:
             self._test.cpus.add(id(cpu.region))
             timeline = self._test.timeline(cpu.region)
@@ -198,46 +200,53 @@ class Replay:
             if stale:
                 timeline.stale_reuse(new.event, new.base, new.end, new.line)
 
+    def _mapped(self, thread: Thread, get: Event, new: Live) -> None:
+        """Which entries a get filled, and with what."""
+        written = thread.written
+        if thread.low is not None and (thread.low, thread.high) != (new.base, new.end):
+            self._misses(new, "page tables walked", span(thread.low, thread.high or 0))
+        elif self._entries and not written.covers(new.base, new.end):
+            self._misses(new, "entries written", str(written))
+        if written:
+            self._entries = True
+            self._exercised.add(Exercise.PAGES)
+            if new.end - new.base > PAGE:
+                self._exercised.add(Exercise.LATER_PAGES)
+            self._frames.got(get.page, written, new.line, new.base, new.end)
+
+    def _misses(self, new: Live, how: str, what: str) -> None:
+        self._breaches.note("wrong-range-mapped", new.line, evidence.misses(new, how, what))
+
     def _flushed_in_get(
         self, thread: Thread, cpu: CpuState, new: Live, done: int, *, needed: bool
     ) -> None:
-        lines = ", ".join(map(str, thread.flush_lines))
         idle = done - 1 if needed else done
         if idle:
-            if needed or not cpu.waiting:
-                why = "no address was waiting for a flush"
-            else:
-                why = "the get took an address that was not waiting for a flush"
-            evidence: Evidence = {
-                "flush": f"line {lines}",
-                "get": f"line {new.line}: {span(new.base, new.end)}",
-                "flushes in this get": done,
-                "why": why,
-                "mm": f"{cpu.mm:#x}",
-            }
-            self._idle(thread, new.line, evidence, idle)
-        self._clean(cpu, restarts=new.reserved)
+            proof = evidence.idle_in_get(thread, cpu, new, done, needed=needed)
+            self._idle(thread, new.line, proof, idle)
+        self._clean(cpu, restarts=False)
 
     def _refused(self, thread: Thread, get: Event, event: Event, done: int) -> None:
         cpu = thread.cpu
         if cpu is None or cpu.mm != get.mm:
-            return
-        if cpu.live and len(cpu.live) < SLOTS and not get.reserved and get.size <= PAGE:
-            cpu.full = True  # the thread cannot have left this CPU
+            states = self._processes.of(get.mm).cpus
+            if self._rules.cpus != 1 or not states:
+                return
+            cpu = states[0]
+        if not get.reserved:
+            if self._rules.refused(cpu, get.size):
+                self._exercised.add(Exercise.NO_ROOM)
+            elif cpu.ordinary() >= ORDINARY_SLOTS:
+                self._exercised.add(Exercise.NO_SLOT)
         if not done:
             return
-        evidence: Evidence = {
-            "flush": "line " + ", ".join(map(str, thread.flush_lines)),
-            "get": f"line {event.line}: refused, {get.size} bytes",
-            "why": "the get was refused, so that nothing was reused",
-            "mm": f"{cpu.mm:#x}",
-        }
-        self._idle(thread, event.line, evidence, done)
+        proof = evidence.idle_in_refusal(thread, cpu, get, event.line)
+        self._idle(thread, event.line, proof, done)
         self._clean(cpu, restarts=True)
 
-    def _idle(self, thread: Thread, line: int, evidence: Evidence, times: int) -> None:
+    def _idle(self, thread: Thread, line: int, proof: Evidence, times: int) -> None:
         known = bool(thread.get and thread.get.caller)
-        self._breaches.note("idle-flush", line, evidence, certain=known, times=times)
+        self._breaches.note("idle-flush", line, proof, certain=known, times=times)
 
     def _clean(self, cpu: CpuState, *, restarts: bool) -> None:
         """The mermap flushed this CPU for `cpu.mm`; other processes' entries went too, unasked.
@@ -246,34 +255,35 @@ class Replay:
         """
         if len(self._test.between) < INTERVALS:
             self._test.between.append(cpu.pages)
-        cpu.pages = 0
+        cpu.pages = cpu.reserves = 0
         if restarts:
             cpu.again = cpu.restarts()
         cpu.waiting.clear()
         self._wash(cpu)
 
     def _wash(self, cpu: CpuState) -> None:
-        for process in self._processes.values():
-            for other in process.cpus:
-                if other.region is cpu.region:
-                    other.waiting.wash()
+        for other in self._processes.states():
+            if other.region is cpu.region:
+                other.waiting.wash()
 
-    def _wrongly_mapped(self, thread: Thread, new: Live) -> None:
-        mapped = span(thread.low or 0, thread.high or 0)
-        evidence: Evidence = {
-            "get": f"line {new.line}: {span(new.base, new.end)}",
-            "page tables walked": mapped,
-        }
-        self._breaches.note("wrong-range-mapped", new.line, evidence)
+    def _any_put(self, thread: Thread, event: Event) -> None:
+        """A put, seen where it begins or, earlier, where `mermap_put()` does."""
+        if event.alloc == thread.outer and thread.put is not None:
+            thread.put.where = event.where
+            thread.outer = 0
+            return
+        self._close_put(thread)
+        thread.outer = event.alloc if event.outer else 0
+        self._put(thread, event)
 
     def _put(self, thread: Thread, event: Event) -> None:
         self._test.puts += 1
-        cpu, live = self._allocs.pop(event.alloc, (None, None))
-        if cpu is None or live is None:
+        found = self._processes.put(event.alloc)
+        if found is None:
             if not self._blind:
                 self._lose(event.line)
             return
-        cpu.live.pop(live.alloc, None)
+        cpu, live = found
         cpu.waiting.add(live.base, live.end, event.line)
         thread.cpu = cpu
         thread.put = Put(cpu, live, event)
@@ -291,21 +301,13 @@ class Replay:
             self._stays_pinned(put.cpu.mm, put.line, what)
         if put.low <= put.base and put.high >= put.end:
             return
-        walked = span(put.low, put.high) if put.low < put.high else "nothing"
-        evidence: Evidence = {
-            "put": f"line {put.line}: {span(put.base, put.end)}",
-            "page tables walked": walked,
-            "mm": f"{put.cpu.mm:#x}",
-        }
-        self._breaches.note("not-unmapped", put.line, evidence)
+        self._breaches.note("not-unmapped", put.line, evidence.not_unmapped(put))
+
+    def _pinned(self, thread: Thread, event: Event) -> None:
+        thread.pinned(1 if event.kind is Kind.PIN else -1)
 
     def _stays_pinned(self, mm: int, line: int, what: str) -> None:
-        evidence: Evidence = {
-            "line": f"line {line}: {what}",
-            "migrate_enable": "none by this thread before its next get or put",
-            "mm": f"{mm:#x}",
-        }
-        self._breaches.note("migration-leak", line, evidence)
+        self._breaches.note("migration-leak", line, evidence.stays_pinned(mm, line, what))
 
     def _flush(self, thread: Thread, event: Event) -> None:
         self._flush_symbols.add(event.where)
@@ -326,84 +328,58 @@ class Replay:
 
     def _flush_at_put(self, put: Put, event: Event) -> None:
         self._test.done += 1
-        evidence: Evidence = {
-            "put": f"line {put.line}: {span(put.base, put.end)}",
-            "flush": f"line {event.line}, by {event.by}",
-            "why": "a put needs no flush: its addresses wait until they are reused",
-            "mm": f"{put.cpu.mm:#x}",
-        }
-        self._breaches.note("idle-flush", event.line, evidence)
+        self._breaches.note("idle-flush", event.line, evidence.idle_at_put(put, event))
         self._clean(put.cpu, restarts=True)
         if put.cpu.region is not None:
             self._test.timeline(put.cpu.region).flush(self._test.events)
 
-    def _walk(self, thread: Thread, event: Event) -> None:
+    def _walk(self, thread: Thread, event: Event) -> bool:
+        """A page-table walk; whether it is a get's or a put's.
+
+        What a thread walks on a process' tables between its put's entry and its next step is the
+        put's, by whichever function.
+        """
         low, high = event.base, event.base + event.size
         put = thread.put
         if thread.get is not None and thread.get.mm == event.mm:
             self._walks = True
             thread.low = low if thread.low is None else min(low, thread.low)
             thread.high = high if thread.high is None else max(high, thread.high)
-        elif put is not None and put.cpu.mm == event.mm:
-            self._walks = True
-            put.low, put.high = min(low, put.low), max(high, put.high)
-            if low < put.end and put.base < high:  # a flush before this did not reach it
-                put.cpu.waiting.add(max(low, put.base), min(high, put.end), put.line)
+            return True
+        if put is None or put.cpu.mm != event.mm or high <= put.base or put.end <= low:
+            return False
+        self._walks = True
+        self._exercised.add(Exercise.UNMAP)
+        put.low, put.high = min(low, put.low), max(high, put.high)
+        # A flush before this did not reach it.
+        put.cpu.waiting.add(max(low, put.base), min(high, put.end), put.line)
+        return True
 
-    def _process(self, mm: int) -> Process:
-        process = self._processes.get(mm)
-        if process is None:
-            process = self._processes[mm] = Process(fresh=mm not in self._ever)
-            self._ever.add(mm)
-            if len(self._processes) > PROCESSES:
-                idle = next((m for m, p in self._processes.items() if not p.lives()), None)
-                if idle is not None and idle != mm:
-                    del self._processes[idle]
-        return process
+    def _entry(self, thread: Thread, event: Event) -> None:
+        if thread.get is not None:
+            thread.written.add(event.base, event.entry)
 
-    def _tables(self, event: Event) -> None:
-        """Page tables were made for a range of a process: its regions lie in there."""
-        if event.mm not in self._prepared and len(self._prepared) >= PROCESSES:
-            self._prepared.pop(next(iter(self._prepared)))
-        tables = self._prepared.setdefault(event.mm, Tables())
-        tables.add(event.base, event.base + event.size)
+    def _tables(self, thread: Thread, event: Event) -> None:
+        """Tables are made by the function that also fills and clears entries."""
+        if not self._walk(thread, event):
+            self._processes.prepared(event)
 
-    def _prepare(self, mm: int) -> None:
-        """Preparing twice is allowed, so only teardown ends a life; without it, doubt ends one."""
-        process = self._processes.get(mm)
-        if not self._torn_down and process is not None and not process.lives():
-            del self._processes[mm]
+    def _prepare(self, _: Thread, event: Event) -> None:
+        self._processes.prepare(event.mm)
 
-    def _teardown(self, mm: int) -> None:
-        self._torn_down = True
-        self._ever.discard(mm)
-        self._prepared.pop(mm, None)
-        process = self._processes.pop(mm, None)
-        if process is not None:
-            self._leaks(process)
-            for live in process.lives():
-                self._allocs.pop(live.alloc, None)
+    def _teardown(self, thread: Thread, event: Event) -> None:
+        self._close_put(thread)
+        self._processes.teardown(event.mm)
 
-    def _leaks(self, process: Process) -> None:
-        for cpu in process.cpus:
-            for live in cpu.live.values():
-                if live.flagged:
-                    continue
-                live.flagged = True
-                evidence: Evidence = {
-                    "get": f"line {live.line}: {span(live.base, live.end)}",
-                    "by": live.where,
-                    "put": "none before the test's end",
-                    "mm": f"{cpu.mm:#x}",
-                }
-                self._breaches.note("leak", live.line, evidence)
-
-    def _end(self, name: str | None) -> None:
+    def _end(self, name: str | None, off: int | None) -> None:
         test, self._test = self._test, Tally()
         self._breaches.named(name)
-        if not (test.gets or test.puts):
+        happened = test.gets or test.puts
+        if off is not None and (happened or name is not None) and len(self._tests) < UNTRACED:
+            self._tests.append(replace(test.summary(name), traced=False, until=off or None))
+        if not happened or off is not None:
             return
-        for cpu, live in self._allocs.values():
+        for cpu, live in self._processes.live():
             if cpu.region is not None and id(cpu.region) in test.timelines:
                 test.timeline(cpu.region).span(
                     live.event, test.events, live.base, live.end, reserved=live.reserved
@@ -415,9 +391,7 @@ class Replay:
 
     def _cpu_number(self, region: Region) -> int | None:
         known = self._rules.regions.known
-        if self._cpus is not None and len(known) == self._cpus:
-            return known.index(region)
-        return None
+        return known.index(region) if len(known) == self._rules.cpus else None
 
     def _lose(self, line: int) -> None:
         self._lost += 1

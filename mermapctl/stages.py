@@ -315,7 +315,7 @@ def boot(work: Work) -> Booted:
 
 def _limits(work: Work) -> tuple[kunit.Boot, list[str]]:
     """What the guest is given, the probes of a trace included, and what the trace cannot show."""
-    traced = probes.plan(_symbols(work.job.build_dir)) if work.cell.traced else None
+    traced = probes.plan(_functions(work.job.build_dir)) if work.cell.traced else None
     limits = kunit.Boot(
         filter_glob=work.cell.suite,
         kernel_args=(*work.cell.kernel_args, *(traced.kernel_args if traced else ())),
@@ -350,11 +350,11 @@ def _insertions(work: Work) -> list[modules.Insertion]:
     )
 
 
-def _symbols(build_dir: Path) -> frozenset[str] | None:
-    """The names in System.map; None where there is none."""
+def _functions(build_dir: Path) -> tuple[probes.Symbol, ...] | None:
+    """The functions in System.map; None where there is none."""
     try:
         with (build_dir / "System.map").open(encoding="ascii", errors="replace") as lines:
-            return frozenset(line.rsplit(None, 1)[-1] for line in lines if line.strip())
+            return probes.functions(lines)
     except OSError:
         return None
 

@@ -14,16 +14,17 @@ import re
 from mermapctl import hits
 from mermapctl.callers import Callers
 from mermapctl.hits import Event, Kind
-from mermapctl.hygiene import findings, table
+from mermapctl.hygiene import findings, not_exercised, table
 from mermapctl.replay import Replay
 from mermapctl.tracetable import Layout, Refused, TraceAccount
 
-__all__ = ["TRACE_LINE", "TraceAccount", "TraceReader", "findings", "table"]
+__all__ = ["TRACE_LINE", "TraceAccount", "TraceReader", "findings", "not_exercised", "table"]
 
 _PIECE = (
-    r"mm_(?:get|got|put|flush|walk|tables|prep|tear|pin|unpin)[a-z_]*:|^mm_"
+    r"mm_(?:get|got|put|flush|walk|tables|pte|prep|tear|pin|unpin)[a-z_]*:|^mm_"
     r"|\((?:__mermap_(?:get|put)|(?:__)?flush_tlb_\w+|arch_mermap_flush_tlb"
-    r"|apply_to_(?:existing_)?page_range|mermap_mm_\w+|migrate_\w+)\+0x|<- __mermap_get\)"
+    r"|(?:__)?apply_to_(?:existing_)?page_range|mermap_(?:mm_\w+|put)|migrate_\w+)\+0x"
+    r"|<- (?:__mermap_get|\w*(?:pte|fill)\w*)\)"
 )
 """What an event has and nothing else; a call trace puts no parenthesis before its functions."""
 
@@ -139,7 +140,7 @@ class TraceReader:
         self._replay = Replay()
         self._whose = Callers()
         self._structure = _Structure()
-        self._held: list[Event | tuple[str, int]] = []
+        self._held: list[Event | tuple[str, int | None]] = []
         self._sizes: dict[str, int] = {}
         self._requested: dict[str, str] = {}
         self._refused: list[Refused] = []
@@ -152,6 +153,8 @@ class TraceReader:
         self._replayed: str | None = None
         self._last = ""
         self._told = False
+        self._oops: int | None = None  # its line, where no event came after it
+        self._off: int | None = None  # the same; 0 once the test that it hit has ended
 
     def feed(
         self,
@@ -181,16 +184,27 @@ class TraceReader:
             else:
                 self._seen.add(event.probe)
                 self._events += 1
+                self._oops = self._off = None
                 self._take(event._replace(caller=self._whose.of(event)))
             match = glued
 
-    def test_ended(self, name: str, number: int) -> None:
+    def test_ended(self, name: str) -> None:
         """Take a test's result line: the events since the one before it belong to this test."""
         self._whose.test_ended()
+        off = self._off if self._events else None
+        self._off = 0 if off is not None else None
         if self._structure.decided or not self._held:
-            self._replay.test_ended(name, number)
+            self._replay.test_ended(name, off)
         else:
-            self._held.append((name, number))
+            self._held.append((name, off))
+
+    def oops(self, number: int) -> None:
+        """The kernel oopsed: it traces no more (`oops_enter()`, kernel/panic.c).
+
+        An event that comes after it says that it does.
+        """
+        if self._oops is None:
+            self._oops = self._off = number
 
     def finish(self) -> TraceAccount:
         """Close the account."""
@@ -204,7 +218,8 @@ class TraceReader:
             layout = Layout.UNKNOWN
         elif structure.pair is not None:
             layout = Layout.KNOWN
-        outcome = self._replay.finish()
+        off = self._oops if self._events else None
+        outcome = self._replay.finish(off)
         pair = structure.pair if layout is Layout.KNOWN else None
         return TraceAccount(
             events=self._events,
@@ -223,6 +238,10 @@ class TraceReader:
             tests=outcome.tests,
             timelines=outcome.timelines if layout is Layout.KNOWN else (),
             breaches=outcome.breaches if layout is Layout.KNOWN else (),
+            not_exercised=outcome.not_exercised if layout is Layout.KNOWN else (),
+            unmaps_seen=outcome.unmaps_seen,
+            unseen_puts=outcome.unseen_puts,
+            off=off,
         )
 
     def _other(self, number: int, text: str) -> None:
@@ -230,9 +249,12 @@ class TraceReader:
             requested = dict(_REQUEST.findall(text[text.index("kprobe_event=") :]))
             if len(requested) >= len(self._requested):  # newer kernels print it wrapped
                 self._requested.update(requested)
+            self._replay.all_puts(seen=hits.OUTER_PUT in self._requested)
         elif "Failed to add event" in text:
             if match := _REFUSED.search(text):
                 self._refused.append(Refused(match[2], match[3], int(match[1])))
+                if match[2] == hits.OUTER_PUT:
+                    self._replay.all_puts(seen=False)
         elif match := _DROPPED.search(text):
             self._dropped += int(match[1])
             self._dropped_line = self._dropped_line or number

@@ -22,6 +22,8 @@ class TraceSummary:
     before, `flushes_other` everybody else's. `pages_between_flushes` are pages handed out before
     each flush (the first 16). `first_reuse` counts the successful gets before the first that went
     back to an address used before. `flushes_counted` is the suite's own counter, where known.
+    An Oops ends tracing: a test in which it did has `traced` false and its console line in `until`;
+    one that ran after it has no `until`.
     """
 
     test: str | None
@@ -37,6 +39,8 @@ class TraceSummary:
     first_reuse: int | None = None
     cpus: int = 0
     processes: int = 0
+    traced: bool = True
+    until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,8 @@ class TraceAccount:
 
     `requested` maps probe names to symbols as the kernel's command line asks for them; empty where
     the console does not show it. `offsets` are bytes from the allocation to its base and end.
+    `unseen_puts` counts gets whose put may have been inlined into an unprobed caller, `off` is the
+    line of an Oops that ended tracing.
     """
 
     events: int = 0
@@ -92,6 +98,10 @@ class TraceAccount:
     tests: tuple[TraceSummary, ...] = ()
     timelines: tuple[Timeline, ...] = ()
     breaches: tuple[Breach, ...] = ()
+    not_exercised: tuple[str, ...] = ()
+    unmaps_seen: bool = False
+    unseen_puts: int = 0
+    off: int | None = None
 
     @property
     def complete(self) -> bool:
@@ -105,6 +115,24 @@ class TraceAccount:
         if any(refused.probe == probe for refused in self.refused):
             return False
         return any(name == probe for name, _ in self.requested)
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What the replay found; `lost` counts events that must have happened but were not printed.
+
+    `unmaps_seen` says that a put was seen to walk page tables, `unseen_puts` counts gets whose put
+    may have been inlined into an unprobed caller, `not_exercised` names what could not be broken.
+    """
+
+    tests: tuple[TraceSummary, ...]
+    timelines: tuple[Timeline, ...]
+    breaches: tuple[Breach, ...]
+    lost: int
+    lost_line: int | None
+    not_exercised: tuple[str, ...]
+    unmaps_seen: bool
+    unseen_puts: int
 
 
 class Tally:

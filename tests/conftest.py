@@ -11,6 +11,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The gate tries the same examples each time; `make nightly` searches for others.
+settings.register_profile("gate", derandomize=True)
+settings.register_profile("search", derandomize=False, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
 
 TESTS = Path(__file__).parent
 

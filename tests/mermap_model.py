@@ -9,6 +9,7 @@ PAGE = 4096
 AREA = 0xFFFF880000200000
 SLOT_BYTES = 0x28
 UNIT = 0x20000
+MEMMAP = 0xFFFFE16C80000000
 
 FAULTS = {
     "no-flush": {"stale-reuse"},
@@ -30,6 +31,10 @@ FAULTS = {
     "unmaps-one-page": {"not-unmapped"},
     "maps-one-page": {"wrong-range-mapped"},
     "stale-reserve": {"stale-reuse"},
+    "first-page-again": {"wrong-page"},
+    "other-page": {"wrong-page"},
+    "skips-an-entry": {"wrong-range-mapped"},
+    "entry-too-many": {"wrong-range-mapped"},
     "stays-pinned": {"migration-leak"},
     "refusal-stays-pinned": {"migration-leak"},
     "bounds-short": {"region-too-small"},
@@ -47,16 +52,32 @@ class Shape:
     end_word: int = 2
     callers: bool = True
     stamps: bool = False
-    walks: bool = True
+    walks: str = "existing"  # how tables are walked: see WALKS; "" where that is not probed
+    entries: bool = False  # the callback that writes entries is probed
+    outer: bool = True  # mermap_put() is probed, by which reserved mappings are put
+    inlined: bool = False  # __mermap_put() is inlined into it
+    slots: str = "four"  # the reserve among them, or "three" and one for the reserve
     teardown: bool = True
     by: bool = True
     nested: bool = False  # flush_tlb_local() called by __flush_tlb_all(), both probed
     pins: bool = False  # migrate_disable() and migrate_enable() probed
     tables: str = ""  # probed, made "whole" or "each" CPU's by itself
     breakpoints: int = 0  # entry probes print as their CPU's, by the bits of this number
-    rides: bool = False  # a reserved get only may use the last page; it goes where others go
     pages: int = 16
     cpus: int = 2
+
+
+WALKS = {
+    "existing": ("mm_walk", "mm_walk"),
+    "first": ("mm_walk", "mm_tables"),
+    "newest": ("mm_walk_any", "mm_walk_any"),
+}
+"""By which probe a get and a put are seen to walk."""
+SYMBOLS = {
+    "mm_walk": "apply_to_existing_page_range",
+    "mm_tables": "apply_to_page_range",
+    "mm_walk_any": "__apply_to_page_range",
+}
 
 
 @dataclass
@@ -74,8 +95,6 @@ class Cpu:
     next: int
     anchor: int
     live: list[Alloc] = field(default_factory=list)
-    reserve: Alloc | None = None
-    reserve_stale: bool = False
     counted: int = 0
 
 
@@ -94,19 +113,25 @@ class Kernel:
         self.lines: list[str] = []
         self._mms = 0
         self._chunks = 0
+        self._gets = 0
         self._on: dict[int, int] = {}  # thread -> CPU
         probes = ["p:mm_get,__mermap_get", "r:mm_got,__mermap_get", "p:mm_put,__mermap_put"]
         probes.append("p:mm_flush,__flush_tlb_all")
         if shape.nested:
             probes.append("p:mm_flush_local,flush_tlb_local")
         if shape.walks:
-            probes.append("p:mm_walk,apply_to_existing_page_range")
+            names = dict.fromkeys(("mm_walk", "mm_tables", *WALKS[shape.walks]))
+            probes += [f"p:{name},{SYMBOLS[name]}" for name in names]
+        elif shape.tables:
+            probes.append("p:mm_tables,apply_to_page_range")
+        if shape.entries:
+            probes.append("r:mm_pte,mermap_set_pte")
+        if shape.outer:
+            probes.append("p:mm_put_outer,mermap_put")
         if shape.teardown:
             probes.append("p:mm_tear,mermap_mm_teardown")
         if shape.pins:
             probes += ["p:mm_pin,migrate_disable", "p:mm_unpin,migrate_enable"]
-        if shape.tables:
-            probes.append("p:mm_tables,apply_to_page_range")
         self.lines.append("Command line: tp_printk kprobe_event=" + ";".join(probes) + " x=y")
         self.lines.append(f"setup_percpu: NR_CPUS:64 nr_cpu_ids:{shape.cpus} nr_node_ids:1")
 
@@ -159,9 +184,12 @@ class Kernel:
     def get(self, thread: int, mm: Mm, cpu: int, pages: int, *, reserved: bool) -> Alloc | None:
         size = pages * PAGE
         self._on[thread] = cpu
+        frame = 0x1900 + 0x211 * (self._gets % 7)  # a few pages, each of them asked for again
+        self._gets += 1
+        page = MEMMAP + frame * 64
         self._say(
             thread,
-            f"mm_get: (__mermap_get+0x4/0x340) mm={mm.address:#x} page=0xffffe16c80064340 "
+            f"mm_get: (__mermap_get+0x4/0x340) mm={mm.address:#x} page={page:#x} "
             f"size={size} prot=0x8000000000000063 rsv={reserved:d}",
         )
         alloc = self._take(thread, mm, cpu, size, reserved=reserved)
@@ -172,29 +200,42 @@ class Kernel:
             self._pin(thread, "unpin")
         if alloc is not None:
             mapped = PAGE if self.fault == "maps-one-page" else size
-            self._walk(thread, mm, alloc.base, mapped)
+            self._walk(thread, mm, alloc.base, mapped, put=False)
+            self._write(thread, alloc.base, mapped, page)
         self._say(thread, f"mm_got: (test_x+0x15f/0x400 <- __mermap_get) {self._words(alloc)}")
         return alloc
 
     def put(self, thread: int, alloc: Alloc) -> None:
         if self.fault == "never-put":
             return
-        self._say(
-            thread,
-            f"mm_put: (__mermap_put+0x4/0xc0) alloc={alloc.address:#x} base={alloc.base:#x}",
-        )
+        by = "__mermap_put"
+        if alloc.reserved and self.shape.outer:
+            self._say(thread, f"mm_put_outer: (mermap_put+0x4/0xc0) alloc={alloc.address:#x}")
+            by = "mermap_put" if self.shape.inlined else by
+        if by == "__mermap_put":
+            self._say(
+                thread,
+                f"mm_put: (__mermap_put+0x4/0xc0) alloc={alloc.address:#x} base={alloc.base:#x}",
+            )
         if self.fault != "no-unmap":
             size = alloc.end - alloc.base
-            self._walk(thread, alloc.mm, alloc.base, PAGE if "unmaps" in str(self.fault) else size)
+            size = PAGE if "unmaps" in str(self.fault) else size
+            self._walk(thread, alloc.mm, alloc.base, size, put=True)
         if self.fault == "flush-at-put":
-            self._flush(thread, "__mermap_put")
+            self._flush(thread, by)
         if self.fault != "stays-pinned":
             self._pin(thread, "unpin")
-        state = alloc.mm.cpus[alloc.cpu]
-        if alloc is state.reserve:
-            state.reserve, state.reserve_stale = None, True
-        else:
-            state.live.remove(alloc)
+        alloc.mm.cpus[alloc.cpu].live.remove(alloc)
+
+    def _slot(self, state: Cpu, *, reserved: bool) -> int | None:
+        """The free slot that a get may take."""
+        taken = {alloc.address for alloc in state.live}
+        own = self.shape.slots == "three"
+        usable = (range(3, 4) if reserved else range(3)) if own else range(4)
+        if self.fault == "no-slot-limit":
+            usable = range(99)
+        slots = (state.anchor + n * SLOT_BYTES for n in usable)
+        return next((address for address in slots if address not in taken), None)
 
     def _take(self, thread: int, mm: Mm, cpu: int, size: int, *, reserved: bool) -> Alloc | None:
         state = mm.cpus[cpu]
@@ -202,10 +243,8 @@ class Kernel:
         if self.fault == "neighbours-region" and cpu:
             low, high = self.region(0)
             state.next = max(low, min(state.next, high))
-        if reserved and not self.shape.rides:
-            return self._take_reserve(thread, mm, cpu)
-        slots = [alloc.address for alloc in state.live]
-        if len(slots) >= 4 and self.fault != "no-slot-limit":
+        address = self._slot(state, reserved=reserved)
+        if address is None:
             return None
         limit = high if reserved or self.fault == "takes-reserve" else high - PAGE
         restart = max([low, *(alloc.end for alloc in state.live)])
@@ -218,33 +257,18 @@ class Kernel:
             if restart + size > limit:
                 return None
             state.next = restart
-            self._flush_at_wrap(thread, state)
+            if not (reserved and self.fault == "stale-reserve"):
+                self._flush_at_wrap(thread, state)
         skips = self.fault == "skips-a-page" and not reserved
         if skips and state.next + PAGE + size <= limit:
             state.next += PAGE
-        free = next(n for n in range(99) if state.anchor + n * SLOT_BYTES not in slots)
-        address = state.anchor + free * SLOT_BYTES
         alloc = Alloc(address, state.next, state.next + size, reserved=reserved, cpu=cpu, mm=mm)
         state.next = alloc.end
         state.live.append(alloc)
         return alloc
 
-    def _take_reserve(self, thread: int, mm: Mm, cpu: int) -> Alloc | None:
-        state = mm.cpus[cpu]
-        low, high = self.region(cpu)
-        if state.reserve is not None:
-            return None
-        if state.reserve_stale and self.fault != "stale-reserve":
-            self._flush_at_wrap(thread, state)
-            state.next = max([low, *(alloc.end for alloc in state.live)])
-        state.reserve_stale = False
-        address = state.anchor + 20 * SLOT_BYTES
-        state.reserve = Alloc(address, high - PAGE, high, reserved=True, cpu=cpu, mm=mm)
-        return state.reserve
-
     def _flush_at_wrap(self, thread: int, state: Cpu) -> None:
         state.counted += self.fault not in ("done-not-counted", "no-flush")
-        state.reserve_stale = False
         if self.fault == "flush-on-other-cpu":
             self.foreign_flush("C1")
         elif self.fault not in ("no-flush", "counted-not-done"):
@@ -265,13 +289,27 @@ class Kernel:
             what = "disable" if name == "pin" else "enable"
             self._say(thread, f"mm_{name}: (migrate_{what}+0x4/0x40) by=__mermap_x+0x1/0x2")
 
-    def _walk(self, thread: int, mm: Mm, base: int, size: int) -> None:
+    def _walk(self, thread: int, mm: Mm, base: int, size: int, *, put: bool) -> None:
         if self.shape.walks:
+            probe = WALKS[self.shape.walks][put]
             self._say(
                 thread,
-                f"mm_walk: (apply_to_existing_page_range+0x4/0x20) mm={mm.address:#x} "
-                f"len={size} at={base:#x}",
+                f"{probe}: ({SYMBOLS[probe]}+0x4/0x20) mm={mm.address:#x} len={size} at={base:#x}",
             )
+
+    def _write(self, thread: int, base: int, size: int, page: int) -> None:
+        if not self.shape.entries:
+            return
+        frame = (page - MEMMAP) // 64
+        again = self.fault == "first-page-again"
+        frame += self.fault == "other-page" and self._gets % 3 == 0
+        size += PAGE if self.fault == "entry-too-many" else 0
+        for offset in range(0, size, PAGE):
+            if self.fault == "skips-an-entry" and offset == size - PAGE:
+                continue
+            entry = 0x8000000000000063 | frame * PAGE + (0 if again else offset)
+            where = "(apply_to_x+0x1/0x2 <- mermap_set_pte)"
+            self._say(thread, f"mm_pte: {where} pte={entry:#x} at={base + offset:#x}")
 
     def _words(self, alloc: Alloc | None) -> str:
         shape = self.shape
@@ -294,7 +332,7 @@ class Kernel:
     def _prefix(self, thread: int, text: str = "") -> str:
         stamp = f"[    0.{len(self.lines):06}]" if self.shape.stamps else ""
         who = f"T{thread}"
-        entry = text.startswith("mm_") and not text.startswith("mm_got")
+        entry = text.startswith("mm_") and not text.startswith(("mm_got", "mm_pte"))
         if entry and self.shape.breakpoints >> len(self.lines) % 16 & 1:
             who = f"C{self._on.get(thread, 0)}"
         return f"{stamp}[{who:>6}] "

@@ -184,7 +184,7 @@ def size_test(kernel: Kernel) -> None:
     kernel.test_ended("test_size")
 
 
-@pytest.mark.parametrize("rides", [False, True])
+@pytest.mark.parametrize("slots", ["four", "three"])
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [
@@ -196,9 +196,9 @@ def size_test(kernel: Kernel) -> None:
     ],
 )
 def test_the_suites_reserved_get_tells_where_the_region_ends(
-    fault: str | None, expected: list[str], *, rides: bool
+    fault: str | None, expected: list[str], slots: str
 ) -> None:
-    kernel = Kernel(Shape(pages=16, cpus=1, tables="whole", rides=rides), fault)
+    kernel = Kernel(Shape(pages=16, cpus=1, tables="whole", slots=slots), fault)
     size_test(kernel)
     cycle(kernel, 40)
     found, _, account = judge(kernel.lines, ())
@@ -262,7 +262,7 @@ def peak(lines: Iterable[str]) -> int:
             reader.feed(number, line, None, "T27")
             if number % 500 == 0:
                 most = max(most, held())
-        reader.test_ended("test_x", number)
+        reader.test_ended("test_x")
         account = reader.finish()
         assert (account.layout, account.breaches) == (Layout.KNOWN, ())
         return max(most, held())
@@ -273,3 +273,36 @@ def peak(lines: Iterable[str]) -> int:
 def test_memory_does_not_grow_with_the_trace() -> None:
     full = peak(long_trace(5_000))  # all that is bounded has reached its bound
     assert peak(long_trace(15_000)) < full * 1.1
+
+
+def test_a_wrap_too_early_behind_a_reserved_get_is_no_region_of_one_page() -> None:
+    kernel = Kernel(Shape(pages=6, cpus=1), "wrap-early")
+    mm = kernel.prepare()
+    for pages, reserved in ((1, True), (2, False), (1, False)):
+        alloc = kernel.get(THREAD, mm, 0, pages, reserved=reserved)
+        assert alloc is not None
+        kernel.put(THREAD, alloc)
+    kernel.teardown(mm, 1)
+    kernel.test_ended("test_size")
+    found, _, _ = judge(kernel.lines, ())
+    assert codes(found) == []  # nothing shows yet that the get would have fitted
+    size_test(kernel)
+    found, _, _ = judge(kernel.lines, ())
+    assert codes(found) == ["bump-order"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "evidence"),
+    [("first-page-again", "page 0x1900"), ("other-page", "page 0x1"), ("skips-an-entry", None)],
+)
+def test_entries_that_show_another_page_are_evidence(fault: str, evidence: str | None) -> None:
+    kernel = Kernel(Shape(pages=8, entries=True), fault)
+    cycle(kernel, 9, pages=2)
+    found, _, account = judge(kernel.lines, ())
+    (only,) = found
+    assert FAULTS[fault] == {only.code}
+    if evidence:
+        shown = str(only.evidence["entry"])
+        assert evidence in shown
+        assert "asked 0x1" in shown
+    assert "the later pages of a mapping" not in account.not_exercised

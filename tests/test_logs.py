@@ -129,6 +129,21 @@ TRUTHS = {
             ),
         ),
     ),
+    "real-v1-trace-good": Truth("passed", ALL_PASSED),
+    "real-v4-trace-good": Truth("passed", ALL_PASSED),
+    "real-v4-trace-no-unmap": Truth("passed", ALL_PASSED),
+    "real-v1-trace-oops": Truth(
+        "failed",
+        one_bad(2, "crashed"),
+        (
+            (
+                "kernel-oops",
+                "test_multiple_allocs",
+                {"title": "BUG: unable to handle page fault for address: ffff880000200000"},
+            ),
+            ("trace-ended", None, {"tests": "test_multiple_allocs, test_tlb_flushed"}),
+        ),
+    ),
     "kvm-broken": Truth(
         "no-verdict",
         findings=(("accelerator-failed", None, {}),),

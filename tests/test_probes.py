@@ -7,10 +7,12 @@ import pytest
 
 from mermapctl import hits
 from mermapctl.places import shipped
-from mermapctl.probes import COMMAND_LINE_SIZE, FLUSHES, LOG_BUFFER, OURS, plan
+from mermapctl.probes import COMMAND_LINE_SIZE, FLUSHES, LOG_BUFFER, OURS, Symbol, functions, plan
 
 ALL = {
+    "mermap_fill_pte",
     "__mermap_get",
+    "mermap_put",
     "__mermap_put",
     "__flush_tlb_all",
     "flush_tlb_local",
@@ -25,8 +27,12 @@ ALL = {
 PINNED = {"migrate_disable", "migrate_enable"}
 
 
+def build(names: set[str] | None) -> tuple[Symbol, ...] | None:
+    return None if names is None else tuple(Symbol(name, shared=True) for name in sorted(names))
+
+
 def probed(symbols: set[str] | None) -> dict[str, str]:
-    events = plan(symbols).kernel_args[1].removeprefix("kprobe_event=")
+    events = plan(build(symbols)).kernel_args[1].removeprefix("kprobe_event=")
     parts = (event.split(",") for event in events.split(";"))
     return {part[0].split(":")[1]: part[1] for part in parts}
 
@@ -45,7 +51,8 @@ def test_the_flush_is_probed_where_the_build_has_it(
     symbols: set[str] | None, flushes: dict[str, str]
 ) -> None:
     assert {n: s for n, s in probed(symbols).items() if n.startswith("mm_flush")} == flushes
-    assert any("flushes are not seen" in note for note in plan(symbols).notes) is not bool(flushes)
+    notes = plan(build(symbols)).notes
+    assert any("flushes are not seen" in note for note in notes) is not bool(flushes)
 
 
 @pytest.mark.parametrize(
@@ -53,8 +60,7 @@ def test_the_flush_is_probed_where_the_build_has_it(
     [
         ("__mermap_get", "mm_get", "cannot be judged"),
         ("__mermap_put", "mm_put", "cannot be judged"),
-        ("apply_to_existing_page_range", "mm_walk", "whether a put unmaps cannot be told"),
-        ("apply_to_page_range", "mm_tables", "as long as its page tables cannot be told"),
+        ("mermap_fill_pte", "mm_pte", "which pages a mapping shows cannot be told"),
         ("mermap_mm_teardown", "mm_tear", "the end of a process is not seen"),
     ],
 )
@@ -63,8 +69,8 @@ def test_a_function_that_is_not_there_is_left_out_and_said(
 ) -> None:
     assert probe in probed(ALL)
     assert probe not in probed(ALL - {without})
-    notes = plan(ALL - {without}).notes
-    assert [one for one in notes if without in one and note in one] == list(notes)
+    notes = plan(build(ALL - {without})).notes
+    assert [one for one in notes if note in one] == list(notes)
     assert len(notes) == 1
 
 
@@ -72,12 +78,12 @@ def test_pins_are_probed_where_both_are_functions() -> None:
     one = {"migrate_disable"}
     assert {"mm_pin", "mm_unpin"} <= set(probed(ALL | PINNED))
     assert not {"mm_pin", "mm_unpin"} & set(probed(ALL | one))
-    assert plan(ALL).notes == plan(ALL | one).notes == plan(ALL | PINNED).notes == ()
+    assert all(plan(build(each)).notes == () for each in (ALL, ALL | one, ALL | PINNED))
 
 
 @pytest.mark.parametrize("symbols", [None, ALL, ALL | PINNED])
 def test_the_command_line_has_room_for_it(symbols: set[str] | None) -> None:
-    args = plan(symbols).kernel_args
+    args = plan(build(symbols)).kernel_args
     assert len(" ".join(args)) <= OURS < COMMAND_LINE_SIZE
     assert args[0] == "tp_printk"
     assert args[2] == LOG_BUFFER
@@ -86,7 +92,7 @@ def test_the_command_line_has_room_for_it(symbols: set[str] | None) -> None:
 
 @pytest.mark.parametrize("symbols", [None, ALL])
 def test_the_kernels_own_limits_hold(symbols: set[str] | None) -> None:
-    for probe in plan(symbols).probes:
+    for probe in plan(build(symbols)).probes:
         assert re.fullmatch(r"[A-Za-z_]\w*", probe.name)
         for field in probe.fields.split(","):
             name, _, fetch = field.partition("=")
@@ -95,7 +101,7 @@ def test_the_kernels_own_limits_hold(symbols: set[str] | None) -> None:
 
 
 def test_every_probe_is_one_that_the_reader_knows() -> None:
-    for probe in plan(ALL | PINNED).probes:
+    for probe in plan(build(ALL | PINNED)).probes:
         assert hits.START.match(f"{probe.name}: (")
 
 
@@ -104,3 +110,54 @@ def test_the_fragment_gives_what_the_probes_need() -> None:
     assert text.splitlines()[1].startswith("# Trace: ")
     for symbol in ("KPROBES", "FTRACE", "KPROBE_EVENTS", "PRINTK_CALLER"):
         assert f"CONFIG_{symbol}=y" in text
+
+
+SYSTEM_MAP = """\
+ffffffff810aaa60 {walk} __apply_to_page_range
+ffffffff810ab230 T apply_to_page_range
+ffffffff810ab240 T apply_to_existing_page_range
+ffffffff810ab900 t {far}_set_pte
+ffffffff810caf10 T mermap_cpu_base
+ffffffff810caf50 t {writer}
+ffffffff810cafb0 t mermap_empty_pte
+ffffffff810cafc0 t mermap_prepare_pte
+ffffffff810cb0f0 T __mermap_put
+ffffffff810cb180 T __mermap_get
+ffffffff810cb400 T mermap_put
+ffffffff810cb420 T mermap_mm_teardown
+ffffffff816b4300 d mermap_test_suite
+ffffffff816b4310 d mermap_pte_data
+                 U nothing
+"""
+
+
+def symbols_of(walk: str = "t", writer: str = "mermap_fill_pte", between: int = 0) -> list[Symbol]:
+    text = SYSTEM_MAP.format(walk=walk, writer=writer, far="far" if between else "unmap")
+    head, far, tail = text.partition("ffffffff810ab900")
+    fill = "".join(f"ffffffff810ac{n:03x} T other_{n}\n" for n in range(between))
+    line, _, rest = tail.partition("\n")
+    return list(functions(f"{head}{far}{line}\n{fill}{rest}".splitlines()))
+
+
+@pytest.mark.parametrize(
+    ("writer", "between", "found"),
+    [
+        ("mermap_fill_pte", 0, ["mermap_fill_pte"]),
+        ("do_set_pte", 0, ["do_set_pte"]),
+        ("do_set_pte", 40, ["do_set_pte"]),
+        ("set_unmapped_pte", 0, []),
+        ("mermap_ptep", 0, []),
+        ("nothing_of_it", 0, []),
+    ],
+)
+def test_the_callback_that_writes_entries_is_found_beside_the_get(
+    writer: str, between: int, found: list[str]
+) -> None:
+    probes = plan(symbols_of(writer=writer, between=between)).probes
+    assert [each.symbol for each in probes if each.name.startswith("mm_pte")] == found
+
+
+def test_the_walk_that_others_end_in_is_probed_only_where_the_mermap_can_call_it() -> None:
+    for kind, expected in (("t", False), ("T", True)):
+        names = [probe.name for probe in plan(symbols_of(walk=kind)).probes]
+        assert ("mm_walk_any" in names) is expected

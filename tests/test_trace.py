@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from mermapctl import manifest
 from mermapctl.diagnosis import Severity
+from mermapctl.judge import Judgement
+from mermapctl.judge import judge as judge_console
 from mermapctl.tracetable import Layout
 from tests.tracelog import codes, judge, read
 
@@ -14,6 +17,14 @@ LOGS = Path(__file__).parent / "logs"
 
 def console(name: str) -> list[str]:
     return (LOGS / f"{name}.log").read_text(errors="replace").splitlines()
+
+
+def judge_lines(lines: list[str]) -> Judgement:
+    return judge_console([f"{line}\n".encode() for line in lines], manifest=manifest.load())
+
+
+def judged(name: str) -> Judgement:
+    return judge_lines(console(name))
 
 
 @pytest.mark.parametrize(
@@ -205,3 +216,88 @@ def test_words_after_no_pointer_mean_nothing(pointer: str) -> None:
     account = read([*PAIR, *refused, *refused, "    ok 1 test_x"])
     assert (account.tests[0].gets, account.tests[0].refusals) == (3, 2)
     assert account.breaches == ()
+
+
+def test_an_oops_ends_the_trace_and_the_rows_behind_it_say_so() -> None:
+    judgement = judged("real-v1-trace-oops")
+    assert judgement.trace is not None
+    shown = [(row.test, row.traced, row.until) for row in judgement.trace.tests]
+    assert shown == [
+        ("test_basic_alloc", True, None),
+        ("test_size", True, None),
+        ("test_multiple_allocs", False, 158),
+        ("test_tlb_flushed", False, None),
+    ]
+    assert [row.observed for row in judgement.flushes] == [None]
+    assert [f.code for f in judgement.findings if "leak" in f.code] == []
+    ended = next(f for f in judgement.findings if f.code == "trace-ended")
+    assert ended.evidence["tests"] == "test_multiple_allocs, test_tlb_flushed"
+
+
+def test_an_event_behind_an_oops_says_that_tracing_goes_on() -> None:
+    lines = console("real-v1-trace-good")
+    at = next(n for n, line in enumerate(lines) if "ok 1 test_basic_alloc" in line)
+    oops = "[    0.420004][   T19] Oops: 0000 [#1] PREEMPT SMP"
+    judgement = judge_lines([*lines[:at], oops, *lines[at:]])
+    assert judgement.trace is not None
+    traced = {row.test: row.traced for row in judgement.trace.tests}
+    assert traced == {
+        "test_basic_alloc": False,
+        "test_size": True,
+        "test_multiple_allocs": True,
+        "test_tlb_flushed": True,
+    }
+
+
+MUTE = {
+    "real-v1-trace-good": ["migrate_disable() and migrate_enable()"],
+    "real-v4-trace-good": [
+        "migrate_disable() and migrate_enable()",
+        "apply_to_existing_page_range() and apply_to_page_range()",
+    ],
+}
+
+
+@pytest.mark.parametrize("name", MUTE)
+def test_a_probe_that_was_never_hit_is_named_with_what_it_leaves_open(name: str) -> None:
+    judgement = judged(name)
+    assert judgement.trace is not None
+    notes = judgement.trace.notes
+    assert [note.split(" was seen to call ")[1].split(":")[0] for note in notes] == MUTE[name]
+
+
+def test_a_put_inlined_into_its_caller_is_no_leak() -> None:
+    judgement = judged("real-v4-trace-no-unmap")
+    assert judgement.findings == ()
+    assert judgement.trace is not None
+    assert any(note.startswith("gets without a put: 1;") for note in judgement.trace.notes)
+
+
+UNTRIED = {
+    "a wrap with a live mapping",
+    "a wrap with all other slots in use",
+    "the reserve used twice between flushes",
+    "a reserved get that wraps",
+    "the page that a mapping shows",
+    "the later pages of a mapping",
+    "migration between a get and its put",
+    "two CPUs of one process",
+    "two processes at once on one CPU",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "besides"),
+    [
+        ("real-v1-trace-good", {"an ordinary get with no slot free"}),
+        ("real-v4-trace-good", {"the unmapping by a put"}),
+    ],
+)
+def test_what_the_suite_does_not_exercise_is_listed(name: str, besides: set[str]) -> None:
+    judgement = judged(name)
+    assert set(judgement.not_exercised or ()) == UNTRIED | besides
+
+
+@pytest.mark.parametrize("name", ["good", "trace-lines-dropped"])
+def test_without_a_whole_trace_nothing_is_called_exercised(name: str) -> None:
+    assert judged(name).not_exercised is None

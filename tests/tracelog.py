@@ -30,7 +30,7 @@ def read(lines: Iterable[str]) -> TraceAccount:
         if TRACE_LINE.search(text):
             reader.feed(number, text, None, caller)
         elif result := _RESULT.match(text):
-            reader.test_ended(result[1], number)
+            reader.test_ended(result[1])
     return reader.finish()
 
 

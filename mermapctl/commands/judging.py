@@ -45,6 +45,7 @@ def judge_log(cell: Cell, console: BinaryIO) -> tuple[Cell, str | None]:
         flushes=judged.flushes,
         findings=module_flavour.explained(judged.findings, cell.guards, judged.flushes),
         trace=judged.trace,
+        not_exercised=judged.not_exercised,
         omitted=judged.omitted,
         omitted_bad=judged.omitted_bad,
         unlisted=judged.unlisted,

@@ -208,6 +208,9 @@ def _cell(cell: Cell, record: RunRecord) -> Iterator[str]:
             shown = " ".join(f"{'-' if n is None else n:>8}" for n in numbers)
             yield f"  {_flat(row.test)[:24]:<24} {shown}"
         yield ""
+    if cell.not_exercised and cell.verdict is Verdict.PASSED:
+        yield from _wrap(f"not exercised: {', '.join(cell.not_exercised)}", "  ", "  ")
+        yield ""
 
 
 def _finding(finding: Finding) -> Iterator[str]:

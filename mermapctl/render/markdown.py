@@ -243,3 +243,5 @@ def _flushes(cell: Cell) -> Iterator[str]:
         words = re.sub(r"\\*\|", r"\\|", prose(row.words)) if row.words else ""
         yield f"| {code(row.test, row=True)} | {shown} | {words} |"
     yield ""
+    if cell.verdict is Verdict.PASSED and cell.not_exercised:
+        yield from (f"Not exercised: {prose(', '.join(cell.not_exercised))}.", "")

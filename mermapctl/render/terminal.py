@@ -205,6 +205,7 @@ def _cell(record: RunRecord, cell: Cell, page: _Page) -> Iterator[RenderableType
     if traced is not None:
         yield Text()
         yield traced
+        yield from _limits(cell, look)
     findings = list(terminal_findings.findings(cell, look, full=full))
     if findings:
         yield Text()
@@ -224,6 +225,14 @@ def _left_out(cell: Cell) -> Iterator[Text]:
         parts = ((cell.omitted - cell.omitted_bad, "passed"), (cell.omitted_bad, "failed"))
         said = ", ".join(f"{n} {word}" for n, word in parts if n)
         yield Text(f"and {count(cell.omitted, 'suite')} not listed one by one: {said}")
+
+
+def _limits(cell: Cell, look: Look) -> Iterator[RenderableType]:
+    """What the trace could not conclude, and what a pass says nothing about."""
+    for note in cell.trace.notes if cell.trace else ():
+        yield look.text(f"note: {note}", "cyan", limit=2000)
+    if cell.verdict is Verdict.PASSED and cell.not_exercised:
+        yield look.text(f"not exercised: {', '.join(cell.not_exercised)}", "dim", limit=2000)
 
 
 def _artifacts(record: RunRecord, page: _Page) -> Iterator[RenderableType]:

@@ -218,8 +218,11 @@ def trace(cell: Cell, look: Look) -> Table | None:
     made = table(look, "Traced test", *numbers, "Pages between", right=numbers)
     for row in cell.trace.tests:
         values = (row.gets, row.flushes_done, row.flushes_needed, row.flushes_other)
+        name = row.test or "after the last test"
+        if not row.traced:
+            name += f" (until line {row.until})" if row.until else " (untraced)"
         made.add_row(
-            look.text(row.test or "after the last test"),
+            look.text(name),
             *(Text(f"{value:,}") for value in values),
             Text(", ".join(f"{pages:,}" for pages in row.pages_between_flushes) or "-"),
         )

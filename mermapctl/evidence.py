@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The events that prove a broken rule, as a finding shows them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mermapctl.breaches import Evidence, span
+
+if TYPE_CHECKING:
+    from mermapctl.actors import Put, Thread
+    from mermapctl.hits import Event
+    from mermapctl.rules import CpuState, Live
+
+
+def idle_in_get(thread: Thread, cpu: CpuState, new: Live, done: int, *, needed: bool) -> Evidence:
+    """A get flushed `done` times, more than it had to."""
+    if needed or not cpu.waiting:
+        why = "no address was waiting for a flush"
+    else:
+        why = "the get took an address that was not waiting for a flush"
+    return {
+        "flush": _lines(thread),
+        "get": f"line {new.line}: {span(new.base, new.end)}",
+        "flushes in this get": done,
+        "why": why,
+        "mm": f"{cpu.mm:#x}",
+    }
+
+
+def idle_in_refusal(thread: Thread, cpu: CpuState, get: Event, line: int) -> Evidence:
+    """A get flushed although it was refused."""
+    return {
+        "flush": _lines(thread),
+        "get": f"line {line}: refused, {get.size} bytes",
+        "why": "the get was refused, so that nothing was reused",
+        "mm": f"{cpu.mm:#x}",
+    }
+
+
+def idle_at_put(put: Put, flush: Event) -> Evidence:
+    """A put flushed."""
+    return {
+        "put": f"line {put.line}: {span(put.base, put.end)}",
+        "flush": f"line {flush.line}, by {flush.by}",
+        "why": "a put needs no flush: its addresses wait until they are reused",
+        "mm": f"{put.cpu.mm:#x}",
+    }
+
+
+def not_unmapped(put: Put) -> Evidence:
+    """A put walked less than its range."""
+    return {
+        "put": f"line {put.line}: {span(put.base, put.end)}",
+        "page tables walked": span(put.low, put.high) if put.low < put.high else "nothing",
+        "mm": f"{put.cpu.mm:#x}",
+    }
+
+
+def stays_pinned(mm: int, line: int, what: str) -> Evidence:
+    """Migration stayed disabled behind a put, or a get that was refused."""
+    return {
+        "line": f"line {line}: {what}",
+        "migrate_enable": "none by this thread before its next get or put",
+        "mm": f"{mm:#x}",
+    }
+
+
+def misses(new: Live, how: str, what: str) -> Evidence:
+    """A get filled other entries than its own."""
+    return {"get": f"line {new.line}: {span(new.base, new.end)}", how: what}
+
+
+def _lines(thread: Thread) -> str:
+    return "line " + ", ".join(map(str, thread.flush_lines))

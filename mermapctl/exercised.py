@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a trace put to the test, and what none of its events could have broken."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mermapctl.rules import CpuState, Live
+
+
+class Exercise(enum.StrEnum):
+    """Something that a rule needs to happen; the value names it, as a report lists it."""
+
+    REUSE = "an address used again"
+    WRAP_LIVE = "a wrap with a live mapping"
+    WRAP_FULL = "a wrap with all other slots in use"
+    NO_SLOT = "an ordinary get with no slot free"
+    NO_ROOM = "a get refused for want of room"
+    LAST_PAGE = "a reserved get of the region's last page"
+    RESERVE_TWICE = "the reserve used twice between flushes"
+    RESERVE_WRAP = "a reserved get that wraps"
+    PAGES = "the page that a mapping shows"
+    LATER_PAGES = "the later pages of a mapping"
+    UNMAP = "the unmapping by a put"
+    MIGRATION = "migration between a get and its put"
+    CPUS = "two CPUs of one process"
+    PROCESSES = "two processes at once on one CPU"
+
+
+class Exercised:
+    """Collects what happened."""
+
+    def __init__(self) -> None:
+        self._done: set[Exercise] = set()
+
+    def __contains__(self, what: Exercise) -> bool:
+        return what in self._done
+
+    def add(self, what: Exercise) -> None:
+        """This happened."""
+        self._done.add(what)
+
+    def granted(self, cpu: CpuState, new: Live, slots: int) -> None:
+        """A get on `cpu` succeeds; `slots` is how many ordinary gets may be live."""
+        if cpu.wraps_at(new):
+            self.add(Exercise.RESERVE_WRAP if new.reserved else Exercise.REUSE)
+            if cpu.live:
+                self.add(Exercise.WRAP_LIVE)
+            if cpu.ordinary() + (not new.reserved) >= slots:
+                self.add(Exercise.WRAP_FULL)
+        if new.reserved and cpu.reserves:
+            self.add(Exercise.RESERVE_TWICE)
+        if new.reserved and cpu.full and new.base == cpu.next:
+            self.add(Exercise.LAST_PAGE)
+
+    def beside(self, cpu: CpuState, own: list[CpuState], states: Iterable[CpuState]) -> None:
+        """Who else is there when a get succeeds: its process' other CPUs, others on its CPU."""
+        if len(own) > 1:
+            self.add(Exercise.CPUS)
+        if Exercise.PROCESSES not in self and cpu.region is not None:
+            shares = (s.region is cpu.region and s is not cpu and s.live for s in states)
+            if any(shares):
+                self.add(Exercise.PROCESSES)
+
+    def missing(self) -> tuple[str, ...]:
+        """What did not happen, in the order of the rules."""
+        return tuple(str(each) for each in Exercise if each not in self)

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The processes of a trace: their CPUs' states, what is live in them, their tables, their ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mermapctl.actors import Process
+from mermapctl.breaches import Breaches, Evidence, span
+from mermapctl.tables import NO_TABLES, Tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mermapctl.hits import Event
+    from mermapctl.rules import CpuState, Live
+
+PROCESSES = 256
+"""Processes followed at once."""
+
+
+class Processes:
+    """Follows each mm from its first event to its teardown or, unseen, its test's end.
+
+    `all_puts` says that a put inlined into its caller is seen there; without it a get without its
+    put is counted in `unseen_puts`, and is no leak.
+    """
+
+    def __init__(self, breaches: Breaches) -> None:
+        self._breaches = breaches
+        self._processes: dict[int, Process] = {}
+        self._allocs: dict[int, tuple[CpuState, Live]] = {}
+        self._prepared: dict[int, Tables] = {}
+        self._ever: set[int] = set()  # mms that had a life which no teardown has ended
+        self._torn_down = False
+        self.all_puts = False
+        self.unseen_puts = 0
+
+    def of(self, mm: int) -> Process:
+        """The process of an mm, new if need be."""
+        process = self._processes.get(mm)
+        if process is None:
+            process = self._processes[mm] = Process(fresh=mm not in self._ever)
+            self._ever.add(mm)
+            if len(self._processes) > PROCESSES:
+                idle = next((m for m, p in self._processes.items() if not p.lives()), None)
+                if idle is not None and idle != mm:
+                    del self._processes[idle]
+        return process
+
+    def states(self) -> Iterator[CpuState]:
+        """Every process' state on every CPU."""
+        return (cpu for process in self._processes.values() for cpu in process.cpus)
+
+    def live(self) -> Iterator[tuple[CpuState, Live]]:
+        """Every live allocation."""
+        return iter(self._allocs.values())
+
+    def tables(self, mm: int) -> Tables:
+        """The page tables that were prepared for an mm."""
+        return self._prepared.get(mm, NO_TABLES)
+
+    def prepared(self, event: Event) -> None:
+        """Page tables were made for a range of a process: its regions lie in there."""
+        if event.mm not in self._prepared and len(self._prepared) >= PROCESSES:
+            self._prepared.pop(next(iter(self._prepared)))
+        tables = self._prepared.setdefault(event.mm, Tables())
+        tables.add(event.base, event.base + event.size)
+
+    def granted(self, cpu: CpuState, new: Live) -> None:
+        """An allocation is live from now on."""
+        cpu.gets += 1
+        cpu.live[new.alloc] = new
+        self._allocs[new.alloc] = (cpu, new)
+
+    def reappears(self, cpu: CpuState, alloc: int) -> None:
+        """A slot is handed out again; where its put went unseen, that put has been."""
+        if not self.all_puts and alloc in cpu.live:
+            cpu.live.pop(alloc)
+            self._allocs.pop(alloc, None)
+            self.unseen_puts += 1
+
+    def put(self, alloc: int) -> tuple[CpuState, Live] | None:
+        """What lived at `alloc` until now; null where nothing is known to have."""
+        found = self._allocs.pop(alloc, None)
+        if found is not None:
+            found[0].live.pop(alloc, None)
+        return found
+
+    def prepare(self, mm: int) -> None:
+        """Preparing twice is allowed, so only teardown ends a life; without it, doubt ends one."""
+        process = self._processes.get(mm)
+        if not self._torn_down and process is not None and not process.lives():
+            del self._processes[mm]
+
+    def teardown(self, mm: int) -> None:
+        """A process is gone, and its address may serve the next one."""
+        self._torn_down = True
+        self._ever.discard(mm)
+        self._prepared.pop(mm, None)
+        process = self._processes.pop(mm, None)
+        if process is not None:
+            self._leaks(process)
+            for live in process.lives():
+                self._allocs.pop(live.alloc, None)
+
+    def test_ended(self, *, seen: bool) -> None:
+        """A test is over; not `seen` to its end where an Oops had ended tracing."""
+        if seen:
+            for process in self._processes.values():
+                self._leaks(process)
+        if not (seen and self._torn_down):  # an mm may be freed, unseen, and its address used again
+            self._processes.clear()
+            self._allocs.clear()
+
+    def _leaks(self, process: Process) -> None:
+        for cpu in process.cpus:
+            for live in cpu.live.values():
+                if live.flagged:
+                    continue
+                live.flagged = True
+                if not self.all_puts:
+                    self.unseen_puts += 1
+                    continue
+                evidence: Evidence = {
+                    "get": f"line {live.line}: {span(live.base, live.end)}",
+                    "by": live.where,
+                    "put": "none before the test's end",
+                    "mm": f"{cpu.mm:#x}",
+                }
+                self._breaches.note("leak", live.line, evidence)
