@@ -6,38 +6,91 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
+import resource
 import secrets
 import stat
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from mermapctl import inputs
 from mermapctl.errors import HarnessError
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_TEMPORARY = re.compile(r"\..+\.(?P<pid>\d+)-[0-9a-f]{6}", re.DOTALL)
 
 
 def write(path: Path, data: bytes) -> None:
-    """Replace `path` by `data`, so that a reader or a crash sees the old file or the new one.
+    """Replace the file `path` by `data`; a reader or a crash sees the old file or the new one.
 
-    Raises HarnessError when the file cannot be written; the old one is then untouched. What is no
-    file (/dev/null, /dev/stdout, a pipe) is written to: replaced, it would be gone for everybody.
+    A symbolic link is followed, mode and owner stay those of the old file. What is no file
+    (/dev/null, /dev/stdout, a pipe) is written to: replaced, it would be gone for everybody. Raises
+    HarnessError when the file cannot be written; the old one is then untouched.
     """
-    if path.exists() and not path.is_file():
-        _write_to(path, data)
-        return
+    try:
+        try:
+            before = path.stat()
+        except FileNotFoundError:  # also a link that leads to nothing yet
+            before = None
+        if before is not None and not stat.S_ISREG(before.st_mode):
+            _write_to(path, data)
+            return
+        _replace(Path(os.path.realpath(path)), data, before)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def write_own(path: Path, data: bytes) -> None:
+    """The same for a file in a directory of ours: a link or a pipe at `path` is replaced."""
+    try:
+        _replace(path, data, None)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def reserve(room: Path, size: int) -> None:
+    """Make a file of `size` bytes for a later `write_reserved`, or of a quarter of what is free.
+
+    Raises OSError where there is no room at all.
+    """
+    free = os.statvfs(room.parent)
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    size = min(size, free.f_bavail * free.f_frsize // 4)
+    size = size if limit == resource.RLIM_INFINITY else min(size, limit)
+    with room.open("xb") as file:
+        os.posix_fallocate(file.fileno(), 0, max(size, 1))
+
+
+def write_reserved(room: Path, path: Path, data: bytes) -> None:
+    """Replace `path` by `data` in the room that was reserved for it: a full disk takes it too.
+
+    Without that file, or where `data` is larger, as `write_own`. Raises HarnessError.
+    """
+    try:
+        try:
+            with room.open("r+b") as file:
+                file.write(data)
+                file.truncate()
+                file.flush()
+                os.fsync(file.fileno())
+            room.replace(path)
+            sync_directory(path.parent)
+        except FileNotFoundError:
+            _replace(path, data, None)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def _replace(path: Path, data: bytes, like: os.stat_result | None) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(3)}")
     try:
         with temporary.open("xb") as file:
+            if like is not None:
+                _imitate(file.fileno(), like)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-        _sync_directory(path.parent)
-    except OSError as error:
-        raise cannot_write(path, error) from error
+        sync_directory(path.parent)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -65,10 +118,33 @@ def _require_stream(path: Path) -> None:
         raise OSError(errno.EINVAL, f"it is {inputs.kind(mode)}", str(path))
 
 
+def _imitate(handle: int, like: os.stat_result) -> None:
+    """Give a new file the owner and the mode of the one that it replaces."""
+    mode = stat.S_IMODE(like.st_mode) & 0o777
+    mine = os.fstat(handle)
+    if (mine.st_uid, mine.st_gid) != (like.st_uid, like.st_gid):
+        try:
+            os.fchown(handle, like.st_uid, like.st_gid)
+        except PermissionError:
+            mode &= 0o707  # the group is another one: what was for that group is not for this
+    os.fchmod(handle, mode)
+
+
+def leftovers(directory: Path) -> list[Path]:
+    """Files that a killed `write` left in `directory`; those of living processes are no such."""
+    found = []
+    with contextlib.suppress(OSError), os.scandir(directory) as entries:
+        for entry in entries:
+            made = _TEMPORARY.fullmatch(entry.name)
+            if made and not Path("/proc", made["pid"]).exists():
+                found.append(directory / entry.name)
+    return found
+
+
 def cannot_write(path: Path, error: OSError) -> HarnessError:
     """The sentence and the hint for a failed write to `path`."""
     reason = error.strerror or str(error)
-    if error.errno in _FULL:
+    if is_full(error):
         hint = (
             f"Free some space on the file system of {path.parent} "
             "(`mermapctl report --prune` removes old runs), then run it again."
@@ -78,8 +154,13 @@ def cannot_write(path: Path, error: OSError) -> HarnessError:
     return HarnessError(f"cannot write {path}: {reason}", hint)
 
 
-def _sync_directory(directory: Path) -> None:
-    """Make the rename itself survive a power cut."""
+def is_full(error: OSError) -> bool:
+    """Whether a write failed for want of room: disk, quota or file size limit."""
+    return error.errno in _FULL
+
+
+def sync_directory(directory: Path) -> None:
+    """Make a rename itself survive a power cut."""
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -49,6 +49,18 @@ def config_dir() -> Path:
     return _place("config", platformdirs.user_config_dir)
 
 
+def make_private(directory: Path) -> None:
+    """Make a directory and what is missing above it, for this user alone; one that is there stays.
+
+    Source: the XDG base directory specification, for a state directory that is not there yet.
+    Raises OSError.
+    """
+    missing = [each for each in (directory, *directory.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(mode=0o700, exist_ok=True)
+    directory.mkdir(mode=0o700, exist_ok=True)  # raises where a file is in its place
+
+
 def shipped(name: str) -> Path:
     """A data directory that travels with the package: ``configs`` or ``kernel``.
 

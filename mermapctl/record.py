@@ -7,6 +7,7 @@ import datetime as dt
 import enum
 import os
 import platform
+import re
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,8 @@ from mermapctl.tracetable import TraceTable
 from mermapctl.triage import Trial
 
 SCHEMA = 1
+RUN_ID = re.compile(r"\d{8}-\d{6}-\d{3}[0-9a-f]{4}", re.ASCII)
+"""What `new_run_id` makes."""
 
 
 class State(enum.StrEnum):

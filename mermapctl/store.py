@@ -7,30 +7,30 @@ date from the folders whenever it is asked, so whatever is killed between the tw
 
 from __future__ import annotations
 
-import os
+import contextlib
 import re
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from mermapctl import atomic, places, store_index, store_rows
-from mermapctl.diagnosis import Reason, Verdict
+from mermapctl import atomic, places, record_states, store_entries, store_index, store_rows
+from mermapctl.diagnosis import Verdict
 from mermapctl.errors import HarnessError, MermapctlError, UserError
+from mermapctl.inputs import open_regular
 from mermapctl.record import (
     RunRecord,
     State,
     from_json,
-    process_mark,
     still_running,
     to_json,
 )
-from mermapctl.store_folder import RunFolder, cell_slug, console_lines, moved, size_of
+from mermapctl.store_folder import RunFolder, cell_slug, console_lines, placed, size_of
 from mermapctl.store_index import Damaged, Index
 from mermapctl.store_rows import Filters, RunSummary
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from mermapctl.store_index import Change
@@ -47,6 +47,7 @@ class Store:
         self.root = root
         self.runs = root / "runs"
         self.notices: list[str] = []
+        self._strangers: set[str] = set()
         self._index = Index(root / "store.sqlite3")
 
     @classmethod
@@ -57,7 +58,8 @@ class Store:
         """
         store = cls(root or places.state_dir())
         try:
-            store.runs.mkdir(parents=True, exist_ok=True)
+            places.make_private(store.root)
+            store.runs.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             message = atomic.cannot_write(store.runs, error).message
             hint = "set MERMAPCTL_HOME or XDG_STATE_HOME to a place that can be written"
@@ -69,12 +71,13 @@ class Store:
 
     def begin(self, record: RunRecord) -> RunFolder:
         """Keep a run that starts now; its folder appears with its record in it, or not at all."""
-        record = _stamped(record)
+        record = record_states.begun(record)
         folder = self.folder(record.run.id)
-        new = self.runs / f".new-{record.run.id}"
+        new = self.runs / f"{store_entries.NEW}{record.run.id}"
         try:
             new.mkdir()
-            atomic.write(new / folder.record.name, to_json(record))
+            atomic.write_own(new / store_entries.RECORD, to_json(record))
+            atomic.reserve(new / store_entries.ROOM, ROOM_BYTES)
             if folder.path.exists():
                 raise FileExistsError(f"{folder.path} exists")
             new.rename(folder.path)
@@ -83,46 +86,78 @@ class Store:
             if isinstance(error, OSError):
                 raise atomic.cannot_write(folder.path, error) from error
             raise
+        self._clear()
         self._note_if_not(lambda db: store_rows.put(db, record, stale=True))
         return folder
 
     def save(self, record: RunRecord) -> None:
         """Replace the record of a run that goes on."""
-        atomic.write(self.folder(record.run.id).record, to_json(record))
+        atomic.write_own(self.folder(record.run.id).record, to_json(record))
 
     def finish(self, record: RunRecord) -> RunRecord:
-        """Replace the record for good: finished, unless it says interrupted. Returns it so."""
+        """Replace the record for good: finished, unless it says interrupted. Returns it so.
+
+        On a full disk it goes into the room that `begin` reserved; one that is larger is kept
+        without its tests, and says so.
+        """
         if record.run.state is State.RUNNING:
             record = replace(record, run=replace(record.run, state=State.FINISHED))
-        self.replace(record)
+        folder = self.folder(record.run.id)
+        room = folder.path / store_entries.ROOM
+        self._doubt(folder)
+        try:
+            atomic.write_reserved(room, folder.record, to_json(record))
+        except HarnessError as error:
+            cause = error.__cause__
+            if not isinstance(cause, OSError) or not atomic.is_full(cause):
+                raise
+            note = f"stored without its tests and splats: {error.message}"
+            record = record_states.noted(record, note)
+            atomic.write_reserved(room, folder.record, to_json(record_states.bare(record)))
+        store_entries.sweep_folder(folder.path)
+        self._believe(folder, record)
         return record
 
     def replace(self, record: RunRecord) -> None:
         """Replace the record of a run that has ended."""
-        run_id = record.run.id
-        # Until the row is right again it must not be believed, whoever is killed in between.
+        folder = self.folder(record.run.id)
+        self._doubt(folder)
+        atomic.write_own(folder.record, to_json(record))
+        self._believe(folder, record)
+
+    def _doubt(self, folder: RunFolder) -> None:
+        """Until the row is right again it must not be believed, whoever is killed in between."""
         self._note_if_not(
-            lambda db: db.execute("UPDATE runs SET stale=1, seen=NULL WHERE id=?", (run_id,))
+            lambda db: db.execute("UPDATE runs SET stale=1, seen=NULL WHERE id=?", (folder.id,))
         )
-        atomic.write(self.folder(run_id).record, to_json(record))
-        size = size_of(self.folder(run_id).path)
+
+    def _believe(self, folder: RunFolder, record: RunRecord) -> None:
+        size = size_of(folder.path)
         self._note_if_not(lambda db: store_rows.put(db, record, stale=False, size=size))
+
+    def _clear(self) -> None:
+        """Remove what killed runs left: of new and removed ones, and in the folders of others."""
+        store_entries.sweep(self.runs)
+        rows = self._work(store_rows.looked_at)
+        for run_id in (run for run, (stale, _) in rows.items() if stale):
+            with contextlib.suppress(MermapctlError):
+                if self.read(run_id).run.state is not State.RUNNING:
+                    store_entries.sweep_folder(self.folder(run_id).path)
 
     def remove(self, run_ids: Iterable[str]) -> int:
         """Delete runs with all their artifacts; returns the bytes that were freed."""
         freed = 0
         for run_id in run_ids:
             folder = self.folder(run_id)
-            trash = self.runs / f".trash-{run_id}"
+            trash = self.runs / f"{store_entries.TRASH}{run_id}"
             try:
                 folder.path.rename(trash)
             except FileNotFoundError:
                 continue
             except OSError as error:
                 raise atomic.cannot_write(folder.path, error) from error
-        for trash in self.runs.glob(".trash-*"):  # also of a removal that was killed
             freed += size_of(trash)
-            shutil.rmtree(trash, ignore_errors=True)
+        store_entries.sweep(self.runs)  # also of a removal that was killed
         self._sync()
         return freed
 
@@ -144,10 +179,10 @@ class Store:
             if not still_running(record.run):
                 record = _load(folder.record)  # it may have ended well between our two looks
                 if record.run.state is State.RUNNING:
-                    record = _killed(record)
+                    record = record_states.killed(record)
             if record.run.state is not State.FINISHED and record.verdict is Verdict.PASSED:
                 record = replace(record, verdict=Verdict.NO_VERDICT)  # not all cells have passed
-        return moved(record, folder.path)
+        return placed(record, folder)
 
     def resolve(self, key: str | None = None) -> str:
         """The run id for `latest`, `latest~N`, a whole id, or the start or end of just one.
@@ -173,23 +208,19 @@ class Store:
             return found[0]
         if not found:
             raise UserError(f"no stored run is named {key!r}", _LIST)
-        some = ", ".join(found[:4]) + (", …" if len(found) > 4 else "")
-        raise UserError(f"{key!r} fits {len(found)} runs: {some}", "Give more of the id.")
+        raise UserError(f"{key!r} fits {len(found)} runs: {_some(found)}", "Give more of the id.")
 
     def ids(self) -> list[str]:
         """The ids of all runs, newest first. Source: the folders themselves."""
         try:
-            with os.scandir(self.runs) as entries:
-                return sorted(
-                    (
-                        e.name
-                        for e in entries
-                        if e.name.isascii() and e.name[0] != "." and e.is_dir()
-                    ),
-                    reverse=True,
-                )
+            names, strangers = store_entries.scan(self.runs)
         except OSError as error:
             raise HarnessError(f"cannot read the store {self.runs}: {error.strerror}") from error
+        new = [each for each in strangers if each not in self._strangers]
+        if new:
+            self._strangers.update(new)
+            self.notices.append(f"no run of mermapctl, passed over in {self.runs}: {_some(new)}")
+        return names
 
     def list(self, filters: Filters | None = None) -> list[RunSummary]:
         """The runs that pass `filters`, newest first."""
@@ -234,6 +265,8 @@ class Store:
             for run, seen, outcome in read:
                 if isinstance(outcome, RunRecord):
                     stale = outcome.run.state is State.RUNNING
+                    if not stale:
+                        store_entries.sweep_folder(self.folder(run).path)
                     size = size_of(self.folder(run).path)
                     store_rows.put(connection, outcome, stale=stale, seen=seen, size=size)
                 elif outcome is not None:
@@ -289,32 +322,19 @@ class Store:
         return True
 
 
+ROOM_BYTES = 4 << 20
+"""Room for the last record of a run: that of four tests takes 20 KB, a long trace's 1 MB."""
 _LIST = "`mermapctl report --list` shows the runs."
 
 
-def _stamped(record: RunRecord) -> RunRecord:
-    """The record of a run that goes on in this process."""
-    if record.run.state is State.RUNNING and record.run.pid is not None:
-        return record
-    pid = os.getpid()
-    run = replace(record.run, state=State.RUNNING, pid=pid, process=process_mark(pid))
-    return replace(record, run=run)
-
-
-def _killed(record: RunRecord) -> RunRecord:
-    """The record of a run whose process is gone: its last cell is as it was when it began."""
-    cells = tuple(
-        replace(cell, reason=Reason.INTERRUPTED, detail="mermapctl was killed before it was done")
-        if cell.verdict is Verdict.NO_VERDICT and cell.reason is None
-        else cell
-        for cell in record.cells
-    )
-    return replace(record, run=replace(record.run, state=State.INTERRUPTED), cells=cells)
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
 
 
 def _load(path: Path) -> RunRecord:
     try:
-        data = path.read_bytes()
+        with open_regular(path) as file:
+            data = file.read()
     except OSError as error:
         raise HarnessError(f"cannot read {path}: {error.strerror}") from error
     return from_json(data, str(path))

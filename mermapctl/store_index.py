@@ -9,10 +9,12 @@ refused. Rollback journal, not WAL: home directories are on network file systems
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import sqlite3
 import time
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -52,6 +54,8 @@ CREATE TABLE tests (
 CREATE INDEX tests_by_name ON tests (test, run);
 """
 
+_READ_ONLY = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
+_MAY_NOT_WRITE = {errno.EROFS, errno.EACCES, errno.EPERM}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 
 T = TypeVar("T")
@@ -62,12 +66,20 @@ class Damaged(Exception):  # noqa: N818 - a state of the index; no user sees it
     """The index cannot be used and has to be filled again; the argument says why."""
 
 
+class _ReadOnly(Exception):  # noqa: N818 - a state of the store; no user sees it
+    """Nothing can be written beside the index."""
+
+
 class Index:
-    """The file `path`; each piece of work opens it, so that it may be replaced at any time."""
+    """The file `path`; each piece of work opens it, so that it may be replaced at any time.
+
+    Where it may not be written (another user's store, an archive) a copy in memory takes its place.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = path.with_name(path.name + ".lock")
+        self._copy: sqlite3.Connection | None = None
 
     def work(self, job: Callable[[sqlite3.Connection], T], *, write: bool = False) -> T:
         """Do `job` in one transaction.
@@ -75,6 +87,14 @@ class Index:
         Raises Damaged where the index must be filled again, HarnessError where it is newer than
         this mermapctl, or cannot be read or written.
         """
+        if self._copy is None:
+            try:
+                return self._on_disk(job, write=write)
+            except _ReadOnly:
+                self._copy = self._copied()
+        return self._in_memory(self._copy, job, write=write)
+
+    def _on_disk(self, job: Callable[[sqlite3.Connection], T], *, write: bool) -> T:
         with self._held(fcntl.LOCK_SH):
             try:
                 with contextlib.closing(self._connect()) as connection:
@@ -85,6 +105,32 @@ class Index:
                     return result
             except sqlite3.DatabaseError as error:
                 raise self._explain(error) from error
+
+    @staticmethod
+    def _in_memory(
+        connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], T], *, write: bool
+    ) -> T:
+        connection.execute("BEGIN")
+        try:
+            result = job(connection)
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT" if write else "ROLLBACK")  # which drops temporary tables
+        return result
+
+    def _copied(self) -> sqlite3.Connection:
+        """The index in memory; an empty one, to be filled again, where the file cannot be read."""
+        memory = sqlite3.connect(":memory:", isolation_level=None)
+        weakref.finalize(self, memory.close)
+        with contextlib.suppress(sqlite3.DatabaseError, Damaged):
+            name = f"{self.path.absolute().as_uri()}?mode=ro"
+            with contextlib.closing(sqlite3.connect(name, uri=True)) as connection:
+                self._refuse_newer(self._version(connection))
+                if self._version(connection) == VERSION and _whole(connection):
+                    connection.backup(memory)
+        self._prepare(memory)
+        return memory
 
     def set_aside(self) -> Path | None:
         """Move a damaged or older index away so that the next work starts an empty one.
@@ -128,6 +174,11 @@ class Index:
                 connection.execute(f"PRAGMA user_version={VERSION}")
             connection.execute("COMMIT")
             version = self._version(connection)
+        self._refuse_newer(version)
+        if version < VERSION:
+            raise Damaged(f"it has the layout of an older mermapctl ({version})")
+
+    def _refuse_newer(self, version: int) -> None:
         if version > VERSION:
             raise HarnessError(
                 f"the store {self.path.parent} was made by a newer mermapctl "
@@ -135,8 +186,6 @@ class Index:
                 "Use that mermapctl, or point MERMAPCTL_HOME at another directory. "
                 "Nothing was changed.",
             )
-        if version < VERSION:
-            raise Damaged(f"it has the layout of an older mermapctl ({version})")
 
     @staticmethod
     def _version(connection: sqlite3.Connection) -> int:
@@ -144,6 +193,8 @@ class Index:
 
     def _explain(self, error: sqlite3.DatabaseError) -> Exception:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in _READ_ONLY:
+            return _ReadOnly(str(error))
         if code in _DAMAGED:
             return Damaged(str(error))
         if code == sqlite3.SQLITE_BUSY:
@@ -164,6 +215,8 @@ class Index:
         try:
             handle = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:
+            if error.errno in _MAY_NOT_WRITE:
+                raise _ReadOnly(str(error)) from error
             raise cannot_write(self._lock, error) from error
         try:
             fcntl.flock(handle, how)

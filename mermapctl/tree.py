@@ -103,7 +103,7 @@ def remember(path: Path) -> None:
     """Make `path` the tree of last resort of `resolve`."""
     file = _last_tree_file()
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        places.make_private(file.parent)
     except OSError as error:
         raise atomic.cannot_write(file, error) from error
     atomic.write(file, os.fsencode(path) + b"\n")

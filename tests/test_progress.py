@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import re
@@ -11,9 +12,18 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from mermapctl.events import CellStarted, Objects, StageEnded, StageStarted, TestEnded
-from mermapctl.render.progress import Plain, progress
+from mermapctl.events import (
+    CellStarted,
+    Event,
+    Note,
+    Objects,
+    StageEnded,
+    StageStarted,
+    TestEnded,
+)
+from mermapctl.render.progress import Lively, Plain, progress
 
 RUN = [sys.executable, "-m", "mermapctl", "run", "--accel=tcg", "--quiet"]
 
@@ -125,3 +135,47 @@ def test_a_sign_of_life_says_how_far_it_is() -> None:
     assert shown.line() == "booting, 0.0 s (limit 300 s), 1 test, test_size ok"
     shown.take(CellStarted("x86_64 kasan", 2, 2))
     assert shown.line() == "starting, 0.0 s"
+
+
+HOSTILE = "a\x1b]0;owned\x07\u200b\u202eb\x9b31m\nc"
+
+
+def test_nothing_in_a_line_of_progress_is_obeyed(tmp_path: Path) -> None:
+    """A directory, a test, a stage, a sentence of git: each may hold anything."""
+    events: list[Event] = [
+        CellStarted(HOSTILE, 1, 2),
+        StageStarted(HOSTILE),
+        Note(HOSTILE),
+        TestEnded(HOSTILE, ok=True),
+        StageEnded(HOSTILE, 1.0, ok=True),
+    ]
+    with (tmp_path / "out").open("w+") as out:
+        plain = Plain(out)
+        for event in events:
+            plain.take(event)
+        plain._write(plain.shown.line())
+        out.seek(0)
+        said = out.read()
+    screen = io.StringIO()
+    live = Lively(Console(file=screen, force_terminal=True, color_system=None, width=400))
+    for event in events:
+        live.take(event)
+        screen.write(live().plain + "\n")
+    for text in (said, screen.getvalue()):
+        assert text.count("owned") >= 4
+        assert not {"\x1b", "\x07", "\u200b", "\u202e", "\x9b"} & set(text)
+
+
+def test_the_name_of_a_directory_is_not_obeyed_by_tree_prepare(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "mermapctl", "tree", "prepare"),
+            *(str(tmp_path / "a\x1b[31mb\u200b"), "--source=/nowhere.tar"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert not {"\x1b", "\u200b"} & set(done.stdout + done.stderr)

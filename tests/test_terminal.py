@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import os
 import re
+import subprocess
+import sys
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -19,6 +22,7 @@ from mermapctl.render import terminal
 from mermapctl.render.account import why
 from mermapctl.render.columns import columns, sparkline
 from mermapctl.render.text import Look, colored, count, look_of, seconds
+from mermapctl.render.visible import one_line, visible
 from tests import sample_records as samples
 from tests.hostile import TEXTS, infect
 
@@ -164,6 +168,34 @@ def test_hostile_text_is_shown_not_obeyed(name: str, unicode: bool) -> None:
         assert {char for char in text if unicodedata.category(char) in OBEYED} <= {"\n"}
         assert text.isascii() or unicode
         assert len(text) < 3_000_000
+
+
+def test_no_format_character_is_shown_as_it_is() -> None:
+    """Not only those that somebody has seen in a console: all that Unicode has."""
+    unseen = ("Cc", "Cf", "Cs", "Zl", "Zp")
+    for code in range(0x110000):
+        char = chr(code)
+        if unicodedata.category(char) in unseen and char not in "\t\n":
+            assert char not in visible(f"a{char}b"), hex(code)
+            assert char not in one_line(f"a{char}b"), hex(code)
+    for char in "\u034f\u115f\u3164\uffa0\ufe0f\U000e0100":  # no width, but other categories
+        assert char not in visible(f"a{char}b")
+
+
+def test_a_logs_kernel_version_is_not_obeyed(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    version = "6.12\u200b\u202e\u00ad\x1b[31m"
+    log.write_text(f"Linux version {version} (gcc)\nKTAP version 1\n1..1\nok 1 a\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "mermapctl", "report", "--log", str(log)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "PYTHONUTF8": "1"},
+    )
+    assert "6.12" in done.stdout
+    assert not {"\u200b", "\u202e", "\u00ad", "\x1b"} & set(done.stdout + done.stderr)
 
 
 @pytest.mark.parametrize("name", ["escape codes", "wide", "rich markup", "many lines", "bidi"])

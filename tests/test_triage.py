@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from mermapctl import triage
+from mermapctl.commands import triage as triage_command
 from mermapctl.diagnosis import Finding, Severity
 from mermapctl.ktap import Status, Suite, Test
 from mermapctl.triage import Outcome, Trial
@@ -399,3 +400,27 @@ def test_a_panic_never_burns_the_time_limit(
         assert statuses[test] == "crashed"
     assert cell["triage"] == []
     assert not processes_of(fake_tree)
+
+
+def test_boots_of_equal_and_odd_names_have_folders_of_their_own(tmp_path: Path) -> None:
+    """Two suites may both have a test `basic`, and a kernel may call a test anything."""
+    long = "x" * 300
+    names = [
+        *("one.basic", "two.basic", "a b.basic", "a_b.basic", "a-b.c", "a.b-c", "../../etc"),
+        *(f"{long}.1", f"{long}.2", "mermap", "mermap-list", "mermap.list", "", "\x1b[2J", "é"),
+    ]
+    for name in names:
+        folder = triage_command._folder(tmp_path, name)
+        assert folder.parent == tmp_path
+        folder.mkdir()
+    made = sorted(path.name for path in tmp_path.iterdir())
+    assert len(made) == len(names)
+    assert made[:2] == ["triage-01-one.basic", "triage-02-two.basic"]
+    assert all(len(name) <= 100 and name.isascii() and name.isprintable() for name in made)
+
+
+def test_the_console_of_each_boot_stays(fake_tree: Path, tmp_path: Path) -> None:
+    env = logs(tmp_path / "logs", UNKNOWN, test_size=HANGS)
+    consoles = [each["console"] for each in cell_of(fake_tree, env)["triage"]]
+    assert len(set(consoles)) == len(consoles)
+    assert [Path(each).parent.name for each in consoles][1] == "triage-02-mermap.test_size"

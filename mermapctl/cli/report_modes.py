@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from mermapctl import atomic, render
+from mermapctl import atomic, render, streams
 from mermapctl.commands import report
 from mermapctl.commands.report_previous import previous
 from mermapctl.errors import Exit, UserError
@@ -23,6 +23,7 @@ from mermapctl.record import State, exit_of_verdict
 from mermapctl.render import run_list
 from mermapctl.render.run_list import Sheet
 from mermapctl.render.text import colored, count, look_of
+from mermapctl.render.visible import visible
 from mermapctl.store import Filters, Store, console_lines
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def _show(asked: Asked, record: RunRecord) -> int:
         from mermapctl.commands import report_open
 
         page = report_open.write_page(record, asked.file)
-        click.echo(str(page))
+        click.echo(look_of(sys.stdout).verbatim(str(page)))
         if not report_open.open_page(page):
             _note("no browser could be started; open the file above")
         return exit_of_verdict(record.verdict)
@@ -244,7 +245,7 @@ def _prune(asked: Asked) -> int:
     if not asked.yes:
         if not sys.stdin.isatty():
             raise UserError(f"would remove {what}", "Say --yes where nobody can be asked.")
-        click.confirm(f"Remove {what} from {store.runs}?", abort=True)
+        click.confirm(visible(f"Remove {what} from {store.runs}?"), abort=True)
     freed = report_prune.prune(store, chosen)
     _tell(store)
     click.echo(f"removed {runs}; {count(chosen.kept, 'run')} left, {freed / 1e6:,.1f} MB freed")
@@ -302,4 +303,4 @@ def _tell(store: Store) -> None:
 
 
 def _note(sentence: str) -> None:
-    click.echo(f"mermapctl: {sentence}", err=True)
+    streams.tell(visible(f"mermapctl: {sentence}"))

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mermapctl.inputs import open_regular
 from mermapctl.record import State
+from mermapctl.store_folder import is_inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +47,7 @@ class Tail:
         A console that was begun again (the boot was repeated) is read from its start.
         """
         try:
-            with self.path.open("rb") as file:
+            with open_regular(self.path) as file:
                 facts = os.fstat(file.fileno())
                 if facts.st_ino != self.inode or facts.st_size < self.offset:
                     self.inode, self.offset, self.partial = facts.st_ino, 0, ""
@@ -75,6 +77,8 @@ def follow(
     `note` gets a sentence where a cell's stage begins. A run that has ended gives no lines.
     """
     run_id = store.resolve(key)
+    folder = store.folder(run_id).path
+    root = os.path.realpath(folder)
     tails: dict[Path, Tail] = {}
     noted: set[Path] = set()
     first = True
@@ -85,9 +89,10 @@ def follow(
         if first and ended:
             return record
         first = False
-        _announce(store.folder(run_id).path, noted, note)
-        for path in sorted(store.folder(run_id).path.glob("cells/*/console.log")):
-            tails.setdefault(path, Tail(path))
+        _announce(folder, noted, note)
+        for path in sorted(folder.glob("cells/*/console.log")):
+            if path not in tails and is_inside(str(path), root):
+                tails[path] = Tail(path)
         got = [said for tail in tails.values() for said in tail.lines(final=ended)]
         for said in got:
             line(said)

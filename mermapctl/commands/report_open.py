@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import webbrowser
 from typing import TYPE_CHECKING
 
@@ -17,27 +18,31 @@ if TYPE_CHECKING:
 
 
 def write_page(record: RunRecord, asked: Path | None = None) -> Path:
-    """Write the page to `asked`, else beside the stored record (a log's into the cache).
+    """Write the page to `asked`, else beside the stored record.
 
-    Returns its absolute path.
+    A log's goes into the cache, and that of a run whose folder may not be written. Returns its
+    absolute path.
     """
-    page = _own_place(record) if asked is None else asked.absolute()
     document = render.document(record, "html", console_lines, previous=previous(record))
-    atomic.write(page, document.encode("utf-8", "replace"))
+    data = document.encode("utf-8", "replace")
+    if asked is not None:
+        atomic.write(asked, data)
+        return asked.absolute()
+    page = _own_place(record)
+    atomic.write_own(page, data)
     return page
 
 
 def _own_place(record: RunRecord) -> Path:
-    folder = Store.open().folder(record.run.id).path
-    if not folder.is_dir():
-        folder = places.cache_dir() / "pages"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise atomic.cannot_write(folder, error) from error
-    return folder / (
-        "report.html" if (folder / "record.json").exists() else f"{record.run.id}.html"
-    )
+    folder = Store.open().folder(record.run.id)
+    if folder.record.is_file() and os.access(folder.path, os.W_OK):
+        return folder.path / "report.html"
+    pages = places.cache_dir() / "pages"
+    try:
+        pages.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise atomic.cannot_write(pages, error) from error
+    return pages / f"{record.run.id}.html"
 
 
 def open_page(page: Path) -> bool:

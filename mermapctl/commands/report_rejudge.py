@@ -11,6 +11,7 @@ from mermapctl import record as records
 from mermapctl.commands.judging import judge_console
 from mermapctl.diagnosis import Reason, Verdict
 from mermapctl.errors import MermapctlError
+from mermapctl.inputs import open_regular
 from mermapctl.leaves import leaves
 from mermapctl.record import Former, State
 
@@ -87,7 +88,7 @@ def _judged(cell: Cell) -> tuple[Cell, str | None]:
     if cell.artifacts.console is None:
         return cell, None if cell.verdict is Verdict.NO_VERDICT else "it has no console"
     try:
-        with Path(cell.artifacts.console).open("rb") as console:
+        with open_regular(Path(cell.artifacts.console)) as console:
             return judge_console(cell, console), None
     except OSError as error:
         return cell, f"{cell.artifacts.console}: {error.strerror}"

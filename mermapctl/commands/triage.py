@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from mermapctl.sampler import Sample, Symbols
     from mermapctl.work import Work
 
+LONGEST_NAME = 100
+"""Characters of a folder's name; file systems take 255 bytes."""
+
 
 def hung(work: Work, cell: Cell, keep: Callable[[tuple[Trial, ...]], None]) -> None:
     """Boot the tests that the hang of `cell` left unfinished; `keep` hears of all so far.
@@ -50,7 +53,7 @@ def hung(work: Work, cell: Cell, keep: Callable[[tuple[Trial, ...]], None]) -> N
 def _listed(work: Work, watching: Watching, suite: str) -> list[str]:
     """The tests of a suite, by a boot that only lists them."""
     work.tell(Note(f"hang triage: which tests {suite} has"))
-    listing = _alone(work, watching, suite, "list")
+    listing = _alone(work, watching, suite, f"{suite}-list")
     arguments = (*listing.cell.kernel_args, triage.LIST)
     stages.boot(replace(listing, cell=replace(listing.cell, kernel_args=arguments)))
     with listing.console.open("rb") as console:
@@ -60,7 +63,8 @@ def _listed(work: Work, watching: Watching, suite: str) -> list[str]:
 def _boot(work: Work, watching: Watching, suite: str, test: str | None) -> Trial:
     what = f"{test} alone" if test else f"the suite {suite} again"
     work.tell(Note(f"hang triage: {what}"))
-    alone = _alone(work, watching, f"{suite}.{test}" if test else suite, test or "suite")
+    glob = f"{suite}.{test}" if test else suite
+    alone = _alone(work, watching, glob, glob)
     with _Watcher.of(alone) as watcher:
         booted = stages.boot(watcher.work)
     blank = Cell(
@@ -92,8 +96,8 @@ def _boot(work: Work, watching: Watching, suite: str, test: str | None) -> Trial
 def _alone(work: Work, watching: Watching, glob: str, name: str) -> Work:
     """The same kernel for one filter, in a folder of its own, with what shows a hang."""
     cell, options = work.cell, work.options
-    folder = work.folder / cell_slug("triage", name)  # a kernel may call a test anything
-    folder.mkdir(exist_ok=True)
+    folder = _folder(work.folder, name)
+    folder.mkdir()
     watch = triage.DETECTOR if watching.detector else ()
     # An address then means what System.map says.
     arguments = kernel_args(("nokaslr", *watch), cell.kernel_args, ())
@@ -108,6 +112,12 @@ def _alone(work: Work, watching: Watching, glob: str, name: str) -> Work:
         ),
         folder=folder,
     )
+
+
+def _folder(parent: Path, name: str) -> Path:
+    """A new folder's place. A kernel may call suites and tests anything: the number tells them."""
+    number = 1 + len(list(parent.glob("triage-*")))
+    return parent / cell_slug(f"triage-{number:02}", name)[:LONGEST_NAME]
 
 
 class _Watcher:

@@ -23,7 +23,7 @@ from mermapctl.events import (
     TestEnded,
 )
 from mermapctl.render.text import count
-from mermapctl.render.visible import visible
+from mermapctl.render.visible import one_line, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +78,7 @@ class _Shown:
         if self.tests:
             last = self.tests[-1]
             result = "ok" if last.ok else "NOT OK"
-            words.append(f"{count(len(self.tests), 'test')}, {visible(last.name)} {result}")
+            words.append(f"{count(len(self.tests), 'test')}, {last.name} {result}")
         return ", ".join(words)
 
 
@@ -98,7 +98,7 @@ class Plain:
 
     def _write(self, text: str) -> None:
         self.last = time.monotonic()
-        streams.tell(f"mermapctl: {text}", self.stream)
+        streams.tell(f"mermapctl: {visible(text)}", self.stream)
 
     def take(self, event: Event) -> None:
         """Show one event, if it is worth a line."""
@@ -106,11 +106,11 @@ class Plain:
         if isinstance(event, CellStarted):
             self._write(f"{event.name} ({event.number} of {event.of})")
         elif isinstance(event, Note):
-            self._write(visible(event.text))
+            self._write(event.text)
         elif isinstance(event, StageEnded):
             self._write(_summary(self.shown, event))
         elif isinstance(event, TestEnded):
-            self._write(f"{'ok' if event.ok else 'not ok'} {visible(event.name)}")
+            self._write(f"{'ok' if event.ok else 'not ok'} {event.name}")
         elif time.monotonic() - self.last > _PLAIN_EVERY:
             self._write(self.shown.line())
 
@@ -129,7 +129,8 @@ class Lively:
         turning = self.console.encoding.startswith("utf")
         frame = _FRAMES[int(time.monotonic() * 8) % len(_FRAMES)] if turning else ""
         cell = f"{self.cell}: " if self.cell else ""
-        return Text(f"{frame} {cell}{self.shown.line()}", overflow="ellipsis", no_wrap=True)
+        line = one_line(f"{frame} {cell}{self.shown.line()}")
+        return Text(line, overflow="ellipsis", no_wrap=True)
 
     @contextlib.contextmanager
     def drawn(self) -> Iterator[Listener]:
@@ -160,12 +161,12 @@ class Lively:
         if isinstance(event, CellStarted):
             self.cell = f"{event.name} ({event.number}/{event.of})" if event.of > 1 else event.name
         elif isinstance(event, Note):
-            self._above(f"{visible(event.text)}", "yellow")
+            self._above(event.text, "yellow")
         elif isinstance(event, StageEnded):
             self._above(f"{self.cell}: {_summary(self.shown, event)}", "" if event.ok else "red")
 
     def _above(self, text: str, style: str) -> None:
-        self.console.print(Text(text, style=style), soft_wrap=True)
+        self.console.print(Text(visible(text), style=style), soft_wrap=True)
 
 
 @contextlib.contextmanager

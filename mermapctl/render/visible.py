@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Text that a kernel printed, made visible: nothing in it is obeyed by what displays it.
 
-Escape codes, NUL, C1 controls, bidirectional overrides, lone surrogates (bytes that were not UTF-8)
-and the code points that XML 1.0 forbids become something a reader sees.
+Escape codes, NUL, C1 controls, format characters (bidirectional overrides, what has no width), lone
+surrogates (bytes that were not UTF-8) and the code points that XML 1.0 forbids become something a
+reader sees.
 """
 
 from __future__ import annotations
@@ -16,21 +17,35 @@ TEXT_LIMIT = 64 * 1024
 _SHOWN = {0x09, 0x0A}
 
 
+# Source: Unicode 16.0, the general category Cf, the line and paragraph separators, and what has
+# Default_Ignorable_Code_Point: it takes no room, or reorders and breaks what stands around it.
+_UNSEEN = (
+    (0xAD, 0xAD), (0x34F, 0x34F), (0x600, 0x605), (0x61C, 0x61C), (0x6DD, 0x6DD), (0x70F, 0x70F),
+    (0x890, 0x891), (0x8E2, 0x8E2), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),
+    (0x200B, 0x200F), (0x2028, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F),
+    (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFFB), (0xFFFE, 0xFFFF), (0x110BD, 0x110BD),
+    (0x110CD, 0x110CD), (0x13430, 0x1343F), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A),
+    (0xE0000, 0xE0FFF),
+)  # fmt: skip
+
+
 def _table() -> dict[int, str]:
     table = {code: chr(0x2400 + code) for code in range(0x20) if code not in _SHOWN}
     table[0x7F] = "\u2421"
     table |= {code: f"\\x{code:02x}" for code in range(0x80, 0xA0)}
-    # bidirectional controls and separators reorder or break what stands around them
-    reorder = (0x061C, 0x200B, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2060, 0x2070))
-    table |= {code: f"\\u{code:04x}" for code in (*reorder, 0xFEFF, 0xFFFE, 0xFFFF)}
-    table |= {code: f"\\U{code:08x}" for code in range(0xE0000, 0xE0080)}  # invisible tags
+    for first, last in _UNSEEN:
+        table |= {code: _number(code) for code in range(first, last + 1)}
     for plane in range(1, 17):
         for code in (plane << 16 | 0xFFFE, plane << 16 | 0xFFFF):
-            table[code] = f"\\U{code:08x}"
+            table[code] = _number(code)
     # Python's surrogateescape keeps an undecodable byte 0xNN as U+DCNN
     table |= {code: f"\\u{code:04x}" for code in range(0xD800, 0xE000)}
     table |= {0xDC00 + byte: f"\\x{byte:02x}" for byte in range(0x80, 0x100)}
     return table
+
+
+def _number(code: int) -> str:
+    return f"\\U{code:08x}" if code > 0xFFFF else f"\\u{code:04x}"
 
 
 _VISIBLE = _table()

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A run's record as the store keeps it: while the run goes on, after a kill, on a full disk."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from mermapctl.diagnosis import Reason, Verdict
+from mermapctl.record import RunRecord, State, process_mark
+
+MOST_FINDINGS = 8
+"""Findings of a cell that a full disk leaves."""
+
+
+def begun(record: RunRecord) -> RunRecord:
+    """The record of a run that goes on in this process."""
+    if record.run.state is State.RUNNING and record.run.pid is not None:
+        return record
+    pid = os.getpid()
+    run = replace(record.run, state=State.RUNNING, pid=pid, process=process_mark(pid))
+    return replace(record, run=run)
+
+
+def noted(record: RunRecord, note: str) -> RunRecord:
+    """The record with a note in its last cell."""
+    *cells, last = record.cells
+    return replace(record, cells=(*cells, replace(last, notes=(*last.notes, note))))
+
+
+def bare(record: RunRecord) -> RunRecord:
+    """As much of the record as tells its verdict; `--rejudge` has the rest from the consoles."""
+    cells = (
+        replace(cell, suites=(), splats=(), trace=None, findings=cell.findings[:MOST_FINDINGS])
+        for cell in record.cells
+    )
+    return replace(record, cells=tuple(cells))
+
+
+def killed(record: RunRecord) -> RunRecord:
+    """The record of a run whose process is gone: its last cell is as it was when it began."""
+    cells = tuple(
+        replace(cell, reason=Reason.INTERRUPTED, detail="mermapctl was killed before it was done")
+        if cell.verdict is Verdict.NO_VERDICT and cell.reason is None
+        else cell
+        for cell in record.cells
+    )
+    return replace(record, run=replace(record.run, state=State.INTERRUPTED), cells=cells)

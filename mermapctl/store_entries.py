@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What lies in the store's `runs`: the folders of runs, strangers, and what killed runs left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import time
+from pathlib import Path
+
+import msgspec
+
+from mermapctl import atomic
+from mermapctl.inputs import open_regular
+from mermapctl.record import RUN_ID, Run, still_running
+
+RECORD = "record.json"
+ROOM = ".room"
+"""The file that reserves room for a run's last record."""
+NEW, TRASH = ".new-", ".trash-"
+_PLAIN = re.compile(r"\w[\w.-]*", re.ASCII)
+_OURS = re.compile(r"\d[\w.-]*", re.ASCII)
+"""Names that a damaged run may have; other folders without a record are somebody's own."""
+FRESH_SECONDS = 60.0
+"""A folder without a record that is younger may be one that another process makes right now."""
+
+
+class _Head(msgspec.Struct):
+    """As much of a record as says whose it is."""
+
+    run: Run
+
+
+def scan(runs: Path) -> tuple[list[str], list[str]]:
+    """The names of the runs in `runs`, newest first, and why each other entry is none.
+
+    Raises OSError. A folder with a name of ours is not looked into: there may be thousands.
+    """
+    names, strangers = [], []
+    with os.scandir(runs) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):
+            if entry.name[0] == ".":
+                continue
+            why = _stranger(entry)
+            if why is None:
+                names.append(entry.name)
+            else:
+                strangers.append(f"{entry.name} ({why})")
+    return names, strangers
+
+
+def _stranger(entry: os.DirEntry[str]) -> str | None:
+    """Why an entry is no run; None where it is one."""
+    if not entry.is_dir():
+        return "no folder"
+    if RUN_ID.fullmatch(entry.name):
+        return None
+    head = _head(Path(entry.path) / RECORD) if _PLAIN.fullmatch(entry.name) else None
+    if head is None:
+        return None if _OURS.fullmatch(entry.name) else "no record"
+    return None if head.id == entry.name else f"a copy of run {head.id}"
+
+
+def _head(path: Path) -> Run | None:
+    """What a record says of its run; None where it cannot be read."""
+    try:
+        with open_regular(path) as file:
+            return msgspec.json.decode(file.read(), type=_Head).run
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def discard(path: Path) -> None:
+    """Remove a folder, a file or a link; what cannot be removed stays."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def sweep(runs: Path) -> None:
+    """Remove what processes that were killed left in `runs`: halves of new and of removed runs."""
+    for trash in runs.glob(f"{TRASH}*"):
+        discard(trash)
+    for new in runs.glob(f"{NEW}*"):
+        run = _head(new / RECORD)
+        with contextlib.suppress(OSError):
+            old = time.time() - new.stat().st_mtime > FRESH_SECONDS
+            if old if run is None else not still_running(run):
+                discard(new)
+
+
+def sweep_folder(folder: Path) -> None:
+    """Remove what a killed process left in the folder of a run: halves of files, reserved room."""
+    for path in (*atomic.leftovers(folder), folder / ROOM):
+        with contextlib.suppress(OSError):
+            path.unlink()
