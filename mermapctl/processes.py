@@ -22,8 +22,10 @@ PROCESSES = 256
 class Processes:
     """Follows each mm from its first event to its teardown or, unseen, its test's end.
 
-    `all_puts` says that a put inlined into its caller is seen there; without it a get without its
-    put is counted in `unseen_puts`, and is no leak.
+    `all_puts` says that a put inlined into its caller is seen there. Without it a reserved get
+    without its put is counted in `unseen_puts`, and is no leak: the suites of the later postings
+    put the reserve by `mermap_put()`, and all else by `__mermap_put()`. `put_seen` says that an
+    ordinary put was seen at all.
     """
 
     def __init__(self, breaches: Breaches) -> None:
@@ -35,6 +37,7 @@ class Processes:
         self._torn_down = False
         self.all_puts = False
         self.unseen_puts = 0
+        self.put_seen = False
 
     def of(self, mm: int) -> Process:
         """The process of an mm, new if need be."""
@@ -75,7 +78,8 @@ class Processes:
 
     def reappears(self, cpu: CpuState, alloc: int) -> None:
         """A slot is handed out again; where its put went unseen, that put has been."""
-        if not self.all_puts and alloc in cpu.live:
+        held = cpu.live.get(alloc)
+        if held is not None and held.reserved and not self.all_puts:
             cpu.live.pop(alloc)
             self._allocs.pop(alloc, None)
             self.unseen_puts += 1
@@ -85,6 +89,7 @@ class Processes:
         found = self._allocs.pop(alloc, None)
         if found is not None:
             found[0].live.pop(alloc, None)
+            self.put_seen = self.put_seen or not found[1].reserved
         return found
 
     def prepare(self, mm: int) -> None:
@@ -119,7 +124,7 @@ class Processes:
                 if live.flagged:
                     continue
                 live.flagged = True
-                if not self.all_puts:
+                if live.reserved and not self.all_puts:
                     self.unseen_puts += 1
                     continue
                 evidence: Evidence = {

@@ -115,6 +115,9 @@ class Replay:
             breaches = tuple(b for b in breaches if b.code != "not-unmapped")
         if Exercise.MIGRATION not in self._exercised:
             breaches = tuple(b for b in breaches if b.code != "migration-leak")
+        processes = self._processes
+        if not (processes.all_puts or processes.put_seen):
+            breaches = tuple(b for b in breaches if b.code != "leak")
         regions = self._rules.regions
         timelines = tuple(
             builder.build(

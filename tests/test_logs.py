@@ -132,6 +132,12 @@ TRUTHS = {
     "real-v1-trace-good": Truth("passed", ALL_PASSED),
     "real-v4-trace-good": Truth("passed", ALL_PASSED),
     "real-v4-trace-no-unmap": Truth("passed", ALL_PASSED),
+    "real-v4-reserve-lost": Truth(
+        "failed", one_bad(2), (("reserve-lost", "test_multiple_allocs", {}),)
+    ),
+    "real-v4-slot-rule": Truth(
+        "failed", one_bad(2), (("too-many-live", "test_multiple_allocs", {}),)
+    ),
     "real-v1-trace-oops": Truth(
         "failed",
         one_bad(2, "crashed"),

@@ -301,3 +301,18 @@ def test_what_the_suite_does_not_exercise_is_listed(name: str, besides: set[str]
 @pytest.mark.parametrize("name", ["good", "trace-lines-dropped"])
 def test_without_a_whole_trace_nothing_is_called_exercised(name: str) -> None:
     assert judged(name).not_exercised is None
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "times"), [("real-v1-trace-good", 141, 4), ("real-v4-trace-good", 131, 3)]
+)
+def test_ordinary_gets_without_their_puts_are_leaks_in_every_posting(
+    name: str, first: int, times: int
+) -> None:
+    lines = console(name)
+    last = next(n for n, line in enumerate(lines) if "ok 3 test_multiple_allocs" in line)
+    kept = [
+        line for n, line in enumerate(lines) if not (first < n < last and "mm_put: (" in line)
+    ]
+    (only,) = judge_lines(kept).findings
+    assert (only.code, only.evidence["times"]) == ("leak", times)
