@@ -45,6 +45,7 @@ class Kind(enum.StrEnum):
     AFTER = "after"
     BEFORE = "before"
     REPLACE = "replace"
+    GLOBAL = "global"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ _EDITS: dict[Kind, Callable[[str, Hook], str]] = {
     Kind.REPLACE: lambda source, hook: edits.replace(
         source, hook.within, hook.anchors, hook.text
     ),
+    Kind.GLOBAL: lambda source, hook: edits.make_global(source, hook.within),
 }
 
 

@@ -165,6 +165,22 @@ def replace(source: str, within: str, anchors: tuple[str, ...], text: str) -> st
     return source[:start] + _indented(text, _indent_at(source, place.start)) + source[end:]
 
 
+def make_global(source: str, function: str) -> str:
+    """A static function for the whole kernel; never inlined, so that a probe sees each call."""
+    code = without_inert(source)
+    scope = _scope(code, function)
+    name = re.escape(function.removesuffix("()"))
+    declarator = re.compile(rf"^(static\s+(?:inline\s+)?)?[\w \t*]+?\b{name}\s*\(", re.MULTILINE)
+    found = [match for match in declarator.finditer(code) if match.start() < scope.start]
+    if not found:
+        msg = f"no `{function}` that begins a line"
+        raise NoPlaceError(msg)
+    for match in reversed(found):
+        if match[1]:
+            source = f"{source[:match.start()]}noinline {source[match.end(1):]}"
+    return source
+
+
 def add_include(source: str, header: str) -> str:
     """`#include <header>` at the end of the file's longest run of <linux/...> includes."""
     if re.search(rf"^#\s*include\s*<{re.escape(header)}>", source, re.MULTILINE):

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mermapctl import overlay as overlays
+from mermapctl import postings, unpack
 from mermapctl import tree as trees
-from mermapctl import unpack
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.events import Note, StageEnded, StageStarted
 from mermapctl.overlay import Mermap
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mermapctl.events import Listener
+    from mermapctl.postings import Posting
 
 BYTES = 2_500_000_000
 """What a tree needs: 6.12 takes 1.7 GB unpacked and 0.4 GB under .git."""
@@ -72,10 +73,18 @@ def standing(directory: Path) -> Prepared | None:
     )
 
 
-def prepare(directory: Path, source: Source, tell: Listener, *, overlay: bool) -> Prepared:
+def prepare(
+    directory: Path,
+    source: Source,
+    tell: Listener,
+    *,
+    overlay: bool,
+    posting: Posting | None = None,
+) -> Prepared:
     """Make the tree at `directory`, absolute and not there yet (or empty).
 
-    Raises UserError and HarnessError; whatever is raised, `directory` is then as it was.
+    With a `posting`, the reference mermap behaves like that one. Raises UserError and HarnessError;
+    whatever is raised, `directory` is then as it was.
     """
     _make_room(directory.parent, _needed(source))
     with _workshop(directory, tell) as partial:
@@ -85,7 +94,7 @@ def prepare(directory: Path, source: Source, tell: Listener, *, overlay: bool) -
             kernel = trees.validate(partial)
             unpack.git(partial, "tag", "--force", f"base-{kernel}")
         with _stage(tell, "mermap"):
-            patches = _put_on(partial, date, tell) if overlay else ()
+            patches = _put_on(partial, date, tell, posting) if overlay else ()
         unpack.git(partial, "config", "mermapctl.base", base)
         unpack.git(partial, "config", "mermapctl.source", source.spelled)
         try:
@@ -110,18 +119,21 @@ _DOING = {
 }
 
 
-def _put_on(tree: Path, date: int, tell: Listener) -> tuple[str, ...]:
-    """Commit the reference mermap, a patch at a time; the subjects."""
-    if overlays.present(tree) is not None:
+def _put_on(tree: Path, date: int, tell: Listener, posting: Posting | None) -> tuple[str, ...]:
+    """Commit the reference mermap, a patch at a time, and the posting; the subjects."""
+    there = overlays.present(tree)
+    if there is not None and posting is None:
         tell(Note("the source has a mermap already; the reference mermap is left out"))
         return ()
-    patches = overlays.plan(tree, overlays.load())
-    for number, patch in enumerate(patches, 1):
-        overlays.apply(tree, [patch])
-        unpack.git(tree, "add", "--force", "--", *patch.files)
-        # A second apart, so that a log sorted by date shows them in order.
-        unpack.commit(tree, f"{patch.subject}\n\n{patch.body}\n", date + number)
-    return tuple(patch.subject for patch in patches)
+    subjects: list[str] = []
+    for overlay in (overlays.load(), *([postings.load(posting)] if posting else ())):
+        for patch in overlays.plan(tree, overlay):
+            overlays.apply(tree, [patch])
+            unpack.git(tree, "add", "--force", "--", *patch.files)
+            subjects.append(patch.subject)
+            # A second apart, so that a log sorted by date shows them in order.
+            unpack.commit(tree, f"{patch.subject}\n\n{patch.body}\n", date + len(subjects))
+    return tuple(subjects)
 
 
 @contextlib.contextmanager

@@ -6,35 +6,39 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mermapctl import overlay, postings
 from mermapctl.cli.run import command
+from mermapctl.postings import Posting
 from tests.conftest import LOGS, git
 from tests.faults import corpus, page, seeded, trial
 from tests.faults.corpus import FAULTS, ROOT, Case, Expected
 from tests.faults.environment import ENVIRONMENTS
 from tests.faults.trial import Trial
 from tests.faults.verdicts import Judged
+from tests.test_overlay import LITTLE_TREE
+from tests.test_postings import MEMORY
 
 CASES = corpus.faults()
+SEEDED = corpus.put_into_mermaps(CASES)
 EVERY = (*CASES, *corpus.good())
 each = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 KUNIT_SAYS = {"passed", "failed", "crashed", "no tests", "build failed", "config failed"}
 
+
 @pytest.fixture
 def excerpt(tmp_path: Path) -> Path:
-    """What the reference mermap puts into a tree, in git: its files, and its Kconfig entries."""
+    """What the reference mermap puts into a tree, in git, and little else."""
     tree = tmp_path / "excerpt"
-    tree.mkdir()
-    subprocess.run(["cp", "-r", f"{ROOT / 'kernel/files'}/.", str(tree)], check=True)
-    hooks = tomllib.loads((ROOT / "kernel/hooks.toml").read_text())["hook"]
-    kconfig = "\n".join(hook["text"] for hook in hooks if hook["file"] == "mm/Kconfig")
-    (tree / "mm/Kconfig").write_text(kconfig)
+    for name, text in {**LITTLE_TREE, "mm/memory.c": MEMORY}.items():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(text)
+    overlay.apply(tree, overlay.plan(tree, overlay.load()))
     git(tree, "init", "-q")
     git(tree, "add", "-A")
     git(tree, "commit", "-q", "-m", "the reference mermap")
@@ -102,15 +106,77 @@ def test_a_good_configuration_has_no_error() -> None:
     assert errors == {"isolation-off": {"global-mapping-refused"}}
 
 
-@each
+@pytest.mark.parametrize("case", SEEDED, ids=lambda case: case.name)
 def test_a_patch_is_small_applies_and_goes(case: Case, excerpt: Path) -> None:
-    assert seeded.applies(excerpt, case) == ""
-    with seeded.seeded(excerpt, case):
+    with seeded.posted(excerpt, case.posting):
+        git(excerpt, "add", "-A")
+        git(excerpt, "commit", "-q", "--allow-empty", "-m", "the posting")
+        assert seeded.applies(excerpt, case) == ""
+    with seeded.seeded(excerpt, replace(case, posting=None)):
         rows = [line.split("\t") for line in git(excerpt, "diff", "--numstat").splitlines()]
         added, removed = (sum(int(row[column]) for row in rows) for column in (0, 1))
         assert bool(added + removed) == bool(case.patch)
         assert added <= 15
         assert removed <= 12
+    assert git(excerpt, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("posting", list(Posting))
+def test_a_posting_and_its_fault_come_and_go_together(posting: Posting, excerpt: Path) -> None:
+    before = git(excerpt, "ls-files", "-s")
+    case = next(case for case in SEEDED if case.posting is posting)
+    with seeded.seeded(excerpt, case):
+        assert postings.of(excerpt) is None  # its fault
+        assert set(git(excerpt, "diff", "--name-only").splitlines()) >= set(
+            postings.load(posting).contents
+        )
+    assert git(excerpt, "status", "--porcelain") == ""
+    assert git(excerpt, "ls-files", "-s") == before
+
+
+@pytest.mark.parametrize("posting", list(Posting))
+def test_each_posting_is_tried_with_six_faults_and_without(posting: Posting) -> None:
+    names = [case.name for case in SEEDED if case.posting is posting]
+    assert len(names) >= 6
+    assert all(name.startswith(f"{posting}/") for name in names)
+    assert [case.name for case in corpus.good() if case.posting is posting]
+
+
+def test_what_a_killed_run_left_of_a_posting_is_taken_out(excerpt: Path) -> None:
+    loaded = postings.load(Posting.LATER)
+    overlay.apply(excerpt, overlay.plan(excerpt, loaded))
+    assert seeded.recover(excerpt, CASES) == "later"
+    assert git(excerpt, "status", "--porcelain") == ""
+    overlay.apply(excerpt, overlay.plan(excerpt, loaded))
+    fault = CASES[1]
+    assert fault.patch
+    git(excerpt, "apply", str(fault.patch))
+    assert seeded.recover(excerpt, CASES) == f"later/{fault.name}"
+    assert git(excerpt, "status", "--porcelain") == ""
+
+
+def test_a_posting_never_touches_what_is_not_committed(excerpt: Path) -> None:
+    source = excerpt / "mm/memory.c"
+    mine = source.read_text() + "/* mine */\n"
+    source.write_text(mine)
+    with (
+        pytest.raises(RuntimeError, match="not as committed"),
+        seeded.posted(excerpt, Posting.LATER),
+    ):
+        pytest.fail("applied to somebody's changes")
+    assert seeded.recover(excerpt, CASES) is None
+    assert source.read_text() == mine
+
+
+def test_a_posting_needs_the_reference_that_it_changes(excerpt: Path) -> None:
+    core = excerpt / "mm/mermap.c"
+    core.write_text(core.read_text() + "/* older */\n")
+    git(excerpt, "commit", "-q", "-a", "-m", "another version")
+    with (
+        pytest.raises(RuntimeError, match="another version of it"),
+        seeded.posted(excerpt, Posting.FIRST),
+    ):
+        pytest.fail("applied to another version")
     assert git(excerpt, "status", "--porcelain") == ""
 
 
@@ -145,6 +211,7 @@ def test_a_fault_goes_when_its_trial_fails(excerpt: Path) -> None:
         ("Subject: x\nVerdict: failed\nKunit: failed\n", "no line `---`"),
         ("Subject: x\nVerdict: failed\n\n\n---\n", "no header Kunit"),
         ("Subject: x\nVerdict: f\nKunit: f\nFindigns: y\n\n\n---\n", "unknown header Findigns"),
+        ("Subject: x\nVerdict: f\nKunit: f\nOn: frist\n\n\n---\n", "'frist' is not a valid"),
     ],
 )
 def test_a_bad_header_is_refused(tmp_path: Path, text: str, said: str) -> None:

@@ -12,16 +12,20 @@ import tarfile
 import time
 from pathlib import Path
 
+import click
 import pytest
 
-from mermapctl import overlay, prepare, source
+from mermapctl import overlay, postings, prepare, source
 from mermapctl import tree as trees
+from mermapctl.cli import tree as cli
 from mermapctl.commands import tree as command
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.events import Event, Note, StageEnded
+from mermapctl.postings import Posting
 from mermapctl.source import Kind, Source
 from tests.conftest import git
 from tests.test_overlay import LITTLE_TREE
+from tests.test_postings import MEMORY
 
 WHEN = 1_700_000_000
 KERNEL = {
@@ -256,6 +260,54 @@ def test_a_series_in_the_source_keeps_the_reference_out(tmp_path: Path) -> None:
         "unpack",
         "mermap",
     ]
+
+
+def like(directory: Path, asked: Path, posting: Posting) -> prepare.Prepared:
+    return command.prepare(
+        directory, str(asked), lambda _: None, with_overlay=True, posting=posting
+    )
+
+
+@pytest.mark.parametrize("posting", list(Posting))
+def test_a_posting_is_one_more_commit(tmp_path: Path, posting: Posting) -> None:
+    archive = tarball(tmp_path / "linux-6.12.tar.xz", {"mm/memory.c": MEMORY})
+    done = like(tmp_path / "t", archive, posting)
+    assert len(done.patches) == len(overlay.load().parts) + 1
+    assert done.patches[-1].startswith("mm: mermap: behave like the ")
+    assert postings.of(tmp_path / "t") is posting
+    assert git(tmp_path / "t", "status", "--porcelain") == ""
+    again = like(tmp_path / "t", archive, posting)
+    assert (again.already, again.patches) == (True, done.patches)
+    other = next(each for each in Posting if each is not posting)
+    with pytest.raises(UserError, match=f"not the {other} posting's"):
+        like(tmp_path / "t", archive, other)
+
+
+def test_a_posting_on_a_tree_that_has_the_reference_or_the_series(tmp_path: Path) -> None:
+    archive = tarball(tmp_path / "linux-6.12.tar.xz", {"mm/memory.c": MEMORY})
+    made(tmp_path / "reference", archive)
+    with pytest.raises(UserError, match="not the first posting's"):
+        like(tmp_path / "reference", archive, Posting.FIRST)
+    done = like(tmp_path / "first", tmp_path / "reference", Posting.FIRST)
+    assert done.patches == ("mm: mermap: behave like the first posting",)
+    assert postings.of(tmp_path / "first") is Posting.FIRST
+    series = tarball(tmp_path / "linux-6.13.tar.xz", {"mm/mermap.c": "/* the real one */\n"})
+    with pytest.raises(UserError, match="has a mermap of its own"):
+        like(tmp_path / "series", series, Posting.FIRST)
+    assert not (tmp_path / "series").exists()
+
+
+def test_a_posting_of_no_overlay_is_a_contradiction(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--posting changes what --no-overlay leaves out"):
+        command.prepare(
+            tmp_path / "t", None, lambda _: None, with_overlay=False, posting=Posting.FIRST
+        )
+
+
+def test_the_command_line_offers_every_posting() -> None:
+    (option,) = (one for one in cli.prepare.params if one.name == "posting")
+    assert isinstance(option.type, click.Choice)
+    assert list(option.type.choices) == list(Posting)
 
 
 def test_a_repository_is_cloned_with_its_history_and_only_read(tmp_path: Path) -> None:

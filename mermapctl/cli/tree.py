@@ -43,19 +43,29 @@ def command() -> None:
     show_default=True,
     help="Commit the reference mermap on top of the base.",
 )
+@click.option(
+    "--posting",
+    type=click.Choice(["first", "later", "newest"]),
+    help="Make the reference mermap behave like that posting of the real series, in all that its "
+    "suite and a trace show.",
+)
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
-def prepare(directory: Path, source: str | None, overlay: bool, quiet: bool) -> None:
+def prepare(
+    directory: Path, source: str | None, overlay: bool, posting: str | None, quiet: bool
+) -> None:
     """Make a kernel tree at DIR: the source as one commit, the reference mermap on top.
 
     A source is only read: a git repository is cloned, a directory copied. What was interrupted
     leaves nothing at DIR; run it again. A tree that stands there already is left as it is.
     """
     from mermapctl.commands import tree
+    from mermapctl.postings import Posting
     from mermapctl.render import tree_status
     from mermapctl.render.progress import progress
 
+    like = None if posting is None else Posting(posting)
     with progress(sys.stderr, quiet=quiet) as tell:
-        done = tree.prepare(directory, source, tell, with_overlay=overlay)
+        done = tree.prepare(directory, source, tell, with_overlay=overlay, posting=like)
     tree_status.prepared(sys.stdout, done, tree.other_source(done, source))
 
 

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mermapctl import builddir, kunit, overlay, source, target
+from mermapctl import builddir, kunit, overlay, postings, source, target
 from mermapctl import prepare as making
 from mermapctl import tree as trees
 from mermapctl.errors import MermapctlError, UserError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mermapctl.events import Listener
+    from mermapctl.postings import Posting
     from mermapctl.prepare import Prepared
 
 
@@ -35,12 +36,22 @@ class Status:
     targets: tuple[tuple[Target, str | None], ...]
 
 
-def prepare(directory: Path, asked: str | None, tell: Listener, *, with_overlay: bool) -> Prepared:
+def prepare(
+    directory: Path,
+    asked: str | None,
+    tell: Listener,
+    *,
+    with_overlay: bool,
+    posting: Posting | None = None,
+) -> Prepared:
     """A prepared tree at `directory`: made now, or the one that stands there.
 
-    `asked` is the user's --source. It becomes the tree of last resort of `run`. Raises UserError,
-    HarnessError; an ending signal removes what was begun, and is raised as Interrupted.
+    `asked` is the user's --source, `posting` the one that its mermap has to behave like. It
+    becomes the tree of last resort of `run`. Raises UserError, HarnessError; an ending signal
+    removes what was begun, and is raised as Interrupted.
     """
+    if posting is not None and not with_overlay:
+        raise UserError("--posting changes what --no-overlay leaves out", "give one of them")
     directory = _absolute(directory)
     tell(CellStarted(f"tree prepare {directory.name}", 1, 1))
     done = making.standing(directory)
@@ -48,7 +59,12 @@ def prepare(directory: Path, asked: str | None, tell: Listener, *, with_overlay:
         builddir.require_plain(directory)
         found = source.newest() if asked is None else source.identify(asked)
         tell(Note(f"source: {found.spelled}"))
-        done = making.prepare(directory, found, tell, overlay=with_overlay)
+        done = making.prepare(directory, found, tell, overlay=with_overlay, posting=posting)
+    elif posting is not None and postings.of(directory) is not posting:
+        raise UserError(
+            f"{directory} was prepared before, and its mermap is not the {posting} posting's",
+            "name another directory, or remove this one",
+        )
     try:
         trees.remember(done.tree.path)
     except MermapctlError as error:  # the tree is there all the same

@@ -54,7 +54,7 @@ def main(
     os.environ.setdefault("MERMAPCTL_HOME", str(ROOT / "build/e2e-home"))
     signal.signal(signal.SIGTERM, _end)
     every = corpus.faults()
-    faults = _chosen(every, only, fast=quick or no_variants)
+    faults = _chosen(corpus.put_into_mermaps(every), only, fast=quick or no_variants)
     good = () if no_good else _chosen(corpus.good(), only, fast=quick or no_variants)
     if quick:
         good = tuple(case for case in good if "--trace" not in case.run)

@@ -9,6 +9,7 @@ A fault is one patch, led by lines in the manner of a mail's header and by a sen
     Trace-Verdict   the same two of `run --trace`;
     Trace-Findings  left out where there is nothing that a trace could show
     Kunit           what the tree's own kunit.py makes of the same console
+    On              the mermaps that it is put into: reference (the default), first, later, newest
     Run             options of `mermapctl run`, beside tree and format
     Environment     what is wrong around the kernel: a name that tests/faults/environment.py knows
 
@@ -21,8 +22,11 @@ import email.parser
 import email.policy
 import shlex
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from mermapctl.postings import Posting
 
 ROOT = Path(__file__).parents[2]
 FAULTS = ROOT / "kernel/faults"
@@ -36,6 +40,7 @@ HEADERS = frozenset(
         "Trace-Verdict",
         "Trace-Findings",
         "Kunit",
+        "On",
         "Run",
         "Environment",
     }
@@ -59,7 +64,11 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A fault or a good configuration; `patch` is null where the source is not touched."""
+    """A fault or a good configuration; `patch` is null where the source is not touched.
+
+    `posting` is null where the mermap is the reference as it is; `mermaps` are all that the fault
+    is put into, null standing for the reference.
+    """
 
     name: str
     subject: str
@@ -70,6 +79,8 @@ class Case:
     run: tuple[str, ...] = ()
     environment: str | None = None
     patch: Path | None = None
+    posting: Posting | None = None
+    mermaps: tuple[Posting | None, ...] = (None,)
 
     @property
     def slow(self) -> bool:
@@ -80,6 +91,13 @@ class Case:
 def _expected(verdict: str, codes: str) -> Expected:
     word, _, reason = verdict.partition(" ")
     return Expected(word, reason or None, frozenset(codes.replace(",", " ").split()))
+
+
+def _mermaps(names: str) -> tuple[Posting | None, ...]:
+    """The mermaps of a header `On`. Raises ValueError for one that is unknown."""
+    return tuple(
+        None if name == "reference" else Posting(name) for name in names.replace(",", " ").split()
+    )
 
 
 def parse(path: Path) -> Case:
@@ -105,16 +123,27 @@ def parse(path: Path) -> Case:
         run=tuple(shlex.split(message.get("Run", ""))),
         environment=message.get("Environment"),
         patch=path if diff.strip() else None,
+        mermaps=_mermaps(message.get("On", "reference")),
     )
 
 
 def faults() -> tuple[Case, ...]:
-    """All of them, in the order of their numbers."""
+    """All of them, in the order of their numbers, each once."""
     return tuple(parse(path) for path in sorted(FAULTS.glob("*.patch")))
 
 
+def put_into_mermaps(cases: Sequence[Case]) -> tuple[Case, ...]:
+    """Each fault once for each mermap that it is put into; the mermaps one after another."""
+    return tuple(
+        replace(case, name=f"{posting}/{case.name}" if posting else case.name, posting=posting)
+        for posting in (None, *Posting)
+        for case in cases
+        if posting in case.mermaps
+    )
+
+
 def good() -> tuple[Case, ...]:
-    """The configurations in which the reference mermap is right, from good.toml."""
+    """The configurations in which a mermap is right, from good.toml."""
     tables = tomllib.loads(GOOD.read_text(encoding="utf-8"))["good"]
     return tuple(
         Case(
@@ -125,6 +154,7 @@ def good() -> tuple[Case, ...]:
             traced=None,
             kunit=None,
             run=tuple(table.get("run", ())),
+            posting=Posting(table["posting"]) if "posting" in table else None,
         )
         for table in tables
     )

@@ -70,6 +70,8 @@ _HEAD = """\
 
 Each line is a kernel that was built and booted: the reference mermap with one fault in it
 ([kernel/faults](../kernel/faults/), one patch each), or a configuration in which it is right.
+After `first/`, `later/` or `newest/` the mermap behaves like that posting of the real series
+([kernel/postings](../kernel/README.md#postings)).
 *kunit.py* is what the tree's own kunit.py makes of the same console. *Run* is `mermapctl run`,
 *traced* is `mermapctl run --trace` ([trace.md](trace.md)). A dash: not run, since there is nothing
 that a trace could show.
@@ -121,7 +123,7 @@ def markdown(faults: Sequence[Judged], good: Sequence[Judged]) -> str:
     for judged in faults:
         case = judged.case
         row: tuple[str, ...] = (
-            f"[{case.name}](../kernel/faults/{case.name}.patch)",
+            f"[{case.name}](../kernel/faults/{case.name.rpartition('/')[2]}.patch)",
             _cell(case.subject),
             _kunit(judged),
             _says(judged.plain),

@@ -6,9 +6,11 @@ from __future__ import annotations
 import contextlib
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from mermapctl import overlay, postings
+from mermapctl.postings import Posting
 from tests.faults.corpus import Case
 
 _FILES = re.compile(r"^\+\+\+ b/(.+)$", re.MULTILINE)
@@ -31,34 +33,83 @@ def applies(tree: Path, case: Case) -> str:
 
 
 def recover(tree: Path, cases: tuple[Case, ...]) -> str | None:
-    """Take out a fault that a killed run left behind; its name if there was one."""
-    if not _git(tree, "status", "--porcelain", "--untracked-files=no").stdout.strip():
+    """Take out a fault, or a posting, that a killed run left behind; its name if there was one."""
+    changed = _changed(tree)
+    if not changed:
         return None
+    left = None
     for case in cases:
         undo = ("apply", "--reverse", str(case.patch))
         if case.patch and _git(tree, *undo, "--check").returncode == 0:
             _git(tree, *undo).check_returncode()
-            return case.name
-    return None
+            left = case.name
+            changed = _changed(tree)
+            break
+    for posting in Posting:
+        names = _files_of(posting)
+        if changed and changed <= names and overlay.plan(tree, postings.load(posting)) == ():
+            _git(tree, "checkout", "-q", "HEAD", "--", *sorted(changed)).check_returncode()
+            return f"{posting}/{left}" if left else posting
+    return left
+
+
+def _changed(tree: Path) -> set[str]:
+    listed = _git(tree, "diff", "--name-only", "HEAD")
+    return set(listed.stdout.splitlines())
+
+
+def _files_of(posting: Posting) -> set[str]:
+    """The files of a tree that a posting changes."""
+    loaded = postings.load(posting)
+    return {*loaded.contents, *(hook.file for hook in loaded.hooks)}
+
+
+def _require_clean(tree: Path, names: Collection[str]) -> None:
+    if not names:
+        return
+    changed = _git(tree, "status", "--porcelain", "--", *names).stdout.strip()
+    if changed:
+        raise RuntimeError(f"{tree}: not as committed: {changed}")
+
+
+@contextlib.contextmanager
+def posted(tree: Path, posting: Posting | None) -> Iterator[None]:
+    """Make the reference mermap of a tree a posting's, and take that out again.
+
+    Raises RuntimeError where a file that it needs has changes of somebody's, or where the tree
+    has another mermap.
+    """
+    if posting is None:
+        yield
+        return
+    names = sorted(_files_of(posting))
+    _require_clean(tree, names)
+    if overlay.plan(tree, overlay.load()):
+        raise RuntimeError(f"{tree} has no reference mermap, or another version of it")
+    try:
+        overlay.apply(tree, overlay.plan(tree, postings.load(posting)))
+        yield
+    finally:
+        _git(tree, "checkout", "-q", "HEAD", "--", *names).check_returncode()
 
 
 @contextlib.contextmanager
 def seeded(tree: Path, case: Case) -> Iterator[None]:
-    """Apply a fault, and take it out again whatever happens.
+    """Apply a fault, to the posting that it is for, and take both out again whatever happens.
 
     Raises RuntimeError where a file that it needs has changes of somebody's, or is another one.
     """
-    if case.patch is None:
-        yield
-        return
-    names = files(case)
-    changed = _git(tree, "status", "--porcelain", "--", *names).stdout.strip()
-    if changed:
-        raise RuntimeError(f"{tree}: not as committed: {changed}")
-    applied = _git(tree, "apply", str(case.patch))
-    if applied.returncode != 0:
-        raise RuntimeError(f"{case.name} does not apply to {tree}: {applied.stderr.strip()}")
-    try:
-        yield
-    finally:
-        _git(tree, "checkout", "-q", "HEAD", "--", *names).check_returncode()
+    with posted(tree, case.posting):
+        if case.patch is None:
+            yield
+            return
+        names = files(case)
+        ours = _files_of(case.posting) if case.posting else set()
+        _require_clean(tree, set(names) - ours)
+        applied = _git(tree, "apply", str(case.patch))
+        if applied.returncode != 0:
+            raise RuntimeError(f"{case.name} does not apply to {tree}: {applied.stderr.strip()}")
+        try:
+            yield
+        finally:  # the posting's part in these files as well
+            _git(tree, "checkout", "-q", "HEAD", "--", *names).check_returncode()

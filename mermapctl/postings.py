@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Overlays on the reference mermap that behave like the postings of the real series.
+
+A posting (kernel/postings) is what differs: a diff, whole files, hooks. It stands on the reference
+or on another one.
+"""
+
+from __future__ import annotations
+
+import enum
+import tempfile
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from mermapctl import overlay as overlays
+from mermapctl import unpack
+from mermapctl.errors import HarnessError
+from mermapctl.overlay import Hook, Overlay, Part
+from mermapctl.places import shipped
+
+
+class Posting(enum.StrEnum):
+    """Whose behaviour a tree's mermap has: `kernel/README.md` says in what they differ."""
+
+    FIRST = "first"
+    LATER = "later"
+    NEWEST = "newest"
+
+
+_PART = "posting"
+"""The id of the one commit that a posting is; its hooks name it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Description:
+    """The shape of posting.toml; `on` names the posting that this one changes."""
+
+    subject: str = ""
+    body: str = ""
+    on: str | None = None
+    hook: tuple[Hook, ...] = ()
+
+
+def load(posting: Posting, directory: Path | None = None) -> Overlay:
+    """One commit that makes a posting of the reference mermap.
+
+    `directory` is in the place of the one that travels with the package. Raises HarnessError where
+    its files are damaged or do not belong together.
+    """
+    root = directory or shipped("kernel")
+    reference = overlays.load(directory).contents
+    try:
+        with tempfile.TemporaryDirectory(prefix="mermapctl-posting-") as place:
+            work = Path(place)
+            _write(work, reference)
+            described = _build(root / "postings", posting, work)
+            files = [path for path in work.rglob("*") if path.is_file()]
+            texts = {str(path.relative_to(work)): path.read_text("utf-8") for path in files}
+    except (OSError, ValueError, HarnessError) as error:
+        said = error.message if isinstance(error, HarnessError) else str(error)
+        msg = f"the posting {posting} in {root} cannot be read: {said}"
+        raise HarnessError(msg, hint="reinstall mermapctl, or restore kernel/") from error
+    changed = {name: text for name, text in texts.items() if reference.get(name) != text}
+    last = described[-1]
+    part = Part(_PART, last.subject, last.body, tuple(sorted(changed)))
+    hooks = tuple(hook for each in described for hook in each.hook)
+    return Overlay((part,), hooks, changed)
+
+
+def _build(root: Path, name: str, work: Path) -> list[_Description]:
+    """Make a posting's files in `work`; what it stands on comes first."""
+    source = root / name
+    described = msgspec.convert(
+        tomllib.loads((source / "posting.toml").read_text("utf-8")), _Description
+    )
+    below = _build(root, described.on, work) if described.on is not None else []
+    whole = source / "files"
+    _write(
+        work,
+        {
+            str(path.relative_to(whole)): path.read_text("utf-8")
+            for path in whole.rglob("*")
+            if path.is_file()
+        },
+    )
+    changes = source / "changes.patch"
+    # No repository around the temporary directory may be taken for the one to apply to.
+    env = unpack.environment() | {"GIT_CEILING_DIRECTORIES": str(work.parent.resolve())}
+    unpack.git(work, "apply", "--", str(changes.resolve()), env=env)
+    return [*below, described]
+
+
+def _write(root: Path, contents: dict[str, str]) -> None:
+    for name, text in contents.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+
+
+def of(tree: Path) -> Posting | None:
+    """Which posting the mermap of a tree is; None for the reference as it is, and for others."""
+    for posting in Posting:
+        contents = load(posting).contents
+        if all(_is(tree / name, text) for name, text in contents.items()):
+            return posting
+    return None
+
+
+def _is(path: Path, text: str) -> bool:
+    try:
+        return path.read_bytes() == text.encode()
+    except OSError:
+        return False
