@@ -80,7 +80,7 @@ def test_a_count_behind_ifdef_is_named_with_file_and_line(run: Run, guard: Guard
 
 
 def test_a_field_behind_ifdef_is_named_with_file_and_line(run: Run, guard: Guard) -> None:
-    where = guard("include/linux/mermap_types.h")
+    where = guard("include/linux/mermap.h")
     ran = run("--as-module")
     assert ran.code == 3
     assert ran.cell["reason"] == "build-failed"

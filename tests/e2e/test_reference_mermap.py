@@ -90,7 +90,7 @@ def test_five_levels_are_had_without_building_base_again(
 def test_what_a_dead_test_leaves_mapped_is_put_without_a_splat_of_its_own(
     run: Run, teaching_fault: Callable[[str, str], None]
 ) -> None:
-    """An Oops ends test_multiple_allocs' thread while four mappings are live."""
+    """An Oops ends test_multiple_allocs' thread while three mappings are live."""
     teaching_fault("fill->pfn++;", "fill->pfn++;\n\tpte_clear(fill->mm, addr, ptep);")
     ran = run()
     assert ran.code == 1

@@ -15,8 +15,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.nightly]
 
 Run = Callable[..., Ran]
 Change = Callable[[str, str], None]
-RESERVED = "\tmermap_refresh_reserve(mc);\n"
-"""In mm/mermap.c: only test_size comes here, in the middle, with interrupts off."""
+GET = "\tif (!mermap_fits(mc->next_addr, size, limit)) {\n"
+"""In mm/mermap.c: where every get comes by."""
+RESERVED = "use_reserve && irqs_disabled()"
+"""True in test_size alone, in the middle of it."""
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def change(reference_tree: Path) -> Iterator[Change]:
 
 
 def test_the_test_and_the_function_of_a_hang_are_named(run: Run, change: Change) -> None:
-    change(RESERVED, f"\tfor (;;)\n\t\tcpu_relax();\n{RESERVED}")
+    change(GET, f"\twhile ({RESERVED})\n\t\tcpu_relax();\n{GET}")
     ran = run("--silence=10")
     assert ran.code == 1
     assert ran.codes == ["hang"]
@@ -56,7 +58,7 @@ def test_the_test_and_the_function_of_a_hang_are_named(run: Run, change: Change)
 def test_a_panic_does_not_burn_the_time_limit(
     run: Run, change: Change, argv: tuple[str, ...]
 ) -> None:
-    change(RESERVED, f'\tpanic("seeded: this get");\n{RESERVED}')
+    change(GET, f'\tif ({RESERVED})\n\t\tpanic("seeded: this get");\n{GET}')
     ran = run(*argv)
     assert ran.code == 1
     (found,) = ran.cell["findings"]
