@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import atomic, places, process
+from mermapctl import atomic, inputs, places, process
 from mermapctl.errors import CommitError, HarnessError, UserError
 from mermapctl.target import Target
 
@@ -122,7 +122,7 @@ def _identity(directory: Path) -> str:
     digest = hashlib.sha256(os.fsencode(f"{sys.executable} {sys.version}"))
     for each in sorted(directory.glob("*.py")):
         with contextlib.suppress(OSError):
-            digest.update(each.name.encode(errors="surrogateescape") + b"\0" + each.read_bytes())
+            digest.update(os.fsencode(each.name) + b"\0" + inputs.read_regular(each))
     return digest.hexdigest()
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from mermapctl import inputs
 from mermapctl import overlay_edits as edits
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.places import shipped
@@ -202,7 +203,7 @@ def _edited(tree: Path, hook: Hook, source: str | None) -> str:
 
 def _read(tree: Path, name: str) -> str | None:
     try:
-        return (tree / name).read_bytes().decode("utf-8", "surrogateescape")
+        return inputs.read_regular(tree / name).decode("utf-8", "surrogateescape")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

@@ -30,8 +30,11 @@ if TYPE_CHECKING:
 QEMU_CONFIGS = "tools/testing/kunit/qemu_configs"
 UML_CONFIG = "tools/testing/kunit/configs/arch_uml.config"
 SUPPORTS = "ARCH_SUPPORTS_MERMAP"
-LARGEST = 1 << 20
-"""Bytes of a file that is read here; the largest Kconfig of 6.12 has 108,483."""
+LARGEST_CONFIG = 1 << 20
+"""Bytes of a qemu_config; the largest of 6.12 has 857."""
+_NAME = re.compile(r"\w[\w-]*", re.ASCII)
+_IMAGE = re.compile(r"(?!/)(?!.*\.\.)[\w./+-]+", re.ASCII)
+"""A path in the build directory: what an earlier build left there is deleted before a build."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ def _fields(config: Path) -> dict[str, str]:
     try:
         with warnings.catch_warnings():  # of an escape in its strings, on our stderr
             warnings.simplefilter("ignore")
-            module = ast.parse(inputs.read_regular(config, LARGEST))
+            module = ast.parse(inputs.read_regular(config, LARGEST_CONFIG))
     except (OSError, SyntaxError, ValueError, MemoryError, RecursionError):  # brackets in brackets
         return {}
     for node in ast.walk(module):
@@ -97,8 +100,16 @@ def _fields(config: Path) -> dict[str, str]:
                 and isinstance(keyword.value.value, str)
             }
             if "qemu_arch" in fields:
-                return fields
+                return fields if _plausible(fields) else {}
     return {}
+
+
+def _plausible(fields: dict[str, str]) -> bool:
+    """Whether the fields that become a program's name, make's ARCH and a path are such."""
+    names = (fields["qemu_arch"], fields.get("linux_arch", "x"))
+    return all(map(_NAME.fullmatch, names)) and bool(
+        _IMAGE.fullmatch(fields.get("kernel_path", "x"))
+    )
 
 
 def _target(name: str, linux_arch: str, **fields: str | None) -> Target:
@@ -129,7 +140,7 @@ def _text(path: Path) -> str:
     Bytes that are no UTF-8 become replacement characters, of which a reader of lines complains.
     """
     try:
-        return inputs.read_regular(path, LARGEST).decode(errors="replace")
+        return inputs.read_regular(path).decode(errors="replace")
     except OSError:
         return ""
 
@@ -141,7 +152,7 @@ def targets(tree: Path) -> dict[str, Target]:
         kconfig = _text(tree / UML_CONFIG)
         found["um"] = _target("um", "um", kconfig=kconfig, kernel_image="linux")
     for config in sorted((tree / QEMU_CONFIGS).glob("[!_]*.py")):
-        fields = _fields(config)
+        fields = _fields(config) if _NAME.fullmatch(config.stem) else {}
         if fields:
             found[config.stem] = _target(
                 config.stem,

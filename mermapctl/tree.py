@@ -310,6 +310,8 @@ def _contents(path: Path) -> bytes:
         mode = path.lstat().st_mode
         if path.is_symlink():
             return f"{mode:o} {path.readlink()}".encode(errors="surrogateescape")
+        if not path.is_file():  # a FIFO would be waited for
+            return f"{mode:o}".encode()
         return f"{mode:o} ".encode() + hashlib.sha256(path.read_bytes()).digest()
     except OSError:
         return b""

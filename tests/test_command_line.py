@@ -262,10 +262,10 @@ def test_any_command_line_is_answered(arena: Arena) -> None:
 
 @pytest.mark.e2e
 @pytest.mark.nightly
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(10))
 def test_very_many_command_lines_are_answered(arena: Arena, seed: int) -> None:
     chance = random.Random(f"{seed} {os.environ.get('MERMAPCTL_SEED', '')}")  # noqa: S311
-    for _ in range(500):
+    for _ in range(300):
         argv = _any_line(chance)
         answered(arena.run(*argv), argv)
 
