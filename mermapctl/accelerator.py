@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mermapctl import places
+from mermapctl.refusals import KVM_FAILED
 
 if TYPE_CHECKING:
     from mermapctl.target import Target
@@ -24,12 +25,7 @@ MUTE = 8.0
 """Seconds after which a guest under KVM that has printed nothing is taken for dead. A working one
 prints within the first."""
 
-_FAILED = re.compile(
-    rb"^.*(?:KVM internal error|Could not access KVM kernel module|failed to initialize kvm"
-    rb"|ioctl\(KVM_\w+\) failed|kvm_init_vcpu failed|KVM not supported|kvm run failed"
-    rb"|invalid accelerator kvm).*$",
-    re.IGNORECASE | re.MULTILINE,
-)
+_FAILED = re.compile(rb"^.*(?:%s).*$" % KVM_FAILED.encode(), re.IGNORECASE | re.MULTILINE)
 
 
 class Accel(enum.StrEnum):

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from mermapctl import refusals
+from mermapctl.bootlog import TEXT_LIMIT
 from mermapctl.diagnosis import Ended, Finding, Reason, Severity
 from mermapctl.splat import SplatKind
 
 if TYPE_CHECKING:
     from mermapctl.outcome import Facts
+    from mermapctl.refusals import Heard
 
 
 class BootFailure(NamedTuple):
@@ -37,12 +40,20 @@ def read(facts: Facts) -> BootFailure | None:
     complete = spoke and account.unfinished is None
     if complete:
         return None
-    if boot.ended is Ended.ACCELERATOR_FAILED or (not spoke and _mute_under_kvm(facts)):
-        return _failed(Reason.ACCELERATOR_FAILED, "accelerator-failed", _accelerator(facts))
+    heard = None if spoke or facts.log.kernel else refusals.first(facts.opening)
+    if (
+        boot.ended is Ended.ACCELERATOR_FAILED
+        or (heard is not None and heard.refusal.kvm)
+        or (not spoke and _mute_under_kvm(facts))
+    ):
+        why = _accelerator(facts, heard)
+        return _failed(Reason.ACCELERATOR_FAILED, "accelerator-failed", why)
     if spoke:
         return None
     if boot.ended is Ended.INTERRUPTED:
         return BootFailure(Reason.INTERRUPTED, facts.log.last)
+    if heard is not None:
+        return _failed(Reason.BOOT_FAILED, "boot-failed", _refused(heard))
     return _failed(Reason.BOOT_FAILED, "boot-failed", _no_ktap(facts))
 
 
@@ -70,14 +81,20 @@ def _mute_under_kvm(facts: Facts) -> bool:
     return killed and log.accelerated and not log.booted and not log.muted and not facts.supervised
 
 
-def _accelerator(facts: Facts) -> _Why:
-    advice = (
-        "/dev/kvm opens but cannot run a kernel where virtualisation is nested without hardware "
-        "support: use software emulation (`mermapctl run --accel tcg`)"
-    )
+def _refused(heard: Heard) -> _Why:
+    text = heard.text.strip()[:TEXT_LIMIT]
+    return _Why(heard.refusal.summary, heard.refusal.advice, text, heard.line)
+
+
+def _accelerator(facts: Facts, heard: Heard | None) -> _Why:
+    """What KVM says of itself; a guest that is mute under it says the same by its silence."""
     error = facts.log.accelerator_error
     if error is not None:
-        return _Why("the accelerator cannot run this kernel", advice, error.text, error.line)
+        told = refusals.named(error.text) or refusals.UNABLE
+        return _Why(told.summary, told.advice, error.text, error.line)
+    if heard is not None and heard.refusal.kvm:
+        return _refused(heard)
+    advice = refusals.UNABLE.advice
     limit = facts.log.timed_out
     when = "never printed a line" if limit is None else f"printed no line in {limit:g} seconds"
     summary = f"QEMU was started with KVM, and the guest {when}"

@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mermapctl.refusals import FELL_BACK, KVM_FAILED
+
 if TYPE_CHECKING:
     from mermapctl.console import Line
 
@@ -20,17 +22,11 @@ PICKS = (
 )
 HARNESS = (
     *("qemu-system-", r"\$ ", r"Command '\["),
-    *("KVM ", "kvm", r"ioctl\(KVM_", "Could not access KVM", "error: kvm"),
+    *("KVM ", "KVM: ", "kvm", r"ioctl\(KVM_", "Could not access KVM", "error: kvm"),
 )
 """The lines that this reader wants (`console.Console`): while the kernel boots, and at any time."""
 
-_ACCELERATOR = re.compile(
-    r"KVM internal error|Could not access KVM kernel module|failed to initialize kvm"
-    r"|kvm run failed|KVM_(?:CREATE_VM|CREATE_VCPU|RUN|SET_\w+)\W.*(?:fail|error|Invalid)"
-    r"|ioctl\(KVM_\w+\) failed|KVM is not supported|KVM not supported|kvm_\w+ failed"
-)
-"""What QEMU says when KVM cannot run this kernel, or is not there at all."""
-_FELL_BACK = re.compile(r"(?:falling|fall) back to (?:tcg|TCG|hvf)")
+_ACCELERATOR = re.compile(KVM_FAILED)
 _COMMAND = re.compile(r"\$ (?P<command>\S*(?:qemu-system-\S+|linux)\s.*)")
 _TIMED_OUT = re.compile(r"Command '\[.*timed out after (?P<seconds>\d{1,9}(?:\.\d{1,9})?) seconds")
 _TERMINATED = re.compile(r"qemu-system-\S+: terminating on signal (?P<signal>\d+)")
@@ -109,7 +105,7 @@ class BootReader:
             self._timed_out = float(timed_out["seconds"])
         elif _TERMINATED.match(text):
             self._terminated = said
-        elif _FELL_BACK.search(text):
+        elif FELL_BACK.search(text):
             self._error = None
             self._accelerated = False
         elif self._error is None and _ACCELERATOR.search(text):

@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import BinaryIO, NamedTuple
 
+from mermapctl.prefix import BEHIND, is_prefix, prefix_pattern
+
 BLOCK_BYTES = 128 * 1024
 LINE_BYTES = 64 * 1024
 """Longest line that is kept; the rest of it is dropped and `Console.capped` says how often."""
@@ -68,18 +70,16 @@ _HEADER = re.compile(
     r"(?P<before>[^#\s](?:[^#]*?[^#\s])?)(?P<gap>\s*)(?:KTAP|(?<!K)TAP) version \d+\s*\Z"
 )
 _HEADER_WORDS = "TAP version "
+_RESULT_WORDS = {"ok ": Kind.KTAP, _HEADER_WORDS: Kind.KTAP, "# Subtest: ": Kind.KTAP}
+"""What is looked for inside lines where prefixes may change."""
+PREFIXES = 8
+"""Prefixes that one log may have."""
 _STAMP_BEGINS = ("[", "<")
 _ESCAPE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[@-Z\\-~])")
 _CR_AT_EDGE = re.compile(rb"\r+\n|\n\r+")
 _CR_INSIDE = re.compile(rb"\r+")
 _SHOWN = {code: f"\\x{code:02x}" for code in (*range(9), *range(10, 32), *range(127, 160))}
 """Control characters are shown, never obeyed; a tab is indentation."""
-
-_VARYING = re.compile(
-    "(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tue|wed|thu|fri|sat|sun"
-    "|emerg|alert|crit|err|warn|notice|info|debug)"
-)
-
 
 _new_line = tuple.__new__
 """Line() itself, without the detour of a NamedTuple's constructor: a log has many lines."""
@@ -114,27 +114,6 @@ def newline(seconds: str | None = None) -> str:
     return rf"\n(?:\[ *+{stamp}\](?: ?\[ *+[CT]\d++\])? )?"
 
 
-def _generalize(before: str, gap: int) -> str:
-    """The text that stands before a KTAP header -> an optional pattern for that of other lines.
-
-    `gap` spaces follow it; four more, or eight, would be the header's own indentation.
-
-    Numbers vary from line to line, and so do the names of months, days and log levels; all else
-    (host name, tty, punctuation) is the same in every line of one log.
-    """
-    parts = []
-    for token in re.findall(r"\d+| +|[A-Za-z]+|[^\dA-Za-z ]+", before):
-        if token.isdigit():
-            parts.append(r"\d+")
-        elif token.isspace():
-            parts.append(" +")
-        elif _VARYING.fullmatch(token):
-            parts.append("[A-Za-z]+")
-        else:
-            parts.append(re.escape(token))
-    return f"(?:{''.join(parts)} {{0,{gap}}})?"
-
-
 class Console:
     """Iterate the lines worth reading of a console log.
 
@@ -167,6 +146,7 @@ class Console:
         self._pick, self._kinds = _pattern(picks, "")
         self._run = run or re.compile(r"(?!)")
         self._prefix: re.Pattern[str] | None = None
+        self._prefixes: list[str] = []
         self._settled = False
         self._soft = False
 
@@ -292,7 +272,11 @@ class Console:
             end = block.find("\n", here + 1)
             end = size if end < 0 else end
             text, seconds, caller = self._normal(block[here + 1 : end])
-            if kind is Kind.KTAP and _HEADER_WORDS in text and self._learned(text):
+            if (
+                kind is Kind.KTAP
+                and (match is None or mark != match.start())
+                and (self._learned(text) or self._changed(block[here + 1 : end]))
+            ):
                 pick, kinds = self._pick, self._kinds
                 continue  # look at the same line again, with its prefix known
             self.lines += 1 if not self._soft else self._count(block, here, here + 1)
@@ -330,6 +314,23 @@ class Console:
         if self._settled or self._prefix is not None or not (header := _HEADER.match(text)):
             return False
         before = _STAMP_AT_END.sub("", header["before"]).rstrip()
-        self._prefix = re.compile(_generalize(before, len(header["gap"]) % 4))
+        self._learn(before, len(header["gap"]) % 4)
+        return True
+
+    def _learn(self, before: str, gap: int) -> None:
+        """One more prefix; where a log has one, another may follow it."""
+        self._prefixes.append(prefix_pattern(before, gap))
+        self._prefix = re.compile(f"(?:{'|'.join(self._prefixes)})?")
         self._pick, self._kinds = _pattern(self._picks, self._prefix.pattern)
+        self.watch(_RESULT_WORDS)
+
+    def _changed(self, raw: str) -> bool:
+        """Whether this line shows that the prefix is another one from here on."""
+        known = self._prefix.match(raw) if self._prefix is not None else None
+        if (known is not None and known.end()) or len(self._prefixes) >= PREFIXES:
+            return False
+        behind = BEHIND.match(raw)
+        if behind is None or not is_prefix(before := behind["before"]):
+            return False
+        self._learn(_STAMP_AT_END.sub("", before).rstrip(), len(behind["gap"]) % 4)
         return True

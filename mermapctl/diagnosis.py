@@ -24,6 +24,7 @@ class Reason(enum.StrEnum):
     BOOT_FAILED = "boot-failed"
     INTERRUPTED = "interrupted"
     HARNESS_ERROR = "harness-error"
+    NOT_A_CONSOLE = "not-a-console"
 
 
 class Severity(enum.StrEnum):

@@ -17,13 +17,14 @@ from mermapctl import (
     flushes,
     ktap_parser,
     ktap_runs,
+    not_console,
     outcome,
     splat,
     trace,
 )
 from mermapctl.bootlog import BootReader
 from mermapctl.causes import Draft
-from mermapctl.console import Console, Kind, Run
+from mermapctl.console import BLOCK_BYTES, Console, Kind, Run
 from mermapctl.diagnosis import Boot, Ended, Finding, Flush, Reason, Severity, Verdict
 from mermapctl.ktap import Suite, Tally
 from mermapctl.ktap_parser import KtapParser
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from mermapctl.console import Line
     from mermapctl.manifest import Manifest
+    from mermapctl.not_console import Foreign
 
 PICKS = {
     Kind.KTAP: ktap_parser.PICKS,
@@ -94,8 +96,14 @@ def judge(
     `boot` is what is known of it from outside, `expected_suites` the filter that it was booted with
     (kunit.py's SUITE[.TEST] glob; None where that is unknown).
     """
-    reading = _Reading(stream, manifest, manifest.required(expected_suites))
+    head, chunks = not_console.peek(stream, BLOCK_BYTES)
+    foreign = not_console.read(head)
+    if foreign is not None and foreign.certain:
+        return _not_judged(foreign)
+    reading = _Reading(chunks, manifest, manifest.required(expected_suites))
     reading.run()
+    if foreign is not None and not reading.ktap.begun:
+        return _not_judged(foreign, reading.console.lines)
     log = reading.boot.finish(reading.console.tail)
     facts = Facts(
         account=reading.ktap.finish(),
@@ -107,6 +115,7 @@ def judge(
         boundary=reading.boundary,
         supervised=boot.ended is not Ended.UNKNOWN,
         complaints_dropped=reading.splats.dropped,
+        opening=() if reading.ktap.begun else not_console.lines(head, reading.console),
     )
     if (failure := bootfailure.read(facts)) is not None:
         return Judgement(
@@ -150,11 +159,21 @@ def judge(
     )
 
 
+def _not_judged(foreign: Foreign, lines: int = 0) -> Judgement:
+    return Judgement(
+        Verdict.NO_VERDICT,
+        Reason.NOT_A_CONSOLE,
+        f"the input is {foreign.what}",
+        findings=(not_console.finding(foreign),),
+        lines=lines,
+    )
+
+
 class _Reading:
     """The one pass: each line goes to the reader that wants it."""
 
     def __init__(
-        self, stream: BinaryIO | Iterable[bytes], manifest: Manifest, required: tuple[str, ...]
+        self, stream: Iterable[bytes], manifest: Manifest, required: tuple[str, ...]
     ) -> None:
         names = {name: suite.names for name, suite in manifest.suites.items()}
         self.console = Console(stream, PICKS, ALWAYS, ktap_runs.RUN)

@@ -23,7 +23,7 @@ class Facts:
     """All that the readers of one console found; `boundary` is the line of the last result.
 
     `supervised`: how the boot ended is known from outside the console. `complaints_dropped` were
-    too many to keep.
+    too many to keep. `opening` are the console's first and last lines with their numbers.
     """
 
     account: Account
@@ -35,6 +35,7 @@ class Facts:
     boundary: int
     supervised: bool = False
     complaints_dropped: int = 0
+    opening: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

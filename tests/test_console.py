@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mermapctl import ktap_parser
 from mermapctl.console import LINE_BYTES, Console, Kind, Line, Run
 
 PICKS = {Kind.KTAP: ("ok ", "not ok ", "KTAP version ", r"  *ok "), Kind.SPLAT: ("BUG: ",)}
@@ -219,3 +220,44 @@ def test_numbers_are_those_of_an_editor(lines: list[bytes]) -> None:
         if line.startswith((b"ok ", b"BUG", b"  ok"))
     ]
     assert texts(b"".join(line + b"\n" for line in lines)) == expected
+
+
+def ktap(log: str) -> list[tuple[int, str]]:
+    """The lines that the judge's KTAP reader gets."""
+    picks = {Kind.KTAP: ktap_parser.PICKS}
+    lines = Console([log.encode()], picks, {ktap_parser.HEADER: Kind.KTAP})
+    return [(line.number, line.text) for line in lines if isinstance(line, Line)]
+
+
+CHANGING = [
+    ("05/04/2023 11:59:59 AM UTC [INFO] ", "05/04/2023 12:00:00 PM UTC [WARNING] "),
+    ("2023-05-04T11:59:59.204170Z ", "2023-05-04T12:00:00Z "),
+    ("2023-05-04 11:59:59,204 [INFO ] ", "2023-05-04 12:00:00,000 [ERROR] "),
+    ("Mär 26 01:59:59 CET box-1 kernel: ", "Mär 26 03:00:00 CEST box-1.lan kernel: "),
+    ("[ci-runner-7] 11:59:59 | ", "[other.host] 12:00:00 | "),
+    ("2023-05-04T11:59:59.204170Z 01O ", "2023-05-04T11:59:59.304170Z 01E "),
+    ("<info> ", "<warning> "),
+    ("[INFO] ", "[ERROR] "),
+    ("2023-05-04T11:59:59+0100 ttyS0: ", "[04/May/2023 12:00:00] serial1: "),
+    ("2023-05-04T11:59:59+0100 ttyS0: ", ""),
+]
+
+
+@pytest.mark.parametrize(("first", "then"), CHANGING)
+@pytest.mark.parametrize("stamp", ["", "[    0.060000] ", "[    0.060000][   T27] "])
+def test_a_prefix_may_change(first: str, then: str, stamp: str) -> None:
+    log = (
+        f"{first}{stamp}KTAP version 1\n{first}{stamp}1..1\n{first}{stamp}    1..2\n"
+        f"{first}{stamp}    ok 1 a\n{then}{stamp}    ok 2 b\n{then}{stamp}ok 1 s\n"
+    )
+    assert [text for _, text in ktap(log)] == [
+        *("KTAP version 1", "1..1", "    1..2", "    ok 1 a", "    ok 2 b", "ok 1 s")
+    ]
+
+
+def test_text_that_a_result_ran_into_is_no_prefix() -> None:
+    log = (
+        "2023-05-04T11:59:59Z KTAP version 1\n2023-05-04T11:59:59Z 1..2\n"
+        "2023-05-04T11:59:59Z random: crng init done    ok 1 a\n2023-05-04T11:59:59Z ok 2 b\n"
+    )
+    assert ktap(log)[2:] == [(3, "random: crng init done    ok 1 a"), (4, "ok 2 b")]

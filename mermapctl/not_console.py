@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Input that is no bare console -> what it is, and what to give in its place. Pure.
+
+Nothing of it says anything about a kernel or a machine, so that it has no verdict.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from mermapctl.diagnosis import Finding, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import BinaryIO
+
+    from mermapctl.console import Console
+
+HEAD_BYTES = 256 * 1024
+"""So much is looked at; a console's first words are in it, too."""
+CODE = "not-a-console"
+
+
+class Foreign(NamedTuple):
+    """What the input is and what to give; `certain` also where KTAP can be read in it."""
+
+    what: str
+    give: str
+    certain: bool = True
+
+
+_TEST_LOG = "the console itself: BUILD_DIR/test.log (.kunit/test.log), or what kunit.py prints "
+_RAW = f"{_TEST_LOG}with --raw_output"
+_MAGIC = (
+    (b"\x1f\x8b", "gzip", "zcat"),
+    (b"BZh", "bzip2", "bzcat"),
+    (b"\xfd7zXZ\x00", "xz", "xzcat"),
+    (b"\x28\xb5\x2f\xfd", "zstd", "zstdcat"),
+    (b"PK\x03\x04", "zip", "unzip -p"),
+    (b"\x04\x22\x4d\x18", "lz4", "lz4cat"),
+)
+_WIDE = (b"\xff\xfe", b"\xfe\xff")
+_BINARY = 0.05
+"""Share of characters that no text has, from which on input is binary."""
+_NO_TEXT = bytes(byte for byte in range(1, 32) if byte not in b"\a\b\t\n\v\f\r\x1b")
+_ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+
+_MAIL = re.compile(
+    r"(?:From \S+@\S+ .*\d{4}\r?\n|From [0-9a-f]{40} .*\r?\n)"
+    r"|(?:[A-Z][\w-]*: .*\r?\n(?:[ \t].*\r?\n)*){2,}(?:\r?\n|\Z)"
+)
+_MAIL_HEADER = re.compile(r"^(?:From|Subject|Message-I[Dd]|Date): ", re.MULTILINE)
+_LAVA = re.compile(r"^- ?\{.*[\"']?lvl[\"']?: .*[\"']?msg[\"']?: ", re.MULTILINE)
+_REPORT = re.compile(
+    r"\[\d\d:\d\d:\d\d\] (?:\[(?:PASSED|FAILED|SKIPPED|CRASHED|ERROR|TIMEOUT|NO TESTS RUN)\]"
+    r"|=+ .+ (?:\(\d+ subtests?\) )?=+\s*$|Testing complete\.|={40,}\s*$)",
+    re.MULTILINE,
+)
+"""What kunit.py prints for people: its own words for what it read."""
+_STATUS_WORD = re.compile(r"^=*\s*\[(?:PASSED|FAILED|SKIPPED|CRASHED)\] \S", re.MULTILINE)
+
+
+def read(head: bytes) -> Foreign | None:
+    """What the input is by its first HEAD_BYTES; None if it may be a console."""
+    packed = next(((name, tool) for magic, name, tool in _MAGIC if head.startswith(magic)), None)
+    if packed is not None:
+        name, tool = packed
+        give = f"what is in it: `{tool} FILE | mermapctl report --log -`"
+        return Foreign(f"a file packed by {name}", give)
+    if head.startswith(_WIDE):
+        give = "it as UTF-8: `iconv -f UTF-16 -t UTF-8 FILE | mermapctl report --log -`"
+        return Foreign("text in UTF-16", give)
+    if head.startswith(b"\x7fELF"):
+        return Foreign("an ELF file", "the text that the machine printed on its console")
+    text = head.replace(b"\0", b"").decode("utf-8", "replace")
+    odd = text.count("\ufffd") + len(head) - len(head.translate(None, _NO_TEXT))
+    if odd > len(text) * _BINARY or len(text) < len(head) / 2:
+        give = "the text that the machine printed on its console"
+        return Foreign("a binary file", give, certain=False)
+    return _text(_ESCAPE.sub("", text))
+
+
+def _text(text: str) -> Foreign | None:
+    begin = text.lstrip("\ufeff \t\r\n")
+    if begin.startswith("{") or begin[:64].replace(" ", "").startswith(('[{"', "[\n{", "[{")):
+        return _json(text)
+    if begin.startswith("<"):
+        return _markup(begin)
+    if _LAVA.match(begin):
+        return Foreign(
+            "the output of a LAVA job (YAML)",
+            "the target's own lines: the job's plain log, or the `msg` of each line whose `lvl` is "
+            "target",
+        )
+    mail = _MAIL.match(begin)
+    if mail is not None and _MAIL_HEADER.search(mail[0] + begin[mail.end() : mail.end() + 2000]):
+        return Foreign(
+            "a mail, or an mbox", "the console that it holds as a file of its own, not quoted"
+        )
+    if _REPORT.search(text) or _STATUS_WORD.search(text):
+        return Foreign("kunit.py's report for people, not a console", _RAW, certain=False)
+    return None
+
+
+def _json(text: str) -> Foreign | None:
+    if '"test_cases"' in text or '"sub_groups"' in text:
+        return Foreign("what kunit.py writes with --json", _RAW)
+    if '"schema"' in text and '"cells"' in text:
+        return Foreign(
+            "a document of mermapctl itself", "the console that it names under `artifacts`"
+        )
+    if re.match(r"\s*[\[{]\s*(?:[\"\[{]|\Z)", text):
+        return Foreign("a JSON document", "the console that it was made from", certain=False)
+    return None
+
+
+def _markup(begin: str) -> Foreign | None:
+    if re.match(r"<\?xml\b|<testsuites?\b", begin):
+        what = "JUnit XML" if "<testsuite" in begin else "an XML document"
+        return Foreign(what, _RAW)
+    if re.match(r"(?i:<!doctype html|<html\b)", begin):
+        return Foreign("a web page", "the raw log that it shows")
+    return None
+
+
+def finding(foreign: Foreign) -> Finding:
+    """No verdict, and why; about the input, so that no kernel or machine is blamed."""
+    return Finding(
+        code=CODE,
+        severity=Severity.ERROR,
+        summary=f"the input is {foreign.what}",
+        advice=f"give {foreign.give}",
+    )
+
+
+def lines(head: bytes, console: Console) -> tuple[tuple[int, str], ...]:
+    """The console's first lines, and its last ones where these are not among them."""
+    text = _ESCAPE.sub("", head.decode("utf-8", "backslashreplace"))
+    first = tuple(enumerate(text.splitlines(), 1))
+    last = console.lines - len(console.tail)
+    tail = ((last + at, said) for at, said in enumerate(console.tail, 1))
+    return first + tuple(line for line in tail if line[0] > len(first))
+
+
+def peek(stream: BinaryIO | Iterable[bytes], block: int) -> tuple[bytes, Iterator[bytes]]:
+    """The first bytes of a stream, HEAD_BYTES or a little more, and all of its chunks."""
+    chunks = _chunks(stream, block)
+    first: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        first.append(chunk)
+        size += len(chunk)
+        if size >= HEAD_BYTES:
+            break
+    return b"".join(first), _again(first, chunks)
+
+
+def _again(first: list[bytes], rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield from first
+    yield from rest
+
+
+def _chunks(stream: BinaryIO | Iterable[bytes], block: int) -> Iterator[bytes]:
+    if hasattr(stream, "read"):
+        while chunk := stream.read(block):
+            yield chunk
+    else:
+        yield from stream
