@@ -1,34 +1,36 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The only user of subprocess: sessions of processes that die with us, teed output, watchdogs.
+"""The only user of subprocess: programs that die with us, teed output, watchdogs.
 
-Every process is started in a session of its own. kunit.py starts make and QEMU, and does not pass
-a signal on to them; ending the session ends them all.
+Every program is started in a session of its own, behind a guard (`mermapctl.guard`). kunit.py
+starts make and QEMU, and does not pass a signal on to them; the guard ends them all.
 """
 
 from __future__ import annotations
 
 import contextlib
 import enum
+import functools
 import os
 import selectors
 import shlex
 import signal
+import socket
 import subprocess
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
+from mermapctl import guard, proc, streams
 from mermapctl.errors import HarnessError
 from mermapctl.signals import deferred
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
-GRACE = 2.0
-"""Seconds between TERM and KILL; ^C promises that everything has ended within five."""
 TICK = 0.1
 STOPPED = 1.0
 """Seconds. Who waits longer than this for TICK was stopped (^Z): that is no time of the guest's."""
@@ -78,32 +80,120 @@ class Watch:
     tick: Callable[[float, float], str | None] | None = None
 
 
+class _Session:
+    """A program behind its guard. `process` is the guard, and ends as the program did."""
+
+    def __init__(self, process: subprocess.Popen[bytes], lifeline: socket.socket) -> None:
+        self.process = process
+        self._lifeline = lifeline
+        self._ended = False
+
+    def end(self) -> None:
+        """TERM, a grace, KILL: for whatever is left of the program. Six seconds at most."""
+        with deferred():
+            if self._ended:
+                return
+            with contextlib.suppress(OSError):  # it has ended already
+                self._lifeline.send(guard.END)
+            try:
+                self.process.wait(timeout=guard.LONGEST)
+            except subprocess.TimeoutExpired:  # the guard was stopped
+                self.process.kill()
+                self.process.wait()
+            self._listen()
+            self._ended = True
+
+    def close(self) -> None:
+        """End it, and close our ends of its pipes; an ending signal is raised when that is done."""
+        try:
+            self.end()
+        finally:
+            self.end()  # where a signal was raised before it had begun
+            for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+                if pipe is not None:
+                    with contextlib.suppress(OSError):  # what was not written yet
+                        pipe.close()
+
+    def _listen(self) -> None:
+        """Hear what the guard could not end; where it was killed, do what is left of its work."""
+        try:
+            self._lifeline.settimeout(0.1)
+            said = self._lifeline.recv(1 << 16)
+        except OSError:
+            said = b""
+        if said.startswith(guard.DONE):
+            left = said.removeprefix(guard.DONE).decode()
+        else:
+            left = _kill_session(self.process.pid)
+        if left:
+            streams.tell(f"mermapctl: cannot end {left}; it is left to itself")
+
+
+def _kill_session(leader: int) -> str:
+    """KILL a session that has no guard any more; the names of those that do not end."""
+    until = time.monotonic() + guard.KILLING
+    while (left := proc.session(leader)) and time.monotonic() < until:
+        for each in left:
+            with contextlib.suppress(OSError):
+                os.kill(each.pid, signal.SIGKILL)
+        time.sleep(0.02)
+    return ", ".join(map(str, left))
+
+
+@dataclass(frozen=True, slots=True)
+class _Streams:
+    stdin: int
+    stdout: int
+    stderr: int
+
+
+@contextlib.contextmanager
+def _session(
+    argv: Sequence[str], cwd: Path | None, env: Mapping[str, str] | None, pipes: _Streams
+) -> Iterator[_Session]:
+    """A program that ends with the block, and with us. Enter it with signals deferred."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours:
+        with theirs:
+            process = _start(argv, cwd, env, pipes, theirs.fileno())
+        session = _Session(process, ours)
+        try:
+            yield session
+        finally:
+            session.close()
+
+
 def _start(
     argv: Sequence[str],
     cwd: Path | None,
     env: Mapping[str, str] | None,
-    stdin: int,
-    stdout: int,
-    stderr: int,
+    pipes: _Streams,
+    lifeline: int,
 ) -> subprocess.Popen[bytes]:
+    guard.prepare()
     try:
-        return subprocess.Popen(
-            argv,
-            cwd=cwd,
-            env=None if env is None else dict(env),
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            start_new_session=True,
-        )
+        with warnings.catch_warnings():
+            # Python 3.12 warns of a fork beside threads; the guard takes no lock of theirs.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return subprocess.Popen(
+                argv,
+                cwd=cwd,
+                env=None if env is None else dict(env),
+                stdin=pipes.stdin,
+                stdout=pipes.stdout,
+                stderr=pipes.stderr,
+                start_new_session=True,
+                preexec_fn=functools.partial(guard.stand_between, lifeline),  # noqa: PLW1509
+            )
     except FileNotFoundError as error:
         missing = cwd if cwd is not None and not cwd.is_dir() else argv[0]
         raise HarnessError(
             f"cannot start {argv[0]}: {missing} does not exist",
             "`mermapctl doctor` says what to install",
         ) from error
-    except OSError as error:
-        raise HarnessError(f"cannot start {argv[0]}: {error.strerror}") from error
+    except (OSError, subprocess.SubprocessError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise HarnessError(f"cannot start {argv[0]}: {reason}") from error
 
 
 def run(
@@ -119,15 +209,14 @@ def run(
     Raises HarnessError when it cannot start or exceeds `timeout` seconds.
     """
     stdin = subprocess.DEVNULL if input is None else subprocess.PIPE
-    with deferred():
-        process = _start(argv, cwd, env, stdin, subprocess.PIPE, subprocess.PIPE)
-    with process:  # closes the pipes, also of a command that was ended early
+    pipes = _Streams(stdin, subprocess.PIPE, subprocess.PIPE)
+    with contextlib.ExitStack() as stack:
+        with deferred():
+            process = stack.enter_context(_session(argv, cwd, env, pipes)).process
         try:
             out, err = process.communicate(input, timeout=timeout)
         except subprocess.TimeoutExpired as error:
             raise HarnessError(f"{shlex.join(argv)} did not end within {timeout:g} s") from error
-        finally:
-            _end_session(process)
     return Completed(
         process.returncode,
         out.decode(errors="backslashreplace"),
@@ -140,9 +229,8 @@ def feeding(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Iterator[
     """Yield the stdin of a command that works while it is fed. Raises HarnessError if it fails."""
     with tempfile.TemporaryFile() as said, contextlib.ExitStack() as stack:
         with deferred():
-            pipe, null = subprocess.PIPE, subprocess.DEVNULL
-            session = _session(argv, cwd, env, pipe, null, said.fileno())
-            process = stack.enter_context(session)
+            pipes = _Streams(subprocess.PIPE, subprocess.DEVNULL, said.fileno())
+            process = stack.enter_context(_session(argv, cwd, env, pipes)).process
         with contextlib.suppress(BrokenPipeError), cast("IO[bytes]", process.stdin) as stdin:
             yield stdin
         if process.wait() != 0:
@@ -171,62 +259,17 @@ def supervise(
         except OSError as error:
             raise _unwritable(stdout, error) from error
         with deferred():
-            session = _session(
-                argv, cwd, env, subprocess.DEVNULL, subprocess.PIPE, subprocess.PIPE
-            )
-            process = stack.enter_context(session)
+            pipes = _Streams(subprocess.DEVNULL, subprocess.PIPE, subprocess.PIPE)
+            session = stack.enter_context(_session(argv, cwd, env, pipes))
+        process = session.process
         with selectors.DefaultSelector() as selector:
             for pipe, file in ((process.stdout, out), (process.stderr, err)):
                 if pipe is not None:
                     selector.register(stack.enter_context(pipe), selectors.EVENT_READ, file)
             try:
-                return _pump(process, selector, watch)
+                return _pump(session, selector, watch)
             except OSError as error:
                 raise _unwritable(stdout, error) from error
-
-
-# Its input ends when we do, however we end; then it ends the session. PR_SET_PDEATHSIG would end
-# the leader alone: make's own makes would go on, in a build directory that is no longer locked.
-_GUARD = r"""
-read -r _
-while :; do
-    found=
-    for each in /proc/[0-9]*/stat; do
-        { read -r line <"$each"; } 2>/dev/null || continue
-        # "pid (comm) state ppid pgrp session ...": comm may hold blanks and parentheses.
-        set -- "$session" ${line##*) }
-        case $2 in Z | X) continue ;; esac
-        [ "$5" = "$1" ] || continue
-        each=${each#/proc/}
-        kill -KILL "${each%/stat}" && found=1
-    done
-    [ "$found" ] || exit 0
-done
-"""
-
-
-@contextlib.contextmanager
-def _session(
-    argv: Sequence[str],
-    cwd: Path,
-    env: Mapping[str, str],
-    stdin: int,
-    stdout: int,
-    stderr: int,
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that leads a session, which ends with the block, and is killed if we are."""
-    process = _start(argv, cwd, env, stdin, stdout, stderr)
-    pipe, null = subprocess.PIPE, subprocess.DEVNULL
-    number = {"session": str(process.pid)}
-    try:
-        with _start(["/bin/sh", "-c", _GUARD], None, number, pipe, null, null) as guard:
-            try:
-                yield process
-            finally:
-                _end_session(process)
-                guard.kill()
-    finally:
-        _end_session(process)
 
 
 def _unwritable(path: Path, error: OSError) -> HarnessError:
@@ -236,11 +279,9 @@ def _unwritable(path: Path, error: OSError) -> HarnessError:
     )
 
 
-def _pump(
-    process: subprocess.Popen[bytes], selector: selectors.BaseSelector, watch: Watch
-) -> Outcome:
+def _pump(session: _Session, selector: selectors.BaseSelector, watch: Watch) -> Outcome:
+    process = session.process
     began = heard = time.monotonic()
-    exited: float | None = None
     ending: Ending | None = None
     reason: str | None = None
     while ending is None:
@@ -254,18 +295,15 @@ def _pump(
         if reason is not None:
             ending = Ending.STOPPED
         elif process.poll() is not None:
-            # A stray grandchild may hold the pipes open for ever: read on for a moment only.
-            exited = exited or now
-            if not selector.get_map() or now - exited > 1.0:
-                ending = Ending.EXITED
+            ending = Ending.EXITED  # with all that the program left behind
         elif watch.limit is not None and now - began > watch.limit:
             ending = Ending.LIMIT
         elif watch.silence is not None and now - heard > watch.silence:
             ending = Ending.SILENCE
     ended = time.monotonic()
-    _end_session(process)
+    session.end()
     while selector.get_map():  # what was said between the last look and the end
-        if not _copy_ready(process, selector) and time.monotonic() - ended > GRACE:
+        if not _copy_ready(process, selector) and time.monotonic() - ended > guard.GRACE:
             break
     return Outcome(ending, process.wait(), ended - began, ended - heard, reason)
 
@@ -301,55 +339,6 @@ def _ask(watch: Watch, chunks: list[bytes], elapsed: float, silent: float) -> st
     return watch.tick(elapsed, silent) if watch.tick else None
 
 
-def _session_members(session: int) -> list[int]:
-    """Living processes of a session, from /proc; zombies need no signal."""
-    members = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError, ValueError):
-                # "pid (comm) state ppid pgrp session ...": comm may hold blanks and parentheses.
-                fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
-                if int(fields[3]) == session and fields[0] not in "ZX":
-                    members.append(int(entry.name))
-    return members
-
-
-def _signal_all(pids: list[int], signum: int) -> None:
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signum)
-
-
-def _end_session(process: subprocess.Popen[bytes]) -> None:
-    """TERM, a grace, KILL: for whatever is left of the session that `process` leads."""
-    with deferred():
-        members = _session_members(process.pid)
-        if members:
-            _signal_all(members, signal.SIGTERM)
-            deadline = time.monotonic() + GRACE
-            while members and time.monotonic() < deadline:
-                time.sleep(0.02)
-                process.poll()
-                members = _session_members(process.pid)
-            while members:
-                _signal_all(members, signal.SIGKILL)
-                time.sleep(0.02)
-                process.poll()
-                members = _session_members(process.pid)
-        process.wait()
-
-
 def inherited() -> dict[str, str]:
     """The environment that we were started with, for a child that wants it changed."""
     return dict(os.environ)
-
-
-def alive(pid: int) -> bool:
-    """Whether a process with this number exists."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

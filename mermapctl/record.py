@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mermapctl import __version__
+from mermapctl import __version__, proc
 from mermapctl.diagnosis import Boot, Finding, Flush, Reason, Verdict
 from mermapctl.errors import Exit, HarnessError
 from mermapctl.fragment import MissingSymbol
@@ -313,15 +313,14 @@ def process_mark(pid: int) -> str | None:
 
     None where there is no such process. Source: proc(5), /proc/PID/stat field 22.
     """
+    found = proc.stat(pid)
     try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except OSError:
         return None
-    fields = stat[stat.rfind(b")") + 2 :].split()  # the name in parentheses may hold anything
-    if fields[0] in {b"Z", b"X"}:  # ended; only its parent has not looked yet
+    if found is None or not found.living:  # ended; only its parent has not looked yet
         return None
-    return f"{boot}/{fields[19].decode('ascii')}"
+    return f"{boot}/{found.started}"
 
 
 def still_running(run: Run) -> bool:

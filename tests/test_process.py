@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import process, signals
+from mermapctl import guard, proc, process, signals
 from mermapctl.errors import HarnessError
 from mermapctl.process import Ending, Watch
 from mermapctl.signals import Interrupted
@@ -265,3 +266,193 @@ def test_whoever_kills_us_kills_the_whole_session(tmp_path: Path) -> None:
     while living():
         assert time.monotonic() < deadline, living()
         time.sleep(0.05)
+
+
+SLEEP = "import time; time.sleep(300)"
+DAEMON = f"""
+import os, signal, sys, time
+SLEEP = {SLEEP!r}
+marker, stay, ignored = sys.argv[1], float(sys.argv[2]), sys.argv[3:]
+for name in ignored:
+    signal.signal(getattr(signal, name), signal.SIG_IGN)
+ready, go = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.chdir('/')
+        os.write(go, b'x')
+        os.closerange(0, 100)
+        os.execve(sys.executable, [sys.executable, '-c', SLEEP, marker], dict())
+    os._exit(0)
+os.read(ready, 1)
+print('up', flush=True)
+time.sleep(stay)
+"""
+"""Leaves a daemon: a session of its own, no directory, no pipe, no environment of ours."""
+
+
+def daemon(marker: str, stay: float, *ignored: str) -> list[str]:
+    return [sys.executable, "-c", DAEMON, marker, str(stay), *ignored]
+
+
+def gone(marker: str, within: float = 0.0) -> bool:
+    """Whether no daemon is left, or none soon."""
+    until = time.monotonic() + within
+    while found := [pid for pid in session_of(Path(marker)) if pid != os.getpid()]:
+        if time.monotonic() > until:
+            for pid in found:
+                os.kill(pid, signal.SIGKILL)
+            return False
+        time.sleep(0.02)
+    return True
+
+
+@pytest.fixture
+def marker(tmp_path: Path) -> str:
+    return f"daemon-{os.getpid()}-{tmp_path.name}"
+
+
+@pytest.mark.parametrize("ignored", [(), ("SIGTERM", "SIGHUP", "SIGINT")])
+@pytest.mark.parametrize("stay", [0, 60])
+def test_a_daemon_ends_with_the_program_that_is_supervised(
+    tmp_path: Path, marker: str, stay: float, ignored: tuple[str, ...]
+) -> None:
+    began = time.monotonic()
+    outcome = process.supervise(
+        daemon(marker, stay, *ignored),
+        cwd=tmp_path,
+        env=dict(os.environ),
+        stdout=tmp_path / "out",
+        stderr=tmp_path / "err",
+        watch=Watch(output=lambda _chunk: "up" if stay else None),
+    )
+    assert gone(marker)
+    assert outcome.ending is (Ending.STOPPED if stay else Ending.EXITED)
+    assert time.monotonic() - began < 5
+
+
+def test_a_daemon_ends_with_a_short_command(marker: str) -> None:
+    done = process.run(daemon(marker, 0))
+    assert (done.returncode, done.stdout) == (0, "up\n")
+    assert gone(marker)
+
+
+def test_a_daemon_ends_with_a_command_that_takes_too_long(marker: str) -> None:
+    with pytest.raises(HarnessError, match="did not end within"):
+        process.run(daemon(marker, 60), timeout=1)
+    assert gone(marker)
+
+
+def test_a_daemon_ends_with_a_command_that_is_fed(tmp_path: Path, marker: str) -> None:
+    with process.feeding(daemon(marker, 0), tmp_path, dict(os.environ)) as stdin:
+        stdin.write(b"x")
+    assert gone(marker)
+
+
+STARTING = """
+import os, sys, time
+from pathlib import Path
+from mermapctl import guard, proc, process, signals
+argv, here, how = sys.argv[2:], Path(sys.argv[1]), os.environ['HOW']
+env = dict(os.environ)
+with signals.ending_signals():
+    print('begun', flush=True)
+    if how == 'run':
+        process.run(argv)
+    elif how == 'feeding':
+        with process.feeding(argv, here, env) as stdin:
+            time.sleep(60)
+    else:
+        process.supervise(argv, cwd=here, env=env, stdout=here / 'o', stderr=here / 'e',
+                          watch=process.Watch())
+"""
+
+
+def ended_by(
+    number: signal.Signals, how: str, after: float, argv: list[str], here: Path
+) -> tuple[int, str]:
+    """A process that starts `argv`, and is sent a signal `after` seconds; its code and stderr."""
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTING, here, *argv],
+        env={**os.environ, "HOW": how},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as ours:
+        assert ours.stdout is not None
+        assert ours.stdout.readline() == "begun\n"
+        time.sleep(after)
+        ours.send_signal(number)
+        _, err = ours.communicate(timeout=20)
+    return ours.returncode, err
+
+
+@pytest.mark.parametrize("how", ["run", "feeding", "supervise"])
+def test_a_daemon_ends_with_us_whatever_kills_us(tmp_path: Path, marker: str, how: str) -> None:
+    argv = daemon(marker, 60, "SIGTERM", "SIGINT", "SIGHUP")
+    ended_by(signal.SIGKILL, how, 1.0, argv, tmp_path)
+    assert gone(marker, within=3)
+
+
+@pytest.mark.parametrize("how", ["run", "feeding", "supervise"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_is_left_of_a_program_that_had_just_been_started(
+    tmp_path: Path, marker: str, how: str, number: signal.Signals
+) -> None:
+    argv = [sys.executable, "-c", SLEEP, marker]
+    for after in range(0, 40, 4):
+        _, err = ended_by(number, how, after / 1000, argv, tmp_path)
+        assert "Interrupted: SIGINT" in err or number is signal.SIGKILL, err
+        assert gone(marker, within=3 if number is signal.SIGKILL else 0), after
+
+
+def test_a_guard_that_is_killed_leaves_nothing_of_its_session(tmp_path: Path, marker: str) -> None:
+    child = ["sh", "-c", f"trap '' TERM; echo up; sleep 300; : {marker}"]
+
+    def kill(_chunk: bytes) -> str:
+        (ours,) = (each for each in proc.family(os.getpid()) if each.name == "mermapctl-guard")
+        os.kill(ours.pid, signal.SIGKILL)
+        return "killed"
+
+    watch = Watch(output=kill)
+    process.supervise(
+        child,
+        cwd=tmp_path,
+        env=dict(os.environ),
+        stdout=tmp_path / "o",
+        stderr=tmp_path / "e",
+        watch=watch,
+    )
+    assert gone(marker)
+
+
+def test_what_obeys_no_signal_is_named_and_left(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], marker: str
+) -> None:
+    """As a process does that waits for a broken disk: state D."""
+    monkeypatch.setattr(guard, "KILLING", 0.3)
+    monkeypatch.setattr(guard, "GRACE", 0.3)
+    monkeypatch.setattr(guard._Guard, "_signal", lambda _self, _number: proc.family(os.getpid()))
+    began = time.monotonic()
+    with pytest.raises(HarnessError, match="did not end within"):
+        process.run([sys.executable, "-c", SLEEP, marker], timeout=0.5)
+    assert time.monotonic() - began < 5
+    told = r"mermapctl: cannot end process \d+ \(python.*, state \w\); it is left to itself\n"
+    assert re.fullmatch(told, capfd.readouterr().err)
+    # The kernel ends it with its guard, as soon as it can be ended.
+    assert gone(marker, within=3)
+
+
+def test_a_program_has_nothing_of_ours(tmp_path: Path) -> None:
+    """No file but its own, no handler, a group of its own: `kill 0` reaches no guard."""
+    with (tmp_path / "lock").open("w"):
+        done = process.run(["sh", "-c", "ls -l /proc/self/fd; trap '' TERM; kill -TERM 0; echo on"])
+    assert "lock" not in done.stdout
+    assert "socket" not in done.stdout
+    assert done.stdout.endswith("on\n")
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGSEGV, signal.SIGINT, signal.SIGKILL])
+def test_a_program_that_a_signal_ends_is_known_by_it(number: signal.Signals) -> None:
+    assert process.run(["sh", "-c", f"kill -{number.value} $$"]).returncode == -number

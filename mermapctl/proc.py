@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What proc(5) says of processes: one reader of /proc/PID/stat for all who ask."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """A process: `state` is a letter (D waits for I/O, Z has ended), `started` is in ticks."""
+
+    pid: int
+    name: str
+    state: str
+    parent: int
+    session: int
+    started: int
+
+    @property
+    def living(self) -> bool:
+        """Whether it has not ended; one that has may wait for its parent to look."""
+        return self.state not in {"Z", "X"}
+
+    def __str__(self) -> str:
+        return f"process {self.pid} ({self.name}, state {self.state})"
+
+
+def stat(pid: int) -> Stat | None:
+    """One process; None where there is none of that number."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - in the guard, half the time
+            line = file.read().decode(errors="backslashreplace")
+    except OSError:
+        return None
+    # "pid (comm) state ppid pgrp session ...": comm may hold blanks and parentheses.
+    head, _, rest = line.rpartition(")")
+    fields = rest.split()
+    if len(fields) < 20:
+        return None
+    name = head.partition("(")[2]
+    return Stat(pid, name, fields[0], int(fields[1]), int(fields[3]), int(fields[19]))
+
+
+def every() -> Iterator[Stat]:
+    """Every process there is."""
+    for name in os.listdir("/proc"):  # noqa: PTH208 - as above
+        if name.isdigit() and (found := stat(int(name))) is not None:
+            yield found
+
+
+def family(ancestor: int) -> list[Stat]:
+    """The living processes that descend from one, itself left out."""
+    children: dict[int, list[Stat]] = {}
+    for each in every():
+        children.setdefault(each.parent, []).append(each)
+    found: list[Stat] = []
+    waiting = [ancestor]
+    while waiting:
+        below = children.pop(waiting.pop(), [])
+        found += below
+        waiting += [each.pid for each in below]
+    return [each for each in found if each.living]
+
+
+def session(leader: int) -> list[Stat]:
+    """The living processes of a session."""
+    return [each for each in every() if each.session == leader and each.living]
