@@ -63,7 +63,7 @@ def _read_holder(fd: int) -> Holder | None:
     try:
         fields = json.loads(os.pread(fd, 1 << 16, 0))
         return Holder(int(fields["pid"]), str(fields["command"]), float(fields["since"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

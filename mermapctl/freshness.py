@@ -77,7 +77,7 @@ def is_fresh(job: Job, image: str, wanted: str | None) -> bool:
     try:
         stamp = json.loads((job.build_dir / STAMP).read_text(encoding="utf-8"))
         return bool(stamp == {"signature": wanted, "products": _products(job, image)})
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
 
 

@@ -108,7 +108,7 @@ def capabilities(tree: Path) -> Capabilities:
         subcommands, options = json.loads(known.read_text(encoding="utf-8"))
         names = {stage: frozenset(map(str, options[stage])) for stage in STAGES}
         return Capabilities(tuple(map(str, subcommands)), names)
-    except (OSError, ValueError, TypeError, LookupError):
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):
         can = _asked(tree)
     with contextlib.suppress(OSError, HarnessError):  # what cannot be kept is asked again
         known.parent.mkdir(parents=True, exist_ok=True)

@@ -176,9 +176,12 @@ def make(tree: Path, options: Options, own: tuple[Fragment, ...] | None = None) 
     Raises UserError for an unknown target or variant, CommitError where no cell could be run here.
     """
     own = spelled(options) if own is None else own
+    chosen = [targets.find(tree, name) for name in dict.fromkeys(options.targets)]
+    for target in chosen:
+        _require_guest(target, options)
     cells = tuple(
-        _cell(tree, options, own, targets.find(tree, target), variant)
-        for target in dict.fromkeys(options.targets)
+        _cell(tree, options, own, target, variant)
+        for target in chosen
         for variant in dict.fromkeys(options.variants)
     )
     if all(cell.obstacle for cell in cells):
@@ -186,10 +189,33 @@ def make(tree: Path, options: Options, own: tuple[Fragment, ...] | None = None) 
     return Plan(tree, options, cells, own)
 
 
+def _require_guest(target: Target, options: Options) -> None:
+    """Raise UserError for an option about QEMU's guest that a target without QEMU would ignore."""
+    if target.qemu is not None:
+        return
+    given = {
+        f"--smp {options.smp}": (options.smp or 1) > 1,
+        f"--cpu {options.cpu}": options.cpu is not None,
+        "--accel kvm": options.accel is Accel.KVM,
+    }
+    for option, meaningless in given.items():
+        if meaningless:
+            raise UserError(
+                f"{option} is for a guest of QEMU, and {target.name} has none",
+                f"leave it out, or leave out --target {target.name}",
+            )
+
+
 def _refusal(tree: Path, cell: CellPlan) -> UserError:
-    """Another commit may have a mermap; a variant is for the same targets in all of them."""
-    targets_of = cell.variant.targets
-    kind = UserError if targets_of and cell.target.name not in targets_of else CommitError
+    """The error of a run without a cell: of every commit, or (CommitError) of this one alone.
+
+    Another commit may have a mermap; a variant is for the same targets in all of them.
+    """
+    names, target = cell.variant.targets, cell.target
+    always = bool(names) and target.name not in names
+    if cell.modular:
+        always = always or target.qemu is None or not target.userspace
+    kind = UserError if always else CommitError
     return kind(cell.obstacle or "nothing to run", _way_out(tree, cell))
 
 

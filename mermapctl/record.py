@@ -216,7 +216,7 @@ def from_json(data: bytes, origin: str = "the record") -> RunRecord:
     """
     try:
         record = _DECODER.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # brackets
         _refuse_newer(_schema(data), origin)
         raise HarnessError(f"{origin} is damaged, or no run record: {error}", _OTHERWISE) from error
     _refuse_newer(record.schema, origin)
@@ -228,7 +228,7 @@ def _schema(data: bytes) -> int:
     try:
         head = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
         return msgspec.json.decode(head["schema"], type=int)
-    except (msgspec.DecodeError, UnicodeDecodeError, KeyError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError):
         return 0
 
 

@@ -68,7 +68,7 @@ def _head(path: Path) -> Run | None:
     try:
         with open_regular(path) as file:
             return msgspec.json.decode(file.read(), type=_Head).run
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

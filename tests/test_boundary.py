@@ -84,6 +84,8 @@ def test_a_variable_of_ours_that_is_empty_is_refused(name: str, fake_tree: Path)
 
 # Options that silently lose.
 
+UML = ["run", "--suite", "example", "--target", "um"]
+
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
@@ -105,10 +107,13 @@ def test_a_variable_of_ours_that_is_empty_is_refused(name: str, fake_tree: Path)
         (["report", "--limit", "0"], "--limit goes with --list"),
         (["report", "--keep", "0"], "--keep goes with --prune"),
         (["report", "--rejudge", "latest", "--failed"], "--failed chooses among all runs"),
+        ([*UML, "--smp", "2"], "--smp 2 is for a guest of QEMU, and um has none"),
+        ([*UML, "--cpu", "max", "--target", "x86_64"], "--cpu max is for a guest of QEMU"),
+        ([*UML, "--accel", "kvm"], "--accel kvm is for a guest of QEMU"),
     ],
 )
-def test_no_option_loses_silently(words: list[str], sentence: str) -> None:
-    done = mermapctl(*words)
+def test_no_option_loses_silently(words: list[str], sentence: str, fake_tree: Path) -> None:
+    done = mermapctl(*words, cwd=fake_tree)
     assert done.returncode == 2
     assert sentence in said(done)
 
@@ -459,6 +464,8 @@ BISECT = ["run", "--accel=tcg", "--quiet", "--bisect-exit"]
         ["--timeout", "0"],
         ["--config", "nowhere"],
         ["--variant", "la57", "--target", "arm64"],
+        ["--as-module", "--target", "um"],
+        ["--smp", "2", "--target", "um", "--suite", "example"],
         ["--kernel-arg", ""],
     ],
 )
@@ -573,3 +580,16 @@ def test_a_completion_without_words_is_no_defect(variables: dict[str, str]) -> N
 def test_help_has_two_names(command: list[str], word: str) -> None:
     done = mermapctl(*command, word)
     assert (done.returncode, done.stdout.startswith("Usage: ")) == (0, True)
+
+
+@pytest.mark.parametrize("data", [b"[" * 100_000, b'{"schema":' * 50_000, b'{"a":' * 50_000])
+def test_a_record_of_brackets_is_damaged(data: bytes) -> None:
+    store = Store.open()
+    store.begin(samples.passed())
+    store.finish(samples.passed())
+    store.folder(store.ids()[0]).record.write_bytes(data)
+    for mode in ([], ["--list"], ["--reindex"], ["--rejudge"]):
+        words = ["report", *mode]
+        done = mermapctl(*words)
+        assert done.returncode == (3 if words == ["report"] else 0)
+        said(done)
