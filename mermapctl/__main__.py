@@ -12,17 +12,39 @@ import sys
 
 TYPE_CHECKING = False  # typing takes 5 ms to import
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     import click
 
     from mermapctl.errors import Exit
 
-INTERRUPTED = 130
-"""`errors.Exit.INTERRUPTED`, before that can be imported."""
+INTERRUPTED, NO_VERDICT, BISECT_ABORT = 130, 3, 128
+"""Those of `errors.Exit`, before that can be imported."""
 
 
 def main() -> None:
     """Run the command line and exit with the documented code."""
     _exit_on_signals()
+    try:
+        _main()
+    except Exception as error:  # noqa: BLE001 - an import fails: Python's own code 1 means "failed"
+        _cannot_start(error)
+
+
+def _cannot_start(error: Exception) -> NoReturn:
+    """Report a broken installation, or a limit under which nothing more can be opened."""
+    try:
+        if "--debug" in sys.argv[1:]:
+            sys.excepthook(type(error), error, error.__traceback__)
+        what = "".join(char if char.isprintable() else "?" for char in str(error))
+        said = f"mermapctl: error: it cannot start: {type(error).__name__}: {what}\n"
+        said += "  hint: install it again; `mermapctl --debug …` shows where\n"
+        os.write(2, said.encode("utf-8", "backslashreplace"))
+    finally:  # whatever becomes of stderr
+        os._exit(BISECT_ABORT if "--bisect-exit" in sys.argv[1:] else NO_VERDICT)
+
+
+def _main() -> None:
     from mermapctl import signals, streams
 
     streams.make_ready()
@@ -68,7 +90,7 @@ def _run() -> int:
             returned = root.main(standalone_mode=False)
         code = _under_bisect(Exit.BISECT_ABORT, returned) if returned else Exit.PASSED
     except SystemExit as ended:  # the way in which commands say their code
-        code = ended.code if isinstance(ended.code, int) else Exit.PASSED
+        code = _code_of(ended)
     except click.ClickException as error:
         streams.tell(_usage(error))
         code = _under_bisect(Exit.BISECT_ABORT, error.exit_code)
@@ -85,6 +107,13 @@ def _run() -> int:
         what = f"a defect in mermapctl: {type(error).__name__}: {error}"
         code = _failed(what, "`mermapctl --debug …` shows where; please report it", Exit.NO_VERDICT)
     return code
+
+
+def _code_of(ended: SystemExit) -> int:
+    """The code of sys.exit(CODE), or 0 of sys.exit(); a text is not "passed"."""
+    if isinstance(ended.code, int):
+        return ended.code
+    return 0 if ended.code is None else NO_VERDICT
 
 
 def _usage(error: click.ClickException) -> str:

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import mermapctl
 from tests.conftest import LOGS
 
 RUN = f"{sys.executable} -m mermapctl run --tree linux --accel tcg"
@@ -81,3 +83,22 @@ def test_debug_shows_the_traceback_under_the_same_exit_code(tmp_path: Path) -> N
     assert done.returncode == 2
     assert "Traceback" in done.stderr
     assert done.stderr.rstrip().splitlines()[-2].startswith("mermapctl: error: ")
+
+
+@pytest.mark.parametrize("module", ["click", "mermapctl/errors", "mermapctl/streams"])
+def test_what_cannot_start_has_not_failed(module: str, tmp_path: Path) -> None:
+    """Python's own exit code for an import that fails is 1."""
+    broken = tmp_path / "broken"
+    if module.startswith("mermapctl"):
+        shutil.copytree(Path(mermapctl.__file__).parent, broken / "mermapctl")
+    broken.mkdir(exist_ok=True)
+    (broken / f"{module}.py").write_text("raise ImportError('broken\x1b[31m')\n")
+    command = f"cd broken && {sys.executable} -m mermapctl report --list"
+    done = shell(command, tmp_path)
+    assert (done.returncode, "Traceback" in done.stderr) == (3, False), done.stderr
+    assert "it cannot start: ImportError: broken" in done.stderr
+    assert "\x1b" not in done.stderr
+    assert shell(f"{command} --bisect-exit", tmp_path).returncode == 128
+    assert shell(f"{command} 2>&-", tmp_path).returncode == 3
+    debug = shell(f"{command} --debug", tmp_path)
+    assert (debug.returncode, "Traceback" in debug.stderr) == (3, True)
