@@ -7,14 +7,13 @@ the guest with "KVM internal error" and stays, or the guest never says a word.
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import places
+from mermapctl import cache_file, places
 from mermapctl.refusals import KVM_FAILED
 
 if TYPE_CHECKING:
@@ -53,23 +52,12 @@ def _memory() -> Path:
 
 def remember_failure(reason: str) -> None:
     """Later `auto` boots on this host, until it reboots, go straight to software emulation."""
-    memory = _memory()
-    with contextlib.suppress(OSError):  # what cannot be remembered is tried again
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        memory.write_text(reason, encoding="utf-8")
+    cache_file.write(_memory(), reason)
 
 
 def forget_failure() -> None:
     """KVM has just run a kernel to its end."""
-    with contextlib.suppress(OSError):
-        _memory().unlink(missing_ok=True)
-
-
-def _remembered() -> str | None:
-    try:
-        return _memory().read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
+    cache_file.forget(_memory())
 
 
 def choose(asked: Accel, target: Target) -> tuple[str, str | None]:
@@ -85,7 +73,7 @@ def choose(asked: Accel, target: Target) -> tuple[str, str | None]:
             f"{KVM} is there but not permitted; software emulation instead "
             "(join the group kvm to use it)"
         )
-    if (reason := _remembered()) is not None:
+    if (reason := cache_file.read(_memory(), str)) is not None:
         return "tcg", (
             f"KVM failed earlier on this host ({reason}); software emulation instead "
             "(--accel kvm tries again)"

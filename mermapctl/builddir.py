@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mermapctl import places
+from mermapctl import cache_file, places
 from mermapctl.errors import HarnessError, UserError
 
 if TYPE_CHECKING:
@@ -128,14 +128,10 @@ def objects_in(log: bytes) -> int:
 
 def expected_objects(directory: Path) -> int | None:
     """How many objects the last complete build from nothing here made, if there was one."""
-    try:
-        return int((directory / OBJECTS).read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return None
+    return cache_file.read(directory / OBJECTS, int)
 
 
 def remember_objects(directory: Path, made: int) -> None:
     """Keep the largest count: an incremental build makes a few of them again."""
     if made > (expected_objects(directory) or 0):
-        with contextlib.suppress(OSError):
-            (directory / OBJECTS).write_text(f"{made}\n", encoding="ascii")
+        cache_file.write(directory / OBJECTS, made)

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 import kconfiglib
 from kconfiglib import AND, BOOL, NOT, OR, TRI_TO_STR, TRISTATE, Choice, Symbol, expr_value
 
-from mermapctl import kconfig_cache, kconfig_reader, places, toolchain
-from mermapctl.kconfig_macros import Shell
+from mermapctl import kconfig_cache, kconfig_macros, kconfig_reader, places, toolchain
 from mermapctl.kconfig_reader import Reader, Request, UnreadableError
 from mermapctl.target import Target
 from mermapctl.toolchain import Toolchain
@@ -223,30 +222,31 @@ def _without_gc() -> Iterator[None]:
 
 
 def _cache_path(tree: Path, target: Target) -> Path:
-    """One file a tree and target; a newer parse takes the place of the older."""
+    """One file a tree and target; newer answers take the place of the older."""
     digest = hashlib.sha256(os.fsencode(tree)).hexdigest()[:12]
-    return places.cache_dir() / "kconfig" / f"{digest}-{target.name}.model"
+    return places.cache_dir() / "kconfig" / f"{digest}-{target.name}.json"
 
 
 def read(tree: Path, target: Target) -> Model:
-    """The whole Kconfig of a tree for a target, parsed or from the cache.
+    """The whole Kconfig of a tree for a target; macros run whose answers are not known.
 
     Raises UnreadableError with the parser's complaint.
     """
     tree = tree.absolute()
     chain = toolchain.of(target)
     environment = toolchain.kconfig_environment(tree, target, chain)
-    wanted = kconfig_cache.key(toolchain.identity(environment))
-    path = _cache_path(tree, target)
-    with tempfile.TemporaryDirectory(prefix="mermapctl-kconfig-") as scratch, _without_gc():
-        request = Request(tree, environment, Path(scratch))
-        kconf = kconfig_cache.load(path, request, wanted)
-        if kconf is None:
-            rough = replace(request, wanted=_near)
-            commands = kconfig_reader.commands_of(rough, _assumed)
-            answers = Shell(request.scratch, environment).run_all(commands)
-            kconf = kconfig_reader.read(request, answers)
-            kconfig_cache.save(path, kconf, wanted)
+    seen = kconfig_macros.environment(environment)
+    wanted = kconfig_cache.key(toolchain.identity({**seen, **environment}))
+    cache = kconfig_cache.Cache(_cache_path(tree, target), tree, environment, wanted)
+    with (
+        tempfile.TemporaryDirectory(prefix="mermapctl-kconfig-") as scratch,
+        contextlib.closing(kconfig_macros.Shell(Path(scratch), seen)) as shell,
+        _without_gc(),
+    ):
+        kconf = kconfig_reader.read(
+            Request(tree, environment, cache.asking(shell.run)), cache.load()
+        )
+        cache.save(kconf.account.answers)
     return _model(tree, target, chain, kconf)
 
 
@@ -274,7 +274,7 @@ def read_part(model: Model, target: Target, files: Iterable[str]) -> Model:
     def wanted(name: str) -> bool:
         return name in needed or _near(name)
 
-    request = Request(model.tree, environment, model.tree, wanted, _assumed)
+    request = Request(model.tree, environment, _assumed, wanted)
     with _without_gc():
         kconf = kconfig_reader.read(request, answers)
     return _model(model.tree, target, model.chain, kconf)

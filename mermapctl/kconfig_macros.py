@@ -1,73 +1,81 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The shell commands of a Kconfig's macros: run one, or many at once ahead of the parser.
+"""The shell commands of a Kconfig's macros, run one after another below one shell.
 
-Half of the time of a parse is a hundred runs of the compiler, one after another. They hardly depend
-on each other, so those that a first, rough reading meets are run side by side.
+A program of its own behind its own guard would cost 10 ms each; a fork of a shell costs one.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+import secrets
 from typing import TYPE_CHECKING
 
 from mermapctl import process
 from mermapctl.errors import HarnessError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
+    from pathlib import Path
 
 LIMIT = 60.0
 """Seconds for one macro; the slowest of 7.3 compiles an empty file."""
+LARGEST = 1 << 20
+"""Bytes of an answer; conf itself takes 4 KB (scripts/kconfig/preprocess.c)."""
+_DRIVER = r"""
+while IFS= read -r command; do
+    /bin/sh -c "$command" </dev/null 2>/dev/null
+    printf '\n%s\n' "$1"
+done
+"""
+_UNSEEN = (
+    *("PWD", "OLDPWD", "SHLVL", "_", "TERM", "COLUMNS", "LINES", "WINDOWID", "DISPLAY"),
+    *("WAYLAND_DISPLAY", "INVOCATION_ID", "JOURNAL_STREAM", "DBUS_SESSION_BUS_ADDRESS"),
+)
+_UNSEEN_PREFIXES = ("MERMAPCTL_", "SSH_", "XDG_", "TMUX", "PYTEST_", "LESS", "GIT_", "VTE_")
 
 
-@dataclass(frozen=True, slots=True)
+def environment(given: Mapping[str, str]) -> dict[str, str]:
+    """What macros see: ours without what differs from one terminal to the next, and `given`.
+
+    What is left out here cannot change an answer, and need not be in the key of those kept.
+    """
+    ours = {
+        name: value
+        for name, value in process.inherited().items()
+        if name not in _UNSEEN and not name.startswith(_UNSEEN_PREFIXES)
+    }
+    return {**ours, "LC_ALL": "C", **{name: value for name, value in given.items() if value}}
+
+
 class Shell:
-    """Where macros run: a scratch directory, since compiler checks make files where they stand."""
+    """A shell in `scratch`, since compiler checks make files where they stand; started if asked."""
 
-    scratch: Path
-    environment: Mapping[str, str]
+    def __init__(self, scratch: Path, environment: Mapping[str, str]) -> None:
+        self._scratch = scratch
+        self._environment = environment
+        self._stack = contextlib.ExitStack()
+        self._dialogue: process.Dialogue | None = None
+        self._mark = f"mermapctl-{secrets.token_hex(8)}"
 
-    def _environment(self) -> dict[str, str]:
-        given = {name: value for name, value in self.environment.items() if value}
-        return {**process.inherited(), "LC_ALL": "C", **given}
+    def close(self) -> None:
+        """End the shell, and whatever a macro left behind."""
+        self._stack.close()
 
     def run(self, command: str) -> str:
         """What one command prints, as conf takes it. Raises HarnessError."""
-        said = process.run(
-            ["/bin/sh", "-c", command], cwd=self.scratch, env=self._environment(), timeout=LIMIT
-        )
-        return _answer(said.stdout)
-
-    def run_all(self, commands: Sequence[str]) -> dict[str, str]:
-        """What many commands print, as far as they could be run side by side."""
-        asked, told = self.scratch / "asked", self.scratch / "told"
-        asked.mkdir()
-        told.mkdir()
-        for number, command in enumerate(commands):
-            (asked / str(number)).write_text(command, encoding="utf-8")
-        one = f"/bin/sh {shlex.quote(str(asked))}/$0 >{shlex.quote(str(told))}/$0.part 2>/dev/null"
-        done = f"mv {shlex.quote(str(told))}/$0.part {shlex.quote(str(told))}/$0"
-        argv = ["xargs", "-n", "1", "-P", str(len(os.sched_getaffinity(0))), "/bin/sh", "-c"]
-        numbers = "\n".join(str(number) for number in range(len(commands))).encode()
-        # No xargs, or one command hangs: what has no answer then is run on its own.
-        with contextlib.suppress(HarnessError):
-            process.run(
-                [*argv, f"{one}; {done}"],
-                cwd=self.scratch,
-                env=self._environment(),
-                timeout=LIMIT,
-                input=numbers,
-            )
-        return {
-            command: _answer((told / str(number)).read_text(encoding="utf-8", errors="replace"))
-            for number, command in enumerate(commands)
-            if (told / str(number)).is_file()
-        }
+        if not command.isascii() or "\n" in command:
+            argv = ["/bin/sh", "-c", command]
+            env = self._environment
+            return _answer(process.run(argv, cwd=self._scratch, env=env, timeout=LIMIT).stdout)
+        if self._dialogue is None:
+            driver = ["/bin/sh", "-c", _DRIVER, "sh", self._mark]
+            dialogue = process.dialogue(driver, self._scratch, self._environment)
+            self._dialogue = self._stack.enter_context(dialogue)
+        mark = f"\n{self._mark}\n".encode()
+        said = self._dialogue.ask(command.encode() + b"\n", mark, LIMIT, LARGEST)
+        if said is None:
+            raise HarnessError(f"the macro {command!r} did not answer")
+        return _answer(said.decode(errors="backslashreplace"))
 
 
 def _answer(stdout: str) -> str:

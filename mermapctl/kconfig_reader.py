@@ -8,12 +8,10 @@ opened, the third is parsed as scripts/kconfig/menu.c does.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import io
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,6 @@ from kconfiglib import _T_IF as IF
 from kconfiglib import AND, EQUAL, NOT, OR
 
 from mermapctl.errors import HarnessError
-from mermapctl.kconfig_macros import Shell
 
 LARGEST_FILE = 16 << 20
 """Bytes; the largest Kconfig of 7.3 has 100 KB."""
@@ -39,36 +36,32 @@ class UnreadableError(Exception):
 class Request:
     """What to read and how.
 
-    `environment` replaces ours for every `$(...)`; `scratch` is where macros run, since the
-    compiler checks make files where they stand. `wanted` says of a path relative to the tree
-    whether to read it. `answer` takes the place of the shell for macros.
+    `environment` replaces ours for every `$(...)`; `answer` is what a shell command prints.
+    `wanted` says of a path relative to the tree whether to read it.
     """
 
     tree: Path
     environment: Mapping[str, str]
-    scratch: Path
+    answer: Callable[[str], str]
     wanted: Callable[[str], bool] | None = None
-    answer: Callable[[str], str] | None = None
 
 
 @dataclass(slots=True)
 class Account:
-    """What a reading met: files and their SHA-256, transitional symbols, refused conditions."""
+    """What a reading met: files, transitional symbols, refused conditions, what macros said."""
 
-    files: dict[str, str] = field(default_factory=dict)
+    files: set[str] = field(default_factory=set)
     transitional: set[str] = field(default_factory=set)
     complaints: list[str] = field(default_factory=list)
     answers: dict[str, str] = field(default_factory=dict)
 
 
 class Reader(kconfiglib.Kconfig):  # type: ignore[misc]
-    """A Kconfig read with an environment of its own; macros run in a scratch directory."""
+    """A Kconfig read with an environment of its own."""
 
     def __init__(self, request: Request, account: Account) -> None:
         self.request = request
         self.account = account
-        self.asked: set[str] = set()
-        self._run = request.answer or Shell(request.scratch, request.environment).run
         super().__init__("Kconfig", warn_to_stderr=False)
 
     @property
@@ -89,7 +82,7 @@ class Reader(kconfiglib.Kconfig):  # type: ignore[misc]
         if not path.is_file() or path.stat().st_size > LARGEST_FILE:
             raise kconfiglib.KconfigError(f"{relative} is no regular file of a sane size")
         data = path.read_bytes()
-        self.account.files[relative] = hashlib.sha256(data).hexdigest()
+        self.account.files.add(relative)
         return io.StringIO(self._understood(data.decode("utf-8", errors="replace")))
 
     def _understood(self, text: str) -> str:
@@ -150,14 +143,8 @@ class Reader(kconfiglib.Kconfig):  # type: ignore[misc]
     def _shell(self, command: str) -> str:
         """What a macro's command prints; each is asked once."""
         answers = self.account.answers
-        if command not in self.asked:
-            self.asked.add(command)
-            if command not in answers:
-                answers[command] = self._run(command)
-            for word in re.findall(rf"{re.escape(self.srctree)}/([^\s\"';)]+)", command):
-                script = self.request.tree / word
-                if script.is_file():  # an answer is as old as the script that gave it
-                    self.account.files[word] = hashlib.sha256(script.read_bytes()).hexdigest()
+        if command not in answers:
+            answers[command] = self.request.answer(command)
         return answers[command]
 
 
@@ -178,16 +165,3 @@ def read(request: Request, answers: Mapping[str, str] | None = None) -> Reader:
     except (AttributeError, IndexError, TypeError, ValueError) as error:
         # kconfiglib meets a construct of tomorrow with whatever breaks first.
         raise UnreadableError(f"{type(error).__name__} in the Kconfig parser: {error}") from error
-
-
-def commands_of(request: Request, assumed: Callable[[str], str]) -> list[str]:
-    """The commands that a rough reading meets: every answer is `assumed`, or 1."""
-    asked: dict[str, None] = {}
-
-    def answer(command: str) -> str:
-        asked[command] = None
-        return assumed(command) or "1"
-
-    with contextlib.suppress(UnreadableError):  # what it met so far is as good
-        read(replace(request, answer=answer))
-    return list(asked)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import re
 import shlex
@@ -17,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import atomic, inputs, places, process
-from mermapctl.errors import CommitError, HarnessError, UserError
+from mermapctl import cache_file, inputs, places, process
+from mermapctl.errors import CommitError, UserError
 from mermapctl.target import Target
 
 if TYPE_CHECKING:
@@ -65,12 +64,16 @@ class Boot:
 
 
 def environment(base: dict[str, str]) -> dict[str, str]:
-    """The environment of kunit.py: its lines at once, its __pycache__ not in the user's tree.
+    """The environment of kunit.py: its lines at once, and no bytecode written.
+
+    Bytecode in the user's tree would be litter. Kept elsewhere it saves 10 ms, and a disk that is
+    full leaves half of it there (Python 3.11 checks no write of it), at which every later run
+    fails.
 
     Nobody speaks the user's language there: a kernel's Makefile takes LC_ALL away from compilers,
     which then obey the other variables.
     """
-    dropped = ("PYTHONDONTWRITEBYTECODE", "LANGUAGE")
+    dropped = ("PYTHONPYCACHEPREFIX", "LANGUAGE")
     kept = {
         name: value
         for name, value in base.items()
@@ -79,7 +82,7 @@ def environment(base: dict[str, str]) -> dict[str, str]:
     return {
         **kept,
         "PYTHONUNBUFFERED": "1",
-        "PYTHONPYCACHEPREFIX": str(places.cache_dir() / "pycache"),
+        "PYTHONDONTWRITEBYTECODE": "1",
         "LANG": "C",
         "LC_ALL": "C",
     }
@@ -104,16 +107,11 @@ def capabilities(tree: Path) -> Capabilities:
     Raises CommitError when it cannot even start.
     """
     known = places.cache_dir() / "kunit" / _identity(script(tree).parent)
-    try:
-        subcommands, options = json.loads(known.read_text(encoding="utf-8"))
-        names = {stage: frozenset(map(str, options[stage])) for stage in STAGES}
-        return Capabilities(tuple(map(str, subcommands)), names)
-    except (OSError, ValueError, TypeError, LookupError, RecursionError):
-        can = _asked(tree)
-    with contextlib.suppress(OSError, HarnessError):  # what cannot be kept is asked again
-        known.parent.mkdir(parents=True, exist_ok=True)
-        options = {stage: sorted(can.options[stage]) for stage in STAGES}
-        atomic.write(known, json.dumps([can.subcommands, options]).encode())
+    kept = cache_file.read(known, Capabilities)
+    if kept is not None and kept.options.keys() >= {*STAGES}:
+        return kept
+    can = _asked(tree)
+    cache_file.write(known, can)
     return can
 
 

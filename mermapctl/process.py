@@ -238,6 +238,45 @@ def feeding(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Iterator[
             raise HarnessError(f"{argv[0]} failed: {said.read().decode(errors='replace')}")
 
 
+class Dialogue:
+    """A program that answers each line that it is given."""
+
+    def __init__(self, stdin: IO[bytes], stdout: IO[bytes]) -> None:
+        self._stdin = stdin
+        self._stdout = stdout
+
+    def ask(self, line: bytes, mark: bytes, timeout: float, largest: int) -> bytes | None:
+        """What the program says up to `mark`; None where it ends, or says too much, or too late."""
+        until = time.monotonic() + timeout
+        said = b""
+        try:
+            self._stdin.write(line)
+            self._stdin.flush()
+            with selectors.DefaultSelector() as selector:
+                selector.register(self._stdout, selectors.EVENT_READ)
+                while not said.endswith(mark):
+                    rest = until - time.monotonic()
+                    if rest <= 0 or len(said) > largest or not selector.select(rest):
+                        return None
+                    chunk = os.read(self._stdout.fileno(), CHUNK)
+                    if not chunk:
+                        return None
+                    said += chunk
+        except BrokenPipeError:
+            return None
+        return said.removesuffix(mark)
+
+
+@contextlib.contextmanager
+def dialogue(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Iterator[Dialogue]:
+    """A program to talk with; it ends with the block. Raises HarnessError if it cannot start."""
+    pipes = _Streams(subprocess.PIPE, subprocess.PIPE, subprocess.DEVNULL)
+    with contextlib.ExitStack() as stack:
+        with deferred():
+            process = stack.enter_context(_session(argv, cwd, env, pipes)).process
+        yield Dialogue(cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout))
+
+
 def supervise(
     argv: Sequence[str],
     *,

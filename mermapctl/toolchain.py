@@ -138,13 +138,36 @@ def kconfig_environment(tree: Path, target: Target, chain: Toolchain) -> dict[st
     }
 
 
+_PACKAGES = (
+    *("/var/lib/dpkg/status", "/var/lib/rpm/rpmdb.sqlite", "/usr/lib/sysimage/rpm/rpmdb.sqlite"),
+    *("/var/lib/rpm/Packages", "/var/lib/pacman/local", "/lib/apk/db/installed"),
+    *("/nix/var/nix/db/db.sqlite", "/var/db/pkg"),
+)
+"""What changes when a package comes or goes: libraries and headers that a compiler check finds."""
+
+
 def identity(environment: dict[str, str]) -> dict[str, str]:
     """The environment, and which programs its names mean now: another compiler, another answer."""
-    programs = ("CC", "LD", "AR", "NM", "OBJCOPY", "RUSTC", "BINDGEN", "PAHOLE", "PYTHON3")
+    programs = {
+        name: environment.get(name, "")
+        for name in (
+            *("CC", "LD", "AR", "NM", "OBJCOPY", "OBJDUMP", "READELF", "STRIP"),
+            *("HOSTCC", "RUSTC", "BINDGEN", "PAHOLE", "PYTHON3"),
+        )
+    }
+    programs["AS"] = f"{environment.get('CROSS_COMPILE', '')}as"
     found = {}
-    for name in programs:
-        path = shutil.which(environment.get(name, "")) if environment.get(name) else None
-        if path:
-            stat = Path(path).stat()
-            found[f"{name} program"] = f"{path} {stat.st_mtime_ns} {stat.st_size}"
-    return {**environment, **found}
+    for name, program in programs.items():
+        path = shutil.which(program) if program else None
+        found[f"{name} program"] = _stamp(path) if path else "none"
+    packages = {f"packages {path}": _stamp(path) for path in _PACKAGES if os.path.lexists(path)}
+    return {**environment, **found, **packages}
+
+
+def _stamp(path: str) -> str:
+    """What changes when a file does, short of reading it."""
+    try:
+        stat = Path(path).stat()
+    except OSError:
+        return path
+    return f"{path} {stat.st_mtime_ns} {stat.st_size}"

@@ -3,16 +3,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import pickle
+import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from mermapctl import kconfig, kconfig_cache, places, target
+from mermapctl import (
+    cache_file,
+    kconfig,
+    kconfig_cache,
+    kconfig_macros,
+    places,
+    target,
+    toolchain,
+)
 from mermapctl.kconfig import Model, Selector, UnreadableError
 from tests.minikconfig import kconfig as lines
-from tests.minikconfig import only_on_path, program, tree_of
+from tests.minikconfig import program, tree_of
 
 
 def read(tree: Path, name: str = "um") -> Model:
@@ -145,62 +155,107 @@ def test_macros_run_in_a_scratch_directory_with_makes_environment(tmp_path: Path
     assert not Path("made-here").exists()
 
 
-def test_macros_are_run_side_by_side_and_each_once(tmp_path: Path) -> None:
+def test_each_macro_runs_once_in_a_reading(tmp_path: Path) -> None:
     log = tmp_path / "log"
     text = "".join(
         f"config M{number}\n    int\n    default $(shell,echo {number} >>{log}; echo {number})\n"
         for number in range(20)
     )
-    # An answer that the question of another macro holds is not known ahead.
     text += "first := $(shell,echo 7)\n"
     text += f"config SECOND\n    int\n    default $(shell,echo $(first) >>{log}; echo $(first))\n"
+    text += f"config AGAIN\n    int\n    default $(shell,echo $(first) >>{log}; echo $(first))\n"
     model = read(tree_of(tmp_path / "linux", text))
     assert [model.value(f"M{number}") for number in range(20)] == [str(n) for n in range(20)]
-    assert model.value("SECOND") == "7"
+    assert (model.value("SECOND"), model.value("AGAIN")) == ("7", "7")
     ran = log.read_text().split()
-    assert [ran.count(str(number)) for number in (0, 3, 19)] == [1, 1, 1]
+    assert sorted(map(int, ran)) == list(range(20))
 
 
-def test_without_xargs_macros_are_run_one_by_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("printf 'a\\nb\\n\\n'", "a b"),
+        ("printf ''", ""),
+        ("echo '  two  blanks '", "  two  blanks "),
+        (r"echo 'back\\slash' | cat", r"back\slash"),
+        ("exit 3", ""),
+        ("cat; echo no input", "no input"),
+        ("echo out; echo err >&2", "out"),
+        ("mkdir .tmp_$$ && ls -d .tmp_* | wc -l", "1"),
+        ("kill -9 $$", ""),
+        ("printf 'J\\366rg'", "J\\xf6rg"),
+        ("echo 'Jörg'", "Jörg"),
+        ("(sleep 60 &) ; echo left one behind", "left one behind"),
+        ("echo $0; cd /; unset PATH", "/bin/sh"),
+    ],
+)
+def test_a_macro_prints_what_conf_would_take(tmp_path: Path, command: str, said: str) -> None:
+    given = kconfig_macros.environment({})
+    with contextlib.closing(kconfig_macros.Shell(tmp_path, given)) as shell:
+        assert shell.run("echo before") == "before"
+        assert shell.run(command) == said
+        assert shell.run("echo after") == "after"
+
+
+@pytest.mark.parametrize(
+    "command", ["kill -9 $PPID", "yes", "sleep 60", "kill -STOP $PPID; sleep 60"]
+)
+def test_a_macro_that_does_not_answer_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    tree, log = counting(tmp_path)
-    monkeypatch.setenv("PATH", only_on_path(tmp_path / "bin", "gcc"))
-    assert (read(tree).value("A"), runs(log)) == ("y", 1)
+    monkeypatch.setattr(kconfig_macros, "LIMIT", 0.5)
+    tree = tree_of(tmp_path / "linux", f"config A\n    string\n    default '$(shell,{command})'\n")
+    with pytest.raises(UnreadableError, match="did not answer"):
+        read(tree)
 
 
-def counting(tmp_path: Path) -> tuple[Path, Path]:
+def counting(tmp_path: Path, asked: str = "test -n '$(CC)'") -> tuple[Path, Path]:
     """A tree whose macro leaves a line in a file each time that it runs."""
     log = tmp_path / "log"
     log.touch()
-    text = f'config A\n    def_bool $(shell,echo ran >>{log}; echo y)\nconfig B\n    bool "b"\n'
-    return tree_of(tmp_path / "linux", text), log
+    text = f"config A\n    def_bool $(shell,echo ran >>{log}; {asked} && echo y || echo n)\n"
+    return tree_of(tmp_path / "linux", text + 'config B\n    bool "b"\n'), log
 
 
 def runs(log: Path) -> int:
     return len(log.read_text().splitlines())
 
 
-def test_a_tree_is_parsed_once_until_a_file_changes(tmp_path: Path) -> None:
+def kept() -> Path:
+    (path,) = (places.cache_dir() / "kconfig").iterdir()
+    return path
+
+
+def test_a_compiler_is_asked_once_whatever_changes_in_kconfig(tmp_path: Path) -> None:
     tree, log = counting(tmp_path)
     values = [read(tree).value("A") for _ in range(3)]
     assert (values, runs(log)) == (["y"] * 3, 1)
-    (tree / "lib/Kconfig").touch()  # the same content
-    assert read(tree).value("A") == "y"
-    assert runs(log) == 1
     file = tree / "arch/um/Kconfig"
     file.write_text(file.read_text() + 'config NEW\n\tbool "new"\n')
     assert read(tree).symbol("NEW") is not None
-    assert runs(log) == 2
+    assert runs(log) == 1
     assert read(tree, "x86_64").symbol("NEW") is None
-    assert runs(log) == 3, "another target is another reading"
+    assert runs(log) == 2, "another target has answers of its own"
     read(tree, "um")
-    assert runs(log) == 3, "and does not take the first one's place"
+    assert runs(log) == 2, "and they do not take the first one's place"
 
 
-def test_another_compiler_is_another_reading(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "test -e /",
+        "true",
+        "python3 -c 'import sys'",
+        'test -n "`$(CC) -print-file-name=plugin`"',
+    ],
+)
+def test_what_the_key_does_not_hold_is_asked_each_time(tmp_path: Path, asked: str) -> None:
+    tree, log = counting(tmp_path, asked)
+    assert [read(tree).value("A") for _ in range(2)] == ["y", "y"]
+    assert runs(log) == 2
+
+
+def test_another_compiler_is_asked_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tree, log = counting(tmp_path)
     read(tree)
     program(tmp_path / "bin", "gcc", "echo 'gcc of another kind 99.1'")
@@ -209,33 +264,136 @@ def test_another_compiler_is_another_reading(
     assert runs(log) == 2
 
 
-@pytest.mark.parametrize("content", [b"", b"{}\n", b"\xff\n\xff", b'{"key": 3, "files": {}}\nx'])
+@pytest.mark.parametrize("name", ["CPATH", "LIBRARY_PATH", "RUSTUP_TOOLCHAIN", "CCACHE_PREFIX"])
+def test_another_environment_is_another_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    tree, log = counting(tmp_path)
+    read(tree)
+    monkeypatch.setenv(name, "/elsewhere")
+    read(tree)
+    assert runs(log) == 2
+
+
+def test_a_terminal_is_no_part_of_the_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree, log = counting(tmp_path, '$(CC) --version >/dev/null; test -z "$TERM$SSH_TTY"')
+    for number in range(2):
+        monkeypatch.setenv("TERM", f"terminal-{number}")
+        monkeypatch.setenv("SSH_TTY", f"/dev/pts/{number}")
+        assert read(tree).value("A") == "y"
+    assert runs(log) == 1
+
+
+def test_a_package_that_comes_asks_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Headers and libraries are found by a compiler that has not changed."""
+    tree, log = counting(tmp_path)
+    (tmp_path / "status").write_text("one")
+    monkeypatch.setattr(toolchain, "_PACKAGES", (str(tmp_path / "status"),))
+    read(tree)
+    (tmp_path / "status").write_text("one, two")
+    read(tree)
+    assert runs(log) == 2
+
+
+def test_an_answer_is_as_old_as_the_script_that_gave_it(tmp_path: Path) -> None:
+    tree, _ = counting(tmp_path, 'test "`$(srctree)/scripts/ask.sh`" = yes')
+    scripts = tree / "scripts"
+    program(scripts, "ask.sh", '. "$(dirname "$0")/other.sh"; echo $SAID')
+    program(scripts, "other.sh", "SAID=yes")
+    assert [read(tree).value("A") for _ in range(2)] == ["y", "y"]
+    program(scripts, "other.sh", "SAID=no")
+    assert [read(tree).value("A") for _ in range(2)] == ["n", "n"]
+    (scripts / "ask.sh").unlink()
+    assert read(tree).value("A") == "n"
+    program(scripts, "ask.sh", "echo yes")
+    assert read(tree).value("A") == "y"
+
+
+def answers(tmp_path: Path) -> tuple[kconfig_cache.Cache, dict[str, str], Path]:
+    path = tmp_path / "answers.json"
+    cache = kconfig_cache.Cache(path, tmp_path, {"CC": "gcc", "LD": "ld"}, "the key")
+    said = {f"gcc -Werror -f{number} é": "y" * (number % 3) for number in range(40)}
+    cache.save(said)
+    return cache, said, path
+
+
+def test_no_damage_makes_a_wrong_answer(tmp_path: Path) -> None:
+    cache, said, path = answers(tmp_path)
+    whole = path.read_bytes()
+    assert cache.load() == said
+    chance = random.Random("damage")  # noqa: S311
+    for _ in range(300):
+        data = bytearray(whole)
+        for _ in range(chance.choice([1, 1, 1, 2, 8])):
+            at = chance.randrange(len(data))
+            match chance.randrange(6):
+                case 0:
+                    data[at] ^= 1 << chance.randrange(8)
+                case 1:
+                    del data[at : at + chance.choice([1, 1, 7, 4096, 1 << 20])]
+                case 2:
+                    data[at:at] = chance.randbytes(chance.choice([1, 7, 4096]))
+                case 3:
+                    data[at : at + 64] = bytes(64)
+                case 4:
+                    data = data + data[at:]
+                case 5:
+                    other = chance.randrange(len(data))
+                    data[at : at + 9], data[other : other + 9] = (
+                        data[other : other + 9],
+                        data[at : at + 9],
+                    )
+            data = data or bytearray(b"x")
+        path.write_bytes(data)
+        assert cache.load() == (said if data == whole else {})
+        assert path.exists() == (data == whole)
+    cache.save(said)
+    assert cache.load() == said
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{}\n", b"\xff\n\xff", b'{"key": 3, "files": {}}\nx', b"[" * 100_000]
+)
 def test_a_damaged_cache_is_made_again(tmp_path: Path, content: bytes) -> None:
     tree, log = counting(tmp_path)
     read(tree)
-    (cached,) = (places.cache_dir() / "kconfig").iterdir()
-    cached.write_bytes(content)
+    whole = kept().read_bytes()
+    kept().write_bytes(content)
     assert read(tree).value("A") == "y"
-    cached.write_bytes(cached.read_bytes()[:-100])
+    assert kept().read_bytes() == whole
+    kept().write_bytes(whole[:-100])
     assert read(tree).value("A") == "y"
-    assert runs(log) == 3
+    assert (kept().read_bytes(), runs(log)) == (whole, 3)
 
 
-class _Evil:
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return (os.system, ("touch evil",))
+def test_a_cache_of_another_kind_with_the_right_sum_is_none(tmp_path: Path) -> None:
+    cache, said, path = answers(tmp_path)
+    values: list[object] = [
+        None,
+        [],
+        {"key": "the key"},
+        {"key": "the key", "answers": {"gcc": "y"}},
+    ]
+    for value in values:
+        cache_file.write(path, value)
+        assert cache.load() == {}
+        cache.save(said)
+        assert cache.load() == said
 
 
-def test_a_cache_calls_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_a_cache_that_is_no_file_costs_only_time(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
     tree, log = counting(tmp_path)
-    monkeypatch.chdir(tmp_path)
     read(tree)
-    (cached,) = (places.cache_dir() / "kconfig").iterdir()
-    head = cached.read_bytes().partition(b"\n")[0]
-    cached.write_bytes(head + b"\n" + pickle.dumps(_Evil()))
-    assert read(tree).value("A") == "y"
-    assert runs(log) == 2
-    assert not Path("evil").exists()
+    path = kept()
+    path.unlink()
+    make(path)
+    assert [read(tree).value("A") for _ in range(2)] == ["y", "y"]
+    assert runs(log) == 3
 
 
 def test_a_cache_that_cannot_be_written_costs_only_time(
@@ -244,66 +402,6 @@ def test_a_cache_that_cannot_be_written_costs_only_time(
     tree, _ = counting(tmp_path)
     monkeypatch.setenv("MERMAPCTL_HOME", "/proc/no-place")
     assert read(tree).value("A") == "y"
-
-
-REVIVED = """
-config A
-    tristate "a"
-    select C if B
-config B
-    bool "b"
-    default y
-config C
-    tristate
-    depends on N < 5
-config N
-    int "n"
-    range 1 9
-    default 4
-config S
-    string "s"
-    default "text" if B
-choice
-    prompt "one of"
-    default ONE
-config ONE
-    bool "one"
-config TWO
-    bool "two"
-    depends on B
-endchoice
-config I
-    bool "i"
-    imply J
-config J
-    bool "j"
-"""
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        [],
-        [("A", "y")],
-        [("MODULES", "y"), ("A", "m")],
-        [("A", "y"), ("B", "n"), ("TWO", "y")],
-        [("TWO", "y"), ("N", "7"), ("S", "other"), ("I", "y")],
-        [("N", "99")],
-    ],
-)
-def test_a_kept_model_evaluates_as_the_parsed_one(
-    tmp_path: Path, given: list[tuple[str, str]]
-) -> None:
-    tree = tree_of(tmp_path, REVIVED)
-    parsed, kept = read(tree), read(tree)
-    assert (parsed.kconf.account.answers, type(kept.kconf)) == ({}, type(parsed.kconf))
-    names = [symbol.name for symbol in parsed.kconf.unique_defined_syms]
-    assert names == [symbol.name for symbol in kept.kconf.unique_defined_syms]
-    for model in (parsed, kept):
-        model.assign(given)
-    assert [kept.value(name) for name in names] == [parsed.value(name) for name in names]
-    assert kconfig.places_of(kept.symbol("C")) == kconfig.places_of(parsed.symbol("C"))
-    assert kept.selectors(kept.symbol("C")) == parsed.selectors(parsed.symbol("C"))
 
 
 @pytest.mark.parametrize(
@@ -340,7 +438,7 @@ def test_a_tree_behind_a_link_is_read(tmp_path: Path) -> None:
     for _ in range(2):
         model = read(tmp_path / "link")
         assert kconfig.places_of(model.symbol("B")) == ("drivers/Kconfig:1",)
-        assert {"Kconfig", "lib/Kconfig", "drivers/Kconfig"} <= set(model.kconf.account.files)
+        assert {"Kconfig", "lib/Kconfig", "drivers/Kconfig"} <= model.kconf.account.files
 
 
 def test_bytes_that_are_no_utf8_are_read(tmp_path: Path) -> None:

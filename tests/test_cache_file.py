@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is kept to save time is trusted only whole; damage costs time, and never a verdict."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mermapctl import accelerator, builddir, cache_file, kunit, places
+
+VALUES: list[tuple[type, object]] = [
+    (str, "KVM internal error. Suberror: 1\n\x1b[31mé"),
+    (int, 560),
+    (dict[str, list[int]], {"a": [1, 2], "": []}),
+]
+
+
+def damaged(whole: bytes, chance: random.Random) -> bytes:
+    """The bytes with one to four changes: a bit, a cut, a hole, a block of zeros, a repeat."""
+    data = bytearray(whole)
+    for _ in range(chance.choice([1, 1, 2, 4])):
+        at = chance.randrange(len(data) + 1)
+        match chance.randrange(5):
+            case 0 if at < len(data):
+                data[at] ^= 1 << chance.randrange(8)
+            case 1:
+                del data[at:]
+            case 2:
+                del data[at : at + chance.choice([1, 3, 64])]
+            case 3:
+                data[at : at + 16] = bytes(16)
+            case _:
+                data = data[:at] + data
+    return bytes(data)
+
+
+@pytest.mark.parametrize(("kind", "value"), VALUES)
+def test_what_was_kept_comes_back_whole_or_not_at_all(
+    tmp_path: Path, kind: type, value: object
+) -> None:
+    path = tmp_path / "deep/er/kept"
+    cache_file.write(path, value)
+    assert cache_file.read(path, kind) == value
+    whole = path.read_bytes()
+    chance = random.Random(repr(value))  # noqa: S311
+    for _ in range(300):
+        data = damaged(whole, chance)
+        path.write_bytes(data)
+        assert cache_file.read(path, kind) == (value if data == whole else None)
+        assert path.exists() == (data == whole), "what fails is thrown away"
+    cache_file.write(path, value)
+    assert cache_file.read(path, kind) == value
+
+
+def test_what_is_of_another_type_is_none(tmp_path: Path) -> None:
+    cache_file.write(tmp_path / "kept", ["text"])
+    assert cache_file.read(tmp_path / "kept", int) is None
+    assert not (tmp_path / "kept").exists()
+
+
+@pytest.mark.parametrize("place", ["/proc/no-place/kept", "/dev/full", "/dev/null"])
+def test_what_cannot_be_kept_is_no_error(place: str) -> None:
+    cache_file.write(Path(place), "x")
+    assert cache_file.read(Path(place), str) is None
+    cache_file.forget(Path("/proc/no-place"))
+
+
+def test_a_fifo_or_a_directory_in_its_place_hangs_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "directory").mkdir()
+    for name in ("fifo", "directory"):
+        cache_file.write(tmp_path / name, "x")
+        assert cache_file.read(tmp_path / name, str) is None
+
+
+def spoil(path: Path, how: str) -> None:
+    """As a full disk leaves a file, or a crash."""
+    size = path.stat().st_size
+    match how:
+        case "half":
+            os.truncate(path, size // 2)
+        case "empty":
+            os.truncate(path, 0)
+        case "zeros":
+            path.write_bytes(bytes(size))
+
+
+@pytest.mark.parametrize("how", ["half", "empty", "zeros"])
+def test_each_cache_begins_anew(fake_tree: Path, how: str) -> None:
+    directory = fake_tree.parent / "build"
+    directory.mkdir()
+    can = kunit.capabilities(fake_tree)
+    accelerator.remember_failure("it said so")
+    builddir.remember_objects(directory, 560)
+    kept = [path for path in places.cache_dir().rglob("*") if path.is_file()]
+    kept.append(directory / builddir.OBJECTS)
+    assert len(kept) == 3
+    for path in kept:
+        spoil(path, how)
+    assert kunit.capabilities(fake_tree) == can
+    assert cache_file.read(accelerator._memory(), str) is None
+    assert builddir.expected_objects(directory) is None
+    builddir.remember_objects(directory, 12)
+    assert builddir.expected_objects(directory) == 12
+
+
+@pytest.mark.parametrize("how", ["half", "empty", "zeros"])
+def test_a_run_passes_whatever_a_full_disk_left_in_our_caches(fake_tree: Path, how: str) -> None:
+    argv = [sys.executable, "-m", "mermapctl", "run", f"--tree={fake_tree}", "--accel=tcg"]
+    env = {name: each for name, each in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    codes = []
+    for _ in range(2):
+        done = subprocess.run(
+            argv, cwd=fake_tree.parent, env=env, capture_output=True, text=True, check=False
+        )
+        codes.append((done.returncode, "error" in done.stderr))
+        for path in (fake_tree.parent / "home", places.cache_dir()):
+            for file in path.rglob("*"):
+                if file.is_file() and file.suffix != ".lock":
+                    spoil(file, how)
+    assert codes == [(0, False)] * 2
+    # Of Python's bytecode there is none that could be spoilt: neither here nor in the tree.
+    for place in (places.cache_dir(), fake_tree):
+        assert [*place.rglob("*.pyc")] == []
