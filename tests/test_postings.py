@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,9 +13,11 @@ import pytest
 
 from mermapctl import overlay, postings
 from mermapctl import overlay_edits as edits
+from mermapctl.commands import tree as command
 from mermapctl.errors import HarnessError
 from mermapctl.places import shipped
 from mermapctl.postings import Posting
+from mermapctl.render import tree_status
 from tests.test_overlay import LITTLE_TREE
 
 CORE, TYPES = "mm/mermap.c", "include/linux/mermap.h"
@@ -70,6 +73,21 @@ def test_a_posting_is_one_commit_on_the_reference(tree: Path, posting: Posting) 
     assert overlay.plan(tree, postings.load(posting)) == ()
     assert overlay.present(tree) is overlay.Mermap.REFERENCE
     assert postings.of(tree) is posting
+
+
+@pytest.mark.parametrize("posting", [None, *Posting])
+def test_the_status_of_a_tree_names_its_posting(
+    fake_tree: Path, posting: Posting | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, text in whole(posting).items():
+        (fake_tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (fake_tree / name).write_text(text)
+    status = command.status(fake_tree)
+    assert status.posting is posting
+    tree_status.status(sys.stdout, status, "table")
+    said = capsys.readouterr().out
+    assert ("behave like the" in said) is (posting is not None)
+    assert f"the {posting} posting" in said or posting is None
 
 
 @each

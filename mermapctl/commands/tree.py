@@ -14,6 +14,7 @@ from mermapctl.errors import MermapctlError, UserError
 from mermapctl.events import CellStarted, Note
 from mermapctl.kunit import Capabilities
 from mermapctl.overlay import Mermap
+from mermapctl.postings import Posting
 from mermapctl.target import Target
 from mermapctl.tree import Tree
 
@@ -21,16 +22,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mermapctl.events import Listener
-    from mermapctl.postings import Posting
     from mermapctl.prepare import Prepared
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What a tree is: its mermap, kunit.py's options, each target with what keeps a mermap off."""
+    """What a tree is: its mermap, kunit.py's options, each target with what keeps a mermap off.
+
+    `posting` is the one that the reference mermap was made to behave like.
+    """
 
     tree: Tree
     mermap: Mermap | None
+    posting: Posting | None
     prepared_from: str | None
     capabilities: Capabilities
     targets: tuple[tuple[Target, str | None], ...]
@@ -91,9 +95,11 @@ def status(option: Path | None) -> Status:
     """What the tree is; `option` as for `run --tree`. A second at most, nothing is built."""
     path = trees.resolve(option)
     origin = trees.origin(path)
+    mermap = overlay.present(path)
     return Status(
         tree=trees.inspect(path),
-        mermap=overlay.present(path),
+        mermap=mermap,
+        posting=postings.of(path) if mermap is Mermap.REFERENCE else None,
         prepared_from=origin.source if origin else None,
         capabilities=kunit.capabilities(path),
         targets=tuple(

@@ -84,6 +84,7 @@ def _document(found: Status) -> dict[str, object]:
         "describe": tree.describe,
         "dirty": tree.dirty,
         "mermap": found.mermap,
+        "posting": found.posting,
         "prepared_from": found.prepared_from,
         "kunit": {
             "subcommands": found.capabilities.subcommands,
@@ -111,12 +112,17 @@ def _commit(tree: Tree) -> str:
     return f"{tree.commit[:12]}{described}{', changed since' if tree.dirty else ', unchanged'}"
 
 
+def _mermap(found: Status) -> str:
+    like = f", made to behave like the {found.posting} posting" if found.posting else ""
+    return f"{_MERMAP[found.mermap]}{like}"
+
+
 def _status(found: Status, look: Look) -> Iterator[RenderableType]:
     facts = [
         ("tree", str(found.tree.path)),
         ("kernel", found.tree.kernel),
         ("commit", _commit(found.tree)),
-        ("mermap", _MERMAP[found.mermap]),
+        ("mermap", _mermap(found)),
     ]
     if found.prepared_from:
         facts.append(("prepared", f"by mermapctl, from {found.prepared_from}"))
