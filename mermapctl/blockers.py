@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from kconfiglib import AND, NOT, OR, TYPE_TO_STR, Choice, expr_value
 
-from mermapctl import kconfig
+from mermapctl import host_tests, kconfig
 from mermapctl.explanation import Blocker, Leaf
 from mermapctl.kconfig import Model
 
@@ -26,10 +26,14 @@ ALTERNATIVES = 8
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A model with its values, and where each assignment of the fragment stands (FILE:LINE)."""
+    """A model with its values, and where each assignment of the fragment stands (FILE:LINE).
+
+    `owner` is the symbol or choice whose expressions are looked at.
+    """
 
     model: Model
     origins: Mapping[str, str] = field(default_factory=dict)
+    owner: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +95,19 @@ def _leaf(scene: Scene, whole: Any, item: Any, aim: _Aim, depth: int) -> Leaf:
     if whole is not item:
         aim = aim.negated()
     reason, selectors, because = (
-        _relation(item) if isinstance(item, tuple) else _reason(scene, item, aim, depth)
+        _relation(scene, item) if isinstance(item, tuple) else _reason(scene, item, aim, depth)
     )
     defined: tuple[str, ...] = ()
     if not isinstance(item, tuple):
-        defined = kconfig.places_of(item) or kconfig.elsewhere(scene.model, item.name)[0]
+        defined = kconfig.places_of(item)
+        if not defined and not (isinstance(item, Choice) or item.is_constant):
+            defined = kconfig.elsewhere(scene.model, item.name)[0]
+    expression = kconfig.text(whole)
+    if not isinstance(item, tuple | Choice) and item.is_constant:
+        tests = host_tests.of_conditions(scene.model, scene.owner)
+        expression = " or ".join(tests) or "a test of the compiler or the host"
     return Leaf(
-        expression=kconfig.text(whole),
+        expression=expression,
         value=kconfig.tri(expr_value(item))
         if isinstance(item, tuple)
         else kconfig.shown_value(item),
@@ -112,17 +122,24 @@ def _leaf(scene: Scene, whole: Any, item: Any, aim: _Aim, depth: int) -> Leaf:
 _Why = tuple[str, tuple["Selector", ...], tuple[Blocker, ...]]
 
 
-def _relation(relation: Any) -> _Why:
-    sides = [
-        f"{side.name} is {kconfig.shown_value(side)}"
-        for side in relation[1:]
-        if not side.is_constant
-    ]
+def _relation(scene: Scene, relation: Any) -> _Why:
+    sides = []
+    for side in relation[1:]:
+        if side.is_constant or kconfig.is_number(side):
+            continue
+        value = kconfig.shown_value(side)
+        tests = host_tests.of(scene.model, side)
+        asked = f", {host_tests.told(tests, value)}" if tests else ""
+        sides.append(f"{side.name} is {value}{asked}")
     # `"$(ARCH)" = "x86"` holds nothing that a configuration could change.
     return " and ".join(sides) or "the target itself decides it", (), ()
 
 
 def _reason(scene: Scene, item: Any, aim: _Aim, depth: int) -> _Why:
+    if not isinstance(item, Choice) and item.is_constant:
+        tests = host_tests.of_conditions(scene.model, scene.owner)
+        return host_tests.told(tests, kconfig.shown_value(item)), (), ()
+    scene = replace(scene, owner=item)
     if isinstance(item, Choice):
         return "the choice cannot be seen", (), _prompt_blockers(scene, item, aim, depth)
     if not item.nodes:
@@ -165,8 +182,8 @@ def _promptless(scene: Scene, item: Any, aim: _Aim, depth: int) -> _Why:
         # Why one select does not hold can be told; why none of many does would fill pages.
         because = _deeper(scene, item.rev_dep, aim, depth) if len(here) == 1 else ()
         return "it has no prompt: only a select turns it on", (*here, *others), because
-    if asks_the_host(scene.model, item):
-        return "it is the result of a test of the compiler or the host", (), ()
+    if tests := host_tests.of(scene.model, item):
+        return f"it is {host_tests.told(tests, item.str_value)}", (), ()
     if item.defaults:
         because = ()
         if len(item.defaults) == 1:
@@ -202,13 +219,3 @@ def _deeper(scene: Scene, expr: Any, aim: _Aim, depth: int) -> tuple[Blocker, ..
 def _prompt_blockers(scene: Scene, item: Any, aim: _Aim, depth: int) -> tuple[Blocker, ...]:
     conditions = [node.prompt[1] for node in item.nodes if node.prompt]
     return _deeper(scene, conditions[0], aim, depth) if conditions else ()
-
-
-def asks_the_host(model: Model, item: Any) -> bool:
-    """Whether a definition holds a macro: its value was decided before any assignment."""
-    return any(
-        "$(" in line and "$(srctree)" not in line
-        for node in item.nodes
-        for _, line in kconfig.lines_of(model.tree, node.filename, node.linenr)
-        if line.strip().startswith(("def_", "default"))
-    )

@@ -317,7 +317,7 @@ def _given_by(
 
 
 def _files_near(model: Model, name: str) -> set[str]:
-    """Files that define what a symbol depends on, a few steps far."""
+    """Files that define what a symbol depends on, a few steps far, and those that read them."""
     symbol = model.symbol(name)
     waiting = [symbol] if symbol is not None else []
     seen: set[int] = set()
@@ -327,7 +327,9 @@ def _files_near(model: Model, name: str) -> set[str]:
         if id(item) in seen:
             continue
         seen.add(id(item))
-        files.update(node.filename for node in item.nodes)
+        for node in item.nodes:
+            # drivers/gpu/drm/Kconfig, say, is read from drivers/video/Kconfig.
+            files.update((node.filename, *(name for name, _ in node.include_path)))
         conditions = [item.direct_dep, *(node.prompt[1] for node in item.nodes if node.prompt)]
         conditions += [part for default in item.defaults for part in default]
         waiting += [each for part in conditions for each in expr_items(part) if each.nodes]

@@ -60,7 +60,7 @@ def _obstacle(explanation: Explanation) -> Iterator[str]:
         prompt = f", {explanation.prompt!r}" if explanation.prompt else ", no prompt"
         kind = f" ({explanation.kind}{prompt})" if explanation.kind else ""
         yield f"defined at {_some(explanation.defined)}{kind}"
-    if explanation.dependency and explanation.dependency != "y":
+    if explanation.dependency and explanation.dependency not in {"y", "n"}:
         yield f"depends on {_cut(explanation.dependency)}"
     told: set[str] = set()
     for blocker in explanation.blockers:

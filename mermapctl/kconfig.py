@@ -167,7 +167,7 @@ def text(expr: Any, *, values: bool = False) -> str:
     def name(item: Any) -> str:
         if isinstance(item, Choice):
             shown = f"choice {title(item)!r}"
-        elif item.is_constant or (not item.nodes and _NUMBER.fullmatch(item.name)):
+        elif item.is_constant or is_number(item):
             return str(kconfiglib.standard_sc_expr_str(item))
         else:
             shown = item.name
@@ -187,6 +187,11 @@ def shown_value(item: Any) -> str:
     if isinstance(item, Symbol) and not item.nodes and not item.is_constant:
         return "n"
     return str(item.str_value)
+
+
+def is_number(item: Any) -> bool:
+    """Whether it is a number in an expression, which kconfiglib takes for a symbol."""
+    return not item.nodes and _NUMBER.fullmatch(item.name or "") is not None
 
 
 def prompt(item: Any) -> str | None:

@@ -549,3 +549,67 @@ def test_wrong_usage(tree: Path, argv: tuple[str, ...], said: str) -> None:
     result = run(tree, *argv)
     assert result.exit_code in {1, 2}
     assert said in result.output + str(result.exception)
+
+
+HOST = """
+config KUNIT
+    tristate "KUnit"
+config RUST_IS_AVAILABLE
+    def_bool $(success,$(srctree)/scripts/rust_is_available.sh)
+config RUST
+    bool "Rust"
+    depends on RUST_IS_AVAILABLE
+config CFI
+    bool "CFI"
+    depends on KUNIT
+    depends on $(cc-option,-fsanitize=kcfi-of-tomorrow)
+config PAHOLE_VERSION
+    int
+    default $(shell,$(srctree)/scripts/pahole-version.sh $(PAHOLE))
+config BTF
+    bool "BTF"
+    depends on PAHOLE_VERSION >= 116
+"""
+MACROS = """
+success = $(shell,if $(1) >/dev/null 2>&1; then echo y; else echo n; fi)
+cc-option = $(success,false $(1))
+"""
+
+
+@pytest.mark.parametrize(
+    ("symbol", "said"),
+    [
+        ("RUST", ["rust_is_available.sh", "make rustavailable"]),
+        ("CFI", ["$(cc-option,-fsanitize=kcfi-of-tomorrow)", "does not take the option"]),
+        ("BTF", ["PAHOLE_VERSION is 0", "pahole is not installed"]),
+    ],
+)
+def test_a_test_of_the_host_is_no_symbol(tmp_path: Path, symbol: str, said: list[str]) -> None:
+    tree = tree_of(tmp_path / "linux", HOST)
+    path = tree / "lib" / "Kconfig"
+    path.write_text(MACROS.lstrip() + path.read_text("utf-8"), "utf-8")
+    program(tree / "scripts", "rust_is_available.sh", "exit 1")
+    program(tree / "scripts", "pahole-version.sh", "echo 0")
+    text = explain_text.text(why(tree, "x86_64", symbol, "KUNIT=y"))
+    for words in said:
+        assert words in text
+    for words in ("blocked by n ", "n [=n]", "116 is", "reads defines it"):
+        assert words not in text
+    assert "nothing in a configuration of x86_64 can make it y" in text
+    assert "other targets that can have it: none" in text
+
+
+def test_another_target_has_what_a_file_of_another_directory_reads(tmp_path: Path) -> None:
+    """drivers/gpu/drm/Kconfig is read from drivers/video/Kconfig, which is none of its parents."""
+    tree = tree_of(tmp_path / "linux", 'source "drivers/Kconfig"\n')
+    for name, text in {
+        "drivers/Kconfig": 'source "drivers/video/Kconfig"\n',
+        "drivers/video/Kconfig": 'source "drivers/gpu/drm/Kconfig"\n',
+        "drivers/gpu/drm/Kconfig": 'config DRM\n\tbool "DRM"\nconfig DRM_TEST\n\tbool "test"\n'
+        "\tdepends on DRM\n",
+    }.items():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(text, "utf-8")
+    explanation = why(tree, "um", "DRM_TEST")
+    assert explanation.assignments == (("DRM", "y"), ("DRM_TEST", "y"))
+    assert sorted(explanation.targets) == ["arm64", "um", "x86_64"]
