@@ -101,6 +101,10 @@ def _run() -> int:
     except OSError as error:
         where = error.filename or "a file, or stdout"
         code = _failed(f"{where}: {error.strerror or error}", None, Exit.NO_VERDICT)
+    except (ImportError, MemoryError) as error:  # each command imports what it needs
+        what = f"{type(error).__name__}: {error}"
+        hint = "is there a limit on memory (ulimit -v)? Else install mermapctl again"
+        code = _failed(what, hint, Exit.NO_VERDICT)
     except Exception as error:  # noqa: BLE001 - the last net: a sentence, and no verdict
         if signals.received():  # somebody made another exception of the interruption
             return Exit.INTERRUPTED

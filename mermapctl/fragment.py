@@ -181,7 +181,7 @@ def _first_bytes(path: Path) -> bytes:
         return sys.stdin.buffer.read(_LIMIT + 1)
     # It may be a pipe: --config <(echo CONFIG_X=y).
     with inputs.open_stream(path, devices=True) as file:
-        return file.read(_LIMIT + 1)
+        return file.read(_LIMIT + 1) or b""  # None: a file in /proc that has nothing now
 
 
 def load_all(paths: Iterable[Path]) -> tuple[Fragment, ...]:

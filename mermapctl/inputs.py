@@ -60,12 +60,15 @@ def read_regular(path: Path, limit: int = LARGEST) -> bytes:
 def open_stream(path: Path, *, devices: bool = False) -> BinaryIO:
     """Open a regular file, a pipe or /dev/null for reading, with `devices` any character device.
 
-    A FIFO without a writer is waited for WRITER_SECONDS. Raises OSError with what is wrong.
+    A FIFO without a writer is waited for WRITER_SECONDS. A regular file stays non-blocking: those
+    that wait for more at their end (/proc/kmsg, trace_pipe) then end there. Raises OSError with
+    what is wrong.
     """
     fd = _opened(path, {stat.S_IFREG, stat.S_IFIFO, *({stat.S_IFCHR} if devices else ())})
     try:
-        begun = _first_bytes(fd, path) if stat.S_ISFIFO(os.fstat(fd).st_mode) else None
-        os.set_blocking(fd, True)
+        mode = os.fstat(fd).st_mode
+        begun = _first_bytes(fd, path) if stat.S_ISFIFO(mode) else None
+        os.set_blocking(fd, not stat.S_ISREG(mode))
         return os.fdopen(fd, "rb") if begun is None else io.BufferedReader(_Begun(fd, begun))
     except BaseException:
         os.close(fd)

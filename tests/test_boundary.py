@@ -593,3 +593,9 @@ def test_a_record_of_brackets_is_damaged(data: bytes) -> None:
         done = mermapctl(*words)
         assert done.returncode == (3 if words == ["report"] else 0)
         said(done)
+
+
+def test_a_file_that_waits_for_more_at_its_end_ends_there() -> None:
+    done = mermapctl("report", "--log", "/proc/kmsg")  # root may read it
+    assert done.returncode in {2, 3}
+    said(done)
