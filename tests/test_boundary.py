@@ -82,6 +82,24 @@ def test_a_variable_of_ours_that_is_empty_is_refused(name: str, fake_tree: Path)
     assert f"unset {name}" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "--suite", "--quiet"],
+        ["run", "--tree", "-q"],
+        ["run", "--kernel-arg", "--smp", "2"],
+        ["report", "--log", "--full"],
+        ["report", "-o", "--format", "json"],
+        ["config", "write", "base", "-o", "--suite"],
+        ["tree", "prepare", "x", "--source", "--quiet"],
+    ],
+)
+def test_an_option_is_not_taken_for_a_value(words: list[str], tmp_path: Path) -> None:
+    done = mermapctl(*words, cwd=tmp_path)
+    assert (done.returncode, "is a value missing?" in said(done)) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+
+
 # Options that silently lose.
 
 UML = ["run", "--suite", "example", "--target", "um"]

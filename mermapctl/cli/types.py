@@ -30,8 +30,17 @@ COMMAND_LINE = 4096
 """COMMAND_LINE_SIZE is no larger on any target (6.12: s390)."""
 
 _NUMBER = re.compile(r"[+-]?\d{1,30}", re.ASCII)
+_OPTION = re.compile(r"--?[A-Za-z]")
 _BLANK = re.compile(r'\s(?=(?:[^"]*"[^"]*")*[^"]*$)')
 """A blank that is not between double quotes, the kernel's own (lib/cmdline.c, next_arg)."""
+
+
+def _flaw_of_option(text: str, param: click.Parameter | None) -> str | None:
+    """The value of an option that was left without one: `run --suite --quiet`."""
+    if isinstance(param, click.Option) and _OPTION.match(text):
+        where = f" (a file of that name is ./{text})" if isinstance(param.type, click.Path) else ""
+        return f"would be {_shown(text)}, an option: is a value missing?{where}"
+    return None
 
 
 class TextType(_Text):
@@ -51,7 +60,7 @@ class TextType(_Text):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The text as it is. Fails with what is wrong with it."""
         text = str(value)
-        if flaw := self.flaw(text):
+        if flaw := _flaw_of_option(text, param) or self.flaw(text):
             self.fail(f"it {flaw}", param, ctx)
         if not self.blanks and re.search(r"\s", text):
             self.fail(f"{text!r} has a blank", param, ctx)
@@ -100,7 +109,7 @@ class PathType(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """The path as it is written. Fails with what is wrong with it."""
-        if flaw := flaw_of_path(str(value)):
+        if flaw := _flaw_of_option(str(value), param) or flaw_of_path(str(value)):
             self.fail(f"it {flaw}", param, ctx)
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         # pathlib makes "-" of "./-", which is a file.
