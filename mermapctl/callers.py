@@ -26,10 +26,15 @@ _NESTED = ("__flush_tlb_all", "flush_tlb_local")
 
 
 class _Doing(NamedTuple):
-    """A get that has not returned (`inside`), or the last put; of which process."""
+    """A get that has not returned (`inside`), or the last put; of which process.
+
+    `loose` is a put that printed as its CPU's: it is taken for that of the get's thread, and may be
+    another's (KUnit's clean-up runs in one of its own).
+    """
 
     mm: int
     inside: bool
+    loose: bool = False
 
 
 class Callers:
@@ -69,14 +74,20 @@ class Callers:
         return name in self._doing and self._doing[name].inside
 
     def _adopted(self, event: Event, name: str) -> str:
-        """The get that a thread is in although none of its own began: one printed as a CPU's."""
+        """The get, or the put, that a thread is in although none of its own began.
+
+        It printed as a CPU's. What a thread does since its own put is not asked.
+        """
         for begun in reversed(self._recent):
-            if begun == name and event.kind is not Kind.GOT:
-                break  # what it does since it put something
-            if begun.startswith("C") and self._inside(begun):
-                if event.kind in _WALKS and self._doing[begun].mm != event.mm:
-                    continue
+            if begun == name and begun in self._doing and event.kind is not Kind.GOT:
+                break
+            doing = self._doing.get(begun)
+            if doing is None or (event.kind in _WALKS and doing.mm != event.mm):
+                continue
+            if doing.inside and begun.startswith("C"):
                 self._alias[event.caller] = begun
+                return begun
+            if doing.loose and event.kind is not Kind.GOT:
                 return begun
         return name
 
@@ -125,4 +136,5 @@ class Callers:
             # Its callee's probe may follow, and asks for the owner once more.
             get = self._owners.get if event.outer else self._owners.pop
             _, mm = get(event.alloc, (name, 0))
-            self._doing[name] = _Doing(mm, inside=False)
+            loose = event.caller.startswith("C")
+            self._doing[name] = _Doing(mm, inside=False, loose=loose)

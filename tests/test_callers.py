@@ -27,6 +27,22 @@ UNPIN = "mm_unpin: (migrate_enable+0x0/0x90) by=__mermap_put+0x1/0x2"
         ([("T19", GET), ("T19", GOT), ("C0", PUT), ("T19", WALK), ("C0", UNPIN)], ["T19"] * 5),
         # Its get was one: what the thread does later goes by the same name.
         ([("C0", GET), ("C0", WALK), ("T19", GOT), ("T19", PUT), ("C0", WALK)], ["C0"] * 5),
+        # A clean-up's thread puts what another got: a put that printed as a CPU's is taken for
+        # that one's, and so is what follows from it, whichever thread prints it.
+        (
+            [("T19", GET), ("T19", GOT), ("C0", PUT), ("T20", WALK), ("T20", UNPIN)],
+            ["T19"] * 5,
+        ),
+        (
+            [("T19", GET), ("T19", GOT), ("C0", PUT), ("T20", OTHER_WALK), ("T20", WALK)],
+            ["T19"] * 3 + ["T20", "T19"],
+        ),
+        # Not so a put that printed as its thread's, or a get of that thread's own.
+        ([("T19", GET), ("T19", GOT), ("T20", PUT), ("T20", WALK)], ["T19", "T19", "T20", "T20"]),
+        (
+            [("T19", GET), ("T19", GOT), ("C0", PUT), ("T20", GET), ("T20", WALK), ("T20", GOT)],
+            ["T19"] * 3 + ["T20"] * 3,
+        ),
         # An interrupt's flush, and a walk of another process, are not the get's.
         ([("T19", GET), ("C0", FOREIGN), ("T19", GOT)], ["T19", "C0", "T19"]),
         ([("T19", GET), ("C0", OTHER_WALK), ("T19", GOT)], ["T19", "C0", "T19"]),
