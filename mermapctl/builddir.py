@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -13,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mermapctl import cache_file, places
+from mermapctl import cache_file, locks, places
 from mermapctl.errors import HarnessError, UserError
 
 if TYPE_CHECKING:
@@ -78,8 +77,9 @@ def locked(
 ) -> Iterator[None]:
     """Hold the lock of a build directory; `waiting` is told once for whom we wait.
 
-    The kernel drops the lock when its holder dies, however it dies. Raises UserError with
-    `wait=False` when another process holds it, HarnessError when the cache cannot be written.
+    The kernel drops the lock when its holder has died, however it died, with all that it had
+    started. Raises UserError with `wait=False` when another process holds it, HarnessError when
+    the cache cannot be written.
     """
     lock = lock_of(directory)
     try:
@@ -95,7 +95,7 @@ def locked(
         sign(fd, command)
         yield
     finally:
-        os.close(fd)
+        locks.release(fd)
 
 
 def sign(fd: int, command: str) -> None:
@@ -107,18 +107,17 @@ def sign(fd: int, command: str) -> None:
 
 
 def _acquire(fd: int, lock: Path, *, wait: bool, waiting: Callable[[str], None]) -> None:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = _read_holder(fd)
-        who = str(holder) if holder else "another process"
-        if not wait:
-            raise UserError(
-                f"{lock.parent / lock.stem} is in use by {who}",
-                "wait for it, or leave out --no-wait",
-            ) from None
-        waiting(f"waiting for the build directory, in use by {who}")
-        fcntl.flock(fd, fcntl.LOCK_EX)
+    if locks.take(fd, wait=False):
+        return
+    holder = _read_holder(fd)
+    who = str(holder) if holder else "another process"
+    if not wait:
+        raise UserError(
+            f"{lock.parent / lock.stem} is in use by {who}",
+            "wait for it, or leave out --no-wait",
+        )
+    waiting(f"waiting for the build directory, in use by {who}")
+    locks.take(fd, wait=True)
 
 
 def objects_in(log: bytes) -> int:

@@ -46,8 +46,7 @@ def write(path: Path, value: object) -> None:
     body = msgspec.json.encode(value)
     with contextlib.suppress(OSError, HarnessError, UnicodeEncodeError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_file() or not path.exists():
-            atomic.write(path, _sum(body) + b"\n" + body)
+        atomic.write_own(path, _sum(body) + b"\n" + body)
 
 
 def forget(path: Path) -> None:

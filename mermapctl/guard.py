@@ -28,7 +28,7 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from mermapctl import proc
+from mermapctl import locks, proc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +87,7 @@ def stand_between(lifeline: int) -> None:
 
 
 def _detach(lifeline: int) -> None:
-    """Keep nothing of ours: no lock, no pipe, no directory; obey no signal that is meant for us."""
+    """Keep nothing of ours but the locks; obey no signal that is meant for us."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     gc.disable()  # it would touch, and so copy, every page
@@ -95,8 +95,9 @@ def _detach(lifeline: int) -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
         os.dup2(nowhere, standard)
+    kept = {lifeline, *locks.held()}
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
-        if int(name) > 2 and int(name) != lifeline:
+        if int(name) > 2 and int(name) not in kept:
             with contextlib.suppress(OSError):  # the directory that was listed
                 os.close(int(name))
 

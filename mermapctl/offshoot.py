@@ -9,12 +9,11 @@ does by default. Only directories whose last build was whole are copied, and onl
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 from typing import TYPE_CHECKING
 
-from mermapctl import builddir, freshness
+from mermapctl import builddir, freshness, locks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,13 +62,13 @@ def _held(directory: Path, command: str) -> Iterator[bool]:
     with contextlib.ExitStack() as stack:
         try:
             fd = os.open(builddir.lock_of(directory), os.O_RDWR | os.O_CLOEXEC)
-            stack.callback(os.close, fd)
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            builddir.sign(fd, command)
+            stack.callback(locks.release, fd)
+            free = locks.take(fd, wait=False)
         except OSError:
-            yield False
-        else:
-            yield True
+            free = False
+        if free:
+            builddir.sign(fd, command)
+        yield free
 
 
 def _copy(origin: Path, goal: Path, final: Path) -> None:

@@ -7,7 +7,6 @@ All work is done in a hidden directory beside the new one, which is renamed at t
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import time
@@ -15,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mermapctl import locks, postings, unpack
 from mermapctl import overlay as overlays
-from mermapctl import postings, unpack
 from mermapctl import tree as trees
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.events import Note, StageEnded, StageStarted
@@ -193,7 +192,7 @@ def _workshop(directory: Path, tell: Listener) -> Iterator[Path]:
                 _clear(partial)
                 partial.rmdir()
         finally:
-            os.close(handle)
+            locks.release(handle)
 
 
 def _lock(partial: Path, directory: Path) -> int:
@@ -206,16 +205,14 @@ def _lock(partial: Path, directory: Path) -> int:
             raise UserError(
                 f"cannot make {partial}: {error.strerror}", "name a place that you can write to"
             ) from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(handle)
+        if not locks.take(handle, wait=False):
+            locks.release(handle)
             raise UserError(
                 f"another mermapctl is preparing {directory}", "wait until it has ended"
-            ) from error
+            )
         if _is(partial, handle):
             return handle
-        os.close(handle)  # the other one renamed it to its final name just now
+        locks.release(handle)  # the other one renamed it to its final name just now
 
 
 def _is(path: Path, handle: int) -> bool:

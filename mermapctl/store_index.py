@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import sqlite3
 import time
@@ -18,6 +17,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from mermapctl import locks
 from mermapctl.atomic import cannot_write
 from mermapctl.errors import HarnessError
 
@@ -95,7 +95,7 @@ class Index:
         return self._in_memory(self._copy, job, write=write)
 
     def _on_disk(self, job: Callable[[sqlite3.Connection], T], *, write: bool) -> T:
-        with self._held(fcntl.LOCK_SH):
+        with self._held(shared=True):
             try:
                 with contextlib.closing(self._connect()) as connection:
                     self._prepare(connection)
@@ -137,7 +137,7 @@ class Index:
 
         Returns where it went; None if another process has already done so.
         """
-        with self._held(fcntl.LOCK_EX):
+        with self._held(shared=False):
             try:
                 with contextlib.closing(self._connect()) as connection:
                     self._prepare(connection)
@@ -210,7 +210,7 @@ class Index:
         )
 
     @contextlib.contextmanager
-    def _held(self, how: int) -> Iterator[None]:
+    def _held(self, *, shared: bool) -> Iterator[None]:
         """Hold the file beside the index: shared by all work, alone while it is replaced."""
         try:
             handle = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -219,10 +219,10 @@ class Index:
                 raise _ReadOnly(str(error)) from error
             raise cannot_write(self._lock, error) from error
         try:
-            fcntl.flock(handle, how)
+            locks.take(handle, wait=True, shared=shared)
             yield
         finally:
-            os.close(handle)
+            locks.release(handle)
 
 
 def amended(

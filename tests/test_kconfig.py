@@ -383,9 +383,9 @@ def test_a_cache_of_another_kind_with_the_right_sum_is_none(tmp_path: Path) -> N
         assert cache.load() == said
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+@pytest.mark.parametrize(("make", "ran"), [(os.mkfifo, 2), (os.mkdir, 3)])
 def test_a_cache_that_is_no_file_costs_only_time(
-    tmp_path: Path, make: Callable[[Path], None]
+    tmp_path: Path, make: Callable[[Path], None], ran: int
 ) -> None:
     tree, log = counting(tmp_path)
     read(tree)
@@ -393,7 +393,7 @@ def test_a_cache_that_is_no_file_costs_only_time(
     path.unlink()
     make(path)
     assert [read(tree).value("A") for _ in range(2)] == ["y", "y"]
-    assert runs(log) == 3
+    assert runs(log) == ran
 
 
 def test_a_cache_that_cannot_be_written_costs_only_time(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -12,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import guard, proc, process, signals
-from mermapctl.errors import HarnessError
+from mermapctl import builddir, guard, proc, process, signals
+from mermapctl.errors import HarnessError, UserError
 from mermapctl.process import Ending, Watch
 from mermapctl.signals import Interrupted
 
@@ -268,6 +269,39 @@ def test_whoever_kills_us_kills_the_whole_session(tmp_path: Path) -> None:
         time.sleep(0.05)
 
 
+LOCKED = """
+import os, sys, time
+from pathlib import Path
+from mermapctl import builddir, process
+here, argv = Path(sys.argv[1]), sys.argv[2:]
+with builddir.locked(here / 'build', 'us', wait=False, waiting=print):
+    process.supervise(argv, cwd=here, env=dict(os.environ), stdout=here / 'o', stderr=here / 'e',
+                      watch=process.Watch(tick=lambda *_: print('up', flush=True)))
+"""
+
+
+def test_a_build_directory_is_locked_until_the_last_writer_has_ended(
+    tmp_path: Path, marker: str
+) -> None:
+    one = f"setsid sh -c 'sleep 300; : {marker}'"
+    argv = ["sh", "-c", f"for i in $(seq 40); do {one} & done; echo up; sleep 300; :"]
+    with subprocess.Popen(
+        [sys.executable, "-c", LOCKED, tmp_path, *argv], stdout=subprocess.PIPE
+    ) as ours:
+        deadline = time.monotonic() + 20
+        while not (tmp_path / "o").exists() or not (tmp_path / "o").read_bytes():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        ours.kill()
+        while True:
+            with contextlib.suppress(UserError):
+                with builddir.locked(tmp_path / "build", "we", wait=False, waiting=print):
+                    left = [pid for pid in session_of(Path(marker)) if pid != ours.pid]
+                break
+            assert time.monotonic() < deadline
+    assert left == []
+
+
 SLEEP = "import time; time.sleep(300)"
 DAEMON = f"""
 import os, signal, sys, time
@@ -352,7 +386,7 @@ def test_a_daemon_ends_with_a_command_that_is_fed(tmp_path: Path, marker: str) -
 STARTING = """
 import os, sys, time
 from pathlib import Path
-from mermapctl import guard, proc, process, signals
+from mermapctl import builddir, guard, proc, process, signals
 argv, here, how = sys.argv[2:], Path(sys.argv[1]), os.environ['HOW']
 env = dict(os.environ)
 with signals.ending_signals():

