@@ -37,7 +37,10 @@ class Status(enum.StrEnum):
     @property
     def good(self) -> bool:
         """Whether a suite may pass with it."""
-        return self in (Status.PASSED, Status.SKIPPED)
+        return self in _GOOD
+
+
+_GOOD = frozenset({Status.PASSED, Status.SKIPPED})
 
 
 @dataclass(frozen=True, slots=True)
