@@ -88,6 +88,12 @@ def _slot_taken(cause: Draft, effect: Draft) -> bool:
     return any(name in frame for name in mermaps) and _later_in_test(cause, effect)
 
 
+def _same_get(cause: Draft, effect: Draft) -> bool:
+    """What one get did: there are no entries to fill where no page tables are."""
+    get = cause.finding.evidence.get("get")
+    return get is not None and get == effect.finding.evidence.get("get")
+
+
 _ALSO_TRACED = {"missing-flush": "stale-reuse"}
 """What a trace sees where the suite's complaint is true; for too many flushes, `idle-flush`."""
 
@@ -121,6 +127,9 @@ RULES: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[Draft, Draft], bo
     (("allocation-failed",), ("kernel-oops",), _same_test),
     (("allocation-failed",), ("kernel-oops",), _null_used),
     (("too-many-live",), ("kernel-warning",), _slot_taken),
+    # What must be refused and is not, a suite does not put.
+    (("too-many-live",), ("leak",), _same_test),
+    (("outside-region",), ("wrong-range-mapped",), _same_get),
     # What a test and a trace both saw.
     (("counter-mismatch",), ("missing-flush", "early-flush", "extra-flush"), _counter_lies),
     (("missing-flush",), ("stale-reuse",), _always),

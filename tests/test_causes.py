@@ -71,6 +71,19 @@ def test_a_counter_that_lies_explains_what_it_says(drafts: list[Draft], codes: l
             ],
             ["kernel-oops", "test-failed"],
         ),
+        ([draft("leak", 4), draft("too-many-live", 5)], ["too-many-live"]),
+        (
+            [draft("leak", 4, "test_size"), draft("too-many-live", 5)],
+            ["leak", "too-many-live"],
+        ),
+        (
+            [draft("outside-region", 4, get="4"), draft("wrong-range-mapped", 4, get="4")],
+            ["outside-region"],
+        ),
+        (
+            [draft("outside-region", 4, get="4"), draft("wrong-range-mapped", 6, get="6")],
+            ["outside-region", "wrong-range-mapped"],
+        ),
         # An ordinary get took the reserve's slot, which a reserved get and the teardown find used.
         (
             [draft("too-many-live", 5), draft("kernel-warning", 7, top_frame="__mermap_get+0x2/9")],

@@ -222,6 +222,20 @@ def test_assertions(index: int, text: str, code: str, evidence: dict[str, object
     assert judgement.verdict is Verdict.FAILED
 
 
+def test_what_was_granted_too_much_stays_live_and_leaves_no_room() -> None:
+    """The postings' suites put it in the end only."""
+    granted = block(
+        "test_size",
+        "    Expected fail->alloc == ((void *)0), but",
+        "        fail->alloc == ffff9e5e7ec284e0",
+        f"        ((void *)0) == {ZERO}",
+    )
+    judgement = judged(mermap(failed(1, granted + null("test_size", "large->alloc"))))
+    (finding,) = judgement.findings
+    assert finding.code == "region-too-large"
+    assert any("a second large mapping was refused" in said for said in finding.consequences)
+
+
 def test_every_rule_of_the_manifest_can_be_filled_in() -> None:
     for rule in MANIFEST.suites["mermap"].rules:
         names = set(re.findall(r"\{(\w+)", rule.summary + rule.row))
