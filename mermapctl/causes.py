@@ -94,6 +94,11 @@ def _same_get(cause: Draft, effect: Draft) -> bool:
     return get is not None and get == effect.finding.evidence.get("get")
 
 
+def _of_the_bound(_cause: Draft, effect: Draft) -> bool:
+    """Where a request no longer fits was read off gets that had to be refused."""
+    return "fits" in effect.finding.evidence
+
+
 _ALSO_TRACED = {"missing-flush": "stale-reuse"}
 """What a trace sees where the suite's complaint is true; for too many flushes, `idle-flush`."""
 
@@ -136,6 +141,7 @@ RULES: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[Draft, Draft], bo
     (("early-flush", "extra-flush"), ("idle-flush",), _always),
     (("address-out-of-range", "region-too-large"), ("outside-region",), _always),
     (("region-too-large",), ("stale-reuse",), _of_the_reserve),
+    (("region-too-large",), ("bump-order",), _of_the_bound),
     (("overlap",), ("region-too-large",), _same_test),
     (("wrong-page",), ("wrong-range-mapped",), _always),
     (("overlap", "stale-reuse"), ("wrong-page",), _same_test),

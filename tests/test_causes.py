@@ -71,6 +71,15 @@ def test_a_counter_that_lies_explains_what_it_says(drafts: list[Draft], codes: l
             ],
             ["kernel-oops", "test-failed"],
         ),
+        # The end of the region was read off a get that had to be refused.
+        (
+            [draft("region-too-large", 4), draft("bump-order", None, fits="up to 0x200000 bytes")],
+            ["region-too-large"],
+        ),
+        (
+            [draft("region-too-large", 4), draft("bump-order", None)],
+            ["region-too-large", "bump-order"],
+        ),
         ([draft("leak", 4), draft("too-many-live", 5)], ["too-many-live"]),
         (
             [draft("leak", 4, "test_size"), draft("too-many-live", 5)],
