@@ -212,6 +212,14 @@ def test_a_usage_error_obeys_nothing(words: list[str]) -> None:
     assert not {"\x1b", "\x07"} & {*said(done)}
 
 
+@pytest.mark.parametrize("name", ["a\u202eb", "a\u200bb", "a\udcffb"])
+def test_a_file_that_is_written_is_named_visibly(name: str, tmp_path: Path) -> None:
+    for words in (["config", "write", "base"], ["report", "--open", "--log", os.devnull]):
+        done = mermapctl(*words, "-o", name, cwd=tmp_path, BROWSER="true")
+        assert (tmp_path / name).exists()
+        assert name not in done.stdout + said(done)
+
+
 def test_a_quoted_kernel_parameter_may_have_blanks(fake_tree: Path) -> None:
     words = ["--tree", str(fake_tree), "--accel=tcg", "--quiet"]
     assert mermapctl("run", *words, "--kernel-arg", 'dyndbg="file a.c +p"').returncode == 0

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -133,14 +134,17 @@ def show(**request: Any) -> None:
 )
 def write(output: Path, **request: Any) -> None:
     """Write a kunitconfig that kunit.py takes as it is."""
+    from mermapctl import streams
     from mermapctl.commands import config
+    from mermapctl.render.visible import visible
 
     asked = config.Request(**request)
     if str(output) == "-":
         sys.stdout.write(config.document(asked.fragment()))
     else:
         config.write(asked, output)
-        sys.stderr.write(f"mermapctl: wrote {output}: kunit.py run --kunitconfig={output}\n")
+        told = f"mermapctl: wrote {output}: kunit.py run --kunitconfig={shlex.quote(str(output))}"
+        streams.tell(visible(told))
 
 
 @command.command(short_help="Would this tree give us what we ask for?")
