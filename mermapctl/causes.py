@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mermapctl.diagnosis import Finding, Severity
+from mermapctl.splat import function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -37,7 +38,8 @@ class Draft:
 DEADLY = ("kernel-oops", "kernel-panic")
 SPLATS = (
     *("kernel-warning", "kernel-oops", "kernel-panic", "kasan", "kcsan", "kfence", "kmsan"),
-    *("ubsan", "lockdep", "rcu-stall", "sleep-in-atomic", "lockup"),
+    *("ubsan", "lockdep", "rcu-stall", "sleep-in-atomic", "lockup", "percpu-preemptible"),
+    "memory-leak",
 )
 _STUCK = ("lockup", "rcu-stall")
 _INCOMPLETE = ("test-missing", "suite-missing", "output-truncated", "output-corrupt")
@@ -73,7 +75,7 @@ def _get_warned(cause: Draft, effect: Draft) -> bool:
 def _null_used(cause: Draft, effect: Draft) -> bool:
     """A test that dereferences the mapping it did not get, where not even the first is given."""
     said = effect.finding.evidence
-    frame = str(said.get("top_frame", "")).partition("+")[0]
+    frame = function(str(said.get("top_frame", "")))
     return (
         cause.finding.evidence.get("allocation") == 0
         and frame == effect.finding.test

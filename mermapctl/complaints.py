@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mermapctl.causes import Draft
 from mermapctl.diagnosis import Finding, Severity
+from mermapctl.ktap import Status
 from mermapctl.splat import DEADLY, Splat, SplatKind, sameness
 
 if TYPE_CHECKING:
@@ -61,16 +62,43 @@ _TABLE: dict[SplatKind, _Words] = {
     SplatKind.SLEEP_IN_ATOMIC: _Words(
         "sleep-in-atomic",
         "the kernel slept, or might have, in atomic context",
-        "between a get and its put nothing may sleep that needs another CPU; IRQs off least of all",
+        "look for what the callers of the top frame hold: a spinlock, preemption or IRQs disabled",
+    ),
+    SplatKind.PERCPU_PREEMPTIBLE: _Words(
+        "percpu-preemptible",
+        "a per-CPU variable was used while the task could migrate",
+        "disable preemption or migration around the access in the top frame; nothing slept here",
+    ),
+    SplatKind.MEMORY_LEAK: _Words(
+        "memory-leak",
+        "kmemleak found memory that nothing refers to",
+        "read /sys/kernel/debug/kmemleak in the guest: it shows where each object was allocated",
     ),
     SplatKind.LOCKUP: _Words(
         "lockup", "a CPU or a task is stuck", "look for a loop in the top frame"
     ),
 }
+_SLEEPS = _Words(
+    "lockup",
+    "a task has slept for too long",
+    "look for what the top frame waits for, and for what should have ended the wait",
+)
+"""A hung task: no CPU runs it."""
+_IN_MERMAP = {
+    SplatKind.SLEEP_IN_ATOMIC: (
+        "between a get and its put nothing may sleep that needs another CPU; IRQs off least of all"
+    ),
+}
+"""Advice that holds only where the mermap is in the report."""
+_PURPOSE = (
+    "{test} said ok all the same: if it provokes this on purpose, --allow-splats keeps it as a "
+    "finding only"
+)
+_PROVOKED = "{test} provokes this on purpose"
 
 _SAID = re.compile(
-    r"\AWARNING: (?:CPU: \d+ PID: \d+ )?(?:at )?|\ABUG: (?:K\w+: )?|, CPU#\d+: .*\Z"
-    r"|\AKernel panic - |\AUBSAN: |\AOops: "
+    r"\AWARNING: (?:CPU: \d+ (?:UID: \d+ )?PID: \d+ )?(?:at )?|\ABUG: (?:K\w+: )?"
+    r"|, CPU#\d+: .*\Z|\AKernel panic - |\AUBSAN: |\AOops: |\A(?:rcu: )?INFO: "
 )
 _LOCAL_BITS, _GLOBAL, _NX = 0x063, 0x100, 1 << 63
 """x86-64 PAGE_KERNEL (present, writable, accessed, dirty), the global bit, and no-execute."""
@@ -94,7 +122,7 @@ def _draft(
     group: list[Splat], suites: tuple[Suite, ...], manifest: Manifest, *, allow: bool
 ) -> Draft:
     splat = group[0]
-    words = _TABLE[splat.kind]
+    words = _SLEEPS if splat.title.startswith("INFO: task ") else _TABLE[splat.kind]
     expected = _suite_of(splat, suites, manifest)
     top = top_frame(splat, expected)
     times = sum(one.count for one in group)
@@ -102,24 +130,66 @@ def _draft(
     evidence: Evidence = {"title": splat.title}
     if splat.message:
         evidence["message"] = splat.message
+    elif splat.cause and splat.cause not in splat.title:
+        evidence["cause"] = splat.cause
     if top:
         evidence["top_frame"] = top
     if times > 1:
         evidence["times"] = times
     if len(tests) > 1:
         evidence["tests"] = ", ".join(tests)
+    provoked = all(_provoked(one, suites, manifest) for one in group)
+    severe = splat.in_suite and not (allow or provoked)
     place = f"in {splat.test}" if splat.test else _outside(splat, suites)
     return Draft(
         Finding(
             code=words.code,
-            severity=Severity.ERROR if splat.in_suite and not allow else Severity.WARNING,
+            severity=Severity.ERROR if severe else Severity.WARNING,
             summary=f"{words.did} {place}: {_short(splat)}",
             test=splat.test,
             evidence=evidence,
             where=splat.where or _last_seen(splat, suites),
-            advice=words.advice,
+            advice=(
+                _PROVOKED.format(test=splat.test)
+                if provoked
+                else _advice(splat, words, suites, expected)
+            ),
             console_line=splat.line,
         )
+    )
+
+
+def _advice(
+    splat: Splat, words: _Words, suites: tuple[Suite, ...], expected: ExpectedSuite | None
+) -> str:
+    """What to look at; of a suite that the manifest does not know, whether it may be on purpose."""
+    advice = words.advice
+    if splat.kind in _IN_MERMAP and any("mermap" in frame for frame in splat.frames):
+        advice = _IN_MERMAP[splat.kind]
+    if expected is None and _status(splat, suites) is Status.PASSED:
+        advice += f"; {_PURPOSE.format(test=splat.test)}"
+    return advice
+
+
+def _status(splat: Splat, suites: tuple[Suite, ...]) -> Status | None:
+    """What the test said in which the splat was printed."""
+    for suite in suites:
+        begun = suite.console_line is not None and suite.console_line <= splat.line
+        if begun and (suite.last_line is None or splat.line <= suite.last_line):
+            for test in suite.tests:
+                if test.name == splat.test:
+                    return test.status
+    return None
+
+
+def _provoked(splat: Splat, suites: tuple[Suite, ...], manifest: Manifest) -> bool:
+    """Whether the manifest lists this kind for a test that said ok."""
+    expected = _suite_of(splat, suites, manifest)
+    return expected is not None and any(
+        test.name == splat.test
+        and splat.kind in test.provokes
+        and _status(splat, suites) is Status.PASSED
+        for test in expected.tests
     )
 
 

@@ -149,11 +149,14 @@ class Console:
         self._prefixes: list[str] = []
         self._settled = False
         self._soft = False
+        self._prior = self._block = ""
+        self._at = 0
 
     def __iter__(self) -> Iterator[Line | Run]:
         """Yield picked lines, and every line while `attentive` is set."""
         tail = ""
         for block in self._blocks():
+            self._prior, self._block = self._block, block
             yield from self._scan(block)
             tail = block[-TAIL_CHARS:] if len(block) > TAIL_CHARS else (tail + block)[-TAIL_CHARS:]
         last = [self._normal(text)[0] for text in tail.split("\n")[1:]]
@@ -180,6 +183,27 @@ class Console:
         prefix = self._prefix.pattern if self._prefix else ""
         self._pick, self._kinds = _pattern(self._picks, prefix)
         self._stale = True
+
+    def before(self, count: int) -> list[Line]:
+        """Up to `count` lines that stand above the one yielded last, in order.
+
+        They reach back one block of the log at most.
+        """
+        found: list[Line] = []
+        number, block, end = self.lines, self._block, self._at
+        while len(found) < count:
+            if end <= 0:
+                if block is not self._block or not self._prior:
+                    break
+                block, end = self._prior, len(self._prior)
+            start = block.rfind("\n", 0, end)
+            raw = block[start + 1 : end]
+            text, seconds, caller = self._normal(raw)
+            number -= 1
+            found.append(Line(number, text, seconds, caller))
+            number += raw.startswith("\r")
+            end = start
+        return found[::-1]
 
     def _chunks(self) -> Iterator[bytes]:
         if isinstance(self._stream, Iterable) and not hasattr(self._stream, "read"):
@@ -281,6 +305,7 @@ class Console:
                 continue  # look at the same line again, with its prefix known
             self.lines += 1 if not self._soft else self._count(block, here, here + 1)
             whole = self.whole or end < size
+            self._at = here
             yield _new_line(Line, (self.lines, text, seconds, caller, kind, whole))
             here = end
             if self._stale:

@@ -19,7 +19,7 @@ from mermapctl import (
     ktap_runs,
     not_console,
     outcome,
-    splat,
+    splat_titles,
     trace,
 )
 from mermapctl.bootlog import BootReader
@@ -29,7 +29,8 @@ from mermapctl.diagnosis import Boot, Ended, Finding, Flush, Reason, Severity, V
 from mermapctl.ktap import Suite, Tally
 from mermapctl.ktap_parser import KtapParser
 from mermapctl.outcome import Facts
-from mermapctl.splat import Splat, SplatReader
+from mermapctl.splat import Splat
+from mermapctl.splat_reader import SplatReader
 from mermapctl.trace import TraceReader
 from mermapctl.tracetable import TraceTable
 
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 PICKS = {
     Kind.KTAP: ktap_parser.PICKS,
-    Kind.SPLAT: splat.PICKS,
+    Kind.SPLAT: splat_titles.PICKS,
     Kind.TRACE: ("mm_", "trace_kprobe: ", r"\*\* replaying", "setup_percpu: "),
     Kind.BOOT: bootlog.PICKS,
     Kind.HARNESS: bootlog.HARNESS,
@@ -51,7 +52,7 @@ _DIE = re.compile(r"\[#\d+\]")
 """In each title that die() prints, behind `oops_enter()`: it counts Oopses (kernel/panic.c)."""
 REQUEST, PANIC = "kprobe_event=", "Kernel panic - not syncing"
 ALWAYS = {ktap_parser.HEADER: Kind.KTAP, PANIC: Kind.SPLAT, REQUEST: Kind.TRACE}
-IN_KTAP = {"G: ": Kind.SPLAT}  # ends `BUG: ` and `WARNING: `
+IN_KTAP = dict.fromkeys(splat_titles.INSIDE, Kind.SPLAT)
 IN_TRACE = dict.fromkeys(
     ("__mermap_", "(mermap_", "flush_tlb", "apply_to_", "mm_pte", "(migrate_"), Kind.TRACE
 )
@@ -178,7 +179,7 @@ class _Reading:
         names = {name: suite.names for name, suite in manifest.suites.items()}
         self.console = Console(stream, PICKS, ALWAYS, ktap_runs.RUN)
         self.ktap = KtapParser(names, required)
-        self.splats = SplatReader()
+        self.splats = SplatReader(self.console.before)
         self.trace = TraceReader()
         self.boot = BootReader()
         self.boundary = 0
@@ -236,7 +237,7 @@ class _Reading:
                 self._torn(line)
             return
         self.boundary = line.number
-        self.splats.test_ended(None if ended.suite else ended.name)
+        self.splats.test_ended(None if ended.suite else ended.name, line.caller)
         if not ended.suite and not self.console.runs:
             self.trace.test_ended(ended.name)
         if ": " in line.text:  # what ran into it comes after it

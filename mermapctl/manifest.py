@@ -16,6 +16,7 @@ import msgspec
 
 from mermapctl import places
 from mermapctl.errors import HarnessError
+from mermapctl.splat import SplatKind, function
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,12 +24,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedTest:
-    """One test; `flushes` it needs, `counter` the expression by which it asserts that number."""
+    """One test; `flushes` it needs, `counter` the expression by which it asserts that number.
+
+    `provokes` are the kinds of splats that it makes the kernel print on purpose.
+    """
 
     name: str
     proves: str = ""
     flushes: int | None = None
     counter: str | None = None
+    provokes: tuple[SplatKind, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,7 @@ class ExpectedSuite:
 
     def owns(self, frame: str) -> bool:
         """Whether a call trace's entry is a function of the code under test or of its tests."""
-        symbol = frame.partition("+")[0]
+        symbol = function(frame)
         return symbol in self.names or any(fnmatchcase(symbol, glob) for glob in self.symbols)
 
 

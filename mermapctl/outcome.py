@@ -13,7 +13,7 @@ from mermapctl.bootlog import BootLog
 from mermapctl.diagnosis import Boot, Ended
 from mermapctl.ktap import Account, Status, Suite, Test
 from mermapctl.manifest import Manifest
-from mermapctl.splat import DEADLY, Splat, SplatKind
+from mermapctl.splat import DEADLY, Splat, SplatKind, function
 
 _STUCK = (SplatKind.LOCKUP, SplatKind.RCU_STALL)
 
@@ -93,7 +93,7 @@ def _named_by_trace(late: list[Splat], facts: Facts) -> str | None:
     """The test whose function is in a call trace: one of the suite's, or what KUnit called."""
     names = _expected_names(facts)
     for splat in late:
-        symbols = [frame.partition("+")[0] for frame in splat.frames]
+        symbols = [function(frame) for frame in splat.frames]
         if names:
             called = next((symbol for symbol in symbols if symbol in names), None)
         elif "kunit_try_run_case" in symbols[1:]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mermapctl import complaints
 from mermapctl.ktap import Status
 from mermapctl.splat import SplatKind
+from mermapctl.splat import function as function_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -181,8 +182,8 @@ def sampled(
     for frames in looks:
         own = next((frame for frame in frames if known is not None and known.owns(frame)), None)
         frame = own or frames[0]
-        places[frame.partition("+")[0]] += 1
-        offsets.setdefault(frame.partition("+")[0], frame)
+        places[function_of(frame)] += 1
+        offsets.setdefault(function_of(frame), frame)
     if not places:
         return None, None
     name, times = places.most_common(1)[0]
@@ -258,7 +259,7 @@ def _summary(
         return finding.summary
     said = f"the kernel hung in {test}"
     if where:
-        said += f", in {where.partition('+')[0]}()"
+        said += f", in {function_of(where)}()"
     others = [
         str(each.test) for each in alone if each.outcome is Outcome.HUNG and each.test != test
     ]
@@ -271,7 +272,7 @@ def _summary(
 
 def _advice(finding: Finding, where: str | None, hung: Trial | None) -> str | None:
     if where:
-        return f"look for an endless loop in {where.partition('+')[0]}(), or in what it waits for"
+        return f"look for an endless loop in {function_of(where)}(), or in what it waits for"
     if hung is not None:
         return (
             "look for an endless loop, or a wait for something that never comes; the variant "

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Lines of a call trace -> functions, in the notation of every architecture. Pure.
+
+Read: x86 and UML (`f+0x1/0x2`, `[<address>] ? f+0x1/0x2`), arm (`f from g+0x1/0x2`), powerpc
+(`[sp] [ip] f+0x1/0x2`), sparc (`[address : f+0x1/0x2 ]`, `Caller[address]: f+0x1/0x2`), s390
+(`([<address>] f+0x1/0x2)`), and what scripts/decode_stacktrace.sh makes of them
+(`f (FILE:LINE)`, `f+0x1/0x2 FILE:LINE`).
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from typing import NamedTuple
+
+FRAMES = 32
+"""Frames kept of a trace."""
+
+PLACE = r"[\w./+@-]+\.\w{1,3}:(?:\d+|\?)"
+_DISCRIMINATOR = r"(?: \(discriminator \d+\))?"
+_PLACES = rf"(?:{PLACE}|\?\?:\?){_DISCRIMINATOR}(?:,? {PLACE}{_DISCRIMINATOR})*"
+_NAME = r"[A-Za-z_$.][\w$.]*"
+_OFFSET = r"\+0x[0-9a-f]+/0x[0-9a-f]+"
+SYMBOL = rf"{_NAME}(?:{_OFFSET}(?: \(?{_PLACES}\)?)?| \({_PLACES}\))"
+"""A function with its offset, its place in the source, or both."""
+
+_ADDRESS = r"(?:[0-9a-f]{4,16}|\(_*ptrval_*\))"
+_BEHIND = r"\)?(?: \[[^\]]*\])*(?: \(\w+\))*(?: \w+)?(?: \[[^\]]*\])?\s*\Z"
+"""What may follow a function: its module, arm64's `(P)`, powerpc's `(unreliable)`."""
+_FRAME = re.compile(
+    rf"\s*(?:</?\w+>\s+)?(?:\(?\[<?{_ADDRESS}>?\]\s*|Caller\[{_ADDRESS}\]: )*"
+    rf"(?P<guess>\? )?(?P<symbol>{SYMBOL}){_BEHIND}"
+)
+_FROM = re.compile(
+    rf"\s*(?:\[<{_ADDRESS}>\] )?\(?(?P<name>{_NAME})(?:{_OFFSET})?(?: \({_PLACES}\))?\)? from "
+    rf"(?:\[<{_ADDRESS}>\] )?\(?(?P<symbol>{SYMBOL}){_BEHIND}"
+)
+"""arm: the right side is where the left side's function returns to."""
+_SPARC32 = re.compile(rf"\[[0-9a-f]{{8}} : (?P<symbol>{SYMBOL}) \]")
+_IP = re.compile(
+    r"\s*(?:RIP: [0-9a-f]+:|EIP: |EIP is at |IP: |pc ?: |PC is at |pc is at |epc *: |ERA *: "
+    r"|NIP (?=\[)|NIP: |Krnl PSW : [^(]*\(|T?PC: |IAOQ\[0\]: |-{3,4} interrupt: \w+ at )"
+    rf"\s*(?:\[<?{_ADDRESS}>?\]\s*|{_ADDRESS}\s+)*<?(?P<symbol>{SYMBOL})"
+)
+"""The instruction pointer with its function, as each architecture's register dump names it."""
+_HEADING = re.compile(r"\s*(?:Call [Tt]race|Backtrace|Trace|Stack trace):(?P<rest>.*)")
+_END_OF_IRQ = re.compile(r"\s*(?:</(?:IRQ|NMI|SOFTIRQ|#\w+)>|<EOI>|<<EOE>>)")
+_ANOTHER = re.compile(
+    r"\s*\Z|(?:Allocated|Freed|Last |The buggy|Modules linked|---\[ end|Uninit |Local variable"
+    r"|Reported by|Showing |Memory state|Kernel Offset|NMI backtrace|Kernel panic|read |write "
+    r"|value changed|kfence-#|allocated by|freed by|Register |Unused|Instruction dump)"
+)
+"""What ends a trace: an empty line, or the heading of something else."""
+
+
+class Entry(enum.Enum):
+    """What an entry of a trace is."""
+
+    FRAME = "frame"
+    POINTER = "instruction pointer"
+    END_OF_IRQ = "end of the interrupt's stack"
+
+
+class Frame(NamedTuple):
+    """One entry; `caller` is arm's right side."""
+
+    symbol: str
+    entry: Entry = Entry.FRAME
+    guess: bool = False
+    caller: str | None = None
+
+
+_PLACED = re.compile(PLACE)
+
+
+def place(symbol: str | None) -> str | None:
+    """FILE:LINE of a frame that a decoder gave one."""
+    found = _PLACED.search(symbol) if symbol else None
+    return found[0] if found else None
+
+
+def is_heading(text: str) -> bool:
+    """Whether a call trace begins here."""
+    return bool(_HEADING.match(text))
+
+
+def pointer(text: str) -> str | None:
+    """The function that a register dump's line gives as the instruction pointer."""
+    match = _IP.match(text)
+    return match["symbol"].rstrip() if match else None
+
+
+def frames(text: str) -> list[Frame]:
+    """The functions of one line of a trace; none if it is not one."""
+    if "+0x" not in text and "(" not in text:
+        return []
+    if match := _FRAME.match(text):
+        return [Frame(match["symbol"], guess=bool(match["guess"]))]
+    if match := _FROM.match(text):
+        return [Frame(match["name"], caller=match["symbol"])]
+    return [Frame(match["symbol"]) for match in _SPARC32.finditer(text)]
+
+
+class Trace:
+    """Collects the first call trace of a report, and the instruction pointer above it.
+
+    `bare`: frames count although no heading stands above them.
+    """
+
+    def __init__(self) -> None:
+        self.bare = False
+        self.pointer: str | None = None
+        self._frames: list[Frame] = []
+        self._guesses: list[Frame] = []
+        self._back: str | None = None
+        self._state = 0  # 0 before the trace, 1 in it, 2 after it
+
+    @property
+    def begun(self) -> bool:
+        """Whether a trace, or an instruction pointer, was seen."""
+        return self._state > 0 or self.pointer is not None
+
+    @property
+    def done(self) -> bool:
+        """Whether the trace has ended."""
+        return self._state == 2
+
+    def feed(self, text: str) -> None:
+        """Take a line of the report."""
+        if self._state == 2:
+            return
+        if self._state == 0:
+            self._before(text)
+            return
+        if _END_OF_IRQ.match(text):
+            self._frames.append(Frame("", Entry.END_OF_IRQ))
+        if found := frames(text):
+            self._take(found)
+        elif symbol := pointer(text):
+            self._take([Frame(symbol, Entry.POINTER)])
+        elif _ANOTHER.match(text) and (self._frames or self._guesses):
+            self._state = 2
+
+    def _before(self, text: str) -> None:
+        if heading := _HEADING.match(text):
+            self._state = 1
+            self._take(frames(heading["rest"]))
+        elif self.bare and (found := frames(text)):
+            self._state = 1
+            self._take(found)
+        elif self.pointer is None:
+            self.pointer = pointer(text)
+
+    def _take(self, found: list[Frame]) -> None:
+        for frame in found:
+            kept = self._guesses if frame.guess else self._frames
+            if len(kept) < FRAMES:
+                kept.append(self._joined(frame))
+
+    def _joined(self, frame: Frame) -> Frame:
+        """arm: the offset stands in the line before, unless the call there never returns."""
+        back, self._back = self._back, frame.caller
+        if frame.caller and back and re.match(rf"{re.escape(frame.symbol)}\b", back):
+            return frame._replace(symbol=back)
+        return frame
+
+    def result(self) -> list[Frame]:
+        """All entries, innermost first; the unreliable ones only if there are no others."""
+        found = self._frames if any(frame.symbol for frame in self._frames) else self._guesses
+        last = [Frame(self._back)] if self._back and len(found) < FRAMES else []
+        return [*found, *last]

@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Console lines -> splats: warnings, oopses, sanitizer and lockdep reports. Pure and streaming.
+
+Where printk prints who speaks (`[   T31]`, `[    C0]`), a report is the lines of one speaker, and
+several reports may be open at a time. A title that nothing picked is found when a line comes that
+only follows one: the lines above it are looked at again.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mermapctl import frames, splat_preludes, splat_titles
+from mermapctl.console import Kind
+from mermapctl.splat import Splat, SplatKind, sameness
+from mermapctl.splat_report import BODY_LINES, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mermapctl.console import Line
+    from mermapctl.splat_titles import Opening, Title
+
+KEEP_INSIDE = 64
+KEEP_OUTSIDE = 16
+OPEN = 8
+"""Reports that may be open at a time."""
+PATIENCE = 200
+"""Lines of others after which a report is over that its speaker does not continue."""
+ABOVE = 16
+"""Lines above a report's body among which its title is looked for."""
+
+_IN_TORN = re.compile(r"(?:(?<!\[ end )Kernel panic - |BUG: |WARNING: ).*")
+_RUN_INTO = re.compile(rf"(?:(?<=[^\s:])|(?<=\] ))(?:{_IN_TORN.pattern})")
+_REMARKS = re.compile(r"\s*# ")
+_RESULT = re.compile(r"\s*(?:not )?ok \d|\s*1\.\.\d|---\[ end ")
+_STALLS = frozenset({SplatKind.RCU_STALL, SplatKind.LOCKUP})
+
+
+def _nothing(_count: int) -> Sequence[Line]:
+    return ()
+
+
+class SplatReader:
+    """Feed console lines, say when a test ended, then `finish`.
+
+    `before` gives that many lines above the one that was fed. `attentive`: the next line may belong
+    to a splat, whatever it looks like. `dropped` splats were too many to keep.
+    """
+
+    def __init__(self, before: Callable[[int], Sequence[Line]] = _nothing) -> None:
+        self.dropped = 0
+        self._before = before
+        self._open: dict[str | None, Report] = {}
+        self._titled: dict[str | None, int] = {}
+        self._done: list[Splat] = []
+        self._waiting: dict[tuple[SplatKind, str], Splat] = {}
+        self._seen: dict[tuple[SplatKind, str, str | None], int] = {}
+        self._room = {True: KEEP_INSIDE, False: KEEP_OUTSIDE}
+
+    @property
+    def attentive(self) -> bool:
+        """Whether a report is open."""
+        return bool(self._open)
+
+    def feed(self, line: Line, *, in_suite: bool) -> None:
+        """Take a line that may begin or continue a splat."""
+        text, caller = line.text, line.caller
+        picked = line.kind is Kind.SPLAT
+        if caller is None and None not in self._open and self._open:
+            inner = splat_titles.inner(text)
+            if inner is not None:
+                text, caller = inner
+                line = line._replace(text=text, caller=caller)
+        if picked or "[#" in text:
+            if (title := splat_titles.find(text)) is not None:
+                self._titled_line(line, title, title.caller or caller, in_suite=in_suite)
+                return
+            if (opening := splat_titles.opening(text)) is not None:
+                self._opening(line, opening, opening.caller or caller, in_suite=in_suite)
+                return
+        report = self._open.get(caller)
+        if report is None and text.startswith("NMI backtrace for cpu"):
+            report = self._joined(caller)
+        if report is None and picked:
+            report = self._untitled(line, text, caller, in_suite=in_suite)
+        if report is None:
+            self._forget(line.number)
+            return
+        self._continue(report, line, text, None)
+
+    def torn(self, line: Line, *, in_suite: bool) -> None:
+        """Take a line of another reader, into which a splat's title may have run: an exact one.
+
+        What a test says may quote one; then it does not run into the words before it.
+        """
+        text, caller = line.text, line.caller
+        if _REMARKS.match(text):
+            if (inner := splat_titles.inner(text)) is not None:
+                text, caller = inner
+            elif (inside := _RUN_INTO.search(text)) is not None:
+                text = inside[0]
+            else:
+                return
+        title = splat_titles.find(text)
+        if title is not None and not title.weak and title.kind is not SplatKind.OTHER:
+            line = line._replace(text=text, caller=caller)
+            self._titled_line(line, title, title.caller or caller, in_suite=in_suite)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something was said since the previous test's end."""
+        return bool(self._waiting) or any(not each.settled for each in self._open.values())
+
+    def test_ended(self, name: str | None, caller: str | None = None) -> None:
+        """What was said since the previous test's end was said in test `name` (None: the suite).
+
+        `caller` is the thread that printed the result; another one's report may go on below it.
+        """
+        if not self.waiting:
+            return
+        for splat in self._waiting.values():
+            self._settle(replace(splat, test=name))
+        self._waiting.clear()
+        for key, report in list(self._open.items()):
+            if self._open.get(key) is not report:
+                continue
+            goes_on = not report.ended and not report.trace.done
+            if key is None or key == caller:
+                goes_on = goes_on and not report.trace.begun and key is None
+            report.belongs_to(name)
+            if not goes_on:
+                self._close(report)
+
+    def finish(self) -> tuple[Splat, ...]:
+        """All splats in order; those after the last `test_ended` have no test."""
+        for report in list(self._open.values()):
+            self._close(report)
+        self.test_ended(None)
+        return tuple(sorted(self._done, key=lambda splat: splat.line))
+
+    # Lines that begin a report.
+
+    def _titled_line(
+        self, line: Line, title: Title, caller: str | None, *, in_suite: bool
+    ) -> None:
+        text = line.text[title.offset :]
+        report = self._open.get(caller)
+        if report is not None and (report.kind is None or report.continued_by(title, line.number)):
+            self._titled[caller] = line.number
+            self._continue(report, line, text, title)
+            return
+        heir_of = None
+        if report is not None and title.kind is SplatKind.PANIC and not report.ended:
+            heir_of = report if report.sure and not report.trace.begun else None
+        if heir_of is not None:
+            self._open = {key: each for key, each in self._open.items() if each is not heir_of}
+        begun = self._begin(line, caller, in_suite=in_suite)
+        begun.heir_of = heir_of
+        if heir_of is None and not self._glued_opening(begun, caller):
+            self._look_above(begun, line, caller)
+        self._titled[caller] = line.number
+        self._continue(begun, line, text, title)
+
+    def _opening(
+        self, line: Line, opening: Opening, caller: str | None, *, in_suite: bool
+    ) -> None:
+        report = self._open.get(caller)
+        if opening.frame and report is not None and not report.ended:
+            self._continue(report, line, line.text, None)
+            return
+        begun = self._begin(line, caller, in_suite=in_suite)
+        begun.sure, begun.cut = opening.sure, not opening.frame
+        if begun.cut:
+            self._look_above(begun, line, caller)
+
+    def _begin(self, line: Line, caller: str | None, *, in_suite: bool) -> Report:
+        if (old := self._open.get(caller)) is not None:
+            self._close(old)
+        while len(self._open) >= OPEN:
+            self._close(min(self._open.values(), key=lambda each: each.last_line))
+        report = Report(line.number, line.number, in_suite, caller)
+        self._open[caller] = report
+        return report
+
+    def _own(self, count: int, caller: str | None) -> list[Line]:
+        """The lines of one speaker above the current one."""
+        found = []
+        for line in self._before(count):
+            said = line
+            if line.caller is None and caller is not None:
+                inner = splat_titles.inner(line.text)
+                if inner is not None:
+                    said = line._replace(text=inner[0], caller=inner[1])
+            if said.caller == caller:
+                found.append(said)
+        return found
+
+    def _look_above(self, report: Report, line: Line, caller: str | None) -> None:
+        """Read the cause that was printed before the report."""
+        above = self._own(splat_preludes.LOOK_BACK, caller)
+        since = self._titled.get(caller, 0)
+        prelude = splat_preludes.above([each for each in above if each.number > since], line.number)
+        if prelude is not None:
+            report.explain(prelude)
+
+    def _glued_opening(self, report: Report, caller: str | None) -> bool:
+        """Whether a cut-here line that ran into another one stands above the title."""
+        above = [each for each in self._own(3, caller) if each.number > self._titled.get(caller, 0)]
+        for at in range(len(above) - 1, -1, -1):
+            opening = splat_titles.opening(above[at].text)
+            if opening is not None and opening.sure:
+                report.line, report.sure, report.cut = above[at].number, True, True
+                self._look_above(report, above[at], caller)
+                for each in above[at + 1 :]:
+                    report.take(each, each.text, None)
+                return True
+        return False
+
+    def _joined(self, caller: str | None) -> Report | None:
+        """The report of a stall, for which another CPU prints where it was."""
+        for report in self._open.values():
+            if report.kind in _STALLS and not report.ended and not report.trace.done:
+                self._open[caller] = report
+                return report
+        return None
+
+    def _untitled(
+        self, line: Line, text: str, caller: str | None, *, in_suite: bool
+    ) -> Report | None:
+        """A line that only follows a title: the title is above it, in a form that no pick knows.
+
+        Without one a report begins that counts only if its end says that it was a complaint: what
+        runs out of memory, for one, prints a call trace, too.
+        """
+        above = self._own(ABOVE, caller)
+        for at in range(len(above) - 1, -1, -1):
+            each = above[at]
+            if each.number <= self._titled.get(caller, 0):
+                return None  # the rest of a report that is over already
+            if _RESULT.match(each.text):
+                break
+            title = splat_titles.find(each.text)
+            if title is None or (title.caller or caller) != caller:
+                continue
+            self._titled_line(each, title, caller, in_suite=in_suite)
+            for later in above[at + 1 :]:
+                if (report := self._open.get(caller)) is not None:
+                    self._continue(report, later, later.text, None)
+            return self._open.get(caller)
+        if not (frames.is_heading(text) or text.startswith(("CPU: ", "RIP: "))):
+            return None
+        if 0 < line.number - self._titled.get(caller, -BODY_LINES) < BODY_LINES:
+            return None
+        return self._begin(line, caller, in_suite=in_suite)
+
+    # Lines that continue one, and its end.
+
+    def _continue(self, report: Report, line: Line, text: str, title: Title | None) -> None:
+        report.take(line, text, title)
+        if report.over:
+            self._close(report)
+
+    def _forget(self, line: int) -> None:
+        """Close what its speaker has not continued for long."""
+        for report in list(self._open.values()):
+            if line - report.last_line > PATIENCE:
+                self._close(report)
+
+    def _close(self, report: Report) -> None:
+        for key in [key for key, each in self._open.items() if each is report]:
+            del self._open[key]
+        if (prior := report.heir_of) is not None:
+            prior.trace = report.trace
+            self._keep(prior)
+        self._keep(report)
+
+    def _keep(self, report: Report) -> None:
+        if not report.real:
+            return
+        closed = report.splat()
+        if report.settled or not closed.in_suite:
+            self._settle(closed)
+        elif (same := self._waiting.get(key := sameness(closed))) is not None:
+            self._waiting[key] = replace(same, count=same.count + 1)
+        elif len(self._waiting) < KEEP_INSIDE:
+            self._waiting[key] = closed
+        else:
+            self.dropped += 1
+
+    def _settle(self, splat: Splat) -> None:
+        key = (*sameness(splat), splat.test)
+        at = self._seen.get(key)
+        if at is not None:
+            self._done[at] = replace(self._done[at], count=self._done[at].count + splat.count)
+        elif self._room[splat.in_suite] > 0:
+            self._room[splat.in_suite] -= 1
+            self._seen[key] = len(self._done)
+            self._done.append(splat)
+        else:
+            self.dropped += 1

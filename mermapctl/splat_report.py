@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A report while it is being read: the lines of one thread or CPU -> a Splat. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mermapctl import frames, reporters
+from mermapctl.frames import Trace, place
+from mermapctl.splat import DEADLY, Splat, SplatKind
+from mermapctl.splat_titles import TEXT_LIMIT, Title
+
+if TYPE_CHECKING:
+    from mermapctl.console import Line
+    from mermapctl.splat_preludes import Prelude
+
+BODY_LINES = 400
+EXCERPT_LINES = 60
+STRANGERS = 3
+"""So many lines in a row that no report prints end it."""
+EARLY_STRANGERS = 10
+"""So many end it before its trace has begun."""
+UNTITLED = 8
+"""Lines below an opening after which its title counts as lost."""
+
+UNKNOWN = "------------[ cut here ]------------"
+"""The title of a report of which nothing but its opening is there."""
+
+_ENDING = re.compile(r"---\[ end (?:trace|Kernel panic)|={25,}\s*\Z")
+_REMARK = re.compile(r" *# (?:module|Totals): ")
+"""KTAP that its own reader leaves alone."""
+_BODY = re.compile(
+    r"\s|\Z|CPU|PID|Pid:|Tainted|Hardware name|Modules linked|Workqueue|Kernel Offset|note: "
+    r"|RIP|Code|R\w\w?:|E\w\w:|[CDEFGS]S:|CR\d|DR\d|PKRU|#PF|PGD|PMD|P4D|Oops|KASAN|UBSAN|Internal"
+    r"|Call|Stack|NMI backtrace|Sending NMI|Showing|handler|---|===|\[[0-9a-f]{8,16}\]"
+    r"|x\d+ *:|[a-z]\w? *: |pstate|Mem abort|Data abort|user pgtable|NIP|MSR|GPR|CFAR|LR |Krnl"
+    r"|Read |Write |Allocated|Freed|Last |The buggy|Memory state|>[0-9a-f]|Pointer tag"
+    r"|page|flags|raw|head|index|which |but task|the existing|other info|Possible|Chain|stack "
+    r"|in_atomic|preempt|RCU nest|rcu|\d+ locks? held|irq event|hardirqs|softirqs|no locks"
+    r"|-> #|=>|Disabling lock|BUG|INFO|WARNING|\d+\.\d|Fault|Failing|AS:|LE PAGE|BE PAGE|REGS|DAR"
+    r"|inconsistent \{|\{[A-Z]|[0-9a-f]{8,16} \(|\S+/\d+ (?:is|just|\[HC)|and |\.\.\.|context-\{"
+    r"|Preemption disabled|\[<[0-9a-f]|caller is |task:|Task dump|\"echo |Instruction dump|XER"
+    r"|(?:[Uu]se-after-free|[Oo]ut-of-bounds|[Ii]nvalid|race) [a-z -]+ at |Corrupted memory"
+    r"|(?:write|read|assert no \w+) (?:\(\w+\) )?to 0x|value changed|Reported by Kernel|kfence-#"
+    r"|allocated by task|freed by task|Uninit was|Local variable|Bytes |Memory access"
+    r"|Slab 0x|Object |Redzone |Padding |FIX |0x[0-9a-f]|memcg:|aops:|anon |file |\S+\(\d+\): "
+    r"|Process |Flags: |Control: |Register |Exception |Backtrace|Trace|Unwind|unwind|Frame format"
+    r"|PC |LR |PSR|SR:|TSTATE|TPC|RPC|I7|Caller|IAOQ|IIR|IOR|[%$]\w|\*pgd|swapper_pg|\[\w+\] \*p"
+    r"|comm \"|hex dump|backtrace|Kernel (?:panic|bug)|Rebooting|Dumping ftrace|\S+ \S+ from "
+    r"|(?:[%$]?\w{1,8}(?: +\d+)?|\w+\[\d\]) *[:=] *(?:\[?<?[0-9a-f]{4}|<?\w+\+0x)"
+    rf"|.*?{frames.SYMBOL}"
+)
+"""How the lines between a splat's title and its end begin."""
+_AFTER_WARN = re.compile(
+    r"\s*\Z|Modules linked|CPU[: ]|Tainted|Hardware|Workqueue|Call |Stack|Backtrace|---|===|Kernel"
+    r"|pc |sp |RIP|EIP|NIP|PC is|epc|Krnl|Pid:|Process|\[|<|[a-z]\d+ *:|\s*(?:not )?ok \d|PSW|ERA"
+)
+"""What stands below the title of a WARN() that printed no message of its own there."""
+_INDEXED = re.compile(
+    r"(?:index|shift exponent|signed integer|unsigned|division|member access|load of|negation|left"
+    r"|right|null pointer|execution|addition|subtraction|multiplication|pointer|value"
+    r"|\S+ [+*/-] ).*"
+)
+"""What UBSAN prints below its title."""
+_EVIDENCE = re.compile(
+    r"CPU: \d+ (?:UID: \d+ )?PID: |stack backtrace:|---\[ end trace|Modules linked"
+)
+_CALLER_IS = re.compile(rf"caller is (?P<symbol>{frames.SYMBOL})")
+_LOCK_AT = re.compile(rf".*, at: (?:\[<[0-9a-f]+>\] )?(?P<symbol>{frames.SYMBOL})")
+_TRYING = re.compile(r".*is trying to (?:acquire|release) lock|.* takes:|.*is trying to lock")
+_RANGE = re.compile(r"KASAN: [\w -]+ in range ")
+_DUMPED = re.compile(r"page dumped because: .*")
+_RCU_USE = re.compile(r"(?P<where>\S+\.\w{1,3}:\d+) (?P<cause>.+)")
+_INLINED = frozenset({SplatKind.KASAN, SplatKind.KFENCE, SplatKind.KMSAN})
+"""A decoder repeats their title for each function that was inlined."""
+_BARE = frozenset({SplatKind.KCSAN, SplatKind.KFENCE, SplatKind.KMSAN, SplatKind.MEMORY_LEAK})
+"""Their first trace is the one that tells; no `Call Trace:` stands above it."""
+
+
+@dataclass(slots=True)
+class Report:
+    """One report; without a title yet if only its opening line was seen.
+
+    `sure`: it is one whatever follows. `cut`: a cut-here line stands above it. `owner` is the test
+    in which it was printed, once that ended.
+    """
+
+    line: int
+    last_line: int
+    in_suite: bool
+    caller: str | None
+    sure: bool = False
+    cut: bool = False
+    kind: SplatKind | None = None
+    title: str = ""
+    title_line: int = 0
+    where: str | None = None
+    cause: str | None = None
+    message: str | None = None
+    named: str | None = None
+    number: int | None = None
+    evident: bool = False
+    ended: bool = False
+    over: bool = False
+    heir_of: Report | None = None
+    settled: bool = False
+    owner: str | None = None
+    trace: Trace = field(default_factory=Trace)
+    excerpt: list[str] = field(default_factory=list)
+    headline: str | None = None
+    _strangers: int = 0
+    _fresh: bool = False
+    _lock: bool = False
+
+    def belongs_to(self, test: str | None) -> None:
+        """The test in which it was printed has ended, or the suite (None)."""
+        for each in (self, self.heir_of):
+            if each is not None and not each.settled:
+                each.owner, each.settled = test, True
+
+    def entitle(self, title: Title, line: int) -> None:
+        """Take the title, which ends the search for one."""
+        self.kind, self.title, self.title_line = title.kind, title.text, line
+        self.sure = self.sure or not title.weak
+        self.where = self.where or title.where
+        self.cause = self.message or title.cause or self.cause
+        self.named, self.number = title.symbol, title.number
+        self.trace.bare = title.kind in _BARE
+
+    def explain(self, prelude: Prelude) -> None:
+        """Take the sentence that stands above the report."""
+        self.line = min(self.line, prelude.lines[0].number)
+        self.excerpt += [line.text[:TEXT_LIMIT] for line in prelude.lines]
+        self.where = prelude.where or self.where
+        self.message = self.cause = prelude.cause
+
+    def continued_by(self, title: Title, line: int) -> bool:
+        """Whether a title only goes on with this report: die()'s line below the fault's, say."""
+        if self.kind is None or self.ended or not (self.sure or title.weak):
+            return False
+        if title.kind is self.kind and title.kind in _INLINED and line == self.title_line + 1:
+            return True
+        if title.kind is SplatKind.OOPS and self.kind in DEADLY:
+            return self.number is None or title.number in {None, self.number}
+        return title.weak
+
+    def take(self, line: Line, text: str, title: Title | None) -> None:
+        """Take a line of this report's thread; it may turn out to be `over`."""
+        if _REMARK.match(text):
+            return
+        if title is not None:
+            self._title(title, line.number)
+        elif self._message(text):
+            pass
+        elif self.kind is not None and not _BODY.match(text):
+            self._strangers += 1
+            most = STRANGERS if self.trace.begun else EARLY_STRANGERS
+            self.over = self.ended or self._strangers >= most
+            return
+        if self.ended and title is None and (not text.strip() or text.startswith("====")):
+            self.over = True
+            return
+        self._strangers, self._fresh = 0, title is not None
+        self.last_line = line.number
+        if len(self.excerpt) < EXCERPT_LINES:
+            self.excerpt.append(text[:TEXT_LIMIT])
+        self.evident = self.evident or bool(_EVIDENCE.match(text)) or frames.is_heading(text)
+        self.trace.feed(text)
+        if self.kind is not None and title is None:
+            self._details(text)
+        if title is None and _ENDING.match(text):
+            self.ended = self.kind is not None
+            self.sure = self.sure or text.startswith("---[ end trace")
+        self.over = self.over or line.number - self.line > BODY_LINES or self._untitled(line.number)
+
+    def _untitled(self, line: int) -> bool:
+        return self.kind is None and not self.evident and line - self.line > UNTITLED
+
+    def _title(self, title: Title, line: int) -> None:
+        if self.kind is None:
+            self.entitle(title, line)
+        elif title.kind is self.kind and line == self.title_line + 1 and title.symbol:
+            self.named, self.title_line = title.symbol, line  # an inlined function stood above it
+        elif title.number is not None:
+            self.number = title.number
+
+    @property
+    def _warned(self) -> bool:
+        """Whether WARN() printed the title, and not just anybody."""
+        return self.kind is SplatKind.WARNING and bool(self.where or self.named)
+
+    def _message(self, text: str) -> bool:
+        """Whether this is the sentence that WARN() prints: above the title, or right below it."""
+        said = text.strip()
+        if not said or self.message is not None:
+            return False
+        if self.kind is None and not self.cut:
+            self.headline = self.headline or said[:TEXT_LIMIT]
+            return False
+        if self.kind is None:
+            if self.evident or _EVIDENCE.match(text) or frames.is_heading(text):
+                return False
+        elif not (self._warned and self._fresh) or _AFTER_WARN.match(text):
+            return False
+        self.message = self.cause = said[:TEXT_LIMIT]
+        return True
+
+    def _details(self, text: str) -> None:
+        """What the lines below the title say of the reason and of the culprit."""
+        if self.kind is SplatKind.OOPS and _RANGE.match(text):
+            self.cause = text.strip()[:TEXT_LIMIT]
+        elif _DUMPED.match(text) or (self._indexable and _INDEXED.fullmatch(text)):
+            self.message = self.cause = text.strip()[:TEXT_LIMIT]
+        elif caller := _CALLER_IS.match(text):
+            self.named = caller["symbol"]
+        elif self.kind is SplatKind.LOCKDEP:
+            self._lockdep(text)
+
+    @property
+    def _indexable(self) -> bool:
+        return self.kind is SplatKind.UBSAN and self.message is None
+
+    @property
+    def _of_rcu(self) -> bool:
+        return "suspicious RCU" in self.title and self.where is None
+
+    def _lockdep(self, text: str) -> None:
+        if self._lock and self.named is None and (at := _LOCK_AT.match(text)):
+            self.named = at["symbol"]
+        elif self._of_rcu and (found := _RCU_USE.match(text)) is not None:
+            self.where, self.message = found["where"], found["cause"].strip()[:TEXT_LIMIT]
+            self.cause = self.message
+        self._lock = bool(_TRYING.match(text)) or (self._lock and not text.strip())
+
+    @property
+    def real(self) -> bool:
+        """Whether it is a complaint: its title is one, or a report follows what may be one."""
+        return self.sure or (self.evident and bool(self.kind or self.headline))
+
+    def splat(self) -> Splat:
+        """The complaint as read so far."""
+        lost = f"report without a title: {self.excerpt[0]}" if self.excerpt else UNKNOWN
+        title = self.title or self.message or self.headline or lost
+        blamed = reporters.blamed(
+            self.kind or SplatKind.OTHER,
+            self.trace.result(),
+            self.trace.pointer,
+            self.named,
+            sleeps="INFO: task " in self.title,
+        )
+        top = blamed[0] if blamed else None
+        return Splat(
+            kind=self.kind or SplatKind.OTHER,
+            title=title,
+            test=self.owner,
+            line=self.line,
+            last_line=self.last_line,
+            frames=blamed[: frames.FRAMES],
+            excerpt=tuple(self.excerpt),
+            where=self.where or place(top),
+            message=self.message if self.kind is not None else None,
+            in_suite=self.in_suite,
+            cause=self.cause or self.message,
+            caller=self.caller,
+            top_frame=top,
+        )
+
+
