@@ -16,14 +16,6 @@ from mermapctl.errors import UserError
 
 CASES = Path(__file__).parent / "cases"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((CASES / "expected.json").read_text("utf-8"))
-NOT_YET = frozenset(
-    {
-        *("ktap-duplicate-number", "kselftest-timeout", "kunit-py-output", "prefix-am-pm"),
-        *("kvm-permission", "kvm-entry-failed"),
-    }
-)
-"""Cases that are judged wrongly still."""
-
 KEYS = {
     *("suite", "verdict", "reason", "must", "must_not", "title_has", "where_has", "top_frame"),
     *("top_frame_not", "frames_have", "message_has", "message_not", "splats", "status", "has"),
@@ -135,14 +127,13 @@ def wrong_splats(document: dict[str, Any], want: dict[str, Any], said: str) -> I
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_case_is_judged_rightly(name: str) -> None:
     found = list(wrongs(judged(name), EXPECTED[name]))
-    assert bool(found) is (name in NOT_YET), found
+    assert found == []
 
 
 def test_each_case_has_its_log_and_its_truth() -> None:
     readme = (CASES / "README.md").read_text("utf-8")
     assert {path.stem for path in CASES.glob("*.log")} == set(EXPECTED)
     assert [name for name in EXPECTED if f"| {name} | " not in readme] == []
-    assert set(EXPECTED) >= NOT_YET
 
 
 RUST = "_RNvMs_NtCsfR8nHc5Jq6_5brook4laneNtB4_4Lane7add_ref"
