@@ -138,6 +138,14 @@ TRUTHS = {
     "real-v4-slot-rule": Truth(
         "failed", one_bad(2), (("too-many-live", "test_multiple_allocs", {}),)
     ),
+    "real-v1-debug": Truth(
+        "failed",
+        ALL_PASSED,
+        (
+            ("percpu-preemptible", None, {}),
+            ("kernel-warning", "test_basic_alloc", {"top_frame": "__mermap_put+0xa2/0xb0"}),
+        ),
+    ),
     "real-v1-trace-oops": Truth(
         "failed",
         one_bad(2, "crashed"),
