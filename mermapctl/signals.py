@@ -128,7 +128,7 @@ def ending_signals() -> Iterator[None]:
     def unraisable(dropped: sys.UnraisableHookArgs) -> None:
         if isinstance(dropped.exc_value, Interrupted):
             current.lost(dropped.exc_value.signum)
-        else:
+        elif not current.raised:  # a destructor fails of an object that was never finished
             hook(dropped)
 
     sys.unraisablehook = unraisable
@@ -142,7 +142,8 @@ def ending_signals() -> Iterator[None]:
             signal.signal(name, handler)
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, timer)
-        sys.unraisablehook = hook
+        if not current.raised:  # the exception still holds what was never finished
+            sys.unraisablehook = hook
 
 
 def received() -> bool:

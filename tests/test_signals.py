@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pty
 import random
 import signal
 import subprocess
@@ -176,6 +178,42 @@ def test_a_signal_in_a_class_body_waits_for_the_end_of_the_import(tmp_path: Path
 def test_a_signal_where_python_drops_exceptions_is_not_lost(tmp_path: Path) -> None:
     setup = f"class Dropped:\n    def __del__(self):\n        {KILL}"
     assert surprised(tmp_path, "Dropped()", setup) == (0, "SIGTERM True\n", "")
+
+
+def test_an_object_that_is_never_finished_is_not_the_users_affair(tmp_path: Path) -> None:
+    """GitPython's GitConfigParser, interrupted in its constructor, fails in its destructor."""
+    setup = f"""
+class Unfinished:
+    def __init__(self):
+        {KILL}
+        time.sleep(5)
+        self.done = True
+    def __del__(self):
+        assert self.done"""
+    assert surprised(tmp_path, "Unfinished()", setup) == (0, "SIGTERM True\n", "")
+
+
+def test_a_terminal_has_its_cursor_again(commands: dict[str, list[str]], tmp_path: Path) -> None:
+    """A signal that waited for the end of an import comes just when the progress begins."""
+    chance = random.Random("cursor")  # noqa: S311
+    for number in range(TRIES):
+        ours, theirs = pty.openpty()
+        argv = [sys.executable, "-m", "mermapctl", *commands["run"], "--rebuild"]
+        with subprocess.Popen(
+            argv, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=theirs, stdin=theirs
+        ) as run:
+            os.close(theirs)
+            while run.poll() is None and not caught(run.pid) & 1 << signal.SIGTERM - 1:
+                time.sleep(0.0005)
+            time.sleep(0.5 * number / TRIES * chance.uniform(0.8, 1.2))
+            run.send_signal(signal.SIGINT)
+            shown = b""
+            with contextlib.suppress(OSError):  # EIO: the other end is closed
+                while chunk := os.read(ours, 1 << 16):
+                    shown += chunk
+        os.close(ours)
+        assert run.returncode == INTERRUPTED
+        assert shown.count(b"\x1b[?25l") == shown.count(b"\x1b[?25h"), (number, shown)
 
 
 def test_a_second_signal_does_not_interrupt_what_the_first_began(tmp_path: Path) -> None:

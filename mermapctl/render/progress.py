@@ -24,6 +24,7 @@ from mermapctl.events import (
 )
 from mermapctl.render.text import count
 from mermapctl.render.visible import one_line, visible
+from mermapctl.signals import deferred
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,12 +136,12 @@ class Lively:
     @contextlib.contextmanager
     def drawn(self) -> Iterator[Listener]:
         """Draw the line; at the end take it away and give the cursor back."""
-        with self._while_there_is_a_terminal():
-            self.live.start()
         try:
+            with deferred(), self._while_there_is_a_terminal():
+                self.live.start()
             yield self.take
         finally:
-            with self._while_there_is_a_terminal():
+            with deferred(), self._while_there_is_a_terminal():
                 self.live.stop()
 
     @contextlib.contextmanager
