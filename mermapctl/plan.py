@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 SUITE = "mermap"
 TRACE = "trace"
 """The variant that a trace needs; --trace merges it with each of the others."""
+BUILD_SECONDS = 4 * 3600
+"""What config and build may take, each: a kernel of base takes minutes, a whole one an hour."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user asked of a run; `silence` and `timeout` in seconds."""
+    """What the user asked of a run; `silence`, `timeout` and `build_timeout` in seconds."""
 
     tree: Path | None = None
     targets: tuple[str, ...] = ("x86_64",)
@@ -35,6 +37,7 @@ class Options:
     configs: tuple[Path, ...] = ()
     timeout: int = 300
     silence: int = 60
+    build_timeout: int = BUILD_SECONDS
     jobs: int = 1
     accel: Accel = Accel.AUTO
     smp: int | None = None

@@ -23,13 +23,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, cast
 
-from mermapctl import guard, proc, streams
+from mermapctl import bounded, guard, proc, streams
 from mermapctl.errors import HarnessError
 from mermapctl.signals import deferred
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from mermapctl.bounded import BoundedFile
 
 TICK = 0.1
 STOPPED = 1.0
@@ -289,14 +291,12 @@ def supervise(
     """Run a long command, teeing its output to files as it arrives, until it or a watchdog ends it.
 
     The whole session is gone on return, however it ended. Raises Interrupted, and HarnessError for
-    a program that cannot start or a file that cannot be written.
+    a program that cannot start or a file that cannot be written. Of an output that is too long for
+    `bounded`, head and tail are kept.
     """
     with contextlib.ExitStack() as stack:
-        try:
-            out = stack.enter_context(stdout.open("ab", buffering=0))
-            err = stack.enter_context(stderr.open("ab", buffering=0))
-        except OSError as error:
-            raise _unwritable(stdout, error) from error
+        out = stack.enter_context(_teed(stdout))
+        err = stack.enter_context(_teed(stderr))
         with deferred():
             pipes = _Streams(subprocess.DEVNULL, subprocess.PIPE, subprocess.PIPE)
             session = stack.enter_context(_session(argv, cwd, env, pipes))
@@ -309,6 +309,15 @@ def supervise(
                 return _pump(session, selector, watch)
             except OSError as error:
                 raise _unwritable(stdout, error) from error
+
+
+@contextlib.contextmanager
+def _teed(path: Path) -> Iterator[BoundedFile]:
+    try:
+        with bounded.opened(path) as file:
+            yield file
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 def _unwritable(path: Path, error: OSError) -> HarnessError:
@@ -363,7 +372,7 @@ def _copy_ready(
     return chunks
 
 
-def _write_all(file: IO[bytes], chunk: bytes) -> None:
+def _write_all(file: BoundedFile, chunk: bytes) -> None:
     """A disk that fills up takes a part of a chunk without a word, and says so at the next."""
     rest = memoryview(chunk)
     while rest:

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import re
 import shutil
-import signal
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mermapctl import (
     accelerator,
     builddir,
+    buildlog,
     fragment,
     freshness,
     initramfs,
@@ -23,7 +23,6 @@ from mermapctl import (
 )
 from mermapctl.accelerator import Accel
 from mermapctl.diagnosis import Boot, Ended, Reason
-from mermapctl.errors import HarnessError
 from mermapctl.events import Note, Objects, StageEnded, StageStarted, TestEnded, Tick
 from mermapctl.fragment import MissingSymbol
 from mermapctl.ktap import progress_of
@@ -36,15 +35,6 @@ if TYPE_CHECKING:
 
     from mermapctl.work import Work
 
-_COMPILER_ERROR = re.compile(
-    rb"^(?:\S+:\d+(?::\d+)?: (?:fatal )?error: .*|.*undefined reference to .*"
-    rb"|ld: .*|\S*: error: .*|ERROR: modpost: .*|.*: command not found.*)$",
-    re.MULTILINE,
-)
-_TRACEBACK = re.compile(rb"^Traceback \(most recent call last\)", re.MULTILINE)
-_MAKE_ERROR = re.compile(rb"^\s*(?:make\S*: )?\*\*\* .*$", re.MULTILINE)
-
-
 _PRINTK = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ")
 """What printk.time=1 (and CONFIG_PRINTK_CALLER) put before a line."""
 
@@ -54,6 +44,9 @@ _DEAD = "---[ end Kernel panic - not syncing"
 PANICKED = "the kernel panicked, and stays"
 OVER = (PANICKED, initramfs.DONE)
 """Nothing more will come: no reason to wait, and no accelerator's fault."""
+
+
+_LOOK_BYTES = 8 << 20
 
 
 _STAMP = {
@@ -115,11 +108,12 @@ def _supervise(work: Work, argv: list[str], stdout: Path, watch: process.Watch) 
     )
 
 
-def _tick(work: Work, also: Callable[[], None] | None = None) -> Callable[[float, float], None]:
-    def tick(_elapsed: float, _silent: float) -> None:
-        if also:
-            also()
+def _tick(
+    work: Work, also: Callable[[], str | None]
+) -> Callable[[float, float], str | None]:
+    def tick(_elapsed: float, _silent: float) -> str | None:
         work.tell(Tick())
+        return also()
 
     return tick
 
@@ -133,7 +127,7 @@ def configure(work: Work) -> Stage:
     if not freshness.config_is_current(work.job.tree, work.job.build_dir):
         # kunit.py keeps one that has all that was asked for, whatever the tree's Kconfig says now.
         dot_config.unlink(missing_ok=True)
-    watch = process.Watch(tick=_tick(work))
+    watch = process.Watch(float(work.options.build_timeout), tick=_tick(work, buildlog.bound(work)))
     outcome = _supervise(work, kunit.config(work.job), work.harness_log, watch)
     ok = outcome.returncode == 0
     work.tell(StageEnded("config", outcome.seconds, ok))
@@ -149,41 +143,24 @@ def _failed(work: Work, what: str, outcome: process.Outcome) -> Stage:
 
     kunit.py looks at the .config after the build once more, and Kconfig may have changed by then.
     """
-    why = _why(work, what, outcome)
+    if outcome.ending is process.Ending.LIMIT:
+        told = f"{what} did not end within {work.options.build_timeout} s (--build-timeout)"
+        return Stage(outcome.seconds, Reason.BUILD_FAILED, told)
+    if outcome.ending is process.Ending.STOPPED:
+        told = f"{what} was stopped: {outcome.stopped_for}"
+        return Stage(outcome.seconds, Reason.BUILD_FAILED, told)
+    why = buildlog.why(work, what, outcome)
     dot_config = work.job.build_dir / ".config"
     # kunit.py's own lines for the target count to it as much as those of the variant.
     asked = fragment.overlay(target.own_lines(work.cell.target), work.cell.variant.fragment)
     # Where kunit.py itself fell over, the .config is none, or an old one.
-    answered = dot_config.is_file() and not _TRACEBACK.search(_bytes(work.harness_log))
+    answered = dot_config.is_file() and not buildlog.fell_over(work)
     missing = fragment.missing(asked, dot_config) if answered else ()
     if not missing:
         return Stage(outcome.seconds, Reason.BUILD_FAILED, why)
     names = ", ".join(each.symbol for each in missing)
     detail = f"this tree and target did not give what was asked of {names}"
     return Stage(outcome.seconds, Reason.CONFIG_UNSATISFIED, detail, missing)
-
-
-def _bytes(path: Path) -> bytes:
-    return path.read_bytes() if path.is_file() else b""
-
-
-def _why(work: Work, what: str, outcome: process.Outcome) -> str:
-    """The line of the logs that says best why a stage failed. Raises HarnessError: disk full."""
-    log, harness = _bytes(work.build_log), _bytes(work.harness_log)
-    if b"No space left on device" in log + harness:
-        raise HarnessError(
-            f"the disk is full: {work.job.build_dir}",
-            "free some space, or set MERMAPCTL_HOME or XDG_CACHE_HOME to a larger disk",
-        )
-    for pattern, text in ((_COMPILER_ERROR, log), (_MAKE_ERROR, log)):
-        found = pattern.search(text)
-        if found:
-            return found[0].decode(errors="backslashreplace").strip()
-    if outcome.returncode < 0:
-        number = -outcome.returncode
-        return f"{what} was ended by signal {number} ({signal.strsignal(number)})"
-    last = harness.decode(errors="backslashreplace").strip().splitlines()
-    return f"{what} failed: {last[-1]}" if last else f"{what} failed without a word"
 
 
 def build(work: Work) -> Stage:
@@ -199,7 +176,7 @@ def build(work: Work) -> Stage:
             return
         with work.build_log.open("rb") as log:
             log.seek(position)
-            grown = log.read()
+            grown = log.read(_LOOK_BYTES)
         whole = grown[: grown.rfind(b"\n") + 1]
         position += len(whole)
         before, made = made, made + builddir.objects_in(whole)
@@ -208,7 +185,13 @@ def build(work: Work) -> Stage:
 
     work.tell(StageStarted("build"))
     _prepare_programs(work)
-    watch = process.Watch(tick=_tick(work, look))
+    bound = buildlog.bound(work)
+
+    def tick() -> str | None:
+        look()
+        return bound()
+
+    watch = process.Watch(float(work.options.build_timeout), tick=_tick(work, tick))
     outcome = _supervise(work, kunit.build(work.job), work.harness_log, watch)
     look()
     ok = outcome.returncode == 0

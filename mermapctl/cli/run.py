@@ -77,6 +77,14 @@ from mermapctl.cli import complete, types
     help="Seconds a console may stay silent.",
 )
 @click.option(
+    "--build-timeout",
+    type=types.SECONDS,
+    default=14400,
+    show_default=True,
+    metavar="S",
+    help="Seconds that configuring may take, and building.",
+)
+@click.option(
     "--jobs",
     "-j",
     type=types.NumberType(min=1, max=types.MOST_JOBS),

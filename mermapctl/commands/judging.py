@@ -8,7 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from mermapctl import judge, leaves, manifest, module_flavour, triage
-from mermapctl.diagnosis import Boot
+from mermapctl.bounded import Gaps
+from mermapctl.console import BLOCK_BYTES
+from mermapctl.diagnosis import Boot, Reason, Verdict
+from mermapctl.ktap import Status
 
 if TYPE_CHECKING:
     from mermapctl.manifest import Manifest
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from mermapctl.triage import Trial
 
 
+_BAD = {Status.FAILED, Status.CRASHED, Status.HUNG}
 _manifest = functools.cache(manifest.load)  # thousands of consoles may be judged again
 
 
@@ -26,8 +30,10 @@ def judge_console(cell: Cell, console: BinaryIO) -> Cell:
 
 def judge_log(cell: Cell, console: BinaryIO) -> tuple[Cell, str | None]:
     """The same, and the version of the kernel that the console is of, where it says so."""
+    # A part of the console that was left out may hold a result, a splat or an event.
+    gaps = Gaps(iter(lambda: console.read(BLOCK_BYTES), b""))
     judged = judge.judge(
-        console,
+        gaps,
         boot=cell.boot or Boot(),
         manifest=_manifest(),
         expected_suites=cell.suite,
@@ -50,7 +56,25 @@ def judge_log(cell: Cell, console: BinaryIO) -> tuple[Cell, str | None]:
         omitted_bad=judged.omitted_bad,
         unlisted=judged.unlisted,
     )
-    return with_trials(done, cell.triage), judged.kernel
+    return _doubted(with_trials(done, cell.triage), gaps.left_out), judged.kernel
+
+
+def _doubted(cell: Cell, left_out: int) -> Cell:
+    """The cell, which has not passed where `left_out` bytes of its console are not known.
+
+    A result or a splat that is there stays a failure; what is missing may be in the gap.
+    """
+    if not left_out:
+        return cell
+    note = f"{left_out:,} bytes in the middle of the console were left out: it is too long to keep"
+    cell = replace(cell, notes=(*(each for each in cell.notes if each != note), note))
+    shown = bool(cell.splats and not cell.allow_splats) or any(
+        leaf.test.status in _BAD for leaf in leaves.leaves(cell)
+    )
+    if cell.verdict is Verdict.NO_VERDICT or (cell.verdict is Verdict.FAILED and shown):
+        return cell
+    detail = f"{left_out:,} bytes of the console are missing, and may hold a result or a splat"
+    return replace(cell, verdict=Verdict.NO_VERDICT, reason=Reason.HARNESS_ERROR, detail=detail)
 
 
 def with_trials(cell: Cell, trials: tuple[Trial, ...]) -> Cell:

@@ -25,7 +25,7 @@ from mermapctl.commands.judging import judge_console, with_trials
 from mermapctl.diagnosis import Reason, Verdict
 from mermapctl.errors import MermapctlError
 from mermapctl.events import Listener, Note, StageEnded, StageStarted
-from mermapctl.plan import CellPlan, Plan
+from mermapctl.plan import BUILD_SECONDS, CellPlan, Plan
 from mermapctl.record import Artifacts, Cell, Phases
 from mermapctl.signals import Interrupted
 from mermapctl.store import RunFolder, cell_slug
@@ -131,6 +131,8 @@ def mermapctl_command(context: Context, work: Work) -> list[str]:
     argv += [] if options.default_args else ["--no-default-args"]
     argv += [f"--cross-compile={options.cross_compile}"] if options.cross_compile else []
     argv += [f"--timeout={options.timeout}", f"--silence={options.silence}"]
+    if options.build_timeout != BUILD_SECONDS:
+        argv += [f"--build-timeout={options.build_timeout}"]
     argv += ["--allow-splats"] if options.allow_splats else []
     argv += [f"--as-module={planned.modular}"] if planned.modular else []
     argv += [] if options.triage else ["--no-triage"]

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A file that takes whatever a guest prints and never grows beyond a bound: head and tail stay.
+
+What is left out is said in a line of its own, in printk's words for lost messages: those who read
+a trace then conclude nothing from what is missing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections import deque
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+HEAD_BYTES = 96 << 20
+TAIL_BYTES = 32 << 20
+"""Kept in memory until the end. A trace of a million events has 100 MB."""
+_MARK = b" printk messages dropped ** mermapctl: "
+_LEFT_OUT = re.compile(
+    rb"\*\* \d+ printk messages dropped \*\* mermapctl: (\d+) bytes of this file are left out here"
+)
+_LONGEST_MARK = 160
+
+
+class BoundedFile:
+    """Writes to `file` up to `head` bytes; of what follows, `close` appends the last `tail`."""
+
+    def __init__(self, file: IO[bytes], head: int = HEAD_BYTES, tail: int = TAIL_BYTES) -> None:
+        self._file = file
+        self._room = head
+        self._most = tail
+        self._block = min(1 << 16, tail // 16)
+        self._tail: deque[bytearray] = deque()
+        self._held = 0
+        self._bytes = 0
+        self._lines = 0
+
+    def write(self, data: bytes | memoryview) -> int:
+        """As of a raw file: how many of the bytes were taken. Raises OSError."""
+        if self._room:
+            taken = self._file.write(data[: self._room])
+            self._room -= taken
+            return taken
+        if not self._tail or len(self._tail[-1]) >= self._block:
+            self._tail.append(bytearray())
+        self._tail[-1] += data
+        self._held += len(data)
+        while self._held - len(self._tail[0]) >= self._most:
+            self._leave_out(self._tail.popleft())
+        return len(data)
+
+    def _leave_out(self, chunk: bytes | bytearray) -> None:
+        self._held -= len(chunk)
+        self._bytes += len(chunk)
+        self._lines += chunk.count(b"\n")
+
+    def close(self) -> None:
+        """Append what is held. Raises OSError, as on a full disk."""
+        if self._bytes:
+            self._begin_with_a_line()
+            lines = min(self._lines, 999_999_999)
+            self._whole(
+                b"\n** %d%b%d bytes of this file are left out here\n" % (lines, _MARK, self._bytes)
+            )
+        for chunk in self._tail:
+            self._whole(chunk)
+        self._tail.clear()
+
+    def _begin_with_a_line(self) -> None:
+        """Leave out the rest of a line at the tail's beginning, unless there is nothing else."""
+        first = next((n for n, each in enumerate(self._tail) if b"\n" in each), None)
+        if first is None:
+            return
+        for _ in range(first):
+            self._leave_out(self._tail.popleft())
+        end = self._tail[0].index(b"\n") + 1
+        self._leave_out(self._tail[0][:end])
+        del self._tail[0][:end]
+
+    def _whole(self, chunk: bytes | bytearray) -> None:
+        rest = memoryview(chunk)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[BoundedFile]:
+    """Append to `path`, within bounds. Raises OSError."""
+    with path.open("ab", buffering=0) as file, contextlib.closing(BoundedFile(file)) as bounded:
+        yield bounded
+
+
+class Gaps:
+    """The chunks of a file, unchanged; after them, `left_out` is how many bytes it lacks."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = chunks
+        self.left_out = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The chunks, each looked at together with the end of the one before."""
+        before = b""
+        for chunk in self._chunks:
+            yield chunk
+            seen = before + chunk
+            if _MARK in seen:
+                for found in _LEFT_OUT.finditer(seen):
+                    if found.end() > len(before):
+                        self.left_out += int(found[1])
+            before = seen[-_LONGEST_MARK:]

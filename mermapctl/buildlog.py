@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What make and kunit.py said of a stage: the line that says why it failed, and no end of lines."""
+
+from __future__ import annotations
+
+import re
+import signal
+from typing import TYPE_CHECKING
+
+from mermapctl.errors import HarnessError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mermapctl import process
+    from mermapctl.work import Work
+
+LOG_BYTES = 128 << 20
+"""Longest log of a build: far beyond a line for each object of a kernel."""
+
+_COMPILER_ERROR = re.compile(
+    rb"^(?:\S+:\d+(?::\d+)?: (?:fatal )?error: .*|.*undefined reference to .*"
+    rb"|ld: .*|\S*: error: .*|ERROR: modpost: .*|.*: command not found.*)$",
+    re.MULTILINE,
+)
+_TRACEBACK = re.compile(rb"^Traceback \(most recent call last\)", re.MULTILINE)
+_MAKE_ERROR = re.compile(rb"^\s*(?:make\S*: )?\*\*\* .*$", re.MULTILINE)
+
+
+def bound(work: Work) -> Callable[[], str | None]:
+    """Looks at make's log, which make itself appends to: a reason to stop where it is endless."""
+
+    def look() -> str | None:
+        size = work.build_log.stat().st_size if work.build_log.is_file() else 0
+        return f"its log has more than {LOG_BYTES >> 20} MB" if size > LOG_BYTES else None
+
+    return look
+
+
+def fell_over(work: Work) -> bool:
+    """Whether kunit.py itself ended in a traceback."""
+    return _TRACEBACK.search(_bytes(work.harness_log)) is not None
+
+
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""
+
+
+def why(work: Work, what: str, outcome: process.Outcome) -> str:
+    """The line of the logs that says best why a stage failed. Raises HarnessError: disk full."""
+    log, harness = _bytes(work.build_log), _bytes(work.harness_log)
+    if b"No space left on device" in log + harness:
+        raise HarnessError(
+            f"the disk is full: {work.job.build_dir}",
+            "free some space, or set MERMAPCTL_HOME or XDG_CACHE_HOME to a larger disk",
+        )
+    for pattern, text in ((_COMPILER_ERROR, log), (_MAKE_ERROR, log)):
+        found = pattern.search(text)
+        if found:
+            return found[0].decode(errors="backslashreplace").strip()
+    if outcome.returncode < 0:
+        number = -outcome.returncode
+        return f"{what} was ended by signal {number} ({signal.strsignal(number)})"
+    last = harness.decode(errors="backslashreplace").strip().splitlines()
+    return f"{what} failed: {last[-1]}" if last else f"{what} failed without a word"
