@@ -38,6 +38,11 @@ test: test-packages $(VENV)/.done lint ## Everything that must hold, real kernel
 nightly: test-packages $(VENV)/.done ## More real kernels: modules, hangs, seeded faults, more machines
 	HYPOTHESIS_PROFILE=search $(BIN)/pytest -n 2 $$(grep -l 'import given\|from hypothesis' tests/test_*.py tests/*/test_*.py)
 	MERMAPCTL_TEST_TREE='$(TREE)' $(BIN)/pytest -m nightly
+	$(BIN)/python -m tests.soak
+
+.PHONY: soak
+soak: $(VENV)/.done ## 200 runs killed at random moments, 20 full disks (root); prints what was lost (SEED)
+	$(BIN)/python -m tests.soak --seed $(or $(SEED),1)
 
 .PHONY: faults
 faults: test-packages $(VENV)/.done ## Every seeded fault, built, booted and judged; writes docs/faults.md

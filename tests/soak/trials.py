@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One kill of one of two competing runs, one disk that fills during a boot, and what is left."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mermapctl.record import State, from_json
+from mermapctl.store import Store
+from tests.conftest import FAKE, LOGS, git
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+MARK = "MERMAPCTL_SOAK"
+LONGEST = 120.0
+"""Seconds after which a run counts as stuck, on a machine however busy."""
+ORPHANS_AFTER = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A stand-in tree and a home, which the runs of all trials share."""
+
+    tree: Path
+    home: Path
+
+    @property
+    def store(self) -> Store:
+        """Its store, opened anew."""
+        return Store.open(self.home / "state")
+
+    def start(self, mark: str, **env: str) -> subprocess.Popen[str]:
+        """Begin a run; `mark` is in the environment of all of its processes."""
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-m", "mermapctl", "run", f"--tree={self.tree}"),
+                *("--accel=tcg", "--format=json", "--quiet"),
+            ],
+            env={
+                **os.environ,
+                "MERMAPCTL_HOME": str(self.home),
+                "PATH": f"{FAKE / 'bin'}:{os.environ['PATH']}",
+                "FAKE_LOG": str(LOGS / "good.log"),
+                MARK: mark,
+                **env,
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+
+def site(directory: Path) -> Site:
+    """A tree of its own in `directory`, and an empty home beside it."""
+    tree = directory / "linux"
+    shutil.copytree(FAKE / "tree", tree)
+    git(tree, "init", "-q", "-b", "main")
+    git(tree, "add", "-A")
+    git(tree, "commit", "-q", "-m", "stand-in")
+    home = directory / "home"
+    home.mkdir()
+    return Site(tree, home)
+
+
+def marked(mark: str) -> list[int]:
+    """Living processes that a run with this mark has left; zombies have ended."""
+    wanted = os.fsencode(f"{MARK}={mark}\0")
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError, IndexError):
+                state = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+                if wanted in (entry / "environ").read_bytes() and state not in "ZX":
+                    found.append(int(entry.name))
+    return found
+
+
+def kill(where: Site, number: int, rng: random.Random, span: float) -> list[str]:
+    """Kill one of two competing runs within `span` seconds; what did not survive it."""
+    signum = rng.choice(SIGNALS)
+    before = _digests(where)
+    marks = (f"{number}-victim-{os.getpid()}", f"{number}-other-{os.getpid()}")
+    victim, other = (where.start(mark) for mark in marks)
+    time.sleep(rng.uniform(0, span))
+    victim.send_signal(signum)
+    lost = _ended(victim, {-signum} | ({0, 130} if signum != signal.SIGKILL else {0}), "victim")
+    lost += _orphans(marks[0])
+    lost += _ended(other, {0}, "other")
+    lost += _orphans(marks[1])
+    lost += _intact(where, before)
+    lost += _next(where, f"{number}-next-{os.getpid()}")
+    return [f"{signum.name}: {each}" for each in lost]
+
+
+def _ended(run: subprocess.Popen[str], codes: set[int], name: str) -> list[str]:
+    try:
+        said = run.communicate(timeout=LONGEST)
+    except subprocess.TimeoutExpired:
+        run.kill()
+        run.communicate()
+        return [f"the {name} did not end"]
+    lost = [] if run.returncode in codes else [f"the {name} ended with {run.returncode}: {said[1]}"]
+    if "Traceback" in said[1] or "a defect" in said[1]:
+        lost.append(f"the {name} said {said[1]}")
+    return lost
+
+
+def _orphans(mark: str) -> list[str]:
+    until = time.monotonic() + ORPHANS_AFTER
+    while (left := marked(mark)) and time.monotonic() < until:
+        time.sleep(0.02)
+    for pid in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return [f"{len(left)} processes left after {ORPHANS_AFTER:g} s"] if left else []
+
+
+def _digests(where: Site) -> dict[str, str]:
+    """The records of the runs that have ended."""
+    store = where.store
+    return {
+        run.id: hashlib.sha256(store.folder(run.id).record.read_bytes()).hexdigest()
+        for run in store.list()
+        if run.state == "finished"
+    }
+
+
+def _intact(where: Site, before: dict[str, str]) -> list[str]:
+    """What is wrong with the store and the locks, once nothing runs any more."""
+    store = where.store
+    after = _digests(where)
+    lost = [f"run {run} has changed" for run in before if after.get(run) != before[run]]
+    for run in store.list():
+        if run.problem:
+            lost.append(f"run {run.id}: {run.problem}")
+        elif from_json(store.folder(run.id).record.read_bytes()).run.id != run.id:
+            lost.append(f"run {run.id} has another's record")
+        elif run.state == "running":
+            lost.append(f"run {run.id} is said to go on")
+    lost += store.notices
+    lost += [f"the store was set aside: {p.name}" for p in store.root.glob("*.damaged-*")]
+    for lock in [*where.home.rglob("*.lock"), *where.home.rglob("*lock")]:
+        if lock.is_file():
+            with lock.open("rb") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:
+                    lost.append(f"{lock} is held")
+    return list(dict.fromkeys(lost))
+
+
+def _next(where: Site, mark: str) -> list[str]:
+    """Whether the next run passes, and clears what the killed one left."""
+    lost = _ended(where.start(mark), {0}, "next run")
+    where.store.list()
+    runs = where.home / "state/runs"
+    left = [*runs.glob("*/.record.json.*"), *runs.glob("*/.room"), *runs.glob(".trash-*")]
+    return lost + [f"left over: {path.relative_to(runs)}" for path in left]
+
+
+@contextlib.contextmanager
+def small_disk(directory: Path, megabytes: int) -> Iterator[bool]:
+    """A file system of this size at `directory`; yields whether it could be mounted."""
+    directory.mkdir(exist_ok=True)
+    size = f"size={megabytes}m"
+    mount = ["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(directory)]
+    mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    try:
+        yield mounted
+    finally:
+        if mounted:
+            subprocess.run(["umount", "-l", str(directory)], check=True)
+
+
+def fill(path: Path) -> None:
+    """Take all the room that the file system of `path` has left."""
+    with path.open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+        while filler.write(b"\0" * 4096):
+            pass
+
+
+def full_disk(where: Site, number: int, rng: random.Random, span: float) -> list[str]:
+    """Let the disk of the home fill up during a run; what did not survive it."""
+    before = _digests(where)
+    filler = where.home / "filler"
+    mark = f"{number}-full-{os.getpid()}"
+    run = where.start(mark, FAKE_BOOT="trickle")
+    time.sleep(rng.uniform(0.1, span))
+    fill(filler)
+    lost = _ended(run, {0, 3}, "run")
+    lost += _orphans(mark)
+    lost += _intact_but_index(where, before)
+    filler.unlink()
+    lost += _intact(where, before)
+    lost += _next(where, f"{number}-next-{os.getpid()}")
+    return lost
+
+
+def _intact_but_index(where: Site, before: dict[str, str]) -> list[str]:
+    """What is wrong with the runs while the disk is still full."""
+    store = where.store
+    lost = []
+    for run in store.ids():
+        record = store.read(run)
+        if run in before:
+            data = store.folder(run).record.read_bytes()
+            if hashlib.sha256(data).hexdigest() != before[run]:
+                lost.append(f"run {run} has changed")
+        elif record.run.state is not State.FINISHED:
+            told = json.dumps([cell.detail for cell in record.cells])
+            lost.append(f"run {run} is said to be {record.run.state}: {told}")
+    return lost

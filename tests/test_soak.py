@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The short form of `make soak`: a dozen kills, a full disk; and that its checks can fail."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mermapctl.record import to_json
+from tests.soak import trials
+from tests.soak.__main__ import main
+from tests.test_store import kept, record
+
+
+def test_a_dozen_kills_and_a_full_disk_lose_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--kills=12", "--disks=1", "--seed=7"]) == 0
+    said = capsys.readouterr().out
+    assert "kills: 12 tried, 12 survived, 0 lost" in said
+    mounted = "full disks: 1 tried, 1 survived, 0 lost" in said
+    assert mounted or (os.geteuid() != 0 and "1 not tried" in said)
+
+
+def test_the_soak_sees_what_is_lost(tmp_path: Path) -> None:
+    """A changed record, a torn one, a lock that is held, a process that stays."""
+    where = trials.site(tmp_path)
+    store = where.store
+    first, second, third = (kept(store, record(name)) for name in "123")
+    before = trials._digests(where)
+    assert sorted(before) == ["1", "2", "3"]
+    assert trials._intact(where, before) == []
+    store.replace(record("1", started=first.run.started, target="um"))
+    store.folder(second.run.id).record.write_bytes(to_json(second)[:100])
+    store.remove([third.run.id])
+    (store.root / "store.sqlite3").unlink()
+    lost = "\n".join(trials._intact(where, before))
+    assert "run 1 has changed" in lost
+    assert "run 2 has changed" in lost
+    assert "is damaged" in lost
+    assert "run 3 has changed" in lost
+
+
+def test_the_soak_sees_a_process_that_stays() -> None:
+    mark = f"stays-{os.getpid()}-{time.monotonic_ns()}"
+    with subprocess.Popen(
+        [sys.executable, "-c", "import time; print(1, flush=True); time.sleep(60)"],
+        env={**os.environ, trials.MARK: mark},
+        stdout=subprocess.PIPE,
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        assert trials.marked(mark) == [child.pid]
+        began = time.monotonic()
+        assert trials._orphans(mark) == ["1 processes left after 1 s"]
+        assert time.monotonic() - began > 0.9
+    assert trials.marked(mark) == []
