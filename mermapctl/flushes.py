@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from mermapctl.ktap import Suite, Test
     from mermapctl.manifest import ExpectedTest, Manifest
 
+UNSEEN = "counted, not observed"
+"""What is true of a number that only the suite's own counter gives."""
+
 _WORDS = {
     Status.FAILED: "unknown: the test failed before it compared them",
     Status.SKIPPED: "unknown: the test was skipped",
@@ -40,7 +43,7 @@ def rows(suites: Iterable[Suite], drafts: Iterable[Draft], manifest: Manifest) -
 
 def _row(test: Test, known: ExpectedTest, draft: Draft | None) -> Flush:
     if test.status is Status.PASSED:
-        return Flush(test.name, known.flushes, known.flushes, words=_as_it_must_be(known.flushes))
+        return Flush(test.name, known.flushes, known.flushes, words=_at_reuse(known.flushes))
     counted = draft.finding.evidence.get("flushes") if draft else None
     return Flush(
         test=test.name,
@@ -51,16 +54,22 @@ def _row(test: Test, known: ExpectedTest, draft: Draft | None) -> Flush:
 
 
 def observed(table: Iterable[Flush]) -> tuple[Flush, ...]:
-    """The rows with the trace's word: it is the truth where the counter says otherwise."""
-    return tuple(
-        replace(row, words=f"counted {row.counted}, but {row.observed} done")
-        if row.observed is not None and row.counted not in (None, row.observed)
-        else row
-        for row in table
-    )
+    """The rows with the trace's word: it is the truth where the counter says otherwise.
+
+    A number that no trace has seen is the suite's own, and the row says so.
+    """
+    return tuple(replace(row, words=_words(row)) for row in table)
 
 
-def _as_it_must_be(flushes: int | None) -> str:
-    if flushes == 1:
-        return "one flush at reuse, as it must be"
-    return f"{flushes} flushes, as it must be"
+def _words(row: Flush) -> str:
+    if row.counted is None:
+        return row.words
+    if row.observed is None:
+        return f"{row.words}: {UNSEEN}"
+    if row.observed != row.counted:
+        return f"counted {row.counted}, but {row.observed} done"
+    return f"{row.words}, as it must be" if row.counted == row.expected else row.words
+
+
+def _at_reuse(flushes: int | None) -> str:
+    return "one flush at reuse" if flushes == 1 else f"{flushes} flushes"

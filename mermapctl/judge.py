@@ -91,9 +91,11 @@ def judge(
     manifest: Manifest,
     expected_suites: str | None = None,
     allow_splats: bool = False,
+    observe: bool = True,
 ) -> Judgement:
     """Judge a console log from any machine.
 
+    Without `observe` a trace in it counts for nothing: what a boot without probes could show.
     `boot` is what is known of it from outside, `expected_suites` the filter that it was booted with
     (kunit.py's SUITE[.TEST] glob; None where that is unknown).
     """
@@ -134,7 +136,7 @@ def judge(
     complained = complaints.read(splats, suites, manifest, allow=allow_splats)
     refused = complaints.global_refused(drafts, splats, log)
     drafts += [*complained, *completeness.read(facts, suites, end), *([refused] if refused else [])]
-    account = reading.trace.finish()
+    account = reading.trace.finish() if observe else TraceReader().finish()
     traced, rows = trace.findings(account, flushes.rows(suites, drafts, manifest))
     rows = flushes.observed(rows)
     findings = causes.merge([*drafts, *map(Draft, traced)])

@@ -61,6 +61,7 @@ class Boot:
     kernel_args: tuple[str, ...]
     qemu_args: tuple[str, ...]
     timeout: int
+    traced: bool = False
 
 
 def environment(base: dict[str, str]) -> dict[str, str]:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SUITE = "mermap"
-TRACE = "trace"
-"""The variant that a trace needs; --trace merges it with each of the others."""
+PROBE = "kprobe_event"
+"""The kernel parameter that sets a trace's probes; the kernel keeps the last one given."""
 BUILD_SECONDS = 4 * 3600
 """What config and build may take, each: a kernel of base takes minutes, a whole one an hour."""
 
@@ -48,7 +48,7 @@ class Options:
     allow_splats: bool = False
     wait: bool = True
     rebuild: bool = False
-    trace: bool = False
+    trace: bool = True
     ccache: bool = True
     as_module: Modular | None = None
     triage: bool = True
@@ -56,7 +56,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class CellPlan:
-    """One cell to be run. `obstacle` says why it cannot be, before anything is built."""
+    """One cell to be run. `obstacle` says why it cannot be, before anything is built.
+
+    `untraced` is the reason why its boot has no probes, in words ("" where it needs none).
+    """
 
     target: Target
     variant: Variant
@@ -67,6 +70,7 @@ class CellPlan:
     obstacle: str | None = None
     modular: Modular | None = None
     more_qemu_args: tuple[str, ...] = ()
+    untraced: str | None = None
 
     @property
     def name(self) -> str:
@@ -85,7 +89,7 @@ class CellPlan:
     @property
     def traced(self) -> bool:
         """Whether every get, put and flush is to be seen."""
-        return TRACE in self.variant.name.split("+")
+        return bool(self.variant.wished) and self.untraced is None
 
     @property
     def qemu_args(self) -> tuple[str, ...]:
@@ -128,8 +132,6 @@ def kernel_args(
 def _cell(
     tree: Path, options: Options, own: tuple[Fragment, ...], target: Target, name: str
 ) -> CellPlan:
-    if options.trace and TRACE not in name.split("+"):
-        name = f"{name}+{TRACE}"
     variant = variants.resolve(name, own, options.suite, target.name)
     if options.as_module:
         asked = module_flavour.fragment_of(variant.fragment, options.as_module)
@@ -151,7 +153,29 @@ def _cell(
         smp=options.smp or variant.smp,
         obstacle=obstacle,
         modular=options.as_module,
+        untraced=_untraced(variant, options),
     )
+
+
+def _untraced(variant: Variant, options: Options) -> str | None:
+    """Why a cell is booted without probes; None where it has them, or nothing to trace."""
+    if not variant.wished:
+        return variant.untraced
+    if not options.trace:
+        return "--no-trace"
+    own = [each for each in options.kernel_args if parameter(each) == PROBE]
+    return f"--kernel-arg {PROBE}= takes the place of the trace's probes" if own else None
+
+
+def without_trace(plan: Plan, cell: CellPlan) -> CellPlan:
+    """The cell with a kernel that has none of the trace's symbols, for a tree that refuses them."""
+    variant = variants.resolve(
+        cell.variant.name, plan.own, cell.suite, cell.target.name, trace=False
+    )
+    if cell.modular:
+        asked = module_flavour.fragment_of(variant.fragment, cell.modular)
+        variant = replace(variant, fragment=asked)
+    return replace(cell, variant=variant, untraced=variant.untraced)
 
 
 def _only_for(variant: Variant) -> str:

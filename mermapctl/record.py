@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mermapctl import __version__, proc
+from mermapctl.confirmation import Unprobed
 from mermapctl.diagnosis import Boot, Finding, Flush, Reason, Verdict
 from mermapctl.errors import Exit, HarnessError
 from mermapctl.fragment import MissingSymbol
@@ -101,13 +102,14 @@ class Phases:
 
 @dataclass(frozen=True, slots=True)
 class Artifacts:
-    """Absolute paths of what a cell left behind."""
+    """Absolute paths of what a cell left behind; `console` is the one that was judged."""
 
     console: str | None = None
     config: str | None = None
     kunitconfig: str | None = None
     build_log: str | None = None
     directory: str | None = None
+    console_untraced: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,9 @@ class Cell:
     end account for them, kept or not. `flavour` is ``module`` where the
     suite was one, ``module-all`` where KUnit was one too; `guards` are lines of the tree that are
     false there. `triage` are the boots that followed a hang. `not_exercised` names what no event of
-    the trace could have broken: a mermap that is wrong only there passes.
+    the trace could have broken: a mermap that is wrong only there passes. `untraced` is the boot
+    without probes that followed a traced one, `confirmed` whether the failure is there too (null:
+    not asked, or such a boot cannot tell).
     """
 
     target: str | None
@@ -157,6 +161,14 @@ class Cell:
     flavour: str | None = None
     guards: tuple[Guard, ...] = ()
     triage: tuple[Trial, ...] = ()
+    confirmed: bool | None = None
+    untraced: Unprobed | None = None
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The notes, and what the boot without probes says."""
+        said = self.untraced.words if self.untraced else ""
+        return (*self.notes, said) if said else self.notes
 
     @property
     def configuration(self) -> str | None:

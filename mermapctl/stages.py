@@ -14,10 +14,10 @@ from mermapctl import (
     buildlog,
     fragment,
     freshness,
+    guest,
     initramfs,
     kunit,
     modules,
-    probes,
     process,
     target,
 )
@@ -256,11 +256,14 @@ def _from_guest(line: str) -> bool:
     return bool(line.strip()) and not line.startswith(ours) and "Starting KUnit Kernel" not in line
 
 
-def boot(work: Work) -> Booted:
-    """Boot the kernel, under KVM where that works, else (again, if need be) under emulation."""
+def boot(work: Work, again: str | None = None) -> Booted:
+    """Boot the kernel, under KVM where that works, else (again, if need be) under emulation.
+
+    `again` is the accelerator of a boot before, whose choice then stands.
+    """
     asked = work.options.accel
-    accel, note = accelerator.choose(asked, work.cell.target)
-    limits, notes = _limits(work)
+    accel, note = (again, None) if again else accelerator.choose(asked, work.cell.target)
+    limits, notes = guest.limits(work)
     if work.own_init:
         _pack_initramfs(work)
     notes += [note] if note else []
@@ -276,7 +279,7 @@ def boot(work: Work) -> Booted:
             break
         reason = outcome.stopped_for or "no reason given"
         accelerator.remember_failure(reason)
-        work.console.rename(work.folder / "console-kvm.log")
+        work.console.rename(work.console_kvm)
         note = f"KVM cannot run this kernel ({reason}); booted again under software emulation"
         notes.append(note)
         work.tell(Note(note))
@@ -294,22 +297,6 @@ def boot(work: Work) -> Booted:
     }[outcome.ending]
     facts = Boot(ended, outcome.silence, float(work.options.timeout))
     return Booted(spent, facts, accel, limits, tuple(notes), outcome.stopped_for)
-
-
-def _limits(work: Work) -> tuple[kunit.Boot, list[str]]:
-    """What the guest is given, the probes of a trace included, and what the trace cannot show."""
-    traced = probes.plan(_functions(work.job.build_dir)) if work.cell.traced else None
-    limits = kunit.Boot(
-        filter_glob=work.cell.suite,
-        kernel_args=(*work.cell.kernel_args, *(traced.kernel_args if traced else ())),
-        qemu_args=(*work.cell.qemu_args, *_initrd(work)),
-        timeout=work.options.timeout,
-    )
-    return limits, list(traced.notes) if traced else []
-
-
-def _initrd(work: Work) -> tuple[str, ...]:
-    return ("-initrd", str(work.initramfs)) if work.own_init else ()
 
 
 def _pack_initramfs(work: Work) -> None:
@@ -331,15 +318,6 @@ def _insertions(work: Work) -> list[modules.Insertion]:
         modules.built(work.job.build_dir),
         (*parameters, *(each.removeprefix(prefix) for each in asked)),
     )
-
-
-def _functions(build_dir: Path) -> tuple[probes.Symbol, ...] | None:
-    """The functions in System.map; None where there is none."""
-    try:
-        with (build_dir / "System.map").open(encoding="ascii", errors="replace") as lines:
-            return probes.functions(lines)
-    except OSError:
-        return None
 
 
 def _boot_once(

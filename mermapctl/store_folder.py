@@ -106,6 +106,7 @@ def _placed_cell(cell: Cell, here: Callable[[str | None, list[str]], str | None]
         kunitconfig=here(kept.kunitconfig, strangers),
         build_log=here(kept.build_log, strangers),
         directory=here(kept.directory, strangers),
+        console_untraced=here(kept.console_untraced, strangers),
     )
     trials = tuple(replace(each, console=here(each.console, strangers)) for each in cell.triage)
     notes = tuple(f"not in this run's folder, and not read: {path}" for path in strangers)

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mermapctl import fragment as fragments
-from mermapctl import inputs, places
+from mermapctl import inputs, places, traceable
 from mermapctl.boundary import flaw_of_path
 from mermapctl.errors import UserError
 from mermapctl.fragment import SUFFIX, Fragment
+from mermapctl.traceable import Wish
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,11 +27,18 @@ if TYPE_CHECKING:
 BASE = "base"
 """The fragment whose lines give way: it says how a kernel is where nothing else is asked for."""
 SUITE_PREFIX = "suite-"
+FORMER = "trace"
+"""Once a variant of its own, now what every kernel carries; stored records still name it."""
+NOT_GIVEN = "this tree and target do not give what a trace needs"
+"""Why a kernel that asked for the trace's symbols was configured without them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A variant as variants.toml (or a user's fragment) defines it; no `targets` means all."""
+    """A variant as variants.toml (or a user's fragment) defines it; no `targets` means all.
+
+    `untraced` is the reason why its kernel does without the trace's symbols.
+    """
 
     proves: str
     costs: str
@@ -39,6 +47,7 @@ class Definition:
     cpu: str | None = None
     kernel_args: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    untraced: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,7 @@ class Variant:
     """A variant with its fragment merged, the suite's own and the user's --config included.
 
     `smp` is CPUs, `cpu` QEMU's model, `targets` where it means something (empty: everywhere).
+    `wished` are the symbols of the trace in its fragment, `untraced` the reason why there are none.
     """
 
     name: str
@@ -56,6 +66,8 @@ class Variant:
     proves: str = ""
     costs: str = ""
     targets: tuple[str, ...] = ()
+    wished: tuple[str, ...] = ()
+    untraced: str | None = None
 
     def obstacle(self, target: str) -> str | None:
         """Why the variant means nothing on a target, in a sentence; None where it does."""
@@ -181,24 +193,41 @@ def _suites(suite: str, extra: tuple[Fragment, ...]) -> tuple[str, ...]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Several fragments as one, and what came of the trace's lines."""
+
+    fragment: Fragment
+    wish: Wish
+
+
 def merge(
-    name: str, names: Iterable[str], extra: Iterable[Fragment] = (), target: str | None = None
-) -> Fragment:
+    name: str,
+    names: Iterable[str],
+    extra: Iterable[Fragment] = (),
+    target: str | None = None,
+    untraced: str = "",
+) -> Merged:
     """Fragments by name, and `extra` ones, as one; `base` gives way. Raises UserError: a conflict.
 
     With `base` comes what the suite does without (base-SUITE.kunitconfig) and what a kernel for
-    `target` is quicker with (base-TARGET.kunitconfig); they give way as well.
+    `target` is quicker with (base-TARGET.kunitconfig); they give way as well. So do the trace's
+    lines, unless there is a reason to leave them out (`untraced`).
     """
     chosen = list(dict.fromkeys(names))
     firm = [load_fragment(each) for each in chosen if each != BASE]
     asked = fragments.merge(name, [*firm, *extra])
     if BASE not in chosen:
-        return asked
+        return Merged(asked, Wish())
     suites = [each.removeprefix(SUITE_PREFIX) for each in chosen if each.startswith(SUITE_PREFIX)]
+    wished = load_fragment(traceable.scope().fragment)
+    wish = traceable.granted(wished, asked, suites, target, untraced)
+    if wish.fragment:
+        asked = fragments.overlay(wish.fragment, asked)
     bases = [f"{BASE}-{each}" for each in (*suites, *([target] if target else []))]
     yielding = [BASE, *(each for each in bases if each in fragment_files())]
     under = fragments.merge(name, [load_fragment(each) for each in yielding])
-    return fragments.overlay(under, asked)
+    return Merged(fragments.overlay(under, asked), wish)
 
 
 def _only(name: str, what: str, values: Iterable[str | None]) -> str | None:
@@ -248,10 +277,13 @@ def compose(
     extra: tuple[Fragment, ...] = (),
     suite: str = "mermap",
     target: str | None = None,
+    *,
+    trace: bool = True,
 ) -> Fragment:
     """Variants and fragments by name as one fragment; with a variant comes the suite's own.
 
-    `extra` are the user's --config files. Raises UserError for unknown names and conflicts.
+    `extra` are the user's --config files; without `trace` the trace's lines are left out. Raises
+    UserError for unknown names and conflicts.
     """
     known, files = definitions(), fragment_files()
     parts = _parted(names)
@@ -260,11 +292,16 @@ def compose(
             raise _unknown("variant or fragment", each, dict.fromkeys([*known, *files]))
     suites = _suites(suite, extra) if any(each in known for each in parts) else ()
     wanted = [
-        name
-        for each in parts
-        for name in (known[each].fragments if each in known else (each,))
+        name for each in parts for name in (known[each].fragments if each in known else (each,))
     ]
-    return merge("+".join(parts), [*suites, *wanted], extra, target)
+    reason = _untraced((known[each] for each in parts if each in known), trace=trace)
+    return merge("+".join(parts), [*suites, *wanted], extra, target, reason).fragment
+
+
+def _untraced(parts: Iterable[Definition], *, trace: bool) -> str:
+    """Why a merge of variants is not to carry the trace's symbols; "" where it may."""
+    reasons = dict.fromkeys(part.untraced for part in parts if part.untraced)
+    return "; ".join(reasons) or ("" if trace else NOT_GIVEN)
 
 
 def resolve(
@@ -272,31 +309,43 @@ def resolve(
     extra: tuple[Fragment, ...] = (),
     suite: str = "mermap",
     target: str | None = None,
+    *,
+    trace: bool = True,
 ) -> Variant:
     """A variant, or several joined by ``+``, for a suite (kunit.py's filter glob).
 
-    `extra` are the user's --config files. Raises UserError for unknown names and conflicts.
+    `extra` are the user's --config files; without `trace` the trace's lines are left out. Raises
+    UserError for unknown names and conflicts.
     """
     known = definitions()
     names = _parted([name])
     for each in names:
+        if each == FORMER:
+            raise UserError(
+                f"there is no variant {FORMER} any more: runs are traced by default",
+                "leave it out; --no-trace boots without probes",
+            )
         if each not in known:
             raise _unknown("variant", each, known)
     parts = [known[each] for each in names]
     wanted = [*_suites(suite, extra), *(each for part in parts for each in part.fragments)]
     joined_name = "+".join(names)
-    return joined(joined_name, parts, merge(joined_name, wanted, extra, target))
+    reason = _untraced(parts, trace=trace)
+    return joined(joined_name, parts, merge(joined_name, wanted, extra, target, reason))
 
 
-def joined(name: str, parts: list[Definition], fragment: Fragment) -> Variant:
+def joined(name: str, parts: list[Definition], merged: Merged) -> Variant:
     """One variant of several: the guest that all need. Raises UserError where there is none."""
+    carried = merged.wish.fragment
     return Variant(
         name=name,
-        fragment=fragment,
+        fragment=merged.fragment,
         smp=max((part.smp for part in parts if part.smp), default=None),
         cpu=_cpu(name, parts),
         kernel_args=_kernel_args(name, parts),
         proves="; ".join(part.proves for part in parts),
         costs="; ".join(part.costs for part in parts),
         targets=_targets(name, parts),
+        wished=tuple(each.symbol for each in carried.assignments) if carried else (),
+        untraced=merged.wish.reason,
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from mermapctl import kunit
 from mermapctl.events import Listener
 from mermapctl.plan import CellPlan, Options
+from mermapctl.variants import NOT_GIVEN
 
 
 def _configured(build_dir: Path, *symbols: str) -> bool:
@@ -22,7 +23,10 @@ def _configured(build_dir: Path, *symbols: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What the stages of one cell share. `folder` is where its artifacts are kept."""
+    """What the stages of one cell share. `folder` is where its artifacts are kept.
+
+    `repeat` is the word for a boot after the first: its console stands beside the first one's.
+    """
 
     cell: CellPlan
     options: Options
@@ -30,11 +34,12 @@ class Work:
     can: kunit.Capabilities
     folder: Path
     tell: Listener
+    repeat: str = ""
 
     @property
     def programs(self) -> Path:
         """The directory that is put first on PATH."""
-        return self.folder / "bin"
+        return self.folder / f"bin{self._repeat}"
 
     @property
     def build_log(self) -> Path:
@@ -49,7 +54,16 @@ class Work:
     @property
     def console(self) -> Path:
         """The console of the boot."""
-        return self.folder / "console.log"
+        return self.folder / f"console{self._repeat}.log"
+
+    @property
+    def console_kvm(self) -> Path:
+        """The console of a boot under a KVM that could not run the kernel."""
+        return self.folder / f"console-kvm{self._repeat}.log"
+
+    @property
+    def _repeat(self) -> str:
+        return f"-{self.repeat}" if self.repeat else ""
 
     @property
     def initramfs(self) -> Path:
@@ -74,6 +88,19 @@ class Work:
         built = self.job.build_dir
         kept = any(_configured(built, each) for each in plain.unless)
         return plain.image if _configured(built, *plain.needs) and not kept else None
+
+    @property
+    def untraced(self) -> str | None:
+        """Why the boot has no probes, in words; None where it has them, or nothing to trace."""
+        cell = self.cell
+        if cell.traced and not _configured(self.job.build_dir, *cell.variant.wished):
+            return NOT_GIVEN
+        return cell.untraced
+
+    @property
+    def traced(self) -> bool:
+        """Whether the kernel that was built is booted with probes."""
+        return self.cell.traced and self.untraced is None
 
     @property
     def image(self) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from mermapctl import fragment, places, variants
+from mermapctl import fragment, places, traceable, variants
 from mermapctl.commands import config
 from mermapctl.commands.config import Request
 from mermapctl.errors import HarnessError, UserError
@@ -117,8 +117,9 @@ def test_guests_that_cannot_be_one(key: str, one: str, two: str, message: str) -
         for name, value in (("one", one), ("two", two))
     )
     known = msgspec.convert(tomllib.loads(text), dict[str, variants.Definition])
+    merged = variants.Merged(fragment.Fragment("x"), traceable.Wish())
     with pytest.raises(UserError, match=message):
-        variants.joined("one+two", [known["one"], known["two"]], fragment.Fragment("x"))
+        variants.joined("one+two", [known["one"], known["two"]], merged)
 
 
 @pytest.mark.parametrize(

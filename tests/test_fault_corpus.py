@@ -259,15 +259,15 @@ def test_what_is_wrong_is_said(
 
 def test_the_page_shows_right_and_wrong() -> None:
     faults = [Judged(ONE, PASSED, STALE), Judged(replace(ONE, name="02-y"), STALE, PASSED)]
-    text = page.markdown(faults, [Judged(replace(ONE, run=("--smp=2",)), PASSED)])
+    text = page.markdown(faults, [Judged(replace(ONE, run=("--smp=2",), traced=None), PASSED)])
     assert "2 faults: mermapctl judges 1 rightly, 1 wrongly; kunit.py passes 1 of them" in text
     first, second, good = [line for line in text.splitlines() if r"a\|b" in line]
     assert first == (
-        r"| [01-x](../kernel/faults/01-x.patch) | a\|b | passed | passed | none | `stale-reuse` "
+        r"| [01-x](../kernel/faults/01-x.patch) | a\|b | passed | failed | `stale-reuse` | none "
         "| right |"
     )
     assert second.endswith("no finding stale-reuse |")
-    assert "**wrong**: run: failed where passed is right" in second
+    assert "**wrong**: run --no-trace: failed where passed is right" in second
     assert good == r"| a\|b | `--smp=2` | passed | passed | none | right |"
     assert "Linux 6.12.0, x86_64 under tcg; the faults took 8 seconds, 4 each." in text
 

@@ -232,14 +232,14 @@ def test_one_cause_is_one_finding(name: str) -> None:
 
 
 ROWS = {
-    "good": (1, 1, "one flush at reuse, as it must be"),
-    "missing-flush": (1, 0, "reused without a flush"),
-    "extra-flush": (1, 2, "2 flushes at one reuse"),
-    "early-flush": (1, 1, "flushed too early, before allocation 3"),
+    "good": (1, 1, "one flush at reuse: counted, not observed"),
+    "missing-flush": (1, 0, "reused without a flush: counted, not observed"),
+    "extra-flush": (1, 2, "2 flushes at one reuse: counted, not observed"),
+    "early-flush": (1, 1, "flushed too early, before allocation 3: counted, not observed"),
     "never-wraps": (1, None, "not reached: allocation 511 failed"),
     "global-refused": (1, None, "not reached: allocation 0 failed"),
     "hang-one-cpu": (1, None, "unknown: the test has no result"),
-    "oops": (1, 1, "one flush at reuse, as it must be"),
+    "oops": (1, 1, "one flush at reuse: counted, not observed"),
 }
 
 

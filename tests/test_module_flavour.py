@@ -232,7 +232,7 @@ def test_a_flush_that_a_trace_did_not_see_is_missing_and_not_uncounted(
 def test_the_suite_is_inserted_and_judged(fake_tree: Path, tmp_path: Path, home: Path) -> None:
     said = tmp_path / "arguments"
     log = str(LOGS / "module.log")
-    made = document(fake_tree, "--as-module", FAKE_LOG=log, FAKE_ARGS=str(said))
+    made = document(fake_tree, "--as-module", "--no-trace", FAKE_LOG=log, FAKE_ARGS=str(said))
     (cell,) = made["cells"]
     assert (cell["verdict"], cell["flavour"], cell["variant"]) == ("passed", "module", "base")
     assert cell["findings"] == []
@@ -276,9 +276,8 @@ def test_a_threaded_console_is_waited_for_by_an_init(
     own.write_text(config)
     log.write_text((LOGS / "good.log").read_text() + ("mermapctl-init: done\n" if waits else ""))
     how = "stay,stubborn" if waits else ""
-    made = document(
-        fake_tree, f"--config={own}", FAKE_LOG=str(log), FAKE_BOOT=how, FAKE_ARGS=str(said)
-    )
+    argv = ("--no-trace", f"--config={own}")
+    made = document(fake_tree, *argv, FAKE_LOG=str(log), FAKE_BOOT=how, FAKE_ARGS=str(said))
     (cell,) = made["cells"]
     assert (cell["verdict"], cell["findings"]) == ("passed", [])
     assert cell["phases"]["boot"] < 30
@@ -314,14 +313,15 @@ def test_a_build_that_lacks_the_counter_has_a_finding(fake_tree: Path) -> None:
 def test_built_in_the_same_failures_are_not_explained_by_it(fake_tree: Path) -> None:
     broken(fake_tree)
     log = str(LOGS / "missing-flush.log")
-    (cell,) = document(fake_tree, FAKE_LOG=log)["cells"]
+    (cell,) = document(fake_tree, "--no-trace", FAKE_LOG=log)["cells"]
     assert [found["code"] for found in cell["findings"]] == ["missing-flush"]
     assert (cell["flavour"], cell["guards"]) == (None, [])
 
 
 def test_a_counter_that_stays_0_is_one_finding_and_stays_so(fake_tree: Path) -> None:
     broken(fake_tree)
-    made = document(fake_tree, "--as-module", FAKE_LOG=str(LOGS / "missing-flush.log"))
+    log = str(LOGS / "missing-flush.log")
+    made = document(fake_tree, "--as-module", "--no-trace", FAKE_LOG=log)
     (cell,) = made["cells"]
     (found,) = cell["findings"]
     assert (cell["verdict"], found["code"]) == ("failed", "counter-not-in-module")

@@ -18,6 +18,7 @@ import pytest
 
 from tests.conftest import LOGS, git
 
+BARE = ("--no-triage", "--no-trace")
 MERMAPCTL = [sys.executable, "-m", "mermapctl"]
 
 
@@ -65,7 +66,8 @@ def test_bisect_is_told_to_skip_where_there_is_no_verdict(fake_tree: Path) -> No
 
 
 def test_the_record_holds_the_whole_run(fake_tree: Path, home: Path) -> None:
-    made = document(fake_tree, "--cpu=Haswell", "--smp=2", "--kernel-arg=x=1", "--jobs=3")
+    more = ("--cpu=Haswell", "--smp=2", "--kernel-arg=x=1", "--jobs=3")
+    made = document(fake_tree, "--no-trace", *more)
     assert made["schema"] == 1
     assert made["tree"]["kernel"] == "6.12.99"
     assert made["tree"]["commit"] == git(fake_tree, "rev-parse", "HEAD")
@@ -278,7 +280,7 @@ def test_a_kvm_that_cannot_run_the_kernel_is_replaced(
 def test_a_boot_that_goes_on_for_ever_is_ended(fake_tree: Path, limit: str) -> None:
     began = time.monotonic()
     log = str(LOGS / "hang-one-cpu.log")
-    made = document(fake_tree, limit, "--no-triage", FAKE_BOOT="stay,stubborn", FAKE_LOG=log)
+    made = document(fake_tree, limit, *BARE, FAKE_BOOT="stay,stubborn", FAKE_LOG=log)
     assert time.monotonic() - began < 12
     (cell,) = made["cells"]
     assert cell["verdict"] == "failed"

@@ -10,6 +10,16 @@ from typing import Any
 import click
 
 from mermapctl.cli import complete, types
+from mermapctl.errors import UserError
+
+
+def _traced_anyway(_ctx: click.Context, _param: click.Parameter, given: bool) -> None:
+    """Refuse an option that earlier versions had."""
+    if given:
+        raise UserError(
+            "there is no --trace any more: runs are traced by default",
+            "leave it out; --no-trace boots without probes",
+        )
 
 
 @click.command(
@@ -123,9 +133,20 @@ from mermapctl.cli import complete, types
     "--cross-compile", type=types.TEXT, metavar="PREFIX", help="Compiler prefix, as for make."
 )
 @click.option(
+    "--no-trace",
+    "trace",
+    flag_value=False,
+    default=True,
+    help="Boot without probes: TLB flushes are counted by the tests, not observed.",
+)
+@click.option(
     "--trace",
+    "former",
     is_flag=True,
-    help="See each get, put and TLB flush (boot-time kprobes), and judge them too.",
+    hidden=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_traced_anyway,
 )
 @click.option(
     "--as-module",

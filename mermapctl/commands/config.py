@@ -39,10 +39,13 @@ class Request:
     configs: tuple[Path, ...] = ()
     target: str = "x86_64"
 
-    def fragment(self) -> Fragment:
-        """All of it as one fragment. Raises UserError for unknown names and conflicts."""
-        own = fragment.load_all(self.configs)
-        return variants.compose(self.names, own, self.suite, self.target)
+    def fragment(self, own: tuple[Fragment, ...] | None = None, *, trace: bool = True) -> Fragment:
+        """All of it as one fragment. Raises UserError for unknown names and conflicts.
+
+        `own` are the user's files where they have been read: a pipe cannot be read again.
+        """
+        extra = fragment.load_all(self.configs) if own is None else own
+        return variants.compose(self.names, extra, self.suite, self.target, trace=trace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +107,21 @@ def check(tree: Path | None, request: Request) -> Checked:
 
     Raises UserError for a wrong tree, target or name, HarnessError where make fails.
     """
-    asked = request.fragment()
+    own = fragment.load_all(request.configs)
+    asked = request.fragment(own)
     path = target.tree_for(tree, [request.target])
     where = target.find(path, request.target)
     kernel = trees.validate(path)
+    bare = request.fragment(own, trace=False)
+    notes: tuple[str, ...] = ()
     missing = unsatisfied.resolved(path, where, asked)
+    if missing and bare != asked:  # as `run` does: the trace's symbols are a wish
+        asked, missing = bare, unsatisfied.resolved(path, where, bare)
+        notes = () if missing else (f"{variants.NOT_GIVEN}: a run would not be traced",)
     missing = unsatisfied.told(path, where, asked, missing)
     chain = toolchain.of(where)
-    notes: tuple[str, ...] = ()
     if chain.wanted:
-        notes = (
+        notes += (
             f"{chain.wanted} is not installed: what asks the compiler was answered by {chain.cc}",
         )
     whole = fragment.overlay(target.own_lines(where), asked)

@@ -5,15 +5,18 @@ from __future__ import annotations
 
 import functools
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from mermapctl import judge, leaves, manifest, module_flavour, triage
 from mermapctl.bounded import Gaps
+from mermapctl.confirmation import CODE, compare, instead, stored, symptoms
 from mermapctl.console import BLOCK_BYTES
 from mermapctl.diagnosis import Boot, Reason, Verdict
 from mermapctl.ktap import Status
 
 if TYPE_CHECKING:
+    from mermapctl.confirmation import Unprobed
     from mermapctl.manifest import Manifest
     from mermapctl.record import Cell
     from mermapctl.triage import Trial
@@ -28,8 +31,11 @@ def judge_console(cell: Cell, console: BinaryIO) -> Cell:
     return judge_log(cell, console)[0]
 
 
-def judge_log(cell: Cell, console: BinaryIO) -> tuple[Cell, str | None]:
-    """The same, and the version of the kernel that the console is of, where it says so."""
+def judge_log(cell: Cell, console: BinaryIO, *, observe: bool = True) -> tuple[Cell, str | None]:
+    """The same, and the version of the kernel that the console is of, where it says so.
+
+    Without `observe` a trace in it counts for nothing.
+    """
     # A part of the console that was left out may hold a result, a splat or an event.
     gaps = Gaps(iter(lambda: console.read(BLOCK_BYTES), b""))
     judged = judge.judge(
@@ -38,6 +44,7 @@ def judge_log(cell: Cell, console: BinaryIO) -> tuple[Cell, str | None]:
         manifest=_manifest(),
         expected_suites=cell.suite,
         allow_splats=cell.allow_splats,
+        observe=observe,
     )
     # What the supervisor knew of a boot without a verdict is not in its console.
     known = cell.detail if judged.reason is cell.reason else None
@@ -82,6 +89,77 @@ def with_trials(cell: Cell, trials: tuple[Trial, ...]) -> Cell:
     suites, findings = triage.completed(cell.suites, cell.findings, trials)
     counts = leaves.counted(suites, cell.unlisted)
     return replace(cell, suites=suites, findings=findings, triage=trials, counts=counts)
+
+
+def with_unprobed(cell: Cell, plain: Unprobed) -> Cell:
+    """A cell as its traced boot was judged, with what the boot without probes says of it.
+
+    Its console is `artifacts.console_untraced`. Where the traced boot has no verdict and the other
+    one has, that one's is the cell's. Raises OSError where a console cannot be read.
+    """
+    second = _unprobed(cell, plain)
+    plain = replace(
+        plain,
+        verdict=second.verdict,
+        reason=second.reason,
+        detail=second.detail,
+        symptoms=_symptoms(second),
+    )
+    if cell.verdict is Verdict.NO_VERDICT:
+        told = instead(cell.detail or str(cell.reason), plain)
+        stands = plain.verdict is not Verdict.NO_VERDICT
+        settled = second if stands else cell
+    else:
+        told, stands, settled = compare(_without_trace(cell), plain), False, cell
+    return replace(
+        settled,
+        findings=(*settled.findings, *([told.finding] if told.finding else [])),
+        confirmed=told.confirmed,
+        untraced=stored(plain, told, stands=stands),
+    )
+
+
+def judge_again(cell: Cell, console: BinaryIO) -> Cell:
+    """Judge a stored cell by today's rules, its boot without probes included. Raises OSError."""
+    judged = judge_console(cell, console)
+    plain = cell.untraced
+    if plain is None or cell.artifacts.console_untraced is None:
+        return judged
+    if plain.stands:
+        kept = tuple(each for each in cell.findings if each.code == CODE)
+        return replace(judged, findings=(*judged.findings, *kept))
+    if judged.verdict is Verdict.PASSED:
+        return replace(judged, confirmed=None, untraced=replace(plain, words=""))
+    return with_unprobed(judged, plain)
+
+
+def _unprobed(cell: Cell, plain: Unprobed) -> Cell:
+    """The cell as the console of its boot without probes is judged."""
+    console = cell.artifacts.console_untraced
+    blank = replace(
+        cell,
+        verdict=Verdict.NO_VERDICT,
+        reason=None,
+        detail=None,
+        boot=plain.boot,
+        triage=(),
+        artifacts=replace(cell.artifacts, console=console),
+    )
+    with Path(console or "").open("rb") as lines:
+        return judge_console(blank, lines)
+
+
+def _without_trace(cell: Cell) -> tuple[str, ...]:
+    """What failed in a traced boot, as far as one without probes could show it."""
+    with Path(cell.artifacts.console or "").open("rb") as lines:
+        seen, _ = judge_log(replace(cell, triage=()), lines, observe=False)
+    return _symptoms(seen)
+
+
+def _symptoms(cell: Cell) -> tuple[str, ...]:
+    """What failed in a boot, by name; one word for it where a bound of memory dropped the names."""
+    named = symptoms(cell.suites, cell.findings)
+    return named or (("tests that are not listed",) if cell.verdict is Verdict.FAILED else ())
 
 
 def suites_known() -> Manifest:

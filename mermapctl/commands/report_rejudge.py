@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mermapctl import record as records
-from mermapctl.commands.judging import judge_console
+from mermapctl.commands.judging import judge_again
 from mermapctl.diagnosis import Reason, Verdict
 from mermapctl.errors import MermapctlError
 from mermapctl.inputs import open_regular
@@ -89,9 +89,9 @@ def _judged(cell: Cell) -> tuple[Cell, str | None]:
         return cell, None if cell.verdict is Verdict.NO_VERDICT else "it has no console"
     try:
         with open_regular(Path(cell.artifacts.console)) as console:
-            return judge_console(cell, console), None
+            return judge_again(cell, console), None
     except OSError as error:
-        return cell, f"{cell.artifacts.console}: {error.strerror}"
+        return cell, f"{error.filename or cell.artifacts.console}: {error.strerror}"
 
 
 def _with(old: RunRecord, cells: tuple[Cell, ...]) -> RunRecord:

@@ -20,12 +20,13 @@ from mermapctl import (
     stages,
     tree,
 )
-from mermapctl.commands import triage, unsatisfied
+from mermapctl.commands import triage, unprobed, unsatisfied
 from mermapctl.commands.judging import judge_console, with_trials
+from mermapctl.confirmation import by_trials
 from mermapctl.diagnosis import Reason, Verdict
 from mermapctl.errors import MermapctlError
 from mermapctl.events import Listener, Note, StageEnded, StageStarted
-from mermapctl.plan import BUILD_SECONDS, CellPlan, Plan
+from mermapctl.plan import BUILD_SECONDS, CellPlan, Plan, without_trace
 from mermapctl.record import Artifacts, Cell, Phases
 from mermapctl.signals import Interrupted
 from mermapctl.store import RunFolder, cell_slug
@@ -61,10 +62,14 @@ class Context:
 
 @dataclass
 class _Progress:
-    """How far a cell has come; what there is when it ends early."""
+    """How far a cell has come; what there is when it ends early.
+
+    `last` names what follows the first boot.
+    """
 
     cell: Cell
     phases: Phases
+    last: str = ""
 
     def spent(self, **seconds: float) -> None:
         self.phases = replace(self.phases, **seconds)
@@ -101,17 +106,20 @@ def unjudged(context: Context, planned: CellPlan) -> Cell:
     )
 
 
-def _artifacts(work: Work) -> Artifacts:
+def _artifacts(work: Work, cell: Cell | None = None) -> Artifacts:
     def kept(name: str) -> str | None:
         path = work.folder / name
         return str(path) if path.is_file() else None
 
+    plain = kept(f"console-{unprobed.AGAIN}.log")
+    other = plain is not None and cell is not None and cell.untraced and cell.untraced.stands
     return Artifacts(
-        console=kept("console.log"),
+        console=plain if other else kept("console.log"),
         config=kept("config"),
         kunitconfig=kept("kunitconfig"),
         build_log=kept("build.log"),
         directory=str(work.folder),
+        console_untraced=plain,
     )
 
 
@@ -136,6 +144,7 @@ def mermapctl_command(context: Context, work: Work) -> list[str]:
     argv += ["--allow-splats"] if options.allow_splats else []
     argv += [f"--as-module={planned.modular}"] if planned.modular else []
     argv += [] if options.triage else ["--no-triage"]
+    argv += [] if options.trace else ["--no-trace"]
     return argv
 
 
@@ -158,14 +167,6 @@ def _write_request(context: Context, work: Work) -> None:
     work.kunitconfig.write_text(work.cell.variant.fragment.text(), encoding="utf-8")
     for path, fragment in zip(_own(context, work), context.plan.own, strict=True):
         path.write_text(fragment.text(), encoding="utf-8")
-
-
-def _reproduce_boot(work: Work, booted: Booted) -> str:
-    """The boot by kunit.py itself, with the QEMU that obeys first on PATH."""
-    line = shlex.join(kunit.boot(work.job, booted.limits, work.can))
-    if work.cell.target.qemu:
-        return f'PATH={shlex.quote(str(work.programs))}:"$PATH" {line}'
-    return line
 
 
 def run_cell(context: Context, planned: CellPlan) -> Cell:
@@ -193,7 +194,7 @@ def run_cell(context: Context, planned: CellPlan) -> Cell:
     except OSError as error:
         detail = f"{error.filename or f'a file in {work.folder}'}: {error.strerror}"
         cell = replace(progress.cell, reason=Reason.HARNESS_ERROR, detail=detail)
-    return replace(cell, phases=progress.phases, artifacts=_artifacts(work))
+    return replace(cell, phases=progress.phases, artifacts=_artifacts(work, cell))
 
 
 def _locked(context: Context, work: Work, progress: _Progress) -> Cell:
@@ -220,7 +221,7 @@ def _stage_now(progress: _Progress) -> str:
         return "configuration"
     if phases.build is None:
         return "build"
-    return "boot" if phases.boot is None else "hang triage"
+    return "boot" if phases.boot is None else progress.last
 
 
 def _stages(context: Context, work: Work, progress: _Progress) -> Cell:
@@ -233,11 +234,12 @@ def _stages(context: Context, work: Work, progress: _Progress) -> Cell:
         return _booted_fresh(work, progress)
     freshness.forget(work.job)
     if not work.options.rebuild:
-        asked = work.cell.variant.fragment.text()
-        origin = offshoot.begin(work.job.build_dir, asked, context.invoked)
+        wanted = work.cell.variant.fragment.text()
+        origin = offshoot.begin(work.job.build_dir, wanted, context.invoked)
         if origin:
             work.tell(Note(f"begins as a copy of {origin}: make builds what differs"))
-    configured = stages.configure(work)
+    asked = work
+    work, configured = _configured(context, work)
     progress.spent(config=configured.seconds)
     if configured.reason:
         return _without_verdict(work, progress, configured)
@@ -249,10 +251,10 @@ def _stages(context: Context, work: Work, progress: _Progress) -> Cell:
     with contextlib.closing(tree.look(work.job.tree)) as looking:
         booted = stages.boot(work)
         with contextlib.suppress(MermapctlError):  # the boot's verdict stands, whatever git says
-            if _signature(work, looking) == made_from:
+            if _signature(asked, looking) == made_from:
                 freshness.remember(work.job, work.image, made_from)
     progress.spent(boot=booted.seconds)
-    return _triaged(work, progress, _judged(work, progress.cell, booted))
+    return _settled(work, progress, booted)
 
 
 def _made_from(work: Work) -> str | None:
@@ -272,8 +274,8 @@ def _booted_fresh(work: Work, progress: _Progress) -> Cell:
     progress.spent(config=0.0, build=0.0)
     booted = stages.boot(work)
     progress.spent(boot=booted.seconds)
-    cell = _judged(work, progress.cell, booted)
-    return _triaged(work, progress, replace(cell, notes=(_FRESH, *cell.notes)))
+    progress.cell = replace(progress.cell, notes=(_FRESH,))
+    return _settled(work, progress, booted)
 
 
 def _obstructed(work: Work, progress: _Progress, obstacle: str) -> Cell:
@@ -306,14 +308,46 @@ def _without_verdict(work: Work, progress: _Progress, stage: Stage) -> Cell:
     return _explained(work, known) if stage.missing else known
 
 
-def _triaged(work: Work, progress: _Progress, cell: Cell) -> Cell:
+def _configured(context: Context, work: Work) -> tuple[Work, Stage]:
+    """Configure the kernel, without the trace's symbols where it can only be had so."""
+    configured = stages.configure(work)
+    if not (configured.missing and work.cell.variant.wished):
+        return work, configured
+    bare = replace(work, cell=without_trace(context.plan, work.cell))
+    _write_request(context, bare)
+    again = stages.configure(bare)
+    return bare, replace(again, seconds=configured.seconds + again.seconds)
+
+
+def _settled(work: Work, progress: _Progress, booted: Booted) -> Cell:
+    """The cell with its verdict, and with what further boots say of one that did not pass."""
+    progress.cell = cell = _judged(work, progress.cell, booted)
+    if not unprobed.wanted(cell, booted):
+        return _triaged(work, progress, booted)
+    if dear := unprobed.too_dear(cell):
+        progress.cell = replace(cell, notes=(*cell.notes, dear))
+        return _triaged(work, progress, booted)
+    progress.last = "boot without probes"
+    try:
+        progress.cell = unprobed.confirm(work, cell, booted)
+    except (MermapctlError, OSError) as error:
+        note = f"not booted again without probes: {error}"
+        progress.cell = replace(cell, notes=(*cell.notes, note))
+    return _triaged(work, progress, booted)
+
+
+def _triaged(work: Work, progress: _Progress, booted: Booted) -> Cell:
     """The cell with what the boots after a hang say; the verdict stands, however they end."""
-    progress.cell = cell
+    cell = progress.cell
     if not work.options.triage:
         return cell
+    progress.last = "hang triage"
 
     def keep(trials: tuple[Trial, ...]) -> None:
-        progress.cell = with_trials(cell, trials)
+        told = by_trials(trials) if booted.limits.traced and cell.confirmed is None else None
+        notes = (*cell.notes, told.words) if told else cell.notes
+        confirmed = told.confirmed if told else cell.confirmed
+        progress.cell = replace(with_trials(cell, trials), notes=notes, confirmed=confirmed)
 
     try:
         triage.hung(work, cell, keep)
@@ -336,8 +370,8 @@ def _judged(work: Work, cell: Cell, booted: Booted) -> Cell:
         cell,
         accelerator=booted.accelerator,
         kernel_args=booted.limits.kernel_args,
-        reproduce=(*cell.reproduce, _reproduce_boot(work, booted)),
-        notes=booted.notes,
+        reproduce=(*cell.reproduce, unprobed.boot_line(work, booted)),
+        notes=(*cell.notes, *booted.notes),
         boot=booted.boot,
         suite=work.cell.suite,
         allow_splats=work.options.allow_splats,

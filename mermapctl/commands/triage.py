@@ -94,7 +94,10 @@ def _boot(work: Work, watching: Watching, suite: str, test: str | None) -> Trial
 
 
 def _alone(work: Work, watching: Watching, glob: str, name: str) -> Work:
-    """The same kernel for one filter, in a folder of its own, with what shows a hang."""
+    """The same kernel for one filter, in a folder of its own, with what shows a hang.
+
+    It has no probes: they would only slow it down.
+    """
     cell, options = work.cell, work.options
     folder = _folder(work.folder, name)
     folder.mkdir()
@@ -104,7 +107,7 @@ def _alone(work: Work, watching: Watching, glob: str, name: str) -> Work:
     smp = max(2, cell.smp or 1) if watching.smp and cell.target.qemu else cell.smp
     return replace(
         work,
-        cell=replace(cell, suite=glob, smp=smp, kernel_args=arguments),
+        cell=replace(cell, suite=glob, smp=smp, kernel_args=arguments, untraced=""),
         options=replace(
             options,
             timeout=min(triage.LONGEST, options.timeout),
@@ -136,9 +139,7 @@ class _Watcher:
         self._size = -1
         self._heard = time.monotonic()
         more = sampler.argument(self._socket) if known else ()
-        self.work = replace(
-            work, cell=replace(work.cell, more_qemu_args=more), tell=self._listen
-        )
+        self.work = replace(work, cell=replace(work.cell, more_qemu_args=more), tell=self._listen)
 
     @classmethod
     @contextlib.contextmanager

@@ -21,6 +21,7 @@ from markupsafe import Markup, escape
 
 from mermapctl.comparison import Change, Moved, compare
 from mermapctl.diagnosis import Finding, Severity, Verdict
+from mermapctl.flushes import UNSEEN
 from mermapctl.ktap import NO_TESTS, Status
 from mermapctl.record import Cell
 from mermapctl.render.account import (
@@ -333,14 +334,15 @@ def _linked(view: View, text: str) -> Markup:
     return Markup("").join([*parts, escape(shown[at:])])
 
 
-def _flushed(view: View) -> tuple[str, str]:
-    """Flushes seen and expected in the cell's last row that says so, for a tile."""
+def _flushed(view: View) -> tuple[str, str, str]:
+    """Flushes seen and expected in the cell's rows that say so, for a tile, and who saw them."""
     rows = [f for f in view.cell.flushes if f.expected is not None]
     if not rows:
-        return "–", ""  # noqa: RUF001 - a dash
+        return "–", "", ""  # noqa: RUF001 - a dash
     seen = [f.observed if f.observed is not None else f.counted for f in rows]
     total = "?" if None in seen else str(sum(n for n in seen if n is not None))
-    return total, str(sum(f.expected or 0 for f in rows))
+    whose = UNSEEN if all(f.observed is None for f in rows) and total != "?" else ""
+    return total, str(sum(f.expected or 0 for f in rows)), whose
 
 
 def _moved(change: Moved) -> str:

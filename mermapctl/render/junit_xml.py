@@ -268,7 +268,7 @@ def _properties(element: ET.Element, record: RunRecord, attempts: list[Cell]) ->
     parent = ET.SubElement(element, "properties")
     shown = [(key, str(value)) for key, value in facts.items() if value is not None]
     shown += [("reproduce", line) for line in cell.reproduce]
-    shown += [("note", note) for note in cell.notes]
+    shown += [("note", note) for note in cell.remarks]
     for key, value in shown:
         ET.SubElement(parent, "property", {"name": key, "value": one_line(value, limit=2000)})
 

@@ -11,6 +11,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from mermapctl.diagnosis import Finding, Severity, Verdict
+from mermapctl.flushes import UNSEEN
 from mermapctl.ktap import Status
 from mermapctl.render.account import (
     BAD,
@@ -115,7 +116,9 @@ def _opening(record: RunRecord) -> list[str]:
     if record.verdict is Verdict.PASSED:
         quiet = not any(cell.findings for cell in record.cells)
         end = "without a complaint" if quiet else "with the remarks below"
-        return _wrap(f"The {what} KUnit suite passed{cells}, {end}: {told}.")
+        flushes = [row for cell in record.cells for row in cell.flushes]
+        unseen = f" TLB flushes: {UNSEEN}." if any(row.observed is None for row in flushes) else ""
+        return _wrap(f"The {what} KUnit suite passed{cells}, {end}: {told}.{unseen}")
     if record.verdict is Verdict.NO_VERDICT:
         the = "the " if what == "mermap" else ""
         return [
@@ -200,6 +203,8 @@ def _cell(cell: Cell, record: RunRecord) -> Iterator[str]:
         yield ""
     for finding in cell.findings:
         yield from _finding(finding)
+    if cell.untraced and cell.untraced.words:
+        yield from (*_wrap(_flat(f"{cell.untraced.words}."), "", "  "), "")
     yield from _blocks(account(cell))
     if cell.flushes and cell.verdict is Verdict.FAILED:
         yield f"  {'TLB flushes':<24} {'expected':>8} {'counted':>8} {'observed':>8} {'gets':>8}"
@@ -207,10 +212,18 @@ def _cell(cell: Cell, record: RunRecord) -> Iterator[str]:
             numbers = (row.expected, row.counted, row.observed, row.allocations)
             shown = " ".join(f"{'-' if n is None else n:>8}" for n in numbers)
             yield f"  {_flat(row.test)[:24]:<24} {shown}"
+        yield from _seen(cell)
         yield ""
     if cell.not_exercised and cell.verdict is Verdict.PASSED:
         yield from _wrap(f"not exercised: {', '.join(cell.not_exercised)}", "  ", "  ")
         yield ""
+
+
+def _seen(cell: Cell) -> Iterator[str]:
+    """Whose word the numbers of flushes are."""
+    unseen = [row.test for row in cell.flushes if row.counted is not None and row.observed is None]
+    if unseen:
+        yield from _wrap(_flat(f"{UNSEEN}: {', '.join(unseen)}"), "  ", "    ")
 
 
 def _finding(finding: Finding) -> Iterator[str]:

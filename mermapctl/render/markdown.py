@@ -199,9 +199,9 @@ def _cell(cell: Cell, record: RunRecord) -> Iterator[str]:
         blocks += ["\n".join(splat.excerpt or (splat.title,)) for splat in row.splats]
         yield from fence("\n\n".join(blocks), "text")
         yield from ("</details>", "")
-    for note in cell.notes:
+    for note in cell.remarks:
         yield f"- {prose(note)}"
-    yield from ("",) if cell.notes else ()
+    yield from ("",) if cell.remarks else ()
     if cell.reproduce:
         commands = reproduce(cell, record)
         where = ["# in the kernel tree"] if commands != cell.reproduce else []

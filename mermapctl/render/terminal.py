@@ -176,7 +176,7 @@ def _facts(cell: Cell, page: _Page) -> Iterator[RenderableType]:
     spent = terminal_tables.phase_words(cell.phases)
     if spent:
         yield Text(spent)
-    for note in cell.notes:
+    for note in cell.remarks:
         yield look.text(f"note: {note}", "cyan", limit=4000)
 
 
@@ -245,8 +245,10 @@ def _artifacts(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
         if page.several:
             named.append((label(cell, record), kept.directory or kept.console))
         else:
+            second = kept.console_untraced if kept.console_untraced != kept.console else None
             named = [
                 ("console", kept.console),
+                ("console without probes", second),
                 ("config", kept.config),
                 ("kunitconfig", kept.kunitconfig),
                 ("build log", kept.build_log),

@@ -29,7 +29,7 @@ CASES = {case.name: case for case in corpus.faults()}
 
 @pytest.mark.parametrize("case", [CASES[name] for name in UNTRACED], ids=lambda case: case.name)
 def test_a_fault_is_named(reference_tree: Path, case: Case) -> None:
-    judged = judge(reference_tree, case, traces=False)
+    judged = judge(reference_tree, case, twice=False)
     assert judged.wrong == ()
 
 
@@ -37,7 +37,7 @@ def test_a_fault_is_named(reference_tree: Path, case: Case) -> None:
 def test_a_fault_that_passes_every_test_is_seen_in_its_trace(
     reference_tree: Path, case: Case
 ) -> None:
-    judged = judge(reference_tree, case, traces=True)
+    judged = judge(reference_tree, case, twice=True)
     assert judged.wrong == ()
     assert judged.missed_by_kunit
     assert judged.traced is not None

@@ -57,7 +57,7 @@ def main(
     faults = _chosen(corpus.put_into_mermaps(every), only, fast=quick or no_variants)
     good = () if no_good else _chosen(corpus.good(), only, fast=quick or no_variants)
     if quick:
-        good = tuple(case for case in good if "--trace" not in case.run)
+        good = tuple(case for case in good if "--no-trace" not in case.run)
     if not faults and not good:
         raise click.UsageError(f"no case is called {' or '.join(only)}; --list shows them")
     if listing:
@@ -68,8 +68,8 @@ def main(
     if left := seeded.recover(tree, every):
         click.echo(f"took out {left}, which a killed run had left in {tree}", err=True)
     began = time.monotonic()
-    judged_faults = _judge_all(tree, faults, traces=not quick)
-    judged_good = _judge_all(tree, good, traces=False)
+    judged_faults = _judge_all(tree, faults, twice=not quick)
+    judged_good = _judge_all(tree, good, twice=False)
     _show(judged_faults, judged_good, time.monotonic() - began)
     whole = not (only or quick or no_variants or no_good)
     if whole:
@@ -90,11 +90,11 @@ def _chosen(cases: tuple[Case, ...], only: tuple[str, ...], *, fast: bool) -> tu
     )
 
 
-def _judge_all(tree: Path, cases: Sequence[Case], *, traces: bool) -> list[Judged]:
+def _judge_all(tree: Path, cases: Sequence[Case], *, twice: bool) -> list[Judged]:
     results = []
     for number, case in enumerate(cases, 1):
         click.echo(f"[{number}/{len(cases)}] {case.name}: {case.subject}", err=True)
-        results.append(judge(tree, case, traces=traces))
+        results.append(judge(tree, case, twice=twice))
         for sentence in results[-1].wrong:
             click.echo(f"    WRONG: {sentence}", err=True)
         if differs := results[-1].kunit_differs:
@@ -102,14 +102,15 @@ def _judge_all(tree: Path, cases: Sequence[Case], *, traces: bool) -> list[Judge
     return results
 
 
-def judge(tree: Path, case: Case, *, traces: bool) -> Judged:
-    """Try one case, untraced and traced."""
+def judge(tree: Path, case: Case, *, twice: bool) -> Judged:
+    """Try one case; if `twice`, without probes too where its header tells the two apart."""
     plain = traced = None
     try:
         with seeded.seeded(tree, case):
-            plain = trial.run(tree, case)
-            if traces and case.traced:
-                traced = trial.run(tree, case, "--trace")
+            if case.traced:
+                traced = trial.run(tree, case)
+            if not case.traced or twice:
+                plain = trial.run(tree, case, *(("--no-trace",) if case.traced else ()))
     except RuntimeError as error:
         return Judged(case, plain, traced, str(error))
     return Judged(case, plain, traced)

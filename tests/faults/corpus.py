@@ -6,7 +6,7 @@ A fault is one patch, led by lines in the manner of a mail's header and by a sen
     Subject         what is broken
     Verdict         passed, failed, or "no-verdict REASON": what `mermapctl run` must say
     Findings        the codes of the findings of severity error that it must have, and no others
-    Trace-Verdict   the same two of `run --trace`;
+    Trace-Verdict   the same two of `run`, which traces;
     Trace-Findings  left out where there is nothing that a trace could show
     Kunit           what the tree's own kunit.py makes of the same console
     On              the mermaps that it is put into: reference (the default), first, later, newest

@@ -29,13 +29,14 @@ def _codes(trial: Trial | None) -> str:
 
 
 def _kunit(judged: Judged) -> str:
-    return judged.plain.kunit if judged.plain else NOT_RUN
+    ran = judged.plain or judged.traced
+    return ran.kunit if ran else NOT_RUN
 
 
 def table(results: Sequence[Judged], title: str) -> Table:
     """A table for the terminal."""
     made = Table(title=title, box=box.SIMPLE, title_justify="left", pad_edge=False)
-    columns = ("fault", "kunit.py", "mermapctl", "findings", "traced", "s", "")
+    columns = ("fault", "kunit.py", "mermapctl", "findings", "untraced", "s", "")
     for column in columns:
         made.add_column(column, justify="right" if column == "s" else "left", overflow="fold")
     for judged in results:
@@ -43,9 +44,9 @@ def table(results: Sequence[Judged], title: str) -> Table:
         made.add_row(
             judged.case.name,
             _kunit(judged),
-            _says(judged.plain),
-            _codes(judged.plain),
-            _codes(judged.traced),
+            _says(judged.run),
+            _codes(judged.run),
+            _codes(judged.untraced),
             f"{judged.seconds:.0f}",
             right,
         )
@@ -73,8 +74,8 @@ Each line is a kernel that was built and booted: the reference mermap with one f
 After `first/`, `later/` or `newest/` the mermap behaves like that posting of the real series
 ([kernel/postings](../kernel/README.md#postings)).
 *kunit.py* is what the tree's own kunit.py makes of the same console. *Run* is `mermapctl run`,
-*traced* is `mermapctl run --trace` ([trace.md](trace.md)). A dash: not run, since there is nothing
-that a trace could show.
+which traces ([trace.md](trace.md)); *untraced* is `run --no-trace`. A dash: not run, since
+there is nothing that a trace could show.
 
 {totals}
 
@@ -82,7 +83,7 @@ Linux {kernel}, x86_64 under {accelerator}; the faults took {seconds:.0f} second
 
 ## Faults
 
-| fault | what is broken | kunit.py | run | findings | traced: findings | |
+| fault | what is broken | kunit.py | run | findings | untraced: findings | |
 | --- | --- | --- | --- | --- | --- | --- |
 """
 
@@ -109,7 +110,7 @@ def _right(judged: Judged) -> str:
 def markdown(faults: Sequence[Judged], good: Sequence[Judged]) -> str:
     """docs/faults.md."""
     seconds = sum(judged.seconds for judged in faults)
-    trials = [judged.plain for judged in (*faults, *good) if judged.plain]
+    trials = [judged.run for judged in (*faults, *good) if judged.run]
     accelerators = {trial.accelerator for trial in trials if trial.got.reason is None}
     lines = [
         _HEAD.format(
@@ -126,9 +127,9 @@ def markdown(faults: Sequence[Judged], good: Sequence[Judged]) -> str:
             f"[{case.name}](../kernel/faults/{case.name.rpartition('/')[2]}.patch)",
             _cell(case.subject),
             _kunit(judged),
-            _says(judged.plain),
-            _marks(_codes(judged.plain)),
-            _marks(_codes(judged.traced)),
+            _says(judged.run),
+            _marks(_codes(judged.run)),
+            _marks(_codes(judged.untraced)),
             _right(judged),
         )
         lines.append(f"| {' | '.join(row)} |\n")
@@ -139,8 +140,8 @@ def markdown(faults: Sequence[Judged], good: Sequence[Judged]) -> str:
             _cell(case.subject),
             f"`{' '.join(case.run)}`" if case.run else "",
             _kunit(judged),
-            _says(judged.plain),
-            _marks(_codes(judged.plain)),
+            _says(judged.run),
+            _marks(_codes(judged.run)),
             _right(judged),
         )
         lines.append(f"| {' | '.join(row)} |\n")

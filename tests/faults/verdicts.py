@@ -11,7 +11,11 @@ from tests.faults.trial import Trial
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A case with its trials; `traced` is null where there was none, `error` says why."""
+    """A case with its trials; `error` says why there is none.
+
+    `traced` is the run as it is by default where the case's header tells it apart from the one
+    without probes; `plain` is that one, and where it does not, the only run.
+    """
 
     case: Case
     plain: Trial | None
@@ -23,22 +27,35 @@ class Judged:
         """What is wrong with the judgement; nothing if it is right."""
         found = [self.error] if self.error else []
         if self.plain:
-            found += _differences("run", self.case.plain, self.plain.got)
+            what = "run --no-trace" if self.case.traced else "run"
+            found += _differences(what, self.case.plain, self.plain.got)
         if self.traced and self.case.traced:
-            found += _differences("run --trace", self.case.traced, self.traced.got)
+            found += _differences("run", self.case.traced, self.traced.got)
         return tuple(found)
 
     @property
     def kunit_differs(self) -> str | None:
         """Where kunit.py said something else than the fault's header: another kernel's may."""
-        if self.plain is None or self.case.kunit in (None, self.plain.kunit):
+        ran = self.plain or self.traced
+        if ran is None or self.case.kunit in (None, ran.kunit):
             return None
-        return f"kunit.py says {self.plain.kunit}, the header {self.case.kunit}"
+        return f"kunit.py says {ran.kunit}, the header {self.case.kunit}"
+
+    @property
+    def run(self) -> Trial | None:
+        """The trial of `mermapctl run` with no further option."""
+        return self.traced or (None if self.case.traced else self.plain)
+
+    @property
+    def untraced(self) -> Trial | None:
+        """The trial without probes, where that is another one."""
+        return self.plain if self.case.traced else None
 
     @property
     def missed_by_kunit(self) -> bool:
         """A fault that kunit.py passes."""
-        return self.plain is not None and self.plain.kunit == "passed"
+        ran = self.plain or self.traced
+        return ran is not None and ran.kunit == "passed"
 
     @property
     def seconds(self) -> float:

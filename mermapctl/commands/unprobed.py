@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""After a traced boot that did not pass: the same kernel once more, without probes."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mermapctl import kunit, stages, triage
+from mermapctl.commands.judging import with_unprobed
+from mermapctl.confirmation import Unprobed
+from mermapctl.diagnosis import Ended, Reason, Verdict
+from mermapctl.events import Note
+
+if TYPE_CHECKING:
+    from mermapctl.record import Cell
+    from mermapctl.stages import Booted
+    from mermapctl.work import Work
+
+AGAIN = "untraced"
+"""The word of this boot in the names of its files."""
+_BURNT = (Ended.TIMEOUT, Ended.SILENCE)
+
+
+def wanted(cell: Cell, booted: Booted) -> bool:
+    """Whether a traced boot ended such that a boot without probes can say more."""
+    if not booted.limits.traced:
+        return False
+    if cell.verdict is Verdict.NO_VERDICT:
+        return cell.reason is Reason.BOOT_FAILED
+    return cell.verdict is Verdict.FAILED
+
+
+def too_dear(cell: Cell) -> str | None:
+    """Why a failed boot is not repeated: it hung, and a hang costs the time limit once only."""
+    if cell.verdict is Verdict.FAILED and cell.boot and cell.boot.ended in _BURNT:
+        return "not booted again without probes: the hang would take its time once more"
+    return None
+
+
+def confirm(work: Work, cell: Cell, booted: Booted) -> Cell:
+    """Boot once more without probes, and hold the two against each other.
+
+    The first boot's console stays as it is. Raises Interrupted, HarnessError, OSError.
+    """
+    what = "no verdict" if cell.verdict is Verdict.NO_VERDICT else "failed"
+    work.tell(Note(f"{what}: booting once more without probes"))
+    again = _again(work, booted)
+    second = stages.boot(again, booted.accelerator)
+    files = replace(cell.artifacts, console=str(work.console), console_untraced=str(again.console))
+    blank = Unprobed(Verdict.NO_VERDICT, round(second.seconds, 3), boot=second.boot)
+    settled = with_unprobed(replace(cell, artifacts=files), blank)
+    if settled.untraced and settled.untraced.stands:
+        lines = (*cell.reproduce[:-1], boot_line(again, second))
+        return replace(settled, kernel_args=second.limits.kernel_args, reproduce=lines)
+    return settled
+
+
+def boot_line(work: Work, booted: Booted) -> str:
+    """A boot by kunit.py itself, with the QEMU that obeys first on PATH, for a shell."""
+    line = shlex.join(kunit.boot(work.job, booted.limits, work.can))
+    if work.cell.target.qemu:
+        return f'PATH={shlex.quote(str(work.programs))}:"$PATH" {line}'
+    return line
+
+
+def _again(work: Work, booted: Booted) -> Work:
+    """The same kernel without probes, with no more time than a boot that works needs."""
+    options = work.options
+    return replace(
+        work,
+        cell=replace(work.cell, untraced=""),
+        options=replace(
+            options,
+            timeout=min(options.timeout, max(triage.LONGEST, 1 + int(2 * booted.seconds))),
+            silence=min(options.silence, triage.SHORT),
+        ),
+        repeat=AGAIN,
+    )

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A traced boot and the same kernel's boot without probes: does it fail there too? Pure.
+
+Probes cost time and change code, so a failure may be theirs. Only what a boot without probes can
+show is compared, by name: tests that count as failed, and findings that belong to no test.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mermapctl.diagnosis import Boot, Finding, Reason, Severity, Verdict
+from mermapctl.leaves import all_tests, concerned
+from mermapctl.triage import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from mermapctl.ktap import Suite
+    from mermapctl.triage import Trial
+
+CODE = "only-with-probes"
+_AGAIN = "booted again without probes"
+NAMED = 6
+"""Names listed in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unprobed:
+    """The boot without probes that followed a traced one.
+
+    `symptoms` are the names of what failed in it, `seconds` its length. `stands` if the cell's
+    verdict is this boot's, since the traced one had none. `words` is the comparison in a sentence.
+    """
+
+    verdict: Verdict
+    seconds: float
+    reason: Reason | None = None
+    detail: str | None = None
+    symptoms: tuple[str, ...] = ()
+    stands: bool = False
+    words: str = ""
+    boot: Boot | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """What the boot without probes says of a failure; `confirmed` is null where it cannot say."""
+
+    words: str
+    confirmed: bool | None = None
+    finding: Finding | None = None
+
+
+def compare(traced: Collection[str], plain: Unprobed) -> Confirmation:
+    """Hold the symptoms of a failed traced boot against the boot without probes.
+
+    `traced` are those symptoms that a boot without probes could show.
+    """
+    if plain.verdict is Verdict.NO_VERDICT:
+        why = plain.detail or plain.reason or "no reason given"
+        return Confirmation(f"{_AGAIN}: no verdict there ({why})")
+    there = [each for each in traced if each in plain.symptoms]
+    other = [each for each in plain.symptoms if each not in traced]
+    if not traced:
+        if other:
+            return Confirmation(
+                f"{_AGAIN}: the suite fails there ({_listed(other)}); what the "
+                "trace alone shows is neither confirmed nor denied by it"
+            )
+        return Confirmation(
+            f"{_AGAIN}: the suite passes there; what the trace alone shows is "
+            "neither confirmed nor denied by it"
+        )
+    gone = [each for each in traced if each not in plain.symptoms]
+    lacks = f"; only with probes: {_listed(gone)}" if gone else ""
+    if there:
+        besides = f"; only without: {_listed(other)}" if other else ""
+        words = f"it fails there too ({_listed(there)}){lacks}{besides}"
+        return Confirmation(f"{_AGAIN}: {words}", confirmed=True)
+    if other:
+        words = f"{_AGAIN}: it fails there, but otherwise ({_listed(other)}){lacks}"
+        return Confirmation(words, confirmed=False)
+    words = f"{_AGAIN}: it passes there"
+    finding = _finding(f"{_listed(traced)} fails only with probes")
+    return Confirmation(words, confirmed=False, finding=finding)
+
+
+def instead(traced: str, plain: Unprobed) -> Confirmation:
+    """What became of a cell whose traced boot had no verdict; `traced` says why in words."""
+    if plain.verdict is Verdict.NO_VERDICT:
+        why = plain.detail or plain.reason or "no reason given"
+        words = f"{_AGAIN}: no verdict there either ({why})"
+        return Confirmation(words, confirmed=True)
+    return Confirmation(
+        f"the traced boot had no verdict ({traced}): this is the verdict of a boot without probes",
+        confirmed=True if plain.verdict is Verdict.FAILED else None,
+        finding=_finding(f"the kernel gives no account with probes ({traced})"),
+    )
+
+
+def by_trials(trials: Iterable[Trial]) -> Confirmation | None:
+    """What the boots after a hang, which have no probes, say of it; None where they cannot."""
+    tried = list(trials)
+    hung = [each.glob for each in tried if each.outcome is Outcome.HUNG]
+    if hung:
+        return Confirmation(f"booted without probes it hangs too ({_listed(hung)})", confirmed=True)
+    ended = [
+        each.suite
+        for each in tried
+        if each.test is None and each.outcome in {Outcome.PASSED, Outcome.FAILED}
+    ]
+    if ended:
+        words = f"booted without probes it does not hang ({_listed(ended)})"
+        return Confirmation(words, confirmed=False)
+    return None
+
+
+def symptoms(suites: Iterable[Suite], findings: Iterable[Finding]) -> tuple[str, ...]:
+    """Name what failed: the tests that are bad or have an error, then the errors of no test."""
+    tests = all_tests(suites)
+    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
+    mine = concerned(tests, ((error.test, error.console_line) for error in errors))
+    placed = {index for indices in mine.values() for index in indices}
+    bad = [
+        f"{suite.name}.{'/'.join(path)}"
+        for at, (suite, path, test) in enumerate(tests)
+        if at in mine or not test.status.good
+    ]
+    loose = [
+        f"{error.code} in {error.test}" if error.test else error.code
+        for index, error in enumerate(errors)
+        if index not in placed
+    ]
+    return tuple(dict.fromkeys([*bad, *loose]))
+
+
+def _finding(summary: str) -> Finding:
+    return Finding(
+        code=CODE,
+        severity=Severity.WARNING,
+        summary=summary,
+        advice="a race that the probes' delay opens, or a fault of the probes themselves: "
+        "`--no-trace` boots without them",
+    )
+
+
+def _listed(names: Iterable[str]) -> str:
+    all_ = list(names)
+    more = f" and {len(all_) - NAMED} more" if len(all_) > NAMED else ""
+    return ", ".join(all_[:NAMED]) + more
+
+
+def stored(plain: Unprobed, told: Confirmation, *, stands: bool = False) -> Unprobed:
+    """The boot as a record keeps it, with the comparison in words."""
+    return replace(plain, words=told.words, stands=stands)

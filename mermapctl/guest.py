@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a guest is booted with: the kernel's arguments, the probes of a trace, QEMU's arguments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mermapctl import kunit, probes
+from mermapctl.traceable import COUNTED
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mermapctl.work import Work
+
+_KUNIT_ARGS = 320
+"""Bytes of the command line that kunit.py and its qemu_configs may add to ours."""
+
+
+def limits(work: Work) -> tuple[kunit.Boot, list[str]]:
+    """What the guest is given, the probes of a trace included, and what the trace cannot show."""
+    planned = probes.plan(_functions(work.job.build_dir)) if work.traced else None
+    untraced = work.untraced
+    if planned and _too_long((*work.cell.kernel_args, *planned.kernel_args)):
+        planned, untraced = None, "the kernel's command line has no room left for the probes"
+    given = kunit.Boot(
+        filter_glob=work.cell.suite,
+        kernel_args=(*work.cell.kernel_args, *(planned.kernel_args if planned else ())),
+        qemu_args=(*work.cell.qemu_args, *_initrd(work)),
+        timeout=work.options.timeout,
+        traced=planned is not None,
+    )
+    notes = list(planned.notes) if planned else []
+    return given, [*([f"not traced ({untraced}): {COUNTED}"] if untraced else []), *notes]
+
+
+def _too_long(arguments: tuple[str, ...]) -> bool:
+    """Whether a kernel would cut its command line, and with it the last probes, without a word."""
+    return len(" ".join(arguments)) + _KUNIT_ARGS >= probes.COMMAND_LINE_SIZE
+
+
+def _initrd(work: Work) -> tuple[str, ...]:
+    return ("-initrd", str(work.initramfs)) if work.own_init else ()
+
+
+def _functions(build_dir: Path) -> tuple[probes.Symbol, ...] | None:
+    """The functions in System.map; None where there is none."""
+    try:
+        with (build_dir / "System.map").open(encoding="ascii", errors="replace") as lines:
+            return probes.functions(lines)
+    except OSError:
+        return None

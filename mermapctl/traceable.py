@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which kernels carry the symbols of the trace, and why one does not. Data: configs/variants.toml.
+
+The lines are a wish: they give way to every other fragment, and a tree that cannot have them is
+configured without them. Only a suite that the trace knows, on a target whose functions can be
+probed, carries them at all.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mermapctl import places
+from mermapctl.fragment import Fragment
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+COUNTED = "TLB flushes are counted, not observed"
+"""What an untraced boot knows of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where the trace's `fragment` is wished for: names of targets and of suites."""
+
+    fragment: str
+    targets: tuple[str, ...]
+    suites: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What came of the wish: the lines that it adds, or a reason why there are none.
+
+    `reason` is None where the kernel carries the symbols, and where the suite has nothing to trace.
+    """
+
+    fragment: Fragment | None = None
+    reason: str | None = None
+
+
+@cache
+def scope() -> Scope:
+    """Where a trace is possible at all, as variants.toml says."""
+    with (places.shipped("configs") / "variants.toml").open("rb") as file:
+        return msgspec.convert(tomllib.load(file)["trace"], Scope)
+
+
+def granted(
+    wished: Fragment, asked: Fragment, suites: Collection[str], target: str | None, reason: str
+) -> Wish:
+    """Decide whether a kernel for some suites on a target carries the `wished` lines.
+
+    `asked` is what the other fragments say: one that wants another value of one of these symbols
+    wins, and no line is added then. `reason` is why a variant does without ("" where it does not).
+    """
+    where = scope()
+    if not set(suites) & set(where.suites):
+        return Wish()
+    if target not in where.targets:
+        return Wish(reason=f"the trace probes functions of {' and '.join(where.targets)} only")
+    if reason:
+        return Wish(reason=reason)
+    given = {each.symbol: each for each in asked.assignments}
+    for each in wished.assignments:
+        other = given.get(each.symbol)
+        if other is not None and other.value != each.value:
+            return Wish(reason=f"{other.line()} ({other.origin})")
+    return Wish(wished)
