@@ -13,6 +13,7 @@ from mermapctl.bounded import Gaps
 from mermapctl.confirmation import CODE, compare, instead, stored, symptoms
 from mermapctl.console import BLOCK_BYTES
 from mermapctl.diagnosis import Boot, Reason, Verdict
+from mermapctl.inputs import open_regular
 from mermapctl.ktap import Status
 
 if TYPE_CHECKING:
@@ -145,13 +146,13 @@ def _unprobed(cell: Cell, plain: Unprobed) -> Cell:
         triage=(),
         artifacts=replace(cell.artifacts, console=console),
     )
-    with Path(console or "").open("rb") as lines:
+    with open_regular(Path(console or "")) as lines:
         return judge_console(blank, lines)
 
 
 def _without_trace(cell: Cell) -> tuple[str, ...]:
     """What failed in a traced boot, as far as one without probes could show it."""
-    with Path(cell.artifacts.console or "").open("rb") as lines:
+    with open_regular(Path(cell.artifacts.console or "")) as lines:
         seen, _ = judge_log(replace(cell, triage=()), lines, observe=False)
     return _symptoms(seen)
 

@@ -206,6 +206,11 @@ def _cell(cell: Cell, record: RunRecord) -> Iterator[str]:
     if cell.untraced and cell.untraced.words:
         yield from (*_wrap(_flat(f"{cell.untraced.words}."), "", "  "), "")
     yield from _blocks(account(cell))
+    yield from _flushes(cell)
+
+
+def _flushes(cell: Cell) -> Iterator[str]:
+    """The numbers of a failed cell; of one that passed what was not exercised."""
     if cell.flushes and cell.verdict is Verdict.FAILED:
         yield f"  {'TLB flushes':<24} {'expected':>8} {'counted':>8} {'observed':>8} {'gets':>8}"
         for row in cell.flushes:

@@ -21,11 +21,11 @@ FAULTS = {case.name: case for case in corpus.put_into_mermaps(corpus.faults())}
 
 @pytest.mark.parametrize("case", GOOD, ids=lambda case: case.name)
 def test_a_posting_passes(reference_tree: Path, case: Case) -> None:
-    judged = judge(reference_tree, case, traces=False)
+    judged = judge(reference_tree, case, twice=True)
     assert judged.wrong == ()
 
 
 @pytest.mark.parametrize("name", SEEN_BY_THE_SUITE)
 def test_a_fault_of_a_posting_is_named(reference_tree: Path, name: str) -> None:
-    judged = judge(reference_tree, FAULTS[name], traces=False)
+    judged = judge(reference_tree, FAULTS[name], twice=True)
     assert judged.wrong == ()
