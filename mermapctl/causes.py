@@ -152,9 +152,11 @@ RULES: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[Draft, Draft], bo
 """Causes, effects, and when the one explains the other."""
 
 _BY_CODES: dict[tuple[str, str], list[Callable[[Draft, Draft], bool]]] = {}
+_CAUSES_OF: dict[str, set[str]] = {}
 for _causes, _effects, _related in RULES:
     for _pair in itertools.product(_causes, _effects):
         _BY_CODES.setdefault(_pair, []).append(_related)
+        _CAUSES_OF.setdefault(_pair[1], set()).add(_pair[0])
 
 
 def _explains(cause: Draft, effect: Draft) -> bool:
@@ -167,25 +169,37 @@ def _explains(cause: Draft, effect: Draft) -> bool:
     return any(related(cause, effect) for related in _BY_CODES.get((code, effect.finding.code), ()))
 
 
+def _candidates(effect: Draft, by_code: dict[str, list[int]]) -> list[int]:
+    """Drafts, by their places, whose code may explain `effect`; a log may have thousands."""
+    codes = {follows.partition("@")[0] for follows in effect.follows}
+    codes |= _CAUSES_OF.get(effect.finding.code, set())
+    return sorted(itertools.chain.from_iterable(by_code.get(code, ()) for code in codes))
+
+
 def merge(drafts: Iterable[Draft]) -> tuple[Finding, ...]:
     """Findings in the order of their causes; consequences are the summaries of what follows."""
     ordered = sorted(drafts, key=lambda draft: draft.line)
+    by_code: dict[str, list[int]] = {}
+    for index, draft in enumerate(ordered):
+        by_code.setdefault(draft.finding.code, []).append(index)
     owner: dict[int, int] = {}
     for index, effect in enumerate(ordered):
-        for other, cause in enumerate(ordered):
+        for other in _candidates(effect, by_code):
             if other == index or _root(owner, other) == index:
                 continue
-            if _explains(cause, effect):
+            if _explains(ordered[other], effect):
                 owner[index] = other
                 break
+    consequences: dict[int, list[Finding]] = {}
+    for index in sorted(owner):
+        consequences.setdefault(_root(owner, index), []).append(ordered[index].finding)
     kept: list[Finding] = []
     for index, draft in enumerate(ordered):
         if index in owner:
             continue
-        follows = [ordered[i].finding for i in sorted(owner) if _root(owner, i) == index]
         sentences = tuple(
             _sentence(finding)
-            for finding in follows
+            for finding in consequences.get(index, ())
             if finding.console_line is None or finding.console_line != draft.finding.console_line
         )[:CONSEQUENCES]
         kept.append(

@@ -116,8 +116,9 @@ def findings(
     judged.sort(key=lambda finding: list(RULES).index(finding.code))
     rows = flushes
     if _seen(account, "flush"):
-        rows = tuple(_observed(flush, account) for flush in flushes)
-        judged += [_mismatch(row, account) for row in rows if _differ(row)]
+        known = _by_test(account)
+        rows = tuple(_observed(flush, known.get(flush.test)) for flush in flushes)
+        judged += [_mismatch(row, account, known[row.test]) for row in rows if _differ(row)]
     return (*judged, *notes), rows
 
 
@@ -182,12 +183,12 @@ def _finding(breach: Breach) -> Finding:
     )
 
 
-def _row(account: TraceAccount, test: str) -> TraceSummary | None:
-    return next((summary for summary in account.tests if summary.test == test), None)
+def _by_test(account: TraceAccount) -> dict[str | None, TraceSummary]:
+    """The first row of each test's name."""
+    return {row.test: row for row in reversed(account.tests)}
 
 
-def _observed(flush: Flush, account: TraceAccount) -> Flush:
-    summary = _row(account, flush.test)
+def _observed(flush: Flush, summary: TraceSummary | None) -> Flush:
     if summary is None or not summary.traced:
         return flush
     reuse = summary.first_reuse
@@ -203,14 +204,13 @@ def _differ(row: Flush) -> bool:
     return row.counted is not None and row.observed is not None and row.counted != row.observed
 
 
-def _mismatch(row: Flush, account: TraceAccount) -> Finding:
-    summary = _row(account, row.test)
+def _mismatch(row: Flush, account: TraceAccount, summary: TraceSummary) -> Finding:
     evidence: Evidence = {
         "counted": row.counted,
         "done": row.observed,
-        "needed": summary.flushes_needed if summary else None,
-        "gets": summary.gets if summary else None,
-        "by others": summary.flushes_other if summary else None,
+        "needed": summary.flushes_needed,
+        "gets": summary.gets,
+        "by others": summary.flushes_other,
     }
     for breach in account.breaches:
         if breach.code in ("stale-reuse", "idle-flush") and row.test in breach.tests:
