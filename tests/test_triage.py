@@ -70,7 +70,7 @@ UNKNOWN = f"{HEAD}    1..4\n{HANGS}"
 
 
 def cell_of(tree: Path, env: dict[str, str], *argv: str) -> dict[str, Any]:
-    made = document(tree, "--timeout=1", *argv, **env)
+    made = document(tree, "--timeout=1", "--no-trace", *argv, **env)
     (cell,) = made["cells"]
     assert isinstance(cell, dict)
     return cell
@@ -210,7 +210,8 @@ def test_a_signal_during_the_triage_keeps_what_is_known(
     fake_tree: Path, tmp_path: Path, signum: signal.Signals
 ) -> None:
     env = {**os.environ, **logs(tmp_path / "logs", UNKNOWN, test_size=HANGS)}
-    argv = [*MERMAPCTL, "run", f"--tree={fake_tree}", "--accel=tcg", "--format=json", "--silence=2"]
+    argv = [*MERMAPCTL, "run", f"--tree={fake_tree}", "--accel=tcg", "--no-trace", "--silence=2"]
+    argv.append("--format=json")
     with subprocess.Popen(
         argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as ours:
@@ -385,7 +386,7 @@ def test_a_panic_never_burns_the_time_limit(
     log = tmp_path / "panic.log"
     log.write_text(head + PANIC)
     began = time.monotonic()
-    argv = ("--no-default-args", "--format=json", "--silence=40")
+    argv = ("--no-default-args", "--no-trace", "--format=json", "--silence=40")
     done = run(fake_tree, *argv, FAKE_LOG=str(log), FAKE_BOOT="stay,stubborn")
     assert time.monotonic() - began < 20
     (cell,) = json.loads(done.stdout)["cells"]

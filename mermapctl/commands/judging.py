@@ -38,7 +38,7 @@ def judge_log(cell: Cell, console: BinaryIO, *, observe: bool = True) -> tuple[C
     Without `observe` a trace in it counts for nothing.
     """
     # A part of the console that was left out may hold a result, a splat or an event.
-    gaps = Gaps(iter(lambda: console.read(BLOCK_BYTES), b""))
+    gaps = Gaps(iter(lambda: console.read(BLOCK_BYTES) or b"", b""))
     judged = judge.judge(
         gaps,
         boot=cell.boot or Boot(),
