@@ -16,14 +16,16 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import __version__, atomic
+from mermapctl import __version__, atomic, toolchain
 from mermapctl.errors import HarnessError
 
 if TYPE_CHECKING:
     from mermapctl.kunit import Job
+    from mermapctl.toolchain import Toolchain
 
 STAMP = ".mermapctl-built"
-TOOLS = ("gcc", "ld", "as")
+TOOLS = (("gcc", "clang"), ("ld", "ld.lld"), ("as", "llvm-as"))
+"""GNU's names and LLVM's of what makes the objects."""
 STEERING = (
     *("LLVM", "LLVM_IAS", "KCFLAGS", "KCPPFLAGS", "KAFLAGS", "KRUSTFLAGS"),
     *("HOSTCFLAGS", "USERCFLAGS", "USERLDFLAGS"),
@@ -37,10 +39,10 @@ def _stat(path: Path) -> list[int | str]:
     return [str(path), found.st_size, found.st_mtime_ns, found.st_ino]
 
 
-def _toolchain(prefix: str) -> list[list[int | str]]:
+def _toolchain(chain: Toolchain) -> list[list[int | str]]:
     found = []
-    for tool in TOOLS:
-        path = shutil.which(prefix + tool)
+    for gnu, llvm in TOOLS:
+        path = shutil.which(chain.program(gnu, llvm))
         if path:
             found.append(_stat(Path(path).resolve()))
     return found
@@ -59,7 +61,7 @@ def signature(job: Job, kunitconfig: str, tree_state: str | None) -> str | None:
         "kunitconfig": kunitconfig,
         "target": [job.target.name, job.target.kconfig],
         "make": job.make_options,
-        "toolchain": _toolchain(job.cross_compile or ""),
+        "toolchain": _toolchain(toolchain.of(job.target)),
         "environment": {name: os.environ[name] for name in STEERING if name in os.environ},
     }
     return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()

@@ -133,6 +133,8 @@ def _cell(
     tree: Path, options: Options, own: tuple[Fragment, ...], target: Target, name: str
 ) -> CellPlan:
     variant = variants.resolve(name, own, options.suite, target.name)
+    if options.cross_compile:  # what builds the kernel is also what is looked for and asked
+        target = replace(target, cross_compile=options.cross_compile)
     if options.as_module:
         asked = module_flavour.fragment_of(variant.fragment, options.as_module)
         variant = replace(variant, fragment=asked)

@@ -159,6 +159,8 @@ def write_ccache(directory: Path, compiler: str) -> bool:
 
     Returns whether it does.
     """
+    if "/" in compiler:  # LLVM=/DIRECTORY/: PATH does not decide which one runs
+        return False
     ccache = shutil.which("ccache")
     itself = _compiler(compiler, Path(ccache).resolve()) if ccache else None
     if not ccache or not itself:

@@ -17,9 +17,11 @@ from mermapctl import (
     guest,
     initramfs,
     kunit,
+    kvm_probe,
     modules,
     process,
     target,
+    toolchain,
 )
 from mermapctl.accelerator import Accel
 from mermapctl.diagnosis import Boot, Ended, Reason
@@ -212,7 +214,7 @@ def _prepare_programs(work: Work) -> None:
         (work.job.build_dir / work.job.target.kernel_image).unlink(missing_ok=True)
     write_make(work.programs, work.build_log, Goals(goals, current))
     if work.options.ccache:
-        write_ccache(work.programs, f"{work.job.cross_compile or ''}gcc")
+        write_ccache(work.programs, toolchain.of(work.cell.target).cc)
 
 
 class _Listening:
@@ -278,7 +280,8 @@ def boot(work: Work, again: str | None = None) -> Booted:
         if not failed or asked is not Accel.AUTO:
             break
         reason = outcome.stopped_for or "no reason given"
-        accelerator.remember_failure(reason)
+        if kvm_probe.probe().ability is not kvm_probe.Ability.WORKS:
+            accelerator.remember_failure(reason)  # else it was this kernel's own fault
         work.console.rename(work.console_kvm)
         note = f"KVM cannot run this kernel ({reason}); booted again under software emulation"
         notes.append(note)
@@ -302,8 +305,7 @@ def boot(work: Work, again: str | None = None) -> Booted:
 def _pack_initramfs(work: Work) -> None:
     """Make the initramfs that inserts the suite, or only waits. Raises HarnessError."""
     program = work.folder / "init"
-    compiler = f"{work.job.cross_compile or ''}gcc"
-    initramfs.compile_init(work.job.tree, compiler, program)
+    initramfs.compile_init(work.job.tree, toolchain.of(work.cell.target).cc, program)
     inserted = _insertions(work) if work.cell.modular else []
     initramfs.write(work.initramfs, program.read_bytes(), inserted, lingers=work.lingers)
     program.unlink()

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from mermapctl import freshness, kunit, target
 from tests.conftest import LOGS, git
 
 BARE = ("--no-triage", "--no-trace")
@@ -276,6 +277,56 @@ def test_a_kvm_that_cannot_run_the_kernel_is_replaced(
     assert json.loads(mended.stdout)["cells"][0]["accelerator"] == "kvm"
 
 
+def test_one_kernels_fault_is_not_kvms(fake_tree: Path, tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from mermapctl import accelerator\n"
+        f"accelerator.KVM = Path({str(tmp_path / 'kvm')!r})\n"
+        "sys.argv[0] = 'mermapctl'\nfrom mermapctl.__main__ import main; main()"
+    )
+    (tmp_path / "kvm").write_text("")
+    argv = [sys.executable, "-c", script, "run", f"--tree={fake_tree}", "--format=json"]
+    env = {**os.environ, "FAKE_BOOT": "kvm-error", "FAKE_PROBE": "works"}
+    done = subprocess.run(argv, capture_output=True, text=True, env=env, check=False)
+    assert json.loads(done.stdout)["cells"][0]["accelerator"] == "tcg", done.stderr
+    again = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert json.loads(again.stdout)["cells"][0]["accelerator"] == "kvm", again.stderr
+
+
+@pytest.fixture
+def cross(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A compiler prefix whose programs are on PATH."""
+    programs = tmp_path / "cross"
+    programs.mkdir()
+    for name in ("gcc", "ld", "as"):
+        (programs / f"x-{name}").symlink_to(shutil.which(name) or "/bin/true")
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    return "x-"
+
+
+def test_the_compiler_that_was_asked_for_is_the_one_looked_for(
+    fake_tree: Path, cross: str
+) -> None:
+    lacking = run(fake_tree, "--cross-compile=nowhere-")
+    assert lacking.returncode == 3
+    assert "nowhere-gcc" in lacking.stderr
+    (cell,) = document(fake_tree, f"--cross-compile={cross}")["cells"]
+    assert cell["verdict"] == "passed"
+
+
+def test_another_clang_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("LLVM", "1")
+    job = kunit.Job(tmp_path, tmp_path, tmp_path / "k", target.without_tree("um", None), 1)
+    for name in ("clang", "gcc", "ld.lld"):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    before = freshness.signature(job, "", "state")
+    (tmp_path / "gcc").write_text("#!/bin/sh\n# another\n")
+    assert freshness.signature(job, "", "state") == before
+    (tmp_path / "clang").write_text("#!/bin/sh\n# another\n")
+    assert freshness.signature(job, "", "state") != before
+
+
 @pytest.mark.parametrize("limit", ["--timeout=1", "--silence=1"])
 def test_a_boot_that_goes_on_for_ever_is_ended(fake_tree: Path, limit: str) -> None:
     began = time.monotonic()
@@ -498,8 +549,8 @@ def test_what_config_gave_is_in_every_cell_and_reproduced(fake_tree: Path) -> No
         assert line in Path(again["artifacts"]["kunitconfig"]).read_text()
 
 
-def test_a_reproduction_leaves_no_limit_to_a_default(fake_tree: Path) -> None:
-    argv = ["--timeout=44", "--silence=33", "--cross-compile=x-", "--no-triage"]
+def test_a_reproduction_leaves_no_limit_to_a_default(fake_tree: Path, cross: str) -> None:
+    argv = ["--timeout=44", "--silence=33", f"--cross-compile={cross}", "--no-triage"]
     (cell,) = document(fake_tree, *argv)["cells"]
     assert set(argv) <= set(shlex.split(cell["reproduce"][0]))
 

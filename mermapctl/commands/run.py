@@ -10,7 +10,19 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mermapctl import builddir, doctor, kunit, places, plan, process, record, signals, target, tree
+from mermapctl import (
+    builddir,
+    doctor,
+    kunit,
+    places,
+    plan,
+    process,
+    record,
+    signals,
+    target,
+    toolchain,
+    tree,
+)
 from mermapctl.commands.run_cell import Context, run_cell, unjudged
 from mermapctl.diagnosis import Reason
 from mermapctl.errors import HarnessError
@@ -117,6 +129,6 @@ def _first_line(argv: list[str]) -> str | None:
 def _host(planned: Plan) -> Host:
     """This machine with the compiler and the QEMU of the first cell."""
     cell = planned.cells[0]
-    prefix = planned.options.cross_compile or cell.target.cross_compile or ""
     qemu = _first_line([cell.target.qemu, "--version"]) if cell.target.qemu else None
-    return record.host_facts(qemu=qemu, compiler=_first_line([f"{prefix}gcc", "--version"]))
+    compiler = _first_line([toolchain.of(cell.target).cc, "--version"])
+    return record.host_facts(qemu=qemu, compiler=compiler)

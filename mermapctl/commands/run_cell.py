@@ -84,7 +84,7 @@ def _work(context: Context, planned: CellPlan) -> Work:
         kunitconfig=folder / "kunitconfig",
         target=planned.target,
         jobs=options.jobs,
-        cross_compile=options.cross_compile or planned.target.cross_compile,
+        cross_compile=planned.target.cross_compile,
     )
     return Work(planned, options, job, context.can, folder, context.tell)
 
