@@ -65,7 +65,9 @@ def _for_builds(targets: Sequence[Target], tree: Path | None) -> list[Check]:
             use = f"boots {target.name}"
             checks.append(machine.program(target.qemu, use, target=target.name))
     if any(each.cross_compile for each in targets):
-        checks.append(machine.program("gcc", "compiles what the build itself runs"))
+        host = toolchain.of_build(None).host_cc
+        need = "clang" if host != "gcc" else host
+        checks.append(machine.program(host, "compiles what the build itself runs", need=need))
     checks.append(machine.header("stdio.h", "what the build itself runs", need="libc", needed=True))
     if any(each.srcarch == "x86" for each in targets):
         checks.append(machine.header("gelf.h", "objtool (x86)", need="libelf", needed=True))

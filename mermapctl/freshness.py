@@ -12,20 +12,17 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mermapctl import __version__, atomic, toolchain
 from mermapctl.errors import HarnessError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mermapctl.kunit import Job
-    from mermapctl.toolchain import Toolchain
 
 STAMP = ".mermapctl-built"
-TOOLS = (("gcc", "clang"), ("ld", "ld.lld"), ("as", "llvm-as"))
-"""GNU's names and LLVM's of what makes the objects."""
 STEERING = (
     *("LLVM", "LLVM_IAS", "KCFLAGS", "KCPPFLAGS", "KAFLAGS", "KRUSTFLAGS"),
     *("HOSTCFLAGS", "USERCFLAGS", "USERLDFLAGS"),
@@ -39,13 +36,10 @@ def _stat(path: Path) -> list[int | str]:
     return [str(path), found.st_size, found.st_mtime_ns, found.st_ino]
 
 
-def _toolchain(chain: Toolchain) -> list[list[int | str]]:
-    found = []
-    for gnu, llvm in TOOLS:
-        path = shutil.which(chain.program(gnu, llvm))
-        if path:
-            found.append(_stat(Path(path).resolve()))
-    return found
+def _toolchain(cross_compile: str | None) -> list[list[int | str]]:
+    """The programs of a build as they are now: gcc's or LLVM's, and past ccache's links to them."""
+    paths = [toolchain.located(tool) for tool in toolchain.of_build(cross_compile).tools]
+    return [_stat(path.resolve()) for path in paths if path]
 
 
 def signature(job: Job, kunitconfig: str, tree_state: str | None) -> str | None:
@@ -61,7 +55,7 @@ def signature(job: Job, kunitconfig: str, tree_state: str | None) -> str | None:
         "kunitconfig": kunitconfig,
         "target": [job.target.name, job.target.kconfig],
         "make": job.make_options,
-        "toolchain": _toolchain(toolchain.of(job.target)),
+        "toolchain": _toolchain(job.cross_compile),
         "environment": {name: os.environ[name] for name in STEERING if name in os.environ},
     }
     return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()

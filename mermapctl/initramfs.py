@@ -9,8 +9,10 @@ builds make.
 
 from __future__ import annotations
 
+import shutil
 import stat
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mermapctl import atomic, places, process
@@ -18,9 +20,9 @@ from mermapctl.errors import HarnessError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from mermapctl.modules import Insertion
+    from mermapctl.toolchain import Toolchain
 
 NOLIBC = "tools/include/nolibc"
 DONE = "mermapctl-init: done"
@@ -71,10 +73,12 @@ def archive(entries: Iterable[Entry]) -> bytes:
     return bytes(packed)
 
 
-def compile_init(tree: Path, compiler: str, program: Path) -> None:
-    """Compile the init for the target of `compiler`. Raises HarnessError with what it said."""
+def compile_init(tree: Path, chain: Toolchain, program: Path) -> None:
+    """Compile the init for the target of `chain`. Raises HarnessError with what it said."""
     source = places.shipped("kernel") / "init/init.c"
-    argv = [compiler, *_FLAGS, f"-I{tree / NOLIBC}", "-o", str(program), str(source), "-lgcc"]
+    compiler = chain.cc
+    argv = [compiler, *_FLAGS, f"-I{tree / NOLIBC}", "-o", str(program), str(source)]
+    argv += _llvm(chain) if chain.llvm else ["-lgcc"]
     env = {**process.inherited(), "LC_ALL": "C"}
     done = process.run(argv, env=env, timeout=_COMPILE_LIMIT)
     if done.returncode != 0:
@@ -84,6 +88,14 @@ def compile_init(tree: Path, compiler: str, program: Path) -> None:
             f"it needs {compiler}, the headers of the target's system calls (<asm/unistd.h>: "
             f"linux-libc-dev) and {tree / NOLIBC}",
         )
+
+
+def _llvm(chain: Toolchain) -> list[str]:
+    """What clang is told: its linker, and the target, which is no part of its name."""
+    triple = Path(chain.cross_compile).name.removesuffix("-")
+    linker = chain.program("ld", "ld.lld")
+    aimed = [f"--target={triple}"] if triple else []
+    return [f"--ld-path={shutil.which(linker) or linker}", *aimed]
 
 
 def write(

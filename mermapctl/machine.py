@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import kvm_probe, process
+from mermapctl import kvm_probe, process, toolchain
 from mermapctl.check import Check, State
 from mermapctl.errors import HarnessError
 from mermapctl.kvm_probe import Ability
@@ -119,8 +119,9 @@ def make(tree: Path | None) -> Check:
 def header(name: str, use: str, *, need: str, needed: bool) -> Check:
     """Whether the host's compiler finds a C header (`gelf.h`)."""
     there = (_INCLUDE / name).is_file()
-    if not there and shutil.which("gcc"):
-        asked = ["gcc", "-fsyntax-only", "-x", "c", "-"]
+    compiler = toolchain.of_build(None).host_cc
+    if not there and shutil.which(compiler):
+        asked = [compiler, "-fsyntax-only", "-x", "c", "-"]
         line = f"#include <{name}>\n".encode()
         there = process.run(asked, input=line, timeout=LIMIT).returncode == 0
     state = State.OK if there else State.MISSING

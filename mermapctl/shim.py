@@ -10,14 +10,17 @@ reproduce the boot by hand.
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import textwrap
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mermapctl.errors import HarnessError
+from mermapctl.toolchain import located
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _HEAD = "#!/bin/sh\n# SPDX-License-Identifier: GPL-2.0-only\n"
 
@@ -145,24 +148,15 @@ def write_make(directory: Path, log: Path, goals: Goals) -> None:
     write(directory, "make", make_script(_program("make"), log, goals))
 
 
-def _compiler(name: str, ccache: Path) -> str | None:
-    """The compiler itself, past any directory of links to ccache on PATH."""
-    for directory in os.get_exec_path():
-        found = shutil.which(name, path=directory)
-        if found and Path(found).resolve() != ccache:
-            return found
-    return None
-
-
 def write_ccache(directory: Path, compiler: str) -> bool:
     """Let `compiler` go through ccache, where that is installed: the command stays what it was.
 
-    Returns whether it does.
+    Returns whether it does. One with a directory in its name is not looked for on PATH.
     """
-    if "/" in compiler:  # LLVM=/DIRECTORY/: PATH does not decide which one runs
+    if "/" in compiler:
         return False
     ccache = shutil.which("ccache")
-    itself = _compiler(compiler, Path(ccache).resolve()) if ccache else None
+    itself = str(located(compiler) or "") if ccache else ""
     if not ccache or not itself:
         (directory / compiler).unlink(missing_ok=True)
         return False

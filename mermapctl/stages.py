@@ -21,7 +21,6 @@ from mermapctl import (
     modules,
     process,
     target,
-    toolchain,
 )
 from mermapctl.accelerator import Accel
 from mermapctl.diagnosis import Boot, Ended, Reason
@@ -29,7 +28,7 @@ from mermapctl.events import Note, Objects, StageEnded, StageStarted, TestEnded,
 from mermapctl.fragment import MissingSymbol
 from mermapctl.ktap import progress_of
 from mermapctl.shim import Goals, write_ccache, write_make, write_qemu
-from mermapctl.toolchain import make_environment
+from mermapctl.toolchain import make_environment, of_build
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -214,7 +213,7 @@ def _prepare_programs(work: Work) -> None:
         (work.job.build_dir / work.job.target.kernel_image).unlink(missing_ok=True)
     write_make(work.programs, work.build_log, Goals(goals, current))
     if work.options.ccache:
-        write_ccache(work.programs, toolchain.of(work.cell.target).cc)
+        write_ccache(work.programs, of_build(work.job.cross_compile).cc)
 
 
 class _Listening:
@@ -279,13 +278,9 @@ def boot(work: Work, again: str | None = None) -> Booted:
         failed = outcome.ending is process.Ending.STOPPED and not over
         if not failed or asked is not Accel.AUTO:
             break
-        reason = outcome.stopped_for or "no reason given"
-        if kvm_probe.probe().ability is not kvm_probe.Ability.WORKS:
-            accelerator.remember_failure(reason)  # else it was this kernel's own fault
         work.console.rename(work.console_kvm)
-        note = f"KVM cannot run this kernel ({reason}); booted again under software emulation"
-        notes.append(note)
-        work.tell(Note(note))
+        notes.append(_kvm_failed(outcome.stopped_for or "no reason given"))
+        work.tell(Note(notes[-1]))
         accel = "tcg"
     if accel == "kvm" and (over or outcome.ending is process.Ending.EXITED):
         accelerator.forget_failure()
@@ -302,10 +297,24 @@ def boot(work: Work, again: str | None = None) -> Booted:
     return Booted(spent, facts, accel, limits, tuple(notes), outcome.stopped_for)
 
 
+def _kvm_failed(reason: str) -> str:
+    """What a boot that KVM did not bring to its end says of it; kept where the host is to blame.
+
+    A guest that is known to be right is asked: a kernel that says nothing may be at fault itself.
+    """
+    answer = kvm_probe.probe(accelerator.KVM)
+    again = "booted again under software emulation"
+    if answer.ability is kvm_probe.Ability.WORKS:
+        return f"this kernel does not run under KVM ({reason}), which runs other guests; {again}"
+    if answer.ability is kvm_probe.Ability.BROKEN:
+        accelerator.remember_failure(reason)
+    return f"KVM cannot run this kernel ({reason}); {again}"
+
+
 def _pack_initramfs(work: Work) -> None:
     """Make the initramfs that inserts the suite, or only waits. Raises HarnessError."""
     program = work.folder / "init"
-    initramfs.compile_init(work.job.tree, toolchain.of(work.cell.target).cc, program)
+    initramfs.compile_init(work.job.tree, of_build(work.job.cross_compile), program)
     inserted = _insertions(work) if work.cell.modular else []
     initramfs.write(work.initramfs, program.read_bytes(), inserted, lingers=work.lingers)
     program.unlink()

@@ -31,6 +31,13 @@ _SUBARCH = (
 """`uname -m` -> what scripts/subarch.include makes of it: UML's underlying architecture."""
 
 
+_TOOLS = (
+    *(("ld", "ld.lld"), ("ar", "llvm-ar"), ("nm", "llvm-nm"), ("strip", "llvm-strip")),
+    *(("objcopy", "llvm-objcopy"), ("objdump", "llvm-objdump"), ("readelf", "llvm-readelf")),
+)
+"""Tools beside the compiler, in GNU's names and in LLVM's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Toolchain:
     """Program names as the kernel's Makefile would set them.
@@ -56,15 +63,52 @@ class Toolchain:
         """The compiler."""
         return self.program("gcc", "clang")
 
+    @property
+    def host_cc(self) -> str:
+        """The compiler of the programs that a build runs itself."""
+        return self.cc if self.llvm else "gcc"
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """Every program whose change may change what a build makes."""
+        assembler = os.environ.get("LLVM_IAS") == "0" or not self.llvm
+        return (
+            self.cc,
+            *(self.program(gnu, llvm) for gnu, llvm in _TOOLS),
+            *((f"{self.cross_compile}as",) if assembler else ()),
+            *(() if self.llvm else ("gcc", "ld", "as")),
+        )
+
     def make_arguments(self, target: Target) -> list[str]:
         """What make needs to be told; LLVM comes to it through the environment, as to us."""
         return [f"ARCH={target.linux_arch}", f"CROSS_COMPILE={self.cross_compile}"]
 
 
+def of_build(cross_compile: str | None) -> Toolchain:
+    """What a build with this prefix uses: LLVM wherever the variable is not empty, even if 0.
+
+    (Documentation/kbuild/llvm.rst)
+    """
+    return Toolchain(cross_compile or "", os.environ.get("LLVM") or None)
+
+
+def located(program: str) -> Path | None:
+    """The program itself, past any directory of links to ccache on PATH; None where it is not."""
+    ccache = shutil.which("ccache")
+    wrapper = Path(ccache).resolve() if ccache else None
+    if "/" in program:
+        found = shutil.which(program)
+        return Path(found) if found else None
+    for directory in os.get_exec_path():
+        found = shutil.which(program, path=directory)
+        if found and Path(found).resolve() != wrapper:
+            return Path(found)
+    return None
+
+
 def of(target: Target) -> Toolchain:
     """The toolchain of a target on this machine, or the host's in its place."""
-    llvm = os.environ.get("LLVM")
-    chain = Toolchain(target.cross_compile or "", llvm if llvm not in {"", "0"} else None)
+    chain = of_build(target.cross_compile)
     if shutil.which(chain.cc) or not chain.cross_compile:
         return chain
     return Toolchain("", chain.llvm, wanted=chain.cc)
@@ -127,7 +171,7 @@ def kconfig_environment(tree: Path, target: Target, chain: Toolchain) -> dict[st
         "OBJDUMP": chain.program("objdump", "llvm-objdump"),
         "READELF": chain.program("readelf", "llvm-readelf"),
         "STRIP": chain.program("strip", "llvm-strip"),
-        "HOSTCC": "clang" if chain.llvm else "gcc",
+        "HOSTCC": chain.host_cc,
         "RUSTC": "rustc",
         "BINDGEN": "bindgen",
         "PAHOLE": "pahole",

@@ -11,6 +11,7 @@ from mermapctl import initramfs, modules
 from mermapctl.errors import HarnessError
 from mermapctl.initramfs import Entry
 from mermapctl.modules import Insertion, Module
+from mermapctl.toolchain import Toolchain
 from tests.conftest import FAKE
 
 SUITES = b"\0.kunit_test_suites\0"
@@ -89,7 +90,7 @@ def test_more_modules_than_the_init_reads_are_refused(tmp_path: Path) -> None:
 
 def test_the_init_is_compiled_with_the_trees_nolibc(tmp_path: Path) -> None:
     program = tmp_path / "init"
-    initramfs.compile_init(FAKE / "tree", "gcc", program)
+    initramfs.compile_init(FAKE / "tree", Toolchain("", None), program)
     assert program.read_bytes().startswith(b"\x7fELF")
 
 
@@ -105,7 +106,7 @@ def test_an_init_that_cannot_be_compiled_says_why(
     if header:
         (tmp_path / initramfs.NOLIBC / "nolibc.h").write_text(header)
     with pytest.raises(HarnessError, match=says) as raised:
-        initramfs.compile_init(tmp_path, "gcc", tmp_path / "init")
+        initramfs.compile_init(tmp_path, Toolchain("", None), tmp_path / "init")
     assert raised.value.hint is not None
     assert "linux-libc-dev" in raised.value.hint
 

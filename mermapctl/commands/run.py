@@ -129,6 +129,6 @@ def _first_line(argv: list[str]) -> str | None:
 def _host(planned: Plan) -> Host:
     """This machine with the compiler and the QEMU of the first cell."""
     cell = planned.cells[0]
+    compiler = toolchain.of_build(cell.target.cross_compile).cc
     qemu = _first_line([cell.target.qemu, "--version"]) if cell.target.qemu else None
-    compiler = _first_line([toolchain.of(cell.target).cc, "--version"])
-    return record.host_facts(qemu=qemu, compiler=compiler)
+    return record.host_facts(qemu=qemu, compiler=_first_line([compiler, "--version"]))

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which programs a build uses: gcc's or LLVM's, the user's prefix, and past ccache's links."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mermapctl import doctor, freshness, initramfs, kunit, plan, shim, toolchain
+from mermapctl.plan import Options
+from mermapctl.target import Target
+from mermapctl.toolchain import Toolchain
+from tests.conftest import FAKE
+from tests.test_run import MERMAPCTL
+
+GNU = "gcc ld ar nm strip objcopy objdump readelf"
+LLVM = "clang ld.lld llvm-ar llvm-nm llvm-strip llvm-objcopy llvm-objdump llvm-readelf"
+
+
+def program(path: Path, text: str = "exit 0") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("value", "prefix", "tools"),
+    [
+        (None, None, f"{GNU} as gcc ld as"),
+        ("", None, f"{GNU} as gcc ld as"),
+        (None, "x-", " ".join(f"x-{each}" for each in [*GNU.split(), "as"]) + " gcc ld as"),
+        ("1", None, LLVM),
+        ("0", None, LLVM),  # as the kernel's Makefile reads it
+        ("1", "x-", LLVM),
+        ("-17", None, " ".join(f"{each}-17" for each in LLVM.split())),
+        ("/opt/llvm/bin/", None, " ".join(f"/opt/llvm/bin/{each}" for each in LLVM.split())),
+    ],
+)
+def test_the_tools_of_a_build_are_those_of_its_makefile(
+    monkeypatch: pytest.MonkeyPatch, value: str | None, prefix: str | None, tools: str
+) -> None:
+    monkeypatch.delenv("LLVM_IAS", raising=False)
+    monkeypatch.delenv("LLVM", raising=False)
+    if value is not None:
+        monkeypatch.setenv("LLVM", value)
+    chain = toolchain.of_build(prefix)
+    assert " ".join(chain.tools) == tools
+    assert chain.host_cc == (chain.cc if value else "gcc")
+
+
+def test_without_its_assembler_llvm_takes_the_targets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLVM", "1")
+    monkeypatch.setenv("LLVM_IAS", "0")
+    assert toolchain.of_build("x-").tools[-1] == "x-as"
+
+
+def job(tree: Path, prefix: str | None) -> kunit.Job:
+    qemu = "qemu-system-x86_64"
+    target = Target("x86_64", "x86_64", "x86", qemu, prefix, "", "vmlinux", native=True)
+    return kunit.Job(tree, tree / "build", tree / "kunitconfig", target, 1, prefix)
+
+
+@pytest.mark.parametrize(
+    ("llvm", "tool"),
+    [("1", "clang"), ("1", "ld.lld"), ("1", "llvm-objcopy"), ("-9", "clang-9"), (None, "gcc")],
+)
+def test_another_tool_is_another_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, llvm: str | None, tool: str
+) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.delenv("LLVM", raising=False)
+    if llvm:
+        monkeypatch.setenv("LLVM", llvm)
+    program(tmp_path / "bin" / tool)
+    before = freshness.signature(job(tmp_path, None), "", "tree")
+    assert freshness.signature(job(tmp_path, None), "", "tree") == before
+    program(tmp_path / "bin" / tool, "exit 1 # another")
+    assert freshness.signature(job(tmp_path, None), "", "tree") != before
+
+
+def test_a_compiler_behind_a_link_to_ccache_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(tmp_path / "ccache/ccache")
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links/x-gcc").symlink_to(tmp_path / "ccache/ccache")
+    program(tmp_path / "real/x-gcc")
+    path = [str(tmp_path / name) for name in ("links", "ccache", "real")]
+    monkeypatch.setenv("PATH", ":".join([*path, os.environ["PATH"]]))
+    monkeypatch.delenv("LLVM", raising=False)
+    assert toolchain.located("x-gcc") == tmp_path / "real/x-gcc"
+    before = freshness.signature(job(tmp_path, "x-"), "", "tree")
+    program(tmp_path / "real/x-gcc", "exit 1 # another")
+    assert freshness.signature(job(tmp_path, "x-"), "", "tree") != before
+
+
+def test_a_compiler_that_is_named_with_its_directory_is_never_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(tmp_path / "ccache/ccache")
+    program(tmp_path / "cross/x-gcc", "exit 3")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'ccache'}:{os.environ['PATH']}")
+    assert not shim.write_ccache(tmp_path / "bin", str(tmp_path / "cross/x-gcc"))
+    assert (tmp_path / "cross/x-gcc").read_text() == "#!/bin/sh\nexit 3\n"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "aimed"), [("", []), ("aarch64-linux-gnu-", ["--target=aarch64-linux-gnu"])]
+)
+def test_clang_is_told_the_target_of_the_init(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefix: str, aimed: list[str]
+) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    program(tmp_path / "clang", f'for each; do echo "$each" >>{tmp_path / "said"}; done')
+    program(tmp_path / "ld.lld")
+    initramfs.compile_init(FAKE / "tree", Toolchain(prefix, "1"), tmp_path / "init")
+    said = (tmp_path / "said").read_text().splitlines()
+    assert [each for each in said if each.startswith("--")] == [
+        f"--ld-path={tmp_path / 'ld.lld'}", *aimed,
+    ]  # fmt: skip
+    assert "-lgcc" not in said
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_users_prefix_is_the_compiler_that_is_looked_for(
+    fake_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, installed: bool
+) -> None:
+    monkeypatch.delenv("LLVM", raising=False)
+    options = Options(targets=("arm64",), suite="example", cross_compile="mine-")
+    (cell,) = plan.make(fake_tree, options).cells
+    for tool in ("gcc", "ld") if installed else ():
+        real = shutil.which(tool)
+        assert real
+        program(tmp_path / f"bin/mine-{tool}", f'exec {shlex.quote(real)} "$@"')
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    lacking = [each.name for each in doctor.missing_for_run(fake_tree, cell.target)]
+    assert ("mine-gcc" in lacking) is not installed
+    assert "aarch64-linux-gnu-gcc" not in lacking
+    asked = toolchain.of(cell.target)
+    assert (asked.wanted or asked.cc) == "mine-gcc"
+
+
+def test_a_kernel_that_kvm_alone_does_not_run_is_no_word_on_kvm(
+    fake_tree: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "kvm").write_text("")
+    script = (
+        "import sys; from pathlib import Path; from mermapctl import accelerator\n"
+        f"accelerator.KVM = Path({str(tmp_path / 'kvm')!r})\n"
+        "sys.argv[0] = 'mermapctl'\nfrom mermapctl.__main__ import main; main()"
+    )
+    argv = [sys.executable, "-c", script, "run", f"--tree={fake_tree}", "--format=json"]
+    for _ in range(2):
+        done = subprocess.run(
+            argv,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "FAKE_BOOT": "kvm-error", "FAKE_PROBE": "works"},
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        (cell,) = json.loads(done.stdout)["cells"]
+        assert cell["accelerator"] == "tcg"
+        (note,) = [note for note in cell["notes"] if "KVM" in note]
+        assert note.startswith("this kernel does not run under KVM (KVM internal error")
+        assert "which runs other guests" in note
+    good = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert json.loads(good.stdout)["cells"][0]["accelerator"] == "kvm"
+
+
+def test_the_record_names_the_compiler_of_the_build(
+    fake_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(tmp_path / "bin/clang", "echo clang version 17.0.6 of a test")
+    for tool in LLVM.split()[1:]:
+        program(tmp_path / "bin" / tool, "echo LLD 17.0.6")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setenv("LLVM", "1")
+    argv = [*MERMAPCTL, "run", f"--tree={fake_tree}", "--accel=tcg", "--format=json"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    host = json.loads(done.stdout)["run"]["host"]
+    assert host["compiler"] == "clang version 17.0.6 of a test"
