@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import gc
-import time
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -173,6 +173,11 @@ def _absent(symbol: Any) -> str:
     return "n" if kconfig.is_tri(symbol) else str(symbol.str_value)
 
 
+def cpu_seconds() -> float:
+    """CPU time of this process and of the programs that it has waited for: macros run many."""
+    return sum(os.times()[:4])
+
+
 @pytest.mark.parametrize("name", ["x86_64", "um", "arm64"])
 def test_a_first_parse_and_a_second_one(
     reference_tree: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -182,8 +187,8 @@ def test_a_first_parse_and_a_second_one(
     spent = []
     for _ in range(2):
         gc.collect()  # what earlier tests have left
-        began = time.process_time()
+        began = cpu_seconds()
         kconfig.read(reference_tree, where)
-        spent.append(time.process_time() - began)
+        spent.append(cpu_seconds() - began)
     assert spent[0] < LIMIT
     assert spent[1] < spent[0] / 2
