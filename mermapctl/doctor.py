@@ -6,7 +6,7 @@ from __future__ import annotations
 import platform
 from typing import TYPE_CHECKING
 
-from mermapctl import machine, overlay, packages, places, toolchain
+from mermapctl import machine, overlay, ownership, packages, places, toolchain
 from mermapctl import target as targets_of
 from mermapctl import tree as trees
 from mermapctl.check import Check, State
@@ -96,6 +96,7 @@ def _tree(tree: Path | None, targets: Sequence[Target]) -> list[Check]:
         ]
     try:
         kernel = trees.validate(tree)
+        ownership.require(tree)
     except UserError as error:
         return [Check("tree", State.BROKEN, error.message, "what is tested", advice=error.hint)]
     checks = [Check("tree", State.OK, f"{tree}, Linux {kernel}", "what is tested")]

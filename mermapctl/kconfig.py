@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import kconfiglib
 from kconfiglib import AND, BOOL, NOT, OR, TRI_TO_STR, TRISTATE, Choice, Symbol, expr_value
 
-from mermapctl import kconfig_cache, kconfig_macros, kconfig_reader, places, toolchain
+from mermapctl import kconfig_cache, kconfig_macros, kconfig_reader, ownership, places, toolchain
 from mermapctl.kconfig_reader import Reader, Request, UnreadableError
 from mermapctl.target import Target
 from mermapctl.toolchain import Toolchain
@@ -235,8 +235,9 @@ def _cache_path(tree: Path, target: Target) -> Path:
 def read(tree: Path, target: Target) -> Model:
     """The whole Kconfig of a tree for a target; macros run whose answers are not known.
 
-    Raises UnreadableError with the parser's complaint.
+    Raises UnreadableError with the parser's complaint, UserError where the tree is another user's.
     """
+    ownership.require(tree)
     tree = tree.absolute()
     chain = toolchain.of(target)
     environment = toolchain.kconfig_environment(tree, target, chain)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import cache_file, inputs, places, process
+from mermapctl import cache_file, inputs, ownership, places, process
 from mermapctl.errors import CommitError, UserError
 from mermapctl.target import Target
 
@@ -105,8 +105,9 @@ def options_in(help_text: str) -> frozenset[str]:
 def capabilities(tree: Path) -> Capabilities:
     """What the tree's kunit.py can do; it is asked once for all trees that have the same.
 
-    Raises CommitError when it cannot even start.
+    Raises CommitError when it cannot even start, UserError where the tree is another user's.
     """
+    ownership.require(tree)
     known = places.cache_dir() / "kunit" / _identity(script(tree).parent)
     kept = cache_file.read(known, Capabilities)
     if kept is not None and kept.options.keys() >= {*STAGES}:

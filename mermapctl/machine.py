@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import kvm_probe, process, toolchain
+from mermapctl import kvm_probe, ownership, process, toolchain
 from mermapctl.check import Check, State
 from mermapctl.errors import HarnessError
 from mermapctl.kvm_probe import Ability
@@ -53,10 +53,10 @@ def _numbers(version: str) -> tuple[int, ...]:
 def minimums(tree: Path | None, target: Target) -> dict[str, str]:
     """The oldest `gcc`, `llvm` and `binutils` that a tree takes for a target.
 
-    Asks its scripts/min-tool-version.sh; empty where there is none.
+    Asks its scripts/min-tool-version.sh; empty where there is none, and in another user's tree.
     """
     script = tree / "scripts/min-tool-version.sh" if tree else None
-    if script is None or not script.is_file():
+    if tree is None or script is None or not script.is_file() or not ownership.is_trusted(tree):
         return {}
     tools = ("gcc", "llvm", "binutils")
     each = 'for tool do echo "$tool $(/bin/sh "$0" "$tool" 2>/dev/null)"; done'

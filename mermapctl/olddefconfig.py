@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mermapctl import builddir, fragment, process
+from mermapctl import builddir, fragment, ownership, process
 from mermapctl.errors import HarnessError
 from mermapctl.toolchain import make_environment
 
@@ -28,8 +28,10 @@ def resolve(
     """What olddefconfig makes of the lines `asked`: symbol (no CONFIG_) to value, n for "not set".
 
     Runs out of tree, in a directory of the cache that keeps `conf`; nothing is written into the
-    tree. Raises HarnessError with make's complaint, and after `limit` seconds.
+    tree. Raises HarnessError with make's complaint, and after `limit` seconds; UserError where the
+    tree is another user's.
     """
+    ownership.require(tree)
     directory = builddir.locate(tree, "kconfig", "olddefconfig")
     config = directory / ".config"
     make = ["make", "-s", "-C", str(tree), f"O={directory}", *chain.make_arguments(target)]

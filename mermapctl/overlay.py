@@ -6,6 +6,7 @@ What goes where is data (`kernel/hooks.toml`); how a place is found is `overlay_
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import tomllib
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mermapctl import inputs
+from mermapctl import confined, inputs
 from mermapctl import overlay_edits as edits
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.places import shipped
@@ -114,9 +115,7 @@ _EDITS: dict[Kind, Callable[[str, Hook], str]] = {
         source, hook.within, hook.text
     ),
     Kind.MAKEFILE: lambda source, hook: edits.add_makefile_line(source, hook.text),
-    Kind.AFTER: lambda source, hook: edits.add_after(
-        source, hook.within, hook.anchors, hook.text
-    ),
+    Kind.AFTER: lambda source, hook: edits.add_after(source, hook.within, hook.anchors, hook.text),
     Kind.BEFORE: lambda source, hook: edits.add_before(
         source, hook.within, hook.anchors, hook.text
     ),
@@ -174,12 +173,12 @@ def plan(tree: Path, overlay: Overlay) -> tuple[Patch, ...]:
     for part in overlay.parts:
         files: dict[str, str] = {}
         for name in part.files:
-            if _read(tree, name) != overlay.contents[name]:
+            if _inside(tree, name) != overlay.contents[name]:
                 files[name] = overlay.contents[name]
         for hook in overlay.hooks:
             if hook.patch != part.id:
                 continue
-            before = texts[hook.file] if hook.file in texts else _read(tree, hook.file)
+            before = texts[hook.file] if hook.file in texts else _inside(tree, hook.file)
             after = _edited(tree, hook, before)
             texts[hook.file] = after
             if after != before:
@@ -202,48 +201,52 @@ def _edited(tree: Path, hook: Hook, source: str | None) -> str:
 
 
 def _read(tree: Path, name: str) -> str | None:
+    """A file's text, behind a symbolic link too: for a look, not for what is written back."""
     try:
         return inputs.read_regular(tree / name).decode("utf-8", "surrogateescape")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        msg = f"{tree / name} cannot be read: {error.strerror}"
-        raise UserError(msg, hint="check the tree's permissions") from error
+        raise _unreadable(tree, name, error) from error
+
+
+def _inside(tree: Path, name: str) -> str | None:
+    """A file's text. Raises UserError where a symbolic link is on the way to it."""
+    try:
+        found = confined.read(tree, name)
+    except OSError as error:
+        raise _unreadable(tree, name, error) from error
+    return None if found is None else found.decode("utf-8", "surrogateescape")
+
+
+def _unreadable(tree: Path, name: str, error: OSError) -> UserError:
+    message = f"{tree / name} cannot be read: {error.strerror}"
+    return UserError(message, hint="check the tree's permissions")
 
 
 def apply(tree: Path, patches: Iterable[Patch]) -> None:
     """Write patches into a tree, all of them or, where writing fails, none.
 
     New texts are written beside their files first, then renamed: a full disk costs nothing, and a
-    build that runs meanwhile never reads half a file.
+    build that runs meanwhile never reads half a file. Raises UserError for a symbolic link on the
+    way: what is for a tree is not written elsewhere.
     """
     final: dict[str, str] = {}
     for patch in patches:
         final.update(patch.files)
-    staged: dict[Path, Path] = {}
+    staged: dict[str, str] = {}
     name = ""
     try:
         for name, text in final.items():
-            staged[tree / name] = _stage(tree / name, text)
-        for path, beside in staged.items():
-            beside.replace(path)
-    except OSError as error:
+            staged[name] = confined.stage(tree, name, text.encode("utf-8", "surrogateescape"))
+        for name, beside in staged.items():
+            confined.replace(tree, beside, name)
+    except (OSError, UserError) as error:
         for beside in staged.values():
-            beside.unlink(missing_ok=True)
+            with contextlib.suppress(OSError, UserError):
+                confined.remove(tree, beside)
+        if isinstance(error, UserError):
+            raise
         msg = f"{tree / name} cannot be written: {error.strerror}"
         hint = "nothing was changed; check the disk and the tree's permissions"
         raise HarnessError(msg, hint=hint) from error
-
-
-def _stage(path: Path, text: str) -> Path:
-    """The text in a new file beside `path`, with the mode of the old one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.mermapctl")
-    try:
-        beside.write_bytes(text.encode("utf-8", "surrogateescape"))
-        if path.exists():
-            beside.chmod(path.stat().st_mode & 0o7777)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
-    return beside

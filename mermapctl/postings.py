@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from mermapctl import overlay as overlays
-from mermapctl import unpack
+from mermapctl import repository
 from mermapctl.errors import HarnessError
 from mermapctl.overlay import Hook, Overlay, Part
 from mermapctl.places import shipped
@@ -88,8 +88,8 @@ def _build(root: Path, name: str, work: Path) -> list[_Description]:
     )
     changes = source / "changes.patch"
     # No repository around the temporary directory may be taken for the one to apply to.
-    env = unpack.environment() | {"GIT_CEILING_DIRECTORIES": str(work.parent.resolve())}
-    unpack.git(work, "apply", "--", str(changes.resolve()), env=env)
+    env = repository.environment() | {"GIT_CEILING_DIRECTORIES": str(work.parent.resolve())}
+    repository.git(work, "apply", "--", str(changes.resolve()), env=env)
     return [*below, described]
 
 

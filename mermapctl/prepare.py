@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Makes a new kernel tree: a base commit, the reference mermap on top, whole or not there.
 
-All work is done in a hidden directory beside the new one, which is renamed at the end.
+All work is done in a hidden directory beside the new one, which no other user can look into: what
+is unpacked there has not been looked at yet. The tree in it is renamed at the end.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import locks, postings, unpack
+from mermapctl import locks, postings, repository, unpack
 from mermapctl import overlay as overlays
 from mermapctl import tree as trees
 from mermapctl.errors import HarnessError, UserError
@@ -88,18 +90,19 @@ def prepare(
     _make_room(directory.parent, _needed(source))
     with _workshop(directory, tell) as partial:
         with _stage(tell, _DOING[source.kind]):
-            date = unpack.base(source, partial, tell)
-            base = unpack.git(partial, "rev-parse", "HEAD")
-            kernel = trees.validate(partial)
-            unpack.git(partial, "tag", "--force", f"base-{kernel}")
+            tree, date = unpack.base(source, partial, tell)
+            base = repository.git(tree, "rev-parse", "HEAD")
+            # EXTRAVERSION may be anything; a tag may not.
+            kernel = re.sub(r"[^\w+-]+|\.\.+|\.$", ".", trees.validate(tree)).strip(".")
+            repository.git(tree, "tag", "--force", f"base-{kernel}")
         with _stage(tell, "mermap"):
-            patches = _put_on(partial, date, tell, posting) if overlay else ()
-        unpack.git(partial, "config", "mermapctl.base", base)
-        unpack.git(partial, "config", "mermapctl.source", source.spelled)
+            patches = _put_on(tree, date, tell, posting) if overlay else ()
+        repository.git(tree, "config", "mermapctl.base", base)
+        repository.git(tree, "config", "mermapctl.source", source.spelled)
         try:
-            partial.rename(directory)
+            tree.rename(directory)
         except OSError as error:
-            message = f"cannot rename {partial} to {directory}: {error.strerror}"
+            message = f"cannot rename {tree} to {directory}: {error.strerror}"
             raise HarnessError(message, "see what is there now, and run it again") from error
     return Prepared(
         tree=trees.inspect(directory),
@@ -128,10 +131,10 @@ def _put_on(tree: Path, date: int, tell: Listener, posting: Posting | None) -> t
     for overlay in (overlays.load(), *([postings.load(posting)] if posting else ())):
         for patch in overlays.plan(tree, overlay):
             overlays.apply(tree, [patch])
-            unpack.git(tree, "add", "--force", "--", *patch.files)
+            repository.git(tree, "add", "--force", "--", *patch.files)
             subjects.append(patch.subject)
             # A second apart, so that a log sorted by date shows them in order.
-            unpack.commit(tree, f"{patch.subject}\n\n{patch.body}\n", date + len(subjects))
+            repository.commit(tree, f"{patch.subject}\n\n{patch.body}\n", date + len(subjects))
     return tuple(subjects)
 
 
@@ -175,7 +178,7 @@ def _make_room(parent: Path, needed: int) -> None:
 
 @contextlib.contextmanager
 def _workshop(directory: Path, tell: Listener) -> Iterator[Path]:
-    """An empty, locked directory beside `directory`; whatever is left there at the end is removed.
+    """An empty, locked directory beside `directory`, ours alone; it is removed at the end.
 
     A run that was killed leaves it behind unlocked, and the next one clears it.
     """
@@ -188,9 +191,8 @@ def _workshop(directory: Path, tell: Listener) -> Iterator[Path]:
         yield partial
     finally:
         try:
-            if _is(partial, handle):  # not renamed
-                _clear(partial)
-                partial.rmdir()
+            _clear(partial)
+            partial.rmdir()
         finally:
             locks.release(handle)
 
@@ -199,25 +201,29 @@ def _lock(partial: Path, directory: Path) -> int:
     """Make and lock the directory. Raises UserError where another process has it."""
     while True:
         try:
-            partial.mkdir(exist_ok=True)
-            handle = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
+            partial.mkdir(mode=0o700, exist_ok=True)
+            handle = os.open(partial, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         except OSError as error:
             raise UserError(
                 f"cannot make {partial}: {error.strerror}", "name a place that you can write to"
             ) from error
+        if os.fstat(handle).st_uid != os.geteuid():  # in a directory that all may write to
+            locks.release(handle)
+            raise UserError(f"{partial} belongs to another user", "name another place")
         if not locks.take(handle, wait=False):
             locks.release(handle)
             raise UserError(
                 f"another mermapctl is preparing {directory}", "wait until it has ended"
             )
         if _is(partial, handle):
+            os.fchmod(handle, 0o700)
             return handle
-        locks.release(handle)  # the other one renamed it to its final name just now
+        locks.release(handle)  # the other one has ended just now
 
 
 def _is(path: Path, handle: int) -> bool:
     with contextlib.suppress(OSError):
-        return os.path.samestat(path.stat(), os.fstat(handle))
+        return os.path.samestat(path.lstat(), os.fstat(handle))
     return False
 
 
@@ -225,5 +231,16 @@ def _clear(partial: Path) -> None:
     for entry in partial.iterdir():
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry, ignore_errors=True)
+            _open_up(entry)  # what a tarball made unreadable stayed
+            shutil.rmtree(entry, ignore_errors=True)
         else:
             entry.unlink(missing_ok=True)
+
+
+def _open_up(directory: Path) -> None:
+    """Let us into every directory that is left there."""
+    for top, names, _ in os.walk(directory):  # from the top down
+        for path in (Path(top, name) for name in names):
+            with contextlib.suppress(OSError):
+                if not path.is_symlink():
+                    path.chmod(0o700)

@@ -7,9 +7,11 @@ import contextlib
 import enum
 import platform
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from mermapctl import credentials
+from mermapctl.credentials import Credentials
 from mermapctl.errors import UserError
 from mermapctl.tree import is_kernel
 
@@ -19,8 +21,8 @@ DISTRIBUTION = Path("/usr/src")
 
 _TARBALL = re.compile(r"\.tar(\.(xz|gz|bz2|zst|lzma))?$|\.t[gx]z$")
 _VERSION = re.compile(r"^linux-(?:[\w.]+-)*source-(\d+)\.(\d+)(?:\.(\d+))?\D*\.tar\b")
-# RFC 3986's scheme, and git's own HOST:PATH (no slash before the colon).
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[^/]+:")
+# RFC 3986's scheme, and git's own HOST:PATH (no slash before the colon); no option is either.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(?!-)[^/]+:")
 _STABLE = "https://git.kernel.org/pub/scm/linux/kernel/git/stable/linux.git"
 _OTHERWISE = (
     "or give --source: a linux-*.tar.xz, a kernel tree, or a git URL with a tag, "
@@ -39,11 +41,15 @@ class Kind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A source; `location` is an absolute path or a URL, `ref` the branch or tag after its #."""
+    """A source; `location` is an absolute path or a URL, `ref` the branch or tag after its #.
+
+    A URL's user and password are not in `location`, which is printed and kept.
+    """
 
     kind: Kind
     location: str
     ref: str | None = None
+    credentials: Credentials | None = field(default=None, repr=False, compare=False)
 
     @property
     def spelled(self) -> str:
@@ -64,21 +70,30 @@ def identify(text: str) -> Source:
         path = path.expanduser()
     if _TARBALL.search(text) and (path.is_file() or not _URL.match(text)):
         if not path.is_file():
-            raise UserError(f"there is no tarball {path}", "give the path of a linux-*.tar.xz")
+            raise UserError(
+                f"there is no tarball {credentials.without(str(path))}",
+                "give the path of a linux-*.tar.xz",
+            )
         return Source(Kind.TARBALL, str(path.absolute()))
     if path.is_dir():
         return _directory(path.absolute())
     before, _, ref = str(path).partition("#")
     if ref and Path(before).is_dir():
         return _directory(Path(before).absolute(), ref)
+    text, secret = credentials.take(text)
     if _URL.match(text):
         if _TARBALL.search(text):
             raise UserError(
                 f"{text} is a tarball on another machine",
                 "download it first, and give its path",
             )
+        if secret and not secret.single_lines:
+            raise UserError(
+                f"--source {text}: its user or password holds a control character",
+                "a git server can be told printable ones only",
+            )
         location, _, ref = text.partition("#")
-        return Source(Kind.URL, location, ref or None)
+        return Source(Kind.URL, location, ref or None, secret)
     what = "is neither a tarball, a kernel tree nor a git URL" if path.exists() else "is not there"
     raise UserError(f"--source {text} {what}", "a tarball's name ends in .tar.xz, .tar.gz, …")
 

@@ -19,6 +19,7 @@ from mermapctl import (
     kunit,
     kvm_probe,
     modules,
+    ownership,
     process,
     target,
 )
@@ -99,6 +100,7 @@ def environment(work: Work) -> dict[str, str]:
 
 
 def _supervise(work: Work, argv: list[str], stdout: Path, watch: process.Watch) -> process.Outcome:
+    ownership.require(work.job.tree)
     return process.supervise(
         kunit.interpreted(argv),
         cwd=work.job.tree,

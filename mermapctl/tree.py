@@ -14,7 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mermapctl import atomic, boundary, environment, inputs, places
+from mermapctl import (
+    atomic,
+    boundary,
+    credentials,
+    environment,
+    inputs,
+    ownership,
+    places,
+    repository,
+)
 from mermapctl.errors import CommitError, HarnessError, UserError
 
 if TYPE_CHECKING:
@@ -24,6 +33,9 @@ if TYPE_CHECKING:
 
 KUNIT = "tools/testing/kunit/kunit.py"
 _VERSION = re.compile(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)\s*=\s*(\S*)\s*$", re.MULTILINE)
+_HASH = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_SUBMODULE = b"\x00160000 "
+"""How an entry of the index begins in `git ls-files --stage -z` that is another repository."""
 _WAYS = (
     "give --tree DIR, set MERMAPCTL_TREE, work inside a kernel's git tree, "
     "or make a tree with `mermapctl tree prepare DIR`"
@@ -167,31 +179,44 @@ class Origin:
 
 
 def origin(path: Path) -> Origin | None:
-    """The note of `tree prepare`; None where the tree is not of its making."""
+    """The note of `tree prepare`; None where the tree is not of its making.
+
+    Anything may stand in a configuration: a base that is no hash is none of ours.
+    """
     if not (path / ".git").exists():
         return None
     with _reading(path) as repo:
         settings = repo.config_reader("repository")
         base = str(settings.get_value("mermapctl", "base", ""))
-        return Origin(base, str(settings.get_value("mermapctl", "source", ""))) if base else None
+        source = credentials.without(str(settings.get_value("mermapctl", "source", "")))
+        return Origin(base, source) if _HASH.fullmatch(base) else None
 
 
 def subjects(path: Path, base: str) -> tuple[str, ...]:
     """The subjects of the commits on top of `base`, the oldest first."""
     with _reading(path) as repo:
-        return tuple(repo.git.log("--reverse", "--format=%s", f"{base}..HEAD").splitlines())
+        listing = ("--reverse", "--format=%s", *repository.NO_PROGRAMS, "--end-of-options")
+        return tuple(repo.git.log(*listing, f"{base}..HEAD", "--").splitlines())
 
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[git.Repo]:
-    """GitPython's repository of a tree, reading only. Raises UserError and HarnessError."""
+    """GitPython's repository of a tree that is ours, reading only, and starting no program.
+
+    Raises UserError and HarnessError.
+    """
+    ownership.require(path)
     # GitPython looks for the git program when it is imported, and raises where there is none.
     os.environ["GIT_PYTHON_REFRESH"] = "quiet"
     import git  # noqa: PLC0415 - 0.2 s that `--help` must not pay
 
-    with _refusals(path), git.Repo(path) as repo:
-        # status would otherwise refresh the index of a tree that is not ours.
-        repo.git.update_environment(GIT_OPTIONAL_LOCKS="0", **_own_repository(repo, path))
+    # A "$" in a path is no variable.
+    with _refusals(path), git.Repo(path, expand_vars=False) as repo:
+        repo.git.update_environment(**_own_repository(repo, path))
+        ask = ("--name-only", "--null", "--get-regexp", repository.FILTERS)
+        filters = repo.git.config(*ask, with_exceptions=False).split("\0")
+        quiet = repository.quiet(os.environ, filter(None, filters))
+        repo.git.update_environment(**quiet)
         yield repo
 
 
@@ -257,12 +282,15 @@ class Looking:
 
         The commit, the contents of tracked files that differ from it, and every other file there
         is, ignored or not: a .gitignore (Debian's ignores all) says nothing about what a build
-        reads. Waits for git; raises UserError where it refuses the tree.
+        reads. None as well where there are submodules: what is in one is not looked at. Waits for
+        git; raises UserError where it refuses the tree.
         """
         if self._commit is None:
             return None
         with _refusals(self._path):
             changed, others = (self._answers(each) for each in ("changed", "others"))
+            if _SUBMODULE in b"\0" + self._answers("tracked"):
+                return None
         digest = hashlib.sha256(self._commit.encode())
         for name in (entry[len(b"XY ") :] for entry in changed.split(b"\0")):
             if name:
@@ -285,16 +313,28 @@ def look(path: Path) -> Looking:
     if not (path / ".git").exists():
         return Looking(path)
     with _reading(path) as repo:
-        commit = repo.git.rev_parse("HEAD") if repo.head.is_valid() else None
-        # Not diff: it refreshes the index of a tree that is not ours, optional locks or not.
-        tracked = ("--porcelain", "-z", "--untracked-files=no", "--no-renames")
+        commit = _head(repo, path)
+        # Not diff: it refreshes the index of a tree that is not ours, optional locks or not. Not
+        # inside submodules: git runs there again, and by their configuration, not by ours.
+        asked = ("--porcelain", "-z", "--untracked-files=no", "--no-renames")
         return Looking(
             path,
             commit,
-            changed=repo.git.status(*tracked, as_process=True),
+            changed=repo.git.status(*asked, "--ignore-submodules=dirty", as_process=True),
+            tracked=repo.git.ls_files("--stage", "-z", as_process=True),
             others=repo.git.ls_files("--others", "-z", as_process=True),
             described=repo.git.describe("--tags", "--abbrev=12", as_process=True),
         )
+
+
+def _head(repo: git.Repo, path: Path) -> str | None:
+    """The commit that is checked out; None before the first. Raises UserError."""
+    ask = ("--verify", "--quiet", "HEAD^{commit}")
+    told = {"with_extended_output": True, "with_exceptions": False}
+    status, commit, complaint = repo.git.rev_parse(*ask, **told)
+    if status > 1 or complaint:
+        raise _refused(path, complaint)
+    return commit or None
 
 
 def _answer(asked: Any) -> bytes:
@@ -327,17 +367,13 @@ def _identity(path: Path) -> bytes:
 
 
 def _own_repository(repo: git.Repo, path: Path) -> dict[str, str]:
-    """Environment that keeps a surrounding git hook's GIT_DIR from naming another repository."""
-    if "GIT_DIR" not in os.environ and "GIT_WORK_TREE" not in os.environ:
-        return {}
-    return {"GIT_DIR": str(repo.git_dir), "GIT_WORK_TREE": str(path)}
+    """Environment that says which repository: not a surrounding hook, and not core.worktree."""
+    own = {"GIT_DIR": str(repo.git_dir), "GIT_WORK_TREE": str(path)}
+    if "GIT_INDEX_FILE" in os.environ:
+        own["GIT_INDEX_FILE"] = str(Path(repo.git_dir) / "index")
+    return own
 
 
 def _refused(path: Path, stderr: str) -> UserError:
     said = " ".join(stderr.replace("stderr:", "").strip(" '\n").split())
-    if "dubious ownership" in said:
-        return UserError(
-            f"git refuses to read {path}: it belongs to another user",
-            f"trust it once: git config --global --add safe.directory {path}",
-        )
     return UserError(f"git cannot read {path}: {said[:300]}", "try `git status` there")

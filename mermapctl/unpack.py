@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A source -> a git repository whose head is the base of a new tree. Runs tar, cp and git.
 
-The user's git configuration (hooks, signing, line endings) has no say in what is committed here;
-it has one in cloning, which may need proxies and credentials.
+What a tarball or a directory holds is not trusted: it is unpacked where no repository is. The
+repository is made beside it, and moved in when all has been looked at.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import re
-import tarfile
+import shutil
+import stat
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from mermapctl import process
+from mermapctl import ownership, process, repository, tarball
+from mermapctl.clone import clone
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.events import Note, Tick
 from mermapctl.source import Kind, Source
@@ -25,203 +26,231 @@ if TYPE_CHECKING:
 
     from mermapctl.events import Listener
 
-_COMPLAINT = re.compile(r"(fatal|error|tar|cp|xz): (?!Removing leading)")
-AUTHOR = ("mermapctl", "mermapctl@localhost")
-# One pack instead of 90,000 loose objects, weakly compressed: measured on 2 cores with 6.12,
-# 36 s of work against 42 s, and a third less on the disk. `git add` and `git update-index` stream
-# files above the threshold into one pack.
-_QUICK = ("-c", "core.bigFileThreshold=1", "-c", "core.compression=1", "-c", "gc.auto=0")
+_LIMITED = 'ulimit -v "$1" 2>/dev/null; ulimit -f "$2" 2>/dev/null; shift 2; exec tar "$@"'
+_LARGEST_FILE = 2 << 30
+"""Bytes; the largest of 6.12 has 24 MB."""
 
 
-def environment(*, own: bool = True) -> dict[str, str]:
-    """The environment of git: nothing of a surrounding hook, with `own` nothing of the user's."""
-    kept = {
-        name: value
-        for name, value in process.inherited().items()
-        if not name.startswith("GIT_") or (name.startswith("GIT_SSH") and not own)
-    }
-    only = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"} if own else {}
-    return {**kept, **only, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+def base(source: Source, workshop: Path, tell: Listener) -> tuple[Path, int]:
+    """Put the source into the empty directory `workshop`, as the head of a repository.
 
-
-def failed(what: str, said: str) -> HarnessError:
-    """The error for a program that did not do its work, with the line that says why."""
-    lines = said.strip().splitlines() or ["it said nothing"]
-    reason = next((line for line in lines if _COMPLAINT.match(line)), lines[-1])[:300]
-    full = ("No space left on device", "Out of diskspace", "Disk quota exceeded")
-    if any(words in said for words in full):
-        return HarnessError(f"the disk is full: {reason}", "free some space, and run it again")
-    return HarnessError(f"{what} failed: {reason}")
-
-
-def git(
-    tree: Path, *arguments: str, text: str | None = None, env: dict[str, str] | None = None
-) -> str:
-    """Run git in a tree of ours; what it printed. Raises HarnessError with its complaint."""
-    said = process.run(
-        ["git", *_QUICK, *arguments],
-        cwd=tree,
-        env=env or environment(),
-        input=None if text is None else text.encode("utf-8", "surrogateescape"),
-    )
-    if said.returncode != 0:
-        raise failed(f"git {arguments[0]}", said.stderr)
-    return said.stdout.strip()
-
-
-def commit(tree: Path, message: str, date: int) -> str:
-    """Commit the index under our name, at `date` (seconds since 1970); the commit's hash.
-
-    The same source and the same mermapctl give the same hashes on every machine.
+    Returns the tree's directory there, and the date of that commit. Raises UserError where the
+    source holds no kernel, or what no kernel's source holds.
     """
-    name, mail = AUTHOR
-    env = environment()
-    for who in ("AUTHOR", "COMMITTER"):
-        env |= {f"GIT_{who}_NAME": name, f"GIT_{who}_EMAIL": mail}
-        env[f"GIT_{who}_DATE"] = f"@{date} +0000"
-    git(tree, "commit", "--quiet", "--no-verify", "--file=-", text=message, env=env)
-    return git(tree, "rev-parse", "HEAD")
+    tree = workshop / "tree"
+    tree.mkdir()
+    if source.kind in {Kind.URL, Kind.REPOSITORY}:
+        clone(source, tree, tell)
+        _require_kernel(source, tree)
+        return tree, int(repository.git(tree, "log", "-1", "--no-show-signature", "--format=%ct"))
+    beside = workshop / "beside"
+    beside.mkdir()
+    repository.git(beside, "init", "--quiet", "--template=", "--initial-branch=mermap", ".")
+    env = {**repository.environment(), "GIT_DIR": str(beside / ".git"), "GIT_WORK_TREE": str(tree)}
+    if source.kind is Kind.TARBALL:
+        _unpack(source, tree, env, workshop / "tar.log", tell)
+    else:
+        _copy(source, tree, tell)
+    _look_over(source, tree, tell)
+    kernel = _require_kernel(source, tree)
+    date = max(0, int((tree / "Makefile").stat().st_mtime))
+    # Debian's tarballs carry a .gitignore that ignores everything at the top: -f. After a tarball
+    # this finds the index nearly complete, and completes it: links that tar makes at its end.
+    repository.git(tree, "add", "--force", ".", env=env)
+    repository.commit(tree, f"Linux {kernel}\n\nAs in {source.name}, nothing changed.\n", date, env)
+    (beside / ".git").rename(tree / ".git")
+    return tree, date
 
 
-def base(source: Source, tree: Path, tell: Listener) -> int:
-    """Put the source into the empty directory `tree`, as the head of a repository.
-
-    Returns the date of that commit. Raises UserError where the source holds no kernel.
-    """
-    _HOW[source.kind](source, tree, tell)
+def _require_kernel(source: Source, tree: Path) -> str:
     kernel = kernel_version(tree)
     if kernel is None or not is_kernel(tree):
         raise UserError(
             f"{source.location} holds no kernel tree",
             "its top directory should have a Makefile with a VERSION, and a Kconfig",
         )
-    if source.kind in {Kind.URL, Kind.REPOSITORY}:
-        return int(git(tree, "log", "-1", "--format=%ct"))
-    date = max(0, int((tree / "Makefile").stat().st_mtime))
-    # Debian's tarballs carry a .gitignore that ignores everything at the top: -f. After a tarball
-    # this finds the index nearly complete, and completes it: links that tar makes at its end.
-    git(tree, "add", "--force", ".")
-    commit(tree, f"Linux {kernel}\n\nAs in {source.name}, nothing changed.\n", date)
-    return date
+    return kernel
 
 
-def _init(tree: Path) -> None:
-    git(tree, "init", "--quiet", "--template=", "--initial-branch=mermap", ".")
+def _look_over(source: Source, tree: Path, tell: Listener) -> None:
+    """Leave out what is named .git, and refuse what a kernel's source does not hold.
 
-
-def _unpack(source: Source, tree: Path, tell: Listener) -> None:
-    """Let tar name what it unpacks, and git take each file in when the next one begins."""
-    _init(tree)
-    depth = _depth(source)
-    tar = [
-        "tar", "--extract", "--verbose", "--quoting-style=literal", "--force-local",
-        "--no-same-owner", "--no-same-permissions", "--exclude=.git",
-        f"--strip-components={depth}", f"--file={source.location}",
-    ]  # fmt: skip
-    index = ["git", *_QUICK, "update-index", "--add", "--remove", "-z", "--stdin"]
-    complaints = tree / ".git/mermapctl-tar.log"
-    try:
-        with process.feeding(index, tree, environment()) as stdin:
-            names = _Names(stdin, depth)
-            outcome = process.supervise(
-                tar,
-                cwd=tree,
-                env=environment(),
-                stdout=Path(os.devnull),
-                stderr=complaints,
-                watch=process.Watch(output=names.take, tick=lambda _now, _silent: _tick(tell)),
-            )
-            names.end()
-    except HarnessError as error:
-        raise failed(f"unpacking {source.location}", error.message) from error
-    if outcome.returncode != 0:
-        said = complaints.read_text(errors="backslashreplace")
-        raise failed(f"unpacking {source.location}", said)
-    complaints.unlink()
-
-
-def _tick(tell: Listener) -> None:
-    tell(Tick())
-
-
-def _depth(source: Source) -> int:
-    """Directories to strip: 1 where the tarball has one directory at its top, as all known do.
-
-    To tar a leading ``.`` is a directory as well.
+    Raises UserError.
     """
-    with contextlib.suppress(OSError, tarfile.TarError), tarfile.open(source.location) as archive:
-        first = archive.next()
-        if first is None or first.name == ".":
-            return 1
-        name = first.name.removeprefix("./")
-        return int(name != first.name) + int(first.isdir() or "/" in name)
-    return 1  # a compression that Python does not know; tar will say what is wrong
+    dropped = 0
+    waiting = [os.fsencode(tree)]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.name == tarball.GIT:
+                    dropped += 1
+                    _remove(entry)
+                    continue
+                strange = _strange(entry)
+                if strange:
+                    where = os.fsdecode(entry.path).removeprefix(f"{tree}/")
+                    raise UserError(
+                        f"{source.location} is refused: {where!r} {strange}",
+                        "remove it there, or take another source",
+                    )
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+    if dropped:
+        tell(Note(f"the source has {dropped} of its own .git: left out"))
+
+
+def _strange(entry: os.DirEntry[bytes]) -> str | None:
+    if tarball.is_git(entry.name):
+        return "is named as git's own directory on some systems"
+    if entry.is_symlink() or entry.is_dir(follow_symlinks=False):
+        return None
+    mode = entry.stat(follow_symlinks=False).st_mode
+    if not stat.S_ISREG(mode):
+        return "is neither a file, a directory nor a link"
+    if mode & (stat.S_ISUID | stat.S_ISGID):
+        return "would run as its owner (setuid or setgid)"
+    return None
+
+
+def _remove(entry: os.DirEntry[bytes]) -> None:
+    if entry.is_dir(follow_symlinks=False):
+        shutil.rmtree(entry.path)
+    else:
+        Path(os.fsdecode(entry.path)).unlink()
+
+
+def _unpack(
+    source: Source, tree: Path, env: dict[str, str], complaints: Path, tell: Listener
+) -> None:
+    """Let tar name what it unpacks, and git take each file in when the next one begins."""
+    what = f"unpacking {source.location}"
+    strip = _depth(source, tree, complaints)
+    index = ["git", *repository.QUICK, "update-index", "--add", "--remove", "-z", "--stdin"]
+    extract = [
+        *("--extract", "--no-same-owner", "--no-same-permissions"),
+        *("--no-acls", "--no-selinux", "--no-xattrs", f"--strip-components={strip}"),
+    ]
+    try:
+        with process.feeding(index, tree, env) as stdin:
+            packed = Path(source.location).stat().st_size
+            names = _Names(stdin, tarball.Admission(strip, packed))
+            outcome = _tar(source, extract, tree, complaints, names.take, tell)
+            names.end()
+            if names.refusal:
+                raise UserError(
+                    f"{source.location} is refused: {names.refusal}",
+                    "a kernel's tarball holds no such thing; take another one",
+                )
+    except HarnessError as error:
+        raise repository.failed(what, error.message) from error
+    if outcome.returncode != 0:
+        raise repository.failed(what, complaints.read_text(errors="backslashreplace"))
+
+
+def _tar(
+    source: Source,
+    extra: list[str],
+    cwd: Path,
+    complaints: Path,
+    take: Callable[[bytes], str | None],
+    tell: Listener | None = None,
+) -> process.Outcome:
+    """Run tar on the source, its listing to `take`, with a limit on memory and on one file."""
+    memory = max(4 << 30, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
+    limits = (str(memory >> 10), str(_LARGEST_FILE >> 9))
+    listing = ("--verbose", "--verbose", "--quoting-style=c", "--numeric-owner")
+    named = ("--force-local", f"--file={source.location}")
+
+    def tick(_now: float, _silent: float) -> None:
+        if tell:
+            tell(Tick())
+
+    return process.supervise(
+        ["/bin/sh", "-c", _LIMITED, "sh", *limits, *extra, *listing, *named],
+        cwd=cwd,
+        env=repository.environment(),
+        stdout=Path(os.devnull),
+        stderr=complaints,
+        watch=process.Watch(output=take, tick=tick),
+    )
+
+
+def _depth(source: Source, cwd: Path, complaints: Path) -> int:
+    """Directories to strip, by the first line of the listing; 1 where tar has none to give."""
+    heard = bytearray()
+
+    def take(chunk: bytes) -> str | None:
+        heard.extend(chunk)
+        return "enough" if b"\n" in heard else None
+
+    _tar(source, ["--list"], cwd, complaints, take)
+    complaints.unlink(missing_ok=True)
+    with contextlib.suppress(ValueError):
+        first = tarball.parse(bytes(heard.partition(b"\n")[0]))
+        return tarball.depth(first) if first else 1
+    return 1
 
 
 class _Names:
     """tar's listing -> the names that git may read: all but the last, which is being written."""
 
-    def __init__(self, stdin: IO[bytes], depth: int) -> None:
+    def __init__(self, stdin: IO[bytes], admission: tarball.Admission) -> None:
         self.stdin = stdin
-        self.depth = depth
+        self.admission = admission
         self.rest = b""
         self.held: list[bytes] = []
+        self.refusal: str | None = None
 
     def take(self, chunk: bytes) -> str | None:
-        """Pass on what is complete; a reason to stop where git has ended."""
+        """Pass on what is complete; a reason to stop: a refusal, or git has ended."""
         *lines, self.rest = (self.rest + chunk).split(b"\n")
-        names = [*self.held, *lines]
-        self.held = names[-1:]
+        for line in lines:
+            self.refusal = self.refusal or self._look(line)
         try:
-            self._pass_on(names[:-1])
+            if not self.refusal:
+                self._pass_on(self.held[:-1])
         except BrokenPipeError:
             return "git has ended"
-        return None
+        self.held = self.held[-1:]
+        return self.refusal
+
+    def _look(self, line: bytes) -> str | None:
+        try:
+            member = tarball.parse(line)
+        except ValueError:
+            return f"tar lists {line[:200]!r}"
+        if member is None:
+            return None
+        refusal = self.admission.refusal(member)
+        path = self.admission.path(member)
+        if member.kind != "directory" and path and tarball.GIT not in path:
+            self.held.append(b"/".join(path))
+        return refusal
 
     def end(self) -> None:
         """Pass on the last name: tar has ended."""
-        self._pass_on(self.held)
+        if not self.refusal:
+            self._pass_on(self.held)
 
     def _pass_on(self, names: list[bytes]) -> None:
-        files = (name for name in names if name and not name.endswith(b"/"))
-        self.stdin.write(b"".join(f.split(b"/", self.depth)[-1] + b"\0" for f in files))
+        self.stdin.write(b"".join(name + b"\0" for name in names))
 
 
-def _clone(source: Source, tree: Path, tell: Listener) -> None:
-    if source.kind is Kind.REPOSITORY and _changed(Path(source.location)):
-        tell(Note(f"what is not committed in {source.location} is not taken along"))
-    # A shallow clone of a network's repository; a local one shares its files by hard links.
-    shallow = ["--depth=1"] if source.kind is Kind.URL else []
-    branch = [f"--branch={source.ref}"] if source.ref else []
+def _copy(source: Source, tree: Path, tell: Listener) -> None:
+    found = ownership.stranger(Path(source.location))
+    if found:
+        tell(
+            Note(
+                f"{found.path} belongs to {found.owner}; the copy is yours, and is run as such"
+            )
+        )
+    keep = "--preserve=mode,timestamps,links"
     said = process.run(
-        ["git", "clone", "--quiet", "--template=", *shallow, *branch, "--", source.location, "."],
+        [
+            *("cp", "--recursive", "--no-dereference", keep, "--reflink=auto"),
+            *("--", f"{source.location}/.", "."),
+        ],
         cwd=tree,
-        env=environment(own=False),
     )
     if said.returncode != 0:
-        error = failed(f"git clone {source.location}", said.stderr)
-        raise HarnessError(error.message, error.hint or "try the git clone by hand")
-
-
-def _changed(repository: Path) -> bool:
-    env = {**environment(own=False), "GIT_OPTIONAL_LOCKS": "0"}
-    ask = ["git", "status", "--porcelain", "--untracked-files=no"]
-    said = process.run(ask, cwd=repository, env=env)  # fails in a bare one, which has no changes
-    return said.returncode == 0 and bool(said.stdout.strip())
-
-
-def _copy(source: Source, tree: Path, _tell: Listener) -> None:
-    said = process.run(
-        ["cp", "--archive", "--reflink=auto", f"{source.location}/.", "."], cwd=tree
-    )
-    if said.returncode != 0:
-        raise failed(f"copying {source.location}", said.stderr)
-    _init(tree)
-
-
-_HOW: dict[Kind, Callable[[Source, Path, Listener], None]] = {
-    Kind.TARBALL: _unpack,
-    Kind.URL: _clone,
-    Kind.REPOSITORY: _clone,
-    Kind.DIRECTORY: _copy,
-}
+        raise repository.failed(f"copying {source.location}", said.stderr)

@@ -19,7 +19,7 @@ from mermapctl import overlay, postings, prepare, source
 from mermapctl import tree as trees
 from mermapctl.cli import tree as cli
 from mermapctl.commands import tree as command
-from mermapctl.errors import HarnessError, UserError
+from mermapctl.errors import HarnessError, MermapctlError, UserError
 from mermapctl.events import Event, Note, StageEnded
 from mermapctl.postings import Posting
 from mermapctl.source import Kind, Source
@@ -98,8 +98,8 @@ def test_however_a_tarball_was_made(tmp_path: Path, top: str, when: int) -> None
 @pytest.mark.parametrize(
     ("name", "link", "message"),
     [
-        ("linux/../../evil", "", r"Member name contains '\.\.'"),
-        ("linux/h", "/etc/passwd", "hard link|Cannot"),
+        ("linux/../../evil", "", r"leads out of the tree|Member name contains '\.\.'"),
+        ("linux/h", "/etc/passwd", "is a hard link to what is no file of the tarball"),
     ],
 )
 def test_a_tarball_cannot_reach_out_of_its_tree(
@@ -112,7 +112,7 @@ def test_a_tarball_cannot_reach_out_of_its_tree(
         entry = tarfile.TarInfo(name)
         entry.type, entry.linkname = (tarfile.LNKTYPE if link else tarfile.REGTYPE), link
         evil.addfile(entry)
-    with pytest.raises(HarnessError, match=message):
+    with pytest.raises(MermapctlError, match=message):  # tar may refuse it before us
         made(tmp_path / "d/t", tmp_path / "evil.tar")
     assert not list((tmp_path / "d").iterdir())
     assert not (tmp_path / "evil").exists()
@@ -388,7 +388,10 @@ def test_too_little_room_is_said_before_the_work(
 
 # A tar that names two files, and then takes its time.
 SLOW_TAR = """#!/bin/sh
-mkdir -p mm && echo x > Makefile && printf 'linux/Makefile\\nlinux/mm/\\n'
+case " $* " in *' --list '*) echo 'drwxr-xr-x 0/0 0 2023-11-14 22:13 "linux/"'; exit 0 ;; esac
+mkdir -p mm && echo x > Makefile
+echo '-rw-r--r-- 0/0 2 2023-11-14 22:13 "linux/Makefile"'
+echo 'drwxr-xr-x 0/0 0 2023-11-14 22:13 "linux/mm/"'
 exec sleep 300
 """
 
@@ -403,7 +406,7 @@ def started(tmp_path: Path, archive: Path) -> subprocess.Popen[bytes]:
     process = subprocess.Popen([*argv, f"--source={archive}"], env=environment)
     partial = tmp_path / ".t.mermapctl-partial"
     deadline = time.monotonic() + 30
-    while not (partial / "Makefile").exists():
+    while not (partial / "tree/Makefile").exists():
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.05)
@@ -442,6 +445,7 @@ def test_killed_it_looks_unfinished_and_the_next_run_starts_again(tmp_path: Path
     while still_running(tmp_path):  # the kernel ends the children of the dead
         assert time.monotonic() < deadline
         time.sleep(0.05)
+    time.sleep(0.5)  # the guard holds the lock until the last of them has ended
     assert not (tmp_path / "t").exists()
     assert (tmp_path / ".t.mermapctl-partial").is_dir()
 

@@ -75,7 +75,7 @@ def prepare(
     "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
 )
 def status(directory: Path | None, form: str) -> None:
-    """Version, commit, mermap, kunit.py's options and targets of a tree.
+    """Version, commit, mermap, kunit.py's options and targets of a tree; runs its kunit.py.
 
     Without DIR: MERMAPCTL_TREE, else the kernel tree of the current directory, else the one that
     `tree prepare` made last.

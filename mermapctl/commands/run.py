@@ -14,6 +14,7 @@ from mermapctl import (
     builddir,
     doctor,
     kunit,
+    ownership,
     places,
     plan,
     process,
@@ -43,6 +44,7 @@ def run(options: Options, command: tuple[str, ...], tell: Listener) -> RunRecord
     """
     own = plan.spelled(options)
     path = target.tree_for(options.tree, options.targets)
+    ownership.require(path)
     # What can be refused is refused before git looks at 90,000 files.
     planned = plan.make(path, options, own)
     builddir.require_plain(path, places.cache_dir(), places.state_dir())

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A git repository, of this machine or behind a URL -> a clone of it, no credentials kept."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mermapctl import ownership, process, repository
+from mermapctl.errors import HarnessError, UserError
+from mermapctl.events import Note
+from mermapctl.source import Kind, Source
+
+if TYPE_CHECKING:
+    from mermapctl.credentials import Credentials
+    from mermapctl.events import Listener
+
+_HELPER = (
+    '!f() { test "$1" = get && printf \'username=%s\\n\' "$MERMAPCTL_USER" && '
+    'test "${MERMAPCTL_PASSWORD+given}" && '
+    "printf 'password=%s\\n' \"$MERMAPCTL_PASSWORD\"; }; f"
+)
+"""A credential helper for git: a URL with a password in it would be kept in the new tree."""
+
+
+def clone(source: Source, tree: Path, tell: Listener) -> None:
+    """Clone a URL or a repository of this machine into the empty directory `tree`.
+
+    Raises UserError for another user's repository, and HarnessError with git's complaint.
+    """
+    location = source.location
+    more: list[str] = []
+    if source.kind is Kind.REPOSITORY:
+        ownership.require(Path(location))
+        if _changed(Path(location)):
+            tell(Note(f"what is not committed in {location} is not taken along"))
+    else:
+        # A shallow clone of a network's repository; a local one shares its files by hard links.
+        more = ["--depth=1"]
+    more += [f"--branch={source.ref}"] if source.ref else []
+    said = process.run(
+        ["git", "clone", "--quiet", "--template=", *more, "--", location, "."],
+        cwd=tree,
+        env=_with(source.credentials, repository.environment(own=False)),
+    )
+    if "dubious ownership" in said.stderr:
+        trust = f"git config --global --add safe.directory {shlex.quote(location)}"
+        raise UserError(f"git does not clone {location}: it belongs to another user", trust)
+    if said.returncode != 0:
+        error = repository.failed(f"git clone {location}", said.stderr)
+        raise HarnessError(error.message, error.hint or "try the git clone by hand")
+
+
+def _with(secret: Credentials | None, env: dict[str, str]) -> dict[str, str]:
+    """The environment in which git is told a user and password when their server asks for them."""
+    if secret is None:
+        return env
+    told = {"MERMAPCTL_USER": secret.user}
+    wanted = [(f"credential.{secret.place}.username", secret.user)]
+    if secret.password is not None:
+        told["MERMAPCTL_PASSWORD"] = secret.password
+        # An empty helper takes those before it back: what they know is for another user.
+        wanted += [("credential.helper", ""), (f"credential.{secret.place}.helper", _HELPER)]
+    return {**env, **told, **repository.settings(env, wanted)}
+
+
+def _changed(checkout: Path) -> bool:
+    env = repository.environment(own=False)
+    ask = ["git", "config", "--name-only", "--null", "--get-regexp", repository.FILTERS]
+    filters = filter(None, process.run(ask, cwd=checkout, env=env).stdout.split("\0"))
+    status = ["git", "status", "--porcelain", "--untracked-files=no", "--ignore-submodules=dirty"]
+    quiet = {**env, **repository.quiet(env, filters)}
+    said = process.run(status, cwd=checkout, env=quiet)  # fails in a bare one: no changes there
+    return said.returncode == 0 and bool(said.stdout.strip())

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Files below a directory, read and written without following a symbolic link on the way.
+
+A tree may hold any link: what is written to `mm/` there must not come to lie elsewhere. Each
+component is opened from the one before it, so that nobody can put a link in its place meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from mermapctl.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@contextlib.contextmanager
+def folder(root: Path, name: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
+    """Yield the directory that `name` (relative to `root`) lies in, open, and its last component.
+
+    With `make` what is missing on the way is made. Raises UserError for a link on the way and for a
+    name that leads out of the root, OSError for what cannot be opened.
+    """
+    *above, last = name.split("/")
+    if "" in (*above, last) or ".." in (*above, last) or "." in (*above, last):
+        raise UserError(f"{name!r} is no name within {root}", "it is relative, without ..")
+    handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in above:
+            inner = _enter(handle, part, root, name, make=make)
+            os.close(handle)
+            handle = inner
+        yield handle, last
+    finally:
+        os.close(handle)
+
+
+def _enter(handle: int, part: str, root: Path, name: str, *, make: bool) -> int:
+    if make:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(part, dir_fd=handle)
+    try:
+        return os.open(part, _DIRECTORY, dir_fd=handle)
+    except OSError as error:
+        if error.errno in {errno.ELOOP, errno.ENOTDIR} and _is_link(handle, part):
+            raise _link(root, name) from error
+        raise
+
+
+def read(root: Path, name: str) -> bytes | None:
+    """A file's contents; None where there is none. Raises as `folder`, and for what is no file."""
+    try:
+        with folder(root, name) as (handle, last):
+            if _is_link(handle, last):
+                raise _link(root, name)
+            fd = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=handle)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    with os.fdopen(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise UserError(f"{root / name} is not a regular file", "take another tree")
+        return file.read()
+
+
+def stage(root: Path, name: str, content: bytes) -> str:
+    """Write `content` into a new file beside `name`, with the mode of that; its name."""
+    with folder(root, name, make=True) as (handle, last):
+        if _is_link(handle, last):
+            raise _link(root, name)
+        beside = f".{last}.mermapctl"
+        with contextlib.suppress(FileNotFoundError):  # of a run that was killed
+            os.unlink(beside, dir_fd=handle)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(beside, flags, 0o666, dir_fd=handle)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                file.write(content)
+                with contextlib.suppress(FileNotFoundError):
+                    mode = os.stat(last, dir_fd=handle, follow_symlinks=False).st_mode
+                    os.fchmod(file.fileno(), mode & 0o777)
+        except OSError:
+            os.unlink(beside, dir_fd=handle)
+            raise
+    return name.removesuffix(last) + beside
+
+
+def replace(root: Path, beside: str, name: str) -> None:
+    """Put a staged file into its place; both are in one directory."""
+    with folder(root, name) as (handle, last):
+        staged = beside.rpartition("/")[2]
+        os.replace(staged, last, src_dir_fd=handle, dst_dir_fd=handle)
+
+
+def remove(root: Path, name: str) -> None:
+    """Remove a file, if it is there."""
+    with contextlib.suppress(FileNotFoundError), folder(root, name) as (handle, last):
+        os.unlink(last, dir_fd=handle)
+
+
+def _is_link(handle: int, part: str) -> bool:
+    with contextlib.suppress(OSError):
+        return stat.S_ISLNK(os.stat(part, dir_fd=handle, follow_symlinks=False).st_mode)
+    return False
+
+
+def _link(root: Path, name: str) -> UserError:
+    return UserError(
+        f"{root / name} is behind a symbolic link: nothing is written through it",
+        "put the file or directory itself there, or take another tree",
+    )
