@@ -204,6 +204,8 @@ class _Reading:
                     console.forget(Kind.BOOT)
             elif kind is Kind.TRACE and trace.TRACE_LINE.search(line.text):
                 self._trace(line)
+                if splat_titles.INSIDE[0] in line.text:  # a title ran into it
+                    splats.torn(line, in_suite=ktap.inside)
             elif kind in (Kind.BOOT, Kind.HARNESS):
                 self._boot(line)
             elif kind is Kind.SPLAT:

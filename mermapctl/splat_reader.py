@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mermapctl import frames, splat_preludes, splat_titles
 from mermapctl.console import Kind
-from mermapctl.splat import Splat, SplatKind, sameness
+from mermapctl.splat import DEADLY, Splat, SplatKind, sameness
 from mermapctl.splat_report import BODY_LINES, Report
 
 if TYPE_CHECKING:
@@ -37,6 +37,14 @@ _RUN_INTO = re.compile(rf"(?:(?<=[^\s:])|(?<=\] ))(?:{_IN_TORN.pattern})")
 _REMARKS = re.compile(r"\s*# ")
 _RESULT = re.compile(r"\s*(?:not )?ok \d|\s*1\.\.\d|---\[ end ")
 _STALLS = frozenset({SplatKind.RCU_STALL, SplatKind.LOCKUP})
+
+
+class _Above(NamedTuple):
+    """A title that was missed, its line, and the lines of the same speaker below it."""
+
+    title: Title
+    line: Line
+    below: Sequence[Line]
 
 
 def _nothing(_count: int) -> Sequence[Line]:
@@ -74,14 +82,17 @@ class SplatReader:
             if inner is not None:
                 text, caller = inner
                 line = line._replace(text=text, caller=caller)
-        if picked or "[#" in text:
-            if (title := splat_titles.find(text)) is not None:
+        report = self._open.get(caller)
+        untitled = report is not None and report.kind is None
+        if picked or untitled or "[#" in text:
+            title = splat_titles.find(text)
+            framed = report is not None and report.framed
+            if title is not None and (picked or framed or not title.weak):
                 self._titled_line(line, title, title.caller or caller, in_suite=in_suite)
                 return
             if (opening := splat_titles.opening(text)) is not None:
                 self._opening(line, opening, opening.caller or caller, in_suite=in_suite)
                 return
-        report = self._open.get(caller)
         if report is None and text.startswith("NMI backtrace for cpu"):
             report = self._joined(caller)
         if report is None and picked:
@@ -152,6 +163,12 @@ class SplatReader:
             self._titled[caller] = line.number
             self._continue(report, line, text, title)
             return
+        if title.number is not None and report is None:
+            above = self._missed(caller, line.number)
+            if above is not None and above.title.number is None and above.title.kind in DEADLY:
+                self._again(above, caller, in_suite=in_suite)
+                self._titled_line(line, title, caller, in_suite=in_suite)
+                return
         heir_of = None
         if report is not None and title.kind is SplatKind.PANIC and not report.ended:
             heir_of = report if report.sure and not report.trace.begun else None
@@ -172,7 +189,7 @@ class SplatReader:
             self._continue(report, line, line.text, None)
             return
         begun = self._begin(line, caller, in_suite=in_suite)
-        begun.sure, begun.cut = opening.sure, not opening.frame
+        begun.sure, begun.cut, begun.frame = opening.sure, not opening.frame, opening.frame
         if begun.cut:
             self._look_above(begun, line, caller)
 
@@ -227,6 +244,25 @@ class SplatReader:
                 return report
         return None
 
+    def _missed(self, caller: str | None, line: int) -> _Above | None:
+        """The title above a line that nothing picked, with the lines below it."""
+        above = [each for each in self._own(ABOVE, caller) if each.number < line]
+        for at in range(len(above) - 1, -1, -1):
+            each = above[at]
+            if each.number <= self._titled.get(caller, 0) or _RESULT.match(each.text):
+                return None  # what stands there is known
+            title = splat_titles.find(each.text)
+            if title is not None and (title.caller or caller) == caller:
+                return _Above(title, each, above[at + 1 :])
+        return None
+
+    def _again(self, above: _Above, caller: str | None, *, in_suite: bool) -> None:
+        """Read a title that was missed, and what follows it."""
+        self._titled_line(above.line, above.title, caller, in_suite=in_suite)
+        for later in above.below:
+            if (report := self._open.get(caller)) is not None:
+                self._continue(report, later, later.text, None)
+
     def _untitled(
         self, line: Line, text: str, caller: str | None, *, in_suite: bool
     ) -> Report | None:
@@ -235,20 +271,8 @@ class SplatReader:
         Without one a report begins that counts only if its end says that it was a complaint: what
         runs out of memory, for one, prints a call trace, too.
         """
-        above = self._own(ABOVE, caller)
-        for at in range(len(above) - 1, -1, -1):
-            each = above[at]
-            if each.number <= self._titled.get(caller, 0):
-                return None  # the rest of a report that is over already
-            if _RESULT.match(each.text):
-                break
-            title = splat_titles.find(each.text)
-            if title is None or (title.caller or caller) != caller:
-                continue
-            self._titled_line(each, title, caller, in_suite=in_suite)
-            for later in above[at + 1 :]:
-                if (report := self._open.get(caller)) is not None:
-                    self._continue(report, later, later.text, None)
+        if (above := self._missed(caller, line.number)) is not None:
+            self._again(above, caller, in_suite=in_suite)
             return self._open.get(caller)
         if not (frames.is_heading(text) or text.startswith(("CPU: ", "RIP: "))):
             return None

@@ -50,7 +50,7 @@ _BODY = re.compile(
     r"|PC |LR |PSR|SR:|TSTATE|TPC|RPC|I7|Caller|IAOQ|IIR|IOR|[%$]\w|\*pgd|swapper_pg|\[\w+\] \*p"
     r"|comm \"|hex dump|backtrace|Kernel (?:panic|bug)|Rebooting|Dumping ftrace|\S+ \S+ from "
     r"|(?:[%$]?\w{1,8}(?: +\d+)?|\w+\[\d\]) *[:=] *(?:\[?<?[0-9a-f]{4}|<?\w+\+0x)"
-    rf"|.*?{frames.SYMBOL}"
+    rf"|{frames.PLACE} |.*?{frames.SYMBOL}"
 )
 """How the lines between a splat's title and its end begin."""
 _AFTER_WARN = re.compile(
@@ -83,8 +83,8 @@ _BARE = frozenset({SplatKind.KCSAN, SplatKind.KFENCE, SplatKind.KMSAN, SplatKind
 class Report:
     """One report; without a title yet if only its opening line was seen.
 
-    `sure`: it is one whatever follows. `cut`: a cut-here line stands above it. `owner` is the test
-    in which it was printed, once that ended.
+    `sure`: it is one whatever follows. `cut`: a cut-here line stands above it, `frame`: a line of
+    `=`. `owner` is the test in which it was printed, once that ended.
     """
 
     line: int
@@ -93,6 +93,7 @@ class Report:
     caller: str | None
     sure: bool = False
     cut: bool = False
+    frame: bool = False
     kind: SplatKind | None = None
     title: str = ""
     title_line: int = 0
@@ -197,7 +198,7 @@ class Report:
         if not said or self.message is not None:
             return False
         if self.kind is None and not self.cut:
-            self.headline = self.headline or said[:TEXT_LIMIT]
+            self.headline = self.headline or (said[:TEXT_LIMIT] if self.frame else None)
             return False
         if self.kind is None:
             if self.evident or _EVIDENCE.match(text) or frames.is_heading(text):
@@ -233,6 +234,11 @@ class Report:
             self.where, self.message = found["where"], found["cause"].strip()[:TEXT_LIMIT]
             self.cause = self.message
         self._lock = bool(_TRYING.match(text)) or (self._lock and not text.strip())
+
+    @property
+    def framed(self) -> bool:
+        """Whether a line of `=` stands above it, and nothing yet that is no title."""
+        return self.frame and self.kind is None and not self.evident
 
     @property
     def real(self) -> bool:

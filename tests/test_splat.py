@@ -7,6 +7,8 @@ import pytest
 
 from mermapctl import frames, ktap_parser, splat_reader, splat_report, splat_titles
 from mermapctl.console import Console, Kind, Line
+from mermapctl.judge import judge
+from mermapctl.manifest import Manifest
 from mermapctl.splat import Splat, SplatKind
 from mermapctl.splat_reader import SplatReader
 
@@ -424,3 +426,72 @@ def test_noise_ends_a_splat_without_an_end_mark() -> None:
     noise = "input: mouse\n" * 10
     (found,) = read(f"BUG: scheduling while atomic: x/1/0x2\nCall Trace:\n f+0x1/0x2\n{noise}")
     assert found.last_line == 3
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "mm_get: (__mermap_get+0x0/0x2d0) mm=0xffff888001c5e780 size=4096 rsv=0",
+        "    ok 1 a",
+        "    # a: said",
+        "[   12.345678] larder: shut",
+    ],
+)
+def test_a_title_behind_any_line_is_seen(line: str) -> None:
+    log = f"""\
+KTAP version 1
+1..1
+    KTAP version 1
+    # Subtest: s
+    1..2
+{line}WARNING: mm/a.c:1 at f+0x1/0x2
+Call Trace:
+ f+0x1/0x2
+    ok 2 b
+ok 1 s
+"""
+    judgement = judge([log.encode()], manifest=Manifest())
+    (found,) = judgement.splats
+    assert (found.kind, found.where, found.test) == (SplatKind.WARNING, "mm/a.c:1", "b")
+
+
+DRAINED = """\
+kunit_try_catch: page allocation failure: order:5, mode:0xcc0(GFP_KERNEL), nodemask=(null)
+CPU: 0 UID: 0 PID: 29 Comm: kunit_try_catch Tainted: G N 6.12.0 #1
+Call Trace:
+ <TASK>
+ dump_stack_lvl+0x64/0x80
+ warn_alloc+0x10/0x20
+ </TASK>
+Mem-Info:
+"""
+
+
+def test_a_call_trace_alone_is_no_complaint() -> None:
+    assert read(f"{DRAINED}    ok 1 test_a\n") == ()
+
+
+def test_another_cpu_prints_where_a_stalled_one_was() -> None:
+    def said(caller: str, text: str) -> str:
+        return "".join(f"[   12.345678][{caller:>6}] {line}\n" for line in text.splitlines())
+
+    stall = "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:\nrcu: \t1-...!: (1 GPs behind)\n"
+    dump = "NMI backtrace for cpu 1\nRIP: 0010:brook_fill+0x1/0x2\nCall Trace:\n brook_open+0x1/0x2"
+    (found,) = read(said("C0", f"{stall}Sending NMI from CPU 0 to CPUs 1:") + said("C1", dump))
+    assert found.frames == ("brook_fill+0x1/0x2", "brook_open+0x1/0x2")
+    assert found.caller == "C0"
+
+
+def test_two_tasks_complain_at_a_time() -> None:
+    def said(caller: str, text: str) -> str:
+        return f"[   12.345678][{caller:>6}] {text}\n"
+
+    reports = [
+        [said(task, line) for line in (f"WARNING: mm/{task}.c:1 at {task}+0x1/0x2", "Call Trace:")]
+        + [said(task, f" {task}+0x1/0x2"), said(task, f" {task}_caller+0x1/0x2")]
+        for task in ("T31", "T118")
+    ]
+    log = "".join(line for pair in zip(*reports, strict=True) for line in pair)
+    for found, task in zip(read(log), ("T31", "T118"), strict=True):
+        assert found.frames == (f"{task}+0x1/0x2", f"{task}_caller+0x1/0x2")
+        assert found.caller == task
