@@ -1,126 +1,558 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Whose tree is it: asked before any program of it is started."""
+"""Nothing of another user's tree runs: the gate, every command, every place that starts things."""
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
-import subprocess
+import shlex
+import shutil
+import signal
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import mermapctl
 from mermapctl import ownership
+from mermapctl import tree as trees
+from mermapctl.__main__ import main
 from mermapctl.errors import UserError
+from tests.conftest import git
 
+PACKAGE = Path(mermapctl.__file__).parent
 NOBODY = 65534
 ROOT = os.geteuid() == 0
-PROGRAMS = ["tools/testing/kunit/kunit.py", "Makefile", "Kconfig", ".git"]
-COMMANDS = [
-    ("run", "--tree={tree}"),
-    ("config", "check", "--tree={tree}", "base"),
-    ("config", "explain", "--tree={tree}", "MERMAP"),
-    ("tree", "status", "{tree}"),
-    ("doctor", "--tree={tree}"),
-]
+PROGRAMS = (
+    *("tools/testing/kunit/kunit.py", "tools/testing/kunit/kunit_kernel.py", "Makefile"),
+    *("GNUmakefile", "Kconfig", "scripts", "scripts/cc-version.sh", "scripts/kconfig/Makefile"),
+    *("tools/testing/kunit", "tools", "arch/x86"),
+)
 
 
 @pytest.fixture
-def canary(fake_tree: Path, tmp_path: Path) -> Path:
-    """A file that exists once a program of the tree has run."""
-    ran = tmp_path / "ran"
-    kunit = fake_tree / "tools/testing/kunit/kunit.py"
-    kunit.write_text(f"open({str(ran)!r}, 'w')\n" + kunit.read_text())
-    makefile = fake_tree / "Makefile"
-    makefile.write_text(f"X := $(shell touch {ran})\n" + makefile.read_text())
-    kconfig = fake_tree / "Kconfig"
-    kconfig.write_text(kconfig.read_text() + f"\nX := $(shell,touch {ran})\n")
-    return ran
+def canary(tmp_path: Path) -> Path:
+    """What each program of `loaded` makes when it is run."""
+    return tmp_path / "canary"
 
 
-def pretend(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
-    """Make `path` another user's: root gives it away, others are taken for somebody else."""
+@pytest.fixture
+def loaded(tmp_path: Path, canary: Path) -> Path:
+    """A kernel tree in which every program makes the canary and then works on as it should."""
+    tree = tmp_path / "linux"
+    shutil.copytree(Path(__file__).parent / "fakelinux/tree", tree)
+    sing = f"touch {canary}"
+    kunit = tree / "tools/testing/kunit/kunit.py"
+    kunit.write_text(f"#!/usr/bin/env python3\nopen({str(canary)!r}, 'w')\n{kunit.read_text()}")
+    for name in ("kunit_kernel.py", "qemu_configs/extra.py"):
+        (kunit.parent / name).write_text("")
+    makefile = tree / "Makefile"
+    makefile.write_text(
+        f"{makefile.read_text()}\nSUNG := $(shell {sing})\nall olddefconfig:\n\t{sing}\n"
+    )
+    kconfig = tree / "Kconfig"
+    kconfig.write_text(f"{kconfig.read_text()}\nconfig SUNG\n\tdef_bool $(shell,{sing})\n")
+    for name in ("min-tool-version.sh", "cc-version.sh", "kconfig/Makefile"):
+        (tree / "scripts" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / "scripts" / name).write_text(f"#!/bin/sh\n{sing}\necho 5.1.0\n")
+    return tree
+
+
+def give_away(monkeypatch: pytest.MonkeyPatch, *paths: Path) -> None:
+    """Make paths another user's: by root for real, else by our being another one from now on."""
     if ROOT:
-        os.chown(path, NOBODY, -1)
+        for path in paths:
+            os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
     else:
-        mine = ownership._trusted_owners() - {os.geteuid()}
-        monkeypatch.setattr(ownership, "_trusted_owners", lambda: mine)
+        monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
 
 
-@pytest.mark.parametrize("part", ["", *PROGRAMS, "scripts"])
-def test_a_tree_with_a_strangers_program_is_refused(
-    fake_tree: Path, monkeypatch: pytest.MonkeyPatch, part: str
-) -> None:
-    (fake_tree / "scripts").mkdir(exist_ok=True)
-    ownership.require(fake_tree)
-    pretend(monkeypatch, fake_tree / part)
-    with pytest.raises(UserError, match="belongs to another user") as caught:
-        ownership.require(fake_tree)
-    assert "safe.directory" in (caught.value.hint or "")
-    assert not ownership.is_trusted(fake_tree)
+def everything(tree: Path) -> list[Path]:
+    return [tree, *tree.rglob("*")]
 
 
-@pytest.mark.parametrize("value", ["{tree}", "*", "{parent}/*"])
-def test_a_tree_that_the_user_has_listed_is_run(
-    fake_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
-) -> None:
-    pretend(monkeypatch, fake_tree)
-    listed = value.format(tree=fake_tree, parent=fake_tree.parent)
+def trusting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *values: str) -> None:
     config = tmp_path / "gitconfig"
-    config.write_text(f"[safe]\n\tdirectory = {listed}\n")
+    lines = "".join(f"\tdirectory = {value}\n" for value in values)
+    config.write_text(f"[safe]\n{lines}")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
-    ownership.require(fake_tree)
-    config.write_text(f"[safe]\n\tdirectory = {listed}\n\tdirectory =\n")
-    assert not ownership.is_trusted(fake_tree)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
 
 
-def test_a_repository_cannot_vouch_for_itself(
-    fake_tree: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture(autouse=True)
+def nothing_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user who lists no directory as safe, and did not come by sudo."""
+    trusting(tmp_path, monkeypatch)
+    monkeypatch.delenv("SUDO_UID", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def signals_as_before() -> Iterator[None]:
+    """main() ignores signals while it ends; what a later test starts would inherit that."""
+    kept = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for each, handler in kept.items():
+        signal.signal(each, handler)
+
+
+def test_a_tree_of_ours_may_run(loaded: Path) -> None:
+    ownership.require(loaded)
+    assert ownership.is_trusted(loaded)
+
+
+def test_what_is_roots_may_run(loaded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if ROOT:
+        monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
+        ownership.require(loaded)
+    else:
+        (loaded / "scripts").rename(loaded / "gone")
+        (loaded / "scripts").symlink_to("/usr/bin")  # root's, with all that is in it
+        ownership.require(loaded)
+
+
+def test_another_users_tree_may_not(loaded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    give_away(monkeypatch, *everything(loaded))
+    with pytest.raises(UserError, match="belongs to another user") as caught:
+        ownership.require(loaded)
+    assert str(loaded) in caught.value.message
+    hint = caught.value.hint or ""
+    assert hint.endswith(f"git config --global --add safe.directory {shlex.quote(str(loaded))}")
+    assert int(caught.value.exit) == 2
+    assert not ownership.is_trusted(loaded)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_one_program_of_another_user_in_a_tree_of_ours(
+    loaded: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    with (fake_tree / ".git/config").open("a") as config:
-        config.write("[safe]\n\tdirectory = *\n")
-    pretend(monkeypatch, fake_tree)
-    monkeypatch.chdir(fake_tree)
-    assert not ownership.is_trusted(fake_tree)
+    path = loaded / name
+    if not path.exists():
+        path.write_text("all:\n")
+    give_away(monkeypatch, path)
+    with pytest.raises(UserError) as caught:
+        ownership.require(loaded)
+    if ROOT:
+        assert str(path) in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["Makefile", "scripts/cc-version.sh", "tools"])
+def test_a_link_to_what_is_another_users(
+    loaded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (loaded / name).rename(elsewhere)
+    (loaded / name).symlink_to(elsewhere)
+    ownership.require(loaded)
+    give_away(monkeypatch, elsewhere)
+    with pytest.raises(UserError):
+        ownership.require(loaded)
+
+
+def test_the_git_directory_counts_and_that_of_a_linked_worktree(
+    loaded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(loaded, "init", "-q")
+    git(loaded, "add", "-f", ".")
+    git(loaded, "commit", "-q", "-m", "x")
+    linked = tmp_path / "linked"
+    git(loaded, "worktree", "add", "-q", "--detach", str(linked))
+    ownership.require(linked)
+    give_away(monkeypatch, loaded / ".git/worktrees/linked")
+    with pytest.raises(UserError):
+        ownership.require(linked)
+    if ROOT:
+        ownership.require(loaded)
+        give_away(monkeypatch, loaded / ".git")
+        with pytest.raises(UserError, match=r"\.git belongs"):
+            ownership.require(loaded)
+
+
+@pytest.mark.parametrize(
+    ("values", "allowed"),
+    [
+        (["{tree}"], True),
+        (["*"], True),
+        (["{tree}/"], True),
+        (["{parent}/*"], True),
+        (["{tree}", ""], False),
+        (["", "{tree}"], True),
+        (["{parent}"], False),
+        (["{tree}x"], False),
+        (["{tree}/arch"], False),
+        (["linux"], False),
+        (["~nobody-knows/x", "{tree}"], True),
+    ],
+)
+def test_a_tree_that_is_listed_as_safe(
+    loaded: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    values: list[str],
+    allowed: bool,
+) -> None:
+    give_away(monkeypatch, *everything(loaded))
+    trusting(
+        tmp_path, monkeypatch, *(each.format(tree=loaded, parent=loaded.parent) for each in values)
+    )
+    assert ownership.is_trusted(loaded) is allowed
+
+
+def test_a_tree_cannot_vouch_for_itself(loaded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(loaded, "init", "-q")
+    git(loaded, "config", "safe.directory", "*")
+    monkeypatch.chdir(loaded)
+    give_away(monkeypatch, *everything(loaded))
+    assert not ownership.is_trusted(loaded)
+
+
+def test_root_by_sudo_may_run_what_its_user_has(
+    loaded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = NOBODY if ROOT else os.getuid()
+    give_away(monkeypatch, *everything(loaded))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert not ownership.is_trusted(loaded)
+    monkeypatch.setenv("SUDO_UID", str(owner))
+    assert ownership.is_trusted(loaded)
+    for wrong in ("", "-1", "x", str(owner + 1), "٣"):
+        monkeypatch.setenv("SUDO_UID", wrong)
+        assert not ownership.is_trusted(loaded)
+    monkeypatch.setenv("SUDO_UID", str(owner))
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    assert not ownership.is_trusted(loaded)  # SUDO_UID is a word of root's alone
+
+
+def test_without_git_nothing_is_listed(loaded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    give_away(monkeypatch, *everything(loaded))
+    trusting(loaded.parent, monkeypatch, "*")
+    monkeypatch.setenv("PATH", str(loaded))
+    assert not ownership.is_trusted(loaded)
+
+
+def test_the_gate_costs_next_to_nothing_and_asks_git_of_others_only(
+    loaded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mermapctl.process.run", None)  # a call would raise TypeError
+    ownership.require(loaded)
+    began = time.process_time()
+    for _ in range(10):
+        ownership.require(loaded)
+    assert (time.process_time() - began) / 10 < 0.05
+
+
+COMMANDS = {
+    "run": ["run", "--tree={tree}", "--target=um", "--suite=example"],
+    "config check": ["config", "check", "--tree={tree}", "base"],
+    "config explain": ["config", "explain", "--tree={tree}", "SUNG"],
+    "config explain without make": ["config", "explain", "--no-verify", "--tree={tree}", "SUNG"],
+    "config show": ["config", "show", "base"],
+    "tree status": ["tree", "status", "{tree}"],
+    "tree prepare there": ["tree", "prepare", "{tree}"],
+    "doctor": ["doctor", "--no-kvm", "--tree={tree}"],
+}
+CODES = {"config show": 0, "doctor": 1}
+
+
+def exit_of(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["mermapctl", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
 
 
 @pytest.mark.parametrize("with_git", [True, False])
-@pytest.mark.parametrize("argv", COMMANDS, ids=lambda argv: "-".join(argv[:2]))
-def test_no_command_runs_a_strangers_program(
-    fake_tree: Path, canary: Path, argv: tuple[str, ...], *, with_git: bool
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_command_runs_anything_of_another_users_tree(
+    loaded: Path,
+    canary: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    with_git: bool,
 ) -> None:
-    if not with_git:
-        subprocess.run(["rm", "-rf", str(fake_tree / ".git")], check=True)
-    if ROOT:
-        os.chown(fake_tree / "Makefile", NOBODY, -1)
-    script = "from mermapctl.__main__ import main; main()"
-    if not ROOT:
-        script = (
-            "from mermapctl import ownership\n"
-            "ownership._trusted_owners = lambda: frozenset({0})\n" + script
+    if with_git:
+        git(loaded, "init", "-q")
+        git(loaded, "add", "-f", ".")
+        git(loaded, "commit", "-q", "-m", "x")
+        git(loaded, "config", "core.fsmonitor", f"touch {canary}; false")
+        git(
+            loaded,
+            "config",
+            "mermapctl.base",
+            git(loaded, "-c", "core.fsmonitor=", "rev-parse", "HEAD"),
         )
-    words = [each.format(tree=fake_tree) for each in argv]
-    done = subprocess.run(
-        [sys.executable, "-c", script, *words], capture_output=True, text=True, check=False
+        os.utime(loaded / "Makefile", (0, 0))
+    canary.unlink(missing_ok=True)
+    monkeypatch.chdir(loaded)
+    monkeypatch.setenv("MERMAPCTL_TREE", str(loaded))
+    words = [each.format(tree=loaded) for each in COMMANDS[name]]
+    give_away(monkeypatch, *everything(loaded))
+    code = exit_of(monkeypatch, *words)
+    said = capsys.readouterr()
+    assert not canary.exists(), said
+    assert code == CODES.get(name, 2), said
+    if name == "config show" or (name == "tree prepare there" and not with_git):
+        return
+    told = said.out + said.err
+    flat = " ".join(told.split())
+    assert "belongs to another user" in flat
+    assert "safe.directory" in flat
+    assert "defect" not in told
+
+
+@pytest.mark.parametrize("name", ["run", "config check", "config explain", "tree status"])
+def test_of_a_tree_of_ours_they_do(
+    loaded: Path, canary: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The canary of the test above can sing: else it would prove nothing."""
+    words = [each.format(tree=loaded) for each in COMMANDS[name]]
+    exit_of(monkeypatch, *words)
+    assert canary.exists()
+
+
+def test_the_doctor_asks_a_tree_of_ours(
+    loaded: Path, canary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exit_of(monkeypatch, "doctor", "--no-kvm", f"--tree={loaded}")
+    assert canary.exists()
+
+
+def test_another_users_tree_that_is_listed_is_worked_on(
+    loaded: Path, canary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(loaded, "init", "-q")
+    git(loaded, "add", "-f", ".")
+    git(loaded, "commit", "-q", "-m", "x")
+    give_away(monkeypatch, *everything(loaded))
+    trusting(tmp_path, monkeypatch, str(loaded))
+    assert exit_of(monkeypatch, "tree", "status", str(loaded)) == 0
+    assert canary.exists()
+
+
+# Every place that starts a program, and why it may. "gated": the function, or each of those in its
+# module that call it, asks ownership.require (or is_trusted) first.
+STARTS = {
+    "kunit._asked": "gated",
+    "stages._supervise": "gated",
+    "olddefconfig.resolve": "gated",
+    "machine._said": "programs of the host; for minimums() the tree's script, which is gated there",
+    "machine.header": "the host's compiler",
+    "kconfig_macros.Shell.run": "gated in kconfig.read, which alone makes a Shell",
+    "kconfig_macros.Shell": "gated in kconfig.read, which alone makes a Shell",
+    "initramfs.compile_init": "the host's compiler: what it makes is run by the guest",
+    "kvm_probe": "QEMU with a guest of ours",
+    "toolchain._first_line": "compilers of PATH",
+    "packages": "the package manager",
+    "commands.run._first_line": "compilers and QEMU of PATH",
+    "repository.git": "git in a tree of ours, with no configuration of the user's",
+    "ownership._safe_directories": "git outside of any tree",
+    "clone.clone": "gated",
+    "clone._changed": "gated",
+    "unpack._unpack": "git with a repository of ours",
+    "unpack._tar": "tar",
+    "unpack._copy": "cp",
+}
+_STARTERS = {"run", "feeding", "supervise", "dialogue"}
+
+
+def _functions(module: ast.Module) -> dict[str, ast.FunctionDef]:
+    found = {}
+    for node in module.body:
+        if isinstance(node, ast.FunctionDef):
+            found[node.name] = node
+        elif isinstance(node, ast.ClassDef):
+            found |= {
+                f"{node.name}.{each.name}": each
+                for each in node.body
+                if isinstance(each, ast.FunctionDef)
+            }
+    return found
+
+
+def _calls(function: ast.FunctionDef) -> dict[str, int]:
+    """What a function calls -> the first line on which it does."""
+    found: dict[str, int] = {}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call):
+            found.setdefault(ast.unparse(node.func), node.lineno)
+    return found
+
+
+def _sites() -> dict[str, tuple[dict[str, ast.FunctionDef], str]]:
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        functions = _functions(ast.parse(path.read_text("utf-8")))
+        module = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        for name, function in functions.items():
+            if {f"process.{each}" for each in _STARTERS} & _calls(function).keys():
+                found[f"{module}.{name}"] = (functions, name)
+    return found
+
+
+def _gated(functions: dict[str, ast.FunctionDef], name: str) -> bool:
+    called = _calls(functions[name])
+    starts = [called[each] for each in called if each.removeprefix("process.") in _STARTERS]
+    if "ownership.require" in called:
+        return all(called["ownership.require"] < line for line in starts)
+    callers = {
+        each: line
+        for each, function in functions.items()
+        if (line := _calls(function).get(name)) is not None
+    }
+    return bool(callers) and all(
+        _calls(functions[each]).get("ownership.require", line) < line or _gated(functions, each)
+        for each, line in callers.items()
     )
-    assert not canary.exists(), done.stderr
-    assert "safe.directory" in done.stdout + done.stderr
-    assert done.returncode == (1 if argv[0] == "doctor" else 2)
-    assert "defect" not in done.stderr
 
 
-GATED = {"kunit", "stages", "kconfig", "olddefconfig", "machine", "tree"}
-"""Modules that start a program of a tree."""
+def test_every_place_that_starts_a_program_is_known_and_what_is_a_trees_is_gated() -> None:
+    sites = _sites()
+    assert len(sites) > 12
+    unknown = [
+        site
+        for site in sites
+        if not any(site == known or site.startswith(f"{known}.") for known in STARTS)
+    ]
+    assert unknown == []
+    gated = [site for site in sites if STARTS.get(site) == "gated"]
+    assert len(gated) == 5
+    assert [site for site in gated if not _gated(*sites[site])] == []
 
 
-def test_every_module_that_starts_a_trees_program_goes_through_the_gate() -> None:
-    package = Path(mermapctl.__file__).parent
-    for name in GATED:
-        called = {
-            ast.unparse(node.func)
-            for node in ast.walk(ast.parse((package / f"{name}.py").read_text("utf-8")))
-            if isinstance(node, ast.Call)
-        }
-        assert called & {"ownership.require", "ownership.is_trusted"}, name
+def test_the_other_ways_into_a_tree_are_gated_too() -> None:
+    def functions(name: str) -> dict[str, ast.FunctionDef]:
+        return _functions(ast.parse((PACKAGE / f"{name}.py").read_text("utf-8")))
+
+    def first(name: str, function: str) -> str:
+        body = functions(name)[function].body
+        docstring = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
+        return ast.unparse(body[int(docstring)])
+
+    assert first("tree", "_reading") == "ownership.require(path)"  # GitPython
+    assert first("kconfig", "read") == "ownership.require(tree)"  # macros
+    assert first("kunit", "capabilities") == "ownership.require(tree)"
+    assert "is_trusted(tree)" in ast.unparse(functions("machine")["minimums"])
+    for path in PACKAGE.rglob("*.py"):
+        text = path.read_text("utf-8")
+        if "Shell(" in text:
+            assert path.name in {"kconfig.py", "kconfig_macros.py"}
+        if "git.Repo(" in text:
+            assert path.name == "tree.py"
+
+
+CONFIGURED = {
+    "core.fsmonitor": "touch {canary}; false",
+    "core.sshCommand": "touch {canary}; false",
+    "core.pager": "touch {canary}; cat",
+    "core.editor": "touch {canary}",
+    "core.askPass": "touch {canary}",
+    "core.hooksPath": "{hooks}",
+    "diff.external": "touch {canary}; true",
+    "diff.evil.textconv": "touch {canary}; cat",
+    "diff.evil.command": "touch {canary}; true",
+    "filter.evil.clean": "touch {canary}; cat",
+    "filter.evil.process": "touch {canary}; cat",
+    "filter.a=b.clean": "touch {canary}; cat",
+    "gpg.program": "touch {canary}",
+    "pager.log": "touch {canary}; cat",
+    "pager.status": "touch {canary}; cat",
+    "alias.status": "!touch {canary}",
+    "alias.log": "!touch {canary}",
+    "credential.helper": "!touch {canary}",
+}
+
+
+@pytest.mark.parametrize("name", CONFIGURED)
+def test_a_repository_of_ours_starts_no_program_by_its_configuration(
+    loaded: Path, tmp_path: Path, canary: Path, name: str
+) -> None:
+    """Somebody unpacked it from elsewhere: it is ours, and its configuration is not."""
+    (loaded / ".gitattributes").write_text("* diff=evil filter=evil\n*.sh filter=a=b\n")
+    git(loaded, "init", "-q")
+    git(loaded, "add", "-f", ".")
+    git(loaded, "commit", "-q", "-m", "x")
+    base = git(loaded, "rev-parse", "HEAD")
+    git(loaded, "commit", "-q", "--allow-empty", "-m", "y")
+    git(loaded, "config", "mermapctl.base", base)
+    git(loaded, "config", "log.showSignature", "true")
+    hooks = tmp_path / "hooks"
+    hooks.mkdir()
+    for hook in (
+        "fsmonitor-watchman",
+        "post-index-change",
+        "post-checkout",
+        "reference-transaction",
+    ):
+        (hooks / hook).write_text(f"#!/bin/sh\ntouch {canary}\n")
+        (hooks / hook).chmod(0o755)
+    git(loaded, "config", name, CONFIGURED[name].format(canary=canary, hooks=hooks))
+    for path in ("Makefile", "scripts/cc-version.sh"):
+        text = (loaded / path).read_text()
+        (loaded / path).write_text(text.replace("s", "z", 1))  # as long as before
+        os.utime(loaded / path, (0, 0))
+    canary.unlink(missing_ok=True)
+
+    assert trees.inspect(loaded).dirty
+    with contextlib.closing(trees.look(loaded)) as looking:
+        assert looking.state() is not None
+    assert trees.subjects(loaded, base) == ("y",)
+    assert trees.origin(loaded) is not None
+    assert not canary.exists()
+
+
+def test_a_submodules_own_configuration_starts_nothing_and_its_content_is_not_guessed(
+    loaded: Path, canary: Path
+) -> None:
+    inner = loaded / "inner"
+    inner.mkdir()
+    (inner / "file").write_text("x")
+    git(inner, "init", "-q")
+    git(inner, "add", ".")
+    git(inner, "commit", "-q", "-m", "x")
+    git(loaded, "init", "-q")
+    git(loaded, "add", "-f", ".")
+    git(loaded, "commit", "-q", "-m", "x")
+    git(inner, "config", "core.fsmonitor", f"touch {canary}; false")
+    (inner / "file").write_text("y")
+    canary.unlink(missing_ok=True)
+    with contextlib.closing(trees.look(loaded)) as looking:
+        assert looking.state() is None
+    assert not canary.exists()
+
+
+def test_a_path_with_a_dollar_is_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    monkeypatch.setenv("HOME_OF_OTHERS", "/nonexistent")
+    tree = tmp_path / "a$HOME_OF_OTHERS" / "${PATH}"
+    shutil.copytree(Path(__file__).parent / "fakelinux/tree", tree)
+    git(tree, "init", "-q")
+    git(tree, "add", "-f", ".")
+    git(tree, "commit", "-q", "-m", "x")
+    assert trees.inspect(tree).commit == git(tree, "rev-parse", "HEAD")
+    assert list(recwarn) == []
+
+
+@pytest.mark.parametrize(
+    "base",
+    ["--output={out}", "-O{out}", "HEAD --output={out}", "--exec={out}", "HEAD", "main", "0" * 39],
+)
+def test_a_base_in_a_trees_configuration_is_a_hash_or_none(
+    loaded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base: str
+) -> None:
+    git(loaded, "init", "-q")
+    git(loaded, "add", "-f", ".")
+    git(loaded, "commit", "-q", "-m", "x")
+    git(loaded, "config", "mermapctl.base", base.format(out=tmp_path / "out"))
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.chdir(tmp_path)
+    assert trees.origin(loaded) is None
+    assert exit_of(monkeypatch, "tree", "prepare", str(loaded)) == 2
+    if base.startswith("-"):
+        with pytest.raises(UserError):
+            trees.subjects(loaded, base.format(out=tmp_path / "out"))
+    assert [path for path in sorted(tmp_path.rglob("*")) if path.name == "out"] == []
+    assert [each for each in before if not os.path.lexists(each)] == []
