@@ -44,9 +44,9 @@ class Exercised:
         """This happened."""
         self._done.add(what)
 
-    def granted(self, cpu: CpuState, new: Live, slots: int) -> None:
+    def granted(self, cpu: CpuState, new: Live, slots: int, *, wraps: bool) -> None:
         """A get on `cpu` succeeds; `slots` is how many ordinary gets may be live."""
-        if cpu.wraps_at(new):
+        if wraps:
             self.add(Exercise.RESERVE_WRAP if new.reserved else Exercise.REUSE)
             if cpu.live:
                 self.add(Exercise.WRAP_LIVE)

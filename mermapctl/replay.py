@@ -110,14 +110,12 @@ class Replay:
         self._end(None, off)
         self._rules.finish()
         self._frames.finish()
-        breaches = self._breaches.all()
-        if not self._walks:
-            breaches = tuple(b for b in breaches if b.code != "not-unmapped")
-        if Exercise.MIGRATION not in self._exercised:
-            breaches = tuple(b for b in breaches if b.code != "migration-leak")
-        processes = self._processes
-        if not (processes.all_puts or processes.put_seen):
-            breaches = tuple(b for b in breaches if b.code != "leak")
+        believed = {
+            "not-unmapped": self._walks,
+            "migration-leak": Exercise.MIGRATION in self._exercised,
+            "leak": self._processes.all_puts or self._processes.put_seen,
+        }
+        breaches = tuple(b for b in self._breaches.all() if believed.get(b.code, True))
         regions = self._rules.regions
         timelines = tuple(
             builder.build(
@@ -182,9 +180,10 @@ class Replay:
         )
         self._processes.reappears(cpu, new.alloc)
         explained = self._rules.place(cpu, new, process.cpus, self._processes.tables(get.mm))
-        reused = bool(cpu.waiting.overlapping(new.base, new.end)) or cpu.wraps_at(new)
+        wraps = cpu.wraps_at(new)
+        reused = wraps or bool(cpu.waiting.overlapping(new.base, new.end))
         self._test.needed += reused
-        self._exercised.granted(cpu, new, self._rules.ordinary_slots)
+        self._exercised.granted(cpu, new, self._rules.ordinary_slots, wraps=wraps)
         self._exercised.beside(cpu, process.cpus, self._processes.states())
         if done:
             self._flushed_in_get(thread, cpu, new, done, needed=reused or explained)
