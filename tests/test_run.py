@@ -239,17 +239,22 @@ def test_a_build_error_is_quoted(fake_tree: Path) -> None:
     assert cell["detail"] == "mm/mermap.c:12:5: error: unknown type name"
 
 
+def run_with_kvm(tree: Path, device: Path) -> list[str]:
+    """A `mermapctl run` that finds a /dev/kvm, and does not wait long for its guest."""
+    script = (
+        "import sys; from pathlib import Path; from mermapctl import accelerator\n"
+        f"accelerator.KVM = Path({str(device)!r}); accelerator.MUTE = 0.7\n"
+        "sys.argv[0] = 'mermapctl'\nfrom mermapctl.__main__ import main; main()"
+    )
+    device.write_text("")
+    return [sys.executable, "-c", script, "run", f"--tree={tree}", "--format=json"]
+
+
 @pytest.mark.parametrize("how", ["kvm-error", "kvm-mute"])
 def test_a_kvm_that_cannot_run_the_kernel_is_replaced(
     fake_tree: Path, tmp_path: Path, how: str
 ) -> None:
-    script = (
-        "import sys; from pathlib import Path; from mermapctl import accelerator\n"
-        f"accelerator.KVM = Path({str(tmp_path / 'kvm')!r}); accelerator.MUTE = 0.7\n"
-        "sys.argv[0] = 'mermapctl'\nfrom mermapctl.__main__ import main; main()"
-    )
-    (tmp_path / "kvm").write_text("")
-    argv = [sys.executable, "-c", script, "run", f"--tree={fake_tree}", "--format=json"]
+    argv = run_with_kvm(fake_tree, tmp_path / "kvm")
     began = time.monotonic()
     done = subprocess.run(
         argv, capture_output=True, text=True, env={**os.environ, "FAKE_BOOT": how}, check=False
@@ -278,13 +283,7 @@ def test_a_kvm_that_cannot_run_the_kernel_is_replaced(
 
 
 def test_one_kernels_fault_is_not_kvms(fake_tree: Path, tmp_path: Path) -> None:
-    script = (
-        "import sys; from pathlib import Path; from mermapctl import accelerator\n"
-        f"accelerator.KVM = Path({str(tmp_path / 'kvm')!r})\n"
-        "sys.argv[0] = 'mermapctl'\nfrom mermapctl.__main__ import main; main()"
-    )
-    (tmp_path / "kvm").write_text("")
-    argv = [sys.executable, "-c", script, "run", f"--tree={fake_tree}", "--format=json"]
+    argv = run_with_kvm(fake_tree, tmp_path / "kvm")
     env = {**os.environ, "FAKE_BOOT": "kvm-error", "FAKE_PROBE": "works"}
     done = subprocess.run(argv, capture_output=True, text=True, env=env, check=False)
     assert json.loads(done.stdout)["cells"][0]["accelerator"] == "tcg", done.stderr
