@@ -46,7 +46,7 @@ def _initrd(work: Work) -> tuple[str, ...]:
 def _functions(build_dir: Path) -> tuple[probes.Symbol, ...] | None:
     """The functions in System.map; None where there is none."""
     try:
-        with (build_dir / "System.map").open(encoding="ascii", errors="replace") as lines:
-            return probes.functions(lines)
+        listed = (build_dir / "System.map").read_text(encoding="ascii", errors="replace")
     except OSError:
         return None
+    return probes.functions(listed)

@@ -138,7 +138,9 @@ def _cell(
     if options.as_module:
         asked = module_flavour.fragment_of(variant.fragment, options.as_module)
         variant = replace(variant, fragment=asked)
-    defaults = target.kernel_args if options.default_args else ()
+    smp = options.smp or variant.smp
+    one_cpu = target.one_cpu_args if smp in {None, 1} else ()
+    defaults = (*target.kernel_args, *one_cpu) if options.default_args else ()
     obstacle = None
     if variant.targets and target.name not in variant.targets:
         obstacle = _only_for(variant)
@@ -152,7 +154,7 @@ def _cell(
         suite=options.suite,
         kernel_args=kernel_args(defaults, variant.kernel_args, options.kernel_args),
         cpu=options.cpu or variant.cpu,
-        smp=options.smp or variant.smp,
+        smp=smp,
         obstacle=obstacle,
         modular=options.as_module,
         untraced=_untraced(variant, options),

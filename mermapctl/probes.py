@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mermapctl import hits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 COMMAND_LINE_SIZE = 2048
 """x86's limit on the whole kernel command line, its NUL included."""
@@ -24,8 +24,8 @@ COMMAND_LINE_SIZE = 2048
 OURS = 1400
 """What the probes may take of it; the rest is for the target's and the user's arguments."""
 
-WORDS = 8
-"""64-bit words printed of an allocation."""
+WORDS = 5
+"""64-bit words printed of an allocation; all postings have its base and end in the first three."""
 
 LOG_BUFFER = "log_buf_len=4M"
 """Holds some 25,000 events that the console has not caught up with."""
@@ -109,6 +109,7 @@ CALLBACKS = 2
 NEIGHBOURS = 24
 """Functions of one file lie side by side in System.map; so far apart at most."""
 
+_FUNCTION = re.compile(r"^[0-9a-f]+ ([TtWw]) (\S+)$", re.ASCII | re.MULTILINE)
 _WRITES = re.compile(r"\w*(?:pte|fill)\w*", re.ASCII)
 _CLEARS = re.compile(r"unmap|empty|clear|none|prepare|reset|zap|ptep")
 WITHOUT = {
@@ -130,10 +131,9 @@ PINS = (Probe("mm_pin", "migrate_disable", _BY), Probe("mm_unpin", "migrate_enab
 """Functions on SMP kernels before 6.18 only; they have been inlined since, and then never hit."""
 
 
-def functions(system_map: Iterable[str]) -> tuple[Symbol, ...]:
-    """The functions in the lines of a System.map (`ADDRESS TYPE NAME`, sorted by address)."""
-    fields = (line.split() for line in system_map)
-    return tuple(Symbol(f[2], f[1] != "t") for f in fields if len(f) == 3 and f[1] in "TtWw")
+def functions(system_map: str) -> tuple[Symbol, ...]:
+    """The functions in a System.map (lines of `ADDRESS TYPE NAME`, sorted by address)."""
+    return tuple(Symbol(name, kind != "t") for kind, name in _FUNCTION.findall(system_map))
 
 
 def plan(symbols: Sequence[Symbol] | None) -> ProbePlan:

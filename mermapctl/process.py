@@ -305,8 +305,11 @@ def supervise(
             for pipe, file in ((process.stdout, out), (process.stderr, err)):
                 if pipe is not None:
                     selector.register(stack.enter_context(pipe), selectors.EVENT_READ, file)
+            ended = os.pidfd_open(process.pid)
+            stack.callback(os.close, ended)
+            selector.register(ended, selectors.EVENT_READ)
             try:
-                return _pump(session, selector, watch)
+                return _pump(session, selector, ended, watch)
             except OSError as error:
                 raise _unwritable(stdout, error) from error
 
@@ -327,7 +330,9 @@ def _unwritable(path: Path, error: OSError) -> HarnessError:
     )
 
 
-def _pump(session: _Session, selector: selectors.BaseSelector, watch: Watch) -> Outcome:
+def _pump(
+    session: _Session, selector: selectors.BaseSelector, exit_fd: int, watch: Watch
+) -> Outcome:
     process = session.process
     began = heard = time.monotonic()
     ending: Ending | None = None
@@ -349,6 +354,7 @@ def _pump(session: _Session, selector: selectors.BaseSelector, watch: Watch) -> 
         elif watch.silence is not None and now - heard > watch.silence:
             ending = Ending.SILENCE
     ended = time.monotonic()
+    selector.unregister(exit_fd)
     session.end()
     while selector.get_map():  # what was said between the last look and the end
         if not _copy_ready(process, selector) and time.monotonic() - ended > guard.GRACE:
@@ -362,6 +368,8 @@ def _copy_ready(
     """Copy what the pipes hold to their files; the chunks of stdout."""
     chunks = []
     for key, _events in selector.select(TICK):
+        if key.data is None:  # the program has ended
+            continue
         chunk = os.read(key.fd, CHUNK)
         if not chunk:
             selector.unregister(key.fileobj)

@@ -71,6 +71,7 @@ class Target:
     kernel_image: str
     native: bool
     kernel_args: tuple[str, ...] = ()
+    one_cpu_args: tuple[str, ...] = ()
     image_goal: str | None = None
     plain_image: PlainImage | None = None
     userspace: bool = True
@@ -131,6 +132,7 @@ def _target(name: str, linux_arch: str, **fields: str | None) -> Target:
         else None,
         userspace=facts.get("userspace", True),
         kernel_args=(*_facts()["every"]["kernel_args"], *facts.get("kernel_args", ())),
+        one_cpu_args=tuple(facts.get("one_cpu_args", ())),
     )
 
 

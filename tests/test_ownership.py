@@ -346,7 +346,7 @@ STARTS = {
     "kvm_probe": "QEMU with a guest of ours",
     "toolchain._first_line": "compilers of PATH",
     "packages": "the package manager",
-    "commands.run._first_line": "compilers and QEMU of PATH",
+    "commands.cells._first_line": "compilers and QEMU of PATH",
     "repository.git": "git in a tree of ours, with no configuration of the user's",
     "ownership._safe_directories": "git outside of any tree",
     "clone.clone": "gated",

@@ -136,7 +136,7 @@ def symbols_of(walk: str = "t", writer: str = "mermap_fill_pte", between: int = 
     head, far, tail = text.partition("ffffffff810ab900")
     fill = "".join(f"ffffffff810ac{n:03x} T other_{n}\n" for n in range(between))
     line, _, rest = tail.partition("\n")
-    return list(functions(f"{head}{far}{line}\n{fill}{rest}".splitlines()))
+    return list(functions(f"{head}{far}{line}\n{fill}{rest}"))
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,48 @@ def test_qemu_boots_the_kernel_that_was_made(
     assert json.loads(done.stdout) == passed
 
 
+SAYS = """#!/usr/bin/env python3
+import os, signal, sys, time
+print(os.getpid(), flush=True)
+for n in range(2000):
+    os.write(1 + n % 2, b"%d\\n" % n)
+time.sleep(float(sys.argv[-1]))
+sys.exit(7)
+"""
+
+
+@pytest.fixture
+def speaker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A QEMU that says its process, 2,000 numbers on both of its streams, and waits."""
+    program(tmp_path / "has", "qemu-system-x")
+    (tmp_path / "has/qemu-system-x").write_text(SAYS)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'has'}:{os.environ['PATH']}")
+    shim.write_qemu(tmp_path / "bin", "qemu-system-x", "tcg")
+    return [str(tmp_path / "bin/qemu-system-x")]
+
+
+def test_all_that_qemu_says_arrives_in_order_from_the_process_that_was_started(
+    speaker: list[str],
+) -> None:
+    command = [*speaker, "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as qemu:
+        said, _ = qemu.communicate()
+    assert [int(line) for line in said.split()] == [qemu.pid, *range(2000)]
+    assert qemu.returncode == 7
+
+
+def test_a_qemu_that_is_ended_leaves_nothing_behind(speaker: list[str]) -> None:
+    command = [*speaker, "600"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as qemu:
+        assert qemu.stdout is not None
+        seen = b""
+        while b"1999\n" not in seen:
+            seen += os.read(qemu.stdout.fileno(), 4096)
+        qemu.terminate()
+        assert qemu.stdout.read() == b""  # the end: whoever held the pipe has gone
+    assert qemu.returncode == -15
+
+
 def test_makes_whole_output_is_in_the_log_in_order(tmp_path: Path) -> None:
     log = tmp_path / "it's a log"
     shim.write_make(tmp_path / "bin", log, Goals())

@@ -1,39 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl run`: every cell of the plan, one after another; the record grows with each."""
+"""`mermapctl run`: make the plan, let git begin to look at the tree, run the cells."""
 
 from __future__ import annotations
 
 import contextlib
-import shlex
-import shutil
-import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mermapctl import (
-    builddir,
-    doctor,
-    kunit,
-    ownership,
-    places,
-    plan,
-    process,
-    record,
-    signals,
-    target,
-    toolchain,
-    tree,
-)
-from mermapctl.commands.run_cell import Context, run_cell, unjudged
-from mermapctl.diagnosis import Reason
-from mermapctl.errors import HarnessError
-from mermapctl.events import CellStarted, Listener, Note
-from mermapctl.record import Host, RunRecord, State, TreeFacts
-from mermapctl.store import Store
+from mermapctl import builddir, ownership, places, plan, target, tree
 
 if TYPE_CHECKING:
-    from mermapctl.check import Check
-    from mermapctl.plan import Options, Plan
+    from mermapctl.events import Listener
+    from mermapctl.plan import Options
+    from mermapctl.record import RunRecord
 
 
 def run(options: Options, command: tuple[str, ...], tell: Listener) -> RunRecord:
@@ -48,89 +26,8 @@ def run(options: Options, command: tuple[str, ...], tell: Listener) -> RunRecord
     # What can be refused is refused before git looks at 90,000 files.
     planned = plan.make(path, options, own)
     builddir.require_plain(path, places.cache_dir(), places.state_dir())
-    _require_programs(planned)
     with contextlib.closing(tree.look(path)) as looking:
-        can = kunit.capabilities(path)
-        host = _host(planned)
-        store = Store.open()
-        for notice in store.notices:
-            tell(Note(notice))
-        facts = looking.tree()
-        begun = record.begin(command=command, tree=_tree_facts(facts), host=host)
-        # From here on an ending signal ends the cell that is being run; the record is kept.
-        # One that comes after the last cell is too late to interrupt anything.
-        ran = begun
-        with contextlib.suppress(signals.Interrupted), signals.deferred():
-            folder = store.begin(begun)
-            invoked = shlex.join(command)
-            context = Context(planned, can, folder, facts.commit, invoked, tell, looking)
-            ran = _finish(store, _all_cells(context, begun, store))
-        return ran
+        # git takes 0.2 s, and so do the imports.
+        from mermapctl.commands import cells  # noqa: PLC0415
 
-
-def _finish(store: Store, ran: RunRecord) -> RunRecord:
-    """The record as it is stored; where it cannot be, its last cell says so."""
-    try:
-        return store.finish(ran)
-    except HarnessError as error:
-        *cells, last = ran.cells
-        note = f"this run is not stored as it ended: {error.message}"
-        state = State.FINISHED if ran.run.state is State.RUNNING else ran.run.state
-        cells.append(replace(last, notes=(*last.notes, note)))
-        return replace(ran, run=replace(ran.run, state=state), cells=tuple(cells))
-
-
-def _all_cells(context: Context, begun: RunRecord, store: Store) -> RunRecord:
-    began = time.monotonic()
-    kept = begun
-    for number, planned in enumerate(context.plan.cells, 1):
-        context.tell(CellStarted(planned.name, number, len(context.plan.cells)))
-        _save(store, replace(kept, cells=(*kept.cells, unjudged(context, planned))))
-        cell = run_cell(context, planned)
-        context = replace(context, looking=None)
-        cells = (*kept.cells, cell)
-        ended = replace(
-            kept.run,
-            seconds=round(time.monotonic() - began, 3),
-            state=State.INTERRUPTED if cell.reason is Reason.INTERRUPTED else kept.run.state,
-        )
-        kept = replace(kept, cells=cells, verdict=record.verdict_of(cells), run=ended)
-        _save(store, kept)
-        if cell.reason is Reason.INTERRUPTED:
-            break
-    return kept
-
-
-def _save(store: Store, kept: RunRecord) -> None:
-    """Keep what there is, for whoever kills us; what cannot be kept now is said at the end."""
-    with contextlib.suppress(HarnessError):
-        store.save(kept)
-
-
-def _tree_facts(found: tree.Tree) -> TreeFacts:
-    return TreeFacts(found.kernel, found.commit, found.describe, found.dirty, str(found.path))
-
-
-def _require_programs(planned: Plan) -> None:
-    """No build may die at its end for want of QEMU. Raises HarnessError that names the package."""
-    lacking: list[Check] = []
-    built = {cell.target.name: cell.target for cell in planned.cells if not cell.obstacle}
-    for each in built.values():
-        lacking += doctor.missing_for_run(planned.tree, each)
-    if lacking:
-        raise HarnessError(doctor.sentence(lacking), doctor.install_hint(lacking))
-
-
-def _first_line(argv: list[str]) -> str | None:
-    if not shutil.which(argv[0]):
-        return None
-    lines = process.run(argv, timeout=20).stdout.splitlines()
-    return lines[0] if lines else None
-
-
-def _host(planned: Plan) -> Host:
-    """This machine with the compiler and the QEMU of the first cell."""
-    cell = planned.cells[0]
-    compiler = toolchain.of_build(cell.target.cross_compile).cc
-    qemu = _first_line([cell.target.qemu, "--version"]) if cell.target.qemu else None
-    return record.host_facts(qemu=qemu, compiler=_first_line([compiler, "--version"]))
+        return cells.run(planned, command, tell, looking)
