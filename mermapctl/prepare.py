@@ -38,7 +38,10 @@ INODES = 110_000
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A tree that is ready; `already` if it was before. `patches` are the subjects on the base."""
+    """A tree that is ready; `already` if it was before. `patches` are the subjects on the base.
+
+    `differs` where its reference mermap is not the one that this version would make.
+    """
 
     tree: Tree
     base: str
@@ -46,6 +49,7 @@ class Prepared:
     mermap: Mermap | None
     patches: tuple[str, ...]
     already: bool = False
+    differs: bool = False
 
 
 def standing(directory: Path) -> Prepared | None:
@@ -64,14 +68,24 @@ def standing(directory: Path) -> Prepared | None:
             )
             raise UserError(f"{directory} is a kernel tree that mermapctl did not make", hint)
         raise UserError(f"{directory} is there and is not empty", "name a directory that is not")
+    mermap = overlays.present(directory)
     return Prepared(
         tree=trees.inspect(directory),
         base=origin.base,
         source=origin.source,
-        mermap=overlays.present(directory),
+        mermap=mermap,
         patches=trees.subjects(directory, origin.base),
         already=True,
+        differs=mermap is Mermap.REFERENCE and not _is_current(directory),
     )
+
+
+def _is_current(tree: Path) -> bool:
+    """Whether a tree's reference mermap, or its posting of it, is what this version would make."""
+    with contextlib.suppress(UserError):  # a hook that finds no place
+        if not overlays.plan(tree, overlays.load()):
+            return True
+    return postings.of(tree) is not None
 
 
 def prepare(

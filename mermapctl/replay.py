@@ -20,7 +20,7 @@ from mermapctl.entries import Frames
 from mermapctl.exercised import Exercise, Exercised
 from mermapctl.hits import ERROR_POINTER, Event, Kind
 from mermapctl.processes import Processes
-from mermapctl.rules import ORDINARY_SLOTS, CpuState, Live, Rules
+from mermapctl.rules import CpuState, Live, Rules
 from mermapctl.tables import PAGE
 from mermapctl.tracetable import Replayed, Tally, TraceSummary
 
@@ -238,7 +238,7 @@ class Replay:
         if not get.reserved:
             if self._rules.refused(cpu, get.size):
                 self._exercised.add(Exercise.NO_ROOM)
-            elif cpu.ordinary() >= ORDINARY_SLOTS:
+            elif self._rules.without_slot(cpu):
                 self._exercised.add(Exercise.NO_SLOT)
         if not done:
             return

@@ -129,13 +129,17 @@ class Rules:
         self._order(cpu, new, explained=explained or stale)
         return stale
 
+    def without_slot(self, cpu: CpuState) -> bool:
+        """Whether an ordinary get may find no slot on this CPU: as far as the slots are known."""
+        return cpu.ordinary() >= self.ordinary_slots or len(cpu.live) >= SLOTS
+
     def refused(self, cpu: CpuState, size: int) -> bool:
         """An ordinary get was refused; whether that was for want of room.
 
         Without a free slot, or where the request would fit, the refusal says nothing of the
         region's end.
         """
-        if cpu.ordinary() >= self.ordinary_slots or len(cpu.live) >= SLOTS:
+        if self.without_slot(cpu):
             return False
         region = cpu.region
         if region is None or cpu.next is None or not cpu.live:

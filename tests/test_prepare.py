@@ -22,6 +22,7 @@ from mermapctl.commands import tree as command
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.events import Event, Note, StageEnded
 from mermapctl.postings import Posting
+from mermapctl.render import tree_status
 from mermapctl.source import Kind, Source
 from tests.conftest import git
 from tests.test_overlay import LITTLE_TREE
@@ -182,6 +183,21 @@ def test_a_tree_that_stands_is_left_as_it_is(tmp_path: Path) -> None:
     assert command.other_source(again, str(archive)) is None
     other = tarball(tmp_path / "linux-6.13.tar.xz")
     assert command.other_source(again, str(other)) == str(other)
+
+
+@pytest.mark.parametrize("posting", [None, Posting.FIRST])
+def test_a_tree_of_another_version_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], posting: Posting | None
+) -> None:
+    archive = tarball(tmp_path / "linux-6.12.tar.xz")
+    said: list[Event] = []
+    place = tmp_path / "t"
+    command.prepare(place, str(archive), said.append, with_overlay=True, posting=posting)
+    assert not made(tmp_path / "t", archive).differs
+    ours = tmp_path / "t/mm/mermap.c"
+    ours.write_text(ours.read_text().replace("TLB", "tlb", 1))
+    tree_status.prepared(sys.stdout, made(tmp_path / "t", archive), None)
+    assert "not the one of this mermapctl" in " ".join(capsys.readouterr().out.split())
 
 
 def test_an_empty_directory_and_missing_parents_are_fine(tmp_path: Path) -> None:

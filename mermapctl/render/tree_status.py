@@ -48,6 +48,12 @@ def _prepared(done: Prepared, wanted: str | None, look: Look) -> Iterator[Render
             "for that one name another directory, or remove this one"
         )
         yield look.mark(Severity.WARNING, look.plain(said, limit=10_000))
+    if done.differs:
+        said = (
+            "its reference mermap is not the one of this mermapctl: another version made it, or it "
+            "was changed since. Remove the directory and prepare it anew to have that one"
+        )
+        yield look.mark(Severity.WARNING, said)
     yield _line(look, f"Linux {done.tree.kernel} from {done.source}, base {done.base[:12]}")
     if done.patches:
         yield _line(look, f"{count(len(done.patches), 'commit')} on top:")
