@@ -184,26 +184,22 @@ class Console:
         self._pick, self._kinds = _pattern(self._picks, prefix)
         self._stale = True
 
-    def before(self, count: int) -> list[Line]:
-        """Up to `count` lines that stand above the one yielded last, in order.
+    def above(self) -> Iterator[Line]:
+        """The lines that stand above the one yielded last, the nearest first.
 
         They reach back one block of the log at most.
         """
-        found: list[Line] = []
-        number, block, end = self.lines, self._block, self._at
-        while len(found) < count:
-            if end <= 0:
-                if block is not self._block or not self._prior:
-                    break
-                block, end = self._prior, len(self._prior)
-            start = block.rfind("\n", 0, end)
-            raw = block[start + 1 : end]
-            text, seconds, caller = self._normal(raw)
-            number -= 1
-            found.append(Line(number, text, seconds, caller))
-            number += raw.startswith("\r")
-            end = start
-        return found[::-1]
+        number, end = self.lines, self._at
+        for block in (self._block, self._prior):
+            end = len(block) if block is not self._block else end
+            while end > 0:
+                start = block.rfind("\n", 0, end)
+                raw = block[start + 1 : end]
+                text, seconds, caller = self._normal(raw)
+                number -= 1
+                yield Line(number, text, seconds, caller)
+                number += raw.startswith("\r")
+                end = start
 
     def _chunks(self) -> Iterator[bytes]:
         if isinstance(self._stream, Iterable) and not hasattr(self._stream, "read"):

@@ -81,11 +81,13 @@ def place(symbol: str | None) -> str | None:
 
 def is_heading(text: str) -> bool:
     """Whether a call trace begins here."""
-    return bool(_HEADING.match(text))
+    return "race:" in text and bool(_HEADING.match(text))
 
 
 def pointer(text: str) -> str | None:
     """The function that a register dump's line gives as the instruction pointer."""
+    if "+0x" not in text and "(" not in text:
+        return None
     match = _IP.match(text)
     return match["symbol"].rstrip() if match else None
 
@@ -132,7 +134,7 @@ class Trace:
         if self._state == 0:
             self._before(text)
             return
-        if _END_OF_IRQ.match(text):
+        if "<" in text and _END_OF_IRQ.match(text):
             self._frames.append(Frame("", Entry.END_OF_IRQ))
         if found := frames(text):
             self._take(found)
@@ -142,7 +144,7 @@ class Trace:
             self._state = 2
 
     def _before(self, text: str) -> None:
-        if heading := _HEADING.match(text):
+        if "race:" in text and (heading := _HEADING.match(text)):
             self._state = 1
             self._take(frames(heading["rest"]))
         elif self.bare and (found := frames(text)):

@@ -181,7 +181,7 @@ class _Reading:
         names = {name: suite.names for name, suite in manifest.suites.items()}
         self.console = Console(stream, PICKS, ALWAYS, ktap_runs.RUN)
         self.ktap = KtapParser(names, required)
-        self.splats = SplatReader(self.console.before)
+        self.splats = SplatReader(self.console.above)
         self.trace = TraceReader()
         self.boot = BootReader()
         self.boundary = 0

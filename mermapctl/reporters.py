@@ -14,7 +14,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from fnmatch import translate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -55,7 +55,15 @@ class _File:
     entries: Entries
 
 
-@dataclass(frozen=True, slots=True)
+class Role(NamedTuple):
+    """What the lists say of one function."""
+
+    through: bool
+    single: bool
+    entry: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Lists:
     """The patterns that count for one kind of splat."""
 
@@ -63,15 +71,16 @@ class Lists:
     single: re.Pattern[str]
     entries: re.Pattern[str]
 
+    @functools.lru_cache(maxsize=4096)  # noqa: B019 - there is one for each kind, for ever
+    def role(self, symbol: str) -> Role:
+        """The role of a frame's function."""
+        name = _SUFFIX.sub("", function(symbol))
+        return Role(*(bool(each.match(name)) for each in (self.through, self.single, self.entries)))
+
     def names(self, symbol: str) -> bool:
         """Whether a function is the report's own."""
-        name = _plain(symbol)
-        return bool(self.through.match(name) or self.single.match(name))
-
-
-def _plain(symbol: str) -> str:
-    """The function without what the compiler appended."""
-    return _SUFFIX.sub("", function(symbol))
+        role = self.role(symbol)
+        return role.through or role.single
 
 
 def _pattern(globs: Iterable[str]) -> re.Pattern[str]:
@@ -152,7 +161,7 @@ def _interrupted(trace: list[Frame], known: Lists) -> list[Frame]:
     for at, frame in enumerate(trace):
         if frame.entry is Entry.POINTER and not known.names(frame.symbol):
             return trace[at:]
-        if frame.entry is Entry.FRAME and known.entries.match(_plain(frame.symbol)):
+        if frame.entry is Entry.FRAME and known.role(frame.symbol).entry:
             below = trace[at + 1 :]
             return below if any(each.symbol for each in below) else trace
     return trace
@@ -164,6 +173,6 @@ def _through(trace: list[Frame], known: Lists) -> list[Frame]:
     for at, frame in enumerate(trace[:_MOST]):
         if at and frame.entry is not Entry.FRAME:
             break  # below it is another context, of which a reporter may have been interrupted
-        if frame.symbol and known.through.match(_plain(frame.symbol)):
+        if frame.symbol and known.role(frame.symbol).through:
             cut = at + 1
     return trace[cut:]

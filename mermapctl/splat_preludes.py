@@ -6,11 +6,12 @@ A checker prints what it found and then calls BUG() or WARN(), which print their
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from mermapctl.console import Line
 
@@ -32,7 +33,7 @@ class Prelude(NamedTuple):
 
 
 _SENTENCE = re.compile(
-    r"list_(?:add|del)\b.*|(?:hlist|plist|klist|rculist)\w* corrupt.*|page dumped because: .*"
+    r"list_(?:add|del)\b.*|(?:hlist|plist|klist|rculist)\w* corrupt.*"
     r"|(?:usercopy: )?Kernel memory (?:exposure|overwrite) attempt .*|usercopy: .*"
     r"|(?:skbuff: )?skb_(?:over|under)_panic: .*|CFI failure .*"
     r"|(?:fortify: )?\w*:? ?detected (?:buffer|field-spanning) .*|detected buffer overflow.*"
@@ -49,33 +50,35 @@ _BARRIER = re.compile(
 )
 
 
-def above(lines: Sequence[Line], opening: int) -> Prelude | None:
-    """The cause in the lines above a report, all of its own thread; `opening` is its first line.
+def above(lines: Iterable[Line]) -> Prelude | None:
+    """The cause in the lines above a report, all of its own thread, the nearest first.
 
     A dump of a page begins with the page, a Rust panic with the place; the sentence of a checker is
     the last thing that the thread prints before BUG().
     """
-    own = [line for line in lines if line.number < opening]
-    for at in range(len(own) - 1, -1, -1):
-        text = own[at].text.strip()
-        near = len(own) - at <= _NEAR
-        if _BARRIER.match(own[at].text):
+    seen: list[Line] = []
+    source = iter(lines)
+    for line in source:
+        text = line.text.strip()
+        if _BARRIER.match(line.text):
             return None
+        near = len(seen) < _NEAR
         if near and (rust := _RUST.match(text)):
-            said = own[at + 1].text.strip() if at + 1 < len(own) else text
-            return Prelude(said[:TEXT_LIMIT], tuple(own[at : at + 2]), rust["where"])
-        if not _SENTENCE.fullmatch(text):
-            continue
-        if text.startswith("page dumped"):
-            return Prelude(text[:TEXT_LIMIT], tuple(own[_page(own, at) : at + 1]))
-        if near:
-            return Prelude(text[:TEXT_LIMIT], (own[at],))
+            said = seen[-1].text.strip() if seen else text
+            return Prelude(said[:TEXT_LIMIT], (line, *seen[-1:]), rust["where"])
+        if text.startswith("page dumped because: "):
+            return Prelude(text[:TEXT_LIMIT], (*_page(source), line))
+        if near and _SENTENCE.fullmatch(text):
+            return Prelude(text[:TEXT_LIMIT], (line,))
+        seen.append(line)
     return None
 
 
-def _page(lines: Sequence[Line], last: int) -> int:
-    """The index of the first line of a page's dump, which ends at index `last`."""
-    for at in range(last, max(last - _DUMP, -1), -1):
-        if _PAGE.match(lines[at].text):
-            return at
-    return last
+def _page(lines: Iterable[Line]) -> list[Line]:
+    """The lines of a page's dump above its last one; none if its first one is not there."""
+    found: list[Line] = []
+    for line in itertools.islice(lines, _DUMP):
+        found.insert(0, line)
+        if _PAGE.match(line.text):
+            return found
+    return []

@@ -8,6 +8,7 @@ only follows one: the lines above it are looked at again.
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,7 +19,7 @@ from mermapctl.splat import DEADLY, Splat, SplatKind, sameness
 from mermapctl.splat_report import BODY_LINES, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from mermapctl.console import Line
     from mermapctl.splat_titles import Opening, Title
@@ -47,20 +48,20 @@ class _Above(NamedTuple):
     below: Sequence[Line]
 
 
-def _nothing(_count: int) -> Sequence[Line]:
-    return ()
+def _nothing() -> Iterator[Line]:
+    return iter(())
 
 
 class SplatReader:
     """Feed console lines, say when a test ended, then `finish`.
 
-    `before` gives that many lines above the one that was fed. `attentive`: the next line may belong
-    to a splat, whatever it looks like. `dropped` splats were too many to keep.
+    `above` gives the lines above the one that was fed, the nearest first. `attentive`: the next
+    line may belong to a splat, whatever it looks like. `dropped` splats were too many to keep.
     """
 
-    def __init__(self, before: Callable[[int], Sequence[Line]] = _nothing) -> None:
+    def __init__(self, above: Callable[[], Iterator[Line]] = _nothing) -> None:
         self.dropped = 0
-        self._before = before
+        self._above = above
         self._open: dict[str | None, Report] = {}
         self._titled: dict[str | None, int] = {}
         self._done: list[Splat] = []
@@ -108,6 +109,8 @@ class SplatReader:
         What a test says may quote one; then it does not run into the words before it.
         """
         text, caller = line.text, line.caller
+        if not splat_titles.may_hold_one(text):
+            return
         if _REMARKS.match(text):
             if (inner := splat_titles.inner(text)) is not None:
                 text, caller = inner
@@ -123,6 +126,8 @@ class SplatReader:
     @property
     def waiting(self) -> bool:
         """Whether something was said since the previous test's end."""
+        if not self._open:
+            return bool(self._waiting)
         return bool(self._waiting) or any(not each.settled for each in self._open.values())
 
     def test_ended(self, name: str | None, caller: str | None = None) -> None:
@@ -202,38 +207,44 @@ class SplatReader:
         self._open[caller] = report
         return report
 
-    def _own(self, count: int, caller: str | None) -> list[Line]:
-        """The lines of one speaker above the current one."""
-        found = []
-        for line in self._before(count):
+    def _own(self, count: int, caller: str | None) -> Iterator[Line]:
+        """The lines of one speaker among `count` above the current one, the nearest first.
+
+        What belongs to a report that was read already ends them.
+        """
+        since = self._titled.get(caller, 0)
+        for line in itertools.islice(self._above(), count):
+            if line.number <= since:
+                return
             said = line
             if line.caller is None and caller is not None:
                 inner = splat_titles.inner(line.text)
                 if inner is not None:
                     said = line._replace(text=inner[0], caller=inner[1])
             if said.caller == caller:
-                found.append(said)
-        return found
+                yield said
 
     def _look_above(self, report: Report, line: Line, caller: str | None) -> None:
         """Read the cause that was printed before the report."""
-        above = self._own(splat_preludes.LOOK_BACK, caller)
-        since = self._titled.get(caller, 0)
-        prelude = splat_preludes.above([each for each in above if each.number > since], line.number)
+        own = self._own(splat_preludes.LOOK_BACK, caller)
+        prelude = splat_preludes.above(each for each in own if each.number < line.number)
         if prelude is not None:
             report.explain(prelude)
 
     def _glued_opening(self, report: Report, caller: str | None) -> bool:
         """Whether a cut-here line that ran into another one stands above the title."""
-        above = [each for each in self._own(3, caller) if each.number > self._titled.get(caller, 0)]
-        for at in range(len(above) - 1, -1, -1):
-            opening = splat_titles.opening(above[at].text)
+        below: list[Line] = []
+        for line in self._own(3, caller):
+            if line.number >= report.line:
+                continue
+            opening = splat_titles.opening(line.text)
             if opening is not None and opening.sure:
-                report.line, report.sure, report.cut = above[at].number, True, True
-                self._look_above(report, above[at], caller)
-                for each in above[at + 1 :]:
+                report.line, report.sure, report.cut = line.number, True, True
+                self._look_above(report, line, caller)
+                for each in reversed(below):
                     report.take(each, each.text, None)
                 return True
+            below.append(line)
         return False
 
     def _joined(self, caller: str | None) -> Report | None:
@@ -246,14 +257,16 @@ class SplatReader:
 
     def _missed(self, caller: str | None, line: int) -> _Above | None:
         """The title above a line that nothing picked, with the lines below it."""
-        above = [each for each in self._own(ABOVE, caller) if each.number < line]
-        for at in range(len(above) - 1, -1, -1):
-            each = above[at]
-            if each.number <= self._titled.get(caller, 0) or _RESULT.match(each.text):
+        below: list[Line] = []
+        for each in self._own(ABOVE, caller):
+            if _RESULT.match(each.text):
                 return None  # what stands there is known
+            if each.number >= line:
+                continue
             title = splat_titles.find(each.text)
             if title is not None and (title.caller or caller) == caller:
-                return _Above(title, each, above[at + 1 :])
+                return _Above(title, each, below[::-1])
+            below.append(each)
         return None
 
     def _again(self, above: _Above, caller: str | None, *, in_suite: bool) -> None:

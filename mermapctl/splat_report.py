@@ -29,6 +29,7 @@ UNKNOWN = "------------[ cut here ]------------"
 """The title of a report of which nothing but its opening is there."""
 
 _ENDING = re.compile(r"---\[ end (?:trace|Kernel panic)|={25,}\s*\Z")
+_ENDS = ("-", "=")
 _REMARK = re.compile(r" *# (?:module|Totals): ")
 """KTAP that its own reader leaves alone."""
 _BODY = re.compile(
@@ -71,8 +72,10 @@ _CALLER_IS = re.compile(rf"caller is (?P<symbol>{frames.SYMBOL})")
 _LOCK_AT = re.compile(rf".*, at: (?:\[<[0-9a-f]+>\] )?(?P<symbol>{frames.SYMBOL})")
 _TRYING = re.compile(r".*is trying to (?:acquire|release) lock|.* takes:|.*is trying to lock")
 _RANGE = re.compile(r"KASAN: [\w -]+ in range ")
-_DUMPED = re.compile(r"page dumped because: .*")
+_DUMPED = "page dumped because: "
 _RCU_USE = re.compile(r"(?P<where>\S+\.\w{1,3}:\d+) (?P<cause>.+)")
+_DETAILED = frozenset(SplatKind) - {SplatKind.WARNING}
+"""WARN() prints all that it has to say next to its title."""
 _INLINED = frozenset({SplatKind.KASAN, SplatKind.KFENCE, SplatKind.KMSAN})
 """A decoder repeats their title for each function that was inlined."""
 _BARE = frozenset({SplatKind.KCSAN, SplatKind.KFENCE, SplatKind.KMSAN, SplatKind.MEMORY_LEAK})
@@ -149,7 +152,7 @@ class Report:
 
     def take(self, line: Line, text: str, title: Title | None) -> None:
         """Take a line of this report's thread; it may turn out to be `over`."""
-        if _REMARK.match(text):
+        if "# " in text and _REMARK.match(text):
             return
         if title is not None:
             self._title(title, line.number)
@@ -167,11 +170,12 @@ class Report:
         self.last_line = line.number
         if len(self.excerpt) < EXCERPT_LINES:
             self.excerpt.append(text[:TEXT_LIMIT])
-        self.evident = self.evident or bool(_EVIDENCE.match(text)) or frames.is_heading(text)
+        if not self.evident:
+            self.evident = bool(_EVIDENCE.match(text)) or frames.is_heading(text)
         self.trace.feed(text)
-        if self.kind is not None and title is None:
+        if title is None and self.kind in _DETAILED:
             self._details(text)
-        if title is None and _ENDING.match(text):
+        if text[:1] in _ENDS and title is None and _ENDING.match(text):
             self.ended = self.kind is not None
             self.sure = self.sure or text.startswith("---[ end trace")
         self.over = self.over or line.number - self.line > BODY_LINES or self._untitled(line.number)
@@ -194,8 +198,10 @@ class Report:
 
     def _message(self, text: str) -> bool:
         """Whether this is the sentence that WARN() prints: above the title, or right below it."""
+        if self.message is not None or not (self.kind is None or self._fresh):
+            return False
         said = text.strip()
-        if not said or self.message is not None:
+        if not said:
             return False
         if self.kind is None and not self.cut:
             self.headline = self.headline or (said[:TEXT_LIMIT] if self.frame else None)
@@ -212,9 +218,9 @@ class Report:
         """What the lines below the title say of the reason and of the culprit."""
         if self.kind is SplatKind.OOPS and _RANGE.match(text):
             self.cause = text.strip()[:TEXT_LIMIT]
-        elif _DUMPED.match(text) or (self._indexable and _INDEXED.fullmatch(text)):
+        elif text.startswith(_DUMPED) or (self._indexable and _INDEXED.fullmatch(text)):
             self.message = self.cause = text.strip()[:TEXT_LIMIT]
-        elif caller := _CALLER_IS.match(text):
+        elif text.startswith("caller is ") and (caller := _CALLER_IS.match(text)):
             self.named = caller["symbol"]
         elif self.kind is SplatKind.LOCKDEP:
             self._lockdep(text)

@@ -187,6 +187,22 @@ _OPENING = re.compile(r"(?P<cut>-{4,}\[ cut here \]?)|8<--- cut here|(?P<frame>=
 _CUT_INSIDE = re.compile(r"-{4,}\[ cut here \]-{4}")
 
 
+_FOLLOWERS = ("CPU: ", "RIP: ", "Call ", "Backtrace:", "---[ end ")
+"""How lines begin that are no titles, though one may have run into them."""
+_BRACKET = re.compile(r"\[ *(?:[CT]?\d|#|cut here)")
+"""What of a prefix of printk, of a count of deaths and of a cut-here line stands in each."""
+_HINTS = (
+    *("G: ", "BUG", "INFO: ", " - not sync", "Unable to", "UBSAN: ", "dog: ", "kmemleak: "),
+    *("PANIC: ", "nhandled fault", "ernel ", "Bad mode in ", "nsufficient stack"),
+)
+"""A word of each title in `_BEGINS` that counts without a count of deaths."""
+
+
+def may_hold_one(text: str) -> bool:
+    """Whether a title or an opening may stand behind other text in a line: quick."""
+    return any(hint in text for hint in _HINTS) or bool("[" in text and _BRACKET.search(text))
+
+
 class Opening(NamedTuple):
     """A line that stands above a title: the cut-here line is `sure` to announce a report."""
 
@@ -229,7 +245,7 @@ def find(text: str) -> Title | None:
     Behind text that no prefix of printk separates from it only a title known by its words counts;
     other sentences are weak.
     """
-    if text.startswith(("---[ end", "---| end")):
+    if text.startswith(_FOLLOWERS) and (text[0] == "-" or not may_hold_one(text)):
         return None
     if (title := _at(text, 0, len(text))) is not None:
         return title
