@@ -23,7 +23,12 @@ INTERRUPTED, NO_VERDICT, BISECT_ABORT = 130, 3, 128
 
 
 def main() -> None:
-    """Run the command line and exit with the documented code."""
+    """Run the command line and exit with the documented code, as the last thing of the process.
+
+    INT, TERM and HUP are ignored from then on, and not put back: between the handlers of before and
+    Python's own end, one of them would change the code. A caller with a life of its own calls
+    `mermapctl.cli.root.root`, which sets no handler.
+    """
     _exit_on_signals()
     try:
         _main()
@@ -94,8 +99,9 @@ def _run() -> int:
     except click.ClickException as error:
         streams.tell(_usage(error))
         code = _under_bisect(Exit.BISECT_ABORT, error.exit_code)
-    except click.Abort:
-        code = Exit.INTERRUPTED
+    except click.Abort as error:  # click makes one of a file that ends too early as well
+        early = isinstance(error.__cause__, EOFError)
+        code = _defect(error.__cause__) if early else Exit.INTERRUPTED
     except MermapctlError as error:
         code = _failed(error.message, error.hint, error.exit, error.bisect)
     except OSError as error:
@@ -106,11 +112,19 @@ def _run() -> int:
         hint = "is there a limit on memory (ulimit -v)? Else install mermapctl again"
         code = _failed(what, hint, Exit.NO_VERDICT)
     except Exception as error:  # noqa: BLE001 - the last net: a sentence, and no verdict
-        if signals.received():  # somebody made another exception of the interruption
-            return Exit.INTERRUPTED
-        what = f"a defect in mermapctl: {type(error).__name__}: {error}"
-        code = _failed(what, "`mermapctl --debug …` shows where; please report it", Exit.NO_VERDICT)
+        code = _defect(error)
     return code
+
+
+def _defect(error: BaseException | None) -> int:
+    """Say what the last net has caught; 130 where somebody made that of an interruption."""
+    from mermapctl import signals
+    from mermapctl.errors import Exit
+
+    if signals.received():
+        return Exit.INTERRUPTED
+    what = f"a defect in mermapctl: {type(error).__name__}: {error}"
+    return _failed(what, "`mermapctl --debug …` shows where; please report it", Exit.NO_VERDICT)
 
 
 def _code_of(ended: SystemExit) -> int:

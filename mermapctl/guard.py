@@ -76,6 +76,8 @@ def stand_between(lifeline: int) -> None:
     if program == 0:
         os.setpgid(0, 0)  # `kill 0` in a script means its own, and not the guard
         prctl(_DEATH_SIGNAL, signal.SIGKILL)
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:  # exec would pass that on
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
         return
     code = 70
     try:

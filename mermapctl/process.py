@@ -101,7 +101,8 @@ class _Session:
                 self.process.wait(timeout=guard.LONGEST)
             except subprocess.TimeoutExpired:  # the guard was stopped
                 self.process.kill()
-                self.process.wait()
+                with contextlib.suppress(subprocess.TimeoutExpired):  # it waits for a broken disk
+                    self.process.wait(timeout=guard.KILLING)
             self._listen()
             self._ended = True
 
@@ -129,6 +130,17 @@ class _Session:
             left = _kill_session(self.process.pid)
         if left:
             streams.tell(f"mermapctl: cannot end {left}; it is left to itself")
+
+
+def put_down(process: subprocess.Popen[bytes]) -> bool:
+    """End a program that has no guard, in five seconds at most; whether it has ended."""
+    with deferred():
+        for ask, seconds in ((process.terminate, guard.GRACE), (process.kill, guard.KILLING)):
+            if process.poll() is None:
+                ask()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=seconds)
+        return process.poll() is not None
 
 
 def _kill_session(leader: int) -> str:
@@ -359,7 +371,9 @@ def _pump(
     while selector.get_map():  # what was said between the last look and the end
         if not _copy_ready(process, selector) and time.monotonic() - ended > guard.GRACE:
             break
-    return Outcome(ending, process.wait(), ended - began, ended - heard, reason)
+    code = process.poll()
+    code = -signal.SIGKILL if code is None else code  # what KILL does not end is left to itself
+    return Outcome(ending, code, ended - began, ended - heard, reason)
 
 
 def _copy_ready(

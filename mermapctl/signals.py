@@ -52,7 +52,7 @@ class _Signals:
             os._exit(Exit.INTERRUPTED)
         if self.depth:
             self.pending = signum
-        elif _importing(frame):
+        elif _importing(frame) or _taking_lock(frame):
             self.pending = signum
             signal.setitimer(signal.ITIMER_REAL, AGAIN)
         else:
@@ -112,6 +112,26 @@ def _importing(frame: FrameType | None) -> bool:
     return False
 
 
+def _taking_lock(frame: FrameType | None) -> bool:
+    """Whether subprocess holds the lock of a Popen and has not reached the `try` that frees it.
+
+    `if self._waitpid_lock.acquire(False):` and `try:` are two steps (Lib/subprocess.py, Python 3.11
+    to 3.14), and Python looks for signals after each call. An exception there keeps the lock for
+    ever: poll() then says None, and wait() blocks. While `_try_wait` waits, a `finally` or a `with`
+    frees it.
+    """
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "subprocess":
+            name = frame.f_code.co_name
+            if name == "_try_wait":
+                return False
+            if name in {"_wait", "_internal_poll"}:
+                lock = frame.f_locals["self"]._waitpid_lock  # noqa: SLF001 - the one that is kept
+                return bool(lock.locked())
+        frame = frame.f_back
+    return False
+
+
 _signals = _Signals()
 
 
@@ -120,7 +140,8 @@ def ending_signals() -> Iterator[None]:
     """Within: SIGINT, SIGTERM and SIGHUP raise `Interrupted` in the main thread, once."""
     global _signals  # noqa: PLW0603 - one process has one set of handlers
     _signals = current = _Signals()
-    # A handler that our parent set to "ignore" (nohup) stays ignored.
+    # What our parent ignores stays ignored: HUP under nohup, INT behind a script's `&`, TERM under
+    # some supervisors. POSIX has exec pass that on, and shells and nohup rely on it.
     before = {name: signal.getsignal(name) for name in ENDING}
     timer = signal.signal(signal.SIGALRM, current.again)
     hook = sys.unraisablehook
@@ -139,7 +160,8 @@ def ending_signals() -> Iterator[None]:
         yield
     finally:
         for name, handler in before.items():
-            signal.signal(name, handler)
+            if handler is not None:  # one that is not Python's, which we set aside for good
+                signal.signal(name, handler)
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, timer)
         if not current.raised:  # the exception still holds what was never finished

@@ -22,6 +22,7 @@ from mermapctl import (
     inputs,
     ownership,
     places,
+    process,
     repository,
 )
 from mermapctl.errors import CommitError, HarnessError, UserError
@@ -303,9 +304,8 @@ class Looking:
     def close(self) -> None:
         """End git, as an ending signal wants it."""
         for each in self._asked.values():
-            if each.poll() is None:
-                each.terminate()
-                each.proc.wait()
+            if each.proc is not None and not process.put_down(each.proc):
+                each.proc = None  # GitPython's destructor would wait for it without a bound
 
 
 def look(path: Path) -> Looking:

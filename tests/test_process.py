@@ -11,9 +11,10 @@ import threading
 import time
 from pathlib import Path
 
+import git
 import pytest
 
-from mermapctl import builddir, guard, proc, process, signals
+from mermapctl import builddir, guard, proc, process, signals, tree
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.process import Ending, Watch
 from mermapctl.signals import Interrupted
@@ -477,6 +478,41 @@ def test_what_obeys_no_signal_is_named_and_left(
     assert gone(marker, within=3)
 
 
+class Unending(subprocess.Popen[bytes]):
+    """A process that waits for a broken disk."""
+
+    def send_signal(self, sig: int) -> None:
+        """No signal ends it."""
+
+
+def test_what_has_no_guard_is_ended_within_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "KILLING", 0.1)
+    monkeypatch.setattr(guard, "GRACE", 0.1)
+    with subprocess.Popen(["sh", "-c", "trap '' TERM; echo; exec sleep 60"], stdout=-1) as deaf:
+        assert deaf.stdout is not None
+        deaf.stdout.readline()
+        assert process.put_down(deaf)
+        assert deaf.returncode == -signal.SIGKILL
+    with Unending(["sleep", "60"]) as stuck:
+        began = time.monotonic()
+        assert not process.put_down(stuck)
+        assert time.monotonic() - began < 2
+        os.kill(stuck.pid, signal.SIGKILL)
+
+
+def test_a_git_that_does_not_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GitPython's destructor waits for it without a bound."""
+    monkeypatch.setattr(guard, "KILLING", 0.1)
+    monkeypatch.setattr(guard, "GRACE", 0.1)
+    with Unending(["sleep", "60"]) as stuck:
+        asked = git.Git.AutoInterrupt(stuck, [])
+        with contextlib.closing(tree.Looking(Path(), changed=asked)):
+            pass
+        del asked
+        assert stuck.poll() is None
+        os.kill(stuck.pid, signal.SIGKILL)
+
+
 def test_a_program_has_nothing_of_ours(tmp_path: Path) -> None:
     """No file but its own, no handler, a group of its own: `kill 0` reaches no guard."""
     with (tmp_path / "lock").open("w"):
@@ -485,6 +521,16 @@ def test_a_program_has_nothing_of_ours(tmp_path: Path) -> None:
     assert "socket" not in done.stdout
     assert done.stdout.endswith("on\n")
     assert done.returncode == 0
+
+
+def test_what_we_start_obeys_our_term_where_we_ignore_it() -> None:
+    """A supervisor may start us so; TERM is how a guard asks a program to end."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        done = process.run(["sh", "-c", "kill -TERM $$; echo on"])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (done.returncode, done.stdout) == (-signal.SIGTERM, "")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGSEGV, signal.SIGINT, signal.SIGKILL])

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pty
 import random
+import select
 import signal
 import subprocess
 import sys
@@ -15,7 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from mermapctl import __main__, signals
+from mermapctl.cli.root import root
+from mermapctl.errors import Exit
 from tests.conftest import LOGS
 from tests.minikconfig import tree_of
 
@@ -41,6 +47,12 @@ def caught(pid: int) -> int:
     except OSError:
         return 0
     return int(status.partition("SigCgt:")[2].split()[0], 16) if "SigCgt:" in status else 0
+
+
+def ignores(pid: int, numbers: list[signal.Signals]) -> bool:
+    """Whether a process ignores all of these."""
+    mask = int(Path(f"/proc/{pid}/status").read_text().partition("SigIgn:")[2].split()[0], 16)
+    return all(mask & 1 << number - 1 for number in numbers)
 
 
 def start(argv: list[str], cwd: Path) -> subprocess.Popen[str]:
@@ -229,6 +241,49 @@ def test_a_second_signal_does_not_interrupt_what_the_first_began(tmp_path: Path)
     assert surprised(tmp_path, work) == (0, "put away\nSIGTERM True\n", "")
 
 
+LOCKED = f"""
+class Lock:
+    def __init__(self, lock):
+        self.lock, self.locked, self.release = lock, lock.locked, lock.release
+    def acquire(self, *wait):
+        taken = self.lock.acquire(*wait)
+        {KILL}
+        return taken
+import subprocess
+child = subprocess.Popen(["sleep", "60"])
+own, child._waitpid_lock = child._waitpid_lock, Lock(child._waitpid_lock)"""
+
+
+@pytest.mark.parametrize("call", ["child.poll()", "child.wait(timeout=60)"])
+def test_a_signal_between_the_two_steps_of_poll_leaves_no_lock_taken(
+    tmp_path: Path, call: str
+) -> None:
+    """Popen takes its lock, and enters the `try` that frees it, in two steps."""
+    work = f"""
+        try:
+            {call}
+            time.sleep(5)
+        finally:
+            with signals.deferred():
+                child._waitpid_lock = own
+                child.kill()
+                print(own.locked(), child.wait(timeout=5), flush=True)"""
+    assert surprised(tmp_path, work, LOCKED) == (0, "False -9\nSIGTERM True\n", "")
+
+
+def test_a_signal_while_wait_waits_is_not_put_off(tmp_path: Path) -> None:
+    """The lock is held then as well, and freed."""
+    work = f"""
+        try:
+            threading.Timer(0.2, lambda: {KILL}).start()
+            child.wait()
+        finally:
+            child.kill()
+            print(child.wait(timeout=5), flush=True)"""
+    setup = "import subprocess, threading\nchild = subprocess.Popen(['sleep', '60'])"
+    assert surprised(tmp_path, work, setup) == (0, "-9\nSIGTERM True\n", "")
+
+
 def test_a_signal_ends_what_still_hangs_long_after_the_first(tmp_path: Path) -> None:
     work = f"""
         with signals.deferred():
@@ -240,16 +295,72 @@ def test_a_signal_ends_what_still_hangs_long_after_the_first(tmp_path: Path) -> 
     assert (code, out, err) == (INTERRUPTED, "", "")
 
 
-def test_what_our_parent_ignores_stays_ignored(tmp_path: Path) -> None:
-    argv = f"trap '' HUP INT; exec {sys.executable} -m mermapctl --version"
-    with subprocess.Popen(["sh", "-c", argv], cwd=tmp_path, stdout=subprocess.PIPE) as ours:
-        while ours.poll() is None and not caught(ours.pid) & 1 << signal.SIGTERM - 1:
-            time.sleep(0.0005)
-        ours.send_signal(signal.SIGHUP)
-        ours.send_signal(signal.SIGINT)
+@pytest.mark.parametrize("ignored", ["HUP INT", "TERM", "HUP INT TERM"])
+def test_what_our_parent_ignores_stays_ignored(
+    commands: dict[str, list[str]], tmp_path: Path, ignored: str
+) -> None:
+    """From the first line to the last, and in a run whose programs inherit it."""
+    numbers = [signal.Signals[f"SIG{name}"] for name in ignored.split()]
+    shell = f"trap '' {ignored}; exec \"$@\""
+    argv = [sys.executable, "-m", "mermapctl", *commands["run"], "--format=json"]
+    with subprocess.Popen(
+        ["sh", "-c", shell, "sh", *argv],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as ours:
+        waiting = select.poll()
+        assert ours.stdout is not None
+        waiting.register(ours.stdout, select.POLLIN)
+        while not ignores(ours.pid, numbers):
+            time.sleep(0.001)
+        while not waiting.poll(20):
+            for number in numbers:
+                ours.send_signal(number)
         out, _ = ours.communicate(timeout=20)
     assert ours.returncode == 0
-    assert out.startswith(b"mermapctl")
+    assert json.loads(out)["verdict"] == "passed"
+
+
+def test_the_others_still_end_what_ignores_some(
+    commands: dict[str, list[str]], tmp_path: Path
+) -> None:
+    shell = "trap '' HUP INT; exec \"$@\""
+    argv = [sys.executable, "-m", "mermapctl", *commands["run"]]
+    with subprocess.Popen(["sh", "-c", shell, "sh", *argv], cwd=tmp_path, stderr=-3) as ours:
+        while not caught(ours.pid) & 1 << signal.SIGTERM - 1:
+            time.sleep(0.001)
+        ours.send_signal(signal.SIGTERM)
+        assert ours.wait(timeout=20) == INTERRUPTED
+
+
+def test_a_command_called_from_python_leaves_its_callers_handlers(
+    commands: dict[str, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    mine = {name: signal.signal(name, lambda _signum, _frame: None) for name in NAMES}
+    try:
+        before = [signal.getsignal(name) for name in (*NAMES, signal.SIGALRM)]
+        hook = sys.unraisablehook
+        assert CliRunner().invoke(root, commands["run"]).exit_code == 0
+        assert [signal.getsignal(name) for name in (*NAMES, signal.SIGALRM)] == before
+        assert sys.unraisablehook is hook
+    finally:
+        for name, handler in mine.items():
+            signal.signal(name, handler)
+
+
+def test_handlers_that_are_not_pythons_do_not_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Python is embedded: getsignal() says None, and signal() does not take that."""
+    before = {number: signal.getsignal(number) for number in NAMES}
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(signal, "getsignal", lambda _number: None)
+            with signals.ending_signals():
+                pass
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_a_signal_after_the_last_cell_leaves_its_verdict(tmp_path: Path) -> None:
@@ -260,3 +371,17 @@ def test_a_signal_after_the_last_cell_leaves_its_verdict(tmp_path: Path) -> None
         raise SystemExit(signals.received())"""
     code, out, err = surprised(tmp_path, work)
     assert (code, out, err) == (1, "", "")
+
+
+def test_a_file_that_ends_too_early_is_no_interruption(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For click an EOFError is an answer that the user did not give."""
+
+    def early(_context: object) -> None:
+        raise EOFError("marshal data too short")
+
+    monkeypatch.setattr(root, "invoke", early)
+    monkeypatch.setattr(sys, "argv", ["mermapctl", "doctor"])
+    assert __main__._run() == Exit.NO_VERDICT
+    assert "EOFError: marshal data too short" in capsys.readouterr().err

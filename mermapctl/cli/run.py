@@ -204,7 +204,8 @@ def command(
 
     Exit codes: 0 passed, 1 failed, 2 wrong usage, 3 no verdict, 130 interrupted. With
     --bisect-exit: 125 for no verdict of this commit, 128 for what every commit would meet, such as
-    wrong usage, an unknown variant, no tree.
+    wrong usage, an unknown variant, no tree. ^C, TERM and HUP interrupt, unless the parent ignores
+    them (nohup).
     """
     from mermapctl.accelerator import Accel
     from mermapctl.commands import run
