@@ -164,6 +164,8 @@ def _explains(cause: Draft, effect: Draft) -> bool:
     severities = (cause.finding.severity, effect.finding.severity)
     if severities[1] is Severity.ERROR and severities[0] is not Severity.ERROR:
         return False
+    if "more" in cause.finding.evidence or "more" in effect.finding.evidence:
+        return False  # complaints that are only counted: of what is not known
     if code in effect.follows or f"{code}@{test}" in effect.follows:
         return True
     return any(related(cause, effect) for related in _BY_CODES.get((code, effect.finding.code), ()))

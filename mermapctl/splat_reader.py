@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mermapctl import frames, splat_preludes, splat_titles
 from mermapctl.console import Kind
-from mermapctl.splat import DEADLY, Splat, SplatKind, sameness
+from mermapctl.splat import DEADLY, Splat, SplatKind
+from mermapctl.splat_kept import KeptSplats
 from mermapctl.splat_report import BODY_LINES, Report
 
 if TYPE_CHECKING:
@@ -56,18 +57,20 @@ class SplatReader:
     """Feed console lines, say when a test ended, then `finish`.
 
     `above` gives the lines above the one that was fed, the nearest first. `attentive`: the next
-    line may belong to a splat, whatever it looks like. `dropped` splats were too many to keep.
+    line may belong to a splat, whatever it looks like.
     """
 
     def __init__(self, above: Callable[[], Iterator[Line]] = _nothing) -> None:
-        self.dropped = 0
         self._above = above
         self._open: dict[str | None, Report] = {}
         self._titled: dict[str | None, int] = {}
-        self._done: list[Splat] = []
-        self._waiting: dict[tuple[SplatKind, str], Splat] = {}
-        self._seen: dict[tuple[SplatKind, str, str | None], int] = {}
-        self._room = {True: KEEP_INSIDE, False: KEEP_OUTSIDE}
+        self._waiting = KeptSplats(KEEP_INSIDE)
+        self._kept = {True: KeptSplats(KEEP_INSIDE), False: KeptSplats(KEEP_OUTSIDE)}
+
+    @property
+    def dropped(self) -> int:
+        """How many complaints were too many to keep."""
+        return self._waiting.dropped + sum(kept.dropped for kept in self._kept.values())
 
     @property
     def attentive(self) -> bool:
@@ -137,9 +140,8 @@ class SplatReader:
         """
         if not self.waiting:
             return
-        for splat in self._waiting.values():
+        for splat in self._waiting.take():
             self._settle(replace(splat, test=name))
-        self._waiting.clear()
         for key, report in list(self._open.items()):
             if self._open.get(key) is not report:
                 continue
@@ -155,7 +157,8 @@ class SplatReader:
         for report in list(self._open.values()):
             self._close(report)
         self.test_ended(None)
-        return tuple(sorted(self._done, key=lambda splat: splat.line))
+        done = itertools.chain.from_iterable(kept.take() for kept in self._kept.values())
+        return tuple(sorted(done, key=lambda splat: splat.line))
 
     # Lines that begin a report.
 
@@ -320,21 +323,8 @@ class SplatReader:
         closed = report.splat()
         if report.settled or not closed.in_suite:
             self._settle(closed)
-        elif (same := self._waiting.get(key := sameness(closed))) is not None:
-            self._waiting[key] = replace(same, count=same.count + 1)
-        elif len(self._waiting) < KEEP_INSIDE:
-            self._waiting[key] = closed
         else:
-            self.dropped += 1
+            self._waiting.add(closed)
 
     def _settle(self, splat: Splat) -> None:
-        key = (*sameness(splat), splat.test)
-        at = self._seen.get(key)
-        if at is not None:
-            self._done[at] = replace(self._done[at], count=self._done[at].count + splat.count)
-        elif self._room[splat.in_suite] > 0:
-            self._room[splat.in_suite] -= 1
-            self._seen[key] = len(self._done)
-            self._done.append(splat)
-        else:
-            self.dropped += 1
+        self._kept[splat.in_suite].add(splat)

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The splats that are kept of a log: the first ones, and of those that end a kernel the last. Pure.
+
+How a boot ended is told by its last deadly splat. A kernel that warns in every test must not push
+it out of the record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mermapctl.splat import DEADLY, Splat, SplatKind, sameness
+
+_LAST = DEADLY | {SplatKind.LOCKUP, SplatKind.RCU_STALL}
+"""Kinds behind which a kernel may print nothing more."""
+
+_Key = tuple[SplatKind, str, str | None]
+
+
+class KeptSplats:
+    """Up to `room` different splats, and one more of each kind that may be a kernel's last word.
+
+    `dropped` is how many complaints are not kept. What is the same in the same test is counted.
+    """
+
+    def __init__(self, room: int) -> None:
+        self.dropped = 0
+        self._room = room
+        self._kept: dict[_Key, Splat] = {}
+        self._last: dict[SplatKind, _Key] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def add(self, splat: Splat) -> None:
+        """Keep a splat, or count it as dropped."""
+        key = (*sameness(splat), splat.test)
+        if (same := self._kept.get(key)) is not None:
+            self._kept[key] = replace(same, count=same.count + splat.count)
+        elif len(self._kept) - len(self._last) < self._room:
+            self._kept[key] = splat
+        elif splat.kind in _LAST:
+            if (prior := self._last.get(splat.kind)) is not None:
+                self.dropped += self._kept.pop(prior).count
+            self._kept[key] = splat
+            self._last[splat.kind] = key
+        else:
+            self.dropped += splat.count
+
+    def take(self) -> tuple[Splat, ...]:
+        """All that is kept, and forget it; `dropped` stays."""
+        taken = tuple(self._kept.values())
+        self._kept.clear()
+        self._last.clear()
+        return taken
