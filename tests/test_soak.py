@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -58,3 +59,31 @@ def test_the_soak_sees_a_process_that_stays() -> None:
         assert trials._orphans(mark) == ["1 processes left after 1 s"]
         assert time.monotonic() - began > 0.9
     assert trials.marked(mark) == []
+
+
+@pytest.mark.parametrize(
+    ("script", "codes", "lost"),
+    [
+        ("", {-signal.SIGTERM}, []),
+        ("trap '' TERM", {0}, []),
+        ("trap 'exit 130' TERM", {130}, []),
+        ("trap 'exit 143' TERM", {130}, ["the victim ended with 143: "]),
+        ("trap 'exit 0' TERM", {130}, ["the victim ended with 0: "]),
+    ],
+)
+def test_the_soak_knows_how_a_signal_must_end_what_has_begun(
+    script: str, codes: set[int], lost: list[str]
+) -> None:
+    """Before our first line, behind the last, and between: ended as it must be, and otherwise."""
+    turns = "i=0; while [ $i -lt 50 ]; do sleep 0.02; i=$((i+1)); done"
+    with subprocess.Popen(
+        ["sh", "-c", f"{script}\necho on; {turns}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as victim:
+        assert victim.stdout is not None
+        victim.stdout.readline()
+        assert trials.signalled(victim, signal.SIGTERM) == codes
+        assert trials._ended(victim, codes, "victim") == lost
+        assert trials.signalled(victim, signal.SIGTERM) == {0}
