@@ -153,6 +153,9 @@ def cell_warning() -> Cell:
         160,
         ("__mermap_get+0x2b6/0x310", "test_basic_alloc+0x15f/0x400"),
         ("------------[ cut here ]------------", title, "RIP: 0010:__mermap_get+0x2b6/0x310"),
+        cause="no slot is free",
+        caller="T31",
+        top_frame="__mermap_get+0x2b6/0x310",
     )
     return cell_passed(
         variant="debug",

@@ -24,6 +24,7 @@ from mermapctl.diagnosis import Finding, Severity, Verdict
 from mermapctl.flushes import UNSEEN
 from mermapctl.ktap import NO_TESTS, Status
 from mermapctl.record import Cell
+from mermapctl.render import complaint
 from mermapctl.render.account import (
     BAD,
     Account,
@@ -177,6 +178,7 @@ def _environment() -> jinja2.Environment:
     environment.filters["seconds"] = seconds
     environment.filters["moved"] = _moved
     environment.globals |= {
+        "complaint_facts": complaint.facts,
         "state": _state,
         "find": _find,
         "block": block,

@@ -18,6 +18,7 @@ from xml.etree import ElementTree as ET
 
 from mermapctl.diagnosis import Finding, Severity, Verdict
 from mermapctl.ktap import NO_TESTS, ONE_PASSED, Status, Tally
+from mermapctl.render import complaint
 from mermapctl.render.account import (
     Account,
     Row,
@@ -182,7 +183,7 @@ def _case(row: Row) -> _Case:
     if row.cause:
         parts.append(f"This follows from {row.cause.code}: {row.cause.summary}")
     parts += [block(failure, row.path[-1]) for failure in test.failures]
-    parts += ["\n".join(splat.excerpt or (splat.title,)) for splat in row.splats]
+    parts += [complaint.block(splat) for splat in row.splats]
     kind = row.errors[0].code if row.errors else (row.cause.code if row.cause else test.status)
     message = row.errors[0].summary if row.errors else _message(row)
     fault = (str(kind), message, "\n\n".join(parts) or message)

@@ -16,6 +16,7 @@ import msgspec
 
 from mermapctl.diagnosis import Reason, Severity, Verdict
 from mermapctl.ktap import Status
+from mermapctl.render import complaint
 from mermapctl.render.account import (
     account,
     block,
@@ -268,7 +269,7 @@ def _rows(record: RunRecord, cell: Cell, build: Build, lines: Iterable[str]) -> 
 
 def _test(row: Row, build: Build, key: str, base: str) -> Test:
     blocks = [block(failure, row.path[-1]) for failure in row.test.failures]
-    blocks += ["\n".join(splat.excerpt or (splat.title,)) for splat in row.splats]
+    blocks += [complaint.block(splat) for splat in row.splats]
     seconds = row.test.seconds
     comment = next((f.summary for f in row.errors), row.test.reason or "")
     return Test(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mermapctl.diagnosis import Finding, Severity, Verdict
 from mermapctl.flushes import UNSEEN
 from mermapctl.ktap import Status
+from mermapctl.render import complaint
 from mermapctl.render.account import (
     BAD,
     Account,
@@ -255,7 +256,7 @@ def _blocks(told: Account) -> Iterator[str]:
     """The failing tests' own words."""
     for row in [row for row in told.rows if row.bad][:_BLOCKS]:
         blocks = [block(failure, row.path[-1]) for failure in row.test.failures]
-        blocks += ["\n".join(splat.excerpt or (splat.title,)) for splat in row.splats]
+        blocks += [complaint.block(splat) for splat in row.splats]
         lines = visible("\n\n".join(blocks)).split("\n") if blocks else []
         for line in lines[:_BLOCK_LINES]:
             yield from _quoted(line)

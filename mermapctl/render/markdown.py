@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from mermapctl.diagnosis import Finding, Severity, Verdict
 from mermapctl.ktap import Status
+from mermapctl.render import complaint
 from mermapctl.render.account import (
     BAD,
     Account,
@@ -196,7 +197,7 @@ def _cell(cell: Cell, record: RunRecord) -> Iterator[str]:
         name = html.escape(one_line(row.name, limit=300)) or "—"
         yield from (f"<details><summary>Console of <code>{name}</code></summary>", "")
         blocks = [block(failure, row.path[-1]) for failure in row.test.failures]
-        blocks += ["\n".join(splat.excerpt or (splat.title,)) for splat in row.splats]
+        blocks += [complaint.block(splat) for splat in row.splats]
         yield from fence("\n\n".join(blocks), "text")
         yield from ("</details>", "")
     for note in cell.remarks:

@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from mermapctl.render import complaint
 from mermapctl.render.account import evidence_lines
 
 if TYPE_CHECKING:
@@ -89,14 +90,22 @@ def splats(
     full: bool,
     console: Callable[[Cell], Iterable[str]] | None = None,
 ) -> Iterator[RenderableType]:
-    """Each splat as its title and the frames that matter; with `full` its whole text."""
+    """Each splat as its title, its cause and the frames that matter; with `full` its whole text."""
     for splat in cell.splats:
         where = f"console line {splat.line:,}" + (f", in {splat.test}" if splat.test else "")
         yield _indented(look.text(splat.title, "bold", limit=1000))
         yield Padding(look.text(where, "dim"), (0, 0, 0, 6), expand=False)
-        lines = _whole(cell, splat, console) if full else frames_that_matter(splat)
+        for label, said in complaint.facts(splat):
+            yield Padding(look.text(f"{label}: {said}", limit=1000), (0, 0, 0, 6), expand=False)
+        lines = _whole(cell, splat, console) if full else _below(splat)
         for line in lines:
             yield Padding(look.text(line, limit=1000), (0, 0, 0, 6), expand=False)
+
+
+def _below(splat: Splat) -> list[str]:
+    """The frames that matter, without the top frame, which has a line of its own."""
+    lines = frames_that_matter(splat)
+    return lines[1:] if lines and lines[0] == splat.top_frame else lines
 
 
 def frames_that_matter(splat: Splat) -> list[str]:

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A splat in words: its cause, its top frame and its speaker, in every format that lists splats."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import replace
+
+import pytest
+
+from mermapctl.render import complaint, html_page, junit_xml, kcidb, mail, markdown, terminal
+from mermapctl.splat import Splat, SplatKind
+from tests import sample_records as samples
+
+RECORD = samples.record(samples.cell_warning())
+TOP = "__mermap_get+0x2b6/0x310"
+SAID = ("cause: no slot is free", f"top frame: {TOP}", "printed by: task 31")
+
+
+def terminal_text(*, full: bool) -> str:
+    return terminal.render(RECORD, width=80, color=False, full=full)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_on_a_terminal(*, full: bool) -> None:
+    lines = [line.strip() for line in terminal_text(full=full).splitlines()]
+    at = lines.index(SAID[0])
+    assert tuple(lines[at : at + 3]) == SAID
+    assert lines[at - 1] == "console line 124, in test_basic_alloc"
+    if not full:
+        assert lines[at + 3].startswith("test_basic_alloc+0x15f/0x400")
+
+
+def test_on_the_page() -> None:
+    text = re.sub(r"</?(?:code|span)[^>]*>", "", html.unescape(html_page.render(RECORD)))
+    for said in SAID:
+        assert f">{said.replace(': ', ' ')}</p>" in text
+
+
+@pytest.mark.parametrize("render", [markdown.render, mail.render, junit_xml.render, kcidb.render])
+def test_in_files(render: object) -> None:
+    assert callable(render)
+    text = str(render(RECORD))
+    for said in SAID:
+        assert said in text
+    assert text.index(SAID[2]) < text.rindex("------------[ cut here ]------------")
+
+
+@pytest.mark.parametrize(
+    ("caller", "said"), [("T1", "task 1"), ("C0", "CPU 0"), ("X9", "X9"), ("", None), (None, None)]
+)
+def test_who_printed_it(caller: str | None, said: str | None) -> None:
+    splat = Splat(SplatKind.BUG, "kernel BUG at mm/a.c:1!", None, 1, caller=caller)
+    assert complaint.facts(splat) == ([("printed by", said)] if said else [])
+
+
+def test_what_is_said_already_is_not_repeated() -> None:
+    splat = Splat(SplatKind.UBSAN, "UBSAN: shift in mm/a.c:1", None, 1, cause="shift")
+    assert complaint.facts(splat) == []
+    assert complaint.block(splat) == "UBSAN: shift in mm/a.c:1"
+    other = replace(splat, cause="shift exponent 64", excerpt=("one", "two"))
+    assert complaint.block(other) == "cause: shift exponent 64\none\ntwo"
