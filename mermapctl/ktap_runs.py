@@ -24,7 +24,7 @@ _ROW = re.compile(
 _NUMBER = re.compile(r" ok (\d+) ")
 _NUMBERS = [str(number) for number in range(1, 1025)]
 _N = newline()
-_OK = r"ok \d{1,9}+ (?:- )?[!-~]{1,400}+(?: # SKIP[ -~]*+)?$"
+_OK = r"ok \d{1,9}+ (?:- |)[!-~]{1,400}+(?: # SKIP[ -~]*+|)$"
 RUN = re.compile(
     rf"{newline('start')}(?P<indent> ++)KTAP version 1"
     rf"{_N}(?P=indent)# Subtest: (?P<name>[!-~]{{1,400}}+)(?:{_N}(?P=indent)# module: [!-~]++)?"
