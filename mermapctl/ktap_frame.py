@@ -55,6 +55,7 @@ class Frame:
     base: int = 0
     last: int = 0
     last_name: str | None = None
+    last_good: bool = True
     gaps: frozenset[int] = frozenset()
     passed: int = 0
     failed: int = 0
@@ -82,6 +83,14 @@ class Frame:
         """How many results its plan still promises; without one, how many numbers are lost."""
         expected = self.last if self.plan is None else self.plan
         return max(0, expected - self.count)
+
+    def repeats(self, result: Result) -> bool:
+        """Whether a result is the last one again: with another writer, a line may come twice.
+
+        One that fails where the one before did not is no repetition: one of the two is not true.
+        """
+        same = (result.number, result.name) == (self.last, self.last_name)
+        return same and (result.status.good or not self.last_good)
 
     def number(self, number: int) -> bool:
         """Enter a result's number; False if it is one that came before, or should have."""

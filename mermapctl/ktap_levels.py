@@ -117,8 +117,10 @@ class Levels:
         """Whether a result after the end of the latest document is one more of it."""
         ended = self._ended
         if ended is None or indent != ended.indent:
+            if not result.status.good:
+                self.note(Trouble.TORN, line)  # whose failure it is, is lost
             return False
-        if (result.number, result.name) == (ended.last, ended.last_name):
+        if ended.repeats(result):
             self.note(Trouble.REPEATED, line)
             return False
         self.stack.append(ended)
@@ -147,8 +149,11 @@ class Levels:
             return self._deeper(indent, result, line), None
         depth = next((i for i, frame in enumerate(self.stack) if frame.indent == indent), None)
         if depth is None or self._slipped(depth, result):
-            self.note(Trouble.MISPLACED, line)
-            return (top if result.number == top.last + 1 else None), None
+            fits = result.number == top.last + 1
+            # A failure that is nobody's must not be lost.
+            drop = not fits and not result.status.good and not top.repeats(result)
+            self.note(Trouble.TORN if drop else Trouble.MISPLACED, line)
+            return (top if fits else None), None
         self._close_to(indent, keep=depth + 2)
         child = self.stack.pop()
         frame = self.stack[depth]

@@ -149,6 +149,7 @@ class KtapParser:
             self._kept.many(top, tests, run.number)
             top.last += len(tests.numbers)
             top.last_name, top.mark = tests.last
+            top.last_good = True
             self.running = self.running if len(stack) > 2 else None
             return tests
         suite = ktap_runs.suite(run, tests, top) if len(stack) == 1 else None
@@ -278,12 +279,17 @@ class KtapParser:
         if frame is None:
             return None
         name = self._levels.name(frame, child, result, line)
-        if name is None or (result.number == frame.last and name == frame.last_name):
-            self._levels.note(Trouble.TORN if name is None else Trouble.REPEATED, line)
+        if name is None:
+            self._levels.note(Trouble.TORN, line)
+            return None
+        if name is not result.name:
+            result = result._replace(name=name)
+        if frame.repeats(result):
+            self._levels.note(Trouble.REPEATED, line)
             return None
         status = self._status(result.status, child, line)
-        if name is not result.name or status is not result.status:
-            result = result._replace(name=name, status=status)
+        if status is not result.status:
+            result = result._replace(status=status)
         return self._book(frame, child, result, line)
 
     def _book(
@@ -296,6 +302,7 @@ class KtapParser:
         else:
             self._number(frame, result.number, line)
         frame.last_name = result.name
+        frame.last_good = result.status.good
         frame.count_in(result.status)
         if frame.plan is not None and frame.count > frame.plan:
             self._levels.note(Trouble.REPEATED, line)

@@ -303,3 +303,51 @@ def test_the_number_of_tests_is_the_same_in_every_format(body: Body, room: int) 
     truth = Counter(passed=words["ok"], failed=words["not ok"], skipped=words["skip"])
     for name, count in COUNTERS.items():
         assert count(render.renderer(name)(record)) == truth, name
+
+
+SMALL = console([["ok"]])
+CONTRADICTED = {
+    "the test again, failed": SMALL.replace("    ok 1 t1\n", "    ok 1 t1\n    not ok 1 t1\n"),
+    "the suite again, failed": SMALL + "not ok 1 s1\n",
+    "the suite of an earlier boot": SMALL.replace("ok 1 s1", "ok 1 s1\nnot ok 1 s1") + SMALL,
+    "a test after the end": SMALL + "    not ok 2 late\n",
+    "a test before the header": "    not ok 3 early\n" + SMALL,
+    "between two columns": SMALL.replace("    ok 1 t1\n", "    ok 1 t1\n  not ok 5 other\n"),
+    "between two columns, the test again": SMALL.replace(
+        "    ok 1 t1\n", "    ok 1 t1\n   not ok 1 t1\n"
+    ),
+    "a test between two suites": console([["ok"], ["ok"]]).replace(
+        "ok 1 s1\n", "ok 1 s1\n    not ok 2 t2\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CONTRADICTED)
+def test_a_failure_that_contradicts_a_result_is_not_taken_for_its_repetition(name: str) -> None:
+    """Even a line that came twice: where one says ok and one does not, one of them is not true."""
+    assert judged(SMALL).verdict is Verdict.PASSED
+    assert judged(CONTRADICTED[name]).verdict is Verdict.FAILED
+
+
+@given(
+    body=st.lists(st.lists(st.sampled_from(["ok", "skip"]), min_size=1, max_size=3), min_size=1),
+    at=st.integers(0),
+    indent=st.integers(0, 9),
+    number=st.integers(0, 4),
+    name=st.sampled_from(["t1", "t2", "s1", "s2", "stray"]),
+)
+def test_no_failure_on_any_line_of_a_passed_log_is_lost(
+    body: Body, at: int, indent: int, number: int, name: str
+) -> None:
+    lines = console(body).splitlines(keepends=True)
+    assert judged("".join(lines)).verdict is Verdict.PASSED
+    lines.insert(at % (len(lines) + 1), f"{' ' * indent}not ok {number} {name}\n")
+    assert judged("".join(lines)).verdict is Verdict.FAILED
+
+
+def test_what_the_console_repeats_whole_is_one_result() -> None:
+    for body in ([["ok", "skip"]], [["ok", "not ok"]]):
+        once = console(body)
+        twice = re.sub(r"(?m)^ *(?:not )?ok .*\n", r"\g<0>\g<0>", once)
+        assert twice != once
+        assert judged(twice).verdict is judged(once).verdict

@@ -320,6 +320,19 @@ def test_the_doctor_asks_a_tree_of_ours(
     assert canary.exists()
 
 
+def test_run_asks_whose_tree_it_is_before_it_reads_anything_else_of_it(
+    loaded: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What comes after has gates of its own: this one is not theirs."""
+    git(loaded, "init", "-q")
+    give_away(monkeypatch, *everything(loaded))
+    for later in ("plan.make", "doctor.missing_for_run", "tree.look", "kunit.capabilities"):
+        monkeypatch.setattr(f"mermapctl.{later}", None)  # a call would raise TypeError
+    words = [each.format(tree=loaded) for each in COMMANDS["run"]]
+    assert exit_of(monkeypatch, *words) == 2
+    assert "belongs to another user" in " ".join(capsys.readouterr().err.split())
+
+
 def test_another_users_tree_that_is_listed_is_worked_on(
     loaded: Path, canary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
