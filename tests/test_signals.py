@@ -23,6 +23,7 @@ from mermapctl import __main__, signals
 from mermapctl.cli.root import root
 from mermapctl.errors import Exit
 from tests.conftest import LOGS
+from tests.forkserver import command
 from tests.minikconfig import tree_of
 
 NAMES = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -120,11 +121,11 @@ def commands(
 def test_at_any_moment_of_start_up_work_and_shutdown(
     commands: dict[str, list[str]], tmp_path: Path, name: str
 ) -> None:
-    for _ in range(2):  # the second time with warm caches, as all that follow
-        with start(commands[name], tmp_path) as usual:
-            began = time.monotonic()
-            usual.communicate(timeout=60)
-        whole = time.monotonic() - began
+    command(*commands[name], cwd=tmp_path)  # caches are warm from here on
+    with start(commands[name], tmp_path) as usual:
+        began = time.monotonic()
+        usual.communicate(timeout=60)
+    whole = time.monotonic() - began
     chance = random.Random(f"signals {name}")  # noqa: S311
     interrupted = 0
     for number in range(TRIES):
@@ -295,7 +296,7 @@ def test_a_signal_ends_what_still_hangs_long_after_the_first(tmp_path: Path) -> 
     assert (code, out, err) == (INTERRUPTED, "", "")
 
 
-@pytest.mark.parametrize("ignored", ["HUP INT", "TERM", "HUP INT TERM"])
+@pytest.mark.parametrize("ignored", ["TERM", "HUP INT TERM"])
 def test_what_our_parent_ignores_stays_ignored(
     commands: dict[str, list[str]], tmp_path: Path, ignored: str
 ) -> None:
