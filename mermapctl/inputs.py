@@ -76,6 +76,8 @@ def open_stream(path: Path, *, devices: bool = False) -> BinaryIO:
 
 
 def _opened(path: Path, wanted: set[int]) -> int:
+    if "\0" in str(path):  # stat(2) and open(2) would raise ValueError
+        raise OSError(errno.EINVAL, "its name has a NUL", str(path).replace("\0", "\\0"))
     # Looked at first: opening some devices (a tape, a watchdog, a serial line) does something.
     _require(path, path.stat(), wanted)
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)

@@ -28,6 +28,7 @@ QUIET = {
     "core.alternateRefsCommand": "false",
     "core.askPass": "",
     "core.editor": "false",
+    "core.excludesFile": os.devnull,
     "core.pager": "cat",
     "credential.helper": "",
     "diff.external": "",
@@ -39,7 +40,7 @@ QUIET = {
     "status.submoduleSummary": "false",
     "submodule.recurse": "false",
 }
-"""Settings that start a program, or have one started, each at what starts none."""
+"""Settings that start a program, have one started, or name a file to wait for; here none does."""
 
 NO_PROGRAMS = ("--no-ext-diff", "--no-textconv")
 """For what can show a diff: the drivers of a repository have names that QUIET cannot know."""

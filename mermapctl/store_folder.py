@@ -83,6 +83,9 @@ def placed(record: RunRecord, folder: RunFolder) -> RunRecord:
     def here(path: str | None, strangers: list[str]) -> str | None:
         if path is None:
             return None
+        if "\0" in path:  # no file system has such a name
+            strangers.append(path)
+            return None
         found = relocated(path, folder.path, record.run.id)
         if found is not None and is_inside(found, root):
             return found

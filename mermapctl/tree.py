@@ -19,6 +19,7 @@ from mermapctl import (
     boundary,
     credentials,
     environment,
+    gitfiles,
     inputs,
     ownership,
     places,
@@ -207,8 +208,11 @@ def _reading(path: Path) -> Iterator[git.Repo]:
     Raises UserError and HarnessError.
     """
     ownership.require(path)
-    # GitPython looks for the git program when it is imported, and raises where there is none.
+    gitfiles.require_readable(path)
+    # GitPython looks for the git program when it is imported, and raises where there is none, or
+    # where the one that a variable of its own names does not run: it is to be the one of PATH.
     os.environ["GIT_PYTHON_REFRESH"] = "quiet"
+    os.environ.pop("GIT_PYTHON_GIT_EXECUTABLE", None)
     import git  # noqa: PLC0415 - 0.2 s that `--help` must not pay
 
     # A "$" in a path is no variable.

@@ -361,6 +361,7 @@ STARTS = {
     "packages": "the package manager",
     "commands.cells._first_line": "compilers and QEMU of PATH",
     "repository.git": "git in a tree of ours, with no configuration of the user's",
+    "gitfiles.require_readable": "git, configuration only; gated in tree._reading, its caller",
     "ownership._safe_directories": "git outside of any tree",
     "clone.clone": "gated",
     "clone._changed": "gated",

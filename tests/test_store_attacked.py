@@ -153,7 +153,7 @@ def test_a_link_among_the_runs_is_removed_and_not_what_it_leads_to(
 # Paths from data.
 
 
-@pytest.mark.parametrize("how", ["elsewhere", "dots", "link", "fifo", "link to a folder"])
+@pytest.mark.parametrize("how", ["elsewhere", "dots", "link", "fifo", "NUL", "link to a folder"])
 @pytest.mark.parametrize("command", [["--format=html"], ["--rejudge"], ["--full"], ["--follow"]])
 def test_only_a_plain_file_of_the_runs_own_folder_is_read(
     store: Store, tmp_path: Path, how: str, command: list[str]
@@ -169,6 +169,8 @@ def test_only_a_plain_file_of_the_runs_own_folder_is_read(
         named = secret
     elif how == "dots":
         named = Path(f"{console.parent}/{'../' * 20}{secret}")
+    elif how == "NUL":
+        named = Path(f"{console}\0")
     elif how == "link":
         console.unlink()
         console.symlink_to(secret)

@@ -237,3 +237,37 @@ def test_a_damaged_note_of_the_last_tree_is_no_defect(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError):
         tree.resolve(None)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(".git/config", ".git/HEAD", ".git/index", ".git/packed-refs", ".git/commondir"),
+        *(".git/info/exclude", ".gitattributes"),
+    ],
+)
+def test_a_fifo_that_git_would_wait_for_is_named(home: Path, name: str) -> None:
+    path = committed(kernel(home / "linux"))
+    (path / name).unlink(missing_ok=True)
+    (path / name).parent.mkdir(exist_ok=True)
+    os.mkfifo(path / name)
+    with pytest.raises(UserError) as caught:
+        tree.inspect(path)
+    assert f"{name} is a FIFO" in caught.value.message
+
+
+def test_a_fifo_that_a_configuration_includes_is_not_waited_for(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mermapctl.gitfiles.SECONDS", 1)
+    path = committed(kernel(home / "linux"))
+    os.mkfifo(path / "fifo")
+    git(path, "config", "include.path", "../fifo")
+    with pytest.raises(UserError, match="cannot read the configuration"):
+        tree.inspect(path)
+
+
+def test_git_is_the_one_of_path(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_PYTHON_GIT_EXECUTABLE", "/bin/false")
+    path = committed(kernel(home / "linux"))
+    assert tree.inspect(path).commit == git(path, "rev-parse", "HEAD")
