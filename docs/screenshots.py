@@ -21,10 +21,10 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
-from mermapctl import places
 from mermapctl.record import from_json, to_json
 from mermapctl.render import html_page, terminal
 from mermapctl.store import Store, console_lines
+from mermapctl.system import paths
 from tests.e2e.chromium import Browser, browser
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ class Neutral:
         host = record.run.host.name if record.run.host else socket.gethostname()
         known = (
             (record.tree.path or "", "/home/dev/linux"),
-            (str(places.state_dir()), "/home/dev/.local/state/mermapctl"),
-            (str(places.cache_dir()), "/home/dev/.cache/mermapctl"),
+            (str(paths.state_dir()), "/home/dev/.local/state/mermapctl"),
+            (str(paths.cache_dir()), "/home/dev/.cache/mermapctl"),
             (str(Path.home()), "/home/dev"),
             (host, "dev"),
         )

@@ -50,9 +50,9 @@ def _cannot_start(error: Exception) -> NoReturn:
 
 
 def _main() -> None:
-    from mermapctl import signals, streams
+    from mermapctl.system import signals, stdio
 
-    streams.make_ready()
+    stdio.make_ready()
     try:
         code = _run()
     except KeyboardInterrupt:
@@ -62,9 +62,9 @@ def _main() -> None:
     except OSError as error:
         from mermapctl.errors import Exit
 
-        if not streams.reader_gone(error):
+        if not stdio.reader_gone(error):
             code = _failed(f"cannot write to stdout: {error.strerror}", None, Exit.NO_VERDICT)
-        streams.let_go(sys.stdout)
+        stdio.let_go(sys.stdout)
     # Python's own end takes 20 ms, in which it takes our handlers away.
     signals.ignore()
     sys.exit(INTERRUPTED if signals.received() else code)
@@ -83,9 +83,9 @@ def _run() -> int:
     """Run the command line to its code. Raises KeyboardInterrupt."""
     import click
 
-    from mermapctl import environment, signals, streams
     from mermapctl.cli.root import root
     from mermapctl.errors import Exit, MermapctlError
+    from mermapctl.system import environment, signals, stdio
 
     try:
         environment.settle()
@@ -97,7 +97,7 @@ def _run() -> int:
     except SystemExit as ended:  # the way in which commands say their code
         code = _code_of(ended)
     except click.ClickException as error:
-        streams.tell(_usage(error))
+        stdio.tell(_usage(error))
         code = _under_bisect(Exit.BISECT_ABORT, error.exit_code)
     except click.Abort as error:  # click makes one of a file that ends too early as well
         early = isinstance(error.__cause__, EOFError)
@@ -118,8 +118,8 @@ def _run() -> int:
 
 def _defect(error: BaseException | None) -> int:
     """Say what the last net has caught; 130 where somebody made that of an interruption."""
-    from mermapctl import signals
     from mermapctl.errors import Exit
+    from mermapctl.system import signals
 
     if signals.received():
         return Exit.INTERRUPTED
@@ -146,17 +146,17 @@ def _usage(error: click.ClickException) -> str:
 
 
 def _failed(message: str, hint: str | None, code: Exit, bisect: Exit | None = None) -> int:
-    from mermapctl import streams
     from mermapctl.errors import Exit
     from mermapctl.render.visible import visible
+    from mermapctl.system import stdio
 
     if "--debug" in sys.argv[1:] and sys.exc_info()[0]:
         import traceback
 
         traceback.print_exc()
-    streams.tell(visible(f"mermapctl: error: {message}"))
+    stdio.tell(visible(f"mermapctl: error: {message}"))
     if hint:
-        streams.tell(visible(f"  hint: {hint}"))
+        stdio.tell(visible(f"  hint: {hint}"))
     return _under_bisect(bisect or Exit.BISECT_ABORT, code)
 
 

@@ -13,8 +13,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import cache_file, places
 from mermapctl.refusals import KVM_FAILED
+from mermapctl.system import cache_file, paths
 
 if TYPE_CHECKING:
     from mermapctl.target import Target
@@ -47,7 +47,7 @@ def _memory() -> Path:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         boot = "unknown"
-    return places.cache_dir() / "kvm-failed" / boot
+    return paths.cache_dir() / "kvm-failed" / boot
 
 
 def remember_failure(reason: str) -> None:

@@ -12,8 +12,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mermapctl import cache_file, locks, places
 from mermapctl.errors import HarnessError, UserError
+from mermapctl.system import cache_file, locks
+from mermapctl.system import paths as places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mermapctl import process
+    from mermapctl.system import process
     from mermapctl.work import Work
 
 LOG_BYTES = 128 << 20

@@ -7,10 +7,11 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import ownership, process, repository
+from mermapctl import ownership, repository
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.events import Note
 from mermapctl.source import Kind, Source
+from mermapctl.system import process
 
 if TYPE_CHECKING:
     from mermapctl.credentials import Credentials

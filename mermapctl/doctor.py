@@ -6,12 +6,13 @@ from __future__ import annotations
 import platform
 from typing import TYPE_CHECKING
 
-from mermapctl import machine, overlay, ownership, packages, places, toolchain
+from mermapctl import machine, overlay, ownership, packages, toolchain
 from mermapctl import target as targets_of
 from mermapctl import tree as trees
 from mermapctl.check import Check, State
 from mermapctl.errors import UserError
 from mermapctl.initramfs import NOLIBC
+from mermapctl.system import paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -44,7 +45,7 @@ def check(
     checks.append(
         machine.header("openssl/opensslv.h", "module signatures", need="openssl", needed=False)
     )
-    checks += [machine.disk(places.cache_dir(), max(1, len(targets))), machine.memory()]
+    checks += [machine.disk(paths.cache_dir(), max(1, len(targets))), machine.memory()]
     if probe_kvm and any(each.native and each.qemu for each in targets):
         checks.append(machine.kvm())
     checks += _tree(tree, targets)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import inputs
 from mermapctl.errors import UserError
+from mermapctl.system import inputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

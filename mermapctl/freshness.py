@@ -14,8 +14,9 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from mermapctl import __version__, atomic, toolchain
+from mermapctl import __version__, toolchain
 from mermapctl.errors import HarnessError
+from mermapctl.system import files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,7 +91,7 @@ def remember(job: Job, image: str, made: str | None) -> None:
     if made is not None:
         with contextlib.suppress(OSError, HarnessError):
             stamp = json.dumps({"signature": made, "products": _products(job, image)})
-            atomic.write(job.build_dir / STAMP, stamp.encode())
+            files.write(job.build_dir / STAMP, stamp.encode())
 
 
 def config_is_current(tree: Path, build_dir: Path) -> bool:

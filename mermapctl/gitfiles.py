@@ -10,8 +10,9 @@ import shutil
 import stat
 from typing import TYPE_CHECKING
 
-from mermapctl import inputs, process, repository
+from mermapctl import repository
 from mermapctl.errors import HarnessError, UserError
+from mermapctl.system import inputs, process
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import atomic, places, process
 from mermapctl.errors import HarnessError
+from mermapctl.system import files, paths, process
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,7 +75,7 @@ def archive(entries: Iterable[Entry]) -> bytes:
 
 def compile_init(tree: Path, chain: Toolchain, program: Path) -> None:
     """Compile the init for the target of `chain`. Raises HarnessError with what it said."""
-    source = places.shipped("kernel") / "init/init.c"
+    source = paths.shipped("kernel") / "init/init.c"
     compiler = chain.cc
     argv = [compiler, *_FLAGS, f"-I{tree / NOLIBC}", "-o", str(program), str(source)]
     argv += _llvm(chain) if chain.llvm else ["-lgcc"]
@@ -119,4 +119,4 @@ def write(
     program = Entry("init", stat.S_IFREG | 0o755, init)
     text = Entry("modules", stat.S_IFREG | 0o444, listed)
     flags = [Entry("linger", stat.S_IFREG | 0o444)] if lingers else []
-    atomic.write(path, archive((*_NODES, program, text, *flags, *modules)))
+    files.write(path, archive((*_NODES, program, text, *flags, *modules)))

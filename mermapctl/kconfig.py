@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 import kconfiglib
 from kconfiglib import AND, BOOL, NOT, OR, TRI_TO_STR, TRISTATE, Choice, Symbol, expr_value
 
-from mermapctl import kconfig_cache, kconfig_macros, kconfig_reader, ownership, places, toolchain
+from mermapctl import kconfig_cache, kconfig_macros, kconfig_reader, ownership, toolchain
 from mermapctl.kconfig_reader import Reader, Request, UnreadableError
+from mermapctl.system import paths
 from mermapctl.target import Target
 from mermapctl.toolchain import Toolchain
 
@@ -229,7 +230,7 @@ def _without_gc() -> Iterator[None]:
 def _cache_path(tree: Path, target: Target) -> Path:
     """One file a tree and target; newer answers take the place of the older."""
     digest = hashlib.sha256(os.fsencode(tree)).hexdigest()[:12]
-    return places.cache_dir() / "kconfig" / f"{digest}-{target.name}.json"
+    return paths.cache_dir() / "kconfig" / f"{digest}-{target.name}.json"
 
 
 def read(tree: Path, target: Target) -> Model:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mermapctl import cache_file
+from mermapctl.system import cache_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

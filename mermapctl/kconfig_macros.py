@@ -10,8 +10,8 @@ import contextlib
 import secrets
 from typing import TYPE_CHECKING
 
-from mermapctl import process
 from mermapctl.errors import HarnessError
+from mermapctl.system import process
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

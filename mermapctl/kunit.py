@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import cache_file, inputs, ownership, places, process
+from mermapctl import ownership
 from mermapctl.errors import CommitError, UserError
+from mermapctl.system import cache_file, inputs, paths, process
 from mermapctl.target import Target
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def capabilities(tree: Path) -> Capabilities:
     Raises CommitError when it cannot even start, UserError where the tree is another user's.
     """
     ownership.require(tree)
-    known = places.cache_dir() / "kunit" / _identity(script(tree).parent)
+    known = paths.cache_dir() / "kunit" / _identity(script(tree).parent)
     kept = cache_file.read(known, Capabilities)
     if kept is not None and kept.options.keys() >= {*STAGES}:
         return kept

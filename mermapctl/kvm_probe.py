@@ -17,8 +17,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from mermapctl import accelerator, process
+from mermapctl import accelerator
 from mermapctl.errors import HarnessError
+from mermapctl.system import process
 
 QEMU = "qemu-system-x86_64"
 LIMIT = 2.5

@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import kvm_probe, ownership, process, toolchain
+from mermapctl import kvm_probe, ownership, toolchain
 from mermapctl.check import Check, State
 from mermapctl.errors import HarnessError
 from mermapctl.kvm_probe import Ability
+from mermapctl.system import process
 
 if TYPE_CHECKING:
     from mermapctl.target import Target

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mermapctl import places
 from mermapctl.errors import HarnessError
 from mermapctl.splat import SplatKind, function
+from mermapctl.system import paths
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,7 +98,7 @@ class Manifest:
 
 def load(path: Path | None = None) -> Manifest:
     """Read `path`, by default the file that travels with the program."""
-    source = path or places.shipped("configs") / "suites.toml"
+    source = path or paths.shipped("configs") / "suites.toml"
     try:
         manifest = msgspec.convert(tomllib.loads(source.read_text(encoding="utf-8")), Manifest)
         for rule in (rule for suite in manifest.suites.values() for rule in suite.rules):

@@ -13,7 +13,8 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
-from mermapctl import builddir, freshness, locks
+from mermapctl import builddir, freshness
+from mermapctl.system import locks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,8 +6,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mermapctl import builddir, fragment, ownership, process
+from mermapctl import builddir, fragment, ownership
 from mermapctl.errors import HarnessError
+from mermapctl.system import process
 from mermapctl.toolchain import make_environment
 
 if TYPE_CHECKING:

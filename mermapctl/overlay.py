@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mermapctl import confined, inputs
+from mermapctl import confined
 from mermapctl import overlay_edits as edits
 from mermapctl.errors import HarnessError, UserError
-from mermapctl.places import shipped
+from mermapctl.system import inputs
+from mermapctl.system.paths import shipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

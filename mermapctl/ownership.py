@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import process
 from mermapctl.errors import HarnessError, UserError
+from mermapctl.system import process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mermapctl import places, process
+from mermapctl.system import paths, process
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,7 +50,7 @@ class Installation:
 
 @cache
 def _data() -> dict[str, Any]:
-    with (places.shipped("configs") / "packages.toml").open("rb") as file:
+    with (paths.shipped("configs") / "packages.toml").open("rb") as file:
         return tomllib.load(file)
 
 

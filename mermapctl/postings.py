@@ -19,7 +19,7 @@ from mermapctl import overlay as overlays
 from mermapctl import repository
 from mermapctl.errors import HarnessError
 from mermapctl.overlay import Hook, Overlay, Part
-from mermapctl.places import shipped
+from mermapctl.system.paths import shipped
 
 
 class Posting(enum.StrEnum):

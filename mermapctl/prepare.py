@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import locks, postings, repository, unpack
 from mermapctl import overlay as overlays
+from mermapctl import postings, repository, unpack
 from mermapctl import tree as trees
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.events import Note, StageEnded, StageStarted
 from mermapctl.overlay import Mermap
 from mermapctl.source import Kind, Source
+from mermapctl.system import locks
 from mermapctl.tree import Tree
 
 if TYPE_CHECKING:

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mermapctl import __version__, proc
+from mermapctl import __version__
 from mermapctl.confirmation import Unprobed
 from mermapctl.diagnosis import Boot, Finding, Flush, Reason, Verdict
 from mermapctl.errors import Exit, HarnessError
 from mermapctl.fragment import MissingSymbol
+from mermapctl.system import proc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

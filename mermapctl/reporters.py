@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from mermapctl import places
 from mermapctl.errors import HarnessError
 from mermapctl.frames import Entry, Frame
 from mermapctl.splat import SplatKind, function
+from mermapctl.system import paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -89,7 +89,7 @@ def _pattern(globs: Iterable[str]) -> re.Pattern[str]:
 
 @functools.cache
 def _file() -> _File:
-    source = places.shipped("configs") / "reporters.toml"
+    source = paths.shipped("configs") / "reporters.toml"
     try:
         return msgspec.convert(tomllib.loads(source.read_text(encoding="utf-8")), _File)
     except (OSError, ValueError) as error:

@@ -20,7 +20,6 @@ from mermapctl import (
     kvm_probe,
     modules,
     ownership,
-    process,
     target,
 )
 from mermapctl.accelerator import Accel
@@ -29,6 +28,7 @@ from mermapctl.events import Note, Objects, StageEnded, StageStarted, TestEnded,
 from mermapctl.fragment import MissingSymbol
 from mermapctl.ktap import progress_of
 from mermapctl.shim import Goals, write_ccache, write_make, write_qemu
+from mermapctl.system import process
 from mermapctl.toolchain import make_environment, of_build
 
 if TYPE_CHECKING:

@@ -13,10 +13,9 @@ import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from mermapctl import atomic, places, record_states, store_entries, store_index, store_rows
+from mermapctl import record_states, store_entries, store_index, store_rows
 from mermapctl.diagnosis import Verdict
 from mermapctl.errors import HarnessError, MermapctlError, UserError
-from mermapctl.inputs import open_regular
 from mermapctl.record import (
     RunRecord,
     State,
@@ -27,6 +26,8 @@ from mermapctl.record import (
 from mermapctl.store_folder import RunFolder, cell_slug, console_lines, placed, size_of
 from mermapctl.store_index import Damaged, Index
 from mermapctl.store_rows import Filters, RunSummary
+from mermapctl.system import files, paths
+from mermapctl.system.inputs import open_regular
 
 if TYPE_CHECKING:
     import sqlite3
@@ -56,12 +57,12 @@ class Store:
 
         Raises HarnessError where it cannot be used or was made by a newer mermapctl.
         """
-        store = cls(root or places.state_dir())
+        store = cls(root or paths.state_dir())
         try:
-            places.make_private(store.root)
+            paths.make_private(store.root)
             store.runs.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
-            message = atomic.cannot_write(store.runs, error).message
+            message = files.cannot_write(store.runs, error).message
             hint = "set MERMAPCTL_HOME or XDG_STATE_HOME to a place that can be written"
             raise HarnessError(message, hint) from error
         store._work(store_rows.count)
@@ -76,15 +77,15 @@ class Store:
         new = self.runs / f"{store_entries.NEW}{record.run.id}"
         try:
             new.mkdir()
-            atomic.write_own(new / store_entries.RECORD, to_json(record))
-            atomic.reserve(new / store_entries.ROOM, ROOM_BYTES)
+            files.write_own(new / store_entries.RECORD, to_json(record))
+            files.reserve(new / store_entries.ROOM, ROOM_BYTES)
             if folder.path.exists():
                 raise FileExistsError(f"{folder.path} exists")
             new.rename(folder.path)
         except (OSError, HarnessError) as error:
             shutil.rmtree(new, ignore_errors=True)
             if isinstance(error, OSError):
-                raise atomic.cannot_write(folder.path, error) from error
+                raise files.cannot_write(folder.path, error) from error
             raise
         self._clear()
         self._note_if_not(lambda db: store_rows.put(db, record, stale=True))
@@ -92,7 +93,7 @@ class Store:
 
     def save(self, record: RunRecord) -> None:
         """Replace the record of a run that goes on."""
-        atomic.write_own(self.folder(record.run.id).record, to_json(record))
+        files.write_own(self.folder(record.run.id).record, to_json(record))
 
     def finish(self, record: RunRecord) -> RunRecord:
         """Replace the record for good: finished, unless it says interrupted. Returns it so.
@@ -106,14 +107,14 @@ class Store:
         room = folder.path / store_entries.ROOM
         self._doubt(folder)
         try:
-            atomic.write_reserved(room, folder.record, to_json(record))
+            files.write_reserved(room, folder.record, to_json(record))
         except HarnessError as error:
             cause = error.__cause__
-            if not isinstance(cause, OSError) or not atomic.is_full(cause):
+            if not isinstance(cause, OSError) or not files.is_full(cause):
                 raise
             note = f"stored without its tests and splats: {error.message}"
             record = record_states.noted(record, note)
-            atomic.write_reserved(room, folder.record, to_json(record_states.bare(record)))
+            files.write_reserved(room, folder.record, to_json(record_states.bare(record)))
         store_entries.sweep_folder(folder.path)
         self._believe(folder, record)
         return record
@@ -122,7 +123,7 @@ class Store:
         """Replace the record of a run that has ended."""
         folder = self.folder(record.run.id)
         self._doubt(folder)
-        atomic.write_own(folder.record, to_json(record))
+        files.write_own(folder.record, to_json(record))
         self._believe(folder, record)
 
     def _doubt(self, folder: RunFolder) -> None:
@@ -155,7 +156,7 @@ class Store:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                raise atomic.cannot_write(folder.path, error) from error
+                raise files.cannot_write(folder.path, error) from error
             freed += size_of(trash)
         store_entries.sweep(self.runs)  # also of a removal that was killed
         self._sync()
@@ -350,6 +351,6 @@ def _modified(path: Path) -> int | None:
 def run_ids() -> list[str]:
     """The ids of this user's runs, newest first; for a shell's completion: no error, no writing."""
     try:
-        return Store(places.state_dir()).ids()
+        return Store(paths.state_dir()).ids()
     except MermapctlError:
         return []

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from mermapctl import atomic
-from mermapctl.inputs import open_regular
 from mermapctl.record import RUN_ID, Run, still_running
+from mermapctl.system import files
+from mermapctl.system.inputs import open_regular
 
 RECORD = "record.json"
 ROOM = ".room"
@@ -95,6 +95,6 @@ def sweep(runs: Path) -> None:
 
 def sweep_folder(folder: Path) -> None:
     """Remove what a killed process left in the folder of a run: halves of files, reserved room."""
-    for path in (*atomic.leftovers(folder), folder / ROOM):
+    for path in (*files.leftovers(folder), folder / ROOM):
         with contextlib.suppress(OSError):
             path.unlink()

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import atomic
-from mermapctl.inputs import open_regular
 from mermapctl.record import Artifacts
+from mermapctl.system import files
+from mermapctl.system.inputs import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +41,7 @@ class RunFolder:
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise atomic.cannot_write(directory, error) from error
+            raise files.cannot_write(directory, error) from error
         return directory
 
 

@@ -17,9 +17,9 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from mermapctl import locks
-from mermapctl.atomic import cannot_write
 from mermapctl.errors import HarnessError
+from mermapctl.system import locks
+from mermapctl.system.files import cannot_write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

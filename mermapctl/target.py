@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from mermapctl import fragment, inputs, places
+from mermapctl import fragment
 from mermapctl import tree as trees
 from mermapctl.errors import CommitError, UserError
+from mermapctl.system import inputs, paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,7 +80,7 @@ class Target:
 
 @cache
 def _facts() -> dict[str, Any]:
-    with (places.shipped("configs") / "targets.toml").open("rb") as file:
+    with (paths.shipped("configs") / "targets.toml").open("rb") as file:
         return tomllib.load(file)
 
 

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import process
+from mermapctl.system import process
 from mermapctl.tree import kernel_version
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mermapctl import places
 from mermapctl.fragment import Fragment
+from mermapctl.system import paths
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -48,7 +48,7 @@ class Wish:
 @cache
 def scope() -> Scope:
     """Where a trace is possible at all, as variants.toml says."""
-    with (places.shipped("configs") / "variants.toml").open("rb") as file:
+    with (paths.shipped("configs") / "variants.toml").open("rb") as file:
         return msgspec.convert(tomllib.load(file)["trace"], Scope)
 
 

@@ -14,19 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mermapctl import (
-    atomic,
-    boundary,
-    credentials,
-    environment,
-    gitfiles,
-    inputs,
-    ownership,
-    places,
-    process,
-    repository,
-)
+from mermapctl import credentials, gitfiles, ownership, repository
 from mermapctl.errors import CommitError, HarnessError, UserError
+from mermapctl.system import boundary, environment, files, inputs, paths, process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,17 +100,17 @@ def validate(path: Path) -> str:
 
 
 def _last_tree_file() -> Path:
-    return places.state_dir() / "last-tree"
+    return paths.state_dir() / "last-tree"
 
 
 def remember(path: Path) -> None:
     """Make `path` the tree of last resort of `resolve`."""
     file = _last_tree_file()
     try:
-        places.make_private(file.parent)
+        paths.make_private(file.parent)
     except OSError as error:
-        raise atomic.cannot_write(file, error) from error
-    atomic.write(file, os.fsencode(path) + b"\n")
+        raise files.cannot_write(file, error) from error
+    files.write(file, os.fsencode(path) + b"\n")
 
 
 def last() -> Path | None:

@@ -14,11 +14,12 @@ import stat
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from mermapctl import ownership, process, repository, tarball
+from mermapctl import ownership, repository, tarball
 from mermapctl.clone import clone
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.events import Note, Tick
 from mermapctl.source import Kind, Source
+from mermapctl.system import process
 from mermapctl.tree import is_kernel, kernel_version
 
 if TYPE_CHECKING:

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mermapctl import fragment as fragments
-from mermapctl import inputs, places, traceable
-from mermapctl.boundary import flaw_of_path
+from mermapctl import traceable
 from mermapctl.errors import UserError
 from mermapctl.fragment import SUFFIX, Fragment
+from mermapctl.system import inputs, paths
+from mermapctl.system.boundary import flaw_of_path
 from mermapctl.traceable import Wish
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Variant:
 
 @cache
 def _shipped() -> dict[str, Definition]:
-    with (places.shipped("configs") / "variants.toml").open("rb") as file:
+    with (paths.shipped("configs") / "variants.toml").open("rb") as file:
         return msgspec.convert(tomllib.load(file)["variant"], dict[str, Definition])
 
 
@@ -101,8 +102,8 @@ def _mode(path: Path) -> int | None:
 
 def own_fragments() -> dict[str, Path]:
     """The user's own fragments by name. Raises UserError where one hides a shipped name."""
-    found = _files(places.config_dir())
-    taken = {*_files(places.shipped("configs")), *_shipped()}
+    found = _files(paths.config_dir())
+    taken = {*_files(paths.shipped("configs")), *_shipped()}
     for name, path in found.items():
         if name in taken:
             raise UserError(
@@ -116,7 +117,7 @@ def own_fragments() -> dict[str, Path]:
 
 def fragment_files() -> dict[str, Path]:
     """Every fragment by name, shipped ones first."""
-    return {**_files(places.shipped("configs")), **own_fragments()}
+    return {**_files(paths.shipped("configs")), **own_fragments()}
 
 
 def load_fragment(name: str) -> Fragment:
@@ -125,7 +126,7 @@ def load_fragment(name: str) -> Fragment:
     if name not in files:
         raise _unknown("fragment", name, files)
     path = files[name]
-    shipped = path.parent == places.shipped("configs")
+    shipped = path.parent == paths.shipped("configs")
     return fragments.load(path, name, f"configs/{path.name}" if shipped else "")
 
 
@@ -155,7 +156,7 @@ def definitions() -> dict[str, Definition]:
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
-    stranger = places.config_dir() / f"{name}{SUFFIX}"
+    stranger = paths.config_dir() / f"{name}{SUFFIX}"
     if "/" not in name and flaw_of_path(stranger.name) is None and _mode(stranger) is not None:
         return UserError(
             f"{stranger} is {inputs.kind(_mode(stranger) or 0)}",

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import boundary, environment, inputs, places, target, tree
+from mermapctl import target, tree
 from mermapctl.errors import CommitError, UserError
 from mermapctl.store import Store
+from mermapctl.system import boundary, environment, inputs, paths
 from tests import sample_records as samples
 from tests.conftest import LOGS, git
 from tests.forkserver import Done, command
@@ -359,7 +360,7 @@ def test_a_pipe_that_nothing_reads_is_not_waited_for(tmp_path: Path) -> None:
 def test_a_stranger_among_the_users_fragments_breaks_nothing(
     name: str, words: list[str], strangers: dict[str, Path]
 ) -> None:
-    own = places.config_dir()
+    own = paths.config_dir()
     own.mkdir(parents=True)
     (own / "mine.kunitconfig").symlink_to(strangers[name])
     (own / "broken.kunitconfig").write_text("rubbish\n")
@@ -433,8 +434,8 @@ def test_bytes_in_a_trees_own_lines_are_no_defect(fake_tree: Path, line: bytes) 
 
 
 def test_the_last_tree_may_be_a_pipe(strangers: dict[str, Path], tmp_path: Path) -> None:
-    places.state_dir().mkdir(parents=True, exist_ok=True)
-    (places.state_dir() / "last-tree").symlink_to(strangers["fifo"])
+    paths.state_dir().mkdir(parents=True, exist_ok=True)
+    (paths.state_dir() / "last-tree").symlink_to(strangers["fifo"])
     done = mermapctl("tree", "status", cwd=tmp_path)
     assert (done.returncode, "no kernel tree" in said(done)) == (2, True)
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import bounded, buildlog
-from mermapctl.bounded import BoundedFile, Gaps
+from mermapctl import buildlog
 from mermapctl.commands.judging import judge_console
 from mermapctl.diagnosis import Verdict
 from mermapctl.record import Cell
+from mermapctl.system import bounded
+from mermapctl.system.bounded import BoundedFile, Gaps
 from tests.conftest import LOGS
 from tests.test_run import document
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import accelerator, builddir, cache_file, kunit, places
+from mermapctl import accelerator, builddir, kunit
+from mermapctl.system import cache_file, paths
 
 VALUES: list[tuple[type, object]] = [
     (str, "KVM internal error. Suberror: 1\n\x1b[31mé"),
@@ -99,7 +100,7 @@ def test_each_cache_begins_anew(fake_tree: Path, how: str) -> None:
     can = kunit.capabilities(fake_tree)
     accelerator.remember_failure("it said so")
     builddir.remember_objects(directory, 560)
-    kept = [path for path in places.cache_dir().rglob("*") if path.is_file()]
+    kept = [path for path in paths.cache_dir().rglob("*") if path.is_file()]
     kept.append(directory / builddir.OBJECTS)
     assert len(kept) == 3
     for path in kept:
@@ -121,11 +122,11 @@ def test_a_run_passes_whatever_a_full_disk_left_in_our_caches(fake_tree: Path, h
             argv, cwd=fake_tree.parent, env=env, capture_output=True, text=True, check=False
         )
         codes.append((done.returncode, "error" in done.stderr))
-        for path in (fake_tree.parent / "home", places.cache_dir()):
+        for path in (fake_tree.parent / "home", paths.cache_dir()):
             for file in path.rglob("*"):
                 if file.is_file() and file.suffix != ".lock":
                     spoil(file, how)
     assert codes == [(0, False)] * 2
     # Of Python's bytecode there is none that could be spoilt: neither here nor in the tree.
-    for place in (places.cache_dir(), fake_tree):
+    for place in (paths.cache_dir(), fake_tree):
         assert [*place.rglob("*.pyc")] == []

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from mermapctl import fragment, places, traceable, variants
+from mermapctl import fragment, traceable, variants
 from mermapctl.commands import config
 from mermapctl.commands.config import Request
 from mermapctl.errors import HarnessError, UserError
+from mermapctl.system import paths
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +36,7 @@ def mermapctl(*argv: str, cwd: Path | None = None) -> subprocess.CompletedProces
 @pytest.fixture
 def own() -> Path:
     """The user's directory of fragments."""
-    path = places.config_dir()
+    path = paths.config_dir()
     path.mkdir(parents=True)
     return path
 
@@ -48,7 +49,7 @@ def test_every_shipped_variant_builds_the_suite_and_says_what_for(name: str) -> 
     assert len(variant.costs) > 10
     origins = {each.origin.rpartition(":")[0] for each in variant.fragment.assignments}
     for origin in origins:
-        assert (places.shipped("configs").parent / origin).is_file()
+        assert (paths.shipped("configs").parent / origin).is_file()
 
 
 def test_every_shipped_fragment_is_read_and_says_what_it_is() -> None:
@@ -305,7 +306,7 @@ def test_the_list_has_everything_in_both_forms() -> None:
     assert set(SHIPPED) <= set(names)
     for name in [*names, *(each["name"] for each in document["fragments"])]:
         assert name in table
-    assert document["own"] == str(places.config_dir())
+    assert document["own"] == str(paths.config_dir())
 
 
 def test_hostile_fragments_reach_the_terminal_tamed(tmp_path: Path) -> None:

@@ -11,16 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import (
-    cache_file,
-    kconfig,
-    kconfig_cache,
-    kconfig_macros,
-    places,
-    target,
-    toolchain,
-)
+from mermapctl import kconfig, kconfig_cache, kconfig_macros, target, toolchain
 from mermapctl.kconfig import Model, Selector, UnreadableError
+from mermapctl.system import cache_file, paths
 from tests.minikconfig import kconfig as lines
 from tests.minikconfig import program, tree_of
 
@@ -222,7 +215,7 @@ def runs(log: Path) -> int:
 
 
 def kept() -> Path:
-    (path,) = (places.cache_dir() / "kconfig").iterdir()
+    (path,) = (paths.cache_dir() / "kconfig").iterdir()
     return path
 
 

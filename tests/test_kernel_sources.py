@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mermapctl import overlay
-from mermapctl.places import shipped
+from mermapctl.system.paths import shipped
 
 FILES = overlay.load().contents
 SOURCES = sorted(FILES)

@@ -58,7 +58,7 @@ def test_the_same_kunit_py_is_asked_once(
 ) -> None:
     first = kunit.capabilities(fake_tree)
     with monkeypatch.context() as patch:
-        patch.setattr("mermapctl.process.run", None)  # a call would raise TypeError
+        patch.setattr("mermapctl.system.process.run", None)  # a call would raise TypeError
         assert kunit.capabilities(fake_tree) == first
     (kept,) = (home / "cache/kunit").iterdir()
     for broken in ("", "[1, 2]", '[["run"], {}]', "{"):

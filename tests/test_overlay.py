@@ -11,7 +11,7 @@ import pytest
 from mermapctl import overlay
 from mermapctl import overlay_edits as edits
 from mermapctl.errors import HarnessError, UserError
-from mermapctl.places import shipped as shipped_directory
+from mermapctl.system.paths import shipped as shipped_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable

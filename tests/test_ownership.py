@@ -235,7 +235,7 @@ def test_without_git_nothing_is_listed(loaded: Path, monkeypatch: pytest.MonkeyP
 def test_the_gate_costs_next_to_nothing_and_asks_git_of_others_only(
     loaded: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mermapctl.process.run", None)  # a call would raise TypeError
+    monkeypatch.setattr("mermapctl.system.process.run", None)  # a call would raise TypeError
     ownership.require(loaded)
     began = time.process_time()
     for _ in range(10):
@@ -326,7 +326,12 @@ def test_run_asks_whose_tree_it_is_before_it_reads_anything_else_of_it(
     """What comes after has gates of its own: this one is not theirs."""
     git(loaded, "init", "-q")
     give_away(monkeypatch, *everything(loaded))
-    for later in ("plan.make", "doctor.missing_for_run", "tree.look", "kunit.capabilities"):
+    for later in (
+        "plan.make",
+        "doctor.missing_for_run",
+        "tree.look",
+        "kunit.capabilities",
+    ):
         monkeypatch.setattr(f"mermapctl.{later}", None)  # a call would raise TypeError
     words = [each.format(tree=loaded) for each in COMMANDS["run"]]
     assert exit_of(monkeypatch, *words) == 2

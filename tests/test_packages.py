@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mermapctl import packages, places, target
+from mermapctl import packages, target
+from mermapctl.system import paths
 from tests.minikconfig import program
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def test_nothing_needed_is_no_command() -> None:
 
 
 def table() -> dict[str, dict[str, dict[str, list[str]]]]:
-    with (places.shipped("configs") / "packages.toml").open("rb") as file:
+    with (paths.shipped("configs") / "packages.toml").open("rb") as file:
         found: dict[str, dict[str, dict[str, list[str]]]] = tomllib.load(file)
     return found
 
@@ -139,7 +140,7 @@ def test_the_table_names_managers_and_packages_that_can_be() -> None:
 
 
 def test_every_target_that_we_know_of_has_names() -> None:
-    with (places.shipped("configs") / "targets.toml").open("rb") as file:
+    with (paths.shipped("configs") / "targets.toml").open("rb") as file:
         known = tomllib.load(file)["target"]
     for name in known:
         if name != "um":

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import places
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.store import Store
+from mermapctl.system import paths
 
-PLACES = [places.state_dir, places.cache_dir, places.config_dir]
+PLACES = [paths.state_dir, paths.cache_dir, paths.config_dir]
 
 
 @pytest.mark.parametrize("place", PLACES)

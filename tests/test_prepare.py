@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 import pytest
 
-from mermapctl import locks, overlay, postings, prepare, source
+from mermapctl import overlay, postings, prepare, source
 from mermapctl import tree as trees
 from mermapctl.cli import tree as cli
 from mermapctl.commands import tree as command
@@ -24,6 +24,7 @@ from mermapctl.events import Event, Note, StageEnded
 from mermapctl.postings import Posting
 from mermapctl.render import tree_status
 from mermapctl.source import Kind, Source
+from mermapctl.system import locks
 from tests.conftest import git
 from tests.test_overlay import LITTLE_TREE
 from tests.test_postings import MEMORY

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from mermapctl import hits
-from mermapctl.places import shipped
 from mermapctl.probes import COMMAND_LINE_SIZE, FLUSHES, LOG_BUFFER, OURS, Symbol, functions, plan
+from mermapctl.system.paths import shipped
 
 ALL = {
     "mermap_fill_pte",

@@ -14,10 +14,11 @@ from pathlib import Path
 import git
 import pytest
 
-from mermapctl import builddir, guard, proc, process, signals, tree
+from mermapctl import builddir, tree
 from mermapctl.errors import HarnessError, UserError
-from mermapctl.process import Ending, Watch
-from mermapctl.signals import Interrupted
+from mermapctl.system import guard, proc, process, signals
+from mermapctl.system.process import Ending, Watch
+from mermapctl.system.signals import Interrupted
 
 STUBBORN = """
 import signal, time
@@ -168,7 +169,7 @@ def test_killed_without_a_chance_we_take_the_session_with_us(tmp_path: Path) -> 
     marker = tmp_path / "child.py"
     marker.write_text("import time\nprint('up', flush=True)\ntime.sleep(600)\n")
     code = (
-        "import os, sys\nfrom pathlib import Path\nfrom mermapctl import process\n"
+        "import os, sys\nfrom pathlib import Path\nfrom mermapctl.system import process\n"
         f"here = Path({str(tmp_path)!r})\n"
         f"process.supervise([sys.executable, {str(marker)!r}], cwd=here, env=dict(os.environ), "
         "stdout=here / 'out', stderr=here / 'err', watch=process.Watch())"
@@ -216,7 +217,7 @@ def test_a_full_disk_is_said(tmp_path: Path) -> None:
 
 def test_time_in_which_we_were_stopped_is_not_the_guests(tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from mermapctl import process\n"
+        "import sys; from pathlib import Path; from mermapctl.system import process\n"
         "out = Path(sys.argv[1])\n"
         "print('begun', flush=True)\n"
         "done = process.supervise(['sleep', '4'], cwd=out, env={}, stdout=out / 'o',\n"
@@ -241,7 +242,7 @@ def test_whoever_kills_us_kills_the_whole_session(tmp_path: Path) -> None:
     inner = 'trap "" TERM HUP INT; sleep 300 & sleep 300; :'
     outer = f"sh -c '{inner}' & cp /bin/sleep '{tmp_path}/a) S 1 (b'; '{tmp_path}/a) S 1 (b' 300; :"
     script = (
-        "import sys; from pathlib import Path; from mermapctl import process\n"
+        "import sys; from pathlib import Path; from mermapctl.system import process\n"
         "out = Path(sys.argv[1])\n"
         "process.supervise(['sh', '-c', sys.argv[2]], cwd=out, env={'PATH': '/usr/bin:/bin'},\n"
         "    stdout=out / 'o', stderr=out / 'e', watch=process.Watch())"
@@ -273,7 +274,7 @@ def test_whoever_kills_us_kills_the_whole_session(tmp_path: Path) -> None:
 LOCKED = """
 import os, sys, time
 from pathlib import Path
-from mermapctl import builddir, process
+from mermapctl.system import process; from mermapctl import builddir
 here, argv = Path(sys.argv[1]), sys.argv[2:]
 with builddir.locked(here / 'build', 'us', wait=False, waiting=print):
     process.supervise(argv, cwd=here, env=dict(os.environ), stdout=here / 'o', stderr=here / 'e',
@@ -387,7 +388,7 @@ def test_a_daemon_ends_with_a_command_that_is_fed(tmp_path: Path, marker: str) -
 STARTING = """
 import os, sys, time
 from pathlib import Path
-from mermapctl import process, signals
+from mermapctl.system import process, signals
 argv, here, how = sys.argv[2:], Path(sys.argv[1]), os.environ['HOW']
 env = dict(os.environ)
 with signals.ending_signals():

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.cells import cell_len
 
-from mermapctl import atomic, history
+from mermapctl import history
 from mermapctl.cli import report as cli
 from mermapctl.cli.root import root
 from mermapctl.commands import report as questions
@@ -31,6 +31,7 @@ from mermapctl.render.columns import columns
 from mermapctl.render.run_list import Sheet
 from mermapctl.render.text import Look
 from mermapctl.store import Filters, Store
+from mermapctl.system import files
 from tests import sample_records as samples
 
 LOGS = Path(__file__).parent / "logs"
@@ -651,7 +652,7 @@ def test_what_is_no_file_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    atomic.write(pipe, b"a record")
+    files.write(pipe, b"a record")
     assert os.read(reader, 100) == b"a record"
     os.close(reader)
     assert pipe.is_fifo()

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from docs.screenshots import Neutral, terminal_text
-from mermapctl import places
 from mermapctl.record import TreeFacts
+from mermapctl.system import paths
 from tests import sample_records as samples
 
 
@@ -27,7 +27,7 @@ from tests import sample_records as samples
 )
 def test_places_become_those_of_a_user(said: str, shown: str) -> None:
     record = replace(samples.passed(), tree=TreeFacts(path="/data/trees/linux"))
-    said = said.format(state=places.state_dir(), cache=places.cache_dir())
+    said = said.format(state=paths.state_dir(), cache=paths.cache_dir())
     assert Neutral.of(record).text(said) == shown
 
 

@@ -19,9 +19,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from mermapctl import __main__, signals
+from mermapctl import __main__
 from mermapctl.cli.root import root
 from mermapctl.errors import Exit
+from mermapctl.system import signals
 from tests.conftest import LOGS
 from tests.forkserver import command
 from tests.minikconfig import tree_of
@@ -147,7 +148,7 @@ def test_at_any_moment_of_start_up_work_and_shutdown(
 
 SURPRISED = """
 import os, signal, sys, time
-from mermapctl import signals
+from mermapctl.system import signals
 {setup}
 try:
     with signals.ending_signals():

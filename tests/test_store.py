@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mermapctl import atomic
 from mermapctl.diagnosis import Reason, Verdict
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.ktap import Status, Suite, Test
@@ -34,6 +33,7 @@ from mermapctl.record import (
 )
 from mermapctl.store import Store, cell_slug
 from mermapctl.store_rows import Filters
+from mermapctl.system import files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -245,7 +245,7 @@ def test_a_finished_record_wins_over_an_index_that_was_not_told(store: Store) ->
     failed = replace(made, verdict=Verdict.FAILED, run=replace(made.run, state=State.FINISHED))
     store.save(replace(made, verdict=Verdict.NO_VERDICT))
     assert store.list()[0].verdict == "no-verdict"
-    atomic.write(store.folder(made.run.id).record, to_json(failed))  # killed before the index
+    files.write(store.folder(made.run.id).record, to_json(failed))  # killed before the index
     assert (store.list()[0].state, store.list()[0].verdict) == ("finished", "failed")
 
 

@@ -15,12 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import atomic, places, store_entries
+from mermapctl import store_entries
 from mermapctl.diagnosis import Verdict
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.record import RunRecord, State, to_json
 from mermapctl.store import Store, console_lines
 from mermapctl.store_folder import relocated
+from mermapctl.system import files, paths
 from tests.conftest import LOGS
 from tests.test_store import kept, record
 
@@ -276,10 +277,10 @@ def test_a_directory_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
     (tmp_path / "state").chmod(0o755)
     Store.open(tmp_path / "state")
     assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o755
-    places.make_private(tmp_path / "state")
+    paths.make_private(tmp_path / "state")
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError):  # noqa: PT011 - whichever it is
-        places.make_private(tmp_path / "file")
+        paths.make_private(tmp_path / "file")
 
 
 # uid 0 may write anything, unless it has given that up.
@@ -398,7 +399,7 @@ def test_the_last_record_goes_into_its_reserved_room(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(atomic, "_replace", full)
+    monkeypatch.setattr(files, "_replace", full)
     with pytest.raises(HarnessError, match="No space left"):
         store.save(made)
     store.finish(made)
@@ -466,14 +467,14 @@ def test_any_mode_stays(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "file"
     path.write_text("old")
     path.chmod(mode)
-    atomic.write(path, b"new")
+    files.write(path, b"new")
     assert stat.S_IMODE(path.stat().st_mode) == mode
     assert path.read_bytes() == b"new"
 
 
 def test_a_link_that_leads_to_nothing_yet_makes_its_file(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("file")
-    atomic.write(tmp_path / "link", b"new")
+    files.write(tmp_path / "link", b"new")
     assert (tmp_path / "file").read_bytes() == b"new"
     assert (tmp_path / "link").is_symlink()
 
@@ -482,13 +483,13 @@ def test_links_in_a_circle_are_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
     with pytest.raises(HarnessError, match="cannot write"):
-        atomic.write(tmp_path / "a", b"new")
+        files.write(tmp_path / "a", b"new")
     assert (tmp_path / "a").is_symlink()
 
 
 def test_our_own_files_follow_no_link(tmp_path: Path) -> None:
     (tmp_path / "theirs").write_text("theirs")
     (tmp_path / "record.json").symlink_to("theirs")
-    atomic.write_own(tmp_path / "record.json", b"ours")
+    files.write_own(tmp_path / "record.json", b"ours")
     assert (tmp_path / "theirs").read_text() == "theirs"
     assert not (tmp_path / "record.json").is_symlink()

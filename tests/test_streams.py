@@ -85,7 +85,7 @@ def test_debug_shows_the_traceback_under_the_same_exit_code(tmp_path: Path) -> N
     assert done.stderr.rstrip().splitlines()[-2].startswith("mermapctl: error: ")
 
 
-@pytest.mark.parametrize("module", ["click", "mermapctl/errors", "mermapctl/streams"])
+@pytest.mark.parametrize("module", ["click", "mermapctl/errors", "mermapctl/system/stdio"])
 def test_what_cannot_start_has_not_failed(module: str, tmp_path: Path) -> None:
     """Python's own exit code for an import that fails is 1."""
     broken = tmp_path / "broken"

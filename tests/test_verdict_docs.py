@@ -9,7 +9,6 @@ from dataclasses import fields
 from pathlib import Path
 
 from mermapctl import (
-    bounded,
     confirmation,
     frames,
     hygiene,
@@ -21,6 +20,7 @@ from mermapctl import (
 from mermapctl.causes import RULES
 from mermapctl.diagnosis import Reason
 from mermapctl.splat import Splat, SplatKind
+from mermapctl.system import bounded
 from tests.test_fault_corpus import known_codes
 
 ROOT = Path(__file__).parent.parent

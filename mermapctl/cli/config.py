@@ -134,9 +134,9 @@ def show(**request: Any) -> None:
 )
 def write(output: Path, **request: Any) -> None:
     """Write a kunitconfig that kunit.py takes as it is."""
-    from mermapctl import streams
     from mermapctl.commands import config
     from mermapctl.render.visible import visible
+    from mermapctl.system import stdio
 
     asked = config.Request(**request)
     if str(output) == "-":
@@ -144,7 +144,7 @@ def write(output: Path, **request: Any) -> None:
     else:
         config.write(asked, output)
         told = f"mermapctl: wrote {output}: kunit.py run --kunitconfig={shlex.quote(str(output))}"
-        streams.tell(visible(told))
+        stdio.tell(visible(told))
 
 
 @command.command(short_help="Would this tree give us what we ask for?")

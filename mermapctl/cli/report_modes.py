@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from mermapctl import atomic, render, streams
+from mermapctl import render
 from mermapctl.commands import report
 from mermapctl.commands.report_previous import previous
 from mermapctl.errors import Exit, UserError
@@ -25,6 +25,7 @@ from mermapctl.render.run_list import Sheet
 from mermapctl.render.text import colored, count, look_of
 from mermapctl.render.visible import visible
 from mermapctl.store import Filters, Store, console_lines
+from mermapctl.system import files, stdio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -293,7 +294,7 @@ def _say(asked: Asked, name: str, value: object, table: Callable[[Sheet], str]) 
 
 
 def _write(path: Path, text: str) -> None:
-    atomic.write(path, text.encode("utf-8", "replace"))
+    files.write(path, text.encode("utf-8", "replace"))
 
 
 def _tell(store: Store) -> None:
@@ -303,4 +304,4 @@ def _tell(store: Store) -> None:
 
 
 def _note(sentence: str) -> None:
-    streams.tell(visible(f"mermapctl: {sentence}"))
+    stdio.tell(visible(f"mermapctl: {sentence}"))

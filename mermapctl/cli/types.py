@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mermapctl.boundary import flaw_of_path, flaw_of_text
+from mermapctl.system.boundary import flaw_of_path, flaw_of_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,13 +10,14 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mermapctl import doctor, kunit, process, record, signals, toolchain, tree
+from mermapctl import doctor, kunit, record, toolchain, tree
 from mermapctl.commands.run_cell import Context, run_cell, unjudged
 from mermapctl.diagnosis import Reason
 from mermapctl.errors import HarnessError
 from mermapctl.events import CellStarted, Listener, Note
 from mermapctl.record import Host, RunRecord, State, TreeFacts
 from mermapctl.store import Store
+from mermapctl.system import process, signals
 
 if TYPE_CHECKING:
     from mermapctl.check import Check

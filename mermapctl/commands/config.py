@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import atomic, fragment, places, target, toolchain, variants
+from mermapctl import fragment, target, toolchain, variants
 from mermapctl import tree as trees
 from mermapctl.commands import unsatisfied
 from mermapctl.errors import UserError
 from mermapctl.fragment import Fragment, MissingSymbol
+from mermapctl.system import files, paths
 from mermapctl.variants import Definition
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def listing() -> Listing:
             name: (variants.shown_fragment(name), path)
             for name, path in variants.fragment_files().items()
         },
-        places.config_dir(),
+        paths.config_dir(),
     )
 
 
@@ -98,7 +99,7 @@ def write(request: Request, output: Path) -> Fragment:
     if output.is_dir() or not output.parent.is_dir():
         what = "is a directory" if output.is_dir() else "is in a directory that does not exist"
         raise UserError(f"{output} {what}", "-o takes the file to write, or - for stdout")
-    atomic.write(output, document(asked).encode())
+    files.write(output, document(asked).encode())
     return asked
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import doctor, environment, packages
+from mermapctl import doctor, packages
 from mermapctl import target as targets
 from mermapctl.check import Check
 from mermapctl.errors import UserError
 from mermapctl.packages import Installation
+from mermapctl.system import environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

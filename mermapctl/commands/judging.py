@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from mermapctl import judge, leaves, manifest, module_flavour, triage
-from mermapctl.bounded import Gaps
 from mermapctl.confirmation import CODE, compare, instead, stored, symptoms
 from mermapctl.console import BLOCK_BYTES
 from mermapctl.diagnosis import Boot, Reason, Verdict
-from mermapctl.inputs import open_regular
 from mermapctl.ktap import Status
+from mermapctl.system.bounded import Gaps
+from mermapctl.system.inputs import open_regular
 
 if TYPE_CHECKING:
     from mermapctl.confirmation import Unprobed

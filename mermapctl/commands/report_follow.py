@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl.inputs import open_regular
 from mermapctl.record import State
 from mermapctl.store_folder import is_inside
+from mermapctl.system.inputs import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable

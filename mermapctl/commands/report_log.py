@@ -7,11 +7,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from mermapctl import inputs, record
+from mermapctl import record
 from mermapctl.commands.judging import judge_log
 from mermapctl.diagnosis import Verdict
 from mermapctl.errors import UserError
 from mermapctl.record import Artifacts, Cell, RunRecord, State, TreeFacts
+from mermapctl.system import inputs
 
 
 def of_log(

@@ -7,9 +7,10 @@ import os
 import webbrowser
 from typing import TYPE_CHECKING
 
-from mermapctl import atomic, places, render
+from mermapctl import render
 from mermapctl.commands.report_previous import previous
 from mermapctl.store import Store, console_lines
+from mermapctl.system import files, paths
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,10 +27,10 @@ def write_page(record: RunRecord, asked: Path | None = None) -> Path:
     document = render.document(record, "html", console_lines, previous=previous(record))
     data = document.encode("utf-8", "replace")
     if asked is not None:
-        atomic.write(asked, data)
+        files.write(asked, data)
         return asked.absolute()
     page = _own_place(record)
-    atomic.write_own(page, data)
+    files.write_own(page, data)
     return page
 
 
@@ -37,11 +38,11 @@ def _own_place(record: RunRecord) -> Path:
     folder = Store.open().folder(record.run.id)
     if folder.record.is_file() and os.access(folder.path, os.W_OK):
         return folder.path / "report.html"
-    pages = places.cache_dir() / "pages"
+    pages = paths.cache_dir() / "pages"
     try:
         pages.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise atomic.cannot_write(pages, error) from error
+        raise files.cannot_write(pages, error) from error
     return pages / f"{record.run.id}.html"
 
 

@@ -11,9 +11,9 @@ from mermapctl import record as records
 from mermapctl.commands.judging import judge_again
 from mermapctl.diagnosis import Reason, Verdict
 from mermapctl.errors import MermapctlError
-from mermapctl.inputs import open_regular
 from mermapctl.leaves import leaves
 from mermapctl.record import Former, State
+from mermapctl.system.inputs import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

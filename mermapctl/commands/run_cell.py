@@ -10,16 +10,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mermapctl import (
-    builddir,
-    freshness,
-    kunit,
-    module_flavour,
-    offshoot,
-    signals,
-    stages,
-    tree,
-)
+from mermapctl import builddir, freshness, kunit, module_flavour, offshoot, stages, tree
 from mermapctl.commands import triage, unprobed, unsatisfied
 from mermapctl.commands.judging import judge_console, with_trials
 from mermapctl.confirmation import by_trials
@@ -28,8 +19,9 @@ from mermapctl.errors import MermapctlError
 from mermapctl.events import Listener, Note, StageEnded, StageStarted
 from mermapctl.plan import BUILD_SECONDS, CellPlan, Plan, without_trace
 from mermapctl.record import Artifacts, Cell, Phases
-from mermapctl.signals import Interrupted
 from mermapctl.store import RunFolder, cell_slug
+from mermapctl.system import signals
+from mermapctl.system.signals import Interrupted
 from mermapctl.work import Work
 
 if TYPE_CHECKING:

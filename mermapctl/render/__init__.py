@@ -9,7 +9,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Protocol
 
-from mermapctl import streams
+from mermapctl.system import stdio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -68,9 +68,9 @@ def print_record(
         _print(record, form, out, console, full=full, previous=previous)
         out.flush()
     except OSError as error:
-        if not streams.reader_gone(error):
+        if not stdio.reader_gone(error):
             raise
-        streams.let_go(out)
+        stdio.let_go(out)
 
 
 def _print(

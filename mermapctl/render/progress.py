@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from mermapctl import streams
 from mermapctl.events import (
     CellStarted,
     Event,
@@ -24,7 +23,8 @@ from mermapctl.events import (
 )
 from mermapctl.render.text import count
 from mermapctl.render.visible import one_line, visible
-from mermapctl.signals import deferred
+from mermapctl.system import stdio
+from mermapctl.system.signals import deferred
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +99,7 @@ class Plain:
 
     def _write(self, text: str) -> None:
         self.last = time.monotonic()
-        streams.tell(f"mermapctl: {visible(text)}", self.stream)
+        stdio.tell(f"mermapctl: {visible(text)}", self.stream)
 
     def take(self, event: Event) -> None:
         """Show one event, if it is worth a line."""
@@ -150,7 +150,7 @@ class Lively:
         try:
             yield
         except OSError:
-            streams.let_go(self.console.file)
+            stdio.let_go(self.console.file)
 
     def take(self, event: Event) -> None:
         """Show one event."""

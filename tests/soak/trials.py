@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import proc
 from mermapctl.record import State, from_json
 from mermapctl.store import Store
+from mermapctl.system import proc
 from tests.conftest import FAKE, LOGS, git
 
 if TYPE_CHECKING:

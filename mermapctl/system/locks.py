@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Locks on open files, which the kernel drops when the last process that holds them ends.
 
-That is the guard of what we started (`mermapctl.guard`), which keeps them until its last process
-has ended: after a kill -9 of us nobody builds where our make still writes.
+That is the guard of what we started (`mermapctl.system.guard`), which keeps them until its last
+process has ended: after a kill -9 of us nobody builds where our make still writes.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from mermapctl import locks, proc
+from mermapctl.system import locks, proc
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,8 @@ import os
 import re
 from pathlib import Path
 
-from mermapctl.boundary import flaw_of_path
 from mermapctl.errors import UserError
+from mermapctl.system.boundary import flaw_of_path
 
 COMPLETE = "_MERMAPCTL_COMPLETE"
 _SIZES = ("COLUMNS", "LINES")

@@ -3,7 +3,7 @@
 
 A process raises `Interrupted` once. A signal that follows changes nothing, since everything is
 being put away already; PATIENCE seconds after the first it ends the process at once, whatever
-still hangs. Processes that were started end in both cases (`mermapctl.guard`).
+still hangs. Processes that were started end in both cases (`mermapctl.system.guard`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 8.0
 """Seconds from the first signal until a further one ends us at once; a session takes seven at most
-to end (`mermapctl.guard`)."""
+to end (`mermapctl.system.guard`)."""
 AGAIN = 0.01
 """Seconds after which a signal that came at a bad moment is tried again."""
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from mermapctl import atomic, inputs
 from mermapctl.errors import HarnessError
+from mermapctl.system import files, inputs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,7 @@ def write(path: Path, value: object) -> None:
     body = msgspec.json.encode(value)
     with contextlib.suppress(OSError, HarnessError, UnicodeEncodeError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        atomic.write_own(path, _sum(body) + b"\n" + body)
+        files.write_own(path, _sum(body) + b"\n" + body)
 
 
 def forget(path: Path) -> None:

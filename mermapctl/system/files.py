@@ -12,8 +12,8 @@ import secrets
 import stat
 from pathlib import Path
 
-from mermapctl import inputs
 from mermapctl.errors import HarnessError
+from mermapctl.system import inputs
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _TEMPORARY = re.compile(r"\..+\.(?P<pid>\d+)-[0-9a-f]{6}", re.DOTALL)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The only user of subprocess: programs that die with us, teed output, watchdogs.
 
-Every program is started in a session of its own, behind a guard (`mermapctl.guard`). kunit.py
-starts make and QEMU, and does not pass a signal on to them; the guard ends them all.
+Every program is started in a session of its own, behind a guard (`mermapctl.system.guard`).
+kunit.py starts make and QEMU, and does not pass a signal on to them; the guard ends them all.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, cast
 
-from mermapctl import bounded, guard, proc, streams
 from mermapctl.errors import HarnessError
-from mermapctl.signals import deferred
+from mermapctl.system import bounded, guard, proc, stdio
+from mermapctl.system.signals import deferred
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from mermapctl.bounded import BoundedFile
+    from mermapctl.system.bounded import BoundedFile
 
 TICK = 0.1
 STOPPED = 1.0
@@ -129,7 +129,7 @@ class _Session:
         else:
             left = _kill_session(self.process.pid)
         if left:
-            streams.tell(f"mermapctl: cannot end {left}; it is left to itself")
+            stdio.tell(f"mermapctl: cannot end {left}; it is left to itself")
 
 
 def put_down(process: subprocess.Popen[bytes]) -> bool:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from mermapctl import boundary, environment
 from mermapctl.errors import UserError
+from mermapctl.system import boundary, environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +66,6 @@ def shipped(name: str) -> Path:
 
     In a wheel it lies inside the package, in a checkout beside it.
     """
-    package = Path(__file__).parent
+    package = Path(__file__).parent.parent
     inside = package / name
     return inside if inside.is_dir() else package.parent / name
