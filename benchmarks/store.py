@@ -19,8 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from mermapctl import store_rows
+from mermapctl.console.ktap import Failure, FailureKind, Status, Suite, Test
 from mermapctl.diagnosis import Finding, Flush, Reason, Severity, Verdict
-from mermapctl.ktap import Failure, FailureKind, Status, Suite, Test
 from mermapctl.record import (
     SCHEMA,
     Artifacts,

@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl.refusals import KVM_FAILED
+from mermapctl.console.refusals import KVM_FAILED
 from mermapctl.system import cache_file, paths
 
 if TYPE_CHECKING:

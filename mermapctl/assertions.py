@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from mermapctl import leaves
 from mermapctl.causes import Draft
+from mermapctl.console.ktap import Status
 from mermapctl.diagnosis import Finding, Severity
-from mermapctl.ktap import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mermapctl.ktap import Account, Failure, Suite, Test
+    from mermapctl.console.ktap import Account, Failure, Suite, Test
     from mermapctl.manifest import ExpectedSuite, Manifest, Rule
 
 Evidence = dict[str, str | int | float | bool | None]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from kconfiglib import AND, NOT, OR, TYPE_TO_STR, Choice, expr_value
 
-from mermapctl import host_tests, kconfig
+from mermapctl import kconfig
+from mermapctl.console import host_tests
 from mermapctl.explanation import Blocker, Leaf
 from mermapctl.kconfig import Model
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from mermapctl import refusals
-from mermapctl.bootlog import TEXT_LIMIT
+from mermapctl.console import refusals
+from mermapctl.console.boot_log import TEXT_LIMIT
+from mermapctl.console.splat import SplatKind
 from mermapctl.diagnosis import Ended, Finding, Reason, Severity
-from mermapctl.splat import SplatKind
 
 if TYPE_CHECKING:
+    from mermapctl.console.refusals import Heard
     from mermapctl.outcome import Facts
-    from mermapctl.refusals import Heard
 
 
 class BootFailure(NamedTuple):

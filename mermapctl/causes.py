@@ -7,8 +7,8 @@ import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mermapctl.console.splat import function
 from mermapctl.diagnosis import Finding, Severity
-from mermapctl.splat import function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

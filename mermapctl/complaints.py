@@ -7,14 +7,14 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from mermapctl.causes import Draft
+from mermapctl.console.ktap import Status
+from mermapctl.console.splat import DEADLY, Splat, SplatKind, sameness
 from mermapctl.diagnosis import Finding, Severity
-from mermapctl.ktap import Status
-from mermapctl.splat import DEADLY, Splat, SplatKind, sameness
 
 if TYPE_CHECKING:
     from mermapctl.assertions import Evidence
-    from mermapctl.bootlog import BootLog
-    from mermapctl.ktap import Suite
+    from mermapctl.console.boot_log import BootLog
+    from mermapctl.console.ktap import Suite
     from mermapctl.manifest import ExpectedSuite, Manifest
 
 

@@ -7,15 +7,15 @@ import re
 from typing import TYPE_CHECKING
 
 from mermapctl.causes import Draft
+from mermapctl.console.assertion_block import TIMED_OUT
+from mermapctl.console.ktap import Note, Status, Suite, Test, Trouble, leaf_tests
 from mermapctl.diagnosis import Ended, Finding, Severity
-from mermapctl.failure import TIMED_OUT
-from mermapctl.ktap import Note, Status, Suite, Test, Trouble, leaf_tests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mermapctl.assertions import Evidence
-    from mermapctl.failure import Failure
+    from mermapctl.console.assertion_block import Failure
     from mermapctl.outcome import Facts, Fate
 
 _INCOMPLETE = (Trouble.LOST, Trouble.TORN, Trouble.MISCOUNTED, Trouble.BAILED)

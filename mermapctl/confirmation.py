@@ -17,7 +17,7 @@ from mermapctl.triage import Outcome
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from mermapctl.ktap import Suite
+    from mermapctl.console.ktap import Suite
     from mermapctl.triage import Trial
 
 CODE = "only-with-probes"

@@ -6,14 +6,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mermapctl.console.ktap import Status
 from mermapctl.diagnosis import Flush
-from mermapctl.ktap import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mermapctl.causes import Draft
-    from mermapctl.ktap import Suite, Test
+    from mermapctl.console.ktap import Suite, Test
     from mermapctl.manifest import ExpectedTest, Manifest
 
 UNSEEN = "counted, not observed"

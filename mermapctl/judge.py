@@ -10,43 +10,39 @@ from typing import TYPE_CHECKING, BinaryIO
 from mermapctl import (
     assertions,
     bootfailure,
-    bootlog,
     causes,
     complaints,
     completeness,
     flushes,
-    ktap_parser,
-    ktap_runs,
-    not_console,
     outcome,
-    splat_titles,
     trace,
 )
-from mermapctl.bootlog import BootReader
 from mermapctl.causes import Draft
-from mermapctl.console import BLOCK_BYTES, Console, Kind, Run
+from mermapctl.console import boot_log, ktap_fast, ktap_parser, not_console, splat_titles
+from mermapctl.console.boot_log import BootReader
+from mermapctl.console.ktap import Suite, Tally
+from mermapctl.console.ktap_parser import KtapParser
+from mermapctl.console.lines import BLOCK_BYTES, Console, Kind, Run
+from mermapctl.console.splat import Splat
+from mermapctl.console.splat_reader import SplatReader
 from mermapctl.diagnosis import Boot, Ended, Finding, Flush, Reason, Severity, Verdict
-from mermapctl.ktap import Suite, Tally
-from mermapctl.ktap_parser import KtapParser
 from mermapctl.outcome import Facts
-from mermapctl.splat import Splat
-from mermapctl.splat_reader import SplatReader
 from mermapctl.trace import TraceReader
 from mermapctl.tracetable import TraceTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mermapctl.console import Line
+    from mermapctl.console.lines import Line
+    from mermapctl.console.not_console import Foreign
     from mermapctl.manifest import Manifest
-    from mermapctl.not_console import Foreign
 
 PICKS = {
     Kind.KTAP: ktap_parser.PICKS,
     Kind.SPLAT: splat_titles.PICKS,
     Kind.TRACE: ("mm_", "trace_kprobe: ", r"\*\* replaying", "setup_percpu: "),
-    Kind.BOOT: bootlog.PICKS,
-    Kind.HARNESS: bootlog.HARNESS,
+    Kind.BOOT: boot_log.PICKS,
+    Kind.HARNESS: boot_log.HARNESS,
 }
 _DIE = re.compile(r"\[#\d+\]")
 """In each title that die() prints, behind `oops_enter()`: it counts Oopses (kernel/panic.c)."""
@@ -179,7 +175,7 @@ class _Reading:
         self, stream: Iterable[bytes], manifest: Manifest, required: tuple[str, ...]
     ) -> None:
         names = {name: suite.names for name, suite in manifest.suites.items()}
-        self.console = Console(stream, PICKS, ALWAYS, ktap_runs.RUN)
+        self.console = Console(stream, PICKS, ALWAYS, ktap_fast.RUN)
         self.ktap = KtapParser(names, required)
         self.splats = SplatReader(self.console.above)
         self.trace = TraceReader()

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mermapctl.console.ktap import NO_TESTS, Suite, Tally, Test, leaf_tests, tally
 from mermapctl.diagnosis import Severity
-from mermapctl.ktap import NO_TESTS, Suite, Tally, Test, leaf_tests, tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

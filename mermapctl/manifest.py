@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from mermapctl.console.splat import SplatKind, function
 from mermapctl.errors import HarnessError
-from mermapctl.splat import SplatKind, function
 from mermapctl.system import paths
 
 if TYPE_CHECKING:

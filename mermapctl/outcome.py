@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from mermapctl.bootlog import BootLog
+from mermapctl.console.boot_log import BootLog
+from mermapctl.console.ktap import Account, Status, Suite, Test
+from mermapctl.console.splat import DEADLY, Splat, SplatKind, function
 from mermapctl.diagnosis import Boot, Ended
-from mermapctl.ktap import Account, Status, Suite, Test
 from mermapctl.manifest import Manifest
-from mermapctl.splat import DEADLY, Splat, SplatKind, function
 
 _STUCK = (SplatKind.LOCKUP, SplatKind.RCU_STALL)
 

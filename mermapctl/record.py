@@ -24,9 +24,9 @@ from mermapctl.system import proc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-from mermapctl.ktap import Suite, Tally
+from mermapctl.console.ktap import Suite, Tally
+from mermapctl.console.splat import Splat
 from mermapctl.module_flavour import Guard
-from mermapctl.splat import Splat
 from mermapctl.tracetable import TraceTable
 from mermapctl.triage import Trial
 

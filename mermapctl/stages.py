@@ -23,10 +23,10 @@ from mermapctl import (
     target,
 )
 from mermapctl.accelerator import Accel
+from mermapctl.console.ktap import progress_of
 from mermapctl.diagnosis import Boot, Ended, Reason
 from mermapctl.events import Note, Objects, StageEnded, StageStarted, TestEnded, Tick
 from mermapctl.fragment import MissingSymbol
-from mermapctl.ktap import progress_of
 from mermapctl.shim import Goals, write_ccache, write_make, write_qemu
 from mermapctl.system import process
 from mermapctl.toolchain import make_environment, of_build

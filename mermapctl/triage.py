@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mermapctl import complaints
-from mermapctl.ktap import Status
-from mermapctl.splat import SplatKind
-from mermapctl.splat import function as function_of
+from mermapctl.console.ktap import Status
+from mermapctl.console.splat import SplatKind
+from mermapctl.console.splat import function as function_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from mermapctl.console.ktap import Suite
+    from mermapctl.console.splat import Splat
     from mermapctl.diagnosis import Finding
-    from mermapctl.ktap import Suite
     from mermapctl.manifest import Manifest
     from mermapctl.sampler import Sample
-    from mermapctl.splat import Splat
 
 DETECTED = "the kernel's own report"
 SAMPLED_AFTER = 12

@@ -7,9 +7,10 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mermapctl.console.ktap import Failure, FailureKind, Status, Suite, Test
+from mermapctl.console.splat import Splat, SplatKind
 from mermapctl.diagnosis import Finding, Flush, Reason, Severity, Verdict
 from mermapctl.fragment import MissingSymbol
-from mermapctl.ktap import Failure, FailureKind, Status, Suite, Test
 from mermapctl.record import (
     SCHEMA,
     Artifacts,
@@ -22,7 +23,6 @@ from mermapctl.record import (
     Tool,
     TreeFacts,
 )
-from mermapctl.splat import Splat, SplatKind
 from mermapctl.timeline import Span, StaleMark, Timeline
 from mermapctl.tracetable import TraceSummary, TraceTable
 

@@ -23,11 +23,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from junitparser import JUnitXml
 
-from mermapctl import ktap_frame, manifest, render
+from mermapctl import manifest, render
 from mermapctl.commands.report_log import of_log
+from mermapctl.console import ktap_state
+from mermapctl.console.ktap import Status
 from mermapctl.diagnosis import Verdict
 from mermapctl.judge import Judgement, judge
-from mermapctl.ktap import Status
 from mermapctl.leaves import counted, leaves
 from mermapctl.render.account import account
 from tests.conftest import LOGS
@@ -82,10 +83,10 @@ def console(body: Body) -> str:
 @contextlib.contextmanager
 def little_room(room: int) -> Iterator[None]:
     with (
-        patch.object(ktap_frame, "KEEP_TESTS", room),
-        patch.object(ktap_frame, "KEEP_FAILED", room),
-        patch.object(ktap_frame, "KEEP_SUITES", room),
-        patch.object(ktap_frame, "KEEP_NOTES", max(1, room)),
+        patch.object(ktap_state, "KEEP_TESTS", room),
+        patch.object(ktap_state, "KEEP_FAILED", room),
+        patch.object(ktap_state, "KEEP_SUITES", room),
+        patch.object(ktap_state, "KEEP_NOTES", max(1, room)),
     ):
         yield
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
+from mermapctl.console.splat import Splat, SplatKind
 from mermapctl.render import complaint, html_page, junit_xml, kcidb, mail, markdown, terminal
-from mermapctl.splat import Splat, SplatKind
 from tests import sample_records as samples
 
 RECORD = samples.record(samples.cell_warning())

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mermapctl import ktap_parser
-from mermapctl.console import LINE_BYTES, Console, Kind, Line, Run
+from mermapctl.console import ktap_parser
+from mermapctl.console.lines import LINE_BYTES, Console, Kind, Line, Run
 
 PICKS = {Kind.KTAP: ("ok ", "not ok ", "KTAP version ", r"  *ok "), Kind.SPLAT: ("BUG: ",)}
 ANYWHERE = {"TAP version ": Kind.KTAP, "Kernel panic": Kind.SPLAT}

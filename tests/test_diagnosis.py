@@ -11,11 +11,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from mermapctl import ktap_runs, manifest
+from mermapctl import manifest
 from mermapctl.causes import RULES
+from mermapctl.console import ktap_fast
+from mermapctl.console.ktap import Status
 from mermapctl.diagnosis import Boot, Ended, Finding, Reason, Severity, Verdict
 from mermapctl.judge import Judgement, judge
-from mermapctl.ktap import Status
 from mermapctl.manifest import Manifest
 
 LOGS = Path(__file__).parent / "logs"
@@ -778,7 +779,7 @@ def test_what_is_read_at_once_is_judged_as_line_by_line(
 ) -> None:
     log = _spoilt(how, at)
     at_once = judged(log)
-    monkeypatch.setattr(ktap_runs, "RUN", re.compile("(?!)"))
+    monkeypatch.setattr(ktap_fast, "RUN", re.compile("(?!)"))
     assert at_once == judged(log)
     assert {suite.name for suite in at_once.suites} <= {"s", "t", "?"}
     assert at_once.verdict is Verdict.FAILED

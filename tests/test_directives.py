@@ -8,9 +8,9 @@ import io
 import pytest
 
 from mermapctl import manifest
+from mermapctl.console.ktap import Status
 from mermapctl.diagnosis import Severity, Verdict
 from mermapctl.judge import Judgement, judge
-from mermapctl.ktap import Status
 
 MANIFEST = manifest.load()
 

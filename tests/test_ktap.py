@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mermapctl import ktap_frame, ktap_parser, ktap_runs
-from mermapctl.console import Console, Kind, Line, Run
-from mermapctl.failure import FailureKind
-from mermapctl.ktap import Account, Progress, Status, Suite, Test, Trouble, progress_of
-from mermapctl.ktap_parser import KtapParser
+from mermapctl.console import ktap_fast, ktap_parser, ktap_state
+from mermapctl.console.assertion_block import FailureKind
+from mermapctl.console.ktap import Account, Progress, Status, Suite, Test, Trouble, progress_of
+from mermapctl.console.ktap_parser import KtapParser
+from mermapctl.console.lines import Console, Kind, Line, Run
 
 LOGS = Path(__file__).parent / "logs"
 KNOWN = {"mermap": ("test_basic_alloc", "test_size", "test_multiple_allocs", "test_tlb_flushed")}
@@ -24,7 +24,7 @@ KNOWN = {"mermap": ("test_basic_alloc", "test_size", "test_multiple_allocs", "te
 def parse(text: str | bytes, *, runs: bool = True, known: bool = True) -> Account:
     data = text.encode() if isinstance(text, str) else text
     picks = {Kind.KTAP: ktap_parser.PICKS}
-    console = Console([data], picks, {ktap_parser.HEADER: Kind.KTAP}, ktap_runs.RUN)
+    console = Console([data], picks, {ktap_parser.HEADER: Kind.KTAP}, ktap_fast.RUN)
     console.runs = runs
     parser = KtapParser(KNOWN if known else {})
     for item in console:
@@ -518,7 +518,7 @@ def many(suites: int, tests: int) -> str:
 
 
 def test_memory_is_bounded_by_counting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ktap_frame, "KEEP_TESTS", 10)
+    monkeypatch.setattr(ktap_state, "KEEP_TESTS", 10)
     account = parse(many(20, 6))
     assert sum(len(suite.tests) for suite in account.suites) <= 10
     assert sum(len(s.tests) + s.omitted for s in account.suites) + 6 * account.omitted == 120
@@ -526,7 +526,7 @@ def test_memory_is_bounded_by_counting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_failures_have_room_when_the_rest_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ktap_frame, "KEEP_TESTS", 10)
+    monkeypatch.setattr(ktap_state, "KEEP_TESTS", 10)
     log = many(20, 6).replace("    ok 4 case_4\n    ok 5 case_5\n    ok 6 case_6\nok 20", "ok 20")
     log = log.replace("ok 20 s20", "    not ok 4 case_4\n    ok 5 x\n    ok 6 y\nnot ok 20 s20")
     last = parse(log).suites[-1]

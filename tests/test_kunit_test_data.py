@@ -20,9 +20,9 @@ from typing import Any
 import pytest
 
 from mermapctl import manifest
+from mermapctl.console.ktap import Suite, Test
 from mermapctl.diagnosis import Verdict
 from mermapctl.judge import Judgement, judge
-from mermapctl.ktap import Suite, Test
 
 pytestmark = pytest.mark.e2e
 

@@ -106,8 +106,8 @@ def test_only_these_rooms_import(library: str, rooms: list[str]) -> None:
 
 
 PURE = (
-    *("ktap", "splat", "trace", "hygiene"),
-    *("console", "diagnosis", "judge", "fragment"),
+    *("console.ktap", "console.splat", "trace", "hygiene"),
+    *("console.lines", "diagnosis", "judge", "fragment"),
 )
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from mermapctl import manifest
+from mermapctl.console.splat import SplatKind
 from mermapctl.diagnosis import Boot, Ended, Severity, Verdict
 from mermapctl.errors import HarnessError
 from mermapctl.judge import Judgement, judge
 from mermapctl.manifest import ExpectedSuite, ExpectedTest, Manifest
-from mermapctl.splat import SplatKind
 
 SHIPPED = manifest.load()
 WARNING = "WARNING: CPU: 0 PID: 31 at lib/a.c:7 warns+0x1/0x2\n---[ end trace 0 ]---\n"

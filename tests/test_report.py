@@ -22,9 +22,9 @@ from mermapctl.cli.root import root
 from mermapctl.commands import report as questions
 from mermapctl.commands.report import bytes_of, moment
 from mermapctl.commands.report_follow import Tail
+from mermapctl.console.ktap import Status
 from mermapctl.diagnosis import Verdict
 from mermapctl.errors import Exit, MermapctlError, UserError
-from mermapctl.ktap import Status
 from mermapctl.record import Artifacts, Cell, Phases, RunRecord, State, new_run
 from mermapctl.render import RENDERERS, print_record, run_list, side_by_side
 from mermapctl.render.columns import columns

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import pytest
 
-from mermapctl import frames, ktap_parser, splat_reader, splat_report, splat_titles
-from mermapctl.console import Console, Kind, Line
+from mermapctl.console import frames, ktap_parser, splat_reader, splat_report, splat_titles
+from mermapctl.console.lines import Console, Kind, Line
+from mermapctl.console.splat import Splat, SplatKind
+from mermapctl.console.splat_reader import SplatReader
 from mermapctl.judge import judge
 from mermapctl.manifest import Manifest
-from mermapctl.splat import Splat, SplatKind
-from mermapctl.splat_reader import SplatReader
 
 PICKS = {Kind.KTAP: ktap_parser.PICKS, Kind.SPLAT: splat_titles.PICKS}
 ANYWHERE = {"Kernel panic - ": Kind.SPLAT, "BUG: ": Kind.SPLAT, "WARNING: ": Kind.SPLAT}

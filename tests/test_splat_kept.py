@@ -8,11 +8,11 @@ import io
 import pytest
 
 from mermapctl import manifest
+from mermapctl.console.ktap import Status
+from mermapctl.console.splat import Splat, SplatKind
+from mermapctl.console.splat_kept import KeptSplats
 from mermapctl.diagnosis import Boot, Ended, Severity, Verdict
 from mermapctl.judge import Judgement, judge
-from mermapctl.ktap import Status
-from mermapctl.splat import Splat, SplatKind
-from mermapctl.splat_kept import KeptSplats
 
 MANIFEST = manifest.load()
 NUMBERS = (0, 1, 15, 16, 17, 63, 64, 65, 66, 200)

@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import pytest
 
+from mermapctl.console.splat import Splat, SplatKind, function
 from mermapctl.diagnosis import Verdict
 from mermapctl.judge import judge
 from mermapctl.manifest import Manifest
-from mermapctl.splat import Splat, SplatKind, function
 
 CULPRIT, CALLER, OUTER = "brook_fill", "brook_open", "ledger_store"
 CODE = [CULPRIT, CALLER, OUTER]

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mermapctl.console.ktap import Status, Suite, Test
 from mermapctl.diagnosis import Reason, Verdict
 from mermapctl.errors import HarnessError, UserError
-from mermapctl.ktap import Status, Suite, Test
 from mermapctl.record import (
     SCHEMA,
     Cell,

@@ -417,7 +417,7 @@ from pathlib import Path
 from dataclasses import replace
 from mermapctl.store import Store
 from tests.test_store import record
-from mermapctl.ktap import Status, Suite, Test
+from mermapctl.console.ktap import Status, Suite, Test
 store = Store.open(Path(sys.argv[1]))
 made = record()
 resource.setrlimit(resource.RLIMIT_FSIZE, (30000, 30000))

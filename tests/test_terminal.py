@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.cells import cell_len
 
+from mermapctl.console.ktap import Status, Suite, Test
 from mermapctl.diagnosis import Flush, Reason
-from mermapctl.ktap import Status, Suite, Test
 from mermapctl.record import Former, RunRecord, State, Tool
 from mermapctl.render import terminal
 from mermapctl.render.account import why

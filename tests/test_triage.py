@@ -13,8 +13,8 @@ import pytest
 
 from mermapctl import triage
 from mermapctl.commands import triage as triage_command
+from mermapctl.console.ktap import Status, Suite, Test
 from mermapctl.diagnosis import Finding, Severity
-from mermapctl.ktap import Status, Suite, Test
 from mermapctl.triage import Outcome, Trial
 from tests.test_run import MERMAPCTL, document, processes_of, run
 

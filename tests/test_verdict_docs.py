@@ -8,18 +8,11 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from mermapctl import (
-    confirmation,
-    frames,
-    hygiene,
-    manifest,
-    module_flavour,
-    not_console,
-    splat_reader,
-)
+from mermapctl import confirmation, hygiene, manifest, module_flavour
 from mermapctl.causes import RULES
+from mermapctl.console import frames, not_console, splat_reader
+from mermapctl.console.splat import Splat, SplatKind
 from mermapctl.diagnosis import Reason
-from mermapctl.splat import Splat, SplatKind
 from mermapctl.system import bounded
 from tests.test_fault_corpus import known_codes
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from mermapctl import judge, leaves, manifest, module_flavour, triage
 from mermapctl.confirmation import CODE, compare, instead, stored, symptoms
-from mermapctl.console import BLOCK_BYTES
+from mermapctl.console.ktap import Status
+from mermapctl.console.lines import BLOCK_BYTES
 from mermapctl.diagnosis import Boot, Reason, Verdict
-from mermapctl.ktap import Status
 from mermapctl.system.bounded import Gaps
 from mermapctl.system.inputs import open_regular
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mermapctl.console.ktap import NO_TESTS, Failure, FailureKind, Status, Suite, Tally, Test
+from mermapctl.console.splat import Splat
 from mermapctl.diagnosis import Finding, Severity, Verdict
-from mermapctl.ktap import NO_TESTS, Failure, FailureKind, Status, Suite, Tally, Test
 from mermapctl.leaves import all_tests, concerned, unlisted
 from mermapctl.record import State
 from mermapctl.render.visible import one_line
-from mermapctl.splat import Splat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mermapctl.splat import Splat
+    from mermapctl.console.splat import Splat
 
 _SPEAKERS = {"T": "task", "C": "CPU"}
 """printk's prefix under PRINTK_CALLER."""

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from mermapctl.console.ktap import Status
 from mermapctl.diagnosis import Reason, Severity, Verdict
-from mermapctl.ktap import Status
 from mermapctl.render import complaint
 from mermapctl.render.account import (
     account,

@@ -10,9 +10,9 @@ import shlex
 import textwrap
 from typing import TYPE_CHECKING
 
+from mermapctl.console.ktap import Status
 from mermapctl.diagnosis import Finding, Severity, Verdict
 from mermapctl.flushes import UNSEEN
-from mermapctl.ktap import Status
 from mermapctl.render import complaint
 from mermapctl.render.account import (
     BAD,

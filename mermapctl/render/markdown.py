@@ -12,8 +12,8 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from mermapctl.console.ktap import Status
 from mermapctl.diagnosis import Finding, Severity, Verdict
-from mermapctl.ktap import Status
 from mermapctl.render import complaint
 from mermapctl.render.account import (
     BAD,

@@ -7,8 +7,8 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mermapctl.console.ktap import Status
 from mermapctl.diagnosis import Verdict
-from mermapctl.ktap import Status
 from mermapctl.leaves import COMPLAINT
 from mermapctl.render.columns import Field, columns, sparkline
 from mermapctl.render.text import Look, count, seconds

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mermapctl.comparison import Change
-from mermapctl.ktap import Status
+from mermapctl.console.ktap import Status
 from mermapctl.render.account import verdict_word
 from mermapctl.render.columns import Field, columns, paint
 from mermapctl.render.text import Look, seconds

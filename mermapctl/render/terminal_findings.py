@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from mermapctl.console.splat import Splat
     from mermapctl.diagnosis import Finding
     from mermapctl.record import Cell
     from mermapctl.render.text import Look
-    from mermapctl.splat import Splat
 
 SHORT_CONSEQUENCES = 4
 SHORT_FRAMES = 5

@@ -10,8 +10,8 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
+from mermapctl.console.ktap import Status
 from mermapctl.diagnosis import Severity, Verdict
-from mermapctl.ktap import Status
 from mermapctl.render.account import BAD, Row, account, label
 from mermapctl.render.text import Look, count, seconds
 from mermapctl.triage import Outcome

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from rich.text import Text
 
+from mermapctl.console.ktap import Status
 from mermapctl.diagnosis import Severity, Verdict
-from mermapctl.ktap import Status
 from mermapctl.render.visible import ascii_line, one_line
 
 if TYPE_CHECKING:

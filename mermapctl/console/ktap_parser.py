@@ -11,8 +11,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mermapctl import ktap_runs
-from mermapctl.failure import (
+from mermapctl.console import ktap_fast
+from mermapctl.console.assertion_block import (
     BROKE_OFF,
     TEXT_LIMIT,
     TIMED_OUT,
@@ -22,7 +22,7 @@ from mermapctl.failure import (
     failed_from_outside,
     open_block,
 )
-from mermapctl.ktap import (
+from mermapctl.console.ktap import (
     LINE,
     NAME_LIMIT,
     Account,
@@ -34,15 +34,15 @@ from mermapctl.ktap import (
     Unfinished,
     read_result,
 )
-from mermapctl.ktap_frame import Kept, as_tally
-from mermapctl.ktap_levels import Levels
+from mermapctl.console.ktap_levels import Levels
+from mermapctl.console.ktap_state import Kept, as_tally
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mermapctl.console import Line, Run
-    from mermapctl.ktap_frame import Frame
-    from mermapctl.ktap_runs import Tests
+    from mermapctl.console.ktap_fast import Tests
+    from mermapctl.console.ktap_state import Frame
+    from mermapctl.console.lines import Line, Run
 
 KEEP_FAILURES = 32
 
@@ -142,9 +142,9 @@ class KtapParser:
         stack = self._levels.stack
         if self._block is not None or self._pending or not stack:
             return None
-        top, tests = stack[-1], ktap_runs.tests(run)
+        top, tests = stack[-1], ktap_fast.tests(run)
         if run.match["results"] is not None:
-            if len(stack) == 1 or top.name in self._names or not ktap_runs.fits(run, tests, top):
+            if len(stack) == 1 or top.name in self._names or not ktap_fast.fits(run, tests, top):
                 return None
             self._kept.many(top, tests, run.number)
             top.last += len(tests.numbers)
@@ -152,7 +152,7 @@ class KtapParser:
             top.last_good = True
             self.running = self.running if len(stack) > 2 else None
             return tests
-        suite = ktap_runs.suite(run, tests, top) if len(stack) == 1 else None
+        suite = ktap_fast.suite(run, tests, top) if len(stack) == 1 else None
         if suite is None or suite.frame.name in self._names:
             return None
         self._kept.many(suite.frame, tests, suite.first)

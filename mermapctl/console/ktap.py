@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from mermapctl.failure import TEXT_LIMIT, Failure, FailureKind
+from mermapctl.console.assertion_block import TEXT_LIMIT, Failure, FailureKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

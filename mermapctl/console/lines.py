@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import BinaryIO, NamedTuple
 
-from mermapctl.prefix import BEHIND, is_prefix, prefix_pattern
+from mermapctl.console.prefix import BEHIND, is_prefix, prefix_pattern
 
 BLOCK_BYTES = 128 * 1024
 LINE_BYTES = 64 * 1024

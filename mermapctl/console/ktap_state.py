@@ -11,16 +11,16 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mermapctl.failure import TEXT_LIMIT
-from mermapctl.ktap import Note, Status, Suite, Tally, Test, Trouble, leaf_tests
+from mermapctl.console.assertion_block import TEXT_LIMIT
+from mermapctl.console.ktap import Note, Status, Suite, Tally, Test, Trouble, leaf_tests
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
-    from mermapctl.console import Line
-    from mermapctl.failure import Failure
-    from mermapctl.ktap import Result
-    from mermapctl.ktap_runs import Tests
+    from mermapctl.console.assertion_block import Failure
+    from mermapctl.console.ktap import Result
+    from mermapctl.console.ktap_fast import Tests
+    from mermapctl.console.lines import Line
 
 KEEP_TESTS = 5_000
 """Passed tests kept one by one; more are counted only, so that no log can exhaust the memory."""

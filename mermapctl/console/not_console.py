@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import BinaryIO
 
-    from mermapctl.console import Console
+    from mermapctl.console.lines import Console
 
 HEAD_BYTES = 256 * 1024
 """So much is looked at; a console's first words are in it, too."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mermapctl.console import Line
+    from mermapctl.console.lines import Line
 
 LOOK_BACK = 48
 """Lines above a report in which its cause is looked for: page_owner's traces take thirty."""

@@ -6,15 +6,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mermapctl.failure import TEXT_LIMIT
-from mermapctl.ktap import NAME_LIMIT, Note, Trouble
-from mermapctl.ktap_frame import Frame, Kept
+from mermapctl.console.assertion_block import TEXT_LIMIT
+from mermapctl.console.ktap import NAME_LIMIT, Note, Trouble
+from mermapctl.console.ktap_state import Frame, Kept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mermapctl.console import Line
-    from mermapctl.ktap import Result
+    from mermapctl.console.ktap import Result
+    from mermapctl.console.lines import Line
 
 DEPTH = 16
 """Levels that may be open at once; KUnit has three."""

@@ -11,10 +11,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mermapctl.refusals import FELL_BACK, KVM_FAILED
+from mermapctl.console.refusals import FELL_BACK, KVM_FAILED
 
 if TYPE_CHECKING:
-    from mermapctl.console import Line
+    from mermapctl.console.lines import Line
 
 PICKS = (
     *("Linux version ", "Command line: ", "Kernel command line: ", "smp: Brought up "),

@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from mermapctl.console import Line, newline
-from mermapctl.ktap import Result, Status
-from mermapctl.ktap_frame import Frame
+from mermapctl.console.ktap import Result, Status
+from mermapctl.console.ktap_state import Frame
+from mermapctl.console.lines import Line, newline
 
 if TYPE_CHECKING:
-    from mermapctl.console import Run
+    from mermapctl.console.lines import Run
 
 _ROW = re.compile(
     newline("seconds") + r" +ok (?P<n>\d+) (?:- )?(?P<name>[!-~]{1,400})(?P<skip> # SKIP[ -~]*)?$",

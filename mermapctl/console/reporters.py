@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from mermapctl.console.frames import Entry, Frame
+from mermapctl.console.splat import SplatKind, function
 from mermapctl.errors import HarnessError
-from mermapctl.frames import Entry, Frame
-from mermapctl.splat import SplatKind, function
 from mermapctl.system import paths
 
 if TYPE_CHECKING:

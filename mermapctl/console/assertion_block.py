@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mermapctl.console import Line
+    from mermapctl.console.lines import Line
 
 TEXT_LIMIT = 1000
 """Characters kept of an expression, a value or a message."""

@@ -13,17 +13,17 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from mermapctl import frames, splat_preludes, splat_titles
-from mermapctl.console import Kind
-from mermapctl.splat import DEADLY, Splat, SplatKind
-from mermapctl.splat_kept import KeptSplats
-from mermapctl.splat_report import BODY_LINES, Report
+from mermapctl.console import frames, splat_preludes, splat_titles
+from mermapctl.console.lines import Kind
+from mermapctl.console.splat import DEADLY, Splat, SplatKind
+from mermapctl.console.splat_kept import KeptSplats
+from mermapctl.console.splat_report import BODY_LINES, Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from mermapctl.console import Line
-    from mermapctl.splat_titles import Opening, Title
+    from mermapctl.console.lines import Line
+    from mermapctl.console.splat_titles import Opening, Title
 
 KEEP_INSIDE = 64
 KEEP_OUTSIDE = 16

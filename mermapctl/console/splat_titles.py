@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from mermapctl.frames import SYMBOL, place
-from mermapctl.splat import SplatKind
+from mermapctl.console.frames import SYMBOL, place
+from mermapctl.console.splat import SplatKind
 
 TEXT_LIMIT = 300
 

@@ -7,14 +7,14 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mermapctl import frames, reporters
-from mermapctl.frames import Trace, place
-from mermapctl.splat import DEADLY, Splat, SplatKind
-from mermapctl.splat_titles import TEXT_LIMIT, Title
+from mermapctl.console import frames, reporters
+from mermapctl.console.frames import Trace, place
+from mermapctl.console.splat import DEADLY, Splat, SplatKind
+from mermapctl.console.splat_titles import TEXT_LIMIT, Title
 
 if TYPE_CHECKING:
-    from mermapctl.console import Line
-    from mermapctl.splat_preludes import Prelude
+    from mermapctl.console.lines import Line
+    from mermapctl.console.splat_preludes import Prelude
 
 BODY_LINES = 400
 EXCERPT_LINES = 60

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mermapctl.splat import DEADLY, Splat, SplatKind, sameness
+from mermapctl.console.splat import DEADLY, Splat, SplatKind, sameness
 
 _LAST = DEADLY | {SplatKind.LOCKUP, SplatKind.RCU_STALL}
 """Kinds behind which a kernel may print nothing more."""
