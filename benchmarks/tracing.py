@@ -14,7 +14,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from mermapctl.trace import TraceReader
+from mermapctl.trace.reader import TraceReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

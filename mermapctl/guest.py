@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mermapctl import kunit, probes
+from mermapctl import kunit
+from mermapctl.trace import probes
 from mermapctl.traceable import COUNTED
 
 if TYPE_CHECKING:

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mermapctl.diagnosis import Finding, Flush, Severity
-from mermapctl.probes import LOG_BUFFER, PINS, WALKS, WITHOUT
-from mermapctl.tracetable import Layout, TraceAccount, TraceSummary, TraceTable
+from mermapctl.trace.probes import LOG_BUFFER, PINS, WALKS, WITHOUT
+from mermapctl.trace.summary import Layout, TraceAccount, TraceSummary, TraceTable
 
 if TYPE_CHECKING:
-    from mermapctl.breaches import Breach, Evidence
-    from mermapctl.probes import Probe
+    from mermapctl.trace.probes import Probe
+    from mermapctl.trace.violations import Breach, Evidence
 
 FLUSH_PROBES = ("mm_flush", "mm_flush_local", "mm_flush_arch")
 WHERE = "mm/mermap.c"

@@ -7,16 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from mermapctl import (
-    assertions,
-    bootfailure,
-    causes,
-    complaints,
-    completeness,
-    flushes,
-    outcome,
-    trace,
-)
+from mermapctl import assertions, bootfailure, causes, complaints, completeness, flushes, outcome
 from mermapctl.causes import Draft
 from mermapctl.console import boot_log, ktap_fast, ktap_parser, not_console, splat_titles
 from mermapctl.console.boot_log import BootReader
@@ -27,8 +18,9 @@ from mermapctl.console.splat import Splat
 from mermapctl.console.splat_reader import SplatReader
 from mermapctl.diagnosis import Boot, Ended, Finding, Flush, Reason, Severity, Verdict
 from mermapctl.outcome import Facts
-from mermapctl.trace import TraceReader
-from mermapctl.tracetable import TraceTable
+from mermapctl.trace import reader as trace
+from mermapctl.trace.reader import TraceReader
+from mermapctl.trace.summary import TraceTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 from mermapctl.console.ktap import Suite, Tally
 from mermapctl.console.splat import Splat
 from mermapctl.module_flavour import Guard
-from mermapctl.tracetable import TraceTable
+from mermapctl.trace.summary import TraceTable
 from mermapctl.triage import Trial
 
 SCHEMA = 1

@@ -23,8 +23,8 @@ from mermapctl.record import (
     Tool,
     TreeFacts,
 )
-from mermapctl.timeline import Span, StaleMark, Timeline
-from mermapctl.tracetable import TraceSummary, TraceTable
+from mermapctl.trace.summary import TraceSummary, TraceTable
+from mermapctl.trace.timeline import Span, StaleMark, Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable

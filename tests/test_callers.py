@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from mermapctl import hits
-from mermapctl.callers import Callers
+from mermapctl.trace import events
+from mermapctl.trace.attribution import Callers
 
 GET = "mm_get: (__mermap_get+0x0/0x250) mm=0xff01 size=4096 rsv=0"
 GOT = "mm_got: (get+0xa0/0x140 <- __mermap_get) ret=0xff88 w={0x1,0xff80,0xff90}"
@@ -61,19 +61,19 @@ def test_an_event_is_its_threads_however_it_printed(
     callers = Callers()
     found = []
     for number, (caller, text) in enumerate(printed, 1):
-        match = hits.START.search(text)
+        match = events.START.search(text)
         assert match
-        found.append(callers.of(hits.parse(match, text, len(text), number, caller)))
+        found.append(callers.of(events.parse(match, text, len(text), number, caller)))
     assert found == whose
 
 
 def test_the_next_test_has_threads_of_its_own() -> None:
     callers = Callers()
     for caller, text in (("C0", GET), ("T19", GOT)):
-        match = hits.START.search(text)
+        match = events.START.search(text)
         assert match
-        assert callers.of(hits.parse(match, text, len(text), 1, caller)) == "C0"
+        assert callers.of(events.parse(match, text, len(text), 1, caller)) == "C0"
     callers.test_ended()
-    match = hits.START.search(GET)
+    match = events.START.search(GET)
     assert match
-    assert callers.of(hits.parse(match, GET, len(GET), 2, "T19")) == "T19"
+    assert callers.of(events.parse(match, GET, len(GET), 2, "T19")) == "T19"

@@ -9,8 +9,8 @@ import pytest
 
 from mermapctl.diagnosis import Flush, Severity
 from mermapctl.hygiene import RULES, table
-from mermapctl.trace import TraceReader
-from mermapctl.tracetable import Layout
+from mermapctl.trace.reader import TraceReader
+from mermapctl.trace.summary import Layout
 from tests.mermap_model import FAULTS, Alloc, Kernel, Shape
 from tests.tracelog import COUNTED, codes, judge
 

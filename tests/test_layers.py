@@ -106,7 +106,7 @@ def test_only_these_rooms_import(library: str, rooms: list[str]) -> None:
 
 
 PURE = (
-    *("console.ktap", "console.splat", "trace", "hygiene"),
+    *("console.ktap", "console.splat", "trace.reader", "hygiene"),
     *("console.lines", "diagnosis", "judge", "fragment"),
 )
 

@@ -5,9 +5,17 @@ import re
 
 import pytest
 
-from mermapctl import hits
-from mermapctl.probes import COMMAND_LINE_SIZE, FLUSHES, LOG_BUFFER, OURS, Symbol, functions, plan
 from mermapctl.system.paths import shipped
+from mermapctl.trace import events as hits
+from mermapctl.trace.probes import (
+    COMMAND_LINE_SIZE,
+    FLUSHES,
+    LOG_BUFFER,
+    OURS,
+    Symbol,
+    functions,
+    plan,
+)
 
 ALL = {
     "mermap_fill_pte",

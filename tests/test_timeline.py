@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mermapctl.render.timeline import draw
-from mermapctl.timeline import MARKS, SPANS, Span, StaleMark, Timeline, TimelineBuilder
+from mermapctl.trace.timeline import MARKS, SPANS, Span, StaleMark, Timeline, TimelineBuilder
 from tests.tracelog import read
 
 LOGS = Path(__file__).parent / "logs"

@@ -9,7 +9,7 @@ from mermapctl import manifest
 from mermapctl.diagnosis import Severity
 from mermapctl.judge import Judgement
 from mermapctl.judge import judge as judge_console
-from mermapctl.tracetable import Layout
+from mermapctl.trace.summary import Layout
 from tests.tracelog import codes, judge, read
 
 LOGS = Path(__file__).parent / "logs"

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mermapctl.diagnosis import Flush
-from mermapctl.trace import TRACE_LINE, TraceAccount, TraceReader, findings
+from mermapctl.trace.reader import TRACE_LINE, TraceAccount, TraceReader, findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

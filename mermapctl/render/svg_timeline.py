@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mermapctl.timeline import Span, Timeline
-    from mermapctl.tracetable import TraceTable
+    from mermapctl.trace.summary import TraceTable
+    from mermapctl.trace.timeline import Span, Timeline
 
 PAGE = 4096
 _LABELLED_FLUSHES = 12

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mermapctl.render.visible import ascii_line, one_line
 
 if TYPE_CHECKING:
-    from mermapctl.timeline import Timeline
+    from mermapctl.trace.timeline import Timeline
 
 PAGE = 4096
 LEAST_WIDTH = 40

@@ -2,21 +2,21 @@
 """Console lines -> flush and allocation events, replayed as they come. Pure and streaming.
 
 The lines are those of boot-time kprobe events printed by `tp_printk` (kernel/trace/trace_kprobe.c,
-`print_kprobe_event`); `mermapctl.probes` builds them. No structure offset is known beforehand: the
-return probe prints the first words of the allocation, and the pair of words whose difference is the
-size asked for is its `base` and `end`.
+`print_kprobe_event`); `mermapctl.trace.probes` builds them. No structure offset is known
+beforehand: the return probe prints the first words of the allocation, and the pair of words whose
+difference is the size asked for is its `base` and `end`.
 """
 
 from __future__ import annotations
 
 import re
 
-from mermapctl import hits
-from mermapctl.callers import Callers
-from mermapctl.hits import Event, Kind
 from mermapctl.hygiene import findings, not_exercised, table
-from mermapctl.replay import Replay
-from mermapctl.tracetable import Layout, Refused, TraceAccount
+from mermapctl.trace import events
+from mermapctl.trace.attribution import Callers
+from mermapctl.trace.events import Event, Kind
+from mermapctl.trace.replay import Replay
+from mermapctl.trace.summary import Layout, Refused, TraceAccount
 
 __all__ = ["TRACE_LINE", "TraceAccount", "TraceReader", "findings", "not_exercised", "table"]
 
@@ -164,7 +164,7 @@ class TraceReader:
         caller: str | None,
     ) -> None:
         """Take one console line, its printk prefix already cut off; `number` counts from 1."""
-        match = hits.START.search(text)
+        match = events.START.search(text)
         if match is None:
             self._other(number, text)
             return
@@ -174,12 +174,12 @@ class TraceReader:
         self._replayed = None
         self._last = text
         while match is not None:
-            glued = hits.START.search(text, match.end())  # two lines without a newline between
+            glued = events.START.search(text, match.end())  # two lines without a newline between
             until = glued.start() if glued else len(text)
             try:
                 said_by = self._said_by(text[: match.start()], caller)
-                event = hits.parse(match, text, until, number, said_by)
-            except hits.TornError:
+                event = events.parse(match, text, until, number, said_by)
+            except events.TornError:
                 self._tear(number)
             else:
                 self._seen.add(event.probe)
@@ -249,11 +249,11 @@ class TraceReader:
             requested = dict(_REQUEST.findall(text[text.index("kprobe_event=") :]))
             if len(requested) >= len(self._requested):  # newer kernels print it wrapped
                 self._requested.update(requested)
-            self._replay.all_puts(seen=hits.OUTER_PUT in self._requested)
+            self._replay.all_puts(seen=events.OUTER_PUT in self._requested)
         elif "Failed to add event" in text:
             if match := _REFUSED.search(text):
                 self._refused.append(Refused(match[2], match[3], int(match[1])))
-                if match[2] == hits.OUTER_PUT:
+                if match[2] == events.OUTER_PUT:
                     self._replay.all_puts(seen=False)
         elif match := _DROPPED.search(text):
             self._dropped += int(match[1])
@@ -270,10 +270,10 @@ class TraceReader:
         if before.strip():  # it ran into another one's line
             own = _CALLER.search(before)
             if own is None and caller:
-                raise hits.TornError
+                raise events.TornError
             caller = own[1] if own else None
         if self._told and not caller:
-            raise hits.TornError
+            raise events.TornError
         self._told = bool(caller)
         return caller or ""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mermapctl.entries import Written
-from mermapctl.rules import CpuState, Live
+from mermapctl.trace.entries import Written
+from mermapctl.trace.rules import CpuState, Live
 
 if TYPE_CHECKING:
-    from mermapctl.hits import Event
+    from mermapctl.trace.events import Event
 
 LINES = 4
 """Console lines of flushes kept per get."""

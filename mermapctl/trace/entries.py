@@ -13,8 +13,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from mermapctl.breaches import Breaches, Evidence, span
-from mermapctl.tables import PAGE
+from mermapctl.trace.tables import PAGE
+from mermapctl.trace.violations import Breaches, Evidence, span
 
 PRESENT = 1
 _FRAME = (1 << 52) - PAGE  # arch/x86/include/asm/pgtable_types.h, PTE_PFN_MASK

@@ -7,11 +7,11 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mermapctl.breaches import Breach
-from mermapctl.timeline import Timeline, TimelineBuilder
+from mermapctl.trace.timeline import Timeline, TimelineBuilder
+from mermapctl.trace.violations import Breach
 
 if TYPE_CHECKING:
-    from mermapctl.regions import Region
+    from mermapctl.trace.regions import Region
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,20 +13,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mermapctl import evidence
-from mermapctl.actors import Put, Thread
-from mermapctl.breaches import Breaches, Evidence, span
-from mermapctl.entries import Frames
-from mermapctl.exercised import Exercise, Exercised
-from mermapctl.hits import ERROR_POINTER, Event, Kind
-from mermapctl.processes import Processes
-from mermapctl.rules import CpuState, Live, Rules
-from mermapctl.tables import PAGE
-from mermapctl.tracetable import Replayed, Tally, TraceSummary
+from mermapctl.trace import evidence
+from mermapctl.trace.entries import Frames
+from mermapctl.trace.events import ERROR_POINTER, Event, Kind
+from mermapctl.trace.exercised import Exercise, Exercised
+from mermapctl.trace.processes import Processes
+from mermapctl.trace.rules import CpuState, Live, Rules
+from mermapctl.trace.state import Put, Thread
+from mermapctl.trace.summary import Replayed, Tally, TraceSummary
+from mermapctl.trace.tables import PAGE
+from mermapctl.trace.violations import Breaches, Evidence, span
 
 if TYPE_CHECKING:
-    from mermapctl.regions import Region
-    from mermapctl.timeline import TimelineBuilder
+    from mermapctl.trace.regions import Region
+    from mermapctl.trace.timeline import TimelineBuilder
 
 KUNIT_COMM = "kunit_try_catch"
 TIMELINES = 48

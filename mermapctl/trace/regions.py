@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mermapctl.tables import PAGE, Span
+from mermapctl.trace.tables import PAGE, Span
 
 RESERVE = PAGE
 """Bytes at a region's end that only reserved gets may reach: one page in every posting."""

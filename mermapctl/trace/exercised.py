@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mermapctl.rules import CpuState, Live
+    from mermapctl.trace.rules import CpuState, Live
 
 
 class Exercise(enum.StrEnum):

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from mermapctl.hits import Kind
+from mermapctl.trace.events import Kind
 
 if TYPE_CHECKING:
-    from mermapctl.hits import Event
+    from mermapctl.trace.events import Event
 
 _WALKS = (Kind.WALK, Kind.TABLES)
 OWNERS = 256
@@ -22,7 +22,7 @@ OWNERS = 256
 _OURS = "mermap"
 _COMM = "kunit_try_catch"
 _NESTED = ("__flush_tlb_all", "flush_tlb_local")
-"""A flush's own callee may be probed as well (mermapctl.probes)."""
+"""A flush's own callee may be probed as well (mermapctl.trace.probes)."""
 
 
 class _Doing(NamedTuple):

@@ -2,9 +2,9 @@
 """Which boot-time probes show a tree's mermap at work, as kernel arguments. Pure.
 
 Syntax: Documentation/trace/kprobetrace.rst. The events become console lines through `tp_printk`;
-`mermapctl.hits` reads them. They hold no structure offset: `w` is the allocation's first words.
-The CPU is not printed, because no fetch argument of x86-64 can reach per-CPU data; it is known by
-the region that an address lies in. The thread comes from CONFIG_PRINTK_CALLER.
+`mermapctl.trace.events` reads them. They hold no structure offset: `w` is the allocation's first
+words. The CPU is not printed, because no fetch argument of x86-64 can reach per-CPU data; it is
+known by the region that an address lies in. The thread comes from CONFIG_PRINTK_CALLER.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from mermapctl import hits
+from mermapctl.trace import events as hits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,10 +10,10 @@ else flushes, and a flush of another CPU or thread does not count.
 
 from __future__ import annotations
 
-from mermapctl.breaches import Breaches, Evidence, span
-from mermapctl.ranges import WaitingRanges
-from mermapctl.regions import RESERVE, Region, Regions
-from mermapctl.tables import NO_TABLES, Tables
+from mermapctl.trace.ranges import WaitingRanges
+from mermapctl.trace.regions import RESERVE, Region, Regions
+from mermapctl.trace.tables import NO_TABLES, Tables
+from mermapctl.trace.violations import Breaches, Evidence, span
 
 SLOTS = 4
 """Live allocations per process and CPU, the reserved one among them."""

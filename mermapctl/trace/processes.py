@@ -5,15 +5,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mermapctl.actors import Process
-from mermapctl.breaches import Breaches, Evidence, span
-from mermapctl.tables import NO_TABLES, Tables
+from mermapctl.trace.state import Process
+from mermapctl.trace.tables import NO_TABLES, Tables
+from mermapctl.trace.violations import Breaches, Evidence, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mermapctl.hits import Event
-    from mermapctl.rules import CpuState, Live
+    from mermapctl.trace.events import Event
+    from mermapctl.trace.rules import CpuState, Live
 
 PROCESSES = 256
 """Processes followed at once."""
