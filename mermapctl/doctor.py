@@ -6,13 +6,14 @@ from __future__ import annotations
 import platform
 from typing import TYPE_CHECKING
 
-from mermapctl import machine, overlay, ownership, packages, toolchain
+from mermapctl import machine, packages, toolchain
 from mermapctl import target as targets_of
-from mermapctl import tree as trees
 from mermapctl.check import Check, State
 from mermapctl.errors import UserError
 from mermapctl.initramfs import NOLIBC
 from mermapctl.system import paths
+from mermapctl.tree import find as trees
+from mermapctl.tree import overlay, ownership
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

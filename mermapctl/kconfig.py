@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 import kconfiglib
 from kconfiglib import AND, BOOL, NOT, OR, TRI_TO_STR, TRISTATE, Choice, Symbol, expr_value
 
-from mermapctl import kconfig_cache, kconfig_macros, kconfig_reader, ownership, toolchain
+from mermapctl import kconfig_cache, kconfig_macros, kconfig_reader, toolchain
 from mermapctl.kconfig_reader import Reader, Request, UnreadableError
 from mermapctl.system import paths
 from mermapctl.target import Target
 from mermapctl.toolchain import Toolchain
+from mermapctl.tree import ownership
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

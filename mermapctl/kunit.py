@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import ownership
 from mermapctl.errors import CommitError, UserError
 from mermapctl.system import cache_file, inputs, paths, process
 from mermapctl.target import Target
+from mermapctl.tree import ownership
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

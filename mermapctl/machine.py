@@ -9,11 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import kvm_probe, ownership, toolchain
+from mermapctl import kvm_probe, toolchain
 from mermapctl.check import Check, State
 from mermapctl.errors import HarnessError
 from mermapctl.kvm_probe import Ability
 from mermapctl.system import process
+from mermapctl.tree import ownership
 
 if TYPE_CHECKING:
     from mermapctl.target import Target

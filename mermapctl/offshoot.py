@@ -13,8 +13,9 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
-from mermapctl import builddir, freshness
+from mermapctl import freshness
 from mermapctl.system import locks
+from mermapctl.tree import build_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ _ASKED = "last_used_kunitconfig"
 """Where kunit.py keeps what it was asked for (tools/testing/kunit/kunit_kernel.py)."""
 
 _NOT_SET = "# CONFIG_"
-_PRODUCTS = ("vmlinux", ".tmp_vmlinux", "System.map", freshness.STAMP, builddir.OBJECTS)
+_PRODUCTS = ("vmlinux", ".tmp_vmlinux", "System.map", freshness.STAMP, build_dir.OBJECTS)
 """What the names of files begin with, at the top, that the new kernel has its own of."""
 
 
@@ -62,13 +63,13 @@ def _held(directory: Path, command: str) -> Iterator[bool]:
     """Whether a build directory's lock could be had at once; nobody builds in it meanwhile."""
     with contextlib.ExitStack() as stack:
         try:
-            fd = os.open(builddir.lock_of(directory), os.O_RDWR | os.O_CLOEXEC)
+            fd = os.open(build_dir.lock_of(directory), os.O_RDWR | os.O_CLOEXEC)
             stack.callback(locks.release, fd)
             free = locks.take(fd, wait=False)
         except OSError:
             free = False
         if free:
-            builddir.sign(fd, command)
+            build_dir.sign(fd, command)
         yield free
 
 

@@ -6,10 +6,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mermapctl import builddir, fragment, ownership
+from mermapctl import fragment
 from mermapctl.errors import HarnessError
 from mermapctl.system import process
 from mermapctl.toolchain import make_environment
+from mermapctl.tree import build_dir, ownership
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,10 +34,10 @@ def resolve(
     tree is another user's.
     """
     ownership.require(tree)
-    directory = builddir.locate(tree, "kconfig", "olddefconfig")
+    directory = build_dir.locate(tree, "kconfig", "olddefconfig")
     config = directory / ".config"
     make = ["make", "-s", "-C", str(tree), f"O={directory}", *chain.make_arguments(target)]
-    with builddir.locked(directory, "mermapctl config explain", wait=True, waiting=_silently):
+    with build_dir.locked(directory, "mermapctl config explain", wait=True, waiting=_silently):
         config.write_text(asked, encoding="utf-8")
         said = process.run([*make, "olddefconfig"], env=make_environment(), timeout=limit)
         if said.returncode != 0:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from mermapctl import (
     accelerator,
-    builddir,
     buildlog,
     fragment,
     freshness,
@@ -19,7 +18,6 @@ from mermapctl import (
     kunit,
     kvm_probe,
     modules,
-    ownership,
     target,
 )
 from mermapctl.accelerator import Accel
@@ -30,6 +28,7 @@ from mermapctl.fragment import MissingSymbol
 from mermapctl.shim import Goals, write_ccache, write_make, write_qemu
 from mermapctl.system import process
 from mermapctl.toolchain import make_environment, of_build
+from mermapctl.tree import build_dir, ownership
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -168,7 +167,7 @@ def _failed(work: Work, what: str, outcome: process.Outcome) -> Stage:
 
 def build(work: Work) -> Stage:
     """Build the kernel; progress is read from make's log as it grows."""
-    expected = builddir.expected_objects(work.job.build_dir)
+    expected = build_dir.expected_objects(work.job.build_dir)
     made = 0
     start = work.build_log.stat().st_size if work.build_log.is_file() else 0
     position = start
@@ -182,7 +181,7 @@ def build(work: Work) -> Stage:
             grown = log.read(_LOOK_BYTES)
         whole = grown[: grown.rfind(b"\n") + 1]
         position += len(whole)
-        before, made = made, made + builddir.objects_in(whole)
+        before, made = made, made + build_dir.objects_in(whole)
         if made != before:
             work.tell(Objects(made, expected if expected and made <= expected else None))
 
@@ -201,7 +200,7 @@ def build(work: Work) -> Stage:
     work.tell(StageEnded("build", outcome.seconds, ok))
     if not ok:
         return _failed(work, "kunit.py build", outcome)
-    builddir.remember_objects(work.job.build_dir, made)
+    build_dir.remember_objects(work.job.build_dir, made)
     return Stage(outcome.seconds)
 
 

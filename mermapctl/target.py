@@ -18,9 +18,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mermapctl import fragment
-from mermapctl import tree as trees
 from mermapctl.errors import CommitError, UserError
 from mermapctl.system import inputs, paths
+from mermapctl.tree import find as trees
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mermapctl.system import process
-from mermapctl.tree import kernel_version
+from mermapctl.tree.find import kernel_version
 
 if TYPE_CHECKING:
     from mermapctl.target import Target

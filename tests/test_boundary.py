@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import target, tree
+from mermapctl import target
 from mermapctl.errors import CommitError, UserError
 from mermapctl.store import Store
 from mermapctl.system import boundary, environment, inputs, paths
+from mermapctl.tree import find as tree
 from tests import sample_records as samples
 from tests.conftest import LOGS, git
 from tests.forkserver import Done, command

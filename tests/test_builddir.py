@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import builddir
 from mermapctl.errors import HarnessError, UserError
+from mermapctl.tree import build_dir
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from mermapctl import builddir
+from mermapctl.tree import build_dir as builddir
 with builddir.locked(Path(sys.argv[1]), "mermapctl run --other", wait=True, waiting=print):
     print("held", flush=True)
     time.sleep(float(sys.argv[2]))
@@ -33,15 +33,15 @@ def hold(directory: Path, seconds: float) -> subprocess.Popen[str]:
 
 
 def test_trees_of_one_name_do_not_share_a_directory() -> None:
-    here = builddir.locate(Path("/a/linux"), "x86_64", "base")
-    there = builddir.locate(Path("/b/linux"), "x86_64", "base")
+    here = build_dir.locate(Path("/a/linux"), "x86_64", "base")
+    there = build_dir.locate(Path("/b/linux"), "x86_64", "base")
     assert here != there
     assert here.parts[-2:] == ("x86_64", "base")
     assert here.parts[-3].startswith("linux-")
 
 
 def test_no_name_leaves_the_cache() -> None:
-    path = builddir.locate(Path("/a/linux"), "../..", "kasan+smp/../../x")
+    path = build_dir.locate(Path("/a/linux"), "../..", "kasan+smp/../../x")
     assert path.parts[-2:] == ("..-..", "kasan+smp-..-..-x")
 
 
@@ -50,7 +50,7 @@ def test_a_second_user_waits_and_is_told_for_whom(tmp_path: Path) -> None:
     told: list[str] = []
     with (
         hold(directory, 0.7) as holder,
-        builddir.locked(directory, "mine", wait=True, waiting=told.append),
+        build_dir.locked(directory, "mine", wait=True, waiting=told.append),
     ):
         assert holder.wait(5) == 0
     assert len(told) == 1
@@ -63,12 +63,12 @@ def test_no_wait_fails_at_once_and_names_the_holder(tmp_path: Path) -> None:
         began = time.monotonic()
         with (
             pytest.raises(UserError, match=f"in use by process {holder.pid}"),
-            builddir.locked(directory, "mine", wait=False, waiting=pytest.fail),
+            build_dir.locked(directory, "mine", wait=False, waiting=pytest.fail),
         ):
             pytest.fail("two hold one lock")
         assert time.monotonic() - began < 1
         holder.kill()
-    with builddir.locked(directory, "mine", wait=False, waiting=pytest.fail):
+    with build_dir.locked(directory, "mine", wait=False, waiting=pytest.fail):
         pass  # the lock of a killed holder is gone with it
 
 
@@ -77,7 +77,7 @@ def test_a_cache_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     blocked.write_text("")
     with (
         pytest.raises(HarnessError, match="cannot make the build directory"),
-        builddir.locked(blocked / "build", "mine", wait=True, waiting=pytest.fail),
+        build_dir.locked(blocked / "build", "mine", wait=True, waiting=pytest.fail),
     ):
         pytest.fail("locked nothing")
 
@@ -88,8 +88,8 @@ def test_objects_are_counted_in_makes_own_words(tmp_path: Path) -> None:
         b"  AS      arch/x86/entry.o\n  AR      mm/built-in.a\n  HOSTCC  scripts/x.o\n"
         b"mm/a.c:3: warning: CC of a kind\n"
     )
-    assert builddir.objects_in(log) == 4
-    assert builddir.expected_objects(tmp_path) is None
-    builddir.remember_objects(tmp_path, 1175)
-    builddir.remember_objects(tmp_path, 3)
-    assert builddir.expected_objects(tmp_path) == 1175
+    assert build_dir.objects_in(log) == 4
+    assert build_dir.expected_objects(tmp_path) is None
+    build_dir.remember_objects(tmp_path, 1175)
+    build_dir.remember_objects(tmp_path, 3)
+    assert build_dir.expected_objects(tmp_path) == 1175

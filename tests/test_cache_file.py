@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import accelerator, builddir, kunit
+from mermapctl import accelerator, kunit
 from mermapctl.system import cache_file, paths
+from mermapctl.tree import build_dir
 
 VALUES: list[tuple[type, object]] = [
     (str, "KVM internal error. Suberror: 1\n\x1b[31mé"),
@@ -99,17 +100,17 @@ def test_each_cache_begins_anew(fake_tree: Path, how: str) -> None:
     directory.mkdir()
     can = kunit.capabilities(fake_tree)
     accelerator.remember_failure("it said so")
-    builddir.remember_objects(directory, 560)
+    build_dir.remember_objects(directory, 560)
     kept = [path for path in paths.cache_dir().rglob("*") if path.is_file()]
-    kept.append(directory / builddir.OBJECTS)
+    kept.append(directory / build_dir.OBJECTS)
     assert len(kept) == 3
     for path in kept:
         spoil(path, how)
     assert kunit.capabilities(fake_tree) == can
     assert cache_file.read(accelerator._memory(), str) is None
-    assert builddir.expected_objects(directory) is None
-    builddir.remember_objects(directory, 12)
-    assert builddir.expected_objects(directory) == 12
+    assert build_dir.expected_objects(directory) is None
+    build_dir.remember_objects(directory, 12)
+    assert build_dir.expected_objects(directory) == 12
 
 
 @pytest.mark.parametrize("how", ["half", "empty", "zeros"])

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import overlay, postings
 from mermapctl.cli.run import command
-from mermapctl.postings import Posting
+from mermapctl.tree import overlay, postings
+from mermapctl.tree.postings import Posting
 from tests.conftest import LOGS, git
 from tests.faults import corpus, page, seeded, trial
 from tests.faults.corpus import FAULTS, ROOT, Case, Expected

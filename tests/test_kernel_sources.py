@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import overlay
 from mermapctl.system.paths import shipped
+from mermapctl.tree import overlay
 
 FILES = overlay.load().contents
 SOURCES = sorted(FILES)

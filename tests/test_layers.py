@@ -77,7 +77,7 @@ def test_there_is_no_circle() -> None:
     ("library", "rooms"),
     [
         ("subprocess", ["mermapctl.system.process"]),
-        ("git", ["mermapctl.tree"]),
+        ("git", ["mermapctl.tree.find"]),
         ("kconfiglib", KCONFIG),
         ("sqlite3", ["mermapctl.store"]),
         ("click", ["mermapctl.cli", "mermapctl.__main__"]),
@@ -116,6 +116,6 @@ def test_what_is_pure_reaches_no_process_and_no_store(room: str) -> None:
     names = [name for name in MODULES if name.startswith(f"mermapctl.{room}")]
     assert names
     outside = {f"mermapctl.{name}" for name in (
-        *("system.process", "store", "tree", "stages"),
+        *("system.process", "store", "tree.find", "stages"),
     )}
     assert [(name, each) for name in names for each in _reached(name) & outside] == []

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mermapctl import builddir, freshness, offshoot
+from mermapctl import freshness, offshoot
+from mermapctl.tree import build_dir
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,14 +25,14 @@ def built(path: Path, *lines: str, whole: bool = True) -> Path:
         "tools/objtool/.check.o.cmd": f"gcc -o {path.resolve()}/tools/objtool/check.o",
         "vmlinux": "kernel",
         "arch/x86/vmlinux.lds": "script",
-        builddir.OBJECTS: "560",
+        build_dir.OBJECTS: "560",
         **({freshness.STAMP: "{}"} if whole else {}),
     }.items():
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_text(text)
         os.utime(path / name, (LONG_AGO, LONG_AGO))
     (path / "source").symlink_to("/some/tree")
-    builddir.lock_of(path).touch()
+    build_dir.lock_of(path).touch()
     return path
 
 
@@ -55,7 +56,7 @@ def test_a_directory_begins_as_the_nearest_one(new: Path) -> None:
     assert command.stat().st_mtime == LONG_AGO
     assert (new / "arch/x86/vmlinux.lds").is_file()
     assert str((new / "source").readlink()) == "/some/tree"
-    for name in ("vmlinux", freshness.STAMP, builddir.OBJECTS):
+    for name in ("vmlinux", freshness.STAMP, build_dir.OBJECTS):
         assert not (new / name).exists()
     assert not new.with_name("hang.partial").exists()
 
@@ -84,7 +85,7 @@ def test_one_that_was_not_built_to_its_end_is_not_copied(new: Path) -> None:
 
 
 def test_one_that_is_being_built_in_is_not_copied(new: Path) -> None:
-    with builddir.lock_of(new.with_name("smp")).open("w") as lock:
+    with build_dir.lock_of(new.with_name("smp")).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert offshoot.begin(new, WANTED, "run hang") is None
     assert not list(new.iterdir())

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mermapctl import overlay
-from mermapctl import overlay_edits as edits
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.system.paths import shipped as shipped_directory
+from mermapctl.tree import edits, overlay
 
 if TYPE_CHECKING:
     from collections.abc import Callable

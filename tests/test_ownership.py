@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 import mermapctl
-from mermapctl import ownership
-from mermapctl import tree as trees
 from mermapctl.__main__ import main
 from mermapctl.errors import UserError
+from mermapctl.tree import find as trees
+from mermapctl.tree import ownership
 from tests.conftest import git
 
 PACKAGE = Path(mermapctl.__file__).parent
@@ -329,7 +329,7 @@ def test_run_asks_whose_tree_it_is_before_it_reads_anything_else_of_it(
     for later in (
         "plan.make",
         "doctor.missing_for_run",
-        "tree.look",
+        "tree.find.look",
         "kunit.capabilities",
     ):
         monkeypatch.setattr(f"mermapctl.{later}", None)  # a call would raise TypeError
@@ -365,14 +365,14 @@ STARTS = {
     "toolchain._first_line": "compilers of PATH",
     "packages": "the package manager",
     "commands.cells._first_line": "compilers and QEMU of PATH",
-    "repository.git": "git in a tree of ours, with no configuration of the user's",
-    "gitfiles.require_readable": "git, configuration only; gated in tree._reading, its caller",
-    "ownership._safe_directories": "git outside of any tree",
-    "clone.clone": "gated",
-    "clone._changed": "gated",
-    "unpack._unpack": "git with a repository of ours",
-    "unpack._tar": "tar",
-    "unpack._copy": "cp",
+    "tree.git.git": "git in a tree of ours, with no configuration of the user's",
+    "tree.git_files.require_readable": "git, configuration only; gated in _reading, its caller",
+    "tree.ownership._safe_directories": "git outside of any tree",
+    "tree.clone.clone": "gated",
+    "tree.clone._changed": "gated",
+    "tree.unpack._unpack": "git with a repository of ours",
+    "tree.unpack._tar": "tar",
+    "tree.unpack._copy": "cp",
 }
 _STARTERS = {"run", "feeding", "supervise", "dialogue"}
 
@@ -443,14 +443,14 @@ def test_every_place_that_starts_a_program_is_known_and_what_is_a_trees_is_gated
 
 def test_the_other_ways_into_a_tree_are_gated_too() -> None:
     def functions(name: str) -> dict[str, ast.FunctionDef]:
-        return _functions(ast.parse((PACKAGE / f"{name}.py").read_text("utf-8")))
+        return _functions(ast.parse((PACKAGE / f"{name.replace('.', '/')}.py").read_text("utf-8")))
 
     def first(name: str, function: str) -> str:
         body = functions(name)[function].body
         docstring = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
         return ast.unparse(body[int(docstring)])
 
-    assert first("tree", "_reading") == "ownership.require(path)"  # GitPython
+    assert first("tree.find", "_reading") == "ownership.require(path)"  # GitPython
     assert first("kconfig", "read") == "ownership.require(tree)"  # macros
     assert first("kunit", "capabilities") == "ownership.require(tree)"
     assert "is_trusted(tree)" in ast.unparse(functions("machine")["minimums"])
@@ -459,7 +459,7 @@ def test_the_other_ways_into_a_tree_are_gated_too() -> None:
         if "Shell(" in text:
             assert path.name in {"kconfig.py", "kconfig_macros.py"}
         if "git.Repo(" in text:
-            assert path.name == "tree.py"
+            assert path.name == "find.py"
 
 
 CONFIGURED = {

@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import overlay, postings
-from mermapctl import overlay_edits as edits
 from mermapctl.commands import tree as command
 from mermapctl.errors import HarnessError
-from mermapctl.postings import Posting
 from mermapctl.render import tree_status
 from mermapctl.system.paths import shipped
+from mermapctl.tree import edits, overlay, postings
+from mermapctl.tree.postings import Posting
 from tests.test_overlay import LITTLE_TREE
 
 CORE, TYPES = "mm/mermap.c", "include/linux/mermap.h"

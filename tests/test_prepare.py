@@ -15,16 +15,16 @@ from pathlib import Path
 import click
 import pytest
 
-from mermapctl import overlay, postings, prepare, source
-from mermapctl import tree as trees
 from mermapctl.cli import tree as cli
 from mermapctl.commands import tree as command
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.events import Event, Note, StageEnded
-from mermapctl.postings import Posting
 from mermapctl.render import tree_status
-from mermapctl.source import Kind, Source
 from mermapctl.system import locks
+from mermapctl.tree import find as trees
+from mermapctl.tree import overlay, postings, prepare, source
+from mermapctl.tree.postings import Posting
+from mermapctl.tree.source import Kind, Source
 from tests.conftest import git
 from tests.test_overlay import LITTLE_TREE
 from tests.test_postings import MEMORY

@@ -14,11 +14,11 @@ from pathlib import Path
 import git
 import pytest
 
-from mermapctl import builddir, tree
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.system import guard, proc, process, signals
 from mermapctl.system.process import Ending, Watch
 from mermapctl.system.signals import Interrupted
+from mermapctl.tree import build_dir, find
 
 STUBBORN = """
 import signal, time
@@ -274,7 +274,7 @@ def test_whoever_kills_us_kills_the_whole_session(tmp_path: Path) -> None:
 LOCKED = """
 import os, sys, time
 from pathlib import Path
-from mermapctl.system import process; from mermapctl import builddir
+from mermapctl.system import process; from mermapctl.tree import build_dir as builddir
 here, argv = Path(sys.argv[1]), sys.argv[2:]
 with builddir.locked(here / 'build', 'us', wait=False, waiting=print):
     process.supervise(argv, cwd=here, env=dict(os.environ), stdout=here / 'o', stderr=here / 'e',
@@ -297,7 +297,7 @@ def test_a_build_directory_is_locked_until_the_last_writer_has_ended(
         ours.kill()
         while True:
             with contextlib.suppress(UserError):
-                with builddir.locked(tmp_path / "build", "we", wait=False, waiting=print):
+                with build_dir.locked(tmp_path / "build", "we", wait=False, waiting=print):
                     left = [pid for pid in session_of(Path(marker)) if pid != ours.pid]
                 break
             assert time.monotonic() < deadline
@@ -507,7 +507,7 @@ def test_a_git_that_does_not_end_is_left(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(guard, "GRACE", 0.1)
     with Unending(["sleep", "60"]) as stuck:
         asked = git.Git.AutoInterrupt(stuck, [])
-        with contextlib.closing(tree.Looking(Path(), changed=asked)):
+        with contextlib.closing(find.Looking(Path(), changed=asked)):
             pass
         del asked
         assert stuck.poll() is None

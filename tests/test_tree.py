@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mermapctl import tree
 from mermapctl.errors import UserError
+from mermapctl.tree import find
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,8 +34,8 @@ def kernel(path: Path, makefile: str = MAKEFILE, *, kunit: bool = True) -> Path:
     (path / "Kconfig").write_text("mainmenu x\n")
     (path / "mm/mermap.c").write_text("int x;\n")
     if kunit:
-        (path / tree.KUNIT).parent.mkdir(parents=True)
-        (path / tree.KUNIT).write_text("#!/usr/bin/env python3\n")
+        (path / find.KUNIT).parent.mkdir(parents=True)
+        (path / find.KUNIT).write_text("#!/usr/bin/env python3\n")
     return path
 
 
@@ -71,51 +71,51 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 )
 def test_kernel_version(tmp_path: Path, makefile: str, version: str | None) -> None:
     (tmp_path / "Makefile").write_text(makefile)
-    assert tree.kernel_version(tmp_path) == version
+    assert find.kernel_version(tmp_path) == version
 
 
 def test_inspect_without_git_has_no_commit(tmp_path: Path) -> None:
     path = kernel(tmp_path / "k")
-    assert tree.inspect(path) == tree.Tree(path, "6.12.117")
+    assert find.inspect(path) == find.Tree(path, "6.12.117")
 
 
 def test_inspect_is_not_fooled_by_a_git_repository_around_the_tree(tmp_path: Path) -> None:
     path = kernel(tmp_path / "around/k")
     committed(tmp_path / "around")
-    assert tree.inspect(path).commit is None
+    assert find.inspect(path).commit is None
 
 
 def test_inspect_git(tmp_path: Path) -> None:
     path = committed(kernel(tmp_path / "k"))
     head = git(path, "rev-parse", "HEAD")
-    assert tree.inspect(path) == tree.Tree(path, "6.12.117", head, None, dirty=False)
+    assert find.inspect(path) == find.Tree(path, "6.12.117", head, None, dirty=False)
 
     git(path, "tag", "v6.12.117")
     git(path, "commit", "-q", "--allow-empty", "-m", "more")
     head = git(path, "rev-parse", "HEAD")
-    assert tree.inspect(path).describe == f"v6.12.117-1-g{head[:12]}"
+    assert find.inspect(path).describe == f"v6.12.117-1-g{head[:12]}"
 
     (path / "untracked.o").write_text("x")
-    assert tree.inspect(path).dirty is False
+    assert find.inspect(path).dirty is False
     (path / "mm/mermap.c").write_text("int y;\n")
-    assert tree.inspect(path).dirty is True
+    assert find.inspect(path).dirty is True
 
 
 def test_inspect_before_the_first_commit_and_in_a_linked_worktree(tmp_path: Path) -> None:
     path = kernel(tmp_path / "k")
     git(path, "init", "-q")
-    assert tree.inspect(path).commit is None
+    assert find.inspect(path).commit is None
     committed(path)
     git(path, "worktree", "add", "-q", "--detach", str(tmp_path / "linked"))
-    assert tree.inspect(tmp_path / "linked").commit == git(path, "rev-parse", "HEAD")
+    assert find.inspect(tmp_path / "linked").commit == git(path, "rev-parse", "HEAD")
 
 
 def test_inspect_writes_nothing_into_the_tree(tmp_path: Path) -> None:
     path = committed(kernel(tmp_path / "k"))
     os.utime(path / "Makefile", (0, 0))  # git would like to refresh its index now
     before = {p: p.stat().st_mtime_ns for p in path.rglob("*")}
-    tree.inspect(path)
-    with contextlib.closing(tree.look(path)) as looking:
+    find.inspect(path)
+    with contextlib.closing(find.look(path)) as looking:
         assert looking.state() is not None
     assert {p: p.stat().st_mtime_ns for p in path.rglob("*")} == before
 
@@ -126,7 +126,7 @@ def test_inspect_inside_a_hook_reads_the_tree_it_was_given(
     path, other = committed(kernel(tmp_path / "k")), committed(kernel(tmp_path / "other"))
     git(other, "commit", "-q", "--allow-empty", "-m", "more")
     monkeypatch.setenv("GIT_DIR", str(other / ".git"))
-    assert tree.inspect(path).commit == git(path, "rev-parse", "HEAD")
+    assert find.inspect(path).commit == git(path, "rev-parse", "HEAD")
 
 
 @pytest.mark.parametrize(
@@ -144,14 +144,14 @@ def test_wrong_directories(
 ) -> None:
     make(tmp_path / "k")
     with pytest.raises(UserError, match=message) as caught:
-        tree.resolve(tmp_path / "k")
+        find.resolve(tmp_path / "k")
     assert hint in (caught.value.hint or "")
 
 
 def test_a_directory_inside_a_kernel_names_its_tree(tmp_path: Path) -> None:
     path = kernel(tmp_path / "k")
     with pytest.raises(UserError) as caught:
-        tree.resolve(path / "mm")
+        find.resolve(path / "mm")
     assert caught.value.hint == f"its kernel tree is {path}"
 
 
@@ -159,7 +159,7 @@ def test_a_broken_git_directory_is_said(tmp_path: Path) -> None:
     path = kernel(tmp_path / "k")
     (path / ".git").write_text("gitdir: nowhere\n")
     with pytest.raises(UserError, match=r"\.git|git cannot read"):
-        tree.inspect(path)
+        find.inspect(path)
 
 
 def test_a_machine_without_git_is_said(tmp_path: Path) -> None:
@@ -167,7 +167,8 @@ def test_a_machine_without_git_is_said(tmp_path: Path) -> None:
     bare = tmp_path / "bin"
     bare.mkdir()
     code = (
-        "import sys; from pathlib import Path; from mermapctl import tree, errors\n"
+        "import sys; from pathlib import Path; from mermapctl import errors\n"
+        "from mermapctl.tree import find as tree\n"
         "try: tree.inspect(Path(sys.argv[1]))\n"
         "except errors.HarnessError as e: print(e.message, '|', e.hint, '|', int(e.exit))\n"
     )
@@ -189,17 +190,17 @@ def test_resolve_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = committed(kernel(tmp_path / "here"))
 
     with pytest.raises(UserError, match="no kernel tree") as caught:
-        tree.resolve(None)
+        find.resolve(None)
     for way in ("--tree", "MERMAPCTL_TREE", "git tree", "tree prepare"):
         assert way in (caught.value.hint or "")
 
-    tree.remember(prepared)
-    assert tree.resolve(None) == prepared
+    find.remember(prepared)
+    assert find.resolve(None) == prepared
     monkeypatch.chdir(here / "mm")
-    assert tree.resolve(None) == here
+    assert find.resolve(None) == here
     monkeypatch.setenv("MERMAPCTL_TREE", str(variable))
-    assert tree.resolve(None) == variable
-    assert tree.resolve(option) == option
+    assert find.resolve(None) == variable
+    assert find.resolve(option) == option
 
 
 def test_resolve_takes_no_kernel_without_git_from_the_current_directory(
@@ -207,24 +208,24 @@ def test_resolve_takes_no_kernel_without_git_from_the_current_directory(
 ) -> None:
     monkeypatch.chdir(kernel(tmp_path / "k"))
     with pytest.raises(UserError, match="no kernel tree"):
-        tree.resolve(None)
+        find.resolve(None)
 
 
 def test_resolve_follows_links(tmp_path: Path) -> None:
     path = kernel(tmp_path / "k")
     (tmp_path / "link").symlink_to(path)
-    assert tree.resolve(tmp_path / "link") == path
+    assert find.resolve(tmp_path / "link") == path
 
 
 def test_resolve_names_the_origin_of_a_wrong_tree(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tree.remember(tmp_path / "gone")
+    find.remember(tmp_path / "gone")
     with pytest.raises(UserError, match=r"tree prepare` made last: .*gone does not exist"):
-        tree.resolve(None)
+        find.resolve(None)
     monkeypatch.setenv("MERMAPCTL_TREE", str(tmp_path / "typo"))
     with pytest.raises(UserError, match=r"^MERMAPCTL_TREE: .*typo does not exist"):
-        tree.resolve(None)
+        find.resolve(None)
 
 
 def test_a_damaged_note_of_the_last_tree_is_no_defect(
@@ -236,7 +237,7 @@ def test_a_damaged_note_of_the_last_tree_is_no_defect(
     (home / "state/last-tree").write_bytes(b"/a\0b\n")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError):
-        tree.resolve(None)
+        find.resolve(None)
 
 
 @pytest.mark.parametrize(
@@ -252,22 +253,22 @@ def test_a_fifo_that_git_would_wait_for_is_named(home: Path, name: str) -> None:
     (path / name).parent.mkdir(exist_ok=True)
     os.mkfifo(path / name)
     with pytest.raises(UserError) as caught:
-        tree.inspect(path)
+        find.inspect(path)
     assert f"{name} is a FIFO" in caught.value.message
 
 
 def test_a_fifo_that_a_configuration_includes_is_not_waited_for(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mermapctl.gitfiles.SECONDS", 1)
+    monkeypatch.setattr("mermapctl.tree.git_files.SECONDS", 1)
     path = committed(kernel(home / "linux"))
     os.mkfifo(path / "fifo")
     git(path, "config", "include.path", "../fifo")
     with pytest.raises(UserError, match="cannot read the configuration"):
-        tree.inspect(path)
+        find.inspect(path)
 
 
 def test_git_is_the_one_of_path(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_PYTHON_GIT_EXECUTABLE", "/bin/false")
     path = committed(kernel(home / "linux"))
-    assert tree.inspect(path).commit == git(path, "rev-parse", "HEAD")
+    assert find.inspect(path).commit == git(path, "rev-parse", "HEAD")

@@ -26,11 +26,12 @@ def variants(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
 
 def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
     """Targets of the tree that `run` would work on."""
-    from mermapctl import target, tree
+    from mermapctl import target
+    from mermapctl.tree import find
 
     option: Path | None = ctx.params.get("tree")
     try:
-        known = target.targets(tree.resolve(option))
+        known = target.targets(find.resolve(option))
     except (MermapctlError, OSError):
         return []
     return [name for name in known if name.startswith(incomplete)]

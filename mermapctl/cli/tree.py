@@ -59,9 +59,9 @@ def prepare(
     leaves nothing at DIR; run it again. A tree that stands there already is left as it is.
     """
     from mermapctl.commands import tree
-    from mermapctl.postings import Posting
     from mermapctl.render import tree_status
     from mermapctl.render.progress import progress
+    from mermapctl.tree.postings import Posting
 
     like = None if posting is None else Posting(posting)
     with progress(sys.stderr, quiet=quiet) as tell:

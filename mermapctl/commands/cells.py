@@ -10,7 +10,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mermapctl import doctor, kunit, record, toolchain, tree
+from mermapctl import doctor, kunit, record, toolchain
 from mermapctl.commands.run_cell import Context, run_cell, unjudged
 from mermapctl.diagnosis import Reason
 from mermapctl.errors import HarnessError
@@ -22,10 +22,11 @@ from mermapctl.system import process, signals
 if TYPE_CHECKING:
     from mermapctl.check import Check
     from mermapctl.plan import Plan
+    from mermapctl.tree import find
 
 
 def run(
-    planned: Plan, command: tuple[str, ...], tell: Listener, looking: tree.Looking
+    planned: Plan, command: tuple[str, ...], tell: Listener, looking: find.Looking
 ) -> RunRecord:
     """Run all cells and return the record, which is in the store by then.
 
@@ -90,7 +91,7 @@ def _save(store: Store, kept: RunRecord) -> None:
         store.save(kept)
 
 
-def _tree_facts(found: tree.Tree) -> TreeFacts:
+def _tree_facts(found: find.Tree) -> TreeFacts:
     return TreeFacts(found.kernel, found.commit, found.describe, found.dirty, str(found.path))
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mermapctl import fragment, target, toolchain, variants
-from mermapctl import tree as trees
 from mermapctl.commands import unsatisfied
 from mermapctl.errors import UserError
 from mermapctl.fragment import Fragment, MissingSymbol
 from mermapctl.system import files, paths
+from mermapctl.tree import find as trees
 from mermapctl.variants import Definition
 
 if TYPE_CHECKING:

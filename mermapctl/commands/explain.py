@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from mermapctl import explain as explainer
 from mermapctl import fragment, target, variants
-from mermapctl import tree as trees
 from mermapctl.explanation import Cause, Explanation
+from mermapctl.tree import find as trees
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

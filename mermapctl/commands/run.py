@@ -6,8 +6,9 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from mermapctl import builddir, ownership, plan, target, tree
+from mermapctl import plan, target
 from mermapctl.system import paths
+from mermapctl.tree import build_dir, find, ownership
 
 if TYPE_CHECKING:
     from mermapctl.events import Listener
@@ -26,8 +27,8 @@ def run(options: Options, command: tuple[str, ...], tell: Listener) -> RunRecord
     ownership.require(path)
     # What can be refused is refused before git looks at 90,000 files.
     planned = plan.make(path, options, own)
-    builddir.require_plain(path, paths.cache_dir(), paths.state_dir())
-    with contextlib.closing(tree.look(path)) as looking:
+    build_dir.require_plain(path, paths.cache_dir(), paths.state_dir())
+    with contextlib.closing(find.look(path)) as looking:
         # git takes 0.2 s, and so do the imports.
         from mermapctl.commands import cells  # noqa: PLC0415
 

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mermapctl import builddir, freshness, kunit, module_flavour, offshoot, stages, tree
+from mermapctl import freshness, kunit, module_flavour, offshoot, stages
 from mermapctl.commands import triage, unprobed, unsatisfied
 from mermapctl.commands.judging import judge_console, with_trials
 from mermapctl.confirmation import by_trials
@@ -22,6 +22,7 @@ from mermapctl.record import Artifacts, Cell, Phases
 from mermapctl.store import RunFolder, cell_slug
 from mermapctl.system import signals
 from mermapctl.system.signals import Interrupted
+from mermapctl.tree import build_dir, find
 from mermapctl.work import Work
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Context:
     commit: str | None
     invoked: str
     tell: Listener
-    looking: tree.Looking | None = None
+    looking: find.Looking | None = None
 
 
 @dataclass
@@ -72,7 +73,7 @@ def _work(context: Context, planned: CellPlan) -> Work:
     options = context.plan.options
     job = kunit.Job(
         tree=context.plan.tree,
-        build_dir=builddir.locate(context.plan.tree, planned.target.name, planned.build_name),
+        build_dir=build_dir.locate(context.plan.tree, planned.target.name, planned.build_name),
         kunitconfig=folder / "kunitconfig",
         target=planned.target,
         jobs=options.jobs,
@@ -195,7 +196,7 @@ def _locked(context: Context, work: Work, progress: _Progress) -> Cell:
         context.tell(Note(sentence))
         context = replace(context, looking=None)  # the tree may change meanwhile
 
-    with builddir.locked(
+    with build_dir.locked(
         work.job.build_dir, context.invoked, wait=work.options.wait, waiting=waiting
     ):
         return _stages(context, work, progress)
@@ -240,7 +241,7 @@ def _stages(context: Context, work: Work, progress: _Progress) -> Cell:
     if built.reason:
         return _unbuilt(work, _without_verdict(work, progress, built))
     # A file that was saved while make ran may or may not be in what it made: then nothing is noted.
-    with contextlib.closing(tree.look(work.job.tree)) as looking:
+    with contextlib.closing(find.look(work.job.tree)) as looking:
         booted = stages.boot(work)
         with contextlib.suppress(MermapctlError):  # the boot's verdict stands, whatever git says
             if _signature(asked, looking) == made_from:
@@ -250,11 +251,11 @@ def _stages(context: Context, work: Work, progress: _Progress) -> Cell:
 
 
 def _made_from(work: Work) -> str | None:
-    with contextlib.closing(tree.look(work.job.tree)) as looking:
+    with contextlib.closing(find.look(work.job.tree)) as looking:
         return _signature(work, looking)
 
 
-def _signature(work: Work, looking: tree.Looking) -> str | None:
+def _signature(work: Work, looking: find.Looking) -> str | None:
     kunitconfig = work.cell.variant.fragment.text()
     return freshness.signature(work.job, kunitconfig, looking.state())
 

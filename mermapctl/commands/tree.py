@@ -7,22 +7,23 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mermapctl import builddir, kunit, overlay, postings, source, target
-from mermapctl import prepare as making
-from mermapctl import tree as trees
+from mermapctl import kunit, target
 from mermapctl.errors import MermapctlError, UserError
 from mermapctl.events import CellStarted, Note
 from mermapctl.kunit import Capabilities
-from mermapctl.overlay import Mermap
-from mermapctl.postings import Posting
 from mermapctl.target import Target
-from mermapctl.tree import Tree
+from mermapctl.tree import build_dir, overlay, postings, source
+from mermapctl.tree import find as trees
+from mermapctl.tree import prepare as making
+from mermapctl.tree.find import Tree
+from mermapctl.tree.overlay import Mermap
+from mermapctl.tree.postings import Posting
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mermapctl.events import Listener
-    from mermapctl.prepare import Prepared
+    from mermapctl.tree.prepare import Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def prepare(
     tell(CellStarted(f"tree prepare {directory.name}", 1, 1))
     done = making.standing(directory)
     if done is None:
-        builddir.require_plain(directory)
+        build_dir.require_plain(directory)
         found = source.newest() if asked is None else source.identify(asked)
         tell(Note(f"source: {found.spelled}"))
         done = making.prepare(directory, found, tell, overlay=with_overlay, posting=posting)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, TextIO
 from rich.text import Text
 
 from mermapctl.diagnosis import Severity, Verdict
-from mermapctl.overlay import Mermap
 from mermapctl.render.page import show, show_json
 from mermapctl.render.terminal_tables import table
 from mermapctl.render.text import count
+from mermapctl.tree.overlay import Mermap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from mermapctl.commands.tree import Status
-    from mermapctl.prepare import Prepared
     from mermapctl.render.text import Look
-    from mermapctl.tree import Tree
+    from mermapctl.tree.find import Tree
+    from mermapctl.tree.prepare import Prepared
 
 _MERMAP = {
     Mermap.REFERENCE: "the reference mermap",

@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mermapctl.postings import Posting
+from mermapctl.tree.postings import Posting
 
 ROOT = Path(__file__).parents[2]
 FAULTS = ROOT / "kernel/faults"

@@ -9,8 +9,8 @@ import subprocess
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from mermapctl import overlay, postings
-from mermapctl.postings import Posting
+from mermapctl.tree import overlay, postings
+from mermapctl.tree.postings import Posting
 from tests.faults.corpus import Case
 
 _FILES = re.compile(r"^\+\+\+ b/(.+)$", re.MULTILINE)

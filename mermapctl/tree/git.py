@@ -13,9 +13,9 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from mermapctl import credentials
 from mermapctl.errors import HarnessError
 from mermapctl.system import process
+from mermapctl.tree import credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -16,21 +16,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import overlay as overlays
-from mermapctl import postings, repository, unpack
-from mermapctl import tree as trees
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.events import Note, StageEnded, StageStarted
-from mermapctl.overlay import Mermap
-from mermapctl.source import Kind, Source
 from mermapctl.system import locks
-from mermapctl.tree import Tree
+from mermapctl.tree import find as trees
+from mermapctl.tree import git, postings, unpack
+from mermapctl.tree import overlay as overlays
+from mermapctl.tree.find import Tree
+from mermapctl.tree.overlay import Mermap
+from mermapctl.tree.source import Kind, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mermapctl.events import Listener
-    from mermapctl.postings import Posting
+    from mermapctl.tree.postings import Posting
 
 BYTES = 2_500_000_000
 """What a tree needs: 6.12 takes 1.7 GB unpacked and 0.4 GB under .git."""
@@ -106,14 +106,14 @@ def prepare(
     with _workshop(directory, tell) as partial:
         with _stage(tell, _DOING[source.kind]):
             tree, date = unpack.base(source, partial, tell)
-            base = repository.git(tree, "rev-parse", "HEAD")
+            base = git.git(tree, "rev-parse", "HEAD")
             # EXTRAVERSION may be anything; a tag may not.
             kernel = re.sub(r"[^\w+-]+|\.\.+|\.$", ".", trees.validate(tree)).strip(".")
-            repository.git(tree, "tag", "--force", f"base-{kernel}")
+            git.git(tree, "tag", "--force", f"base-{kernel}")
         with _stage(tell, "mermap"):
             patches = _put_on(tree, date, tell, posting) if overlay else ()
-        repository.git(tree, "config", "mermapctl.base", base)
-        repository.git(tree, "config", "mermapctl.source", source.spelled)
+        git.git(tree, "config", "mermapctl.base", base)
+        git.git(tree, "config", "mermapctl.source", source.spelled)
         try:
             tree.rename(directory)
         except OSError as error:
@@ -146,10 +146,10 @@ def _put_on(tree: Path, date: int, tell: Listener, posting: Posting | None) -> t
     for overlay in (overlays.load(), *([postings.load(posting)] if posting else ())):
         for patch in overlays.plan(tree, overlay):
             overlays.apply(tree, [patch])
-            repository.git(tree, "add", "--force", "--", *patch.files)
+            git.git(tree, "add", "--force", "--", *patch.files)
             subjects.append(patch.subject)
             # A second apart, so that a log sorted by date shows them in order.
-            repository.commit(tree, f"{patch.subject}\n\n{patch.body}\n", date + len(subjects))
+            git.commit(tree, f"{patch.subject}\n\n{patch.body}\n", date + len(subjects))
     return tuple(subjects)
 
 

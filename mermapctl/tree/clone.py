@@ -7,15 +7,15 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import ownership, repository
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.events import Note
-from mermapctl.source import Kind, Source
 from mermapctl.system import process
+from mermapctl.tree import git, ownership
+from mermapctl.tree.source import Kind, Source
 
 if TYPE_CHECKING:
-    from mermapctl.credentials import Credentials
     from mermapctl.events import Listener
+    from mermapctl.tree.credentials import Credentials
 
 _HELPER = (
     '!f() { test "$1" = get && printf \'username=%s\\n\' "$MERMAPCTL_USER" && '
@@ -43,13 +43,13 @@ def clone(source: Source, tree: Path, tell: Listener) -> None:
     said = process.run(
         ["git", "clone", "--quiet", "--template=", *more, "--", location, "."],
         cwd=tree,
-        env=_with(source.credentials, repository.environment(own=False)),
+        env=_with(source.credentials, git.environment(own=False)),
     )
     if "dubious ownership" in said.stderr:
         trust = f"git config --global --add safe.directory {shlex.quote(location)}"
         raise UserError(f"git does not clone {location}: it belongs to another user", trust)
     if said.returncode != 0:
-        error = repository.failed(f"git clone {location}", said.stderr)
+        error = git.failed(f"git clone {location}", said.stderr)
         raise HarnessError(error.message, error.hint or "try the git clone by hand")
 
 
@@ -63,14 +63,14 @@ def _with(secret: Credentials | None, env: dict[str, str]) -> dict[str, str]:
         told["MERMAPCTL_PASSWORD"] = secret.password
         # An empty helper takes those before it back: what they know is for another user.
         wanted += [("credential.helper", ""), (f"credential.{secret.place}.helper", _HELPER)]
-    return {**env, **told, **repository.settings(env, wanted)}
+    return {**env, **told, **git.settings(env, wanted)}
 
 
 def _changed(checkout: Path) -> bool:
-    env = repository.environment(own=False)
-    ask = ["git", "config", "--name-only", "--null", "--get-regexp", repository.FILTERS]
+    env = git.environment(own=False)
+    ask = ["git", "config", "--name-only", "--null", "--get-regexp", git.FILTERS]
     filters = filter(None, process.run(ask, cwd=checkout, env=env).stdout.split("\0"))
     status = ["git", "status", "--porcelain", "--untracked-files=no", "--ignore-submodules=dirty"]
-    quiet = {**env, **repository.quiet(env, filters)}
+    quiet = {**env, **git.quiet(env, filters)}
     said = process.run(status, cwd=checkout, env=quiet)  # fails in a bare one: no changes there
     return said.returncode == 0 and bool(said.stdout.strip())

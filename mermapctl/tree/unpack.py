@@ -14,13 +14,13 @@ import stat
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from mermapctl import ownership, repository, tarball
-from mermapctl.clone import clone
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.events import Note, Tick
-from mermapctl.source import Kind, Source
 from mermapctl.system import process
-from mermapctl.tree import is_kernel, kernel_version
+from mermapctl.tree import git, ownership, tarball
+from mermapctl.tree.clone import clone
+from mermapctl.tree.find import is_kernel, kernel_version
+from mermapctl.tree.source import Kind, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,11 +43,11 @@ def base(source: Source, workshop: Path, tell: Listener) -> tuple[Path, int]:
     if source.kind in {Kind.URL, Kind.REPOSITORY}:
         clone(source, tree, tell)
         _require_kernel(source, tree)
-        return tree, int(repository.git(tree, "log", "-1", "--no-show-signature", "--format=%ct"))
+        return tree, int(git.git(tree, "log", "-1", "--no-show-signature", "--format=%ct"))
     beside = workshop / "beside"
     beside.mkdir()
-    repository.git(beside, "init", "--quiet", "--template=", "--initial-branch=mermap", ".")
-    env = {**repository.environment(), "GIT_DIR": str(beside / ".git"), "GIT_WORK_TREE": str(tree)}
+    git.git(beside, "init", "--quiet", "--template=", "--initial-branch=mermap", ".")
+    env = {**git.environment(), "GIT_DIR": str(beside / ".git"), "GIT_WORK_TREE": str(tree)}
     if source.kind is Kind.TARBALL:
         _unpack(source, tree, env, workshop / "tar.log", tell)
     else:
@@ -57,8 +57,8 @@ def base(source: Source, workshop: Path, tell: Listener) -> tuple[Path, int]:
     date = max(0, int((tree / "Makefile").stat().st_mtime))
     # Debian's tarballs carry a .gitignore that ignores everything at the top: -f. After a tarball
     # this finds the index nearly complete, and completes it: links that tar makes at its end.
-    repository.git(tree, "add", "--force", ".", env=env)
-    repository.commit(tree, f"Linux {kernel}\n\nAs in {source.name}, nothing changed.\n", date, env)
+    git.git(tree, "add", "--force", ".", env=env)
+    git.commit(tree, f"Linux {kernel}\n\nAs in {source.name}, nothing changed.\n", date, env)
     (beside / ".git").rename(tree / ".git")
     return tree, date
 
@@ -126,7 +126,7 @@ def _unpack(
     """Let tar name what it unpacks, and git take each file in when the next one begins."""
     what = f"unpacking {source.location}"
     strip = _depth(source, tree, complaints)
-    index = ["git", *repository.QUICK, "update-index", "--add", "--remove", "-z", "--stdin"]
+    index = ["git", *git.QUICK, "update-index", "--add", "--remove", "-z", "--stdin"]
     extract = [
         *("--extract", "--no-same-owner", "--no-same-permissions"),
         *("--no-acls", "--no-selinux", "--no-xattrs", f"--strip-components={strip}"),
@@ -143,9 +143,9 @@ def _unpack(
                     "a kernel's tarball holds no such thing; take another one",
                 )
     except HarnessError as error:
-        raise repository.failed(what, error.message) from error
+        raise git.failed(what, error.message) from error
     if outcome.returncode != 0:
-        raise repository.failed(what, complaints.read_text(errors="backslashreplace"))
+        raise git.failed(what, complaints.read_text(errors="backslashreplace"))
 
 
 def _tar(
@@ -169,7 +169,7 @@ def _tar(
     return process.supervise(
         ["/bin/sh", "-c", _LIMITED, "sh", *limits, *extra, *listing, *named],
         cwd=cwd,
-        env=repository.environment(),
+        env=git.environment(),
         stdout=Path(os.devnull),
         stderr=complaints,
         watch=process.Watch(output=take, tick=tick),
@@ -254,4 +254,4 @@ def _copy(source: Source, tree: Path, tell: Listener) -> None:
         cwd=tree,
     )
     if said.returncode != 0:
-        raise repository.failed(f"copying {source.location}", said.stderr)
+        raise git.failed(f"copying {source.location}", said.stderr)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A kernel tree: find it, validate it, what version and commit it is. The only user of GitPython.
 
-Nothing here writes into a tree; `mermapctl.prepare` makes new ones.
+Nothing here writes into a tree; `mermapctl.tree.prepare` makes new ones.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mermapctl import credentials, gitfiles, ownership, repository
 from mermapctl.errors import CommitError, HarnessError, UserError
 from mermapctl.system import boundary, environment, files, inputs, paths, process
+from mermapctl.tree import credentials, git_files, ownership
+from mermapctl.tree import git as repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -198,7 +199,7 @@ def _reading(path: Path) -> Iterator[git.Repo]:
     Raises UserError and HarnessError.
     """
     ownership.require(path)
-    gitfiles.require_readable(path)
+    git_files.require_readable(path)
     # GitPython looks for the git program when it is imported, and raises where there is none, or
     # where the one that a variable of its own names does not run: it is to be the one of PATH.
     os.environ["GIT_PYTHON_REFRESH"] = "quiet"

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import msgspec
 
-from mermapctl import overlay as overlays
-from mermapctl import repository
 from mermapctl.errors import HarnessError
-from mermapctl.overlay import Hook, Overlay, Part
 from mermapctl.system.paths import shipped
+from mermapctl.tree import git
+from mermapctl.tree import overlay as overlays
+from mermapctl.tree.overlay import Hook, Overlay, Part
 
 
 class Posting(enum.StrEnum):
@@ -88,8 +88,8 @@ def _build(root: Path, name: str, work: Path) -> list[_Description]:
     )
     changes = source / "changes.patch"
     # No repository around the temporary directory may be taken for the one to apply to.
-    env = repository.environment() | {"GIT_CEILING_DIRECTORIES": str(work.parent.resolve())}
-    repository.git(work, "apply", "--", str(changes.resolve()), env=env)
+    env = git.environment() | {"GIT_CEILING_DIRECTORIES": str(work.parent.resolve())}
+    git.git(work, "apply", "--", str(changes.resolve()), env=env)
     return [*below, described]
 
 

@@ -10,10 +10,10 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mermapctl import credentials
-from mermapctl.credentials import Credentials
 from mermapctl.errors import UserError
-from mermapctl.tree import is_kernel
+from mermapctl.tree import credentials
+from mermapctl.tree.credentials import Credentials
+from mermapctl.tree.find import is_kernel
 
 OLDEST = (6, 12)
 """The reference mermap is proven on this version and later ones."""

@@ -10,9 +10,9 @@ import shutil
 import stat
 from typing import TYPE_CHECKING
 
-from mermapctl import repository
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.system import inputs, process
+from mermapctl.tree import git
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,11 +38,11 @@ def require_readable(tree: Path) -> None:
                 f"git cannot read {tree}: {name} is {inputs.kind(mode)}",
                 "remove it, or work on a copy without .git",
             )
-    ask = ["git", "config", "--name-only", "--null", "--get-regexp", repository.FILTERS]
+    ask = ["git", "config", "--name-only", "--null", "--get-regexp", git.FILTERS]
     if shutil.which("git") is None:  # whoever needs it says so
         return
     try:
-        process.run(ask, cwd=tree, env=repository.environment(own=False), timeout=SECONDS)
+        process.run(ask, cwd=tree, env=git.environment(own=False), timeout=SECONDS)
     except HarnessError as error:
         raise UserError(
             f"git cannot read the configuration of {tree}: {error.message}",

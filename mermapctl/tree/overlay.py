@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mermapctl import confined
-from mermapctl import overlay_edits as edits
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.system import inputs
 from mermapctl.system.paths import shipped
+from mermapctl.tree import confined, edits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
