@@ -17,7 +17,7 @@ from mermapctl.console.refusals import KVM_FAILED
 from mermapctl.system import cache_file, paths
 
 if TYPE_CHECKING:
-    from mermapctl.target import Target
+    from mermapctl.config.target import Target
 
 KVM = Path("/dev/kvm")
 MUTE = 8.0

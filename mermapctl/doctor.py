@@ -6,9 +6,10 @@ from __future__ import annotations
 import platform
 from typing import TYPE_CHECKING
 
-from mermapctl import machine, packages, toolchain
-from mermapctl import target as targets_of
+from mermapctl import machine, packages
 from mermapctl.check import Check, State
+from mermapctl.config import target as targets_of
+from mermapctl.config import toolchain
 from mermapctl.errors import UserError
 from mermapctl.initramfs import NOLIBC
 from mermapctl.system import paths
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from mermapctl.target import Target
+    from mermapctl.config.target import Target
 
 _BUILD = (
     ("flex", "reading Kconfig"),

@@ -14,7 +14,8 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from mermapctl import __version__, toolchain
+from mermapctl import __version__
+from mermapctl.config import toolchain
 from mermapctl.errors import HarnessError
 from mermapctl.system import files
 

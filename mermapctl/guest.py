@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mermapctl import kunit
+from mermapctl.config.traceable import COUNTED
 from mermapctl.trace import probes
-from mermapctl.traceable import COUNTED
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,8 +21,8 @@ from mermapctl.system import files, paths, process
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mermapctl.config.toolchain import Toolchain
     from mermapctl.modules import Insertion
-    from mermapctl.toolchain import Toolchain
 
 NOLIBC = "tools/include/nolibc"
 DONE = "mermapctl-init: done"

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mermapctl.config.target import Target
 from mermapctl.errors import CommitError, UserError
 from mermapctl.system import cache_file, inputs, paths, process
-from mermapctl.target import Target
 from mermapctl.tree import ownership
 
 if TYPE_CHECKING:

@@ -9,16 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import kvm_probe, toolchain
+from mermapctl import kvm_probe
 from mermapctl.check import Check, State
+from mermapctl.config import toolchain
 from mermapctl.errors import HarnessError
 from mermapctl.kvm_probe import Ability
 from mermapctl.system import process
 from mermapctl.tree import ownership
 
 if TYPE_CHECKING:
-    from mermapctl.target import Target
-    from mermapctl.toolchain import Toolchain
+    from mermapctl.config.target import Target
+    from mermapctl.config.toolchain import Toolchain
 
 GIB = 1 << 30
 BUILD = 1 * GIB

@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mermapctl import __version__
+from mermapctl.config.fragment import MissingSymbol
 from mermapctl.confirmation import Unprobed
 from mermapctl.diagnosis import Boot, Finding, Flush, Reason, Verdict
 from mermapctl.errors import Exit, HarnessError
-from mermapctl.fragment import MissingSymbol
 from mermapctl.system import proc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+from mermapctl.config.modular import Guard
 from mermapctl.console.ktap import Suite, Tally
 from mermapctl.console.splat import Splat
-from mermapctl.module_flavour import Guard
 from mermapctl.trace.summary import TraceTable
 from mermapctl.triage import Trial
 

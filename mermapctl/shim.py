@@ -17,8 +17,8 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mermapctl.config.toolchain import located
 from mermapctl.errors import HarnessError
-from mermapctl.toolchain import located
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,26 +8,16 @@ import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mermapctl import (
-    accelerator,
-    buildlog,
-    fragment,
-    freshness,
-    guest,
-    initramfs,
-    kunit,
-    kvm_probe,
-    modules,
-    target,
-)
+from mermapctl import accelerator, buildlog, freshness, guest, initramfs, kunit, kvm_probe, modules
 from mermapctl.accelerator import Accel
+from mermapctl.config import fragment, target
+from mermapctl.config.fragment import MissingSymbol
+from mermapctl.config.toolchain import make_environment, of_build
 from mermapctl.console.ktap import progress_of
 from mermapctl.diagnosis import Boot, Ended, Reason
 from mermapctl.events import Note, Objects, StageEnded, StageStarted, TestEnded, Tick
-from mermapctl.fragment import MissingSymbol
 from mermapctl.shim import Goals, write_ccache, write_make, write_qemu
 from mermapctl.system import process
-from mermapctl.toolchain import make_environment, of_build
 from mermapctl.tree import build_dir, ownership
 
 if TYPE_CHECKING:

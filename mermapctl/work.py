@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mermapctl import kunit
+from mermapctl.config.plan import CellPlan, Options
+from mermapctl.config.variants import NOT_GIVEN
 from mermapctl.events import Listener
-from mermapctl.plan import CellPlan, Options
-from mermapctl.variants import NOT_GIVEN
 
 
 def _configured(build_dir: Path, *symbols: str) -> bool:

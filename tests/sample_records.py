@@ -7,10 +7,10 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mermapctl.config.fragment import MissingSymbol
 from mermapctl.console.ktap import Failure, FailureKind, Status, Suite, Test
 from mermapctl.console.splat import Splat, SplatKind
 from mermapctl.diagnosis import Finding, Flush, Reason, Severity, Verdict
-from mermapctl.fragment import MissingSymbol
 from mermapctl.record import (
     SCHEMA,
     Artifacts,

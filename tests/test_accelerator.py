@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mermapctl import accelerator, target
+from mermapctl import accelerator
 from mermapctl.accelerator import Accel
+from mermapctl.config import target
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import target
+from mermapctl.config import target
 from mermapctl.errors import CommitError, UserError
 from mermapctl.store import Store
 from mermapctl.system import boundary, environment, inputs, paths

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from mermapctl import fragment, traceable, variants
 from mermapctl.commands import config
 from mermapctl.commands.config import Request
+from mermapctl.config import fragment, traceable, variants
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.system import paths
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mermapctl.variants import Variant
+    from mermapctl.config.variants import Variant
 
 SHIPPED = ("base", "smp", "debug", "kasan", "ubsan", "kcsan", "rt", "la57", "nopti", "hang")
 

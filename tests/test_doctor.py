@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner, Result
 
-from mermapctl import doctor, machine, packages, target, toolchain
+from mermapctl import doctor, machine, packages
 from mermapctl.check import Check, State
 from mermapctl.cli.doctor import command
+from mermapctl.config import target, toolchain
 from tests.minikconfig import only_on_path, program, tree_of
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from mermapctl import explain, explain_text, fragment, target
 from mermapctl.cli.config import command
-from mermapctl.commands import unsatisfied
-from mermapctl.explanation import Cause, Explanation
-from mermapctl.fragment import MissingSymbol
+from mermapctl.config import explain, explain_text, fragment, target
+from mermapctl.config import missing as unsatisfied
+from mermapctl.config.explanation import Cause, Explanation
+from mermapctl.config.fragment import MissingSymbol
 from tests.minikconfig import only_on_path, program, tree_of
 
 LIB = """

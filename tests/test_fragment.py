@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mermapctl import fragment
+from mermapctl.config import fragment
+from mermapctl.config.fragment import MissingSymbol
 from mermapctl.errors import UserError
-from mermapctl.fragment import MissingSymbol
 
 if TYPE_CHECKING:
     from pathlib import Path

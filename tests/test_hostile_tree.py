@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import target
+from mermapctl.config import target
 from tests.conftest import FAKE, git
 from tests.forkserver import Done, command
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from mermapctl import initramfs, modules
+from mermapctl.config.toolchain import Toolchain
 from mermapctl.errors import HarnessError
 from mermapctl.initramfs import Entry
 from mermapctl.modules import Insertion, Module
-from mermapctl.toolchain import Toolchain
 from tests.conftest import FAKE
 
 SUITES = b"\0.kunit_test_suites\0"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import kconfig, kconfig_cache, kconfig_macros, target, toolchain
-from mermapctl.kconfig import Model, Selector, UnreadableError
+from mermapctl.config import kconfig, kconfig_cache, kconfig_macros, target, toolchain
+from mermapctl.config.kconfig import Model, Selector, UnreadableError
 from mermapctl.system import cache_file, paths
 from tests.minikconfig import kconfig as lines
 from tests.minikconfig import program, tree_of

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mermapctl import kconfig, target
-from mermapctl.kconfig_solver import solve
+from mermapctl.config import kconfig, target
+from mermapctl.config.solver import solve
 from tests.minikconfig import tree_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mermapctl.kconfig import Assignment
+    from mermapctl.config.kconfig import Assignment
 
 KCONFIG = """
 config A

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import kunit, target
+from mermapctl import kunit
+from mermapctl.config import target
 from mermapctl.errors import UserError
 
 

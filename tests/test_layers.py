@@ -55,7 +55,9 @@ def _graph() -> dict[str, set[str]]:
 
 
 ALL = _graph()
-KCONFIG = [f"mermapctl.{room}" for room in ("kconfig", "explain", "blockers", "cause")]
+KCONFIG = [
+    f"mermapctl.config.{room}" for room in ("kconfig", "explain", "blockers", "cause")
+]
 
 
 def _reached(start: str) -> set[str]:
@@ -107,7 +109,7 @@ def test_only_these_rooms_import(library: str, rooms: list[str]) -> None:
 
 PURE = (
     *("console.ktap", "console.splat", "trace.reader", "hygiene"),
-    *("console.lines", "diagnosis", "judge", "fragment"),
+    *("console.lines", "diagnosis", "judge", "config.fragment"),
 )
 
 

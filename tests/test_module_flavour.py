@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import fragment, module_flavour, shim, target, variants
+from mermapctl import shim
+from mermapctl.config import fragment, target, variants
+from mermapctl.config import modular as module_flavour
+from mermapctl.config.modular import Guard, Modular
 from mermapctl.diagnosis import Finding, Flush, Severity
 from mermapctl.errors import UserError
-from mermapctl.module_flavour import Guard, Modular
 from tests.conftest import LOGS, git
 from tests.test_initramfs import unpacked
 from tests.test_run import document, run

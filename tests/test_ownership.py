@@ -327,7 +327,7 @@ def test_run_asks_whose_tree_it_is_before_it_reads_anything_else_of_it(
     git(loaded, "init", "-q")
     give_away(monkeypatch, *everything(loaded))
     for later in (
-        "plan.make",
+        "config.plan.make",
         "doctor.missing_for_run",
         "tree.find.look",
         "kunit.capabilities",
@@ -355,14 +355,14 @@ def test_another_users_tree_that_is_listed_is_worked_on(
 STARTS = {
     "kunit._asked": "gated",
     "stages._supervise": "gated",
-    "olddefconfig.resolve": "gated",
+    "config.olddefconfig.resolve": "gated",
     "machine._said": "programs of the host; for minimums() the tree's script, which is gated there",
     "machine.header": "the host's compiler",
-    "kconfig_macros.Shell.run": "gated in kconfig.read, which alone makes a Shell",
-    "kconfig_macros.Shell": "gated in kconfig.read, which alone makes a Shell",
+    "config.kconfig_macros.Shell.run": "gated in kconfig.read, which alone makes a Shell",
+    "config.kconfig_macros.Shell": "gated in kconfig.read, which alone makes a Shell",
     "initramfs.compile_init": "the host's compiler: what it makes is run by the guest",
     "kvm_probe": "QEMU with a guest of ours",
-    "toolchain._first_line": "compilers of PATH",
+    "config.toolchain._first_line": "compilers of PATH",
     "packages": "the package manager",
     "commands.cells._first_line": "compilers and QEMU of PATH",
     "tree.git.git": "git in a tree of ours, with no configuration of the user's",
@@ -451,7 +451,7 @@ def test_the_other_ways_into_a_tree_are_gated_too() -> None:
         return ast.unparse(body[int(docstring)])
 
     assert first("tree.find", "_reading") == "ownership.require(path)"  # GitPython
-    assert first("kconfig", "read") == "ownership.require(tree)"  # macros
+    assert first("config.kconfig", "read") == "ownership.require(tree)"  # macros
     assert first("kunit", "capabilities") == "ownership.require(tree)"
     assert "is_trusted(tree)" in ast.unparse(functions("machine")["minimums"])
     for path in PACKAGE.rglob("*.py"):

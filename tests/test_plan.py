@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import plan
+from mermapctl.config import plan
+from mermapctl.config.plan import Options
 from mermapctl.errors import UserError
-from mermapctl.plan import Options
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from mermapctl import freshness, kunit, target
+from mermapctl import freshness, kunit
+from mermapctl.config import target
 from tests.conftest import LOGS, git
 
 BARE = ("--no-triage", "--no-trace")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import target
+from mermapctl.config import target
 from mermapctl.errors import UserError
 
 

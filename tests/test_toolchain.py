@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import doctor, freshness, initramfs, kunit, plan, shim, toolchain
-from mermapctl.plan import Options
-from mermapctl.target import Target
-from mermapctl.toolchain import Toolchain
+from mermapctl import doctor, freshness, initramfs, kunit, shim
+from mermapctl.config import plan, toolchain
+from mermapctl.config.plan import Options
+from mermapctl.config.target import Target
+from mermapctl.config.toolchain import Toolchain
 from tests.conftest import FAKE
 from tests.test_run import MERMAPCTL
 

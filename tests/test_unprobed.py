@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from mermapctl import confirmation, plan, record
+from mermapctl import confirmation, record
+from mermapctl.config import plan
+from mermapctl.config.plan import Options
 from mermapctl.confirmation import Unprobed
 from mermapctl.diagnosis import Severity, Verdict
 from mermapctl.errors import UserError
-from mermapctl.plan import Options
 from mermapctl.render import html_page, mail, markdown
 from mermapctl.triage import Outcome, Trial
 from tests import sample_records as samples

@@ -8,8 +8,9 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from mermapctl import confirmation, hygiene, manifest, module_flavour
+from mermapctl import confirmation, hygiene, manifest
 from mermapctl.causes import RULES
+from mermapctl.config import modular
 from mermapctl.console import frames, not_console, splat_reader
 from mermapctl.console.splat import Splat, SplatKind
 from mermapctl.diagnosis import Reason
@@ -65,7 +66,7 @@ def test_every_code_is_explained() -> None:
     assert {"kernel-panic", "output-truncated", "trace-silent", "test-failed", "hang"} <= written
     codes = written | {code for causes, effects, _ in RULES for code in (*causes, *effects)}
     codes |= {rule.code for suite in manifest.load().suites.values() for rule in suite.rules}
-    codes |= {confirmation.CODE, module_flavour.CODE, not_console.CODE, *hygiene.RULES}
+    codes |= {confirmation.CODE, modular.CODE, not_console.CODE, *hygiene.RULES}
     assert codes - known_codes() == set()
 
 

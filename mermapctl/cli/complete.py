@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def variants(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
     """Variant names, also after a ``+``."""
-    from mermapctl.variants import definitions
+    from mermapctl.config.variants import definitions
 
     before, plus, last = incomplete.rpartition("+")
     try:
@@ -26,7 +26,7 @@ def variants(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
 
 def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
     """Targets of the tree that `run` would work on."""
-    from mermapctl import target
+    from mermapctl.config import target
     from mermapctl.tree import find
 
     option: Path | None = ctx.params.get("tree")

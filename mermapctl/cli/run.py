@@ -209,8 +209,8 @@ def command(
     """
     from mermapctl.accelerator import Accel
     from mermapctl.commands import run
-    from mermapctl.module_flavour import Modular
-    from mermapctl.plan import Options
+    from mermapctl.config.modular import Modular
+    from mermapctl.config.plan import Options
     from mermapctl.record import exit_of
     from mermapctl.render import print_record
     from mermapctl.render.progress import progress

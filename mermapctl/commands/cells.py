@@ -10,8 +10,9 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mermapctl import doctor, kunit, record, toolchain
+from mermapctl import doctor, kunit, record
 from mermapctl.commands.run_cell import Context, run_cell, unjudged
+from mermapctl.config import toolchain
 from mermapctl.diagnosis import Reason
 from mermapctl.errors import HarnessError
 from mermapctl.events import CellStarted, Listener, Note
@@ -21,7 +22,7 @@ from mermapctl.system import process, signals
 
 if TYPE_CHECKING:
     from mermapctl.check import Check
-    from mermapctl.plan import Plan
+    from mermapctl.config.plan import Plan
     from mermapctl.tree import find
 
 

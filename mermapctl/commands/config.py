@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import fragment, target, toolchain, variants
-from mermapctl.commands import unsatisfied
+from mermapctl.config import fragment, target, toolchain, variants
+from mermapctl.config import missing as unsatisfied
+from mermapctl.config.fragment import Fragment, MissingSymbol
+from mermapctl.config.variants import Definition
 from mermapctl.errors import UserError
-from mermapctl.fragment import Fragment, MissingSymbol
 from mermapctl.system import files, paths
 from mermapctl.tree import find as trees
-from mermapctl.variants import Definition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mermapctl import doctor, packages
-from mermapctl import target as targets
 from mermapctl.check import Check
+from mermapctl.config import target as targets
 from mermapctl.errors import UserError
 from mermapctl.packages import Installation
 from mermapctl.system import environment
@@ -17,7 +17,7 @@ from mermapctl.system import environment
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mermapctl.target import Target
+    from mermapctl.config.target import Target
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import explain as explainer
-from mermapctl import fragment, target, variants
-from mermapctl.explanation import Cause, Explanation
+from mermapctl.config import explain as explainer
+from mermapctl.config import fragment, target, variants
+from mermapctl.config.explanation import Cause, Explanation
 from mermapctl.tree import find as trees
 
 if TYPE_CHECKING:

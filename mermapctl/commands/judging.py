@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from mermapctl import judge, leaves, manifest, module_flavour, triage
+from mermapctl import judge, leaves, manifest, triage
+from mermapctl.config import modular
 from mermapctl.confirmation import CODE, compare, instead, stored, symptoms
 from mermapctl.console.ktap import Status
 from mermapctl.console.lines import BLOCK_BYTES
@@ -57,7 +58,7 @@ def judge_log(cell: Cell, console: BinaryIO, *, observe: bool = True) -> tuple[C
         suites=judged.suites,
         splats=judged.splats,
         flushes=judged.flushes,
-        findings=module_flavour.explained(judged.findings, cell.guards, judged.flushes),
+        findings=modular.explained(judged.findings, cell.guards, judged.flushes),
         trace=judged.trace,
         not_exercised=judged.not_exercised,
         omitted=judged.omitted,

@@ -6,13 +6,13 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from mermapctl import plan, target
+from mermapctl.config import plan, target
 from mermapctl.system import paths
 from mermapctl.tree import build_dir, find, ownership
 
 if TYPE_CHECKING:
+    from mermapctl.config.plan import Options
     from mermapctl.events import Listener
-    from mermapctl.plan import Options
     from mermapctl.record import RunRecord
 
 

@@ -10,14 +10,16 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mermapctl import freshness, kunit, module_flavour, offshoot, stages
-from mermapctl.commands import triage, unprobed, unsatisfied
+from mermapctl import freshness, kunit, offshoot, stages
+from mermapctl.commands import triage, unprobed
 from mermapctl.commands.judging import judge_console, with_trials
+from mermapctl.config import missing as unsatisfied
+from mermapctl.config import modular
+from mermapctl.config.plan import BUILD_SECONDS, CellPlan, Plan, without_trace
 from mermapctl.confirmation import by_trials
 from mermapctl.diagnosis import Reason, Verdict
 from mermapctl.errors import MermapctlError
 from mermapctl.events import Listener, Note, StageEnded, StageStarted
-from mermapctl.plan import BUILD_SECONDS, CellPlan, Plan, without_trace
 from mermapctl.record import Artifacts, Cell, Phases
 from mermapctl.store import RunFolder, cell_slug
 from mermapctl.system import signals
@@ -220,8 +222,8 @@ def _stage_now(progress: _Progress) -> str:
 def _stages(context: Context, work: Work, progress: _Progress) -> Cell:
     made_from = _signature(work, context.looking) if context.looking else _made_from(work)
     if work.cell.modular:
-        names = module_flavour.symbols(work.cell.variant.fragment)
-        guards = module_flavour.guards(work.job.tree, work.cell.target.srcarch, names)
+        names = modular.symbols(work.cell.variant.fragment)
+        guards = modular.guards(work.job.tree, work.cell.target.srcarch, names)
         progress.cell = replace(progress.cell, guards=guards)
     if not work.options.rebuild and freshness.is_fresh(work.job, work.image, made_from):
         return _booted_fresh(work, progress)
@@ -353,7 +355,7 @@ def _triaged(work: Work, progress: _Progress, booted: Booted) -> Cell:
 def _unbuilt(work: Work, cell: Cell) -> Cell:
     """A build that failed, with what the module flavour knows of it."""
     log = work.build_log.read_text(encoding="utf-8", errors="replace")
-    found = module_flavour.without_member(log, cell.guards)
+    found = modular.without_member(log, cell.guards)
     return replace(cell, findings=(found,)) if found else cell
 
 

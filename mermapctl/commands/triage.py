@@ -10,11 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import fragment, sampler, stages, triage
+from mermapctl import sampler, stages, triage
 from mermapctl.commands.judging import judge_console, suites_known
+from mermapctl.config import fragment
+from mermapctl.config.plan import kernel_args
 from mermapctl.diagnosis import Verdict
 from mermapctl.events import Event, Note, Tick
-from mermapctl.plan import kernel_args
 from mermapctl.record import Cell
 from mermapctl.store_folder import cell_slug
 from mermapctl.triage import Outcome, Trial, Watching

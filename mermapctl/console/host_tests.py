@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from mermapctl import kconfig
+from mermapctl.config import kconfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mermapctl.kconfig import Model
+    from mermapctl.config.kconfig import Model
 
 _GIVEN = {"srctree", "objtree", "ARCH", "SRCARCH", "SUBARCH", "KERNELVERSION"}
 """Variables that hold no answer of a program."""

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from mermapctl.commands.config import Checked, Listing
-    from mermapctl.fragment import Fragment
+    from mermapctl.config.fragment import Fragment
+    from mermapctl.config.variants import Definition
     from mermapctl.render.text import Look
-    from mermapctl.variants import Definition
 
 
 def guest(of: Definition) -> str:

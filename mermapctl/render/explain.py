@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TextIO
 import msgspec
 from rich.text import Text
 
-from mermapctl import explain_text
+from mermapctl.config import explain_text
+from mermapctl.config.explanation import Cause
 from mermapctl.diagnosis import Verdict
-from mermapctl.explanation import Cause
 from mermapctl.render.page import show, show_json
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from mermapctl.commands.explain import Explained
-    from mermapctl.explanation import Explanation
+    from mermapctl.config.explanation import Explanation
     from mermapctl.render.text import Look
 
 

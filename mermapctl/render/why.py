@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from mermapctl.fragment import MissingSymbol
+    from mermapctl.config.fragment import MissingSymbol
     from mermapctl.render.text import Look
 
 MOST = 100

@@ -10,12 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mermapctl import explain, explain_text, fragment, kconfig, olddefconfig, target, toolchain
+from mermapctl.config import (
+    explain,
+    explain_text,
+    fragment,
+    kconfig,
+    olddefconfig,
+    target,
+    toolchain,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mermapctl.explanation import Explanation
+    from mermapctl.config.explanation import Explanation
 
 pytestmark = pytest.mark.e2e
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from kconfiglib import BOOL, STR_TO_TRI, TYPE_TO_STR, expr_value
 
-from mermapctl import blockers, kconfig
-from mermapctl.explanation import Blocker, Cause, Leaf
+from mermapctl.config import blockers, kconfig
+from mermapctl.config.explanation import Blocker, Cause, Leaf
 
 if TYPE_CHECKING:
-    from mermapctl.blockers import Scene
+    from mermapctl.config.blockers import Scene
 
 
 def of(scene: Scene, symbol: Any, value: str) -> tuple[Cause, Leaf]:

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from kconfiglib import TYPE_TO_STR, expr_items, expr_value
 
-from mermapctl import cause, kconfig, kconfig_solver, olddefconfig, toolchain
-from mermapctl import fragment as fragments
-from mermapctl import target as targets_of
-from mermapctl.blockers import Scene
+from mermapctl.config import cause, kconfig, olddefconfig, solver, toolchain
+from mermapctl.config import fragment as fragments
+from mermapctl.config import target as targets_of
+from mermapctl.config.blockers import Scene
+from mermapctl.config.explanation import Blocker, Cause, Explanation, Value
+from mermapctl.config.fragment import Fragment
+from mermapctl.config.kconfig import Assignment, Model, UnreadableError
+from mermapctl.config.target import Target
 from mermapctl.errors import HarnessError
-from mermapctl.explanation import Blocker, Cause, Explanation, Value
-from mermapctl.fragment import Fragment
-from mermapctl.kconfig import Assignment, Model, UnreadableError
-from mermapctl.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -162,7 +162,7 @@ def _explained(question: Question, model: Model, asked: Assignment) -> Explanati
         return explanation
     given = question.assigned()
     near = frozenset(_named_in(explanation.blockers)) | {name}
-    solved = kconfig_solver.solve(model, given, (name, bare(value)), near)
+    solved = solver.solve(model, given, (name, bare(value)), near)
     if solved is None:
         return explanation
     return replace(
@@ -312,7 +312,7 @@ def _given_by(
     return [
         each.symbol
         for each in found
-        if kconfig_solver.solve(part, given, (each.symbol, bare(each.requested))) is not None
+        if solver.solve(part, given, (each.symbol, bare(each.requested))) is not None
     ]
 
 

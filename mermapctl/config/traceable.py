@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mermapctl.fragment import Fragment
+from mermapctl.config.fragment import Fragment
 from mermapctl.system import paths
 
 if TYPE_CHECKING:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from kconfiglib import AND, NOT, OR, TYPE_TO_STR, Choice, expr_value
 
-from mermapctl import kconfig
+from mermapctl.config import kconfig
+from mermapctl.config.explanation import Blocker, Leaf
+from mermapctl.config.kconfig import Model
 from mermapctl.console import host_tests
-from mermapctl.explanation import Blocker, Leaf
-from mermapctl.kconfig import Model
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mermapctl.kconfig import Selector
+    from mermapctl.config.kconfig import Selector
 
 DEPTH = 4
 """How far the dependencies of a blocking leaf are followed."""

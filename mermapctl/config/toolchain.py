@@ -16,7 +16,7 @@ from mermapctl.system import process
 from mermapctl.tree.find import kernel_version
 
 if TYPE_CHECKING:
-    from mermapctl.target import Target
+    from mermapctl.config.target import Target
 
 _SUBARCH = (
     (r"i.86|x86_64", "x86"),

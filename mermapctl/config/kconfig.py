@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 import kconfiglib
 from kconfiglib import AND, BOOL, NOT, OR, TRI_TO_STR, TRISTATE, Choice, Symbol, expr_value
 
-from mermapctl import kconfig_cache, kconfig_macros, kconfig_reader, toolchain
-from mermapctl.kconfig_reader import Reader, Request, UnreadableError
+from mermapctl.config import kconfig_cache, kconfig_macros, kconfig_parser, toolchain
+from mermapctl.config.kconfig_parser import Reader, Request, UnreadableError
+from mermapctl.config.target import Target
+from mermapctl.config.toolchain import Toolchain
 from mermapctl.system import paths
-from mermapctl.target import Target
-from mermapctl.toolchain import Toolchain
 from mermapctl.tree import ownership
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ def read(tree: Path, target: Target) -> Model:
         contextlib.closing(kconfig_macros.Shell(Path(scratch), seen)) as shell,
         _without_gc(),
     ):
-        kconf = kconfig_reader.read(
+        kconf = kconfig_parser.read(
             Request(tree, environment, cache.asking(shell.run)), cache.load()
         )
         cache.save(kconf.account.answers)
@@ -284,7 +284,7 @@ def read_part(model: Model, target: Target, files: Iterable[str]) -> Model:
 
     request = Request(model.tree, environment, _assumed, wanted)
     with _without_gc():
-        kconf = kconfig_reader.read(request, answers)
+        kconf = kconfig_parser.read(request, answers)
     return _model(model.tree, target, model.chain, kconf)
 
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mermapctl import explain, explain_text, fragment, olddefconfig, target, toolchain
-from mermapctl.kconfig import UnreadableError
+from mermapctl.config import explain, explain_text, fragment, olddefconfig, target, toolchain
+from mermapctl.config.kconfig import UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from mermapctl.fragment import Fragment, MissingSymbol
-    from mermapctl.target import Target
+    from mermapctl.config.fragment import Fragment, MissingSymbol
+    from mermapctl.config.target import Target
 
 FULL = 6
 """Symbols explained in full; of the others only what blocks them is told."""

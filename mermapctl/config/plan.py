@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import fragment, module_flavour, variants
-from mermapctl import target as targets
 from mermapctl.accelerator import Accel
+from mermapctl.config import fragment, variants
+from mermapctl.config import modular as module_flavour
+from mermapctl.config import target as targets
+from mermapctl.config.fragment import Fragment
+from mermapctl.config.modular import Modular
+from mermapctl.config.target import Target
+from mermapctl.config.variants import Variant
 from mermapctl.errors import CommitError, UserError
-from mermapctl.fragment import Fragment
-from mermapctl.module_flavour import Modular
-from mermapctl.target import Target
-from mermapctl.variants import Variant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

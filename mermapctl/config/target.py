@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from mermapctl import fragment
+from mermapctl.config import fragment
 from mermapctl.errors import CommitError, UserError
 from mermapctl.system import inputs, paths
 from mermapctl.tree import find as trees
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from mermapctl.fragment import Fragment
+    from mermapctl.config.fragment import Fragment
 
 QEMU_CONFIGS = "tools/testing/kunit/qemu_configs"
 UML_CONFIG = "tools/testing/kunit/configs/arch_uml.config"

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mermapctl import fragment as fragments
-from mermapctl import traceable
+from mermapctl.config import fragment as fragments
+from mermapctl.config import traceable
+from mermapctl.config.fragment import SUFFIX, Fragment
+from mermapctl.config.traceable import Wish
 from mermapctl.errors import UserError
-from mermapctl.fragment import SUFFIX, Fragment
 from mermapctl.system import inputs, paths
 from mermapctl.system.boundary import flaw_of_path
-from mermapctl.traceable import Wish
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

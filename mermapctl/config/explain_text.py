@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mermapctl.explanation import Cause
+from mermapctl.config.explanation import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mermapctl.explanation import Blocker, Explanation, Leaf
-    from mermapctl.kconfig import Selector
+    from mermapctl.config.explanation import Blocker, Explanation, Leaf
+    from mermapctl.config.kconfig import Selector
 
 SHOWN = 5
 """Selectors and definitions shown; the JSON has them all."""

@@ -6,18 +6,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mermapctl import fragment
+from mermapctl.config import fragment
+from mermapctl.config.toolchain import make_environment
 from mermapctl.errors import HarnessError
 from mermapctl.system import process
-from mermapctl.toolchain import make_environment
 from mermapctl.tree import build_dir, ownership
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from mermapctl.target import Target
-    from mermapctl.toolchain import Toolchain
+    from mermapctl.config.target import Target
+    from mermapctl.config.toolchain import Toolchain
 
 LIMIT = 120.0
 """Seconds. 3 s where the tree's `conf` program is built already, 7 s where it is not."""

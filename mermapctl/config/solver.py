@@ -25,7 +25,7 @@ from kconfiglib import (
     expr_value,
 )
 
-from mermapctl.kconfig import Assignment, Model, is_tri, operands, tri
+from mermapctl.config.kconfig import Assignment, Model, is_tri, operands, tri
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

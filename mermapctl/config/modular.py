@@ -12,8 +12,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mermapctl import fragment as fragments
-from mermapctl import variants
+from mermapctl.config import fragment as fragments
+from mermapctl.config import variants
 from mermapctl.diagnosis import Finding, Severity
 from mermapctl.initramfs import NOLIBC
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from mermapctl.config.fragment import Fragment
+    from mermapctl.config.target import Target
     from mermapctl.diagnosis import Flush
-    from mermapctl.fragment import Fragment
-    from mermapctl.target import Target
 
 FRAGMENT = "module"
 CODE = "counter-not-in-module"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from mermapctl.kconfig import Assignment, Selector
+from mermapctl.config.kconfig import Assignment, Selector
 
 
 class Cause(enum.StrEnum):
