@@ -30,7 +30,7 @@ LONG = 5.0
 
 JUDGE = """
 import sys
-from mermapctl import judge, manifest
+from mermapctl.judge import judge, suites as manifest
 with open(sys.argv[1], "rb") as log:
     judgement = judge.judge(log, manifest=manifest.load())
 sys.exit(0 if judgement.lines > 0 and judgement.suites else 1)

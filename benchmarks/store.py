@@ -20,7 +20,7 @@ from pathlib import Path
 
 from mermapctl import store_rows
 from mermapctl.console.ktap import Failure, FailureKind, Status, Suite, Test
-from mermapctl.diagnosis import Finding, Flush, Reason, Severity, Verdict
+from mermapctl.judge.verdict import Finding, Flush, Reason, Severity, Verdict
 from mermapctl.record import (
     SCHEMA,
     Artifacts,

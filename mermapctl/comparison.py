@@ -7,7 +7,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mermapctl.diagnosis import Severity, Verdict
+from mermapctl.judge.verdict import Severity, Verdict
 from mermapctl.leaves import Leaf, leaves
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mermapctl.console.ktap import NO_TESTS, Suite, Tally, Test, leaf_tests, tally
-from mermapctl.diagnosis import Severity
+from mermapctl.judge.verdict import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -17,9 +17,9 @@ import msgspec
 
 from mermapctl import __version__
 from mermapctl.config.fragment import MissingSymbol
-from mermapctl.confirmation import Unprobed
-from mermapctl.diagnosis import Boot, Finding, Flush, Reason, Verdict
 from mermapctl.errors import Exit, HarnessError
+from mermapctl.judge.confirmation import Unprobed
+from mermapctl.judge.verdict import Boot, Finding, Flush, Reason, Verdict
 from mermapctl.system import proc
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 from mermapctl.config.modular import Guard
 from mermapctl.console.ktap import Suite, Tally
 from mermapctl.console.splat import Splat
+from mermapctl.judge.hang_trials import Trial
 from mermapctl.trace.summary import TraceTable
-from mermapctl.triage import Trial
 
 SCHEMA = 1
 RUN_ID = re.compile(r"\d{8}-\d{6}-\d{3}[0-9a-f]{4}", re.ASCII)

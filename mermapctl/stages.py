@@ -14,8 +14,8 @@ from mermapctl.config import fragment, target
 from mermapctl.config.fragment import MissingSymbol
 from mermapctl.config.toolchain import make_environment, of_build
 from mermapctl.console.ktap import progress_of
-from mermapctl.diagnosis import Boot, Ended, Reason
 from mermapctl.events import Note, Objects, StageEnded, StageStarted, TestEnded, Tick
+from mermapctl.judge.verdict import Boot, Ended, Reason
 from mermapctl.shim import Goals, write_ccache, write_make, write_qemu
 from mermapctl.system import process
 from mermapctl.tree import build_dir, ownership

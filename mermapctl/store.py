@@ -14,8 +14,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from mermapctl import record_states, store_entries, store_index, store_rows
-from mermapctl.diagnosis import Verdict
 from mermapctl.errors import HarnessError, MermapctlError, UserError
+from mermapctl.judge.verdict import Verdict
 from mermapctl.record import (
     RunRecord,
     State,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mermapctl.config.fragment import MissingSymbol
 from mermapctl.console.ktap import Failure, FailureKind, Status, Suite, Test
 from mermapctl.console.splat import Splat, SplatKind
-from mermapctl.diagnosis import Finding, Flush, Reason, Severity, Verdict
+from mermapctl.judge.verdict import Finding, Flush, Reason, Severity, Verdict
 from mermapctl.record import (
     SCHEMA,
     Artifacts,

@@ -23,12 +23,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from junitparser import JUnitXml
 
-from mermapctl import manifest, render
+from mermapctl import render
 from mermapctl.commands.report_log import of_log
 from mermapctl.console import ktap_state
 from mermapctl.console.ktap import Status
-from mermapctl.diagnosis import Verdict
-from mermapctl.judge import Judgement, judge
+from mermapctl.judge import suites as manifest
+from mermapctl.judge.judge import Judgement, judge
+from mermapctl.judge.verdict import Verdict
 from mermapctl.leaves import counted, leaves
 from mermapctl.render.account import account
 from tests.conftest import LOGS

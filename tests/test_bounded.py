@@ -10,7 +10,7 @@ import pytest
 
 from mermapctl import buildlog
 from mermapctl.commands.judging import judge_console
-from mermapctl.diagnosis import Verdict
+from mermapctl.judge.verdict import Verdict
 from mermapctl.record import Cell
 from mermapctl.system import bounded
 from mermapctl.system.bounded import BoundedFile, Gaps

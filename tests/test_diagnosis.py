@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from mermapctl import manifest
-from mermapctl.causes import RULES
 from mermapctl.console import ktap_fast
 from mermapctl.console.ktap import Status
-from mermapctl.diagnosis import Boot, Ended, Finding, Reason, Severity, Verdict
-from mermapctl.judge import Judgement, judge
-from mermapctl.manifest import Manifest
+from mermapctl.judge import suites as manifest
+from mermapctl.judge.judge import Judgement, judge
+from mermapctl.judge.root_cause import RULES
+from mermapctl.judge.suites import Manifest
+from mermapctl.judge.verdict import Boot, Ended, Finding, Reason, Severity, Verdict
 
 LOGS = Path(__file__).parent / "logs"
 MANIFEST = manifest.load()
@@ -344,7 +344,7 @@ def test_causes_are_never_their_own_effects() -> None:
 
 @given(st.lists(st.sampled_from(sorted({c for rule in RULES for c in (*rule[0], *rule[1])}))))
 def test_no_finding_is_lost_in_the_merge(found: list[str]) -> None:
-    from mermapctl.causes import Draft, merge  # noqa: PLC0415
+    from mermapctl.judge.root_cause import Draft, merge  # noqa: PLC0415
 
     drafts = [
         Draft(Finding(code, Severity.ERROR, f"sentence {i}", console_line=i + 1))

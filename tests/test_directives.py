@@ -7,12 +7,12 @@ import io
 
 import pytest
 
-from mermapctl import manifest
 from mermapctl.console.ktap import Status
-from mermapctl.diagnosis import Severity, Verdict
-from mermapctl.judge import Judgement, judge
+from mermapctl.judge import suites
+from mermapctl.judge.judge import Judgement, judge
+from mermapctl.judge.verdict import Severity, Verdict
 
-MANIFEST = manifest.load()
+MANIFEST = suites.load()
 
 
 def judged(log: str) -> Judgement:

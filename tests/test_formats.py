@@ -14,7 +14,7 @@ from junitparser import JUnitXml
 
 from mermapctl import render
 from mermapctl.commands.report_log import of_log
-from mermapctl.diagnosis import Severity, Verdict
+from mermapctl.judge.verdict import Severity, Verdict
 from mermapctl.render import excerpt, visible
 from mermapctl.render.excerpt import Gap, Line, Window
 from mermapctl.store import console_lines

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mermapctl.diagnosis import Verdict
+from mermapctl.judge.verdict import Verdict
 from mermapctl.record import Former, Tool
 from mermapctl.render import annotated, html_page, svg_timeline
 from mermapctl.render.annotated import Fold

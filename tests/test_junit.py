@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from mermapctl.diagnosis import Reason, Verdict
+from mermapctl.judge.verdict import Reason, Verdict
 from mermapctl.record import Cell
 from mermapctl.render import junit_xml
 from tests import sample_records as samples

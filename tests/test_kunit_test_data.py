@@ -19,10 +19,10 @@ from typing import Any
 
 import pytest
 
-from mermapctl import manifest
 from mermapctl.console.ktap import Suite, Test
-from mermapctl.diagnosis import Verdict
-from mermapctl.judge import Judgement, judge
+from mermapctl.judge import suites
+from mermapctl.judge.judge import Judgement, judge
+from mermapctl.judge.verdict import Verdict
 
 pytestmark = pytest.mark.e2e
 
@@ -127,7 +127,7 @@ def _leaves_of(group: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def ours(log: Path) -> Judgement:
     with log.open("rb") as stream:
-        return judge(stream, manifest=manifest.load())
+        return judge(stream, manifest=suites.load())
 
 
 def _leaves(tests: tuple[Suite, ...] | tuple[Test, ...]) -> Iterator[tuple[str, str]]:

@@ -108,8 +108,8 @@ def test_only_these_rooms_import(library: str, rooms: list[str]) -> None:
 
 
 PURE = (
-    *("console.ktap", "console.splat", "trace.reader", "hygiene"),
-    *("console.lines", "diagnosis", "judge", "config.fragment"),
+    *("console.ktap", "console.splat", "trace.reader", "judge.trace_findings"),
+    *("console.lines", "judge.verdict", "judge.judge", "config.fragment"),
 )
 
 

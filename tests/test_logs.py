@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import pytest
 
-from mermapctl import manifest
-from mermapctl.diagnosis import Reason, Severity, Verdict
-from mermapctl.judge import Judgement, judge
+from mermapctl.judge import suites as manifest
+from mermapctl.judge.judge import Judgement, judge
+from mermapctl.judge.verdict import Reason, Severity, Verdict
 
 LOGS = Path(__file__).parent / "logs"
 MANIFEST = manifest.load()

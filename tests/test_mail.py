@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mermapctl.diagnosis import Reason
+from mermapctl.judge.verdict import Reason
 from mermapctl.record import TreeFacts
 from mermapctl.render import mail
 from tests import sample_records as samples

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import manifest
 from mermapctl.errors import HarnessError
+from mermapctl.judge import suites
 
-SHIPPED = manifest.load()
+SHIPPED = suites.load()
 NAMES = ("test_basic_alloc", "test_size", "test_multiple_allocs", "test_tlb_flushed")
 
 
@@ -72,16 +72,16 @@ def test_a_broken_manifest_names_its_file(tmp_path: Path, text: str) -> None:
     path = tmp_path / "suites.toml"
     path.write_text(text)
     with pytest.raises(HarnessError, match=r"suites\.toml"):
-        manifest.load(path)
+        suites.load(path)
 
 
 def test_a_missing_manifest_names_its_file(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match="nowhere"):
-        manifest.load(tmp_path / "nowhere.toml")
+        suites.load(tmp_path / "nowhere.toml")
 
 
 def test_a_suite_that_grows_needs_no_code(tmp_path: Path) -> None:
     path = tmp_path / "suites.toml"
     path.write_text("[suites.mine]\n[[suites.mine.tests]]\nname = 'test_new'\n")
-    grown = manifest.load(path)
+    grown = suites.load(path)
     assert grown.suites["mine"].names == ("test_new",)

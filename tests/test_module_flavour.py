@@ -11,8 +11,8 @@ from mermapctl import shim
 from mermapctl.config import fragment, target, variants
 from mermapctl.config import modular as module_flavour
 from mermapctl.config.modular import Guard, Modular
-from mermapctl.diagnosis import Finding, Flush, Severity
 from mermapctl.errors import UserError
+from mermapctl.judge.verdict import Finding, Flush, Severity
 from tests.conftest import LOGS, git
 from tests.test_initramfs import unpacked
 from tests.test_run import document, run

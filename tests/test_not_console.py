@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import manifest
-from mermapctl.diagnosis import Reason, Verdict
-from mermapctl.judge import Judgement, judge
+from mermapctl.judge import suites
+from mermapctl.judge.judge import Judgement, judge
+from mermapctl.judge.verdict import Reason, Verdict
 from tests.conftest import LOGS
 
-MANIFEST = manifest.load()
+MANIFEST = suites.load()
 GOOD = (LOGS / "good.log").read_bytes()
 KTAP = GOOD[GOOD.index(b"KTAP version 1") :]
 

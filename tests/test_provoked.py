@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import manifest
 from mermapctl.console.splat import SplatKind
-from mermapctl.diagnosis import Boot, Ended, Severity, Verdict
 from mermapctl.errors import HarnessError
-from mermapctl.judge import Judgement, judge
-from mermapctl.manifest import ExpectedSuite, ExpectedTest, Manifest
+from mermapctl.judge import suites
+from mermapctl.judge.judge import Judgement, judge
+from mermapctl.judge.suites import ExpectedSuite, ExpectedTest, Manifest
+from mermapctl.judge.verdict import Boot, Ended, Severity, Verdict
 
-SHIPPED = manifest.load()
+SHIPPED = suites.load()
 WARNING = "WARNING: CPU: 0 PID: 31 at lib/a.c:7 warns+0x1/0x2\n---[ end trace 0 ]---\n"
 OTHER = "BUG: KASAN: use-after-free in warns+0x1/0x2\nRead of size 8\n"
 PROVOKED = "test_warns provokes this on purpose"
@@ -79,8 +79,8 @@ def test_a_file_names_the_kinds(tmp_path: Path) -> None:
     path = tmp_path / "suites.toml"
     text = "[suites.x]\n[[suites.x.tests]]\nname = 'test_warns'\nprovokes = ['warning', '{}']\n"
     path.write_text(text.format("kasan"))
-    (test,) = manifest.load(path).suites["x"].tests
+    (test,) = suites.load(path).suites["x"].tests
     assert test.provokes == (SplatKind.WARNING, SplatKind.KASAN)
     path.write_text(text.format("warnings"))
     with pytest.raises(HarnessError, match=r"suites\.toml.*'warnings'"):
-        manifest.load(path)
+        suites.load(path)

@@ -7,12 +7,13 @@ import io
 
 import pytest
 
-from mermapctl import accelerator, manifest
-from mermapctl.diagnosis import Reason, Verdict
-from mermapctl.judge import Judgement, judge
+from mermapctl import accelerator
+from mermapctl.judge import suites
+from mermapctl.judge.judge import Judgement, judge
+from mermapctl.judge.verdict import Reason, Verdict
 from tests.conftest import LOGS
 
-MANIFEST = manifest.load()
+MANIFEST = suites.load()
 GOOD = (LOGS / "good.log").read_text("utf-8")
 QEMU = "qemu-system-x86_64: "
 KVM, BOOT = Reason.ACCELERATOR_FAILED, Reason.BOOT_FAILED

@@ -23,8 +23,8 @@ from mermapctl.commands import report as questions
 from mermapctl.commands.report import bytes_of, moment
 from mermapctl.commands.report_follow import Tail
 from mermapctl.console.ktap import Status
-from mermapctl.diagnosis import Verdict
 from mermapctl.errors import Exit, MermapctlError, UserError
+from mermapctl.judge.verdict import Verdict
 from mermapctl.record import Artifacts, Cell, Phases, RunRecord, State, new_run
 from mermapctl.render import RENDERERS, print_record, run_list, side_by_side
 from mermapctl.render.columns import columns
@@ -574,7 +574,7 @@ def test_a_running_run_is_never_pruned() -> None:
 RUNNER = """
 import sys, time
 from dataclasses import replace
-from mermapctl.diagnosis import Verdict
+from mermapctl.judge.verdict import Verdict
 from mermapctl.record import Cell, TreeFacts, begin
 from mermapctl.store import Store
 record = begin(command=("x",), tree=TreeFacts("7.3.4", path="/src/linux"))

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import manifest, sampler, triage
+from mermapctl import sampler
+from mermapctl.judge import hang_trials, suites
 from mermapctl.sampler import Sample
 
 MAP = """\
@@ -160,7 +161,7 @@ CALLED = Sample(0, ("loop+0x1/0x9", "kunit_try_run_case+0x10/0x100"))
 def test_the_function_in_most_samples_is_the_one(
     seen: list[Sample], suite: str, function: str | None, said: str | None
 ) -> None:
-    found, share = triage.sampled(seen, suite, manifest.load())
+    found, share = hang_trials.sampled(seen, suite, suites.load())
     assert found == function
     assert (share or "").startswith(said or "") is True
     assert (share is None) is (said is None)

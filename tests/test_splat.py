@@ -9,8 +9,8 @@ from mermapctl.console import frames, ktap_parser, splat_reader, splat_report, s
 from mermapctl.console.lines import Console, Kind, Line
 from mermapctl.console.splat import Splat, SplatKind
 from mermapctl.console.splat_reader import SplatReader
-from mermapctl.judge import judge
-from mermapctl.manifest import Manifest
+from mermapctl.judge.judge import judge
+from mermapctl.judge.suites import Manifest
 
 PICKS = {Kind.KTAP: ktap_parser.PICKS, Kind.SPLAT: splat_titles.PICKS}
 ANYWHERE = {"Kernel panic - ": Kind.SPLAT, "BUG: ": Kind.SPLAT, "WARNING: ": Kind.SPLAT}

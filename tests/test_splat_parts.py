@@ -15,9 +15,9 @@ from typing import NamedTuple
 import pytest
 
 from mermapctl.console.splat import Splat, SplatKind, function
-from mermapctl.diagnosis import Verdict
-from mermapctl.judge import judge
-from mermapctl.manifest import Manifest
+from mermapctl.judge.judge import judge
+from mermapctl.judge.suites import Manifest
+from mermapctl.judge.verdict import Verdict
 
 CULPRIT, CALLER, OUTER = "brook_fill", "brook_open", "ledger_store"
 CODE = [CULPRIT, CALLER, OUTER]

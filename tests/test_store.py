@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mermapctl.console.ktap import Status, Suite, Test
-from mermapctl.diagnosis import Reason, Verdict
 from mermapctl.errors import HarnessError, UserError
+from mermapctl.judge.verdict import Reason, Verdict
 from mermapctl.record import (
     SCHEMA,
     Cell,
@@ -165,7 +165,7 @@ WRITER = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from mermapctl.diagnosis import Verdict
+from mermapctl.judge.verdict import Verdict
 from mermapctl.record import *
 from mermapctl.store import Store
 store = Store.open(Path(sys.argv[1]))

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from mermapctl import store_entries
-from mermapctl.diagnosis import Verdict
 from mermapctl.errors import HarnessError, UserError
+from mermapctl.judge.verdict import Verdict
 from mermapctl.record import RunRecord, State, to_json
 from mermapctl.store import Store, console_lines
 from mermapctl.store_folder import relocated

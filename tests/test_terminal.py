@@ -16,7 +16,7 @@ import pytest
 from rich.cells import cell_len
 
 from mermapctl.console.ktap import Status, Suite, Test
-from mermapctl.diagnosis import Flush, Reason
+from mermapctl.judge.verdict import Flush, Reason
 from mermapctl.record import Former, RunRecord, State, Tool
 from mermapctl.render import terminal
 from mermapctl.render.account import why

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import pytest
 
-from mermapctl import manifest
-from mermapctl.diagnosis import Severity, Verdict
-from mermapctl.judge import Judgement, judge
+from mermapctl.judge import suites
+from mermapctl.judge.judge import Judgement, judge
+from mermapctl.judge.verdict import Severity, Verdict
 from tests.mermap_model import Kernel, Shape
 
-MANIFEST = manifest.load()
+MANIFEST = suites.load()
 PAGES = 6
 SHAPES = {
     "threads": Shape(pages=PAGES, stamps=True),

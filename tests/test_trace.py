@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import manifest
-from mermapctl.diagnosis import Severity
-from mermapctl.judge import Judgement
-from mermapctl.judge import judge as judge_console
+from mermapctl.judge import suites
+from mermapctl.judge.judge import Judgement
+from mermapctl.judge.judge import judge as judge_console
+from mermapctl.judge.verdict import Severity
 from mermapctl.trace.summary import Layout
 from tests.tracelog import codes, judge, read
 
@@ -20,7 +20,7 @@ def console(name: str) -> list[str]:
 
 
 def judge_lines(lines: list[str]) -> Judgement:
-    return judge_console([f"{line}\n".encode() for line in lines], manifest=manifest.load())
+    return judge_console([f"{line}\n".encode() for line in lines], manifest=suites.load())
 
 
 def judged(name: str) -> Judgement:

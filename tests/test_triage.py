@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from mermapctl import triage
 from mermapctl.commands import triage as triage_command
 from mermapctl.console.ktap import Status, Suite, Test
-from mermapctl.diagnosis import Finding, Severity
-from mermapctl.triage import Outcome, Trial
+from mermapctl.judge import hang_trials
+from mermapctl.judge.hang_trials import Outcome, Trial
+from mermapctl.judge.verdict import Finding, Severity
 from tests.test_run import MERMAPCTL, document, processes_of, run
 
 FOUR = ("test_basic_alloc", "test_size", "test_multiple_allocs", "test_tlb_flushed")
@@ -290,7 +290,7 @@ LOOP = "loop+0x4/0x9"
 def test_what_the_trials_add_to_the_finding(
     finding: Finding, tries: list[Trial], test: str | None, summary: str
 ) -> None:
-    _, (told,) = triage.completed((), (finding,), tuple(tries))
+    _, (told,) = hang_trials.completed((), (finding,), tuple(tries))
     assert (told.test, told.summary) == (test, summary)
     assert (told.code, told.severity) == (finding.code, finding.severity)
     assert ("function" in told.evidence) is (", in loop()" in summary)
@@ -319,7 +319,7 @@ def suite(status: str, *tests: str) -> Suite:
 def test_what_is_booted_alone(
     suites: list[Suite], findings: list[Finding], expected: list[str]
 ) -> None:
-    assert [test for _, test in triage.unfinished(suites, findings)] == expected
+    assert [test for _, test in hang_trials.unfinished(suites, findings)] == expected
 
 
 @pytest.mark.parametrize(
@@ -339,7 +339,7 @@ def test_what_is_booted_alone(
 def test_what_a_boot_says_of_a_test(
     test: str | None, suites: list[Suite], findings: list[Finding], expected: tuple[str, str | None]
 ) -> None:
-    assert triage.outcome("mermap", test, suites, findings) == expected
+    assert hang_trials.outcome("mermap", test, suites, findings) == expected
 
 
 @pytest.mark.parametrize(
@@ -354,7 +354,7 @@ def test_what_a_boot_says_of_a_test(
 def test_what_a_configuration_can_watch(
     config: dict[str, str], smp: bool, detector: bool
 ) -> None:
-    watching = triage.watching(config)
+    watching = hang_trials.watching(config)
     assert (watching.smp, watching.detector) == (smp, detector)
 
 

@@ -14,14 +14,15 @@ from typing import Any
 
 import pytest
 
-from mermapctl import confirmation, record
+from mermapctl import record
 from mermapctl.config import plan
 from mermapctl.config.plan import Options
-from mermapctl.confirmation import Unprobed
-from mermapctl.diagnosis import Severity, Verdict
 from mermapctl.errors import UserError
+from mermapctl.judge import confirmation
+from mermapctl.judge.confirmation import Unprobed
+from mermapctl.judge.hang_trials import Outcome, Trial
+from mermapctl.judge.verdict import Severity, Verdict
 from mermapctl.render import html_page, mail, markdown
-from mermapctl.triage import Outcome, Trial
 from tests import sample_records as samples
 from tests.conftest import LOGS
 from tests.test_run import MERMAPCTL, document, processes_of, run

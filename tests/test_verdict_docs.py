@@ -8,12 +8,12 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from mermapctl import confirmation, hygiene, manifest
-from mermapctl.causes import RULES
 from mermapctl.config import modular
 from mermapctl.console import frames, not_console, splat_reader
 from mermapctl.console.splat import Splat, SplatKind
-from mermapctl.diagnosis import Reason
+from mermapctl.judge import confirmation, suites, trace_findings
+from mermapctl.judge.root_cause import RULES
+from mermapctl.judge.verdict import Reason
 from mermapctl.system import bounded
 from tests.test_fault_corpus import known_codes
 
@@ -65,8 +65,8 @@ def test_every_code_is_explained() -> None:
     written = written_codes()
     assert {"kernel-panic", "output-truncated", "trace-silent", "test-failed", "hang"} <= written
     codes = written | {code for causes, effects, _ in RULES for code in (*causes, *effects)}
-    codes |= {rule.code for suite in manifest.load().suites.values() for rule in suite.rules}
-    codes |= {confirmation.CODE, modular.CODE, not_console.CODE, *hygiene.RULES}
+    codes |= {rule.code for suite in suites.load().suites.values() for rule in suite.rules}
+    codes |= {confirmation.CODE, modular.CODE, not_console.CODE, *trace_findings.RULES}
     assert codes - known_codes() == set()
 
 

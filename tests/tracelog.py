@@ -6,13 +6,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mermapctl.diagnosis import Flush
+from mermapctl.judge.verdict import Flush
 from mermapctl.trace.reader import TRACE_LINE, TraceAccount, TraceReader, findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mermapctl.diagnosis import Finding
+    from mermapctl.judge.verdict import Finding
 
 _RESULT = re.compile(r"\s+(?:not )?ok \d+ (test_\w+)")
 _PREFIX = re.compile(r"(?:\[ *[\d.]+\])?\[ *([TC]\d+)\] ?")

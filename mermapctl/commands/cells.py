@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from mermapctl import doctor, kunit, record
 from mermapctl.commands.run_cell import Context, run_cell, unjudged
 from mermapctl.config import toolchain
-from mermapctl.diagnosis import Reason
 from mermapctl.errors import HarnessError
 from mermapctl.events import CellStarted, Listener, Note
+from mermapctl.judge.verdict import Reason
 from mermapctl.record import Host, RunRecord, State, TreeFacts
 from mermapctl.store import Store
 from mermapctl.system import process, signals

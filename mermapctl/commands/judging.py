@@ -8,20 +8,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from mermapctl import judge, leaves, manifest, triage
+from mermapctl import leaves
 from mermapctl.config import modular
-from mermapctl.confirmation import CODE, compare, instead, stored, symptoms
 from mermapctl.console.ktap import Status
 from mermapctl.console.lines import BLOCK_BYTES
-from mermapctl.diagnosis import Boot, Reason, Verdict
+from mermapctl.judge import hang_trials, judge
+from mermapctl.judge import suites as manifest
+from mermapctl.judge.confirmation import CODE, compare, instead, stored, symptoms
+from mermapctl.judge.verdict import Boot, Reason, Verdict
 from mermapctl.system.bounded import Gaps
 from mermapctl.system.inputs import open_regular
 
 if TYPE_CHECKING:
-    from mermapctl.confirmation import Unprobed
-    from mermapctl.manifest import Manifest
+    from mermapctl.judge.confirmation import Unprobed
+    from mermapctl.judge.hang_trials import Trial
+    from mermapctl.judge.suites import Manifest
     from mermapctl.record import Cell
-    from mermapctl.triage import Trial
 
 
 _BAD = {Status.FAILED, Status.CRASHED, Status.HUNG}
@@ -88,7 +90,7 @@ def _doubted(cell: Cell, left_out: int) -> Cell:
 
 def with_trials(cell: Cell, trials: tuple[Trial, ...]) -> Cell:
     """A cell as it was judged, with what the boots of its hang triage add."""
-    suites, findings = triage.completed(cell.suites, cell.findings, trials)
+    suites, findings = hang_trials.completed(cell.suites, cell.findings, trials)
     counts = leaves.counted(suites, cell.unlisted)
     return replace(cell, suites=suites, findings=findings, triage=trials, counts=counts)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from mermapctl import record
 from mermapctl.commands.judging import judge_log
-from mermapctl.diagnosis import Verdict
 from mermapctl.errors import UserError
+from mermapctl.judge.verdict import Verdict
 from mermapctl.record import Artifacts, Cell, RunRecord, State, TreeFacts
 from mermapctl.system import inputs
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mermapctl.diagnosis import Verdict
 from mermapctl.errors import HarnessError
+from mermapctl.judge.verdict import Verdict
 from mermapctl.record import State
 from mermapctl.store import Store
 

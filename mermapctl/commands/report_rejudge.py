@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from mermapctl import record as records
 from mermapctl.commands.judging import judge_again
-from mermapctl.diagnosis import Reason, Verdict
 from mermapctl.errors import MermapctlError
+from mermapctl.judge.verdict import Reason, Verdict
 from mermapctl.leaves import leaves
 from mermapctl.record import Former, State
 from mermapctl.system.inputs import open_regular

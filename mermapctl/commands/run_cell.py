@@ -16,10 +16,10 @@ from mermapctl.commands.judging import judge_console, with_trials
 from mermapctl.config import missing as unsatisfied
 from mermapctl.config import modular
 from mermapctl.config.plan import BUILD_SECONDS, CellPlan, Plan, without_trace
-from mermapctl.confirmation import by_trials
-from mermapctl.diagnosis import Reason, Verdict
 from mermapctl.errors import MermapctlError
 from mermapctl.events import Listener, Note, StageEnded, StageStarted
+from mermapctl.judge.confirmation import by_trials
+from mermapctl.judge.verdict import Reason, Verdict
 from mermapctl.record import Artifacts, Cell, Phases
 from mermapctl.store import RunFolder, cell_slug
 from mermapctl.system import signals
@@ -30,8 +30,8 @@ from mermapctl.work import Work
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mermapctl.judge.hang_trials import Trial
     from mermapctl.stages import Booted, Stage
-    from mermapctl.triage import Trial
 
 
 EXPLAIN = "explain"

@@ -10,15 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import sampler, stages, triage
+from mermapctl import sampler, stages
 from mermapctl.commands.judging import judge_console, suites_known
 from mermapctl.config import fragment
 from mermapctl.config.plan import kernel_args
-from mermapctl.diagnosis import Verdict
 from mermapctl.events import Event, Note, Tick
+from mermapctl.judge import hang_trials
+from mermapctl.judge.hang_trials import Outcome, Trial, Watching
+from mermapctl.judge.verdict import Verdict
 from mermapctl.record import Cell
 from mermapctl.store_folder import cell_slug
-from mermapctl.triage import Outcome, Trial, Watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,14 +36,14 @@ def hung(work: Work, cell: Cell, keep: Callable[[tuple[Trial, ...]], None]) -> N
 
     Where none of them hangs alone, the suite is booted once more. Raises Interrupted, HarnessError.
     """
-    watching = triage.watching(fragment.resolved(work.job.build_dir / ".config"))
-    wanted = triage.unfinished(cell.suites, cell.findings)
-    for unnamed in triage.nameless(cell.suites):
+    watching = hang_trials.watching(fragment.resolved(work.job.build_dir / ".config"))
+    wanted = hang_trials.unfinished(cell.suites, cell.findings)
+    for unnamed in hang_trials.nameless(cell.suites):
         known = {test.name for test in unnamed.tests}
         names = _listed(work, watching, unnamed.name)
         wanted += [(unnamed.name, name) for name in names if name not in known]
     trials: list[Trial] = []
-    for suite, test in wanted[: triage.MOST]:
+    for suite, test in wanted[: hang_trials.MOST]:
         trials.append(_boot(work, watching, suite, test))
         keep(tuple(trials))
     for suite in dict.fromkeys(suite for suite, _ in wanted):
@@ -55,10 +56,10 @@ def _listed(work: Work, watching: Watching, suite: str) -> list[str]:
     """The tests of a suite, by a boot that only lists them."""
     work.tell(Note(f"hang triage: which tests {suite} has"))
     listing = _alone(work, watching, suite, f"{suite}-list")
-    arguments = (*listing.cell.kernel_args, triage.LIST)
+    arguments = (*listing.cell.kernel_args, hang_trials.LIST)
     stages.boot(replace(listing, cell=replace(listing.cell, kernel_args=arguments)))
     with listing.console.open("rb") as console:
-        return triage.listed(console, suite)
+        return hang_trials.listed(console, suite)
 
 
 def _boot(work: Work, watching: Watching, suite: str, test: str | None) -> Trial:
@@ -77,10 +78,10 @@ def _boot(work: Work, watching: Watching, suite: str, test: str | None) -> Trial
     )
     with alone.console.open("rb") as console:
         judged = judge_console(blank, console)
-    outcome, named = triage.outcome(suite, test, judged.suites, judged.findings)
-    reported = triage.function(judged.splats, suite, suites_known())
-    sampled, share = triage.sampled(watcher.samples, suite, suites_known())
-    function, seen = (reported, triage.DETECTED) if reported else (sampled, share)
+    outcome, named = hang_trials.outcome(suite, test, judged.suites, judged.findings)
+    reported = hang_trials.function(judged.splats, suite, suites_known())
+    sampled, share = hang_trials.sampled(watcher.samples, suite, suites_known())
+    function, seen = (reported, hang_trials.DETECTED) if reported else (sampled, share)
     hung = outcome is Outcome.HUNG
     return Trial(
         suite=suite,
@@ -102,7 +103,7 @@ def _alone(work: Work, watching: Watching, glob: str, name: str) -> Work:
     cell, options = work.cell, work.options
     folder = _folder(work.folder, name)
     folder.mkdir()
-    watch = triage.DETECTOR if watching.detector else ()
+    watch = hang_trials.DETECTOR if watching.detector else ()
     # An address then means what System.map says.
     arguments = kernel_args(("nokaslr", *watch), cell.kernel_args, ())
     smp = max(2, cell.smp or 1) if watching.smp and cell.target.qemu else cell.smp
@@ -111,8 +112,8 @@ def _alone(work: Work, watching: Watching, glob: str, name: str) -> Work:
         cell=replace(cell, suite=glob, smp=smp, kernel_args=arguments, untraced=""),
         options=replace(
             options,
-            timeout=min(triage.LONGEST, options.timeout),
-            silence=min(triage.SHORT, options.silence, options.timeout),
+            timeout=min(hang_trials.LONGEST, options.timeout),
+            silence=min(hang_trials.SHORT, options.silence, options.timeout),
         ),
         folder=folder,
     )
@@ -136,7 +137,7 @@ class _Watcher:
         self._socket = place / "qmp"
         self._console = work.console
         self._told = work.tell
-        self._after = min(triage.SAMPLED_AFTER, 0.6 * work.options.silence)
+        self._after = min(hang_trials.SAMPLED_AFTER, 0.6 * work.options.silence)
         self._size = -1
         self._heard = time.monotonic()
         more = sampler.argument(self._socket) if known else ()

@@ -7,11 +7,12 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mermapctl import kunit, stages, triage
+from mermapctl import kunit, stages
 from mermapctl.commands.judging import with_unprobed
-from mermapctl.confirmation import Unprobed
-from mermapctl.diagnosis import Ended, Reason, Verdict
 from mermapctl.events import Note
+from mermapctl.judge import hang_trials
+from mermapctl.judge.confirmation import Unprobed
+from mermapctl.judge.verdict import Ended, Reason, Verdict
 
 if TYPE_CHECKING:
     from mermapctl.record import Cell
@@ -73,8 +74,8 @@ def _again(work: Work, booted: Booted) -> Work:
         cell=replace(work.cell, untraced=""),
         options=replace(
             options,
-            timeout=min(options.timeout, max(triage.LONGEST, 1 + int(2 * booted.seconds))),
-            silence=min(options.silence, triage.SHORT),
+            timeout=min(options.timeout, max(hang_trials.LONGEST, 1 + int(2 * booted.seconds))),
+            silence=min(options.silence, hang_trials.SHORT),
         ),
         repeat=AGAIN,
     )

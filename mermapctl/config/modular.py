@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from mermapctl.config import fragment as fragments
 from mermapctl.config import variants
-from mermapctl.diagnosis import Finding, Severity
 from mermapctl.initramfs import NOLIBC
+from mermapctl.judge.verdict import Finding, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mermapctl.config.fragment import Fragment
     from mermapctl.config.target import Target
-    from mermapctl.diagnosis import Flush
+    from mermapctl.judge.verdict import Flush
 
 FRAGMENT = "module"
 CODE = "counter-not-in-module"

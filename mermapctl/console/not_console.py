@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from mermapctl.diagnosis import Finding, Severity
+from mermapctl.judge.verdict import Finding, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mermapctl.console.ktap import NO_TESTS, Failure, FailureKind, Status, Suite, Tally, Test
 from mermapctl.console.splat import Splat
-from mermapctl.diagnosis import Finding, Severity, Verdict
+from mermapctl.judge.verdict import Finding, Severity, Verdict
 from mermapctl.leaves import all_tests, concerned, unlisted
 from mermapctl.record import State
 from mermapctl.render.visible import one_line

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mermapctl.diagnosis import Severity, Verdict
+from mermapctl.judge.verdict import Severity, Verdict
 from mermapctl.render.account import (
     account,
     counts,
@@ -29,7 +29,7 @@ from mermapctl.render.why import lines as why_lines
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from mermapctl.diagnosis import Finding
+    from mermapctl.judge.verdict import Finding
     from mermapctl.record import Cell, RunRecord
 
 _STATUS = {Verdict.PASSED: "pass", Verdict.FAILED: "fail", Verdict.NO_VERDICT: "warn"}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from rich.text import Text
 
-from mermapctl.diagnosis import Verdict
+from mermapctl.judge.verdict import Verdict
 from mermapctl.render.page import show, show_json
 from mermapctl.render.terminal_tables import table
 from mermapctl.render.text import count

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 from rich.text import Text
 
 from mermapctl.check import State
-from mermapctl.diagnosis import Severity, Verdict
+from mermapctl.judge.verdict import Severity, Verdict
 from mermapctl.render.page import show, show_json
 from mermapctl.render.terminal_tables import table
 

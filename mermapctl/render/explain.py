@@ -10,7 +10,7 @@ from rich.text import Text
 
 from mermapctl.config import explain_text
 from mermapctl.config.explanation import Cause
-from mermapctl.diagnosis import Verdict
+from mermapctl.judge.verdict import Verdict
 from mermapctl.render.page import show, show_json
 
 if TYPE_CHECKING:

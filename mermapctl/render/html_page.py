@@ -21,8 +21,8 @@ from markupsafe import Markup, escape
 
 from mermapctl.comparison import Change, Moved, compare
 from mermapctl.console.ktap import NO_TESTS, Status
-from mermapctl.diagnosis import Finding, Severity, Verdict
-from mermapctl.flushes import UNSEEN
+from mermapctl.judge.flush_table import UNSEEN
+from mermapctl.judge.verdict import Finding, Severity, Verdict
 from mermapctl.record import Cell
 from mermapctl.render import complaint
 from mermapctl.render.account import (

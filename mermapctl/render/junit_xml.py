@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from mermapctl.console.ktap import NO_TESTS, ONE_PASSED, Status, Tally
-from mermapctl.diagnosis import Finding, Severity, Verdict
+from mermapctl.judge.verdict import Finding, Severity, Verdict
 from mermapctl.render import complaint
 from mermapctl.render.account import (
     Account,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mermapctl.console.ktap import Status
-from mermapctl.diagnosis import Reason, Severity, Verdict
+from mermapctl.judge.verdict import Reason, Severity, Verdict
 from mermapctl.render import complaint
 from mermapctl.render.account import (
     account,
@@ -34,7 +34,7 @@ from mermapctl.render.why import lines as why_lines
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from mermapctl.diagnosis import Finding
+    from mermapctl.judge.verdict import Finding
     from mermapctl.record import Cell, RunRecord
     from mermapctl.render.account import Row
 

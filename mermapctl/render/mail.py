@@ -11,8 +11,8 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from mermapctl.console.ktap import Status
-from mermapctl.diagnosis import Finding, Severity, Verdict
-from mermapctl.flushes import UNSEEN
+from mermapctl.judge.flush_table import UNSEEN
+from mermapctl.judge.verdict import Finding, Severity, Verdict
 from mermapctl.render import complaint
 from mermapctl.render.account import (
     BAD,

@@ -13,7 +13,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from mermapctl.console.ktap import Status
-from mermapctl.diagnosis import Finding, Severity, Verdict
+from mermapctl.judge.verdict import Finding, Severity, Verdict
 from mermapctl.render import complaint
 from mermapctl.render.account import (
     BAD,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mermapctl.console.ktap import Status
-from mermapctl.diagnosis import Verdict
+from mermapctl.judge.verdict import Verdict
 from mermapctl.leaves import COMPLAINT
 from mermapctl.render.columns import Field, columns, sparkline
 from mermapctl.render.text import Look, count, seconds

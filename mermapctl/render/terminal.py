@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from mermapctl.diagnosis import Verdict
+from mermapctl.judge.verdict import Verdict
 from mermapctl.record import Cell, State
 from mermapctl.render import terminal_findings, terminal_tables
 from mermapctl.render.account import (

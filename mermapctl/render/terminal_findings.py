@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from mermapctl.console.splat import Splat
-    from mermapctl.diagnosis import Finding
+    from mermapctl.judge.verdict import Finding
     from mermapctl.record import Cell
     from mermapctl.render.text import Look
 

@@ -11,17 +11,17 @@ from rich.table import Table
 from rich.text import Text
 
 from mermapctl.console.ktap import Status
-from mermapctl.diagnosis import Severity, Verdict
+from mermapctl.judge.hang_trials import Outcome
+from mermapctl.judge.verdict import Severity, Verdict
 from mermapctl.render.account import BAD, Row, account, label
 from mermapctl.render.text import Look, count, seconds
-from mermapctl.triage import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from rich.console import RenderableType
 
-    from mermapctl.diagnosis import Flush
+    from mermapctl.judge.verdict import Flush
     from mermapctl.record import Cell, Phases, RunRecord
 
 MANY = 40

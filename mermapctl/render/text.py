@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 from rich.text import Text
 
 from mermapctl.console.ktap import Status
-from mermapctl.diagnosis import Severity, Verdict
+from mermapctl.judge.verdict import Severity, Verdict
 from mermapctl.render.visible import ascii_line, one_line
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from mermapctl.hygiene import findings, not_exercised, table
+from mermapctl.judge.trace_findings import findings, not_exercised, table
 from mermapctl.trace import events
 from mermapctl.trace.attribution import Callers
 from mermapctl.trace.events import Event, Kind

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mermapctl.diagnosis import Finding, Flush, Severity
+from mermapctl.judge.verdict import Finding, Flush, Severity
 from mermapctl.trace.probes import LOG_BUFFER, PINS, WALKS, WITHOUT
 from mermapctl.trace.summary import Layout, TraceAccount, TraceSummary, TraceTable
 

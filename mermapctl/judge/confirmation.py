@@ -10,15 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mermapctl.diagnosis import Boot, Finding, Reason, Severity, Verdict
+from mermapctl.judge.hang_trials import Outcome
+from mermapctl.judge.verdict import Boot, Finding, Reason, Severity, Verdict
 from mermapctl.leaves import all_tests, concerned
-from mermapctl.triage import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from mermapctl.console.ktap import Suite
-    from mermapctl.triage import Trial
+    from mermapctl.judge.hang_trials import Trial
 
 CODE = "only-with-probes"
 _AGAIN = "booted again without probes"

@@ -10,18 +10,18 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mermapctl import complaints
 from mermapctl.console.ktap import Status
 from mermapctl.console.splat import SplatKind
 from mermapctl.console.splat import function as function_of
+from mermapctl.judge import splat_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from mermapctl.console.ktap import Suite
     from mermapctl.console.splat import Splat
-    from mermapctl.diagnosis import Finding
-    from mermapctl.manifest import Manifest
+    from mermapctl.judge.suites import Manifest
+    from mermapctl.judge.verdict import Finding
     from mermapctl.sampler import Sample
 
 DETECTED = "the kernel's own report"
@@ -163,7 +163,7 @@ def function(splats: Iterable[Splat], suite: str, manifest: Manifest) -> str | N
     """
     known = manifest.suites.get(suite)
     for splat in splats:
-        if splat.kind in _STUCK and (frame := complaints.top_frame(splat, known)):
+        if splat.kind in _STUCK and (frame := splat_findings.top_frame(splat, known)):
             return frame
     return None
 

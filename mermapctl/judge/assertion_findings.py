@@ -7,15 +7,15 @@ import re
 from typing import TYPE_CHECKING
 
 from mermapctl import leaves
-from mermapctl.causes import Draft
 from mermapctl.console.ktap import Status
-from mermapctl.diagnosis import Finding, Severity
+from mermapctl.judge.root_cause import Draft
+from mermapctl.judge.verdict import Finding, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mermapctl.console.ktap import Account, Failure, Suite, Test
-    from mermapctl.manifest import ExpectedSuite, Manifest, Rule
+    from mermapctl.judge.suites import ExpectedSuite, Manifest, Rule
 
 Evidence = dict[str, str | int | float | bool | None]
 

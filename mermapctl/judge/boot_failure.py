@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from mermapctl.console import refusals
 from mermapctl.console.boot_log import TEXT_LIMIT
 from mermapctl.console.splat import SplatKind
-from mermapctl.diagnosis import Ended, Finding, Reason, Severity
+from mermapctl.judge.verdict import Ended, Finding, Reason, Severity
 
 if TYPE_CHECKING:
     from mermapctl.console.refusals import Heard
-    from mermapctl.outcome import Facts
+    from mermapctl.judge.boot_end import Facts
 
 
 class BootFailure(NamedTuple):

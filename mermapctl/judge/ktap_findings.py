@@ -6,17 +6,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mermapctl.causes import Draft
 from mermapctl.console.assertion_block import TIMED_OUT
 from mermapctl.console.ktap import Note, Status, Suite, Test, Trouble, leaf_tests
-from mermapctl.diagnosis import Ended, Finding, Severity
+from mermapctl.judge.root_cause import Draft
+from mermapctl.judge.verdict import Ended, Finding, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mermapctl.assertions import Evidence
     from mermapctl.console.assertion_block import Failure
-    from mermapctl.outcome import Facts, Fate
+    from mermapctl.judge.assertion_findings import Evidence
+    from mermapctl.judge.boot_end import Facts, Fate
 
 _INCOMPLETE = (Trouble.LOST, Trouble.TORN, Trouble.MISCOUNTED, Trouble.BAILED)
 _CURIOUS = (

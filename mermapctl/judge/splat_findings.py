@@ -6,16 +6,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from mermapctl.causes import Draft
 from mermapctl.console.ktap import Status
 from mermapctl.console.splat import DEADLY, Splat, SplatKind, sameness
-from mermapctl.diagnosis import Finding, Severity
+from mermapctl.judge.root_cause import Draft
+from mermapctl.judge.verdict import Finding, Severity
 
 if TYPE_CHECKING:
-    from mermapctl.assertions import Evidence
     from mermapctl.console.boot_log import BootLog
     from mermapctl.console.ktap import Suite
-    from mermapctl.manifest import ExpectedSuite, Manifest
+    from mermapctl.judge.assertion_findings import Evidence
+    from mermapctl.judge.suites import ExpectedSuite, Manifest
 
 
 class _Words(NamedTuple):

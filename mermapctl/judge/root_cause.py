@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mermapctl.console.splat import function
-from mermapctl.diagnosis import Finding, Severity
+from mermapctl.judge.verdict import Finding, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -7,8 +7,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from mermapctl import assertions, bootfailure, causes, complaints, completeness, flushes, outcome
-from mermapctl.causes import Draft
 from mermapctl.console import boot_log, ktap_fast, ktap_parser, not_console, splat_titles
 from mermapctl.console.boot_log import BootReader
 from mermapctl.console.ktap import Suite, Tally
@@ -16,8 +14,20 @@ from mermapctl.console.ktap_parser import KtapParser
 from mermapctl.console.lines import BLOCK_BYTES, Console, Kind, Run
 from mermapctl.console.splat import Splat
 from mermapctl.console.splat_reader import SplatReader
-from mermapctl.diagnosis import Boot, Ended, Finding, Flush, Reason, Severity, Verdict
-from mermapctl.outcome import Facts
+from mermapctl.judge import (
+    assertion_findings,
+    boot_end,
+    boot_failure,
+    ktap_findings,
+    root_cause,
+    splat_findings,
+)
+from mermapctl.judge import (
+    flush_table as flushes,
+)
+from mermapctl.judge.boot_end import Facts
+from mermapctl.judge.root_cause import Draft
+from mermapctl.judge.verdict import Boot, Ended, Finding, Flush, Reason, Severity, Verdict
 from mermapctl.trace import reader as trace
 from mermapctl.trace.reader import TraceReader
 from mermapctl.trace.summary import TraceTable
@@ -27,7 +37,7 @@ if TYPE_CHECKING:
 
     from mermapctl.console.lines import Line
     from mermapctl.console.not_console import Foreign
-    from mermapctl.manifest import Manifest
+    from mermapctl.judge.suites import Manifest
 
 PICKS = {
     Kind.KTAP: ktap_parser.PICKS,
@@ -100,7 +110,7 @@ def judge(
         account=reading.ktap.finish(),
         splats=reading.splats.finish(),
         log=log,
-        boot=outcome.how_it_ended(boot, log),
+        boot=boot_end.how_it_ended(boot, log),
         manifest=manifest,
         glob=expected_suites,
         boundary=reading.boundary,
@@ -108,7 +118,7 @@ def judge(
         complaints_dropped=reading.splats.dropped,
         opening=() if reading.ktap.begun else not_console.lines(head, reading.console),
     )
-    if (failure := bootfailure.read(facts)) is not None:
+    if (failure := boot_failure.read(facts)) is not None:
         return Judgement(
             Verdict.NO_VERDICT,
             failure.reason,
@@ -118,16 +128,17 @@ def judge(
             lines=reading.console.lines,
             kernel=log.kernel,
         )
-    end = outcome.fate(facts)
-    suites, splats = outcome.settle(facts, end)
-    drafts = assertions.read(suites, facts.account, manifest)
-    complained = complaints.read(splats, suites, manifest, allow=allow_splats)
-    refused = complaints.global_refused(drafts, splats, log)
-    drafts += [*complained, *completeness.read(facts, suites, end), *([refused] if refused else [])]
+    end = boot_end.fate(facts)
+    suites, splats = boot_end.settle(facts, end)
+    drafts = assertion_findings.read(suites, facts.account, manifest)
+    complained = splat_findings.read(splats, suites, manifest, allow=allow_splats)
+    refused = splat_findings.global_refused(drafts, splats, log)
+    drafts += [*complained, *ktap_findings.read(facts, suites, end)]
+    drafts += [refused] if refused else []
     account = reading.trace.finish() if observe else TraceReader().finish()
     traced, rows = trace.findings(account, flushes.rows(suites, drafts, manifest))
     rows = flushes.observed(rows)
-    findings = causes.merge([*drafts, *map(Draft, traced)])
+    findings = root_cause.merge([*drafts, *map(Draft, traced)])
     failed = any(finding.severity is Severity.ERROR for finding in findings)
     good = all(suite.status.good for suite in suites) and not facts.account.omitted_bad
     interrupted = end is not None and facts.boot.ended is Ended.INTERRUPTED

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from mermapctl.console.boot_log import BootLog
 from mermapctl.console.ktap import Account, Status, Suite, Test
 from mermapctl.console.splat import DEADLY, Splat, SplatKind, function
-from mermapctl.diagnosis import Boot, Ended
-from mermapctl.manifest import Manifest
+from mermapctl.judge.suites import Manifest
+from mermapctl.judge.verdict import Boot, Ended
 
 _STUCK = (SplatKind.LOCKUP, SplatKind.RCU_STALL)
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mermapctl.console.ktap import Status
-from mermapctl.diagnosis import Flush
+from mermapctl.judge.verdict import Flush
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mermapctl.causes import Draft
     from mermapctl.console.ktap import Suite, Test
-    from mermapctl.manifest import ExpectedTest, Manifest
+    from mermapctl.judge.root_cause import Draft
+    from mermapctl.judge.suites import ExpectedTest, Manifest
 
 UNSEEN = "counted, not observed"
 """What is true of a number that only the suite's own counter gives."""
