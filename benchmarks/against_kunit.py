@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mermapctl import record
+from mermapctl.records import record
 
 MERMAPCTL = [sys.executable, "-m", "mermapctl"]
 THEIRS, OURS, UNTRACED = "kunit.py", "mermapctl", "mermapctl --no-trace"

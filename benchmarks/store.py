@@ -18,10 +18,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from mermapctl import store_rows
 from mermapctl.console.ktap import Failure, FailureKind, Status, Suite, Test
 from mermapctl.judge.verdict import Finding, Flush, Reason, Severity, Verdict
-from mermapctl.record import (
+from mermapctl.records import rows
+from mermapctl.records.record import (
     SCHEMA,
     Artifacts,
     Cell,
@@ -34,7 +34,7 @@ from mermapctl.record import (
     this_tool,
     to_json,
 )
-from mermapctl.store import Store
+from mermapctl.records.store import Store
 
 NAMES = ("test_basic_alloc", "test_size", "test_multiple_allocs", "test_tlb_flushed")
 START = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
@@ -176,7 +176,7 @@ def main(number: int = 10_000) -> int:
         commit = fill(store, number, log.read_bytes())
         print(f"{number:,} runs made in {time.perf_counter() - start:.1f} s")
         start = time.perf_counter()
-        assert store.query(store_rows.count) == number
+        assert store.query(rows.count) == number
         spent = time.perf_counter() - start
         index = (home / "state" / "store.sqlite3").stat().st_size / 1e6
         print(f"index made from their records in {spent:.1f} s, {index:.1f} MB")

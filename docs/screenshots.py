@@ -21,14 +21,14 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
-from mermapctl.record import from_json, to_json
+from mermapctl.records.record import from_json, to_json
+from mermapctl.records.store import Store, console_lines
 from mermapctl.render import html_page, terminal
-from mermapctl.store import Store, console_lines
 from mermapctl.system import paths
 from tests.e2e.chromium import Browser, browser
 
 if TYPE_CHECKING:
-    from mermapctl.record import RunRecord
+    from mermapctl.records.record import RunRecord
 
 PICTURES = Path(__file__).parent / "pictures"
 COLUMNS = 100

@@ -7,7 +7,7 @@ import dataclasses
 import enum
 from typing import Any
 
-from mermapctl.record import Cell, RunRecord
+from mermapctl.records.record import Cell, RunRecord
 
 SCRIPT = (
     "</script></style></pre><script>document.title='owned'</script>"

@@ -30,7 +30,7 @@ from mermapctl.console.ktap import Status
 from mermapctl.judge import suites as manifest
 from mermapctl.judge.judge import Judgement, judge
 from mermapctl.judge.verdict import Verdict
-from mermapctl.leaves import counted, leaves
+from mermapctl.records.leaf_tests import counted, leaves
 from mermapctl.render.account import account
 from tests.conftest import LOGS
 

@@ -15,7 +15,7 @@ import pytest
 
 from mermapctl.config import target
 from mermapctl.errors import CommitError, UserError
-from mermapctl.store import Store
+from mermapctl.records.store import Store
 from mermapctl.system import boundary, environment, inputs, paths
 from mermapctl.tree import find as tree
 from tests import sample_records as samples

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from mermapctl import buildlog
-from mermapctl.commands.judging import judge_console
 from mermapctl.judge.verdict import Verdict
-from mermapctl.record import Cell
+from mermapctl.records.judging import judge_console
+from mermapctl.records.record import Cell
 from mermapctl.system import bounded
 from mermapctl.system.bounded import BoundedFile, Gaps
 from tests.conftest import LOGS

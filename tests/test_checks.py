@@ -13,7 +13,7 @@ import pytest
 from b4.review import checks as review
 
 from mermapctl.judge.verdict import Reason
-from mermapctl.record import RunRecord, to_json
+from mermapctl.records.record import RunRecord, to_json
 from mermapctl.render import checks
 from tests import sample_records as samples
 from tests.hostile import TEXTS, Console, infect
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FROM_RECORD = """
 import sys
 from pathlib import Path
-from mermapctl.record import from_json
+from mermapctl.records.record import from_json
 from mermapctl.render import checks
 sys.stdout.write(checks.render(from_json(Path(sys.argv[1]).read_bytes())))
 """

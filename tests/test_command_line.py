@@ -19,7 +19,7 @@ import pytest
 
 from mermapctl.cli.root import root
 from mermapctl.errors import Exit
-from mermapctl.store import Store
+from mermapctl.records.store import Store
 from tests import sample_records as samples
 from tests.conftest import FAKE, LOGS, git
 from tests.forkserver import Done, command

@@ -15,16 +15,16 @@ from junitparser import JUnitXml
 from mermapctl import render
 from mermapctl.commands.report_log import of_log
 from mermapctl.judge.verdict import Severity, Verdict
+from mermapctl.records.store import console_lines
 from mermapctl.render import excerpt, visible
 from mermapctl.render.excerpt import Gap, Line, Window
-from mermapctl.store import console_lines
 from tests.conftest import LOGS
 from tests.hostile import TEXTS
 from tests.test_html import read
 from tests.test_schema import VALIDATOR
 
 if TYPE_CHECKING:
-    from mermapctl.record import RunRecord
+    from mermapctl.records.record import RunRecord
 
 NAMES = sorted(path.stem for path in LOGS.glob("*.log"))
 WORDS = {"passed": Verdict.PASSED, "failed": Verdict.FAILED, "no verdict": Verdict.NO_VERDICT}

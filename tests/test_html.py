@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mermapctl.judge.verdict import Verdict
-from mermapctl.record import Former, Tool
+from mermapctl.records.record import Former, Tool
 from mermapctl.render import annotated, html_page, svg_timeline
 from mermapctl.render.annotated import Fold
 from mermapctl.render.excerpt import Gap
@@ -22,7 +22,7 @@ from tests import sample_records as samples
 from tests.hostile import TEXTS, Console, infect
 
 if TYPE_CHECKING:
-    from mermapctl.record import RunRecord
+    from mermapctl.records.record import RunRecord
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 

@@ -9,13 +9,13 @@ import pytest
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from mermapctl.judge.verdict import Reason, Verdict
-from mermapctl.record import Cell
+from mermapctl.records.record import Cell
 from mermapctl.render import junit_xml
 from tests import sample_records as samples
 from tests.hostile import TEXTS, Console, infect
 
 if TYPE_CHECKING:
-    from mermapctl.record import RunRecord
+    from mermapctl.records.record import RunRecord
 
 
 def parse(record: RunRecord, *, console: str | None = None) -> JUnitXml:

@@ -16,7 +16,7 @@ from tests import sample_records as samples
 from tests.hostile import TEXTS, Console, infect
 
 if TYPE_CHECKING:
-    from mermapctl.record import RunRecord
+    from mermapctl.records.record import RunRecord
 
 
 def submission(record: RunRecord, *, log: str | None = None, **how: str) -> dict[str, Any]:

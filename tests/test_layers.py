@@ -81,7 +81,7 @@ def test_there_is_no_circle() -> None:
         ("subprocess", ["mermapctl.system.process"]),
         ("git", ["mermapctl.tree.find"]),
         ("kconfiglib", KCONFIG),
-        ("sqlite3", ["mermapctl.store"]),
+        ("sqlite3", ["mermapctl.records"]),
         ("click", ["mermapctl.cli", "mermapctl.__main__"]),
         ("rich", ["mermapctl.render"]),
         ("jinja2", ["mermapctl.render"]),
@@ -118,6 +118,6 @@ def test_what_is_pure_reaches_no_process_and_no_store(room: str) -> None:
     names = [name for name in MODULES if name.startswith(f"mermapctl.{room}")]
     assert names
     outside = {f"mermapctl.{name}" for name in (
-        *("system.process", "store", "tree.find", "stages"),
+        *("system.process", "records.store", "tree.find", "stages"),
     )}
     assert [(name, each) for name in names for each in _reached(name) & outside] == []

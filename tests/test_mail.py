@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mermapctl.judge.verdict import Reason
-from mermapctl.record import TreeFacts
+from mermapctl.records.record import TreeFacts
 from mermapctl.render import mail
 from tests import sample_records as samples
 from tests.hostile import TEXTS, Console, infect
 
 if TYPE_CHECKING:
-    from mermapctl.record import RunRecord
+    from mermapctl.records.record import RunRecord
 
 OURS = re.compile(
     r"No verdict|To reproduce:$|Tested-by: \[your name\]|Found with mermapctl 0.1.0\.$|"

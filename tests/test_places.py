@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mermapctl.errors import HarnessError, UserError
-from mermapctl.store import Store
+from mermapctl.records.store import Store
 from mermapctl.system import paths
 
 PLACES = [paths.state_dir, paths.cache_dir, paths.config_dir]

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from mermapctl.record import TreeFacts
+from mermapctl.records.record import TreeFacts
 from mermapctl.render import mail, markdown
 from mermapctl.render.portable import reproduce
 from tests import sample_records as samples

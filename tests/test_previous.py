@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mermapctl.commands.report_previous import previous
-from mermapctl.record import State
-from mermapctl.store import Store
+from mermapctl.records.previous import previous
+from mermapctl.records.record import State
+from mermapctl.records.store import Store
 from tests import sample_records as samples
 
 if TYPE_CHECKING:
-    from mermapctl.record import RunRecord
+    from mermapctl.records.record import RunRecord
 
 
 def stored(number: int, record: RunRecord, state: State = State.FINISHED) -> RunRecord:

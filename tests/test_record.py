@@ -13,10 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mermapctl import record as records
 from mermapctl.errors import Exit, HarnessError
 from mermapctl.judge.verdict import Reason, Verdict
-from mermapctl.record import Former, Run, RunRecord, State, Tool, TreeFacts, from_json, to_json
+from mermapctl.records import record as records
+from mermapctl.records.record import (
+    Former,
+    Run,
+    RunRecord,
+    State,
+    Tool,
+    TreeFacts,
+    from_json,
+    to_json,
+)
 from tests import sample_records as samples
 from tests.hostile import TEXTS, infect
 

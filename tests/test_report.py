@@ -16,7 +16,6 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.cells import cell_len
 
-from mermapctl import history
 from mermapctl.cli import report as cli
 from mermapctl.cli.root import root
 from mermapctl.commands import report as questions
@@ -25,12 +24,13 @@ from mermapctl.commands.report_follow import Tail
 from mermapctl.console.ktap import Status
 from mermapctl.errors import Exit, MermapctlError, UserError
 from mermapctl.judge.verdict import Verdict
-from mermapctl.record import Artifacts, Cell, Phases, RunRecord, State, new_run
+from mermapctl.records import history
+from mermapctl.records.record import Artifacts, Cell, Phases, RunRecord, State, new_run
+from mermapctl.records.store import Filters, Store
 from mermapctl.render import RENDERERS, print_record, run_list, side_by_side
 from mermapctl.render.columns import columns
 from mermapctl.render.run_list import Sheet
 from mermapctl.render.text import Look
-from mermapctl.store import Filters, Store
 from mermapctl.system import files
 from tests import sample_records as samples
 
@@ -575,8 +575,8 @@ RUNNER = """
 import sys, time
 from dataclasses import replace
 from mermapctl.judge.verdict import Verdict
-from mermapctl.record import Cell, TreeFacts, begin
-from mermapctl.store import Store
+from mermapctl.records.record import Cell, TreeFacts, begin
+from mermapctl.records.store import Store
 record = begin(command=("x",), tree=TreeFacts("7.3.4", path="/src/linux"))
 store = Store.open()
 directory = store.begin(record).cell_dir("x86_64-base")

@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from mermapctl.record import RunRecord, to_json
+from mermapctl.records.record import RunRecord, to_json
 from mermapctl.render import json_schema
 from tests import sample_records as samples
 from tests.hostile import TEXTS, infect

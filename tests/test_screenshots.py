@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from docs.screenshots import Neutral, terminal_text
-from mermapctl.record import TreeFacts
+from mermapctl.records.record import TreeFacts
 from mermapctl.system import paths
 from tests import sample_records as samples
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl.record import to_json
+from mermapctl.records.record import to_json
 from tests.soak import trials
 from tests.soak.__main__ import main
 from tests.test_store import kept, record

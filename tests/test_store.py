@@ -18,7 +18,7 @@ import pytest
 from mermapctl.console.ktap import Status, Suite, Test
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.judge.verdict import Reason, Verdict
-from mermapctl.record import (
+from mermapctl.records.record import (
     SCHEMA,
     Cell,
     Run,
@@ -31,8 +31,8 @@ from mermapctl.record import (
     this_tool,
     to_json,
 )
-from mermapctl.store import Store, cell_slug
-from mermapctl.store_rows import Filters
+from mermapctl.records.rows import Filters
+from mermapctl.records.store import Store, cell_slug
 from mermapctl.system import files
 
 if TYPE_CHECKING:
@@ -166,8 +166,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from mermapctl.judge.verdict import Verdict
-from mermapctl.record import *
-from mermapctl.store import Store
+from mermapctl.records.record import *
+from mermapctl.records.store import Store
 store = Store.open(Path(sys.argv[1]))
 def made(excerpt=()):
     cell = Cell("x86_64", "base", Verdict.PASSED, notes=excerpt)

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import store_entries
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.judge.verdict import Verdict
-from mermapctl.record import RunRecord, State, to_json
-from mermapctl.store import Store, console_lines
-from mermapctl.store_folder import relocated
+from mermapctl.records import entries
+from mermapctl.records.folder import relocated
+from mermapctl.records.record import RunRecord, State, to_json
+from mermapctl.records.store import Store, console_lines
 from mermapctl.system import files, paths
 from tests.conftest import LOGS
 from tests.test_store import kept, record
@@ -223,7 +223,7 @@ def test_what_killed_runs_left_is_cleared(store: Store) -> None:
     ended = kept(store, record())
     dead = replace(record().run, state=State.RUNNING, pid=DEAD, process="none/0")
     killed = store.begin(replace(record(), run=dead))
-    assert (killed.path / store_entries.ROOM).is_file()
+    assert (killed.path / entries.ROOM).is_file()
     (killed.path / f".record.json.{DEAD}-abcdef").write_bytes(b"{")
     alive = killed.path / f".record.json.{os.getpid()}-abcdef"
     alive.write_bytes(b"{")
@@ -238,7 +238,7 @@ def test_what_killed_runs_left_is_cleared(store: Store) -> None:
     left = {path.name for path in store.runs.iterdir()}
     assert left == {ended.run.id, killed.id, begun.id, ".new-4"}
     assert {path.name for path in killed.path.iterdir()} == {"record.json", alive.name}
-    assert (begun.path / store_entries.ROOM).stat().st_size > 0
+    assert (begun.path / entries.ROOM).stat().st_size > 0
     assert store.get(ended.run.id) == ended
 
 
@@ -415,7 +415,7 @@ def test_a_record_larger_than_its_room_is_stored_without_its_tests(
 import resource, sys
 from pathlib import Path
 from dataclasses import replace
-from mermapctl.store import Store
+from mermapctl.records.store import Store
 from tests.test_store import record
 from mermapctl.console.ktap import Status, Suite, Test
 store = Store.open(Path(sys.argv[1]))

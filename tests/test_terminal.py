@@ -17,7 +17,7 @@ from rich.cells import cell_len
 
 from mermapctl.console.ktap import Status, Suite, Test
 from mermapctl.judge.verdict import Flush, Reason
-from mermapctl.record import Former, RunRecord, State, Tool
+from mermapctl.records.record import Former, RunRecord, State, Tool
 from mermapctl.render import terminal
 from mermapctl.render.account import why
 from mermapctl.render.columns import columns, sparkline

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from mermapctl import record
 from mermapctl.config import plan
 from mermapctl.config.plan import Options
 from mermapctl.errors import UserError
@@ -22,6 +21,7 @@ from mermapctl.judge import confirmation
 from mermapctl.judge.confirmation import Unprobed
 from mermapctl.judge.hang_trials import Outcome, Trial
 from mermapctl.judge.verdict import Severity, Verdict
+from mermapctl.records import record
 from mermapctl.render import html_page, mail, markdown
 from tests import sample_records as samples
 from tests.conftest import LOGS

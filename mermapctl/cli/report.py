@@ -43,7 +43,7 @@ CHOOSES = ("failed", "target", "variant", "commit", "since", "limit")
 
 def _runs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
     """Run ids, newest first. Nothing may be printed here: it would garble the prompt."""
-    from mermapctl.store import run_ids
+    from mermapctl.records.store import run_ids
 
     return [run for run in run_ids() if run.startswith(incomplete)][:50]
 

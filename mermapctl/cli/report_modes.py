@@ -17,20 +17,20 @@ import msgspec
 
 from mermapctl import render
 from mermapctl.commands import report
-from mermapctl.commands.report_previous import previous
 from mermapctl.errors import Exit, UserError
-from mermapctl.record import State, exit_of_verdict
+from mermapctl.records.previous import previous
+from mermapctl.records.record import State, exit_of_verdict
+from mermapctl.records.store import Filters, Store, console_lines
 from mermapctl.render import run_list
 from mermapctl.render.run_list import Sheet
 from mermapctl.render.text import colored, count, look_of
 from mermapctl.render.visible import visible
-from mermapctl.store import Filters, Store, console_lines
 from mermapctl.system import files, stdio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mermapctl.record import RunRecord
+    from mermapctl.records.record import RunRecord
 
 ROWS = 25
 

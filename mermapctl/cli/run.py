@@ -211,7 +211,7 @@ def command(
     from mermapctl.commands import run
     from mermapctl.config.modular import Modular
     from mermapctl.config.plan import Options
-    from mermapctl.record import exit_of
+    from mermapctl.records.record import exit_of
     from mermapctl.render import print_record
     from mermapctl.render.progress import progress
 

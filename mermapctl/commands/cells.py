@@ -10,14 +10,15 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mermapctl import doctor, kunit, record
+from mermapctl import doctor, kunit
 from mermapctl.commands.run_cell import Context, run_cell, unjudged
 from mermapctl.config import toolchain
 from mermapctl.errors import HarnessError
 from mermapctl.events import CellStarted, Listener, Note
 from mermapctl.judge.verdict import Reason
-from mermapctl.record import Host, RunRecord, State, TreeFacts
-from mermapctl.store import Store
+from mermapctl.records import record
+from mermapctl.records.record import Host, RunRecord, State, TreeFacts
+from mermapctl.records.store import Store
 from mermapctl.system import process, signals
 
 if TYPE_CHECKING:

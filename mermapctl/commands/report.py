@@ -8,14 +8,14 @@ import difflib
 import re
 from typing import TYPE_CHECKING
 
-from mermapctl import comparison, history
 from mermapctl.errors import UserError
+from mermapctl.records import comparison, history
 
 if TYPE_CHECKING:
-    from mermapctl.comparison import Comparison
-    from mermapctl.history import Flaky, Occurrence
-    from mermapctl.store import Store
-    from mermapctl.store_rows import Filters
+    from mermapctl.records.comparison import Comparison
+    from mermapctl.records.history import Flaky, Occurrence
+    from mermapctl.records.rows import Filters
+    from mermapctl.records.store import Store
 
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl.record import State
-from mermapctl.store_folder import is_inside
+from mermapctl.records.folder import is_inside
+from mermapctl.records.record import State
 from mermapctl.system.inputs import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mermapctl.record import RunRecord
-    from mermapctl.store import Store
+    from mermapctl.records.record import RunRecord
+    from mermapctl.records.store import Store
 
 POLL_SECONDS = 0.1
 BLOCK_BYTES = 1 << 16

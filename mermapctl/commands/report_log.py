@@ -7,11 +7,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from mermapctl import record
-from mermapctl.commands.judging import judge_log
 from mermapctl.errors import UserError
 from mermapctl.judge.verdict import Verdict
-from mermapctl.record import Artifacts, Cell, RunRecord, State, TreeFacts
+from mermapctl.records import record
+from mermapctl.records.judging import judge_log
+from mermapctl.records.record import Artifacts, Cell, RunRecord, State, TreeFacts
 from mermapctl.system import inputs
 
 

@@ -8,14 +8,14 @@ import webbrowser
 from typing import TYPE_CHECKING
 
 from mermapctl import render
-from mermapctl.commands.report_previous import previous
-from mermapctl.store import Store, console_lines
+from mermapctl.records.previous import previous
+from mermapctl.records.store import Store, console_lines
 from mermapctl.system import files, paths
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mermapctl.record import RunRecord
+    from mermapctl.records.record import RunRecord
 
 
 def write_page(record: RunRecord, asked: Path | None = None) -> Path:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mermapctl.errors import UserError
 
 if TYPE_CHECKING:
-    from mermapctl.store import Store
+    from mermapctl.records.store import Store
 
 
 @dataclass(frozen=True, slots=True)

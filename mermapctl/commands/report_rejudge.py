@@ -7,19 +7,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import record as records
-from mermapctl.commands.judging import judge_again
 from mermapctl.errors import MermapctlError
 from mermapctl.judge.verdict import Reason, Verdict
-from mermapctl.leaves import leaves
-from mermapctl.record import Former, State
+from mermapctl.records import record as records
+from mermapctl.records.judging import judge_again
+from mermapctl.records.leaf_tests import leaves
+from mermapctl.records.record import Former, State
 from mermapctl.system.inputs import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from mermapctl.record import Cell, RunRecord
-    from mermapctl.store import Store
+    from mermapctl.records.record import Cell, RunRecord
+    from mermapctl.records.store import Store
 
 _BEFORE_THE_BOOT = {Reason.CONFIG_UNSATISFIED, Reason.BUILD_FAILED, Reason.INTERRUPTED}
 

@@ -13,7 +13,7 @@ from mermapctl.tree import build_dir, find, ownership
 if TYPE_CHECKING:
     from mermapctl.config.plan import Options
     from mermapctl.events import Listener
-    from mermapctl.record import RunRecord
+    from mermapctl.records.record import RunRecord
 
 
 def run(options: Options, command: tuple[str, ...], tell: Listener) -> RunRecord:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from mermapctl import freshness, kunit, offshoot, stages
 from mermapctl.commands import triage, unprobed
-from mermapctl.commands.judging import judge_console, with_trials
 from mermapctl.config import missing as unsatisfied
 from mermapctl.config import modular
 from mermapctl.config.plan import BUILD_SECONDS, CellPlan, Plan, without_trace
@@ -20,8 +19,9 @@ from mermapctl.errors import MermapctlError
 from mermapctl.events import Listener, Note, StageEnded, StageStarted
 from mermapctl.judge.confirmation import by_trials
 from mermapctl.judge.verdict import Reason, Verdict
-from mermapctl.record import Artifacts, Cell, Phases
-from mermapctl.store import RunFolder, cell_slug
+from mermapctl.records.judging import judge_console, with_trials
+from mermapctl.records.record import Artifacts, Cell, Phases
+from mermapctl.records.store import RunFolder, cell_slug
 from mermapctl.system import signals
 from mermapctl.system.signals import Interrupted
 from mermapctl.tree import build_dir, find

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mermapctl import sampler, stages
-from mermapctl.commands.judging import judge_console, suites_known
 from mermapctl.config import fragment
 from mermapctl.config.plan import kernel_args
 from mermapctl.events import Event, Note, Tick
 from mermapctl.judge import hang_trials
 from mermapctl.judge.hang_trials import Outcome, Trial, Watching
 from mermapctl.judge.verdict import Verdict
-from mermapctl.record import Cell
-from mermapctl.store_folder import cell_slug
+from mermapctl.records.folder import cell_slug
+from mermapctl.records.judging import judge_console, suites_known
+from mermapctl.records.record import Cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mermapctl import kunit, stages
-from mermapctl.commands.judging import with_unprobed
 from mermapctl.events import Note
 from mermapctl.judge import hang_trials
 from mermapctl.judge.confirmation import Unprobed
 from mermapctl.judge.verdict import Ended, Reason, Verdict
+from mermapctl.records.judging import with_unprobed
 
 if TYPE_CHECKING:
-    from mermapctl.record import Cell
+    from mermapctl.records.record import Cell
     from mermapctl.stages import Booted
     from mermapctl.work import Work
 

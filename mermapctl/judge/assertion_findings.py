@@ -6,10 +6,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mermapctl import leaves
 from mermapctl.console.ktap import Status
 from mermapctl.judge.root_cause import Draft
 from mermapctl.judge.verdict import Finding, Severity
+from mermapctl.records import leaf_tests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ def _explained(suite: Suite) -> bool:
 
 def _more(rest: list[Draft], suites: tuple[Suite, ...], account: Account) -> Draft | None:
     """One finding for the failures that have none of their own, and for what was not kept."""
-    unlisted = leaves.unlisted(suites, account.unlisted)
+    unlisted = leaf_tests.unlisted(suites, account.unlisted)
     tests = len(rest) + unlisted.bad
     suites_bad = account.omitted_bad
     if not tests and not suites_bad:

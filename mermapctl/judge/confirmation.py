@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mermapctl.judge.hang_trials import Outcome
 from mermapctl.judge.verdict import Boot, Finding, Reason, Severity, Verdict
-from mermapctl.leaves import all_tests, concerned
+from mermapctl.records.leaf_tests import all_tests, concerned
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

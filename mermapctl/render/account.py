@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 from mermapctl.console.ktap import NO_TESTS, Failure, FailureKind, Status, Suite, Tally, Test
 from mermapctl.console.splat import Splat
 from mermapctl.judge.verdict import Finding, Severity, Verdict
-from mermapctl.leaves import all_tests, concerned, unlisted
-from mermapctl.record import State
+from mermapctl.records.leaf_tests import all_tests, concerned, unlisted
+from mermapctl.records.record import State
 from mermapctl.render.visible import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from mermapctl.record import Cell, RunRecord
+    from mermapctl.records.record import Cell, RunRecord
 
 _ONE_LINE = 60
 _LONG_WORD = 40

@@ -18,7 +18,7 @@ from mermapctl.render.excerpt import Gap, Line, Window, excerpt
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from mermapctl.record import Cell
+    from mermapctl.records.record import Cell
 
 WHOLE = 6000
 """Lines up to which a console is shown whole."""

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 import jinja2
 from markupsafe import Markup, escape
 
-from mermapctl.comparison import Change, Moved, compare
 from mermapctl.console.ktap import NO_TESTS, Status
 from mermapctl.judge.flush_table import UNSEEN
 from mermapctl.judge.verdict import Finding, Severity, Verdict
-from mermapctl.record import Cell
+from mermapctl.records.comparison import Change, Moved, compare
+from mermapctl.records.record import Cell
 from mermapctl.render import complaint
 from mermapctl.render.account import (
     BAD,
@@ -49,7 +49,7 @@ from mermapctl.render.why import lines as why_lines
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from mermapctl.record import RunRecord
+    from mermapctl.records.record import RunRecord
 
 GLYPHS: dict[str, str] = {
     Status.PASSED: "✓",

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mermapctl.record import to_json
+from mermapctl.records.record import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from mermapctl.record import Cell, RunRecord
+    from mermapctl.records.record import Cell, RunRecord
 
 
 def render(

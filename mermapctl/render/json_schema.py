@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from mermapctl import record
+from mermapctl.records import record
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TITLE = "mermapctl run record"

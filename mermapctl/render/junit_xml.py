@@ -40,7 +40,7 @@ from mermapctl.render.why import lines as why_lines
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from mermapctl.record import Cell, RunRecord
+    from mermapctl.records.record import Cell, RunRecord
 
 _WINDOW = Window(head=10, tail=30, around=15)
 _OUTPUT_LIMIT = 256 * 1024  # characters of one <system-out>; GitLab refuses reports past some MB

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from mermapctl.judge.verdict import Finding
-    from mermapctl.record import Cell, RunRecord
+    from mermapctl.records.record import Cell, RunRecord
     from mermapctl.render.account import Row
 
 ORIGIN = "mermapctl"

@@ -37,7 +37,7 @@ from mermapctl.render.why import lines as why_lines
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from mermapctl.record import Cell, RunRecord
+    from mermapctl.records.record import Cell, RunRecord
 
 GLYPHS = {
     Status.PASSED: "✅",

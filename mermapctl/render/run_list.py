@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mermapctl.console.ktap import Status
 from mermapctl.judge.verdict import Verdict
-from mermapctl.leaves import COMPLAINT
+from mermapctl.records.leaf_tests import COMPLAINT
 from mermapctl.render.columns import Field, columns, sparkline
 from mermapctl.render.text import Look, count, seconds
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mermapctl.commands.report_rejudge import Rejudged
-    from mermapctl.history import Flaky, Occurrence
-    from mermapctl.store_rows import CellSummary, RunSummary
+    from mermapctl.records.history import Flaky, Occurrence
+    from mermapctl.records.rows import CellSummary, RunSummary
 
 
 @dataclass(frozen=True, slots=True)

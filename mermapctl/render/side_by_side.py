@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mermapctl.comparison import Change
 from mermapctl.console.ktap import Status
+from mermapctl.records.comparison import Change
 from mermapctl.render.account import verdict_word
 from mermapctl.render.columns import Field, columns, paint
 from mermapctl.render.text import Look, seconds
@@ -14,7 +14,7 @@ from mermapctl.render.text import Look, seconds
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mermapctl.comparison import Comparison, Moved, TestChange
+    from mermapctl.records.comparison import Comparison, Moved, TestChange
     from mermapctl.render.run_list import Sheet
 
 _STYLE = {

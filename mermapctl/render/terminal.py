@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from mermapctl.judge.verdict import Verdict
-from mermapctl.record import Cell, State
+from mermapctl.records.record import Cell, State
 from mermapctl.render import terminal_findings, terminal_tables
 from mermapctl.render.account import (
     account,
@@ -32,7 +32,7 @@ from mermapctl.render.why import blocks
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mermapctl.record import RunRecord
+    from mermapctl.records.record import RunRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mermapctl.console.splat import Splat
     from mermapctl.judge.verdict import Finding
-    from mermapctl.record import Cell
+    from mermapctl.records.record import Cell
     from mermapctl.render.text import Look
 
 SHORT_CONSEQUENCES = 4

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from mermapctl.judge.verdict import Flush
-    from mermapctl.record import Cell, Phases, RunRecord
+    from mermapctl.records.record import Cell, Phases, RunRecord
 
 MANY = 40
 """From so many tests on, those that passed are one line a suite, unless all are asked for."""

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl.record import State, from_json
-from mermapctl.store import Store
+from mermapctl.records.record import State, from_json
+from mermapctl.records.store import Store
 from mermapctl.system import proc
 from tests.conftest import FAKE, LOGS, git
 

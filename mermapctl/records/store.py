@@ -13,19 +13,14 @@ import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from mermapctl import record_states, store_entries, store_index, store_rows
 from mermapctl.errors import HarnessError, MermapctlError, UserError
 from mermapctl.judge.verdict import Verdict
-from mermapctl.record import (
-    RunRecord,
-    State,
-    from_json,
-    still_running,
-    to_json,
-)
-from mermapctl.store_folder import RunFolder, cell_slug, console_lines, placed, size_of
-from mermapctl.store_index import Damaged, Index
-from mermapctl.store_rows import Filters, RunSummary
+from mermapctl.records import entries, index, record_states
+from mermapctl.records import rows as store_rows
+from mermapctl.records.folder import RunFolder, cell_slug, console_lines, placed, size_of
+from mermapctl.records.index import Damaged, Index
+from mermapctl.records.record import RunRecord, State, from_json, still_running, to_json
+from mermapctl.records.rows import Filters, RunSummary
 from mermapctl.system import files, paths
 from mermapctl.system.inputs import open_regular
 
@@ -34,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from mermapctl.store_index import Change
+    from mermapctl.records.index import Change
 
 __all__ = ["Filters", "RunFolder", "RunSummary", "Store", "cell_slug", "console_lines"]
 
@@ -74,11 +69,11 @@ class Store:
         """Keep a run that starts now; its folder appears with its record in it, or not at all."""
         record = record_states.begun(record)
         folder = self.folder(record.run.id)
-        new = self.runs / f"{store_entries.NEW}{record.run.id}"
+        new = self.runs / f"{entries.NEW}{record.run.id}"
         try:
             new.mkdir()
-            files.write_own(new / store_entries.RECORD, to_json(record))
-            files.reserve(new / store_entries.ROOM, ROOM_BYTES)
+            files.write_own(new / entries.RECORD, to_json(record))
+            files.reserve(new / entries.ROOM, ROOM_BYTES)
             if folder.path.exists():
                 raise FileExistsError(f"{folder.path} exists")
             new.rename(folder.path)
@@ -104,7 +99,7 @@ class Store:
         if record.run.state is State.RUNNING:
             record = replace(record, run=replace(record.run, state=State.FINISHED))
         folder = self.folder(record.run.id)
-        room = folder.path / store_entries.ROOM
+        room = folder.path / entries.ROOM
         self._doubt(folder)
         try:
             files.write_reserved(room, folder.record, to_json(record))
@@ -115,7 +110,7 @@ class Store:
             note = f"stored without its tests and splats: {error.message}"
             record = record_states.noted(record, note)
             files.write_reserved(room, folder.record, to_json(record_states.bare(record)))
-        store_entries.sweep_folder(folder.path)
+        entries.sweep_folder(folder.path)
         self._believe(folder, record)
         return record
 
@@ -138,19 +133,19 @@ class Store:
 
     def _clear(self) -> None:
         """Remove what killed runs left: of new and removed ones, and in the folders of others."""
-        store_entries.sweep(self.runs)
+        entries.sweep(self.runs)
         rows = self._work(store_rows.looked_at)
         for run_id in (run for run, (stale, _) in rows.items() if stale):
             with contextlib.suppress(MermapctlError):
                 if self.read(run_id).run.state is not State.RUNNING:
-                    store_entries.sweep_folder(self.folder(run_id).path)
+                    entries.sweep_folder(self.folder(run_id).path)
 
     def remove(self, run_ids: Iterable[str]) -> int:
         """Delete runs with all their artifacts; returns the bytes that were freed."""
         freed = 0
         for run_id in run_ids:
             folder = self.folder(run_id)
-            trash = self.runs / f"{store_entries.TRASH}{run_id}"
+            trash = self.runs / f"{entries.TRASH}{run_id}"
             try:
                 folder.path.rename(trash)
             except FileNotFoundError:
@@ -158,7 +153,7 @@ class Store:
             except OSError as error:
                 raise files.cannot_write(folder.path, error) from error
             freed += size_of(trash)
-        store_entries.sweep(self.runs)  # also of a removal that was killed
+        entries.sweep(self.runs)  # also of a removal that was killed
         self._sync()
         return freed
 
@@ -214,7 +209,7 @@ class Store:
     def ids(self) -> list[str]:
         """The ids of all runs, newest first. Source: the folders themselves."""
         try:
-            names, strangers = store_entries.scan(self.runs)
+            names, strangers = entries.scan(self.runs)
         except OSError as error:
             raise HarnessError(f"cannot read the store {self.runs}: {error.strerror}") from error
         new = [each for each in strangers if each not in self._strangers]
@@ -236,11 +231,11 @@ class Store:
         """The answer of the index, up to date, to any question."""
         unwritten = self._sync()
         known = len(self.notices)
-        answer = self._work(lambda db: store_index.amended(db, unwritten, job))
+        answer = self._work(lambda db: index.amended(db, unwritten, job))
         if len(self.notices) == known:
             return answer
         unwritten = self._sync()  # the index broke under the question
-        return self._work(lambda db: store_index.amended(db, unwritten, job))
+        return self._work(lambda db: index.amended(db, unwritten, job))
 
     def reindex(self) -> int:
         """Look at every record again; returns the number of runs."""
@@ -267,7 +262,7 @@ class Store:
                 if isinstance(outcome, RunRecord):
                     stale = outcome.run.state is State.RUNNING
                     if not stale:
-                        store_entries.sweep_folder(self.folder(run).path)
+                        entries.sweep_folder(self.folder(run).path)
                     size = size_of(self.folder(run).path)
                     store_rows.put(connection, outcome, stale=stale, seen=seen, size=size)
                 elif outcome is not None:

@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl.record import Artifacts
+from mermapctl.records.record import Artifacts
 from mermapctl.system import files
 from mermapctl.system.inputs import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mermapctl.record import Cell, RunRecord
+    from mermapctl.records.record import Cell, RunRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from mermapctl.errors import HarnessError
 from mermapctl.judge.verdict import Verdict
-from mermapctl.record import State
-from mermapctl.store import Store
+from mermapctl.records.record import State
+from mermapctl.records.store import Store
 
 if TYPE_CHECKING:
-    from mermapctl.record import RunRecord
+    from mermapctl.records.record import RunRecord
 
 LOOK_BACK = 50
 """Runs looked at, newest first; an older one says little about a change."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
 
-    from mermapctl.store_rows import Filters
+    from mermapctl.records.rows import Filters
 
 
 @dataclass(frozen=True, slots=True)

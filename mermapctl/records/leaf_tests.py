@@ -16,7 +16,7 @@ from mermapctl.judge.verdict import Severity
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from mermapctl.record import Cell
+    from mermapctl.records.record import Cell
 
 COMPLAINT = "complaint"
 """The word for a test that said ok and counts as failed."""

@@ -6,14 +6,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mermapctl.leaves import leaves
-from mermapctl.record import Phases
+from mermapctl.records.leaf_tests import leaves
+from mermapctl.records.record import Phases
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator
 
-    from mermapctl.record import Cell, RunRecord
+    from mermapctl.records.record import Cell, RunRecord
 
 
 Value = str | float | None

@@ -7,7 +7,7 @@ import os
 from dataclasses import replace
 
 from mermapctl.judge.verdict import Reason, Verdict
-from mermapctl.record import RunRecord, State, process_mark
+from mermapctl.records.record import RunRecord, State, process_mark
 
 MOST_FINDINGS = 8
 """Findings of a cell that a full disk leaves."""

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from mermapctl import leaves
 from mermapctl.config import modular
 from mermapctl.console.ktap import Status
 from mermapctl.console.lines import BLOCK_BYTES
@@ -16,6 +15,7 @@ from mermapctl.judge import hang_trials, judge
 from mermapctl.judge import suites as manifest
 from mermapctl.judge.confirmation import CODE, compare, instead, stored, symptoms
 from mermapctl.judge.verdict import Boot, Reason, Verdict
+from mermapctl.records import leaf_tests
 from mermapctl.system.bounded import Gaps
 from mermapctl.system.inputs import open_regular
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mermapctl.judge.confirmation import Unprobed
     from mermapctl.judge.hang_trials import Trial
     from mermapctl.judge.suites import Manifest
-    from mermapctl.record import Cell
+    from mermapctl.records.record import Cell
 
 
 _BAD = {Status.FAILED, Status.CRASHED, Status.HUNG}
@@ -80,7 +80,7 @@ def _doubted(cell: Cell, left_out: int) -> Cell:
     note = f"{left_out:,} bytes in the middle of the console were left out: it is too long to keep"
     cell = replace(cell, notes=(*(each for each in cell.notes if each != note), note))
     shown = bool(cell.splats and not cell.allow_splats) or any(
-        leaf.test.status in _BAD for leaf in leaves.leaves(cell)
+        leaf.test.status in _BAD for leaf in leaf_tests.leaves(cell)
     )
     if cell.verdict is Verdict.NO_VERDICT or (cell.verdict is Verdict.FAILED and shown):
         return cell
@@ -91,7 +91,7 @@ def _doubted(cell: Cell, left_out: int) -> Cell:
 def with_trials(cell: Cell, trials: tuple[Trial, ...]) -> Cell:
     """A cell as it was judged, with what the boots of its hang triage add."""
     suites, findings = hang_trials.completed(cell.suites, cell.findings, trials)
-    counts = leaves.counted(suites, cell.unlisted)
+    counts = leaf_tests.counted(suites, cell.unlisted)
     return replace(cell, suites=suites, findings=findings, triage=trials, counts=counts)
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mermapctl.judge.verdict import Severity, Verdict
-from mermapctl.leaves import Leaf, leaves
+from mermapctl.records.leaf_tests import Leaf, leaves
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mermapctl.record import Cell, RunRecord
+    from mermapctl.records.record import Cell, RunRecord
 
 SLOWER = 1.25
 """A time has moved when it differs by this factor, and by more than the least seconds below."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from mermapctl.record import RUN_ID, Run, still_running
+from mermapctl.records.record import RUN_ID, Run, still_running
 from mermapctl.system import files
 from mermapctl.system.inputs import open_regular
 
