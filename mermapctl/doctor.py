@@ -11,7 +11,7 @@ from mermapctl.check import Check, State
 from mermapctl.config import target as targets_of
 from mermapctl.config import toolchain
 from mermapctl.errors import UserError
-from mermapctl.initramfs import NOLIBC
+from mermapctl.runner.initramfs import NOLIBC
 from mermapctl.system import paths
 from mermapctl.tree import find as trees
 from mermapctl.tree import overlay, ownership

@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import kvm_probe
 from mermapctl.check import Check, State
 from mermapctl.config import toolchain
 from mermapctl.errors import HarnessError
-from mermapctl.kvm_probe import Ability
+from mermapctl.runner import kvm_probe
+from mermapctl.runner.kvm_probe import Ability
 from mermapctl.system import process
 from mermapctl.tree import ownership
 

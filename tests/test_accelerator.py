@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mermapctl import accelerator
-from mermapctl.accelerator import Accel
 from mermapctl.config import target
+from mermapctl.runner import accelerator
+from mermapctl.runner.accelerator import Accel
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import buildlog
 from mermapctl.judge.verdict import Verdict
 from mermapctl.records.judging import judge_console
 from mermapctl.records.record import Cell
+from mermapctl.runner import build_log as buildlog
 from mermapctl.system import bounded
 from mermapctl.system.bounded import BoundedFile, Gaps
 from tests.conftest import LOGS

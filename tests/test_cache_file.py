@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import accelerator, kunit
+from mermapctl.runner import accelerator, kunit
 from mermapctl.system import cache_file, paths
 from mermapctl.tree import build_dir
 

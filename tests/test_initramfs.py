@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import initramfs, modules
 from mermapctl.config.toolchain import Toolchain
 from mermapctl.errors import HarnessError
-from mermapctl.initramfs import Entry
-from mermapctl.modules import Insertion, Module
+from mermapctl.runner import initramfs, kernel_modules
+from mermapctl.runner.initramfs import Entry
+from mermapctl.runner.kernel_modules import Insertion, Module
 from tests.conftest import FAKE
 
 SUITES = b"\0.kunit_test_suites\0"
@@ -124,7 +124,7 @@ def build(directory: Path, *built: tuple[str, bytes], suffix: str = "o") -> Path
 
 def inserted(directory: Path) -> list[str]:
     """Names with parameters, in order."""
-    found = modules.insertions(modules.built(directory), ("enable=1",))
+    found = kernel_modules.insertions(kernel_modules.built(directory), ("enable=1",))
     return [" ".join((each.module.name, *each.parameters)) for each in found]
 
 

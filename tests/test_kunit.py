@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import kunit
 from mermapctl.config import target
 from mermapctl.errors import UserError
+from mermapctl.runner import kunit
 
 
 def job(tree: Path) -> kunit.Job:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mermapctl import kvm_probe
-from mermapctl.kvm_probe import Ability
+from mermapctl.runner import kvm_probe
+from mermapctl.runner.kvm_probe import Ability
 from tests.minikconfig import only_on_path, program
 
 if TYPE_CHECKING:

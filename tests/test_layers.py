@@ -118,6 +118,6 @@ def test_what_is_pure_reaches_no_process_and_no_store(room: str) -> None:
     names = [name for name in MODULES if name.startswith(f"mermapctl.{room}")]
     assert names
     outside = {f"mermapctl.{name}" for name in (
-        *("system.process", "records.store", "tree.find", "stages"),
+        *("system.process", "records.store", "tree.find", "runner.stages"),
     )}
     assert [(name, each) for name in names for each in _reached(name) & outside] == []

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import shim
 from mermapctl.config import fragment, target, variants
 from mermapctl.config import modular as module_flavour
 from mermapctl.config.modular import Guard, Modular
 from mermapctl.errors import UserError
 from mermapctl.judge.verdict import Finding, Flush, Severity
+from mermapctl.runner import path_shims
 from tests.conftest import LOGS, git
 from tests.test_initramfs import unpacked
 from tests.test_run import document, run
@@ -209,7 +209,7 @@ def test_a_tree_without_nolibc_is_refused(fake_tree: Path) -> None:
 
 @pytest.mark.parametrize("stay", [False, True])
 def test_qemu_keeps_a_kernel_from_rebooting_before_init(tmp_path: Path, stay: bool) -> None:
-    script = shim.qemu_script("echo", "tcg", stay=stay)
+    script = path_shims.qemu_script("echo", "tcg", stay=stay)
     (tmp_path / "qemu").write_text(script)
     append = "console=ttyS0 kunit.filter=\"a b\" kunit_shutdown=reboot panic=-1 $X 'y'"
     argv = ["sh", str(tmp_path / "qemu"), "-m", "1", "-append", append, "kunit_shutdown=halt"]

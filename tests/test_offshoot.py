@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mermapctl import freshness, offshoot
+from mermapctl.runner import seed, up_to_date
 from mermapctl.tree import build_dir
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def built(path: Path, *lines: str, whole: bool = True) -> Path:
         "vmlinux": "kernel",
         "arch/x86/vmlinux.lds": "script",
         build_dir.OBJECTS: "560",
-        **({freshness.STAMP: "{}"} if whole else {}),
+        **({up_to_date.STAMP: "{}"} if whole else {}),
     }.items():
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_text(text)
@@ -49,14 +49,14 @@ WANTED = "# SPDX\nCONFIG_KUNIT=y\nCONFIG_SMP=y\nCONFIG_SOFTLOCKUP_DETECTOR=y\n"
 
 
 def test_a_directory_begins_as_the_nearest_one(new: Path) -> None:
-    assert offshoot.begin(new, WANTED, "run hang") == new.with_name("smp")
+    assert seed.begin(new, WANTED, "run hang") == new.with_name("smp")
     assert (new / "mm/mermap.o").stat().st_mtime == LONG_AGO
     command = new / "tools/objtool/.check.o.cmd"
     assert command.read_text() == f"gcc -o {new}/tools/objtool/check.o"
     assert command.stat().st_mtime == LONG_AGO
     assert (new / "arch/x86/vmlinux.lds").is_file()
     assert str((new / "source").readlink()) == "/some/tree"
-    for name in ("vmlinux", freshness.STAMP, build_dir.OBJECTS):
+    for name in ("vmlinux", up_to_date.STAMP, build_dir.OBJECTS):
         assert not (new / name).exists()
     assert not new.with_name("hang.partial").exists()
 
@@ -64,30 +64,30 @@ def test_a_directory_begins_as_the_nearest_one(new: Path) -> None:
 def test_make_knows_no_symbolic_links(new: Path) -> None:
     link = new.parent.with_name(f"{new.parent.name}-link")
     link.symlink_to(new.parent)
-    assert offshoot.begin(link / "hang", WANTED, "run hang") == link / "smp"
+    assert seed.begin(link / "hang", WANTED, "run hang") == link / "smp"
     command = new / "tools/objtool/.check.o.cmd"
     assert command.read_text() == f"gcc -o {new}/tools/objtool/check.o"
 
 
 def test_what_is_there_already_stays(new: Path) -> None:
     (new / ".config").touch()
-    assert offshoot.begin(new, WANTED, "run hang") is None
+    assert seed.begin(new, WANTED, "run hang") is None
     assert [each.name for each in new.iterdir()] == [".config"]
 
 
 def test_one_that_was_not_built_to_its_end_is_not_copied(new: Path) -> None:
-    (new.with_name("smp") / freshness.STAMP).unlink()
-    assert offshoot.begin(new, WANTED, "run hang") == new.with_name("base")
+    (new.with_name("smp") / up_to_date.STAMP).unlink()
+    assert seed.begin(new, WANTED, "run hang") == new.with_name("base")
     shutil.rmtree(new)
     new.mkdir()
-    (new.with_name("base") / freshness.STAMP).unlink()
-    assert offshoot.begin(new, WANTED, "run hang") is None
+    (new.with_name("base") / up_to_date.STAMP).unlink()
+    assert seed.begin(new, WANTED, "run hang") is None
 
 
 def test_one_that_is_being_built_in_is_not_copied(new: Path) -> None:
     with build_dir.lock_of(new.with_name("smp")).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert offshoot.begin(new, WANTED, "run hang") is None
+        assert seed.begin(new, WANTED, "run hang") is None
     assert not list(new.iterdir())
 
 
@@ -98,7 +98,7 @@ def test_what_cannot_be_copied_whole_is_not_begun(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("shutil.copy2", full)
-    assert offshoot.begin(new, WANTED, "run hang") is None
+    assert seed.begin(new, WANTED, "run hang") is None
     assert not list(new.iterdir())
     assert not new.with_name("hang.partial").exists()
 
@@ -107,6 +107,6 @@ def test_what_a_kill_left_behind_is_no_obstacle(new: Path) -> None:
     left = new.with_name("hang.partial")
     (left / "mm").mkdir(parents=True)
     (left / "mm/mermap.o").write_text("ob")
-    assert offshoot.begin(new, WANTED, "run hang") == new.with_name("smp")
+    assert seed.begin(new, WANTED, "run hang") == new.with_name("smp")
     assert (new / "mm/mermap.o").read_text() == "object"
     assert not left.exists()

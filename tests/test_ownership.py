@@ -330,7 +330,7 @@ def test_run_asks_whose_tree_it_is_before_it_reads_anything_else_of_it(
         "config.plan.make",
         "doctor.missing_for_run",
         "tree.find.look",
-        "kunit.capabilities",
+        "runner.kunit.capabilities",
     ):
         monkeypatch.setattr(f"mermapctl.{later}", None)  # a call would raise TypeError
     words = [each.format(tree=loaded) for each in COMMANDS["run"]]
@@ -353,15 +353,15 @@ def test_another_users_tree_that_is_listed_is_worked_on(
 # Every place that starts a program, and why it may. "gated": the function, or each of those in its
 # module that call it, asks ownership.require (or is_trusted) first.
 STARTS = {
-    "kunit._asked": "gated",
-    "stages._supervise": "gated",
+    "runner.kunit._asked": "gated",
+    "runner.stages._supervise": "gated",
     "config.olddefconfig.resolve": "gated",
     "machine._said": "programs of the host; for minimums() the tree's script, which is gated there",
     "machine.header": "the host's compiler",
     "config.kconfig_macros.Shell.run": "gated in kconfig.read, which alone makes a Shell",
     "config.kconfig_macros.Shell": "gated in kconfig.read, which alone makes a Shell",
-    "initramfs.compile_init": "the host's compiler: what it makes is run by the guest",
-    "kvm_probe": "QEMU with a guest of ours",
+    "runner.initramfs.compile_init": "the host's compiler: what it makes is run by the guest",
+    "runner.kvm_probe": "QEMU with a guest of ours",
     "config.toolchain._first_line": "compilers of PATH",
     "packages": "the package manager",
     "commands.cells._first_line": "compilers and QEMU of PATH",
@@ -452,7 +452,7 @@ def test_the_other_ways_into_a_tree_are_gated_too() -> None:
 
     assert first("tree.find", "_reading") == "ownership.require(path)"  # GitPython
     assert first("config.kconfig", "read") == "ownership.require(tree)"  # macros
-    assert first("kunit", "capabilities") == "ownership.require(tree)"
+    assert first("runner.kunit", "capabilities") == "ownership.require(tree)"
     assert "is_trusted(tree)" in ast.unparse(functions("machine")["minimums"])
     for path in PACKAGE.rglob("*.py"):
         text = path.read_text("utf-8")

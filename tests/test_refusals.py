@@ -7,10 +7,10 @@ import io
 
 import pytest
 
-from mermapctl import accelerator
 from mermapctl.judge import suites
 from mermapctl.judge.judge import Judgement, judge
 from mermapctl.judge.verdict import Reason, Verdict
+from mermapctl.runner import accelerator
 from tests.conftest import LOGS
 
 MANIFEST = suites.load()

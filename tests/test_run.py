@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from mermapctl import freshness, kunit
 from mermapctl.config import target
+from mermapctl.runner import kunit, up_to_date
 from tests.conftest import LOGS, git
 
 BARE = ("--no-triage", "--no-trace")
@@ -243,7 +243,7 @@ def test_a_build_error_is_quoted(fake_tree: Path) -> None:
 def run_with_kvm(tree: Path, device: Path) -> list[str]:
     """A `mermapctl run` that finds a /dev/kvm, and does not wait long for its guest."""
     script = (
-        "import sys; from pathlib import Path; from mermapctl import accelerator\n"
+        "import sys; from pathlib import Path; from mermapctl.runner import accelerator\n"
         f"accelerator.KVM = Path({str(device)!r}); accelerator.MUTE = 0.7\n"
         "sys.argv[0] = 'mermapctl'\nfrom mermapctl.__main__ import main; main()"
     )
@@ -320,11 +320,11 @@ def test_another_clang_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     for name in ("clang", "gcc", "ld.lld"):
         (tmp_path / name).write_text("#!/bin/sh\n")
         (tmp_path / name).chmod(0o755)
-    before = freshness.signature(job, "", "state")
+    before = up_to_date.signature(job, "", "state")
     (tmp_path / "gcc").write_text("#!/bin/sh\n# another\n")
-    assert freshness.signature(job, "", "state") == before
+    assert up_to_date.signature(job, "", "state") == before
     (tmp_path / "clang").write_text("#!/bin/sh\n# another\n")
-    assert freshness.signature(job, "", "state") != before
+    assert up_to_date.signature(job, "", "state") != before
 
 
 @pytest.mark.parametrize("limit", ["--timeout=1", "--silence=1"])

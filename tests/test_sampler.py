@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import sampler
 from mermapctl.judge import hang_trials, suites
-from mermapctl.sampler import Sample
+from mermapctl.runner import qmp
+from mermapctl.runner.qmp import Sample
 
 MAP = """\
 0000000000000000 A fixed_percpu_data
@@ -30,9 +30,9 @@ ffffffff82000000 D data
 
 
 @pytest.fixture
-def known(tmp_path: Path) -> sampler.Symbols:
+def known(tmp_path: Path) -> qmp.Symbols:
     (tmp_path / "System.map").write_text(MAP)
-    made = sampler.symbols(tmp_path / "System.map")
+    made = qmp.symbols(tmp_path / "System.map")
     assert made is not None
     return made
 
@@ -51,7 +51,7 @@ def known(tmp_path: Path) -> sampler.Symbols:
     ],
 )
 def test_an_address_is_named_as_the_kernel_names_it(
-    known: sampler.Symbols, address: int, name: str | None
+    known: qmp.Symbols, address: int, name: str | None
 ) -> None:
     assert known.name(address) == name
 
@@ -60,7 +60,7 @@ def test_an_address_is_named_as_the_kernel_names_it(
 def test_without_a_system_map_there_are_no_symbols(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "System.map").write_text(text)
-    assert sampler.symbols(tmp_path / "System.map") is None
+    assert qmp.symbols(tmp_path / "System.map") is None
 
 
 def registers(cpu: int, rip: int, halted: int = 0) -> str:
@@ -108,7 +108,7 @@ def machine(path: Path, answer: Callable[[str, int], str | None]) -> Iterator[li
         assert not thread.is_alive()
 
 
-def test_a_busy_cpu_is_seen_with_its_callers(tmp_path: Path, known: sampler.Symbols) -> None:
+def test_a_busy_cpu_is_seen_with_its_callers(tmp_path: Path, known: qmp.Symbols) -> None:
     def answer(command: str, cpu: int) -> str:
         if command.startswith("info"):
             return registers(0, 0xFFFFFFFF81000020, halted=1) + registers(1, 0xFFFFFFFF81000104)
@@ -116,14 +116,14 @@ def test_a_busy_cpu_is_seen_with_its_callers(tmp_path: Path, known: sampler.Symb
         return STACK
 
     with machine(tmp_path / "qmp", answer) as asked:
-        found = sampler.samples(tmp_path / "qmp", known, times=2)
+        found = qmp.samples(tmp_path / "qmp", known, times=2)
     frames = (
         "__mermap_get+0x4/0x300",
         "test_size+0x44/0x100",
         "kunit_try_run_case+0x10/0x100",
     )
     assert found == [Sample(1, frames)] * 2
-    assert asked == ["info registers -a", f"x /{sampler.STACK_WORDS}gx 0xffffc9000000be10"] * 2
+    assert asked == ["info registers -a", f"x /{qmp.STACK_WORDS}gx 0xffffc9000000be10"] * 2
 
 
 @pytest.mark.parametrize(
@@ -132,14 +132,14 @@ def test_a_busy_cpu_is_seen_with_its_callers(tmp_path: Path, known: sampler.Symb
     ids=["error", "nothing", "another-machine"],
 )
 def test_a_machine_that_does_not_answer_is_no_sample(
-    tmp_path: Path, known: sampler.Symbols, answer: Callable[[str, int], str | None]
+    tmp_path: Path, known: qmp.Symbols, answer: Callable[[str, int], str | None]
 ) -> None:
     with machine(tmp_path / "qmp", answer):
-        assert sampler.samples(tmp_path / "qmp", known, times=1) == []
+        assert qmp.samples(tmp_path / "qmp", known, times=1) == []
 
 
-def test_no_machine_is_no_sample(tmp_path: Path, known: sampler.Symbols) -> None:
-    assert sampler.samples(tmp_path / "qmp", known) == []
+def test_no_machine_is_no_sample(tmp_path: Path, known: qmp.Symbols) -> None:
+    assert qmp.samples(tmp_path / "qmp", known) == []
 
 
 OWN = Sample(0, ("read_tsc+0x1/0x9", "__mermap_get+0x4/0x300", "test_size+0x44/0x100"))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mermapctl import shim
 from mermapctl.errors import HarnessError
-from mermapctl.shim import Goals
+from mermapctl.runner import path_shims
+from mermapctl.runner.path_shims import Goals
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,7 @@ def test_qemu_runs_with_the_one_accelerator(
 ) -> None:
     program(tmp_path / "real dir", "qemu-system-x86_64")
     monkeypatch.setenv("PATH", f"{tmp_path / 'real dir'}:{os.environ['PATH']}")
-    shim.write_qemu(tmp_path / "bin", "qemu-system-x86_64", "tcg")
+    path_shims.write_qemu(tmp_path / "bin", "qemu-system-x86_64", "tcg")
     done = subprocess.run(
         [tmp_path / "bin/qemu-system-x86_64", *given], capture_output=True, text=True, check=False
     )
@@ -57,7 +57,7 @@ def test_qemu_boots_the_kernel_that_was_made(
     program(tmp_path / "has", "qemu-system-x")
     monkeypatch.setenv("PATH", f"{tmp_path / 'has'}:{os.environ['PATH']}")
     kernel = tmp_path / "it's/vmlinux"
-    shim.write_qemu(tmp_path / "bin", "qemu-system-x", "tcg", kernel=kernel)
+    path_shims.write_qemu(tmp_path / "bin", "qemu-system-x", "tcg", kernel=kernel)
     given = ["-accel", "kvm", "-kernel", "build/bzImage", "-append", "-kernel"]
     done = subprocess.run([tmp_path / "bin/qemu-system-x", *given], capture_output=True, check=True)
     passed = ["-accel", "tcg", "-kernel", str(kernel), "-append", "-kernel"]
@@ -80,7 +80,7 @@ def speaker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     program(tmp_path / "has", "qemu-system-x")
     (tmp_path / "has/qemu-system-x").write_text(SAYS)
     monkeypatch.setenv("PATH", f"{tmp_path / 'has'}:{os.environ['PATH']}")
-    shim.write_qemu(tmp_path / "bin", "qemu-system-x", "tcg")
+    path_shims.write_qemu(tmp_path / "bin", "qemu-system-x", "tcg")
     return [str(tmp_path / "bin/qemu-system-x")]
 
 
@@ -108,7 +108,7 @@ def test_a_qemu_that_is_ended_leaves_nothing_behind(speaker: list[str]) -> None:
 
 def test_makes_whole_output_is_in_the_log_in_order(tmp_path: Path) -> None:
     log = tmp_path / "it's a log"
-    shim.write_make(tmp_path / "bin", log, Goals())
+    path_shims.write_make(tmp_path / "bin", log, Goals())
     (tmp_path / "Makefile").write_text("all: ; @echo one; echo two >&2; echo $(X); exit 3\n")
     done = subprocess.run(
         [tmp_path / "bin/make", "-C", tmp_path, "X=three four"], capture_output=True, check=False
@@ -120,11 +120,11 @@ def test_makes_whole_output_is_in_the_log_in_order(tmp_path: Path) -> None:
 def test_a_missing_qemu_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(HarnessError, match="qemu-system-x86_64 is not installed"):
-        shim.write_qemu(tmp_path / "bin", "qemu-system-x86_64", "tcg")
+        path_shims.write_qemu(tmp_path / "bin", "qemu-system-x86_64", "tcg")
 
 
 def test_the_programs_are_executable_and_name_their_license(tmp_path: Path) -> None:
-    shim.write_make(tmp_path, tmp_path / "log", Goals())
+    path_shims.write_make(tmp_path, tmp_path / "log", Goals())
     assert (tmp_path / "make").stat().st_mode & stat.S_IXUSR
     assert "SPDX-License-Identifier: GPL-2.0-only" in (tmp_path / "make").read_text()
 
@@ -146,7 +146,7 @@ def test_make_makes_what_is_booted(
 ) -> None:
     log = tmp_path / "log"
     log.touch()
-    shim.write_make(tmp_path / "bin", log, goals)
+    path_shims.write_make(tmp_path / "bin", log, goals)
     every = "all compile_commands.json scripts_gdb olddefconfig bzImage modules linux"
     (tmp_path / "Makefile").write_text(f"{every}: ; @echo $@\n")
     argv = [str(tmp_path / "bin/make"), "-s", "-C", str(tmp_path), *given.split()]
@@ -163,8 +163,8 @@ def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "masquerade/x-gcc").symlink_to(tmp_path / "ccache/ccache")
     path = (str(tmp_path / name) for name in ("masquerade", "ccache", "x-gcc"))
     monkeypatch.setenv("PATH", ":".join([*path, os.environ["PATH"]]))
-    assert shim.write_ccache(tmp_path / "bin", "x-gcc")
-    assert shim.write_ccache(tmp_path / "bin", "x-gcc")
+    assert path_shims.write_ccache(tmp_path / "bin", "x-gcc")
+    assert path_shims.write_ccache(tmp_path / "bin", "x-gcc")
     return tmp_path
 
 
@@ -191,5 +191,5 @@ def test_a_compiler_goes_through_ccache_unless_what_it_reads_may_be_unseen(
 
 def test_no_ccache_no_detour(cached: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(cached / "x-gcc"))
-    assert not shim.write_ccache(cached / "bin", "x-gcc")
+    assert not path_shims.write_ccache(cached / "bin", "x-gcc")
     assert not (cached / "bin/x-gcc").exists()

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import doctor, freshness, initramfs, kunit, shim
+from mermapctl import doctor
 from mermapctl.config import plan, toolchain
 from mermapctl.config.plan import Options
 from mermapctl.config.target import Target
 from mermapctl.config.toolchain import Toolchain
+from mermapctl.runner import initramfs, kunit, path_shims, up_to_date
 from tests.conftest import FAKE
 from tests.test_run import MERMAPCTL
 
@@ -80,10 +81,10 @@ def test_another_tool_is_another_build(
     if llvm:
         monkeypatch.setenv("LLVM", llvm)
     program(tmp_path / "bin" / tool)
-    before = freshness.signature(job(tmp_path, None), "", "tree")
-    assert freshness.signature(job(tmp_path, None), "", "tree") == before
+    before = up_to_date.signature(job(tmp_path, None), "", "tree")
+    assert up_to_date.signature(job(tmp_path, None), "", "tree") == before
     program(tmp_path / "bin" / tool, "exit 1 # another")
-    assert freshness.signature(job(tmp_path, None), "", "tree") != before
+    assert up_to_date.signature(job(tmp_path, None), "", "tree") != before
 
 
 def test_a_compiler_behind_a_link_to_ccache_is_noticed(
@@ -97,9 +98,9 @@ def test_a_compiler_behind_a_link_to_ccache_is_noticed(
     monkeypatch.setenv("PATH", ":".join([*path, os.environ["PATH"]]))
     monkeypatch.delenv("LLVM", raising=False)
     assert toolchain.located("x-gcc") == tmp_path / "real/x-gcc"
-    before = freshness.signature(job(tmp_path, "x-"), "", "tree")
+    before = up_to_date.signature(job(tmp_path, "x-"), "", "tree")
     program(tmp_path / "real/x-gcc", "exit 1 # another")
-    assert freshness.signature(job(tmp_path, "x-"), "", "tree") != before
+    assert up_to_date.signature(job(tmp_path, "x-"), "", "tree") != before
 
 
 def test_a_compiler_that_is_named_with_its_directory_is_never_written_over(
@@ -108,7 +109,7 @@ def test_a_compiler_that_is_named_with_its_directory_is_never_written_over(
     program(tmp_path / "ccache/ccache")
     program(tmp_path / "cross/x-gcc", "exit 3")
     monkeypatch.setenv("PATH", f"{tmp_path / 'ccache'}:{os.environ['PATH']}")
-    assert not shim.write_ccache(tmp_path / "bin", str(tmp_path / "cross/x-gcc"))
+    assert not path_shims.write_ccache(tmp_path / "bin", str(tmp_path / "cross/x-gcc"))
     assert (tmp_path / "cross/x-gcc").read_text() == "#!/bin/sh\nexit 3\n"
 
 
@@ -153,7 +154,7 @@ def test_a_kernel_that_kvm_alone_does_not_run_is_no_word_on_kvm(
 ) -> None:
     (tmp_path / "kvm").write_text("")
     script = (
-        "import sys; from pathlib import Path; from mermapctl import accelerator\n"
+        "import sys; from pathlib import Path; from mermapctl.runner import accelerator\n"
         f"accelerator.KVM = Path({str(tmp_path / 'kvm')!r})\n"
         "sys.argv[0] = 'mermapctl'\nfrom mermapctl.__main__ import main; main()"
     )

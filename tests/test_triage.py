@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from mermapctl.commands import triage as triage_command
 from mermapctl.console.ktap import Status, Suite, Test
 from mermapctl.judge import hang_trials
 from mermapctl.judge.hang_trials import Outcome, Trial
 from mermapctl.judge.verdict import Finding, Severity
+from mermapctl.runner import hang_triage as triage_command
 from tests.test_run import MERMAPCTL, document, processes_of, run
 
 FOUR = ("test_basic_alloc", "test_size", "test_multiple_allocs", "test_tlb_flushed")

@@ -207,13 +207,13 @@ def command(
     wrong usage, an unknown variant, no tree. ^C, TERM and HUP interrupt, unless the parent ignores
     them (nohup).
     """
-    from mermapctl.accelerator import Accel
     from mermapctl.commands import run
     from mermapctl.config.modular import Modular
     from mermapctl.config.plan import Options
     from mermapctl.records.record import exit_of
     from mermapctl.render import print_record
     from mermapctl.render.progress import progress
+    from mermapctl.runner.accelerator import Accel
 
     with progress(sys.stderr, quiet=quiet) as tell:
         modular = Modular(as_module) if as_module else None

@@ -10,8 +10,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mermapctl import doctor, kunit
-from mermapctl.commands.run_cell import Context, run_cell, unjudged
+from mermapctl import doctor
 from mermapctl.config import toolchain
 from mermapctl.errors import HarnessError
 from mermapctl.events import CellStarted, Listener, Note
@@ -19,6 +18,8 @@ from mermapctl.judge.verdict import Reason
 from mermapctl.records import record
 from mermapctl.records.record import Host, RunRecord, State, TreeFacts
 from mermapctl.records.store import Store
+from mermapctl.runner import kunit
+from mermapctl.runner.cell import Context, run_cell, unjudged
 from mermapctl.system import process, signals
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mermapctl import kunit
 from mermapctl.config import target
 from mermapctl.config.target import Target
 from mermapctl.errors import MermapctlError, UserError
 from mermapctl.events import CellStarted, Note
-from mermapctl.kunit import Capabilities
+from mermapctl.runner import kunit
+from mermapctl.runner.kunit import Capabilities
 from mermapctl.tree import build_dir, overlay, postings, source
 from mermapctl.tree import find as trees
 from mermapctl.tree import prepare as making

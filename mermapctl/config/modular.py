@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from mermapctl.config import fragment as fragments
 from mermapctl.config import variants
-from mermapctl.initramfs import NOLIBC
 from mermapctl.judge.verdict import Finding, Severity
+from mermapctl.runner.initramfs import NOLIBC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl.accelerator import Accel
 from mermapctl.config import fragment, variants
 from mermapctl.config import modular as module_flavour
 from mermapctl.config import target as targets
@@ -16,6 +15,7 @@ from mermapctl.config.modular import Modular
 from mermapctl.config.target import Target
 from mermapctl.config.variants import Variant
 from mermapctl.errors import CommitError, UserError
+from mermapctl.runner.accelerator import Accel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

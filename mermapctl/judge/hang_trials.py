@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mermapctl.console.splat import Splat
     from mermapctl.judge.suites import Manifest
     from mermapctl.judge.verdict import Finding
-    from mermapctl.sampler import Sample
+    from mermapctl.runner.qmp import Sample
 
 DETECTED = "the kernel's own report"
 SAMPLED_AFTER = 12

@@ -141,7 +141,7 @@ def test_a_kvm_that_fails_is_replaced_by_emulation(
     (tmp_path / "kvm").write_text("")
     shutil.rmtree(e2e_home / "cache/kvm-failed", ignore_errors=True)
     script = (
-        "from pathlib import Path\nfrom mermapctl import accelerator\n"
+        "from pathlib import Path\nfrom mermapctl.runner import accelerator\n"
         f"accelerator.KVM = Path({str(tmp_path / 'kvm')!r})\n"
         "from mermapctl.__main__ import main\nmain()"
     )

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mermapctl import kunit
 from mermapctl.config.traceable import COUNTED
+from mermapctl.runner import kunit
 from mermapctl.trace import probes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mermapctl.work import Work
+    from mermapctl.runner.job import Work
 
 _KUNIT_ARGS = 320
 """Bytes of the command line that kunit.py and its qemu_configs may add to ours."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mermapctl.config.toolchain import Toolchain
-    from mermapctl.modules import Insertion
+    from mermapctl.runner.kernel_modules import Insertion
 
 NOLIBC = "tools/include/nolibc"
 DONE = "mermapctl-init: done"

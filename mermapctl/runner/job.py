@@ -6,10 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mermapctl import kunit
 from mermapctl.config.plan import CellPlan, Options
 from mermapctl.config.variants import NOT_GIVEN
 from mermapctl.events import Listener
+from mermapctl.runner import kunit
 
 
 def _configured(build_dir: Path, *symbols: str) -> bool:

@@ -8,15 +8,24 @@ import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mermapctl import accelerator, buildlog, freshness, guest, initramfs, kunit, kvm_probe, modules
-from mermapctl.accelerator import Accel
 from mermapctl.config import fragment, target
 from mermapctl.config.fragment import MissingSymbol
 from mermapctl.config.toolchain import make_environment, of_build
 from mermapctl.console.ktap import progress_of
 from mermapctl.events import Note, Objects, StageEnded, StageStarted, TestEnded, Tick
 from mermapctl.judge.verdict import Boot, Ended, Reason
-from mermapctl.shim import Goals, write_ccache, write_make, write_qemu
+from mermapctl.runner import (
+    accelerator,
+    build_log,
+    guest,
+    initramfs,
+    kernel_modules,
+    kunit,
+    kvm_probe,
+    up_to_date,
+)
+from mermapctl.runner.accelerator import Accel
+from mermapctl.runner.path_shims import Goals, write_ccache, write_make, write_qemu
 from mermapctl.system import process
 from mermapctl.tree import build_dir, ownership
 
@@ -24,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mermapctl.work import Work
+    from mermapctl.runner.job import Work
 
 _PRINTK = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ")
 """What printk.time=1 (and CONFIG_PRINTK_CALLER) put before a line."""
@@ -116,10 +125,11 @@ def configure(work: Work) -> Stage:
     # kunit.py does not let make compile Kconfig's own programs in parallel.
     write_make(work.programs, work.build_log, Goals(jobs=work.job.jobs))
     dot_config = work.job.build_dir / ".config"
-    if not freshness.config_is_current(work.job.tree, work.job.build_dir):
+    if not up_to_date.config_is_current(work.job.tree, work.job.build_dir):
         # kunit.py keeps one that has all that was asked for, whatever the tree's Kconfig says now.
         dot_config.unlink(missing_ok=True)
-    watch = process.Watch(float(work.options.build_timeout), tick=_tick(work, buildlog.bound(work)))
+    tick = _tick(work, build_log.bound(work))
+    watch = process.Watch(float(work.options.build_timeout), tick=tick)
     outcome = _supervise(work, kunit.config(work.job), work.harness_log, watch)
     ok = outcome.returncode == 0
     work.tell(StageEnded("config", outcome.seconds, ok))
@@ -141,12 +151,12 @@ def _failed(work: Work, what: str, outcome: process.Outcome) -> Stage:
     if outcome.ending is process.Ending.STOPPED:
         told = f"{what} was stopped: {outcome.stopped_for}"
         return Stage(outcome.seconds, Reason.BUILD_FAILED, told)
-    why = buildlog.why(work, what, outcome)
+    why = build_log.why(work, what, outcome)
     dot_config = work.job.build_dir / ".config"
     # kunit.py's own lines for the target count to it as much as those of the variant.
     asked = fragment.overlay(target.own_lines(work.cell.target), work.cell.variant.fragment)
     # Where kunit.py itself fell over, the .config is none, or an old one.
-    answered = dot_config.is_file() and not buildlog.fell_over(work)
+    answered = dot_config.is_file() and not build_log.fell_over(work)
     missing = fragment.missing(asked, dot_config) if answered else ()
     if not missing:
         return Stage(outcome.seconds, Reason.BUILD_FAILED, why)
@@ -177,7 +187,7 @@ def build(work: Work) -> Stage:
 
     work.tell(StageStarted("build"))
     _prepare_programs(work)
-    bound = buildlog.bound(work)
+    bound = build_log.bound(work)
 
     def tick() -> str | None:
         look()
@@ -197,7 +207,7 @@ def build(work: Work) -> Stage:
 def _prepare_programs(work: Work) -> None:
     """A make that makes just the kernel, and does not ask again what it has just been told."""
     goal = work.image_goal
-    current = freshness.config_is_current(work.job.tree, work.job.build_dir)
+    current = up_to_date.config_is_current(work.job.tree, work.job.build_dir)
     goals = (goal, *(("modules",) if work.cell.modular else ())) if goal else ()
     if work.plain_image:
         # Nobody shall boot what an earlier build packed and take it for this one.
@@ -311,13 +321,13 @@ def _pack_initramfs(work: Work) -> None:
     program.unlink()
 
 
-def _insertions(work: Work) -> list[modules.Insertion]:
+def _insertions(work: Work) -> list[kernel_modules.Insertion]:
     """The modules that were built, in order. Raises HarnessError where there is no suite."""
-    prefix = f"{modules.KUNIT}."
+    prefix = f"{kernel_modules.KUNIT}."
     asked = [each for each in work.cell.kernel_args if each.startswith(prefix)]
     parameters = (f"filter_glob={work.cell.suite}", "enable=1")
-    return modules.insertions(
-        modules.built(work.job.build_dir),
+    return kernel_modules.insertions(
+        kernel_modules.built(work.job.build_dir),
         (*parameters, *(each.removeprefix(prefix) for each in asked)),
     )
 

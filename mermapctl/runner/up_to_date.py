@@ -22,7 +22,7 @@ from mermapctl.system import files
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mermapctl.kunit import Job
+    from mermapctl.runner.kunit import Job
 
 STAMP = ".mermapctl-built"
 STEERING = (

@@ -17,8 +17,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from mermapctl import accelerator
 from mermapctl.errors import HarnessError
+from mermapctl.runner import accelerator
 from mermapctl.system import process
 
 QEMU = "qemu-system-x86_64"

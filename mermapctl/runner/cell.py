@@ -10,8 +10,6 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mermapctl import freshness, kunit, offshoot, stages
-from mermapctl.commands import triage, unprobed
 from mermapctl.config import missing as unsatisfied
 from mermapctl.config import modular
 from mermapctl.config.plan import BUILD_SECONDS, CellPlan, Plan, without_trace
@@ -22,16 +20,17 @@ from mermapctl.judge.verdict import Reason, Verdict
 from mermapctl.records.judging import judge_console, with_trials
 from mermapctl.records.record import Artifacts, Cell, Phases
 from mermapctl.records.store import RunFolder, cell_slug
+from mermapctl.runner import hang_triage, kunit, seed, stages, unprobed, up_to_date
+from mermapctl.runner.job import Work
 from mermapctl.system import signals
 from mermapctl.system.signals import Interrupted
 from mermapctl.tree import build_dir, find
-from mermapctl.work import Work
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mermapctl.judge.hang_trials import Trial
-    from mermapctl.stages import Booted, Stage
+    from mermapctl.runner.stages import Booted, Stage
 
 
 EXPLAIN = "explain"
@@ -225,12 +224,12 @@ def _stages(context: Context, work: Work, progress: _Progress) -> Cell:
         names = modular.symbols(work.cell.variant.fragment)
         guards = modular.guards(work.job.tree, work.cell.target.srcarch, names)
         progress.cell = replace(progress.cell, guards=guards)
-    if not work.options.rebuild and freshness.is_fresh(work.job, work.image, made_from):
+    if not work.options.rebuild and up_to_date.is_fresh(work.job, work.image, made_from):
         return _booted_fresh(work, progress)
-    freshness.forget(work.job)
+    up_to_date.forget(work.job)
     if not work.options.rebuild:
         wanted = work.cell.variant.fragment.text()
-        origin = offshoot.begin(work.job.build_dir, wanted, context.invoked)
+        origin = seed.begin(work.job.build_dir, wanted, context.invoked)
         if origin:
             work.tell(Note(f"begins as a copy of {origin}: make builds what differs"))
     asked = work
@@ -247,7 +246,7 @@ def _stages(context: Context, work: Work, progress: _Progress) -> Cell:
         booted = stages.boot(work)
         with contextlib.suppress(MermapctlError):  # the boot's verdict stands, whatever git says
             if _signature(asked, looking) == made_from:
-                freshness.remember(work.job, work.image, made_from)
+                up_to_date.remember(work.job, work.image, made_from)
     progress.spent(boot=booted.seconds)
     return _settled(work, progress, booted)
 
@@ -259,7 +258,7 @@ def _made_from(work: Work) -> str | None:
 
 def _signature(work: Work, looking: find.Looking) -> str | None:
     kunitconfig = work.cell.variant.fragment.text()
-    return freshness.signature(work.job, kunitconfig, looking.state())
+    return up_to_date.signature(work.job, kunitconfig, looking.state())
 
 
 def _booted_fresh(work: Work, progress: _Progress) -> Cell:
@@ -345,7 +344,7 @@ def _triaged(work: Work, progress: _Progress, booted: Booted) -> Cell:
         progress.cell = replace(with_trials(cell, trials), notes=notes, confirmed=confirmed)
 
     try:
-        triage.hung(work, cell, keep)
+        hang_triage.hung(work, cell, keep)
     except (MermapctlError, OSError) as error:
         note = f"the hang triage ended early: {error}"
         progress.cell = replace(progress.cell, notes=(*progress.cell.notes, note))

@@ -7,17 +7,17 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mermapctl import kunit, stages
 from mermapctl.events import Note
 from mermapctl.judge import hang_trials
 from mermapctl.judge.confirmation import Unprobed
 from mermapctl.judge.verdict import Ended, Reason, Verdict
 from mermapctl.records.judging import with_unprobed
+from mermapctl.runner import kunit, stages
 
 if TYPE_CHECKING:
     from mermapctl.records.record import Cell
-    from mermapctl.stages import Booted
-    from mermapctl.work import Work
+    from mermapctl.runner.job import Work
+    from mermapctl.runner.stages import Booted
 
 AGAIN = "untraced"
 """The word of this boot in the names of its files."""

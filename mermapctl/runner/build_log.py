@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from mermapctl.runner.job import Work
     from mermapctl.system import process
-    from mermapctl.work import Work
 
 LOG_BYTES = 128 << 20
 """Longest log of a build: far beyond a line for each object of a kernel."""

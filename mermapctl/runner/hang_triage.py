@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import sampler, stages
 from mermapctl.config import fragment
 from mermapctl.config.plan import kernel_args
 from mermapctl.events import Event, Note, Tick
@@ -20,12 +19,13 @@ from mermapctl.judge.verdict import Verdict
 from mermapctl.records.folder import cell_slug
 from mermapctl.records.judging import judge_console, suites_known
 from mermapctl.records.record import Cell
+from mermapctl.runner import qmp, stages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mermapctl.sampler import Sample, Symbols
-    from mermapctl.work import Work
+    from mermapctl.runner.job import Work
+    from mermapctl.runner.qmp import Sample, Symbols
 
 LONGEST_NAME = 100
 """Characters of a folder's name; file systems take 255 bytes."""
@@ -140,14 +140,14 @@ class _Watcher:
         self._after = min(hang_trials.SAMPLED_AFTER, 0.6 * work.options.silence)
         self._size = -1
         self._heard = time.monotonic()
-        more = sampler.argument(self._socket) if known else ()
+        more = qmp.argument(self._socket) if known else ()
         self.work = replace(work, cell=replace(work.cell, more_qemu_args=more), tell=self._listen)
 
     @classmethod
     @contextlib.contextmanager
     def of(cls, work: Work) -> Iterator[_Watcher]:
         """A watcher whose socket's directory goes with it: its path must be short."""
-        known = sampler.symbols(work.job.build_dir / "System.map")
+        known = qmp.symbols(work.job.build_dir / "System.map")
         able = work.cell.target.qemu is not None and work.can.has("exec", "--qemu_args")
         with tempfile.TemporaryDirectory(prefix="mermapctl-") as place:
             yield cls(work, known if able else None, Path(place))
@@ -162,4 +162,4 @@ class _Watcher:
             self._size, self._heard = size, now
         elif now - self._heard > self._after:
             self._heard = now
-            self.samples = sampler.samples(self._socket, self._known)
+            self.samples = qmp.samples(self._socket, self._known)

@@ -13,7 +13,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
-from mermapctl import freshness
+from mermapctl.runner import up_to_date
 from mermapctl.system import locks
 from mermapctl.tree import build_dir
 
@@ -25,7 +25,7 @@ _ASKED = "last_used_kunitconfig"
 """Where kunit.py keeps what it was asked for (tools/testing/kunit/kunit_kernel.py)."""
 
 _NOT_SET = "# CONFIG_"
-_PRODUCTS = ("vmlinux", ".tmp_vmlinux", "System.map", freshness.STAMP, build_dir.OBJECTS)
+_PRODUCTS = ("vmlinux", ".tmp_vmlinux", "System.map", up_to_date.STAMP, build_dir.OBJECTS)
 """What the names of files begin with, at the top, that the new kernel has its own of."""
 
 
@@ -37,7 +37,7 @@ def _lines(text: str) -> set[str]:
 def _distance(directory: Path, wanted: set[str]) -> int | None:
     """How many lines differ from what a directory was last configured for; None: unusable."""
     try:
-        if not (directory / freshness.STAMP).is_file():
+        if not (directory / up_to_date.STAMP).is_file():
             return None
         return len(wanted ^ _lines((directory / _ASKED).read_text(encoding="utf-8")))
     except (OSError, ValueError):
