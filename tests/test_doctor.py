@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner, Result
 
-from mermapctl import doctor, machine, packages
-from mermapctl.check import Check, State
 from mermapctl.cli.doctor import command
 from mermapctl.config import target, toolchain
+from mermapctl.doctor import checks as machine
+from mermapctl.doctor import doctor, packages
+from mermapctl.doctor.requirement import Check, State
 from tests.minikconfig import only_on_path, program, tree_of
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def test_the_sentence_and_the_hint_of_what_is_missing(
     for name in ("flex", "qemu-system-x86_64"):
         (path / name).unlink()
     (tmp_path / "os-release").write_text("ID=fedora\nPRETTY_NAME='Fedora Linux'\n")
-    monkeypatch.setattr("mermapctl.packages.OS_RELEASE", tmp_path / "os-release")
+    monkeypatch.setattr("mermapctl.doctor.packages.OS_RELEASE", tmp_path / "os-release")
     monkeypatch.setattr("os.geteuid", lambda: 0)
     lacking = doctor.missing_for_run(tree, target.find(tree, "x86_64"))
     assert doctor.sentence(lacking) == "not installed: flex, qemu-system-x86_64"

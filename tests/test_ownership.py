@@ -328,7 +328,7 @@ def test_run_asks_whose_tree_it_is_before_it_reads_anything_else_of_it(
     give_away(monkeypatch, *everything(loaded))
     for later in (
         "config.plan.make",
-        "doctor.missing_for_run",
+        "doctor.doctor.missing_for_run",
         "tree.find.look",
         "runner.kunit.capabilities",
     ):
@@ -356,14 +356,14 @@ STARTS = {
     "runner.kunit._asked": "gated",
     "runner.stages._supervise": "gated",
     "config.olddefconfig.resolve": "gated",
-    "machine._said": "programs of the host; for minimums() the tree's script, which is gated there",
-    "machine.header": "the host's compiler",
+    "doctor.checks._said": "programs of the host; the tree's script of minimums() is gated there",
+    "doctor.checks.header": "the host's compiler",
     "config.kconfig_macros.Shell.run": "gated in kconfig.read, which alone makes a Shell",
     "config.kconfig_macros.Shell": "gated in kconfig.read, which alone makes a Shell",
     "runner.initramfs.compile_init": "the host's compiler: what it makes is run by the guest",
     "runner.kvm_probe": "QEMU with a guest of ours",
     "config.toolchain._first_line": "compilers of PATH",
-    "packages": "the package manager",
+    "doctor.packages": "the package manager",
     "commands.cells._first_line": "compilers and QEMU of PATH",
     "tree.git.git": "git in a tree of ours, with no configuration of the user's",
     "tree.git_files.require_readable": "git, configuration only; gated in _reading, its caller",
@@ -453,7 +453,7 @@ def test_the_other_ways_into_a_tree_are_gated_too() -> None:
     assert first("tree.find", "_reading") == "ownership.require(path)"  # GitPython
     assert first("config.kconfig", "read") == "ownership.require(tree)"  # macros
     assert first("runner.kunit", "capabilities") == "ownership.require(tree)"
-    assert "is_trusted(tree)" in ast.unparse(functions("machine")["minimums"])
+    assert "is_trusted(tree)" in ast.unparse(functions("doctor.checks")["minimums"])
     for path in PACKAGE.rglob("*.py"):
         text = path.read_text("utf-8")
         if "Shell(" in text:

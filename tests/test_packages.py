@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mermapctl import packages
 from mermapctl.config import target
+from mermapctl.doctor import packages
 from mermapctl.system import paths
 from tests.minikconfig import program
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl import doctor
 from mermapctl.config import plan, toolchain
 from mermapctl.config.plan import Options
 from mermapctl.config.target import Target
 from mermapctl.config.toolchain import Toolchain
+from mermapctl.doctor import doctor
 from mermapctl.runner import initramfs, kunit, path_shims, up_to_date
 from tests.conftest import FAKE
 from tests.test_run import MERMAPCTL

@@ -10,8 +10,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mermapctl import doctor
 from mermapctl.config import toolchain
+from mermapctl.doctor import doctor
 from mermapctl.errors import HarnessError
 from mermapctl.events import CellStarted, Listener, Note
 from mermapctl.judge.verdict import Reason
@@ -23,8 +23,8 @@ from mermapctl.runner.cell import Context, run_cell, unjudged
 from mermapctl.system import process, signals
 
 if TYPE_CHECKING:
-    from mermapctl.check import Check
     from mermapctl.config.plan import Plan
+    from mermapctl.doctor.requirement import Check
     from mermapctl.tree import find
 
 

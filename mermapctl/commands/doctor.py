@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl import doctor, packages
-from mermapctl.check import Check
 from mermapctl.config import target as targets
+from mermapctl.doctor import doctor, packages
+from mermapctl.doctor.packages import Installation
+from mermapctl.doctor.requirement import Check
 from mermapctl.errors import UserError
-from mermapctl.packages import Installation
 from mermapctl.system import environment
 
 if TYPE_CHECKING:

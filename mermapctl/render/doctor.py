@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from rich.text import Text
 
-from mermapctl.check import State
+from mermapctl.doctor.requirement import State
 from mermapctl.judge.verdict import Severity, Verdict
 from mermapctl.render.page import show, show_json
 from mermapctl.render.terminal_tables import table
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from mermapctl.check import Check
     from mermapctl.commands.doctor import Diagnosis
-    from mermapctl.packages import Installation
+    from mermapctl.doctor.packages import Installation
+    from mermapctl.doctor.requirement import Check
     from mermapctl.render.text import Look
 
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl.check import Check, State
 from mermapctl.config import toolchain
+from mermapctl.doctor.requirement import Check, State
 from mermapctl.errors import HarnessError
 from mermapctl.runner import kvm_probe
 from mermapctl.runner.kvm_probe import Ability

@@ -6,10 +6,11 @@ from __future__ import annotations
 import platform
 from typing import TYPE_CHECKING
 
-from mermapctl import machine, packages
-from mermapctl.check import Check, State
 from mermapctl.config import target as targets_of
 from mermapctl.config import toolchain
+from mermapctl.doctor import checks as machine
+from mermapctl.doctor import packages
+from mermapctl.doctor.requirement import Check, State
 from mermapctl.errors import UserError
 from mermapctl.runner.initramfs import NOLIBC
 from mermapctl.system import paths
