@@ -65,7 +65,7 @@ bench: bench-packages $(VENV)/.done ## Measure against kunit.py, as ratios in th
 
 .PHONY: schema
 schema: $(VENV)/.done ## Write docs/schema.json from the record's types
-	$(BIN)/python -m mermapctl.render.json_schema > docs/schema.json
+	$(BIN)/python -m mermapctl.render.documents.json_schema > docs/schema.json
 
 .PHONY: screenshots
 screenshots: test-packages $(VENV)/.done ## The pictures of docs/ and README, of a stored run (RUN=ID)

@@ -14,7 +14,7 @@ from b4.review import checks as review
 
 from mermapctl.judge.verdict import Reason
 from mermapctl.records.record import RunRecord, to_json
-from mermapctl.render import checks
+from mermapctl.render.documents import b4_checks
 from tests import sample_records as samples
 from tests.hostile import TEXTS, Console, infect
 
@@ -25,7 +25,7 @@ FROM_RECORD = """
 import sys
 from pathlib import Path
 from mermapctl.records.record import from_json
-from mermapctl.render import checks
+from mermapctl.render.documents import b4_checks as checks
 sys.stdout.write(checks.render(from_json(Path(sys.argv[1]).read_bytes())))
 """
 
@@ -83,7 +83,7 @@ def test_b4_reads_it(
 
 
 def marks(record: RunRecord, **how: Any) -> list[dict[str, str]]:
-    (result,) = json.loads(checks.render(record, **how))
+    (result,) = json.loads(b4_checks.render(record, **how))
     assert set(result) <= {"tool", "status", "summary", "url", "details"}
     assert all(isinstance(value, str) for value in result.values())
     return cast("list[dict[str, str]]", json.loads(result["details"]))
@@ -109,7 +109,7 @@ def test_each_cell_and_finding_is_a_line_of_the_details() -> None:
 
 
 def test_the_url_is_handed_on() -> None:
-    (result,) = json.loads(checks.render(samples.passed(), url="https://example.org/1"))
+    (result,) = json.loads(b4_checks.render(samples.passed(), url="https://example.org/1"))
     assert result["url"] == "https://example.org/1"
 
 
@@ -118,7 +118,7 @@ def test_what_a_kernel_prints_is_text(
     name: str, tmp_path: Path, message: tuple[str, EmailMessage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = infect(samples.multi_cell(), TEXTS[name])
-    (result,) = json.loads(checks.render(record, console=Console(TEXTS[name])))
+    (result,) = json.loads(b4_checks.render(record, console=Console(TEXTS[name])))
     assert result["status"] == "fail"
     assert len(marks(record)) == len(marks(samples.multi_cell()))
     assert all(char.isprintable() for char in result["summary"])

@@ -10,7 +10,8 @@ from dataclasses import replace
 import pytest
 
 from mermapctl.console.splat import Splat, SplatKind
-from mermapctl.render import complaint, html_page, junit_xml, kcidb, mail, markdown, terminal
+from mermapctl.render import complaint, html_page, terminal
+from mermapctl.render.documents import junit, kcidb, mail, markdown
 from tests import sample_records as samples
 
 RECORD = samples.record(samples.cell_warning())
@@ -38,7 +39,7 @@ def test_on_the_page() -> None:
         assert f">{said.replace(': ', ' ')}</p>" in text
 
 
-@pytest.mark.parametrize("render", [markdown.render, mail.render, junit_xml.render, kcidb.render])
+@pytest.mark.parametrize("render", [markdown.render, mail.render, junit.render, kcidb.render])
 def test_in_files(render: object) -> None:
     assert callable(render)
     text = str(render(RECORD))

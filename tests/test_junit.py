@@ -10,7 +10,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from mermapctl.judge.verdict import Reason, Verdict
 from mermapctl.records.record import Cell
-from mermapctl.render import junit_xml
+from mermapctl.render.documents import junit
 from tests import sample_records as samples
 from tests.hostile import TEXTS, Console, infect
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def parse(record: RunRecord, *, console: str | None = None) -> JUnitXml:
     source = samples.log(console) if console else None
-    return JUnitXml.fromstring(junit_xml.render(record, console=source).encode())
+    return JUnitXml.fromstring(junit.render(record, console=source).encode())
 
 
 def suites(record: RunRecord, **how: str) -> list[TestSuite]:
@@ -176,7 +176,7 @@ def test_the_console_is_cut_around_the_failure() -> None:
 @pytest.mark.parametrize("sample", ["multi cell", "repeated"])
 def test_any_bytes_make_valid_xml_of_a_sane_size(name: str, sample: str) -> None:
     record = samples.SAMPLES[sample]()
-    text = junit_xml.render(infect(record, TEXTS[name]), console=Console(TEXTS[name]))
+    text = junit.render(infect(record, TEXTS[name]), console=Console(TEXTS[name]))
     document = JUnitXml.fromstring(text.encode("utf-8"))
     assert document.failures > 0
     assert document.errors == (sample == "multi cell")

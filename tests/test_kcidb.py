@@ -11,7 +11,7 @@ import kcidb_io  # type: ignore[import-untyped]
 import pytest
 
 from mermapctl.judge.verdict import Reason
-from mermapctl.render import kcidb
+from mermapctl.render.documents import kcidb
 from tests import sample_records as samples
 from tests.hostile import TEXTS, Console, infect
 

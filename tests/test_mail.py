@@ -13,7 +13,7 @@ import pytest
 
 from mermapctl.judge.verdict import Reason
 from mermapctl.records.record import TreeFacts
-from mermapctl.render import mail
+from mermapctl.render.documents import mail
 from tests import sample_records as samples
 from tests.hostile import TEXTS, Console, infect
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from markdown_it import MarkdownIt
 
-from mermapctl.render import markdown
+from mermapctl.render.documents import markdown
 from tests import sample_records as samples
 from tests.hostile import TEXTS, Console, infect
 

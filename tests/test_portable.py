@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from mermapctl.records.record import TreeFacts
-from mermapctl.render import mail, markdown
+from mermapctl.render.documents import mail, markdown
 from mermapctl.render.portable import reproduce
 from tests import sample_records as samples
 

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from mermapctl.records.record import RunRecord, to_json
-from mermapctl.render import json_schema
+from mermapctl.render.documents import json_schema
 from tests import sample_records as samples
 from tests.hostile import TEXTS, infect
 
@@ -52,7 +52,7 @@ def document(record: RunRecord) -> dict[str, Any]:
 
 
 def test_the_published_copy_is_what_the_types_say() -> None:
-    told = "write it: python -m mermapctl.render.json_schema > docs/schema.json"
+    told = "write it: python -m mermapctl.render.documents.json_schema > docs/schema.json"
     assert PUBLISHED.read_text("utf-8") == json_schema.text(), told
 
 

@@ -22,7 +22,8 @@ from mermapctl.judge.confirmation import Unprobed
 from mermapctl.judge.hang_trials import Outcome, Trial
 from mermapctl.judge.verdict import Severity, Verdict
 from mermapctl.records import record
-from mermapctl.render import html_page, mail, markdown
+from mermapctl.render import html_page
+from mermapctl.render.documents import mail, markdown
 from tests import sample_records as samples
 from tests.conftest import LOGS
 from tests.test_run import MERMAPCTL, document, processes_of, run

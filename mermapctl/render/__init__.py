@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 RENDERERS = {
     "table": "mermapctl.render.terminal",
-    "json": "mermapctl.render.json_doc",
-    "junit": "mermapctl.render.junit_xml",
+    "json": "mermapctl.render.documents.json_doc",
+    "junit": "mermapctl.render.documents.junit",
     "html": "mermapctl.render.html_page",
-    "markdown": "mermapctl.render.markdown",
-    "email": "mermapctl.render.mail",
-    "kcidb": "mermapctl.render.kcidb",
-    "checks": "mermapctl.render.checks",
+    "markdown": "mermapctl.render.documents.markdown",
+    "email": "mermapctl.render.documents.mail",
+    "kcidb": "mermapctl.render.documents.kcidb",
+    "checks": "mermapctl.render.documents.b4_checks",
 }
 """Format -> module whose `render` makes it."""
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The JSON Schema of the public document, made from the record's own types.
 
-``python -m mermapctl.render.json_schema > docs/schema.json`` writes the copy that is published.
+``python -m mermapctl.render.documents.json_schema > docs/schema.json`` writes the published copy.
 """
 
 from __future__ import annotations
