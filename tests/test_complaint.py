@@ -10,8 +10,9 @@ from dataclasses import replace
 import pytest
 
 from mermapctl.console.splat import Splat, SplatKind
-from mermapctl.render import complaint, html_page, terminal
+from mermapctl.render import complaint, terminal
 from mermapctl.render.documents import junit, kcidb, mail, markdown
+from mermapctl.render.html import page
 from tests import sample_records as samples
 
 RECORD = samples.record(samples.cell_warning())
@@ -34,7 +35,7 @@ def test_on_a_terminal(*, full: bool) -> None:
 
 
 def test_on_the_page() -> None:
-    text = re.sub(r"</?(?:code|span)[^>]*>", "", html.unescape(html_page.render(RECORD)))
+    text = re.sub(r"</?(?:code|span)[^>]*>", "", html.unescape(page.render(RECORD)))
     for said in SAID:
         assert f">{said.replace(': ', ' ')}</p>" in text
 

@@ -15,9 +15,10 @@ import pytest
 
 from mermapctl.judge.verdict import Verdict
 from mermapctl.records.record import Former, Tool
-from mermapctl.render import annotated, html_page, svg_timeline
-from mermapctl.render.annotated import Fold
 from mermapctl.render.excerpt import Gap
+from mermapctl.render.html import annotated, svg_timeline
+from mermapctl.render.html import page as html_page
+from mermapctl.render.html.annotated import Fold
 from tests import sample_records as samples
 from tests.hostile import TEXTS, Console, infect
 

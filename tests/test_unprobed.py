@@ -22,8 +22,8 @@ from mermapctl.judge.confirmation import Unprobed
 from mermapctl.judge.hang_trials import Outcome, Trial
 from mermapctl.judge.verdict import Severity, Verdict
 from mermapctl.records import record
-from mermapctl.render import html_page
 from mermapctl.render.documents import mail, markdown
+from mermapctl.render.html import page
 from tests import sample_records as samples
 from tests.conftest import LOGS
 from tests.test_run import MERMAPCTL, document, processes_of, run
@@ -354,7 +354,7 @@ def test_every_format_tells_the_second_boot() -> None:
     second = Unprobed(Verdict.FAILED, 0.7, symptoms=(TEST,), words=words)
     cells = tuple(replace(cell, confirmed=True, untraced=second) for cell in made.cells)
     told_twice = replace(made, cells=cells)
-    assert words in html_page.render(told_twice)
+    assert words in page.render(told_twice)
     assert "booted again without probes: it fails there too" in markdown.render(told_twice)
     assert words in " ".join(mail.render(told_twice).split())
     assert record.from_json(record.to_json(told_twice)) == told_twice

@@ -21,7 +21,7 @@ RENDERERS = {
     "table": "mermapctl.render.terminal",
     "json": "mermapctl.render.documents.json_doc",
     "junit": "mermapctl.render.documents.junit",
-    "html": "mermapctl.render.html_page",
+    "html": "mermapctl.render.html.page",
     "markdown": "mermapctl.render.documents.markdown",
     "email": "mermapctl.render.documents.mail",
     "kcidb": "mermapctl.render.documents.kcidb",

@@ -14,8 +14,8 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from mermapctl.render import html_page
 from mermapctl.render.account import kernel, subject
+from mermapctl.render.html import page as html_page
 from mermapctl.render.visible import one_line
 from tests import sample_records as samples
 from tests.conftest import LOGS

@@ -40,9 +40,9 @@ from mermapctl.render.account import (
     verdict_word,
     why,
 )
-from mermapctl.render.annotated import Fold, Note, annotate
 from mermapctl.render.excerpt import Gap
-from mermapctl.render.svg_timeline import Picture, draw_all
+from mermapctl.render.html.annotated import Fold, Note, annotate
+from mermapctl.render.html.svg_timeline import Picture, draw_all
 from mermapctl.render.visible import one_line, visible
 from mermapctl.render.why import lines as why_lines
 
