@@ -23,8 +23,8 @@ from rich.text import Text
 
 from mermapctl.records.record import from_json, to_json
 from mermapctl.records.store import Store, console_lines
-from mermapctl.render import terminal
 from mermapctl.render.html import page as html_page
+from mermapctl.render.terminal import record as terminal
 from mermapctl.system import paths
 from tests.e2e.chromium import Browser, browser
 

@@ -10,9 +10,10 @@ from dataclasses import replace
 import pytest
 
 from mermapctl.console.splat import Splat, SplatKind
-from mermapctl.render import complaint, terminal
+from mermapctl.render import complaint
 from mermapctl.render.documents import junit, kcidb, mail, markdown
 from mermapctl.render.html import page
+from mermapctl.render.terminal import record
 from tests import sample_records as samples
 
 RECORD = samples.record(samples.cell_warning())
@@ -21,7 +22,7 @@ SAID = ("cause: no slot is free", f"top frame: {TOP}", "printed by: task 31")
 
 
 def terminal_text(*, full: bool) -> str:
-    return terminal.render(RECORD, width=80, color=False, full=full)
+    return record.render(RECORD, width=80, color=False, full=full)
 
 
 @pytest.mark.parametrize("full", [False, True])

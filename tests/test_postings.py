@@ -13,7 +13,7 @@ import pytest
 
 from mermapctl.commands import tree as command
 from mermapctl.errors import HarnessError
-from mermapctl.render import tree_status
+from mermapctl.render.terminal import tree as tree_status
 from mermapctl.system.paths import shipped
 from mermapctl.tree import edits, overlay, postings
 from mermapctl.tree.postings import Posting

@@ -19,7 +19,7 @@ from mermapctl.cli import tree as cli
 from mermapctl.commands import tree as command
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.events import Event, Note, StageEnded
-from mermapctl.render import tree_status
+from mermapctl.render.terminal import tree as tree_status
 from mermapctl.system import locks
 from mermapctl.tree import find as trees
 from mermapctl.tree import overlay, postings, prepare, source

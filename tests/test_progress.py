@@ -23,7 +23,7 @@ from mermapctl.events import (
     StageStarted,
     TestEnded,
 )
-from mermapctl.render.progress import Lively, Plain, progress
+from mermapctl.render.terminal.progress import Lively, Plain, progress
 
 RUN = [sys.executable, "-m", "mermapctl", "run", "--accel=tcg", "--quiet"]
 

@@ -27,10 +27,11 @@ from mermapctl.judge.verdict import Verdict
 from mermapctl.records import history
 from mermapctl.records.record import Artifacts, Cell, Phases, RunRecord, State, new_run
 from mermapctl.records.store import Filters, Store
-from mermapctl.render import RENDERERS, print_record, run_list, side_by_side
-from mermapctl.render.columns import columns
-from mermapctl.render.run_list import Sheet
-from mermapctl.render.text import Look
+from mermapctl.render import RENDERERS, print_record
+from mermapctl.render.terminal import comparison, runs
+from mermapctl.render.terminal.columns import columns
+from mermapctl.render.terminal.runs import Sheet
+from mermapctl.render.terminal.text import Look
 from mermapctl.system import files
 from tests import sample_records as samples
 
@@ -451,11 +452,11 @@ def test_lists_fit_into_a_terminal(width: int) -> None:
         kept(clean(record, "a" * 40), f"20260101-12000{number}-123abcd")
     store, sheet = Store.open(), Sheet(Look(), width=width)
     said = [
-        run_list.runs(store.list(), store.count(), sheet),
-        run_list.history(questions.test_history(store, "test_tlb_flushed", Filters()), sheet),
-        run_list.flaky(questions.flaky(store, Filters()), sheet),
-        side_by_side.render(questions.compare(store, "latest~2", "latest~1"), sheet),
-        side_by_side.render(questions.compare(store, "latest~1", "latest"), sheet),
+        runs.runs(store.list(), store.count(), sheet),
+        runs.history(questions.test_history(store, "test_tlb_flushed", Filters()), sheet),
+        runs.flaky(questions.flaky(store, Filters()), sheet),
+        comparison.render(questions.compare(store, "latest~2", "latest~1"), sheet),
+        comparison.render(questions.compare(store, "latest~1", "latest"), sheet),
     ]
     for line in "".join(said).splitlines():
         assert cell_len(line) <= width

@@ -18,10 +18,10 @@ from rich.cells import cell_len
 from mermapctl.console.ktap import Status, Suite, Test
 from mermapctl.judge.verdict import Flush, Reason
 from mermapctl.records.record import Former, RunRecord, State, Tool
-from mermapctl.render import terminal
 from mermapctl.render.account import why
-from mermapctl.render.columns import columns, sparkline
-from mermapctl.render.text import Look, colored, count, look_of, seconds
+from mermapctl.render.terminal import record as terminal
+from mermapctl.render.terminal.columns import columns, sparkline
+from mermapctl.render.terminal.text import Look, colored, count, look_of, seconds
 from mermapctl.render.visible import one_line, visible
 from tests import sample_records as samples
 from tests.hostile import TEXTS, infect

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mermapctl.render.timeline import draw
+from mermapctl.render.terminal.timeline import draw
 from mermapctl.trace.timeline import MARKS, SPANS, Span, StaleMark, Timeline, TimelineBuilder
 from tests.tracelog import read
 

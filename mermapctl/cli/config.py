@@ -107,7 +107,7 @@ def command() -> None:
 def list_(form: str) -> None:
     """Variants and fragments, and what each proves."""
     from mermapctl.commands import config
-    from mermapctl.render import config_list
+    from mermapctl.render.terminal import config as config_list
 
     config_list.listing(sys.stdout, config.listing(), form)
 
@@ -117,7 +117,7 @@ def list_(form: str) -> None:
 def show(**request: Any) -> None:
     """The merged lines, each with its origin (FILE:LINE)."""
     from mermapctl.commands.config import Request
-    from mermapctl.render import config_list
+    from mermapctl.render.terminal import config as config_list
 
     config_list.merged(sys.stdout, Request(**request).fragment())
 
@@ -157,7 +157,7 @@ def check(tree: Path | None, form: str, **request: Any) -> None:
     Exit codes: 0 everything as requested, 1 something is not, 2 wrong usage, 3 make failed.
     """
     from mermapctl.commands import config
-    from mermapctl.render import config_list
+    from mermapctl.render.terminal import config as config_list
 
     result = config.check(tree, config.Request(**request))
     config_list.checked(sys.stdout, result, form)

@@ -41,7 +41,7 @@ def command(targets: tuple[str, ...], tree: Path | None, kvm: bool, form: str) -
     Exit codes: 0 everything needed is there, 1 something needed is not, 2 wrong usage.
     """
     from mermapctl.commands import doctor
-    from mermapctl.render import doctor as render
+    from mermapctl.render.terminal import doctor as render
 
     found = doctor.diagnose(targets, tree, probe_kvm=kvm)
     render.diagnosed(sys.stdout, found, form)

@@ -71,7 +71,7 @@ def command(
     Exit codes: 0 asking is enough, 1 it is not, 2 wrong usage.
     """
     from mermapctl.commands import explain
-    from mermapctl.render import explain as render
+    from mermapctl.render.terminal import explain as render
 
     found = explain.explain(tree, target, symbols, names, configs, verify=verify)
     render.explained(sys.stdout, found, form)

@@ -21,9 +21,9 @@ from mermapctl.errors import Exit, UserError
 from mermapctl.records.previous import previous
 from mermapctl.records.record import State, exit_of_verdict
 from mermapctl.records.store import Filters, Store, console_lines
-from mermapctl.render import run_list
-from mermapctl.render.run_list import Sheet
-from mermapctl.render.text import colored, count, look_of
+from mermapctl.render.terminal import runs as run_list
+from mermapctl.render.terminal.runs import Sheet
+from mermapctl.render.terminal.text import colored, count, look_of
 from mermapctl.render.visible import visible
 from mermapctl.system import files, stdio
 
@@ -180,7 +180,7 @@ def _list(asked: Asked) -> int:
 
 
 def _compare(asked: Asked) -> int:
-    from mermapctl.render import side_by_side
+    from mermapctl.render.terminal import comparison
 
     store = Store.open()
     a, b = asked.compare or ("", "")
@@ -188,7 +188,7 @@ def _compare(asked: Asked) -> int:
     _run_key(store, b)
     compared = report.compare(store, a, b)
     _tell(store)
-    _say(asked, "comparison", compared, lambda sheet: side_by_side.render(compared, sheet))
+    _say(asked, "comparison", compared, lambda sheet: comparison.render(compared, sheet))
     return Exit.FAILED if compared.worse else Exit.PASSED
 
 

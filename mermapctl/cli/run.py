@@ -212,7 +212,7 @@ def command(
     from mermapctl.config.plan import Options
     from mermapctl.records.record import exit_of
     from mermapctl.render import print_record
-    from mermapctl.render.progress import progress
+    from mermapctl.render.terminal.progress import progress
     from mermapctl.runner.accelerator import Accel
 
     with progress(sys.stderr, quiet=quiet) as tell:

@@ -59,8 +59,8 @@ def prepare(
     leaves nothing at DIR; run it again. A tree that stands there already is left as it is.
     """
     from mermapctl.commands import tree
-    from mermapctl.render import tree_status
-    from mermapctl.render.progress import progress
+    from mermapctl.render.terminal import tree as tree_status
+    from mermapctl.render.terminal.progress import progress
     from mermapctl.tree.postings import Posting
 
     like = None if posting is None else Posting(posting)
@@ -81,6 +81,6 @@ def status(directory: Path | None, form: str) -> None:
     `tree prepare` made last.
     """
     from mermapctl.commands import tree
-    from mermapctl.render import tree_status
+    from mermapctl.render.terminal import tree as tree_status
 
     tree_status.status(sys.stdout, tree.status(directory), form)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mermapctl.records.record import Cell, RunRecord
 
 RENDERERS = {
-    "table": "mermapctl.render.terminal",
+    "table": "mermapctl.render.terminal.record",
     "json": "mermapctl.render.documents.json_doc",
     "junit": "mermapctl.render.documents.junit",
     "html": "mermapctl.render.html.page",

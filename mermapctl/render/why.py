@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from mermapctl.config.fragment import MissingSymbol
-    from mermapctl.render.text import Look
+    from mermapctl.render.terminal.text import Look
 
 MOST = 100
 """Lines of one explanation; a long one has thirty."""

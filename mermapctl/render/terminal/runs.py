@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from mermapctl.console.ktap import Status
 from mermapctl.judge.verdict import Verdict
 from mermapctl.records.leaf_tests import COMPLAINT
-from mermapctl.render.columns import Field, columns, sparkline
-from mermapctl.render.text import Look, count, seconds
+from mermapctl.render.terminal.columns import Field, columns, sparkline
+from mermapctl.render.terminal.text import Look, count, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

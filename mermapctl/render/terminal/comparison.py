@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from mermapctl.console.ktap import Status
 from mermapctl.records.comparison import Change
 from mermapctl.render.account import verdict_word
-from mermapctl.render.columns import Field, columns, paint
-from mermapctl.render.text import Look, seconds
+from mermapctl.render.terminal.columns import Field, columns, paint
+from mermapctl.render.terminal.text import Look, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mermapctl.records.comparison import Comparison, Moved, TestChange
-    from mermapctl.render.run_list import Sheet
+    from mermapctl.render.terminal.runs import Sheet
 
 _STYLE = {
     Change.NEWLY_FAILING: Status.FAILED,

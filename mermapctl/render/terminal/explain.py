@@ -11,7 +11,7 @@ from rich.text import Text
 from mermapctl.config import explain_text
 from mermapctl.config.explanation import Cause
 from mermapctl.judge.verdict import Verdict
-from mermapctl.render.page import show, show_json
+from mermapctl.render.terminal.page import show, show_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mermapctl.commands.explain import Explained
     from mermapctl.config.explanation import Explanation
-    from mermapctl.render.text import Look
+    from mermapctl.render.terminal.text import Look
 
 
 def explained(stream: TextIO, found: Explained, form: str) -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TextIO
 from rich.text import Text
 
 from mermapctl.judge.verdict import Verdict
-from mermapctl.render.page import show, show_json
-from mermapctl.render.terminal_tables import table
-from mermapctl.render.text import count
+from mermapctl.render.terminal.page import show, show_json
+from mermapctl.render.terminal.tables import table
+from mermapctl.render.terminal.text import count
 from mermapctl.render.visible import one_line
 from mermapctl.render.why import blocks
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mermapctl.commands.config import Checked, Listing
     from mermapctl.config.fragment import Fragment
     from mermapctl.config.variants import Definition
-    from mermapctl.render.text import Look
+    from mermapctl.render.terminal.text import Look
 
 
 def guest(of: Definition) -> str:

@@ -14,7 +14,6 @@ from rich.text import Text
 
 from mermapctl.judge.verdict import Verdict
 from mermapctl.records.record import Cell, State
-from mermapctl.render import terminal_findings, terminal_tables
 from mermapctl.render.account import (
     account,
     boot_words,
@@ -25,8 +24,10 @@ from mermapctl.render.account import (
     verdict_word,
     why,
 )
-from mermapctl.render.page import deaf_console, without_blanks
-from mermapctl.render.text import Look, colored, count, look_of, seconds
+from mermapctl.render.terminal import findings as terminal_findings
+from mermapctl.render.terminal import tables
+from mermapctl.render.terminal.page import deaf_console, without_blanks
+from mermapctl.render.terminal.text import Look, colored, count, look_of, seconds
 from mermapctl.render.why import blocks
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _parts(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
     yield from _header(record, look)
     if page.several:
         yield Text()
-        yield from terminal_tables.matrix(record, look, page.width, full=page.full)
+        yield from tables.matrix(record, look, page.width, full=page.full)
         yield from _flushes(record, page)
     for cell in record.cells:
         if page.several:
@@ -111,7 +112,7 @@ def _parts(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
 
 
 def _flushes(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
-    rows = list(terminal_tables.flushes(record, page.look, page.width))
+    rows = list(tables.flushes(record, page.look, page.width))
     if rows:
         yield Text()
         yield from rows
@@ -173,7 +174,7 @@ def _facts(cell: Cell, page: _Page) -> Iterator[RenderableType]:
     if cell.kernel_args:
         words = " ".join(cell.kernel_args) if page.full else boot_words(cell)
         yield look.text(f"kernel arguments {words}", limit=4000)
-    spent = terminal_tables.phase_words(cell.phases)
+    spent = tables.phase_words(cell.phases)
     if spent:
         yield Text(spent)
     for note in cell.remarks:
@@ -188,20 +189,20 @@ def _cell(record: RunRecord, cell: Cell, page: _Page) -> Iterator[RenderableType
         yield look.text(f"no verdict: {why(cell)}", "bold yellow", limit=2000)
     if cell.missing:
         yield Text()
-        yield terminal_tables.missing(cell, look)
+        yield tables.missing(cell, look)
         yield from blocks(cell.missing, look)
-    results = terminal_tables.results(cell, look, full=full, only_bad=page.several and not full)
+    results = tables.results(cell, look, full=full, only_bad=page.several and not full)
     if results is not None:
         yield Text()
         yield results
-    tried = terminal_tables.triage(cell, look)
+    tried = tables.triage(cell, look)
     if tried is not None:
         yield Text()
         yield tried
     yield from _left_out(cell)
     if not page.several:
         yield from _flushes(record, page)
-    traced = terminal_tables.trace(cell, look)
+    traced = tables.trace(cell, look)
     if traced is not None:
         yield Text()
         yield traced

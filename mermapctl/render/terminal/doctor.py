@@ -9,8 +9,8 @@ from rich.text import Text
 
 from mermapctl.doctor.requirement import State
 from mermapctl.judge.verdict import Severity, Verdict
-from mermapctl.render.page import show, show_json
-from mermapctl.render.terminal_tables import table
+from mermapctl.render.terminal.page import show, show_json
+from mermapctl.render.terminal.tables import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mermapctl.commands.doctor import Diagnosis
     from mermapctl.doctor.packages import Installation
     from mermapctl.doctor.requirement import Check
-    from mermapctl.render.text import Look
+    from mermapctl.render.terminal.text import Look
 
 
 def diagnosed(stream: TextIO, found: Diagnosis, form: str) -> None:

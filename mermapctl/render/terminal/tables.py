@@ -14,7 +14,7 @@ from mermapctl.console.ktap import Status
 from mermapctl.judge.hang_trials import Outcome
 from mermapctl.judge.verdict import Severity, Verdict
 from mermapctl.render.account import BAD, Row, account, label
-from mermapctl.render.text import Look, count, seconds
+from mermapctl.render.terminal.text import Look, count, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

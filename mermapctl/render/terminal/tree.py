@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, TextIO
 from rich.text import Text
 
 from mermapctl.judge.verdict import Severity, Verdict
-from mermapctl.render.page import show, show_json
-from mermapctl.render.terminal_tables import table
-from mermapctl.render.text import count
+from mermapctl.render.terminal.page import show, show_json
+from mermapctl.render.terminal.tables import table
+from mermapctl.render.terminal.text import count
 from mermapctl.tree.overlay import Mermap
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from mermapctl.commands.tree import Status
-    from mermapctl.render.text import Look
+    from mermapctl.render.terminal.text import Look
     from mermapctl.tree.find import Tree
     from mermapctl.tree.prepare import Prepared
 

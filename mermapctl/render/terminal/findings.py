@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mermapctl.console.splat import Splat
     from mermapctl.judge.verdict import Finding
     from mermapctl.records.record import Cell
-    from mermapctl.render.text import Look
+    from mermapctl.render.terminal.text import Look
 
 SHORT_CONSEQUENCES = 4
 SHORT_FRAMES = 5

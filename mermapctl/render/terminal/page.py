@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from mermapctl.render.text import colored, look_of
+from mermapctl.render.terminal.text import colored, look_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from mermapctl.render.text import Look
+    from mermapctl.render.terminal.text import Look
 
 NARROWEST, WIDEST = 40, 200
 
