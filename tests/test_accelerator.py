@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mermapctl.config import target
+from mermapctl.config.target import Accel
 from mermapctl.runner import accelerator
-from mermapctl.runner.accelerator import Accel
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -29,8 +29,8 @@ from mermapctl.console import ktap_state
 from mermapctl.console.ktap import Status
 from mermapctl.judge import suites as manifest
 from mermapctl.judge.judge import Judgement, judge
+from mermapctl.judge.leaf_tests import counted, leaves
 from mermapctl.judge.verdict import Verdict
-from mermapctl.records.leaf_tests import counted, leaves
 from mermapctl.render.account import account
 from tests.conftest import LOGS
 

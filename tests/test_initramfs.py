@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mermapctl.config.modular import NOLIBC
 from mermapctl.config.toolchain import Toolchain
 from mermapctl.errors import HarnessError
 from mermapctl.runner import initramfs, kernel_modules
@@ -102,9 +103,9 @@ def test_the_init_is_compiled_with_the_trees_nolibc(tmp_path: Path) -> None:
 def test_an_init_that_cannot_be_compiled_says_why(
     tmp_path: Path, header: str | None, says: str
 ) -> None:
-    (tmp_path / initramfs.NOLIBC).mkdir(parents=True)
+    (tmp_path / NOLIBC).mkdir(parents=True)
     if header:
-        (tmp_path / initramfs.NOLIBC / "nolibc.h").write_text(header)
+        (tmp_path / NOLIBC / "nolibc.h").write_text(header)
     with pytest.raises(HarnessError, match=says) as raised:
         initramfs.compile_init(tmp_path, Toolchain("", None), tmp_path / "init")
     assert raised.value.hint is not None

@@ -11,6 +11,7 @@ from mermapctl.config import fragment, target, variants
 from mermapctl.config import modular as module_flavour
 from mermapctl.config.modular import Guard, Modular
 from mermapctl.errors import UserError
+from mermapctl.judge import module_findings
 from mermapctl.judge.verdict import Finding, Flush, Severity
 from mermapctl.runner import path_shims
 from tests.conftest import LOGS, git
@@ -141,7 +142,7 @@ CLANG = "mm/mermap.c:71:6: error: no member named 'tlb_flushes' in 'struct merma
 def test_a_build_without_the_member_names_the_guard(
     log: str, guards: tuple[Guard, ...], where: str | None
 ) -> None:
-    found = module_flavour.without_member(log, guards)
+    found = module_findings.without_member(log, guards)
     assert (found.where if found else None) == where
     if found:
         assert (found.code, found.severity) == ("counter-not-in-module", Severity.ERROR)
@@ -175,7 +176,7 @@ def finding(code: str, **evidence: int) -> Finding:
 def test_a_counter_that_stays_0_is_explained_by_its_guard(
     findings: list[Finding], guards: tuple[Guard, ...], codes: list[str]
 ) -> None:
-    made = module_flavour.explained(tuple(findings), guards)
+    made = module_findings.explained(tuple(findings), guards)
     assert [each.code for each in made] == codes
     for cause in (each for each in made if each.code == "counter-not-in-module"):
         assert cause.where == SOURCE.where  # what counts is code, not a header
@@ -227,7 +228,7 @@ def test_a_flush_that_a_trace_did_not_see_is_missing_and_not_uncounted(
 ) -> None:
     rows = (Flush("test_tlb_flushed", expected=1, counted=0, observed=observed),)
     missing = (finding("missing-flush", flushes=0),)
-    made = module_flavour.explained(missing, (SOURCE,), rows)
+    made = module_findings.explained(missing, (SOURCE,), rows)
     assert [each.code for each in made] == [code]
 
 

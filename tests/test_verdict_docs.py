@@ -8,10 +8,9 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from mermapctl.config import modular
-from mermapctl.console import frames, not_console, splat_reader
+from mermapctl.console import frames, splat_reader
 from mermapctl.console.splat import Splat, SplatKind
-from mermapctl.judge import confirmation, suites, trace_findings
+from mermapctl.judge import confirmation, module_findings, not_console, suites, trace_findings
 from mermapctl.judge.root_cause import RULES
 from mermapctl.judge.verdict import Reason
 from mermapctl.system import bounded
@@ -66,7 +65,7 @@ def test_every_code_is_explained() -> None:
     assert {"kernel-panic", "output-truncated", "trace-silent", "test-failed", "hang"} <= written
     codes = written | {code for causes, effects, _ in RULES for code in (*causes, *effects)}
     codes |= {rule.code for suite in suites.load().suites.values() for rule in suite.rules}
-    codes |= {confirmation.CODE, modular.CODE, not_console.CODE, *trace_findings.RULES}
+    codes |= {confirmation.CODE, module_findings.CODE, not_console.CODE, *trace_findings.RULES}
     assert codes - known_codes() == set()
 
 

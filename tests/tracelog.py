@@ -6,8 +6,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from mermapctl.judge.trace_findings import findings
 from mermapctl.judge.verdict import Flush
-from mermapctl.trace.reader import TRACE_LINE, TraceAccount, TraceReader, findings
+from mermapctl.trace.reader import TRACE_LINE, TraceReader
+from mermapctl.trace.summary import TraceAccount
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

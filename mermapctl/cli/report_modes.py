@@ -130,11 +130,11 @@ def _show_log(asked: Asked) -> int:
 def _show(asked: Asked, record: RunRecord) -> int:
     """Print, write or open one record; its verdict is the exit code."""
     if asked.open_it:
-        from mermapctl.commands import report_open
+        from mermapctl.cli import open_page
 
-        page = report_open.write_page(record, asked.file)
+        page = open_page.write_page(record, asked.file)
         click.echo(look_of(sys.stdout).verbatim(str(page)))
-        if not report_open.open_page(page):
+        if not open_page.open_page(page):
             _note("no browser could be started; open the file above")
         return exit_of_verdict(record.verdict)
     before = previous(record) if asked.form == "html" else None

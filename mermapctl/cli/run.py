@@ -210,10 +210,10 @@ def command(
     from mermapctl.commands import run
     from mermapctl.config.modular import Modular
     from mermapctl.config.plan import Options
+    from mermapctl.config.target import Accel
     from mermapctl.records.record import exit_of
     from mermapctl.render import print_record
     from mermapctl.render.terminal.progress import progress
-    from mermapctl.runner.accelerator import Accel
 
     with progress(sys.stderr, quiet=quiet) as tell:
         modular = Modular(as_module) if as_module else None

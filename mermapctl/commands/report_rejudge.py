@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mermapctl.errors import MermapctlError
+from mermapctl.judge.leaf_tests import leaves
 from mermapctl.judge.verdict import Reason, Verdict
 from mermapctl.records import record as records
 from mermapctl.records.judging import judge_again
-from mermapctl.records.leaf_tests import leaves
 from mermapctl.records.record import Former, State
 from mermapctl.system.inputs import open_regular
 

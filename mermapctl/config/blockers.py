@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from kconfiglib import AND, NOT, OR, TYPE_TO_STR, Choice, expr_value
 
-from mermapctl.config import kconfig
+from mermapctl.config import host_tests, kconfig
 from mermapctl.config.explanation import Blocker, Leaf
 from mermapctl.config.kconfig import Model
-from mermapctl.console import host_tests
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,10 +12,9 @@ from mermapctl.config import modular as module_flavour
 from mermapctl.config import target as targets
 from mermapctl.config.fragment import Fragment
 from mermapctl.config.modular import Modular
-from mermapctl.config.target import Target
+from mermapctl.config.target import Accel, Target
 from mermapctl.config.variants import Variant
 from mermapctl.errors import CommitError, UserError
-from mermapctl.runner.accelerator import Accel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import enum
 import platform
 import re
 import tomllib
@@ -36,6 +37,14 @@ LARGEST_CONFIG = 1 << 20
 _NAME = re.compile(r"\w[\w-]*", re.ASCII)
 _IMAGE = re.compile(r"(?!/)(?!.*\.\.)[\w./+-]+", re.ASCII)
 """A path in the build directory: what an earlier build left there is deleted before a build."""
+
+
+class Accel(enum.StrEnum):
+    """What the user may ask for."""
+
+    AUTO = "auto"
+    KVM = "kvm"
+    TCG = "tcg"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from mermapctl.config import target as targets_of
 from mermapctl.config import toolchain
+from mermapctl.config.modular import NOLIBC
 from mermapctl.doctor import checks as machine
 from mermapctl.doctor import packages
 from mermapctl.doctor.requirement import Check, State
 from mermapctl.errors import UserError
-from mermapctl.runner.initramfs import NOLIBC
 from mermapctl.system import paths
 from mermapctl.tree import find as trees
 from mermapctl.tree import overlay, ownership

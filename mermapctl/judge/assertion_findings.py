@@ -7,9 +7,9 @@ import re
 from typing import TYPE_CHECKING
 
 from mermapctl.console.ktap import Status
+from mermapctl.judge import leaf_tests
 from mermapctl.judge.root_cause import Draft
 from mermapctl.judge.verdict import Finding, Severity
-from mermapctl.records import leaf_tests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

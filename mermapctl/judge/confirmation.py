@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mermapctl.judge.hang_trials import Outcome
+from mermapctl.judge.leaf_tests import all_tests, concerned
 from mermapctl.judge.verdict import Boot, Finding, Reason, Severity, Verdict
-from mermapctl.records.leaf_tests import all_tests, concerned
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

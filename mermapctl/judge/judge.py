@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from mermapctl.console import boot_log, ktap_fast, ktap_parser, not_console, splat_titles
+from mermapctl.console import boot_log, ktap_fast, ktap_parser, splat_titles
 from mermapctl.console.boot_log import BootReader
 from mermapctl.console.ktap import Suite, Tally
 from mermapctl.console.ktap_parser import KtapParser
@@ -19,8 +19,10 @@ from mermapctl.judge import (
     boot_end,
     boot_failure,
     ktap_findings,
+    not_console,
     root_cause,
     splat_findings,
+    trace_findings,
 )
 from mermapctl.judge import (
     flush_table as flushes,
@@ -28,15 +30,14 @@ from mermapctl.judge import (
 from mermapctl.judge.boot_end import Facts
 from mermapctl.judge.root_cause import Draft
 from mermapctl.judge.verdict import Boot, Ended, Finding, Flush, Reason, Severity, Verdict
-from mermapctl.trace import reader as trace
-from mermapctl.trace.reader import TraceReader
+from mermapctl.trace.reader import TRACE_LINE, TraceReader
 from mermapctl.trace.summary import TraceTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mermapctl.console.lines import Line
-    from mermapctl.console.not_console import Foreign
+    from mermapctl.judge.not_console import Foreign
     from mermapctl.judge.suites import Manifest
 
 PICKS = {
@@ -136,7 +137,7 @@ def judge(
     drafts += [*complained, *ktap_findings.read(facts, suites, end)]
     drafts += [refused] if refused else []
     account = reading.trace.finish() if observe else TraceReader().finish()
-    traced, rows = trace.findings(account, flushes.rows(suites, drafts, manifest))
+    traced, rows = trace_findings.findings(account, flushes.rows(suites, drafts, manifest))
     rows = flushes.observed(rows)
     findings = root_cause.merge([*drafts, *map(Draft, traced)])
     failed = any(finding.severity is Severity.ERROR for finding in findings)
@@ -156,8 +157,8 @@ def judge(
         omitted_bad=facts.account.omitted_bad,
         unlisted=facts.account.unlisted,
         kernel=log.kernel,
-        trace=trace.table(account, rows),
-        not_exercised=trace.not_exercised(account),
+        trace=trace_findings.table(account, rows),
+        not_exercised=trace_findings.not_exercised(account),
     )
 
 
@@ -201,7 +202,7 @@ class _Reading:
                     console.watch(IN_KTAP)
                     console.settle(REQUEST)
                     console.forget(Kind.BOOT)
-            elif kind is Kind.TRACE and trace.TRACE_LINE.search(line.text):
+            elif kind is Kind.TRACE and TRACE_LINE.search(line.text):
                 self._trace(line)
                 if splat_titles.INSIDE[0] in line.text:  # a title ran into it
                     splats.torn(line, in_suite=ktap.inside)

@@ -7,8 +7,8 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mermapctl.judge.leaf_tests import Leaf, leaves
 from mermapctl.judge.verdict import Severity, Verdict
-from mermapctl.records.leaf_tests import Leaf, leaves
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,14 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from mermapctl.config import modular
 from mermapctl.console.ktap import Status
 from mermapctl.console.lines import BLOCK_BYTES
-from mermapctl.judge import hang_trials, judge
+from mermapctl.judge import hang_trials, judge, leaf_tests, module_findings
 from mermapctl.judge import suites as manifest
 from mermapctl.judge.confirmation import CODE, compare, instead, stored, symptoms
 from mermapctl.judge.verdict import Boot, Reason, Verdict
-from mermapctl.records import leaf_tests
 from mermapctl.system.bounded import Gaps
 from mermapctl.system.inputs import open_regular
 
@@ -60,7 +58,7 @@ def judge_log(cell: Cell, console: BinaryIO, *, observe: bool = True) -> tuple[C
         suites=judged.suites,
         splats=judged.splats,
         flushes=judged.flushes,
-        findings=modular.explained(judged.findings, cell.guards, judged.flushes),
+        findings=module_findings.explained(judged.findings, cell.guards, judged.flushes),
         trace=judged.trace,
         not_exercised=judged.not_exercised,
         omitted=judged.omitted,

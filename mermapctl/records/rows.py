@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mermapctl.records.leaf_tests import leaves
+from mermapctl.judge.leaf_tests import leaves
 from mermapctl.records.record import Phases
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from mermapctl.console.ktap import NO_TESTS, Failure, FailureKind, Status, Suite, Tally, Test
 from mermapctl.console.splat import Splat
+from mermapctl.judge.leaf_tests import all_tests, concerned, unlisted
 from mermapctl.judge.verdict import Finding, Severity, Verdict
-from mermapctl.records.leaf_tests import all_tests, concerned, unlisted
 from mermapctl.records.record import State
 from mermapctl.render.visible import one_line
 

@@ -7,12 +7,12 @@ the guest with "KVM internal error" and stays, or the guest never says a word.
 
 from __future__ import annotations
 
-import enum
 import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mermapctl.config.target import Accel
 from mermapctl.console.refusals import KVM_FAILED
 from mermapctl.system import cache_file, paths
 
@@ -25,14 +25,6 @@ MUTE = 8.0
 prints within the first."""
 
 _FAILED = re.compile(rb"^.*(?:%s).*$" % KVM_FAILED.encode(), re.IGNORECASE | re.MULTILINE)
-
-
-class Accel(enum.StrEnum):
-    """What the user may ask for."""
-
-    AUTO = "auto"
-    KVM = "kvm"
-    TCG = "tcg"
 
 
 def complaint(chunk: bytes) -> str | None:

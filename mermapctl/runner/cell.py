@@ -15,6 +15,7 @@ from mermapctl.config import modular
 from mermapctl.config.plan import BUILD_SECONDS, CellPlan, Plan, without_trace
 from mermapctl.errors import MermapctlError
 from mermapctl.events import Listener, Note, StageEnded, StageStarted
+from mermapctl.judge import module_findings
 from mermapctl.judge.confirmation import by_trials
 from mermapctl.judge.verdict import Reason, Verdict
 from mermapctl.records.judging import judge_console, with_trials
@@ -354,7 +355,7 @@ def _triaged(work: Work, progress: _Progress, booted: Booted) -> Cell:
 def _unbuilt(work: Work, cell: Cell) -> Cell:
     """A build that failed, with what the module flavour knows of it."""
     log = work.build_log.read_text(encoding="utf-8", errors="replace")
-    found = modular.without_member(log, cell.guards)
+    found = module_findings.without_member(log, cell.guards)
     return replace(cell, findings=(found,)) if found else cell
 
 

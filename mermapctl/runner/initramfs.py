@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mermapctl.config.modular import NOLIBC
 from mermapctl.errors import HarnessError
 from mermapctl.system import files, paths, process
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from mermapctl.config.toolchain import Toolchain
     from mermapctl.runner.kernel_modules import Insertion
 
-NOLIBC = "tools/include/nolibc"
 DONE = "mermapctl-init: done"
 """What an init that lingers says last (kernel/init/init.c): the console has everything by then."""
 LIST_LIMIT = 4095

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mermapctl.config import fragment, target
 from mermapctl.config.fragment import MissingSymbol
+from mermapctl.config.target import Accel
 from mermapctl.config.toolchain import make_environment, of_build
 from mermapctl.console.ktap import progress_of
 from mermapctl.events import Note, Objects, StageEnded, StageStarted, TestEnded, Tick
@@ -24,7 +25,6 @@ from mermapctl.runner import (
     kvm_probe,
     up_to_date,
 )
-from mermapctl.runner.accelerator import Accel
 from mermapctl.runner.path_shims import Goals, write_ccache, write_make, write_qemu
 from mermapctl.system import process
 from mermapctl.tree import build_dir, ownership

@@ -11,14 +11,11 @@ from __future__ import annotations
 
 import re
 
-from mermapctl.judge.trace_findings import findings, not_exercised, table
 from mermapctl.trace import events
 from mermapctl.trace.attribution import Callers
 from mermapctl.trace.events import Event, Kind
 from mermapctl.trace.replay import Replay
 from mermapctl.trace.summary import Layout, Refused, TraceAccount
-
-__all__ = ["TRACE_LINE", "TraceAccount", "TraceReader", "findings", "not_exercised", "table"]
 
 _PIECE = (
     r"mm_(?:get|got|put|flush|walk|tables|pte|prep|tear|pin|unpin)[a-z_]*:|^mm_"

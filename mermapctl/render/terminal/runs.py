@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mermapctl.console.ktap import Status
+from mermapctl.judge.leaf_tests import COMPLAINT
 from mermapctl.judge.verdict import Verdict
-from mermapctl.records.leaf_tests import COMPLAINT
 from mermapctl.render.terminal.columns import Field, columns, sparkline
 from mermapctl.render.terminal.text import Look, count, seconds
 
