@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from mermapctl.records.record import to_json
+from tests.records.test_store import kept, record
 from tests.soak import trials
 from tests.soak.__main__ import main
-from tests.test_store import kept, record
 
 
 def test_five_kills_and_a_full_disk_lose_nothing(capsys: pytest.CaptureFixture[str]) -> None:

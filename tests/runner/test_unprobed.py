@@ -26,7 +26,7 @@ from mermapctl.render.documents import mail, markdown
 from mermapctl.render.html import page
 from tests import sample_records as samples
 from tests.conftest import LOGS
-from tests.test_run import MERMAPCTL, document, processes_of, run
+from tests.runner.test_run import MERMAPCTL, document, processes_of, run
 
 PROBES = "kprobe_event="
 TEST = "mermap.test_tlb_flushed"

@@ -35,7 +35,7 @@ from mermapctl.render.terminal.text import Look
 from mermapctl.system import files
 from tests import sample_records as samples
 
-LOGS = Path(__file__).parent / "logs"
+LOGS = Path(__file__).parents[1] / "logs"
 
 
 def report(*words: str) -> Result:

@@ -17,7 +17,7 @@ from mermapctl.console.ktap import Account, Progress, Status, Suite, Test, Troub
 from mermapctl.console.ktap_parser import KtapParser
 from mermapctl.console.lines import Console, Kind, Line, Run
 
-LOGS = Path(__file__).parent / "logs"
+LOGS = Path(__file__).parents[1] / "logs"
 KNOWN = {"mermap": ("test_basic_alloc", "test_size", "test_multiple_allocs", "test_tlb_flushed")}
 
 

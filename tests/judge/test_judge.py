@@ -19,7 +19,7 @@ from mermapctl.judge.root_cause import RULES
 from mermapctl.judge.suites import Manifest
 from mermapctl.judge.verdict import Boot, Ended, Finding, Reason, Severity, Verdict
 
-LOGS = Path(__file__).parent / "logs"
+LOGS = Path(__file__).parents[1] / "logs"
 MANIFEST = manifest.load()
 GOOD = (LOGS / "good.log").read_bytes()
 OOPS = (LOGS / "oops.log").read_bytes()

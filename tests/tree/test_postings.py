@@ -17,7 +17,7 @@ from mermapctl.render.terminal import tree as tree_status
 from mermapctl.system.paths import shipped
 from mermapctl.tree import edits, overlay, postings
 from mermapctl.tree.postings import Posting
-from tests.test_overlay import LITTLE_TREE
+from tests.tree.test_overlay import LITTLE_TREE
 
 CORE, TYPES = "mm/mermap.c", "include/linux/mermap.h"
 SUITE, ARCH = "mm/tests/mermap_kunit.c", "arch/x86/include/asm/mermap.h"

@@ -15,8 +15,8 @@ from mermapctl.judge import module_findings
 from mermapctl.judge.verdict import Finding, Flush, Severity
 from mermapctl.runner import path_shims
 from tests.conftest import LOGS, git
-from tests.test_initramfs import unpacked
-from tests.test_run import document, run
+from tests.runner.test_initramfs import unpacked
+from tests.runner.test_run import document, run
 
 X = "CONFIG_MERMAP_KUNIT_TEST"
 

@@ -20,8 +20,8 @@ from mermapctl.render import excerpt, visible
 from mermapctl.render.excerpt import Gap, Line, Window
 from tests.conftest import LOGS
 from tests.hostile import TEXTS
-from tests.test_html import read
-from tests.test_schema import VALIDATOR
+from tests.render.test_html import read
+from tests.render.test_schema import VALIDATOR
 
 if TYPE_CHECKING:
     from mermapctl.records.record import RunRecord

@@ -26,8 +26,8 @@ from mermapctl.tree import overlay, postings, prepare, source
 from mermapctl.tree.postings import Posting
 from mermapctl.tree.source import Kind, Source
 from tests.conftest import git
-from tests.test_overlay import LITTLE_TREE
-from tests.test_postings import MEMORY
+from tests.tree.test_overlay import LITTLE_TREE
+from tests.tree.test_postings import MEMORY
 
 WHEN = 1_700_000_000
 KERNEL = {

@@ -12,7 +12,7 @@ from mermapctl.judge.verdict import Severity
 from mermapctl.trace.summary import Layout
 from tests.tracelog import codes, judge, read
 
-LOGS = Path(__file__).parent / "logs"
+LOGS = Path(__file__).parents[1] / "logs"
 
 
 def console(name: str) -> list[str]:

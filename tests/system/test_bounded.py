@@ -15,7 +15,7 @@ from mermapctl.runner import build_log as buildlog
 from mermapctl.system import bounded
 from mermapctl.system.bounded import BoundedFile, Gaps
 from tests.conftest import LOGS
-from tests.test_run import document
+from tests.runner.test_run import document
 
 
 def written(chunks: list[bytes], head: int, tail: int) -> bytes:

@@ -13,7 +13,7 @@ import pytest
 from mermapctl.commands import tree as command
 from mermapctl.errors import MermapctlError, UserError
 from tests.conftest import git
-from tests.test_prepare import KERNEL, written
+from tests.tree.test_prepare import KERNEL, written
 
 RUNS = "[core]\n\tfsmonitor = sh ./evil.sh\n\thooksPath = hooks\n\tpager = sh ./evil.sh\n"
 CANARY = "ran"

@@ -23,7 +23,7 @@ from mermapctl.records.record import RunRecord, State, to_json
 from mermapctl.records.store import Store, console_lines
 from mermapctl.system import files, paths
 from tests.conftest import LOGS
-from tests.test_store import kept, record
+from tests.records.test_store import kept, record
 
 MERMAPCTL = [sys.executable, "-m", "mermapctl"]
 
@@ -416,7 +416,7 @@ import resource, sys
 from pathlib import Path
 from dataclasses import replace
 from mermapctl.records.store import Store
-from tests.test_store import record
+from tests.records.test_store import record
 from mermapctl.console.ktap import Status, Suite, Test
 store = Store.open(Path(sys.argv[1]))
 made = record()

@@ -12,7 +12,7 @@ from mermapctl.judge import suites as manifest
 from mermapctl.judge.judge import Judgement, judge
 from mermapctl.judge.verdict import Reason, Severity, Verdict
 
-LOGS = Path(__file__).parent / "logs"
+LOGS = Path(__file__).parents[1] / "logs"
 MANIFEST = manifest.load()
 NAMES = ("test_basic_alloc", "test_size", "test_multiple_allocs", "test_tlb_flushed")
 ALL_PASSED = ("passed",) * 4

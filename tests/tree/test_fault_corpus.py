@@ -21,8 +21,8 @@ from tests.faults.corpus import FAULTS, ROOT, Case, Expected
 from tests.faults.environment import ENVIRONMENTS
 from tests.faults.trial import Trial
 from tests.faults.verdicts import Judged
-from tests.test_overlay import LITTLE_TREE
-from tests.test_postings import MEMORY
+from tests.tree.test_overlay import LITTLE_TREE
+from tests.tree.test_postings import MEMORY
 
 CASES = corpus.faults()
 SEEDED = corpus.put_into_mermaps(CASES)

@@ -16,7 +16,7 @@ from mermapctl.judge import hang_trials
 from mermapctl.judge.hang_trials import Outcome, Trial
 from mermapctl.judge.verdict import Finding, Severity
 from mermapctl.runner import hang_triage as triage_command
-from tests.test_run import MERMAPCTL, document, processes_of, run
+from tests.runner.test_run import MERMAPCTL, document, processes_of, run
 
 FOUR = ("test_basic_alloc", "test_size", "test_multiple_allocs", "test_tlb_flushed")
 HEAD = "Linux version 6.12.99\nKTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: mermap\n"

@@ -14,7 +14,7 @@ import pytest
 from mermapctl.commands import report_log
 from mermapctl.errors import UserError
 
-CASES = Path(__file__).parent / "cases"
+CASES = Path(__file__).parents[1] / "cases"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((CASES / "expected.json").read_text("utf-8"))
 KEYS = {
     *("suite", "verdict", "reason", "must", "must_not", "title_has", "where_has", "top_frame"),

@@ -20,7 +20,7 @@ from mermapctl.config.toolchain import Toolchain
 from mermapctl.doctor import doctor
 from mermapctl.runner import initramfs, kunit, path_shims, up_to_date
 from tests.conftest import FAKE
-from tests.test_run import MERMAPCTL
+from tests.runner.test_run import MERMAPCTL
 
 GNU = "gcc ld ar nm strip objcopy objdump readelf"
 LLVM = "clang ld.lld llvm-ar llvm-nm llvm-strip llvm-objcopy llvm-objdump llvm-readelf"

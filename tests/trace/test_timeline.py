@@ -11,7 +11,7 @@ from mermapctl.render.terminal.timeline import draw
 from mermapctl.trace.timeline import MARKS, SPANS, Span, StaleMark, Timeline, TimelineBuilder
 from tests.tracelog import read
 
-LOGS = Path(__file__).parent / "logs"
+LOGS = Path(__file__).parents[1] / "logs"
 LOW = 0xFFFF880000200000
 PAGE = 4096
 

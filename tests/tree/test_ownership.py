@@ -21,7 +21,7 @@ from mermapctl.__main__ import main
 from mermapctl.errors import UserError
 from mermapctl.tree import find as trees
 from mermapctl.tree import ownership
-from tests.conftest import git
+from tests.conftest import FAKE, git
 
 PACKAGE = Path(mermapctl.__file__).parent
 NOBODY = 65534
@@ -43,7 +43,7 @@ def canary(tmp_path: Path) -> Path:
 def loaded(tmp_path: Path, canary: Path) -> Path:
     """A kernel tree in which every program makes the canary and then works on as it should."""
     tree = tmp_path / "linux"
-    shutil.copytree(Path(__file__).parent / "fakelinux/tree", tree)
+    shutil.copytree(FAKE / "tree", tree)
     sing = f"touch {canary}"
     kunit = tree / "tools/testing/kunit/kunit.py"
     kunit.write_text(f"#!/usr/bin/env python3\nopen({str(canary)!r}, 'w')\n{kunit.read_text()}")
@@ -547,7 +547,7 @@ def test_a_path_with_a_dollar_is_a_path(
 ) -> None:
     monkeypatch.setenv("HOME_OF_OTHERS", "/nonexistent")
     tree = tmp_path / "a$HOME_OF_OTHERS" / "${PATH}"
-    shutil.copytree(Path(__file__).parent / "fakelinux/tree", tree)
+    shutil.copytree(FAKE / "tree", tree)
     git(tree, "init", "-q")
     git(tree, "add", "-f", ".")
     git(tree, "commit", "-q", "-m", "x")

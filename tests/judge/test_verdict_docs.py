@@ -14,9 +14,9 @@ from mermapctl.judge import confirmation, module_findings, not_console, suites, 
 from mermapctl.judge.root_cause import RULES
 from mermapctl.judge.verdict import Reason
 from mermapctl.system import bounded
-from tests.test_fault_corpus import known_codes
+from tests.tree.test_fault_corpus import known_codes
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/verdicts.md").read_text(encoding="utf-8")
 MAKERS = {"Finding", "_Words", "_draft", "_note", "_failed"}
 """What makes findings of a code that stands in the call."""

@@ -16,7 +16,7 @@ from mermapctl.render.documents import json_schema
 from tests import sample_records as samples
 from tests.hostile import TEXTS, infect
 
-PUBLISHED = Path(__file__).parent.parent / "docs" / "schema.json"
+PUBLISHED = Path(__file__).parents[2] / "docs" / "schema.json"
 VALIDATOR = Draft202012Validator(json.loads(PUBLISHED.read_text("utf-8")))
 
 EXAMPLE: dict[str, Any] = {
