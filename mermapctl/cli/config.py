@@ -116,10 +116,10 @@ def list_(form: str) -> None:
 @_request
 def show(**request: Any) -> None:
     """The merged lines, each with its origin (FILE:LINE)."""
-    from mermapctl.commands.config import Request
+    from mermapctl.commands.config import ConfigRequest
     from mermapctl.render.terminal import config as config_list
 
-    config_list.merged(sys.stdout, Request(**request).fragment())
+    config_list.merged(sys.stdout, ConfigRequest(**request).fragment())
 
 
 @command.command(short_help="A kunitconfig that kunit.py takes as it is.")
@@ -138,7 +138,7 @@ def write(output: Path, **request: Any) -> None:
     from mermapctl.render.visible import visible
     from mermapctl.system import stdio
 
-    asked = config.Request(**request)
+    asked = config.ConfigRequest(**request)
     if str(output) == "-":
         sys.stdout.write(config.document(asked.fragment()))
     else:
@@ -159,6 +159,6 @@ def check(tree: Path | None, form: str, **request: Any) -> None:
     from mermapctl.commands import config
     from mermapctl.render.terminal import config as config_list
 
-    result = config.check(tree, config.Request(**request))
+    result = config.check(tree, config.ConfigRequest(**request))
     config_list.checked(sys.stdout, result, form)
     sys.exit(1 if result.missing else 0)

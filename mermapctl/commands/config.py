@@ -32,7 +32,7 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ConfigRequest:
     """Which configuration: variants or fragments, the user's files, the suite's glob, a target."""
 
     names: tuple[str, ...]
@@ -93,7 +93,7 @@ def document(asked: Fragment) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write(request: Request, output: Path) -> Fragment:
+def write(request: ConfigRequest, output: Path) -> Fragment:
     """Write a kunitconfig, whole or not at all. Raises UserError where it cannot be written to."""
     asked = request.fragment()
     if output.is_dir() or not output.parent.is_dir():
@@ -103,7 +103,7 @@ def write(request: Request, output: Path) -> Fragment:
     return asked
 
 
-def check(tree: Path | None, request: Request) -> Checked:
+def check(tree: Path | None, request: ConfigRequest) -> Checked:
     """Ask a tree's own olddefconfig what it makes of a request, and why. Nothing is written there.
 
     Raises UserError for a wrong tree, target or name, HarnessError where make fails.

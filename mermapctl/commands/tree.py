@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class TreeStatus:
     """What a tree is: its mermap, kunit.py's options, each target with what keeps a mermap off.
 
     `posting` is the one that the reference mermap was made to behave like.
@@ -93,12 +93,12 @@ def other_source(done: Prepared, asked: str | None) -> str | None:
     return wanted if os.path.realpath(wanted) != os.path.realpath(done.source) else None
 
 
-def status(option: Path | None) -> Status:
+def status(option: Path | None) -> TreeStatus:
     """What the tree is; `option` as for `run --tree`. A second at most, nothing is built."""
     path = trees.resolve(option)
     origin = trees.origin(path)
     mermap = overlay.present(path)
-    return Status(
+    return TreeStatus(
         tree=trees.inspect(path),
         mermap=mermap,
         posting=postings.of(path) if mermap is Mermap.REFERENCE else None,

@@ -19,7 +19,7 @@ import kconfiglib
 from kconfiglib import AND, BOOL, NOT, OR, TRI_TO_STR, TRISTATE, Choice, Symbol, expr_value
 
 from mermapctl.config import kconfig_cache, kconfig_macros, kconfig_parser, toolchain
-from mermapctl.config.kconfig_parser import Reader, Request, UnreadableError
+from mermapctl.config.kconfig_parser import KconfigRequest, Reader, UnreadableError
 from mermapctl.config.target import Target
 from mermapctl.config.toolchain import Toolchain
 from mermapctl.system import paths
@@ -252,7 +252,7 @@ def read(tree: Path, target: Target) -> Model:
         _without_gc(),
     ):
         kconf = kconfig_parser.read(
-            Request(tree, environment, cache.asking(shell.run)), cache.load()
+            KconfigRequest(tree, environment, cache.asking(shell.run)), cache.load()
         )
         cache.save(kconf.account.answers)
     return _model(tree, target, chain, kconf)
@@ -282,7 +282,7 @@ def read_part(model: Model, target: Target, files: Iterable[str]) -> Model:
     def wanted(name: str) -> bool:
         return name in needed or _near(name)
 
-    request = Request(model.tree, environment, _assumed, wanted)
+    request = KconfigRequest(model.tree, environment, _assumed, wanted)
     with _without_gc():
         kconf = kconfig_parser.read(request, answers)
     return _model(model.tree, target, model.chain, kconf)

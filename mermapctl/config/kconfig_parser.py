@@ -33,7 +33,7 @@ class UnreadableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class KconfigRequest:
     """What to read and how.
 
     `environment` replaces ours for every `$(...)`; `answer` is what a shell command prints.
@@ -47,7 +47,7 @@ class Request:
 
 
 @dataclass(slots=True)
-class Account:
+class KconfigFacts:
     """What a reading met: files, transitional symbols, refused conditions, what macros said."""
 
     files: set[str] = field(default_factory=set)
@@ -59,7 +59,7 @@ class Account:
 class Reader(kconfiglib.Kconfig):  # type: ignore[misc]
     """A Kconfig read with an environment of its own."""
 
-    def __init__(self, request: Request, account: Account) -> None:
+    def __init__(self, request: KconfigRequest, account: KconfigFacts) -> None:
         self.request = request
         self.account = account
         super().__init__("Kconfig", warn_to_stderr=False)
@@ -148,12 +148,12 @@ class Reader(kconfiglib.Kconfig):  # type: ignore[misc]
         return answers[command]
 
 
-def read(request: Request, answers: Mapping[str, str] | None = None) -> Reader:
+def read(request: KconfigRequest, answers: Mapping[str, str] | None = None) -> Reader:
     """Parse a tree's Kconfig, where `answers` holds what macros print as far as it is known.
 
     Raises UnreadableError with the parser's complaint.
     """
-    account = Account(answers=dict(answers or {}))
+    account = KconfigFacts(answers=dict(answers or {}))
     try:
         return Reader(request, account)
     except kconfiglib.KconfigError as error:

@@ -42,7 +42,7 @@ TEXT_LIMIT = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class EvidenceLine:
     """A console line as evidence."""
 
     line: int
@@ -66,9 +66,9 @@ class BootLog:
     isolation: bool | None = None
     muted: bool = False
     accelerated: bool = False
-    accelerator_error: Said | None = None
+    accelerator_error: EvidenceLine | None = None
     timed_out: float | None = None
-    terminated: Said | None = None
+    terminated: EvidenceLine | None = None
     shut_down: bool = False
     last: str | None = None
 
@@ -83,14 +83,14 @@ class BootReader:
         self._isolation: bool | None = None
         self._muted = False
         self._accelerated = False
-        self._error: Said | None = None
+        self._error: EvidenceLine | None = None
         self._timed_out: float | None = None
-        self._terminated: Said | None = None
+        self._terminated: EvidenceLine | None = None
 
     def feed(self, line: Line) -> None:
         """Take one line."""
         text = line.text
-        said = Said(line.number, text[:TEXT_LIMIT])
+        said = EvidenceLine(line.number, text[:TEXT_LIMIT])
         if text.startswith("Linux version "):
             self._kernel = text.split(" ", 3)[2][:TEXT_LIMIT]
         elif "ommand line: " in text[:21]:

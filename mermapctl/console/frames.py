@@ -53,7 +53,7 @@ _ANOTHER = re.compile(
 """What ends a trace: an empty line, or the heading of something else."""
 
 
-class Entry(enum.Enum):
+class EntryKind(enum.Enum):
     """What an entry of a trace is."""
 
     FRAME = "frame"
@@ -65,7 +65,7 @@ class Frame(NamedTuple):
     """One entry; `caller` is arm's right side."""
 
     symbol: str
-    entry: Entry = Entry.FRAME
+    entry: EntryKind = EntryKind.FRAME
     guess: bool = False
     caller: str | None = None
 
@@ -135,11 +135,11 @@ class Trace:
             self._before(text)
             return
         if "<" in text and _END_OF_IRQ.match(text):
-            self._frames.append(Frame("", Entry.END_OF_IRQ))
+            self._frames.append(Frame("", EntryKind.END_OF_IRQ))
         if found := frames(text):
             self._take(found)
         elif symbol := pointer(text):
-            self._take([Frame(symbol, Entry.POINTER)])
+            self._take([Frame(symbol, EntryKind.POINTER)])
         elif _ANOTHER.match(text) and (self._frames or self._guesses):
             self._state = 2
 

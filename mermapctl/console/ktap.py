@@ -168,7 +168,7 @@ class Trouble(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class KtapNote:
     """One trouble; `count` results are concerned, `text` is the line or what is wrong."""
 
     trouble: Trouble
@@ -203,7 +203,7 @@ class Account:
     """
 
     suites: tuple[Suite, ...] = ()
-    notes: tuple[Note, ...] = ()
+    notes: tuple[KtapNote, ...] = ()
     documents: int = 0
     unfinished: Unfinished | None = None
     said: tuple[str, ...] = ()

@@ -11,11 +11,11 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from mermapctl.console.ktap import Result, Status
-from mermapctl.console.ktap_state import Frame
+from mermapctl.console.ktap_state import OpenLevel
 from mermapctl.console.lines import Line, newline
 
 if TYPE_CHECKING:
-    from mermapctl.console.lines import Run
+    from mermapctl.console.lines import LineRun
 
 _ROW = re.compile(
     newline("seconds") + r" +ok (?P<n>\d+) (?:- )?(?P<name>[!-~]{1,400})(?P<skip> # SKIP[ -~]*)?$",
@@ -72,13 +72,13 @@ class Tests(NamedTuple):
 class PassedSuite(NamedTuple):
     """A suite read at once: its level, its result, the lines of its first test and its result."""
 
-    frame: Frame
+    frame: OpenLevel
     result: Result
     first: int
     last: Line
 
 
-def tests(run: Run) -> Tests:
+def tests(run: LineRun) -> Tests:
     """The tests of a run."""
     text = run.match["tests"] or run.match["results"]
     if " # SKIP" not in text:
@@ -87,14 +87,14 @@ def tests(run: Run) -> Tests:
     return Tests(text, [row[1] for row in rows], sum(bool(row[3]) for row in rows))
 
 
-def fits(run: Run, tests: Tests, top: Frame) -> bool:
+def fits(run: LineRun, tests: Tests, top: OpenLevel) -> bool:
     """Whether tests in a row go on where the open level stands: indentation, numbers, plan."""
     if len(run.match["at"]) != top.indent or not tests.count_up(top.last):
         return False
     return top.plan is None or top.count + len(tests.numbers) <= top.plan
 
 
-def suite(run: Run, tests: Tests, doc: Frame) -> PassedSuite | None:
+def suite(run: LineRun, tests: Tests, doc: OpenLevel) -> PassedSuite | None:
     """The document's next suite, if it has the results that its plan and its totals promise."""
     match, count, skipped = run.match, len(tests.numbers), tests.skipped
     start, name, plan, passed, skips, number = match.group(
@@ -105,7 +105,7 @@ def suite(run: Run, tests: Tests, doc: Frame) -> PassedSuite | None:
     totals = passed is None or (int(passed), int(skips)) == (count - skipped, skipped)
     if not totals or skipped == count:
         return None
-    frame = Frame(len(match["indent"]), run.number, _float(start))
+    frame = OpenLevel(len(match["indent"]), run.number, _float(start))
     frame.name, frame.plan, frame.mark = name, count, _float(match["plan_at"])
     frame.last = count
     first = run.number + run.lines - match.string.count("\n", match.start("tests"), match.end())

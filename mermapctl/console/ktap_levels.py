@@ -7,8 +7,8 @@ import re
 from typing import TYPE_CHECKING
 
 from mermapctl.console.assertion_block import TEXT_LIMIT
-from mermapctl.console.ktap import NAME_LIMIT, Note, Trouble
-from mermapctl.console.ktap_state import Frame, Kept
+from mermapctl.console.ktap import NAME_LIMIT, KtapNote, Trouble
+from mermapctl.console.ktap_state import Kept, OpenLevel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,13 +36,13 @@ class Levels:
     """
 
     def __init__(self, names: Mapping[str, Sequence[str]], kept: Kept) -> None:
-        self.stack: list[Frame] = []
+        self.stack: list[OpenLevel] = []
         self.documents = 0
         self.suites_lost = 0
         self._names = names
         self._kept = kept
         self._stray: int | None = None
-        self._ended: Frame | None = None
+        self._ended: OpenLevel | None = None
 
     @property
     def suite(self) -> str | None:
@@ -88,7 +88,7 @@ class Levels:
 
     def _headless(self, line: Line) -> None:
         """A document whose header is lost, or scrolled out of this log; its plan may be there."""
-        self.stack.insert(0, Frame(0, line.number, plan=self._stray))
+        self.stack.insert(0, OpenLevel(0, line.number, plan=self._stray))
         self._stray = None
 
     def plan(self, plan: int, indent: int, line: Line) -> None:
@@ -105,11 +105,11 @@ class Levels:
             if plan == 0 and len(self.stack) == 1:
                 self.document_done()
 
-    def _open(self, indent: int, line: Line) -> Frame | None:
+    def _open(self, indent: int, line: Line) -> OpenLevel | None:
         """A new level; None if there are too many."""
         if len(self.stack) >= DEPTH:
             return None
-        frame = Frame(indent, line.number, line.seconds, line.seconds)
+        frame = OpenLevel(indent, line.number, line.seconds, line.seconds)
         self.stack.append(frame)
         return frame
 
@@ -132,15 +132,17 @@ class Levels:
         self._check_document(self._ended)
         self.stack.clear()
 
-    def _check_document(self, frame: Frame) -> None:
+    def _check_document(self, frame: OpenLevel) -> None:
         """Its numbers, and its plan, without which the last suites may be lost unseen."""
         if frame.plan is None and frame.headed and frame.nested:
-            self._kept.note(Note(Trouble.LOST, "the plan of the document", frame.line))
+            self._kept.note(KtapNote(Trouble.LOST, "the plan of the document", frame.line))
         elif frame.gaps and not frame.short:
             text = f"number {min(frame.gaps)} of the document"
-            self._kept.note(Note(Trouble.LOST, text, frame.line))
+            self._kept.note(KtapNote(Trouble.LOST, text, frame.line))
 
-    def place(self, indent: int, result: Result, line: Line) -> tuple[Frame | None, Frame | None]:
+    def place(
+        self, indent: int, result: Result, line: Line
+    ) -> tuple[OpenLevel | None, OpenLevel | None]:
         """The level that a result belongs to, and the one above it that it ends."""
         top = self.stack[-1]
         if indent == top.indent:
@@ -162,7 +164,7 @@ class Levels:
         self._abandon(child)  # its own result line is lost; this is a later one's
         return frame, None
 
-    def _deeper(self, indent: int, result: Result, line: Line) -> Frame | None:
+    def _deeper(self, indent: int, result: Result, line: Line) -> OpenLevel | None:
         """The level of a result that is indented more than the open one."""
         top = self.stack[-1]
         if len(self.stack) >= DEPTH and top.count:
@@ -193,7 +195,9 @@ class Levels:
         known = self._names.get(above.name or "", ())
         return result.name in known or result.number != self.stack[depth].last + 1
 
-    def name(self, frame: Frame, child: Frame | None, result: Result, line: Line) -> str | None:
+    def name(
+        self, frame: OpenLevel, child: OpenLevel | None, result: Result, line: Line
+    ) -> str | None:
         """The name to keep of a result in `frame` that ends `child`: None if the line is torn."""
         name = result.name
         if child is not None and child.name is None and child.count and len(self.stack) == 1:
@@ -231,14 +235,14 @@ class Levels:
         while len(self.stack) > keep and self.stack[-1].indent >= indent:
             self._abandon(self.stack.pop())
 
-    def _abandon(self, frame: Frame, *, at_end: bool = False) -> None:
+    def _abandon(self, frame: OpenLevel, *, at_end: bool = False) -> None:
         """Close a level that has no result line."""
         parent = self.stack[-1]
         if not at_end:
             text = f"no result of {frame.name or '?'}"
-            self._kept.note(Note(Trouble.LOST, text, frame.line, parent.name))
+            self._kept.note(KtapNote(Trouble.LOST, text, frame.line, parent.name))
         self._kept.abandoned(parent if len(self.stack) > 1 else None, frame, at_end=at_end)
 
     def note(self, trouble: Trouble, line: Line, count: int = 1) -> None:
         """Something is wrong with this line."""
-        self._kept.note(Note(trouble, line.text[:TEXT_LIMIT], line.number, self.suite, count))
+        self._kept.note(KtapNote(trouble, line.text[:TEXT_LIMIT], line.number, self.suite, count))

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mermapctl.console.ktap_fast import Tests
-    from mermapctl.console.ktap_state import Frame
-    from mermapctl.console.lines import Line, Run
+    from mermapctl.console.ktap_state import OpenLevel
+    from mermapctl.console.lines import Line, LineRun
 
 KEEP_FAILURES = 32
 
@@ -134,7 +134,7 @@ class KtapParser:
             self._levels.note(Trouble.TORN, line)
         return self._first_test_begins() if what == "plan" else None
 
-    def feed_run(self, run: Run) -> Tests | None:
+    def feed_run(self, run: LineRun) -> Tests | None:
         """Take many lines at once; the tests that they ended, or None if they need a look each.
 
         Suites whose tests are known are always looked at closely.
@@ -293,7 +293,7 @@ class KtapParser:
         return self._book(frame, child, result, line)
 
     def _book(
-        self, frame: Frame, child: Frame | None, result: Result, line: Line
+        self, frame: OpenLevel, child: OpenLevel | None, result: Result, line: Line
     ) -> Boundary | None:
         """Enter a result that is sound."""
         level = len(self._levels.stack)
@@ -323,7 +323,7 @@ class KtapParser:
         self.running = None
         return Boundary(result.name, level == 1, result.status.good)
 
-    def _number(self, frame: Frame, number: int, line: Line) -> None:
+    def _number(self, frame: OpenLevel, number: int, line: Line) -> None:
         """A result's number that does not go on from the one before."""
         first = len(self._levels.stack) == 1 and not frame.count
         if first:  # suites that were loaded one by one go on where the document before ended
@@ -334,7 +334,7 @@ class KtapParser:
         elif len(self._levels.stack) > 1:
             self._levels.note(Trouble.SUSPECT, line)  # what came before it is lost
 
-    def _status(self, said: Status, child: Frame | None, line: Line) -> Status:
+    def _status(self, said: Status, child: OpenLevel | None, line: Line) -> Status:
         if child is not None:
             suite = len(self._levels.stack) == 1
             self._kept.note(child.promise_broken(line.number, suite=suite))

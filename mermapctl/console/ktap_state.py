@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mermapctl.console.assertion_block import TEXT_LIMIT
-from mermapctl.console.ktap import Note, Status, Suite, Tally, Test, Trouble, leaf_tests
+from mermapctl.console.ktap import KtapNote, Status, Suite, Tally, Test, Trouble, leaf_tests
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -35,7 +35,7 @@ KEEP_GAPS = 1_000
 
 
 @dataclass(slots=True)
-class Frame:
+class OpenLevel:
     """One open level: the document, a suite, or a test with tests of its own.
 
     `start` and `mark` are kernel seconds: of its header, and of its latest result. `totals` are
@@ -111,22 +111,22 @@ class Frame:
         else:
             self.failed += 1
 
-    def promise_broken(self, number: int, *, suite: bool = False) -> Note | None:
+    def promise_broken(self, number: int, *, suite: bool = False) -> KtapNote | None:
         """What a level that ends at console line `number` promised and did not keep.
 
         KUnit gives each `suite` a plan. Tests within a test may have none.
         """
         if short := self.short:
             text = f"1..{self.plan}" if self.plan is not None else f"number {self.last}"
-            return Note(Trouble.LOST, text, number, self.name, short)
+            return KtapNote(Trouble.LOST, text, number, self.name, short)
         if suite and self.plan is None and self.count:
-            return Note(Trouble.LOST, "the plan of the suite", number, self.name)
+            return KtapNote(Trouble.LOST, "the plan of the suite", number, self.name)
         if self.gaps or (self.plan is not None and self.last < self.base + self.plan):
             never = min(self.gaps, default=self.last + 1)
-            return Note(Trouble.LOST, f"number {never}", number, self.name)
+            return KtapNote(Trouble.LOST, f"number {never}", number, self.name)
         if self.totals not in (None, (self.passed, self.failed, self.skipped)):
             text = "pass:{} fail:{} skip:{}".format(*self.totals or ())
-            return Note(Trouble.MISCOUNTED, text, number, self.name)
+            return KtapNote(Trouble.MISCOUNTED, text, number, self.name)
         return None
 
 
@@ -138,7 +138,7 @@ class Kept:
 
     def __init__(self, names: Mapping[str, Container[str]], wanted: Container[str] = ()) -> None:
         self.suites: list[Suite] = []
-        self.notes: list[Note] = []
+        self.notes: list[KtapNote] = []
         self.troubles: Counter[Trouble] = Counter()
         self.omitted = 0
         self.omitted_bad = 0
@@ -151,7 +151,7 @@ class Kept:
         self._noted: Counter[Trouble] = Counter()
         self._named: Counter[str] = Counter()
 
-    def note(self, note: Note | None) -> None:
+    def note(self, note: KtapNote | None) -> None:
         """Count a note if there is one, and keep it if there is room."""
         if note is None:
             return
@@ -162,8 +162,8 @@ class Kept:
 
     def test(
         self,
-        parent: Frame,
-        frame: Frame | None,
+        parent: OpenLevel,
+        frame: OpenLevel | None,
         result: Result,
         failures: tuple[Failure, ...],
         line: Line,
@@ -195,7 +195,7 @@ class Kept:
         )
         self._keep(parent, test, frame)
 
-    def _keep(self, parent: Frame, test: Test, frame: Frame | None) -> None:
+    def _keep(self, parent: OpenLevel, test: Test, frame: OpenLevel | None) -> None:
         """Keep a test in its level, or count it."""
         within = frame.unlisted if frame else {}
         add(parent.unlisted, within)
@@ -208,7 +208,7 @@ class Kept:
         elif test.failures or (not test.status.good and all(each.good for each in within)):
             add(parent.unlisted, {test.status: 1})
 
-    def _looked_for(self, parent: Frame, name: str) -> bool:
+    def _looked_for(self, parent: OpenLevel, name: str) -> bool:
         """Whether a test of this name must be in its suite; once a suite is enough."""
         if parent.name is None or name in parent.seen:
             return False
@@ -217,7 +217,7 @@ class Kept:
             parent.seen |= {name}
         return known
 
-    def many(self, parent: Frame, tests: Tests, line: int) -> None:
+    def many(self, parent: OpenLevel, tests: Tests, line: int) -> None:
         """Passed and skipped tests in a row; `line` is the first one's.
 
         They are what `test` would make of them, at a fraction of its cost.
@@ -250,10 +250,10 @@ class Kept:
                 counts[Status.SKIPPED] = counts.get(Status.SKIPPED, 0) + skipped
 
     def suite(
-        self, frame: Frame | None, result: Result, failures: tuple[Failure, ...], line: Line
+        self, frame: OpenLevel | None, result: Result, failures: tuple[Failure, ...], line: Line
     ) -> None:
         """A result of the document; without `frame` it has no tests of its own."""
-        frame = frame or Frame(0, line.number)
+        frame = frame or OpenLevel(0, line.number)
         if not self._keeps(frame, result.name, result.status):
             return
         self.suites.append(
@@ -273,7 +273,7 @@ class Kept:
             )
         )
 
-    def abandoned(self, parent: Frame | None, frame: Frame, *, at_end: bool) -> None:
+    def abandoned(self, parent: OpenLevel | None, frame: OpenLevel, *, at_end: bool) -> None:
         """A level whose result line never came; without `parent` it is a suite.
 
         What is open `at_end` is kept in any case: the verdict says where the console ends.
@@ -298,7 +298,7 @@ class Kept:
             )
         )
 
-    def _keeps(self, frame: Frame, name: str, status: Status) -> bool:
+    def _keeps(self, frame: OpenLevel, name: str, status: Status) -> bool:
         """Whether a suite is kept; one that is not is counted with its tests."""
         good = status.good
         full = self._good >= KEEP_TESTS if good else self._bad_suites >= KEEP_SUITES

@@ -22,7 +22,7 @@ TAIL_CHARS = 16 * 1024
 TAIL_LINES = 12
 
 
-class Kind(enum.IntEnum):
+class LineKind(enum.IntEnum):
     """Which reader a line is for; OTHER lines come only while the console is `attentive`."""
 
     OTHER = 0
@@ -33,7 +33,7 @@ class Kind(enum.IntEnum):
     HARNESS = 5
 
 
-class Run(NamedTuple):
+class LineRun(NamedTuple):
     """Consecutive `lines` that one expression read at once; `number` is the first one's."""
 
     number: int
@@ -52,7 +52,7 @@ class Line(NamedTuple):
     text: str
     seconds: float | None = None
     caller: str | None = None
-    kind: Kind = Kind.OTHER
+    kind: LineKind = LineKind.OTHER
     whole: bool = True
 
 
@@ -70,7 +70,7 @@ _HEADER = re.compile(
     r"(?P<before>[^#\s](?:[^#]*?[^#\s])?)(?P<gap>\s*)(?:KTAP|(?<!K)TAP) version \d+\s*\Z"
 )
 _HEADER_WORDS = "TAP version "
-_RESULT_WORDS = {"ok ": Kind.KTAP, _HEADER_WORDS: Kind.KTAP, "# Subtest: ": Kind.KTAP}
+_RESULT_WORDS = {"ok ": LineKind.KTAP, _HEADER_WORDS: LineKind.KTAP, "# Subtest: ": LineKind.KTAP}
 """What is looked for inside lines where prefixes may change."""
 PREFIXES = 8
 """Prefixes that one log may have."""
@@ -87,18 +87,20 @@ _new_line = tuple.__new__
 Picks = tuple[str, ...]
 """How the lines begin that a reader wants: patterns without groups, led by a plain character."""
 
-def _pattern(picks: Mapping[Kind, Picks], prefix: str) -> tuple[re.Pattern[str], list[Kind]]:
+def _pattern(
+    picks: Mapping[LineKind, Picks], prefix: str
+) -> tuple[re.Pattern[str], list[LineKind]]:
     """The expression that picks lines, and the kind that each of its groups stands for.
 
     `prefix` is the pattern of this log's own prefix. The alternatives are sorted by first
     character, so that nearly every line fails at one or two.
     """
-    tree: dict[str, dict[Kind, list[str]]] = {}
+    tree: dict[str, dict[LineKind, list[str]]] = {}
     for kind, beginnings in picks.items():
         for pattern in beginnings:
             cut = 2 if pattern.startswith("\\") else 1
             tree.setdefault(pattern[:cut], {}).setdefault(kind, []).append(pattern[cut:])
-    kinds = [Kind.OTHER]
+    kinds = [LineKind.OTHER]
     branches = []
     for first, rest in tree.items():
         kinds += rest
@@ -129,8 +131,8 @@ class Console:
     def __init__(
         self,
         stream: BinaryIO | Iterable[bytes],
-        picks: Mapping[Kind, Picks],
-        anywhere: Mapping[str, Kind],
+        picks: Mapping[LineKind, Picks],
+        anywhere: Mapping[str, LineKind],
         run: re.Pattern[str] | None = None,
     ) -> None:
         self.attentive = False
@@ -152,7 +154,7 @@ class Console:
         self._prior = self._block = ""
         self._at = 0
 
-    def __iter__(self) -> Iterator[Line | Run]:
+    def __iter__(self) -> Iterator[Line | LineRun]:
         """Yield picked lines, and every line while `attentive` is set."""
         tail = ""
         for block in self._blocks():
@@ -162,7 +164,7 @@ class Console:
         last = [self._normal(text)[0] for text in tail.split("\n")[1:]]
         self.tail = tuple(last[-TAIL_LINES:])
 
-    def watch(self, anywhere: Mapping[str, Kind]) -> None:
+    def watch(self, anywhere: Mapping[str, LineKind]) -> None:
         """From the next line on look for these words in the middle of lines too."""
         if not anywhere.keys() <= self._anywhere.keys():
             self._anywhere.update(anywhere)
@@ -177,7 +179,7 @@ class Console:
         for each in (_HEADER_WORDS, *words):
             self._stale |= self._anywhere.pop(each, None) is not None
 
-    def forget(self, kind: Kind) -> None:
+    def forget(self, kind: LineKind) -> None:
         """From the next line on pick nothing for this reader: it has what it wanted."""
         self._picks = {each: picks for each, picks in self._picks.items() if each is not kind}
         prefix = self._prefix.pattern if self._prefix else ""
@@ -252,17 +254,17 @@ class Console:
         count = block.count("\n", start, end)
         return count - block.count("\n\r", start, end + 1) if self._soft else count
 
-    def _inside(self, block: str, start: int) -> list[tuple[int, Kind]]:
+    def _inside(self, block: str, start: int) -> list[tuple[int, LineKind]]:
         """The lines that hold one of the words looked for, in order, from `start` on."""
-        found: dict[int, Kind] = {}
+        found: dict[int, LineKind] = {}
         for words, kind in self._anywhere.items():
             at = block.find(words, start)
             while at >= 0:
                 found.setdefault(block.rfind("\n", 0, at), kind)
                 at = block.find(words, at + len(words))
-        return [*sorted(found.items()), (len(block), Kind.OTHER)]
+        return [*sorted(found.items()), (len(block), LineKind.OTHER)]
 
-    def _scan(self, block: str) -> Iterator[Line | Run]:
+    def _scan(self, block: str) -> Iterator[Line | LineRun]:
         """Yield from one block; `here` is the newline that leads the first uncounted line."""
         here, size = 0, len(block)
         pick, kinds, run = self._pick, self._kinds, self._run
@@ -276,16 +278,16 @@ class Console:
             if match is not None and match.start() <= mark:
                 mark, kind = match.start(), kinds[match.lastindex or 0]
             if mark > here and self.attentive:
-                mark, kind = here, Kind.OTHER
+                mark, kind = here, LineKind.OTHER
             if mark > here:
                 self.lines += self._count(block, here, mark)
                 here = mark
                 if here == size:
                     return
-            many = run.match(block, here) if kind is Kind.KTAP and self.runs else None
+            many = run.match(block, here) if kind is LineKind.KTAP and self.runs else None
             if many is not None:
                 count = block.count("\n", here, many.end())
-                yield Run(self.lines + 1, count, many)
+                yield LineRun(self.lines + 1, count, many)
                 self.lines += count
                 here = many.end()
                 continue
@@ -293,7 +295,7 @@ class Console:
             end = size if end < 0 else end
             text, seconds, caller = self._normal(block[here + 1 : end])
             if (
-                kind is Kind.KTAP
+                kind is LineKind.KTAP
                 and (match is None or mark != match.start())
                 and (self._learned(text) or self._changed(block[here + 1 : end]))
             ):
@@ -310,11 +312,11 @@ class Console:
                 inside = iter(self._inside(block, here))
                 word, word_kind = next(inside)
 
-    def split(self, run: Run) -> Iterator[Line]:
+    def split(self, run: LineRun) -> Iterator[Line]:
         """The lines of a run one by one."""
         for offset, raw in enumerate(run.match[0][1:].split("\n")):
             text, seconds, caller = self._normal(raw)
-            yield Line(run.number + offset, text, seconds, caller, Kind.KTAP)
+            yield Line(run.number + offset, text, seconds, caller, LineKind.KTAP)
 
     def _normal(self, text: str) -> tuple[str, float | None, str | None]:
         """Text without prefix, seconds, caller."""

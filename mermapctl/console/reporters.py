@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from mermapctl.console.frames import Entry, Frame
+from mermapctl.console.frames import EntryKind, Frame
 from mermapctl.console.splat import SplatKind, function
 from mermapctl.errors import HarnessError
 from mermapctl.system import paths
@@ -155,13 +155,13 @@ def _from(trace: list[Frame], symbol: str) -> list[Frame] | None:
 def _interrupted(trace: list[Frame], known: Lists) -> list[Frame]:
     """What was interrupted, where a trace begins in the interrupt that noticed a stall."""
     first = next((frame.symbol for frame in trace if frame.symbol), "")
-    in_interrupt = any(frame.entry is Entry.END_OF_IRQ for frame in trace)
+    in_interrupt = any(frame.entry is EntryKind.END_OF_IRQ for frame in trace)
     if not in_interrupt and not known.names(first):
         return trace
     for at, frame in enumerate(trace):
-        if frame.entry is Entry.POINTER and not known.names(frame.symbol):
+        if frame.entry is EntryKind.POINTER and not known.names(frame.symbol):
             return trace[at:]
-        if frame.entry is Entry.FRAME and known.role(frame.symbol).entry:
+        if frame.entry is EntryKind.FRAME and known.role(frame.symbol).entry:
             below = trace[at + 1 :]
             return below if any(each.symbol for each in below) else trace
     return trace
@@ -171,7 +171,7 @@ def _through(trace: list[Frame], known: Lists) -> list[Frame]:
     """The trace below the outermost reporter of the context in which the report was made."""
     cut = 0
     for at, frame in enumerate(trace[:_MOST]):
-        if at and frame.entry is not Entry.FRAME:
+        if at and frame.entry is not EntryKind.FRAME:
             break  # below it is another context, of which a reporter may have been interrupted
         if frame.symbol and known.role(frame.symbol).through:
             cut = at + 1

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from mermapctl.console import frames, splat_preludes, splat_titles
-from mermapctl.console.lines import Kind
+from mermapctl.console.lines import LineKind
 from mermapctl.console.splat import DEADLY, Splat, SplatKind
 from mermapctl.console.splat_kept import KeptSplats
 from mermapctl.console.splat_report import BODY_LINES, Report
@@ -80,7 +80,7 @@ class SplatReader:
     def feed(self, line: Line, *, in_suite: bool) -> None:
         """Take a line that may begin or continue a splat."""
         text, caller = line.text, line.caller
-        picked = line.kind is Kind.SPLAT
+        picked = line.kind is LineKind.SPLAT
         if caller is None and None not in self._open and self._open:
             inner = splat_titles.inner(text)
             if inner is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mermapctl.config import toolchain
-from mermapctl.doctor.requirement import Check, State
+from mermapctl.doctor.requirement import Check, NeedState
 from mermapctl.errors import HarnessError
 from mermapctl.runner import kvm_probe
 from mermapctl.runner.kvm_probe import Ability
@@ -35,7 +35,7 @@ def program(
 ) -> Check:
     """Whether a program is on PATH; `need` is its name in packages.toml, by default its own."""
     path = shutil.which(name)
-    state = State.OK if path else State.MISSING
+    state = NeedState.OK if path else NeedState.MISSING
     return Check(
         name, state, path or "not on PATH", use, needed=needed, need=need or name, target=target
     )
@@ -76,7 +76,7 @@ def _versioned(check: Check, have: str | None, oldest: str | None) -> Check:
     if oldest and _numbers(have) < _numbers(oldest):
         return replace(
             check,
-            state=State.OLD,
+            state=NeedState.OLD,
             found=f"{check.found}: this tree wants {oldest} or newer",
             need=None,
             advice=f"install a {check.name} of at least {oldest}",
@@ -110,7 +110,7 @@ def make(tree: Path | None) -> Check:
         return found
     version = re.search(r"GNU Make (\d+(?:\.\d+)+)", _said(["make", "--version"]))
     if version is None:
-        return replace(found, state=State.BROKEN, found=f"{found.found} is not GNU make")
+        return replace(found, state=NeedState.BROKEN, found=f"{found.found} is not GNU make")
     oldest = None
     if tree and (tree / "Makefile").is_file():
         head = (tree / "Makefile").read_text(encoding="utf-8", errors="replace")[:4096]
@@ -127,7 +127,7 @@ def header(name: str, use: str, *, need: str, needed: bool) -> Check:
         asked = [compiler, "-fsyntax-only", "-x", "c", "-"]
         line = f"#include <{name}>\n".encode()
         there = process.run(asked, input=line, timeout=LIMIT).returncode == 0
-    state = State.OK if there else State.MISSING
+    state = NeedState.OK if there else NeedState.MISSING
     found = "the compiler finds it" if there else "the compiler does not find it"
     return Check(f"<{name}>", state, found, use, needed=needed, need=need)
 
@@ -141,7 +141,7 @@ def disk(directory: Path, builds: int) -> Check:
     enough = free >= builds * BUILD
     return Check(
         "disk",
-        State.OK if enough else State.LOW,
+        NeedState.OK if enough else NeedState.LOW,
         f"{free / GIB:.1f} GiB free in {place}",
         f"build directories, {builds * BUILD / GIB:.0f} GiB for {builds} of them"
         if builds > 1
@@ -158,11 +158,11 @@ def memory(meminfo: Path = Path("/proc/meminfo")) -> Check:
     except OSError:
         found = None
     if found is None:
-        return Check("memory", State.OK, "not known here", use, needed=False)
+        return Check("memory", NeedState.OK, "not known here", use, needed=False)
     have = int(found[1]) << 10
     return Check(
         "memory",
-        State.OK if have >= MEMORY else State.LOW,
+        NeedState.OK if have >= MEMORY else NeedState.LOW,
         f"{have / GIB:.1f} GiB available",
         use,
         advice="end something large first",
@@ -173,8 +173,8 @@ def kvm() -> Check:
     """Whether /dev/kvm is there, permitted, and able to run a guest. Up to five seconds."""
     answer = kvm_probe.probe()
     state = {
-        Ability.WORKS: State.OK,
-        Ability.ABSENT: State.MISSING,
-        Ability.UNKNOWN: State.OK,
-    }.get(answer.ability, State.BROKEN)
+        Ability.WORKS: NeedState.OK,
+        Ability.ABSENT: NeedState.MISSING,
+        Ability.UNKNOWN: NeedState.OK,
+    }.get(answer.ability, NeedState.BROKEN)
     return Check("/dev/kvm", state, answer.said, "quick boots", needed=False)

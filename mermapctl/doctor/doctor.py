@@ -11,7 +11,7 @@ from mermapctl.config import toolchain
 from mermapctl.config.modular import NOLIBC
 from mermapctl.doctor import checks as machine
 from mermapctl.doctor import packages
-from mermapctl.doctor.requirement import Check, State
+from mermapctl.doctor.requirement import Check, NeedState
 from mermapctl.errors import UserError
 from mermapctl.system import paths
 from mermapctl.tree import find as trees
@@ -92,7 +92,7 @@ def _tree(tree: Path | None, targets: Sequence[Target]) -> list[Check]:
         return [
             Check(
                 "tree",
-                State.MISSING,
+                NeedState.MISSING,
                 "no kernel tree to work on",
                 "what is tested",
                 advice="make one with `mermapctl tree prepare DIR`, or give --tree DIR",
@@ -102,8 +102,8 @@ def _tree(tree: Path | None, targets: Sequence[Target]) -> list[Check]:
         kernel = trees.validate(tree)
         ownership.require(tree)
     except UserError as error:
-        return [Check("tree", State.BROKEN, error.message, "what is tested", advice=error.hint)]
-    checks = [Check("tree", State.OK, f"{tree}, Linux {kernel}", "what is tested")]
+        return [Check("tree", NeedState.BROKEN, error.message, "what is tested", advice=error.hint)]
+    checks = [Check("tree", NeedState.OK, f"{tree}, Linux {kernel}", "what is tested")]
     mermap = _mermap(tree)
     checks += [_clean(tree, targets), mermap]
     for target in targets if mermap.ok else ():
@@ -111,7 +111,7 @@ def _tree(tree: Path | None, targets: Sequence[Target]) -> list[Check]:
         if obstacle:
             name = f"mermap on {target.name}"
             use = "other suites run there"
-            checks.append(Check(name, State.MISSING, obstacle, use, needed=False))
+            checks.append(Check(name, NeedState.MISSING, obstacle, use, needed=False))
     if any(each.qemu for each in targets):
         checks.append(_nolibc(tree))
     return checks
@@ -123,7 +123,7 @@ def _clean(tree: Path, targets: Sequence[Target]) -> Check:
     left = sorted({name for name in names if (tree / name).exists()})
     return Check(
         "clean tree",
-        State.BROKEN if left else State.OK,
+        NeedState.BROKEN if left else NeedState.OK,
         f"holds {' and '.join(left)} of an earlier build" if left else "no build inside it",
         "builds outside the tree",
         advice=f"`make -C {tree} mrproper` (it removes the tree's .config: keep a copy)",
@@ -135,7 +135,7 @@ def _mermap(tree: Path) -> Check:
     found = f"its {kind.value} mermap" if kind else "this tree has none"
     return Check(
         "mermap",
-        State.OK if kind else State.MISSING,
+        NeedState.OK if kind else NeedState.MISSING,
         found,
         "what is tested",
         advice=f"`mermapctl tree prepare DIR --source {tree}` makes a tree that has one",
@@ -146,15 +146,17 @@ def _nolibc(tree: Path) -> Check:
     """What the init of `run --as-module` is compiled with; it needs no busybox."""
     there = (tree / NOLIBC / "nolibc.h").is_file()
     found = f"{NOLIBC} is there" if there else f"this tree has no {NOLIBC}"
-    state = State.OK if there else State.MISSING
+    state = NeedState.OK if there else NeedState.MISSING
     return Check("nolibc", state, found, "suites that are modules", needed=False)
 
 
 def sentence(lacking: Sequence[Check]) -> str:
     """What is in the way, as one sentence."""
-    missing = [each.name for each in lacking if each.state is State.MISSING]
+    missing = [each.name for each in lacking if each.state is NeedState.MISSING]
     parts = [f"not installed: {', '.join(missing)}"] if missing else []
-    parts += [f"{each.name}: {each.found}" for each in lacking if each.state is not State.MISSING]
+    parts += [
+        f"{each.name}: {each.found}" for each in lacking if each.state is not NeedState.MISSING
+    ]
     return "; ".join(parts)
 
 

@@ -7,7 +7,7 @@ import enum
 from dataclasses import dataclass
 
 
-class State(enum.StrEnum):
+class NeedState(enum.StrEnum):
     """How a need is met."""
 
     OK = "ok"
@@ -27,7 +27,7 @@ class Check:
     """
 
     name: str
-    state: State
+    state: NeedState
     found: str
     use: str
     needed: bool = True
@@ -38,7 +38,7 @@ class Check:
     @property
     def ok(self) -> bool:
         """Whether nothing is to be done."""
-        return self.state is State.OK
+        return self.state is NeedState.OK
 
     @property
     def lacking(self) -> bool:

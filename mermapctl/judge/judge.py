@@ -11,7 +11,7 @@ from mermapctl.console import boot_log, ktap_fast, ktap_parser, splat_titles
 from mermapctl.console.boot_log import BootReader
 from mermapctl.console.ktap import Suite, Tally
 from mermapctl.console.ktap_parser import KtapParser
-from mermapctl.console.lines import BLOCK_BYTES, Console, Kind, Run
+from mermapctl.console.lines import BLOCK_BYTES, Console, LineKind, LineRun
 from mermapctl.console.splat import Splat
 from mermapctl.console.splat_reader import SplatReader
 from mermapctl.judge import (
@@ -41,19 +41,19 @@ if TYPE_CHECKING:
     from mermapctl.judge.suites import Manifest
 
 PICKS = {
-    Kind.KTAP: ktap_parser.PICKS,
-    Kind.SPLAT: splat_titles.PICKS,
-    Kind.TRACE: ("mm_", "trace_kprobe: ", r"\*\* replaying", "setup_percpu: "),
-    Kind.BOOT: boot_log.PICKS,
-    Kind.HARNESS: boot_log.HARNESS,
+    LineKind.KTAP: ktap_parser.PICKS,
+    LineKind.SPLAT: splat_titles.PICKS,
+    LineKind.TRACE: ("mm_", "trace_kprobe: ", r"\*\* replaying", "setup_percpu: "),
+    LineKind.BOOT: boot_log.PICKS,
+    LineKind.HARNESS: boot_log.HARNESS,
 }
 _DIE = re.compile(r"\[#\d+\]")
 """In each title that die() prints, behind `oops_enter()`: it counts Oopses (kernel/panic.c)."""
 REQUEST, PANIC = "kprobe_event=", "Kernel panic - not syncing"
-ALWAYS = {ktap_parser.HEADER: Kind.KTAP, PANIC: Kind.SPLAT, REQUEST: Kind.TRACE}
-IN_KTAP = dict.fromkeys(splat_titles.INSIDE, Kind.SPLAT)
+ALWAYS = {ktap_parser.HEADER: LineKind.KTAP, PANIC: LineKind.SPLAT, REQUEST: LineKind.TRACE}
+IN_KTAP = dict.fromkeys(splat_titles.INSIDE, LineKind.SPLAT)
 IN_TRACE = dict.fromkeys(
-    ("__mermap_", "(mermap_", "flush_tlb", "apply_to_", "mm_pte", "(migrate_"), Kind.TRACE
+    ("__mermap_", "(mermap_", "flush_tlb", "apply_to_", "mm_pte", "(migrate_"), LineKind.TRACE
 )
 """What is looked for inside lines: at first, once KTAP has begun, once a trace has."""
 
@@ -191,24 +191,24 @@ class _Reading:
         console, ktap, splats = self.console, self.ktap, self.splats
         in_ktap = False
         for line in console:
-            if isinstance(line, Run):
+            if isinstance(line, LineRun):
                 self._run(line)
                 continue
             kind = line.kind
-            if kind is Kind.KTAP:
+            if kind is LineKind.KTAP:
                 self._ktap(line)
                 if not in_ktap and ktap.begun:
                     in_ktap = True
                     console.watch(IN_KTAP)
                     console.settle(REQUEST)
-                    console.forget(Kind.BOOT)
-            elif kind is Kind.TRACE and TRACE_LINE.search(line.text):
+                    console.forget(LineKind.BOOT)
+            elif kind is LineKind.TRACE and TRACE_LINE.search(line.text):
                 self._trace(line)
                 if splat_titles.INSIDE[0] in line.text:  # a title ran into it
                     splats.torn(line, in_suite=ktap.inside)
-            elif kind in (Kind.BOOT, Kind.HARNESS):
+            elif kind in (LineKind.BOOT, LineKind.HARNESS):
                 self._boot(line)
-            elif kind is Kind.SPLAT:
+            elif kind is LineKind.SPLAT:
                 ktap.interrupt()
                 self._splat(line)
             elif ktap.attentive:
@@ -222,7 +222,7 @@ class _Reading:
         if "[#" in line.text and _DIE.search(line.text):
             self.trace.oops(line.number)
 
-    def _run(self, run: Run) -> None:
+    def _run(self, run: LineRun) -> None:
         tests = self.ktap.feed_run(run)
         if tests is None:
             for line in self.console.split(run):

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mermapctl.console.assertion_block import TIMED_OUT
-from mermapctl.console.ktap import Note, Status, Suite, Test, Trouble, leaf_tests
+from mermapctl.console.ktap import KtapNote, Status, Suite, Test, Trouble, leaf_tests
 from mermapctl.judge.root_cause import Draft
 from mermapctl.judge.verdict import Ended, Finding, Severity
 
@@ -216,7 +216,7 @@ def _corrupt(facts: Facts, end: Fate | None) -> list[Draft]:
     ]
 
 
-def _how_corrupt(bad: list[Note], lost_suites: int) -> str:
+def _how_corrupt(bad: list[KtapNote], lost_suites: int) -> str:
     troubles = {note.trouble for note in bad}
     lost = [note for note in bad if note.trouble is Trouble.LOST]
     if Trouble.BAILED in troubles:
@@ -232,7 +232,7 @@ def _how_corrupt(bad: list[Note], lost_suites: int) -> str:
     return "the suite's own totals differ from its result lines"
 
 
-def _how_curious(curious: list[Note]) -> str:
+def _how_curious(curious: list[KtapNote]) -> str:
     troubles = {note.trouble for note in curious}
     if Trouble.DEEP in troubles:
         return "results are nested too deeply to be listed; of those only failures are counted"

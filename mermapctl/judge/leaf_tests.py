@@ -23,7 +23,7 @@ COMPLAINT = "complaint"
 
 
 @dataclass(frozen=True, slots=True)
-class Leaf:
+class LeafTest:
     """One test; `path` below its suite, `codes` the errors found in it."""
 
     suite: str
@@ -47,14 +47,14 @@ class Leaf:
         return COMPLAINT if self.codes and self.test.status.good else self.test.status.value
 
 
-def leaves(cell: Cell) -> Iterator[Leaf]:
+def leaves(cell: Cell) -> Iterator[LeafTest]:
     """All tests of a cell; a finding counts for the one test that it concerns."""
     errors = [finding for finding in cell.findings if finding.severity is Severity.ERROR]
     tests = all_tests(cell.suites)
     mine = concerned(tests, [(finding.test, finding.console_line) for finding in errors])
     for at, (suite, path, test) in enumerate(tests):
         codes = tuple(dict.fromkeys(errors[index].code for index in mine.get(at, ())))
-        yield Leaf(suite.name, path, test, codes)
+        yield LeafTest(suite.name, path, test, codes)
 
 
 def all_tests(suites: Iterable[Suite]) -> list[tuple[Suite, tuple[str, ...], Test]]:

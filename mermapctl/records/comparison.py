@@ -7,7 +7,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mermapctl.judge.leaf_tests import Leaf, leaves
+from mermapctl.judge.leaf_tests import LeafTest, leaves
 from mermapctl.judge.verdict import Severity, Verdict
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _named(record: RunRecord) -> dict[str, Cell]:
     return named
 
 
-def _leaves(cell: Cell) -> dict[str, Leaf]:
+def _leaves(cell: Cell) -> dict[str, LeafTest]:
     return {f"{leaf.suite}.{leaf.name}": leaf for leaf in leaves(cell)}
 
 

@@ -59,7 +59,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class CellRows:
     """All rows of a cell, and the findings that belong to no row.
 
     `unlisted` are the tests that have no row, since there were too many to keep.
@@ -79,7 +79,7 @@ class Account:
         return tuple(row for row in self.rows if row.suite == suite.name)
 
 
-def account(cell: Cell) -> Account:
+def account(cell: Cell) -> CellRows:
     """Flatten a cell."""
     tests = all_tests(cell.suites)
     found = concerned(tests, [(finding.test, finding.console_line) for finding in cell.findings])
@@ -99,7 +99,7 @@ def account(cell: Cell) -> Account:
         )
     placed = {index for indices in found.values() for index in indices}
     others = tuple(f for i, f in enumerate(cell.findings) if i not in placed)
-    return Account(tuple(rows), others, unlisted(cell.suites, cell.unlisted))
+    return CellRows(tuple(rows), others, unlisted(cell.suites, cell.unlisted))
 
 
 def _cause(findings: tuple[Finding, ...], name: str) -> Finding | None:
@@ -140,7 +140,7 @@ def kernel(record: RunRecord) -> str:
     return f"{name} ({', '.join(extra)})" if extra else name
 
 
-def counts(accounts: Iterable[Account]) -> str:
+def counts(accounts: Iterable[CellRows]) -> str:
     """``3 passed, 1 failed``, by what each test counts as."""
     tally: dict[str, int] = {}
     for told in accounts:
@@ -157,11 +157,11 @@ def counts(accounts: Iterable[Account]) -> str:
     return ", ".join(f"{tally[word]} {word}" for word in words) or "no tests"
 
 
-def not_listed(told: Account) -> str | None:
+def not_listed(told: CellRows) -> str | None:
     """``and 1,200 tests that are not listed: 1,200 passed``, where there are such."""
     if not (more := told.unlisted.total):
         return None
-    words = counts([Account((), (), told.unlisted)])
+    words = counts([CellRows((), (), told.unlisted)])
     return f"and {more} test{'s' * (more != 1)} not listed one by one: {words}"
 
 

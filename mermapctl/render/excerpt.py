@@ -16,7 +16,7 @@ _SMALL_GAP = 3  # a gap mark takes a line itself
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ExcerptLine:
     """One console line, numbered from 1."""
 
     number: int
@@ -47,17 +47,17 @@ class Window:
 
 def excerpt(
     lines: Iterable[str], marks: Collection[int] = (), window: Window | None = None
-) -> Iterator[Line | Gap]:
+) -> Iterator[ExcerptLine | Gap]:
     """Stream a console, one pass, memory of `tail` + `around` lines; marks are line numbers.
 
     Lines longer than LINE_LIMIT are cut. Everything is shown of a console that is short enough.
     """
     window = window or Window()
     wanted = _ranges(marks, window.around)
-    held: deque[Line] = deque(maxlen=max(window.tail, _SMALL_GAP))
+    held: deque[ExcerptLine] = deque(maxlen=max(window.tail, _SMALL_GAP))
     hidden = 0
     for number, text in enumerate(lines, 1):
-        line = Line(number, cut(text.rstrip("\r\n"), LINE_LIMIT))
+        line = ExcerptLine(number, cut(text.rstrip("\r\n"), LINE_LIMIT))
         while wanted and number > wanted[0][1]:
             wanted.popleft()
         if number <= window.head or (wanted and wanted[0][0] <= number):
@@ -71,7 +71,7 @@ def excerpt(
     yield from _skipped(held, hidden, show=max(window.tail, _SMALL_GAP))
 
 
-def _skipped(held: Collection[Line], hidden: int, show: int) -> Iterator[Line | Gap]:
+def _skipped(held: Collection[ExcerptLine], hidden: int, show: int) -> Iterator[ExcerptLine | Gap]:
     """The last `show` of the `hidden` lines; a gap for those before them."""
     lines = list(held)[-show:] if show else []
     if hidden > len(lines):

@@ -47,7 +47,7 @@ def _bytes(path: Path) -> bytes:
     return path.read_bytes() if path.is_file() else b""
 
 
-def why(work: Work, what: str, outcome: process.Outcome) -> str:
+def why(work: Work, what: str, outcome: process.SessionEnd) -> str:
     """The line of the logs that says best why a stage failed. Raises HarnessError: disk full."""
     log, harness = _bytes(work.build_log), _bytes(work.harness_log)
     if b"No space left on device" in log + harness:

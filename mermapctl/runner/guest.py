@@ -18,13 +18,13 @@ _KUNIT_ARGS = 320
 """Bytes of the command line that kunit.py and its qemu_configs may add to ours."""
 
 
-def limits(work: Work) -> tuple[kunit.Boot, list[str]]:
+def limits(work: Work) -> tuple[kunit.BootRequest, list[str]]:
     """What the guest is given, the probes of a trace included, and what the trace cannot show."""
     planned = probes.plan(_functions(work.job.build_dir)) if work.traced else None
     untraced = work.untraced
     if planned and _too_long((*work.cell.kernel_args, *planned.kernel_args)):
         planned, untraced = None, "the kernel's command line has no room left for the probes"
-    given = kunit.Boot(
+    given = kunit.BootRequest(
         filter_glob=work.cell.suite,
         kernel_args=(*work.cell.kernel_args, *(planned.kernel_args if planned else ())),
         qemu_args=(*work.cell.qemu_args, *_initrd(work)),

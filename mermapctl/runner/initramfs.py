@@ -38,7 +38,7 @@ _COMPILE_LIMIT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CpioMember:
     """One member: `mode` with its file type, `device` is (major, minor) of a device node."""
 
     name: str
@@ -48,19 +48,19 @@ class Entry:
 
 
 _NODES = (
-    Entry("dev", stat.S_IFDIR | 0o755),
-    Entry("dev/console", stat.S_IFCHR | 0o600, device=(5, 1)),
-    Entry("dev/kmsg", stat.S_IFCHR | 0o600, device=(1, 11)),
+    CpioMember("dev", stat.S_IFDIR | 0o755),
+    CpioMember("dev/console", stat.S_IFCHR | 0o600, device=(5, 1)),
+    CpioMember("dev/kmsg", stat.S_IFCHR | 0o600, device=(1, 11)),
 )
 
 
-def archive(entries: Iterable[Entry]) -> bytes:
+def archive(entries: Iterable[CpioMember]) -> bytes:
     """A "newc" archive (Documentation/driver-api/early-userspace/buffer-format.rst).
 
     The same entries give the same bytes: owner root, time 0.
     """
     packed = bytearray()
-    for number, entry in enumerate((*entries, Entry("TRAILER!!!", 0)), 1):
+    for number, entry in enumerate((*entries, CpioMember("TRAILER!!!", 0)), 1):
         name = entry.name.encode() + b"\0"
         fields = (
             *(number, entry.mode, 0, 0, 1, 0, len(entry.data)),
@@ -108,7 +108,7 @@ def write(
     modules, lines = [], []
     for insertion in insertions:
         name = insertion.module.file.name
-        modules.append(Entry(name, stat.S_IFREG | 0o444, insertion.module.file.read_bytes()))
+        modules.append(CpioMember(name, stat.S_IFREG | 0o444, insertion.module.file.read_bytes()))
         lines.append(" ".join((f"/{name}", *insertion.parameters)) + "\n")
     listed = "".join(lines).encode()
     if len(listed) > LIST_LIMIT:
@@ -116,7 +116,7 @@ def write(
             f"{len(modules)} modules to insert are too many for one guest",
             "name fewer suites: --suite NAME",
         )
-    program = Entry("init", stat.S_IFREG | 0o755, init)
-    text = Entry("modules", stat.S_IFREG | 0o444, listed)
-    flags = [Entry("linger", stat.S_IFREG | 0o444)] if lingers else []
+    program = CpioMember("init", stat.S_IFREG | 0o755, init)
+    text = CpioMember("modules", stat.S_IFREG | 0o444, listed)
+    flags = [CpioMember("linger", stat.S_IFREG | 0o444)] if lingers else []
     files.write(path, archive((*_NODES, program, text, *flags, *modules)))

@@ -55,7 +55,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Boot:
+class BootRequest:
     """One boot: the suite filter, the guest's parameters, and kunit.py's own limit in seconds."""
 
     filter_glob: str
@@ -173,7 +173,7 @@ def build(job: Job) -> list[str]:
     return [*_common(job, "build"), f"--jobs={job.jobs}", *_make(job)]
 
 
-def boot(job: Job, boot: Boot, can: Capabilities) -> list[str]:
+def boot(job: Job, boot: BootRequest, can: Capabilities) -> list[str]:
     """`kunit.py exec`: boot the kernel and stream its whole console."""
     argv = [*_common(job, "exec"), "--raw_output=all", f"--timeout={boot.timeout}"]
     argv += [f"--kernel_args={argument}" for argument in boot.kernel_args]

@@ -83,7 +83,7 @@ class Booted:
     seconds: float
     boot: Boot
     accelerator: str
-    limits: kunit.Boot
+    limits: kunit.BootRequest
     notes: tuple[str, ...] = ()
     complaint: str | None = None
 
@@ -97,7 +97,9 @@ def environment(work: Work) -> dict[str, str]:
     return kunit.environment({**_CCACHE, **cleared, **_STAMP, "PATH": path})
 
 
-def _supervise(work: Work, argv: list[str], stdout: Path, watch: process.Watch) -> process.Outcome:
+def _supervise(
+    work: Work, argv: list[str], stdout: Path, watch: process.Watch
+) -> process.SessionEnd:
     ownership.require(work.job.tree)
     return process.supervise(
         kunit.interpreted(argv),
@@ -140,7 +142,7 @@ def configure(work: Work) -> Stage:
     return _failed(work, "kunit.py config", outcome)
 
 
-def _failed(work: Work, what: str, outcome: process.Outcome) -> Stage:
+def _failed(work: Work, what: str, outcome: process.SessionEnd) -> Stage:
     """Why a stage failed: symbols that its .config lacks, else what the logs say.
 
     kunit.py looks at the .config after the build once more, and Kconfig may have changed by then.
@@ -333,8 +335,8 @@ def _insertions(work: Work) -> list[kernel_modules.Insertion]:
 
 
 def _boot_once(
-    work: Work, accel: str, limits: kunit.Boot, *, patient: bool
-) -> process.Outcome:
+    work: Work, accel: str, limits: kunit.BootRequest, *, patient: bool
+) -> process.SessionEnd:
     options = work.options
     if work.cell.target.qemu:
         plain = work.plain_image

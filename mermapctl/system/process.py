@@ -58,7 +58,7 @@ class Ending(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SessionEnd:
     """How a supervised session ended; `silence` is seconds since its last byte of output."""
 
     ending: Ending
@@ -299,7 +299,7 @@ def supervise(
     stdout: Path,
     stderr: Path,
     watch: Watch,
-) -> Outcome:
+) -> SessionEnd:
     """Run a long command, teeing its output to files as it arrives, until it or a watchdog ends it.
 
     The whole session is gone on return, however it ended. Raises Interrupted, and HarnessError for
@@ -344,7 +344,7 @@ def _unwritable(path: Path, error: OSError) -> HarnessError:
 
 def _pump(
     session: _Session, selector: selectors.BaseSelector, exit_fd: int, watch: Watch
-) -> Outcome:
+) -> SessionEnd:
     process = session.process
     began = heard = time.monotonic()
     ending: Ending | None = None
@@ -373,7 +373,7 @@ def _pump(
             break
     code = process.poll()
     code = -signal.SIGKILL if code is None else code  # what KILL does not end is left to itself
-    return Outcome(ending, code, ended - began, ended - heard, reason)
+    return SessionEnd(ending, code, ended - began, ended - heard, reason)
 
 
 def _copy_ready(

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from mermapctl.trace.events import Kind
+from mermapctl.trace.events import EventKind
 
 if TYPE_CHECKING:
     from mermapctl.trace.events import Event
 
-_WALKS = (Kind.WALK, Kind.TABLES)
+_WALKS = (EventKind.WALK, EventKind.TABLES)
 OWNERS = 256
 """Allocations remembered at most; a right mermap has four a CPU and process."""
 _OURS = "mermap"
@@ -68,7 +68,7 @@ class Callers:
 
     def _in_get(self, event: Event) -> bool:
         """Whether this may be, or end, what a get does."""
-        return event.kind in (Kind.GOT, Kind.ENTRY, *_WALKS) or self._is_ours(event)
+        return event.kind in (EventKind.GOT, EventKind.ENTRY, *_WALKS) or self._is_ours(event)
 
     def _inside(self, name: str) -> bool:
         return name in self._doing and self._doing[name].inside
@@ -79,7 +79,7 @@ class Callers:
         It printed as a CPU's. What a thread does since its own put is not asked.
         """
         for begun in reversed(self._recent):
-            if begun == name and begun in self._doing and event.kind is not Kind.GOT:
+            if begun == name and begun in self._doing and event.kind is not EventKind.GOT:
                 break
             doing = self._doing.get(begun)
             if doing is None or (event.kind in _WALKS and doing.mm != event.mm):
@@ -87,26 +87,26 @@ class Callers:
             if doing.inside and begun.startswith("C"):
                 self._alias[event.caller] = begun
                 return begun
-            if doing.loose and event.kind is not Kind.GOT:
+            if doing.loose and event.kind is not EventKind.GOT:
                 return begun
         return name
 
     def _on_cpu(self, event: Event) -> str:
         cpu = event.caller
         found = cpu
-        if event.kind is Kind.PUT:
+        if event.kind is EventKind.PUT:
             owner, _ = self._owners.get(event.alloc, (cpu, 0))
             found = self._alias.get(owner, owner)
         elif event.kind in _WALKS:
             found = self._one_of(cpu, [n for n, each in self._doing.items() if each.mm == event.mm])
-        elif event.kind is Kind.ENTRY or self._is_ours(event):
+        elif event.kind is EventKind.ENTRY or self._is_ours(event):
             found = self._one_of(cpu, list(self._doing))
         self._at[found] = cpu
         return found
 
     def _is_ours(self, event: Event) -> bool:
         """Whether a flush or a pin may be the mermap's: an interrupt prints its CPU as well."""
-        if event.kind not in (Kind.FLUSH, Kind.PIN, Kind.UNPIN):
+        if event.kind not in (EventKind.FLUSH, EventKind.PIN, EventKind.UNPIN):
             return False
         if event.by is None:
             return event.comm in (None, _COMM)
@@ -124,15 +124,15 @@ class Callers:
     def _note(self, event: Event, name: str) -> None:
         self._recent.pop(name, None)
         self._recent[name] = None
-        if event.kind is Kind.GET:
+        if event.kind is EventKind.GET:
             self._doing[name] = _Doing(event.mm, inside=True)
-        elif event.kind is Kind.GOT:
+        elif event.kind is EventKind.GOT:
             doing = self._doing.pop(name, None)
             if doing and event.alloc:
                 if len(self._owners) >= OWNERS:
                     self._owners.pop(next(iter(self._owners)))
                 self._owners[event.alloc] = (event.caller, doing.mm)
-        elif event.kind is Kind.PUT:
+        elif event.kind is EventKind.PUT:
             # Its callee's probe may follow, and asks for the owner once more.
             get = self._owners.get if event.outer else self._owners.pop
             _, mm = get(event.alloc, (name, 0))

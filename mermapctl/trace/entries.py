@@ -83,7 +83,7 @@ class Written:
 
 
 @dataclass(slots=True)
-class _Shown:
+class _FirstShown:
     """What one page's first get showed."""
 
     frame: int
@@ -98,7 +98,7 @@ class Frames:
 
     def __init__(self, breaches: Breaches) -> None:
         self._breaches = breaches
-        self._pages: dict[int, _Shown] = {}
+        self._pages: dict[int, _FirstShown] = {}
 
     def got(self, page: int, written: Written, line: int, base: int, end: int) -> None:
         """A get of `page` returned `[base, end)` and wrote these entries."""
@@ -112,7 +112,7 @@ class Frames:
         known = self._pages.get(page)
         if known is None:
             if len(self._pages) < PAGES:
-                self._pages[page] = _Shown(frame, written.entry, base, line)
+                self._pages[page] = _FirstShown(frame, written.entry, base, line)
         elif known.frame != frame:
             self._wrong(line, base, end, Odd(written.base, written.entry, known.frame))
         else:

@@ -32,7 +32,7 @@ OUTER_PUT = "mm_put_outer"
 """The probe on `mermap_put()`, into which gcc may inline `__mermap_put()`."""
 
 
-class Kind(enum.StrEnum):
+class EventKind(enum.StrEnum):
     """What a probe saw."""
 
     GET = "get"
@@ -61,7 +61,7 @@ class Event(NamedTuple):
     probe sits in or returns to, `by` what called a flush, walk or pin.
     """
 
-    kind: Kind
+    kind: EventKind
     line: int
     caller: str
     probe: str
@@ -83,7 +83,7 @@ class Event(NamedTuple):
         return self.probe == OUTER_PUT
 
 
-_KINDS = {str(kind): kind for kind in Kind}
+_KINDS = {str(kind): kind for kind in EventKind}
 
 
 def parse(match: re.Match[str], text: str, until: int, line: int, caller: str) -> Event:
@@ -100,7 +100,7 @@ def parse(match: re.Match[str], text: str, until: int, line: int, caller: str) -
     return _READERS.get(kind, _of_process)(head, fields)
 
 
-_Head = tuple[Kind, int, str, str, str]
+_Head = tuple[EventKind, int, str, str, str]
 _Fields = dict[str, str]
 
 
@@ -137,15 +137,15 @@ def _of_process(head: _Head, fields: _Fields) -> Event:
 
 
 _READERS = {
-    Kind.GET: _get,
-    Kind.GOT: _got,
-    Kind.PUT: _put,
-    Kind.ENTRY: _entry,
-    Kind.WALK: _walk,
-    Kind.TABLES: _walk,
-    Kind.FLUSH: _called,
-    Kind.PIN: _called,
-    Kind.UNPIN: _called,
+    EventKind.GET: _get,
+    EventKind.GOT: _got,
+    EventKind.PUT: _put,
+    EventKind.ENTRY: _entry,
+    EventKind.WALK: _walk,
+    EventKind.TABLES: _walk,
+    EventKind.FLUSH: _called,
+    EventKind.PIN: _called,
+    EventKind.UNPIN: _called,
 }
 
 

@@ -13,7 +13,7 @@ import re
 
 from mermapctl.trace import events
 from mermapctl.trace.attribution import Callers
-from mermapctl.trace.events import Event, Kind
+from mermapctl.trace.events import Event, EventKind
 from mermapctl.trace.replay import Replay
 from mermapctl.trace.summary import Layout, Refused, TraceAccount
 
@@ -64,12 +64,12 @@ class _Structure:
 
     def learn(self, event: Event) -> None:
         """Look at one event before the decision."""
-        if event.kind is Kind.GET:
+        if event.kind is EventKind.GET:
             self._sizes[event.caller] = event.size
             self._walked[event.caller] = set()
-        elif event.kind is Kind.WALK and event.caller in self._sizes:
+        elif event.kind is EventKind.WALK and event.caller in self._sizes:
             self._walked[event.caller].add(event.base)
-        elif event.kind is Kind.GOT and event.words and event.caller in self._sizes:
+        elif event.kind is EventKind.GOT and event.words and event.caller in self._sizes:
             self._got(event)
 
     def _got(self, event: Event) -> None:
@@ -298,8 +298,8 @@ class TraceReader:
 
     def _pass(self, event: Event) -> None:
         found = None
-        if event.kind is Kind.GET:
+        if event.kind is EventKind.GET:
             self._sizes[event.caller] = event.size
-        elif event.kind is Kind.GOT and event.words:
+        elif event.kind is EventKind.GOT and event.words:
             found = self._structure.range_of(event, self._sizes.get(event.caller, -1))
         self._replay.event(event, found)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mermapctl.trace.tables import PAGE, Span
+from mermapctl.trace.tables import PAGE, AddressRange
 
 RESERVE = PAGE
 """Bytes at a region's end that only reserved gets may reach: one page in every posting."""
@@ -35,7 +35,7 @@ class Region:
     high: int | None = None
     high_line: int = 0
     top: int = 0
-    tables: Span | None = None
+    tables: AddressRange | None = None
     doubtful: bool = False
 
 

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from mermapctl.trace import evidence
 from mermapctl.trace.entries import Frames
-from mermapctl.trace.events import ERROR_POINTER, Event, Kind
+from mermapctl.trace.events import ERROR_POINTER, Event, EventKind
 from mermapctl.trace.exercised import Exercise, Exercised
 from mermapctl.trace.processes import Processes
 from mermapctl.trace.rules import CpuState, Live, Rules
 from mermapctl.trace.state import Put, Thread
-from mermapctl.trace.summary import Replayed, Tally, TraceSummary
+from mermapctl.trace.summary import Replayed, TestCounts, TraceSummary
 from mermapctl.trace.tables import PAGE
 from mermapctl.trace.violations import Breaches, Evidence, span
 
@@ -48,7 +48,7 @@ class Replay:
         self._processes = Processes(self._breaches)
         self._exercised = Exercised()
         self._threads: dict[str, Thread] = {}
-        self._test = Tally()
+        self._test = TestCounts()
         self._tests: list[TraceSummary] = []
         self._timelines: list[tuple[str | None, Region, TimelineBuilder]] = []
         self._walks = False
@@ -59,16 +59,16 @@ class Replay:
         self._lost = 0
         self._lost_line: int | None = None
         self._take = {
-            Kind.GET: self._get,
-            Kind.PUT: self._any_put,
-            Kind.FLUSH: self._flush,
-            Kind.WALK: self._walk,
-            Kind.TABLES: self._tables,
-            Kind.ENTRY: self._entry,
-            Kind.PIN: self._pinned,
-            Kind.UNPIN: self._pinned,
-            Kind.TEARDOWN: self._teardown,
-            Kind.PREPARE: self._prepare,
+            EventKind.GET: self._get,
+            EventKind.PUT: self._any_put,
+            EventKind.FLUSH: self._flush,
+            EventKind.WALK: self._walk,
+            EventKind.TABLES: self._tables,
+            EventKind.ENTRY: self._entry,
+            EventKind.PIN: self._pinned,
+            EventKind.UNPIN: self._pinned,
+            EventKind.TEARDOWN: self._teardown,
+            EventKind.PREPARE: self._prepare,
         }
 
     def cpus(self, count: int) -> None:
@@ -85,11 +85,14 @@ class Replay:
         thread = self._threads.get(event.caller)
         if thread is None:
             thread = Thread()
-            if event.kind in (Kind.GET, Kind.PUT):  # the others alone do not make one of interest
+            if event.kind in (
+                EventKind.GET,
+                EventKind.PUT,
+            ):  # the others alone do not make one of interest
                 self._threads[event.caller] = thread
-        if event.kind is not Kind.PUT:
+        if event.kind is not EventKind.PUT:
             thread.outer = 0
-        if event.kind is Kind.GOT:
+        if event.kind is EventKind.GOT:
             self._got(thread, event, found)
         else:
             self._take[event.kind](thread, event)
@@ -306,7 +309,7 @@ class Replay:
         self._breaches.note("not-unmapped", put.line, evidence.not_unmapped(put))
 
     def _pinned(self, thread: Thread, event: Event) -> None:
-        thread.pinned(1 if event.kind is Kind.PIN else -1)
+        thread.pinned(1 if event.kind is EventKind.PIN else -1)
 
     def _stays_pinned(self, mm: int, line: int, what: str) -> None:
         self._breaches.note("migration-leak", line, evidence.stays_pinned(mm, line, what))
@@ -374,7 +377,7 @@ class Replay:
         self._processes.teardown(event.mm)
 
     def _end(self, name: str | None, off: int | None) -> None:
-        test, self._test = self._test, Tally()
+        test, self._test = self._test, TestCounts()
         self._breaches.named(name)
         happened = test.gets or test.puts
         if off is not None and (happened or name is not None) and len(self._tests) < UNTRACED:

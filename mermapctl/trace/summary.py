@@ -135,7 +135,7 @@ class Replayed:
     unseen_puts: int
 
 
-class Tally:
+class TestCounts:
     """Numbers of the test that is running."""
 
     def __init__(self) -> None:

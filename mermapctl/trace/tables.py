@@ -13,7 +13,7 @@ SLIP = 16 * PAGE
 """A region and its tables that differ by more than this are not meant to be the same."""
 
 
-class Span(NamedTuple):
+class AddressRange(NamedTuple):
     """Addresses from `low` up to, not with, `high`."""
 
     low: int
@@ -39,7 +39,7 @@ class Tables:
     """Ranges for which page tables were made; those that touch are one."""
 
     def __init__(self) -> None:
-        self._spans: list[Span] = []
+        self._spans: list[AddressRange] = []
 
     def __bool__(self) -> bool:
         """Whether anything is known of them."""
@@ -53,9 +53,9 @@ class Tables:
                 apart.append(span)
             else:
                 low, high = min(low, span.low), max(high, span.high)
-        self._spans = sorted([*apart, Span(low, high)])[:RANGES]
+        self._spans = sorted([*apart, AddressRange(low, high)])[:RANGES]
 
-    def around(self, address: int) -> Span | None:
+    def around(self, address: int) -> AddressRange | None:
         """The range that `address` lies in."""
         return next((span for span in self._spans if span.low <= address < span.high), None)
 

@@ -11,7 +11,7 @@ from mermapctl.errors import HarnessError, UserError
 from mermapctl.events import Note
 from mermapctl.system import process
 from mermapctl.tree import git, ownership
-from mermapctl.tree.source import Kind, Source
+from mermapctl.tree.source import Source, SourceKind
 
 if TYPE_CHECKING:
     from mermapctl.events import Listener
@@ -32,7 +32,7 @@ def clone(source: Source, tree: Path, tell: Listener) -> None:
     """
     location = source.location
     more: list[str] = []
-    if source.kind is Kind.REPOSITORY:
+    if source.kind is SourceKind.REPOSITORY:
         ownership.require(Path(location))
         if _changed(Path(location)):
             tell(Note(f"what is not committed in {location} is not taken along"))

@@ -28,7 +28,7 @@ class NoPlaceError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TextRange:
     """Half-open range of character offsets."""
 
     start: int
@@ -66,7 +66,7 @@ def _closing(code: str, opening: int) -> int | None:
     return None
 
 
-def _bodies(code: str, within: str) -> list[Span]:
+def _bodies(code: str, within: str) -> list[TextRange]:
     name = re.escape(within.removesuffix("()").removeprefix("struct "))
     openings: list[int] = []
     if within.startswith("struct "):
@@ -78,10 +78,10 @@ def _bodies(code: str, within: str) -> list[Span]:
             if body:
                 openings.append(body.end() - 1)
     ends = ((opening, _closing(code, opening)) for opening in openings)
-    return [Span(opening, end) for opening, end in ends if end is not None]
+    return [TextRange(opening, end) for opening, end in ends if end is not None]
 
 
-def _scope(code: str, within: str) -> Span:
+def _scope(code: str, within: str) -> TextRange:
     bodies = _bodies(code, within)
     if len(bodies) != 1:
         msg = f"{len(bodies) or 'no'} definition{'s' * (len(bodies) > 1)} of `{within}`"
@@ -89,7 +89,7 @@ def _scope(code: str, within: str) -> Span:
     return bodies[0]
 
 
-def _place(code: str, scope: Span, within: str, anchors: tuple[str, ...]) -> Span:
+def _place(code: str, scope: TextRange, within: str, anchors: tuple[str, ...]) -> TextRange:
     """Where the first of `anchors` that is in the scope stands; it must be there once."""
     for anchor in anchors:
         found = list(_pattern(anchor).finditer(code, scope.start, scope.end))
@@ -97,7 +97,7 @@ def _place(code: str, scope: Span, within: str, anchors: tuple[str, ...]) -> Spa
             msg = f"{len(found)} times `{anchor}` in `{within}`"
             raise NoPlaceError(msg)
         if found:
-            return Span(found[0].start(), found[0].end())
+            return TextRange(found[0].start(), found[0].end())
     msg = f"no `{'` or `'.join(anchors)}` in `{within}`"
     raise NoPlaceError(msg)
 
@@ -124,7 +124,7 @@ def _indent_at(source: str, offset: int) -> str:
     return found.group() if found else ""
 
 
-def _made(code: str, scope: Span, text: str) -> bool:
+def _made(code: str, scope: TextRange, text: str) -> bool:
     return bool(_pattern(text).search(code, scope.start, scope.end))
 
 

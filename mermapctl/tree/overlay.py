@@ -37,7 +37,7 @@ class Mermap(enum.StrEnum):
     SERIES = "series"
 
 
-class Kind(enum.StrEnum):
+class HookKind(enum.StrEnum):
     """What a hook does to its file."""
 
     INCLUDE = "include"
@@ -57,7 +57,7 @@ class Hook:
     name: str
     patch: str
     file: str
-    kind: Kind
+    kind: HookKind
     text: str
     why: str
     within: str = ""
@@ -108,21 +108,23 @@ class _Manifest:
     hook: tuple[Hook, ...]
 
 
-_EDITS: dict[Kind, Callable[[str, Hook], str]] = {
-    Kind.INCLUDE: lambda source, hook: edits.add_include(source, hook.text),
-    Kind.KCONFIG_ENTRY: lambda source, hook: edits.add_kconfig_entry(source, hook.text),
-    Kind.KCONFIG_SELECT: lambda source, hook: edits.add_kconfig_select(
+_EDITS: dict[HookKind, Callable[[str, Hook], str]] = {
+    HookKind.INCLUDE: lambda source, hook: edits.add_include(source, hook.text),
+    HookKind.KCONFIG_ENTRY: lambda source, hook: edits.add_kconfig_entry(source, hook.text),
+    HookKind.KCONFIG_SELECT: lambda source, hook: edits.add_kconfig_select(
         source, hook.within, hook.text
     ),
-    Kind.MAKEFILE: lambda source, hook: edits.add_makefile_line(source, hook.text),
-    Kind.AFTER: lambda source, hook: edits.add_after(source, hook.within, hook.anchors, hook.text),
-    Kind.BEFORE: lambda source, hook: edits.add_before(
+    HookKind.MAKEFILE: lambda source, hook: edits.add_makefile_line(source, hook.text),
+    HookKind.AFTER: lambda source, hook: edits.add_after(
         source, hook.within, hook.anchors, hook.text
     ),
-    Kind.REPLACE: lambda source, hook: edits.replace(
+    HookKind.BEFORE: lambda source, hook: edits.add_before(
         source, hook.within, hook.anchors, hook.text
     ),
-    Kind.GLOBAL: lambda source, hook: edits.make_global(source, hook.within),
+    HookKind.REPLACE: lambda source, hook: edits.replace(
+        source, hook.within, hook.anchors, hook.text
+    ),
+    HookKind.GLOBAL: lambda source, hook: edits.make_global(source, hook.within),
 }
 
 
@@ -153,7 +155,7 @@ def _present(tree: Path, overlay: Overlay) -> Mermap | None:
     if there:
         return Mermap.REFERENCE if all(MARKER in text for text in there) else Mermap.SERIES
     for hook in overlay.hooks:
-        if hook.kind is Kind.KCONFIG_ENTRY:
+        if hook.kind is HookKind.KCONFIG_ENTRY:
             source = _read(tree, hook.file) or ""
             if edits.kconfig_symbols(source) & edits.kconfig_symbols(hook.text):
                 return Mermap.SERIES

@@ -24,7 +24,7 @@ from mermapctl.tree import git, postings, unpack
 from mermapctl.tree import overlay as overlays
 from mermapctl.tree.find import Tree
 from mermapctl.tree.overlay import Mermap
-from mermapctl.tree.source import Kind, Source
+from mermapctl.tree.source import Source, SourceKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,10 +129,10 @@ def prepare(
 
 
 _DOING = {
-    Kind.TARBALL: "unpack",
-    Kind.URL: "clone",
-    Kind.REPOSITORY: "clone",
-    Kind.DIRECTORY: "copy",
+    SourceKind.TARBALL: "unpack",
+    SourceKind.URL: "clone",
+    SourceKind.REPOSITORY: "clone",
+    SourceKind.DIRECTORY: "copy",
 }
 
 
@@ -167,7 +167,7 @@ def _stage(tell: Listener, name: str) -> Iterator[None]:
 
 def _needed(source: Source) -> int:
     """Bytes: BYTES, or less for a tarball that cannot hold so much (xz makes a twelfth of it)."""
-    size = Path(source.location).stat().st_size if source.kind is Kind.TARBALL else BYTES
+    size = Path(source.location).stat().st_size if source.kind is SourceKind.TARBALL else BYTES
     return min(BYTES, 20 * size)
 
 

@@ -30,7 +30,7 @@ _OTHERWISE = (
 )
 
 
-class Kind(enum.StrEnum):
+class SourceKind(enum.StrEnum):
     """How a source becomes a tree: unpacked, cloned over a network, cloned here, copied."""
 
     TARBALL = "tarball"
@@ -46,7 +46,7 @@ class Source:
     A URL's user and password are not in `location`, which is printed and kept.
     """
 
-    kind: Kind
+    kind: SourceKind
     location: str
     ref: str | None = None
     credentials: Credentials | None = field(default=None, repr=False, compare=False)
@@ -74,7 +74,7 @@ def identify(text: str) -> Source:
                 f"there is no tarball {credentials.without(str(path))}",
                 "give the path of a linux-*.tar.xz",
             )
-        return Source(Kind.TARBALL, str(path.absolute()))
+        return Source(SourceKind.TARBALL, str(path.absolute()))
     if path.is_dir():
         return _directory(path.absolute())
     before, _, ref = str(path).partition("#")
@@ -93,14 +93,14 @@ def identify(text: str) -> Source:
                 "a git server can be told printable ones only",
             )
         location, _, ref = text.partition("#")
-        return Source(Kind.URL, location, ref or None, secret)
+        return Source(SourceKind.URL, location, ref or None, secret)
     what = "is neither a tarball, a kernel tree nor a git URL" if path.exists() else "is not there"
     raise UserError(f"--source {text} {what}", "a tarball's name ends in .tar.xz, .tar.gz, …")
 
 
 def _directory(path: Path, ref: str | None = None) -> Source:
     if (path / ".git").exists() or ((path / "HEAD").is_file() and (path / "objects").is_dir()):
-        return Source(Kind.REPOSITORY, str(path), ref)
+        return Source(SourceKind.REPOSITORY, str(path), ref)
     if ref:
         raise UserError(f"{path} is no git repository: it has no {ref}", "leave out the #")
     if not is_kernel(path):
@@ -113,7 +113,7 @@ def _directory(path: Path, ref: str | None = None) -> Source:
             f"{path} was built in place: what it would give is not a kernel's source alone",
             f"make -C {path} mrproper (it deletes the .config there), or give another source",
         )
-    return Source(Kind.DIRECTORY, str(path))
+    return Source(SourceKind.DIRECTORY, str(path))
 
 
 def tarballs(directory: Path = DISTRIBUTION) -> dict[tuple[int, int, int], Path]:
@@ -138,7 +138,7 @@ def newest(directory: Path = DISTRIBUTION) -> Source:
     there = tarballs(directory)
     for version, path in there.items():
         if version[:2] >= OLDEST:
-            return Source(Kind.TARBALL, str(path))
+            return Source(SourceKind.TARBALL, str(path))
     oldest = ".".join(map(str, OLDEST))
     if there:
         versions = ", ".join(f"{major}.{minor}" for major, minor, _ in there)

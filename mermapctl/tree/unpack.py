@@ -20,7 +20,7 @@ from mermapctl.system import process
 from mermapctl.tree import git, ownership, tarball
 from mermapctl.tree.clone import clone
 from mermapctl.tree.find import is_kernel, kernel_version
-from mermapctl.tree.source import Kind, Source
+from mermapctl.tree.source import Source, SourceKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ def base(source: Source, workshop: Path, tell: Listener) -> tuple[Path, int]:
     """
     tree = workshop / "tree"
     tree.mkdir()
-    if source.kind in {Kind.URL, Kind.REPOSITORY}:
+    if source.kind in {SourceKind.URL, SourceKind.REPOSITORY}:
         clone(source, tree, tell)
         _require_kernel(source, tree)
         return tree, int(git.git(tree, "log", "-1", "--no-show-signature", "--format=%ct"))
@@ -48,7 +48,7 @@ def base(source: Source, workshop: Path, tell: Listener) -> tuple[Path, int]:
     beside.mkdir()
     git.git(beside, "init", "--quiet", "--template=", "--initial-branch=mermap", ".")
     env = {**git.environment(), "GIT_DIR": str(beside / ".git"), "GIT_WORK_TREE": str(tree)}
-    if source.kind is Kind.TARBALL:
+    if source.kind is SourceKind.TARBALL:
         _unpack(source, tree, env, workshop / "tar.log", tell)
     else:
         _copy(source, tree, tell)
@@ -155,7 +155,7 @@ def _tar(
     complaints: Path,
     take: Callable[[bytes], str | None],
     tell: Listener | None = None,
-) -> process.Outcome:
+) -> process.SessionEnd:
     """Run tar on the source, its listing to `take`, with a limit on memory and on one file."""
     memory = max(4 << 30, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
     limits = (str(memory >> 10), str(_LARGEST_FILE >> 9))

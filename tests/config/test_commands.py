@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from mermapctl.commands import config
-from mermapctl.commands.config import Request
+from mermapctl.commands.config import ConfigRequest
 from mermapctl.config import fragment, traceable, variants
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.system import paths
@@ -201,7 +201,7 @@ def test_compose_adds_the_suite_to_variants_not_to_fragments(
 
 def test_what_is_written_is_parsed_back_and_says_where_from(tmp_path: Path) -> None:
     output = tmp_path / "out.kunitconfig"
-    asked = config.write(Request(("hang", "kasan")), output)
+    asked = config.write(ConfigRequest(("hang", "kasan")), output)
     read = fragment.load(output)
     assert read.text() == asked.text()
     assert "# from configs/kasan.kunitconfig\nCONFIG_KASAN=y\n" in output.read_text()
@@ -212,7 +212,7 @@ def test_what_is_written_is_parsed_back_and_says_where_from(tmp_path: Path) -> N
 @pytest.mark.parametrize("place", [".", "nowhere/out"])
 def test_places_that_cannot_be_written(tmp_path: Path, place: str) -> None:
     with pytest.raises(UserError, match=r"is a directory|does not exist"):
-        config.write(Request(("base",)), tmp_path / place)
+        config.write(ConfigRequest(("base",)), tmp_path / place)
 
 
 # Real make; what it makes of a configuration is as simple as it can be.
@@ -247,7 +247,7 @@ def tree(tmp_path: Path) -> Path:
 
 def test_check_lists_each_symbol_that_did_not_come_out(tree: Path) -> None:
     before = {path: path.lstat().st_mtime_ns for path in tree.rglob("*")}
-    found = config.check(tree, Request(("smp",)))
+    found = config.check(tree, ConfigRequest(("smp",)))
     assert [(each.symbol, each.requested, each.resolved) for each in found.missing] == [
         ("MERMAP_KUNIT_TEST", "y", None),
         ("SMP", "y", "n"),
@@ -256,13 +256,13 @@ def test_check_lists_each_symbol_that_did_not_come_out(tree: Path) -> None:
     assert found.asked.value("SERIAL_8250") == "y"  # kunit.py's own lines are asked for as well
     assert {path: path.lstat().st_mtime_ns for path in tree.rglob("*")} == before
 
-    assert config.check(tree, Request(("base",), "example")).missing == ()
+    assert config.check(tree, ConfigRequest(("base",), "example")).missing == ()
 
 
 def test_check_passes_makes_complaint_on(tree: Path) -> None:
     (tree / "Makefile").write_text(MAKEFILE.replace("= x86_64 ||", "= sparc ||"))
     with pytest.raises(HarnessError, match=r"wrong ARCH \*\*\* error"):
-        config.check(tree, Request(("base",)))
+        config.check(tree, ConfigRequest(("base",)))
 
 
 def test_the_commands(tree: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from mermapctl.console import ktap_fast, ktap_parser, ktap_state
 from mermapctl.console.assertion_block import FailureKind
 from mermapctl.console.ktap import Account, Progress, Status, Suite, Test, Trouble, progress_of
 from mermapctl.console.ktap_parser import KtapParser
-from mermapctl.console.lines import Console, Kind, Line, Run
+from mermapctl.console.lines import Console, Line, LineKind, LineRun
 
 LOGS = Path(__file__).parents[1] / "logs"
 KNOWN = {"mermap": ("test_basic_alloc", "test_size", "test_multiple_allocs", "test_tlb_flushed")}
@@ -23,12 +23,12 @@ KNOWN = {"mermap": ("test_basic_alloc", "test_size", "test_multiple_allocs", "te
 
 def parse(text: str | bytes, *, runs: bool = True, known: bool = True) -> Account:
     data = text.encode() if isinstance(text, str) else text
-    picks = {Kind.KTAP: ktap_parser.PICKS}
-    console = Console([data], picks, {ktap_parser.HEADER: Kind.KTAP}, ktap_fast.RUN)
+    picks = {LineKind.KTAP: ktap_parser.PICKS}
+    console = Console([data], picks, {ktap_parser.HEADER: LineKind.KTAP}, ktap_fast.RUN)
     console.runs = runs
     parser = KtapParser(KNOWN if known else {})
     for item in console:
-        if isinstance(item, Run):
+        if isinstance(item, LineRun):
             if parser.feed_run(item) is None:
                 for line in console.split(item):
                     parser.feed(line)

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mermapctl.console import ktap_parser
-from mermapctl.console.lines import LINE_BYTES, Console, Kind, Line, Run
+from mermapctl.console.lines import LINE_BYTES, Console, Line, LineKind, LineRun
 
-PICKS = {Kind.KTAP: ("ok ", "not ok ", "KTAP version ", r"  *ok "), Kind.SPLAT: ("BUG: ",)}
-ANYWHERE = {"TAP version ": Kind.KTAP, "Kernel panic": Kind.SPLAT}
+PICKS = {LineKind.KTAP: ("ok ", "not ok ", "KTAP version ", r"  *ok "), LineKind.SPLAT: ("BUG: ",)}
+ANYWHERE = {"TAP version ": LineKind.KTAP, "Kernel panic": LineKind.SPLAT}
 
 
 def read(data: bytes, *, chunk: int | None = None) -> list[Line]:
@@ -74,10 +74,10 @@ def test_an_unknown_prefix_is_learnt_from_the_header(prefix: str) -> None:
     other = prefix.replace("22", "23").replace("57", "59").replace("info", "warn")
     log = f"{prefix}KTAP version 1\n{other}    ok 1 a\nok 2 without prefix\n{other}BUG: bad\n"
     assert [(line.text, line.kind) for line in read(log.encode())] == [
-        ("KTAP version 1", Kind.KTAP),
-        ("    ok 1 a", Kind.KTAP),
-        ("ok 2 without prefix", Kind.KTAP),
-        ("BUG: bad", Kind.SPLAT),
+        ("KTAP version 1", LineKind.KTAP),
+        ("    ok 1 a", LineKind.KTAP),
+        ("ok 2 without prefix", LineKind.KTAP),
+        ("BUG: bad", LineKind.SPLAT),
     ]
 
 
@@ -121,11 +121,11 @@ def test_an_attentive_reader_gets_every_line() -> None:
         seen.append((line.number, line.text, line.kind))
         console.attentive = line.text in ("BUG: x", "b", "", "ok 1 c")
     assert seen == [
-        (2, "BUG: x", Kind.SPLAT),
-        (3, "b", Kind.OTHER),
-        (4, "", Kind.OTHER),
-        (5, "ok 1 c", Kind.KTAP),
-        (6, "d", Kind.OTHER),
+        (2, "BUG: x", LineKind.SPLAT),
+        (3, "b", LineKind.OTHER),
+        (4, "", LineKind.OTHER),
+        (5, "ok 1 c", LineKind.KTAP),
+        (6, "d", LineKind.OTHER),
     ]
     assert console.lines == 7
 
@@ -136,7 +136,7 @@ def test_a_word_watched_for_from_now_on() -> None:
     for line in console:
         assert isinstance(line, Line)
         seen.append(line.number)
-        console.watch({"mm_get": Kind.TRACE})
+        console.watch({"mm_get": LineKind.TRACE})
     assert seen == [2, 3]
 
 
@@ -155,7 +155,7 @@ def test_a_run_is_read_at_once_and_can_be_split() -> None:
     run = re.compile(r"(?:\nok \d+ \w+$){2,}", re.MULTILINE)
     console = Console([b"noise\nok 1 a\nok 2 b\nnoise\nok 3 c\n"], PICKS, ANYWHERE, run)
     first, last = list(console)
-    assert isinstance(first, Run)
+    assert isinstance(first, LineRun)
     assert first.number == 2
     assert [(line.number, line.text) for line in console.split(first)] == [
         (2, "ok 1 a"),
@@ -224,8 +224,8 @@ def test_numbers_are_those_of_an_editor(lines: list[bytes]) -> None:
 
 def ktap(log: str) -> list[tuple[int, str]]:
     """The lines that the judge's KTAP reader gets."""
-    picks = {Kind.KTAP: ktap_parser.PICKS}
-    lines = Console([log.encode()], picks, {ktap_parser.HEADER: Kind.KTAP})
+    picks = {LineKind.KTAP: ktap_parser.PICKS}
+    lines = Console([log.encode()], picks, {ktap_parser.HEADER: LineKind.KTAP})
     return [(line.number, line.text) for line in lines if isinstance(line, Line)]
 
 

@@ -6,14 +6,14 @@ from __future__ import annotations
 import pytest
 
 from mermapctl.console import frames, ktap_parser, splat_reader, splat_report, splat_titles
-from mermapctl.console.lines import Console, Kind, Line
+from mermapctl.console.lines import Console, Line, LineKind
 from mermapctl.console.splat import Splat, SplatKind
 from mermapctl.console.splat_reader import SplatReader
 from mermapctl.judge.judge import judge
 from mermapctl.judge.suites import Manifest
 
-PICKS = {Kind.KTAP: ktap_parser.PICKS, Kind.SPLAT: splat_titles.PICKS}
-ANYWHERE = {"Kernel panic - ": Kind.SPLAT, "BUG: ": Kind.SPLAT, "WARNING: ": Kind.SPLAT}
+PICKS = {LineKind.KTAP: ktap_parser.PICKS, LineKind.SPLAT: splat_titles.PICKS}
+ANYWHERE = {"Kernel panic - ": LineKind.SPLAT, "BUG: ": LineKind.SPLAT, "WARNING: ": LineKind.SPLAT}
 
 
 def read(text: str) -> tuple[Splat, ...]:
@@ -21,7 +21,7 @@ def read(text: str) -> tuple[Splat, ...]:
     reader = SplatReader()
     for line in console:
         assert isinstance(line, Line)
-        if line.kind is Kind.KTAP:
+        if line.kind is LineKind.KTAP:
             if line.text.strip().startswith(("ok ", "not ok ")):
                 reader.test_ended(line.text.split()[-1])
         else:

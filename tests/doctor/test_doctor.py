@@ -14,7 +14,7 @@ from mermapctl.cli.doctor import command
 from mermapctl.config import target, toolchain
 from mermapctl.doctor import checks as machine
 from mermapctl.doctor import doctor, packages
-from mermapctl.doctor.requirement import Check, State
+from mermapctl.doctor.requirement import Check, NeedState
 from tests.minikconfig import only_on_path, program, tree_of
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return directory
 
 
-def states(checks: tuple[Check, ...]) -> dict[str, State]:
+def states(checks: tuple[Check, ...]) -> dict[str, NeedState]:
     return {each.name: each.state for each in checks}
 
 
@@ -106,15 +106,15 @@ def test_run_is_told_at_once(tree: Path) -> None:
 @pytest.mark.parametrize(
     ("gcc", "wanted", "state"),
     [
-        ("12.2.0", "5.1.0", State.OK),
-        ("5.1.0", "5.1.0", State.OK),
-        ("4.9.4", "5.1.0", State.OLD),
-        ("9.3.0", "12.0.0", State.OLD),
-        ("13", "12.0.0", State.OK),
+        ("12.2.0", "5.1.0", NeedState.OK),
+        ("5.1.0", "5.1.0", NeedState.OK),
+        ("4.9.4", "5.1.0", NeedState.OLD),
+        ("9.3.0", "12.0.0", NeedState.OLD),
+        ("13", "12.0.0", NeedState.OK),
     ],
 )
 def test_the_compiler_against_the_trees_minimum(
-    tree: Path, path: Path, gcc: str, wanted: str, state: State
+    tree: Path, path: Path, gcc: str, wanted: str, state: NeedState
 ) -> None:
     (path / "gcc").unlink()
     program(path, "gcc", f"echo {gcc}")
@@ -122,7 +122,7 @@ def test_the_compiler_against_the_trees_minimum(
     where = target.find(tree, "um")
     found, _ = machine.compiler(tree, where, toolchain.of(where))
     assert found.state is state
-    if state is State.OLD:
+    if state is NeedState.OLD:
         assert found.found == f"{path}/gcc, {gcc}: this tree wants {wanted} or newer"
         (lacking,) = doctor.missing_for_run(tree, where)
         assert doctor.sentence([lacking]) == f"gcc: {found.found}"
@@ -132,12 +132,14 @@ def test_the_compiler_against_the_trees_minimum(
 @pytest.mark.parametrize(
     ("said", "state"),
     [
-        ("GNU Make 4.3", State.OK),
-        ("GNU Make 3.81", State.OLD),
-        ("bmake 2023", State.BROKEN),
+        ("GNU Make 4.3", NeedState.OK),
+        ("GNU Make 3.81", NeedState.OLD),
+        ("bmake 2023", NeedState.BROKEN),
     ],
 )
-def test_make_against_the_trees_minimum(tree: Path, path: Path, said: str, state: State) -> None:
+def test_make_against_the_trees_minimum(
+    tree: Path, path: Path, said: str, state: NeedState
+) -> None:
     (path / "make").unlink()
     program(path, "make", f"echo {said}")
     assert machine.make(tree).state is state
@@ -162,17 +164,17 @@ def test_the_sentence_and_the_hint_of_what_is_missing(
 @pytest.mark.parametrize(
     ("left", "name", "state"),
     [
-        ("", "clean tree", State.OK),
-        (".config", "clean tree", State.BROKEN),
-        ("arch/x86/include/generated/x.h", "clean tree", State.BROKEN),
-        ("arch/arm64/include/generated/x.h", "clean tree", State.OK),
-        ("", "mermap", State.OK),
-        ("-mm/Kconfig", "mermap", State.MISSING),
-        ("-tools/testing/kunit/kunit.py", "tree", State.BROKEN),
-        ("-Makefile", "tree", State.BROKEN),
+        ("", "clean tree", NeedState.OK),
+        (".config", "clean tree", NeedState.BROKEN),
+        ("arch/x86/include/generated/x.h", "clean tree", NeedState.BROKEN),
+        ("arch/arm64/include/generated/x.h", "clean tree", NeedState.OK),
+        ("", "mermap", NeedState.OK),
+        ("-mm/Kconfig", "mermap", NeedState.MISSING),
+        ("-tools/testing/kunit/kunit.py", "tree", NeedState.BROKEN),
+        ("-Makefile", "tree", NeedState.BROKEN),
     ],
 )
-def test_the_tree(tree: Path, left: str, name: str, state: State) -> None:
+def test_the_tree(tree: Path, left: str, name: str, state: NeedState) -> None:
     if left.startswith("-"):
         (tree / left[1:]).write_text("") if "mm" in left else (tree / left[1:]).unlink()
     elif left:
@@ -200,13 +202,13 @@ def test_a_target_that_cannot_have_the_mermap_is_said_and_is_not_in_the_way(tree
 @pytest.mark.parametrize(
     ("there", "name", "state"),
     [
-        (True, "x86_64", State.OK),
-        (False, "x86_64", State.MISSING),
+        (True, "x86_64", NeedState.OK),
+        (False, "x86_64", NeedState.MISSING),
         (True, "um", None),  # modules are inserted where QEMU boots
     ],
 )
 def test_what_the_module_flavour_needs(
-    tree: Path, there: bool, name: str, state: State | None
+    tree: Path, there: bool, name: str, state: NeedState | None
 ) -> None:
     if there:
         header = tree / "tools/include/nolibc/nolibc.h"
@@ -231,9 +233,9 @@ def test_a_compiler_without_the_c_librarys_headers(
 
 def test_disk_and_memory(tmp_path: Path) -> None:
     assert machine.disk(tmp_path / "not/yet/there", 1).found.endswith(f"in {tmp_path}")
-    assert machine.disk(tmp_path, 1 << 40).state is State.LOW
+    assert machine.disk(tmp_path, 1 << 40).state is NeedState.LOW
     meminfo = tmp_path / "meminfo"
-    for available, state in ((900_000, State.LOW), (4_000_000, State.OK)):
+    for available, state in ((900_000, NeedState.LOW), (4_000_000, NeedState.OK)):
         meminfo.write_text(f"MemTotal: 9 kB\nMemAvailable:   {available} kB\n")
         assert machine.memory(meminfo).state is state
     assert machine.memory(tmp_path / "none").needed is False
@@ -247,7 +249,7 @@ def test_a_header_that_only_the_compiler_finds(
     wanted = [machine.header("somewhere_else.h", "", need="libelf", needed=True).state]
     monkeypatch.setenv("C_INCLUDE_PATH", str(tmp_path / "include"))
     wanted.append(machine.header("somewhere_else.h", "", need="libelf", needed=True).state)
-    assert wanted == [State.MISSING, State.OK]
+    assert wanted == [NeedState.MISSING, NeedState.OK]
 
 
 def run(*argv: str) -> Result:

@@ -17,7 +17,7 @@ from mermapctl.commands.report_log import of_log
 from mermapctl.judge.verdict import Severity, Verdict
 from mermapctl.records.store import console_lines
 from mermapctl.render import excerpt, visible
-from mermapctl.render.excerpt import Gap, Line, Window
+from mermapctl.render.excerpt import ExcerptLine, Gap, Window
 from tests.conftest import LOGS
 from tests.hostile import TEXTS
 from tests.render.test_html import read
@@ -154,7 +154,7 @@ def test_an_excerpt(lines: int, marks: tuple[int, ...], window: Window, shown: s
     found = list(excerpt.excerpt((str(n) for n in range(1, lines + 1)), marks, window))
     words = [f"{i.first}-{i.last}" if isinstance(i, Gap) else str(i.number) for i in found]
     assert " ".join(words) == shown
-    assert all(int(item.text) == item.number for item in found if isinstance(item, Line))
+    assert all(int(item.text) == item.number for item in found if isinstance(item, ExcerptLine))
 
 
 @pytest.mark.parametrize("form", render.RENDERERS)

@@ -11,7 +11,7 @@ from mermapctl.config.modular import NOLIBC
 from mermapctl.config.toolchain import Toolchain
 from mermapctl.errors import HarnessError
 from mermapctl.runner import initramfs, kernel_modules
-from mermapctl.runner.initramfs import Entry
+from mermapctl.runner.initramfs import CpioMember
 from mermapctl.runner.kernel_modules import Insertion, Module
 from tests.conftest import FAKE
 
@@ -37,7 +37,10 @@ def listed(archive: bytes) -> list[str]:
 @pytest.mark.parametrize("name", ["a", "ab", "abc", "abcd", "a-longer-name.ko"])
 def test_cpio_reads_back_what_was_packed(tmp_path: Path, name: str, size: int) -> None:
     data = bytes(range(256)) * 16
-    entries = [Entry(name, stat.S_IFREG | 0o640, data[:size]), Entry("z", stat.S_IFREG | 0o444)]
+    entries = [
+        CpioMember(name, stat.S_IFREG | 0o640, data[:size]),
+        CpioMember("z", stat.S_IFREG | 0o444),
+    ]
     there = unpacked(initramfs.archive(entries), tmp_path / "there")
     assert (there / name).read_bytes() == data[:size]
     assert stat.S_IMODE((there / name).stat().st_mode) == 0o640
@@ -45,14 +48,14 @@ def test_cpio_reads_back_what_was_packed(tmp_path: Path, name: str, size: int) -
 
 
 def test_nodes_directories_and_owners() -> None:
-    node = Entry("dev/kmsg", stat.S_IFCHR | 0o600, device=(1, 11))
-    lines = listed(initramfs.archive([Entry("dev", stat.S_IFDIR | 0o755), node]))
+    node = CpioMember("dev/kmsg", stat.S_IFCHR | 0o600, device=(1, 11))
+    lines = listed(initramfs.archive([CpioMember("dev", stat.S_IFDIR | 0o755), node]))
     assert lines[0].startswith("drwxr-xr-x 1 0 0 0 ")
     assert lines[1].startswith("crw------- 1 0 0 1, 11 ")
 
 
 def test_the_same_entries_are_the_same_bytes() -> None:
-    entries = [Entry("init", stat.S_IFREG | 0o755, b"x")]
+    entries = [CpioMember("init", stat.S_IFREG | 0o755, b"x")]
     assert initramfs.archive(entries) == initramfs.archive(entries)
     assert initramfs.archive(entries).startswith(b"070701")
 

@@ -27,7 +27,7 @@ def test_the_three_command_lines(fake_tree: Path) -> None:
     script = str(fake_tree / "tools/testing/kunit/kunit.py")
     common = ["--build_dir=/b d", "--kunitconfig=/k", "--arch=x86_64", "--cross_compile=x-"]
     can = kunit.capabilities(fake_tree)
-    boot = kunit.Boot("mermap", ("pti=on", "x=y z"), ("-cpu", "Haswell", "-smp", "2"), 330)
+    boot = kunit.BootRequest("mermap", ("pti=on", "x=y z"), ("-cpu", "Haswell", "-smp", "2"), 330)
     assert kunit.config(here) == [script, "config", *common, "--make_options=V=1"]
     assert kunit.build(here) == [script, "build", *common, "--jobs=3", "--make_options=V=1"]
     assert kunit.boot(here, boot, can) == [
@@ -48,10 +48,10 @@ def test_an_older_kunit_py_is_found_out(fake_tree: Path, monkeypatch: pytest.Mon
     can = kunit.capabilities(fake_tree)
     assert can.has("exec", "--kernel_args")
     assert not can.has("exec", "--qemu_args")
-    plain = kunit.Boot("mermap", (), (), 330)
+    plain = kunit.BootRequest("mermap", (), (), 330)
     assert kunit.boot(job(fake_tree), plain, can)[-1] == "mermap"
     with pytest.raises(UserError, match="has no --qemu_args"):
-        kunit.boot(job(fake_tree), kunit.Boot("mermap", (), ("-smp", "2"), 330), can)
+        kunit.boot(job(fake_tree), kunit.BootRequest("mermap", (), ("-smp", "2"), 330), can)
 
 
 def test_the_same_kunit_py_is_asked_once(

@@ -28,7 +28,7 @@ time.sleep(60)
 """
 
 
-def supervise(tmp_path: Path, script: str, watch: Watch) -> process.Outcome:
+def supervise(tmp_path: Path, script: str, watch: Watch) -> process.SessionEnd:
     return process.supervise(
         [sys.executable, "-c", script],
         cwd=tmp_path,

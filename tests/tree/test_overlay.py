@@ -422,6 +422,6 @@ def test_every_hook_belongs_to_a_patch_and_says_why() -> None:
 
 
 def test_a_hook_text_that_is_only_a_comment_is_no_edit() -> None:
-    hook = next(hook for hook in overlay.load().hooks if hook.kind is overlay.Kind.AFTER)
+    hook = next(hook for hook in overlay.load().hooks if hook.kind is overlay.HookKind.AFTER)
     with pytest.raises(edits.NoPlaceError, match="without a statement"):
         edits.add_after(C_FILE, "f()", ("second(mm);",), replace(hook, text="/* x */").text)

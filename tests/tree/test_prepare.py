@@ -24,7 +24,7 @@ from mermapctl.system import locks
 from mermapctl.tree import find as trees
 from mermapctl.tree import overlay, postings, prepare, source
 from mermapctl.tree.postings import Posting
-from mermapctl.tree.source import Kind, Source
+from mermapctl.tree.source import Source, SourceKind
 from tests.conftest import git
 from tests.tree.test_overlay import LITTLE_TREE
 from tests.tree.test_postings import MEMORY
@@ -536,10 +536,10 @@ def test_no_usable_tarball_says_what_to_do(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("https://example.org/linux.git", Source(Kind.URL, "https://example.org/linux.git")),
-        ("https://x.org/l.git#v6.12", Source(Kind.URL, "https://x.org/l.git", "v6.12")),
-        ("git@x.org:linux.git", Source(Kind.URL, "git@x.org:linux.git")),
-        ("ssh://x.org/l", Source(Kind.URL, "ssh://x.org/l")),
+        ("https://example.org/linux.git", Source(SourceKind.URL, "https://example.org/linux.git")),
+        ("https://x.org/l.git#v6.12", Source(SourceKind.URL, "https://x.org/l.git", "v6.12")),
+        ("git@x.org:linux.git", Source(SourceKind.URL, "git@x.org:linux.git")),
+        ("ssh://x.org/l", Source(SourceKind.URL, "ssh://x.org/l")),
     ],
 )
 def test_urls(text: str, expected: Source) -> None:
@@ -570,4 +570,4 @@ def test_sources_that_are_none(text: str, message: str) -> None:
     ],
 )
 def test_a_commit_message_names_no_machine(location: str, ref: str | None, name: str) -> None:
-    assert Source(Kind.URL, location, ref).name == name
+    assert Source(SourceKind.URL, location, ref).name == name

@@ -36,7 +36,7 @@ _STATUS = {Verdict.PASSED: "pass", Verdict.FAILED: "fail", Verdict.NO_VERDICT: "
 _SEVERITY = {Severity.ERROR: "fail", Severity.WARNING: "warn", Severity.NOTE: "pass"}
 
 
-class Result(msgspec.Struct, frozen=True, omit_defaults=True):
+class CheckResult(msgspec.Struct, frozen=True, omit_defaults=True):
     """One result; `details` is the JSON of a list of Mark."""
 
     tool: str
@@ -46,7 +46,7 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
     details: str = ""
 
 
-class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
+class CheckDetail(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line of the details: the mark's colour, a context, a word, a sentence."""
 
     status: str
@@ -63,7 +63,7 @@ def render(
 ) -> str:
     """One result for the run; `url` is where a reviewer finds the whole report."""
     marks = [mark for cell in record.cells for mark in _marks(cell, record)]
-    result = Result(
+    result = CheckResult(
         tool=subject(record),
         status=_STATUS[record.verdict],
         summary=one_line(_summary(record)),
@@ -88,23 +88,25 @@ def _summary(record: RunRecord) -> str:
     return f"{cut(codes, 200)}{cells}, {where}"
 
 
-def _marks(cell: Cell, record: RunRecord) -> Iterator[Mark]:
+def _marks(cell: Cell, record: RunRecord) -> Iterator[CheckDetail]:
     """A line for the cell, and one for each finding."""
     name = label(cell, record)
     told = account(cell)
     verdict = cell.verdict
     said = why(cell) if verdict is Verdict.NO_VERDICT else counts([told])
-    yield Mark(_STATUS[verdict], name, str(verdict), one_line(said))
+    yield CheckDetail(_STATUS[verdict], name, str(verdict), one_line(said))
     for symbol in cell.missing:
         said = next(iter(why_lines(symbol)), f"it became {symbol.resolved or 'nothing'}")
         wanted = f"CONFIG_{symbol.symbol}={symbol.requested}"
-        yield Mark("warn", name, one_line(wanted, limit=160), one_line(said, limit=1000))
+        yield CheckDetail("warn", name, one_line(wanted, limit=160), one_line(said, limit=1000))
     for finding in cell.findings:
         status = _SEVERITY[finding.severity]
         if status == "fail" and verdict is not Verdict.FAILED:
             status = "warn"  # no verdict is never a failure
         context = f"{name} {finding.test}" if finding.test else name
-        yield Mark(status, one_line(context, limit=160), one_line(finding.code), _said(finding))
+        yield CheckDetail(
+            status, one_line(context, limit=160), one_line(finding.code), _said(finding)
+        )
 
 
 def _said(finding: Finding) -> str:

@@ -20,7 +20,7 @@ from mermapctl.console.ktap import NO_TESTS, ONE_PASSED, Status, Tally
 from mermapctl.judge.verdict import Finding, Severity, Verdict
 from mermapctl.render import complaint
 from mermapctl.render.account import (
-    Account,
+    CellRows,
     Row,
     account,
     block,
@@ -165,7 +165,7 @@ def _cases(cell: Cell) -> Iterator[_Case]:
 def _unlisted(suite: str, tests: Tally) -> _Case:
     """One case for many: a failure if one of them did not pass."""
     name = f"{tests.total} tests not listed one by one"
-    said = counts([Account((), (), tests)])
+    said = counts([CellRows((), (), tests)])
     fault = ("failed", said, said) if tests.bad else None
     skipped = said if tests.skipped == tests.total else None
     return _Case(suite, name, None, None, fault, skipped=skipped, out=said, stands_for=tests)

@@ -85,7 +85,7 @@ class Build(Base, frozen=True, omit_defaults=True, kw_only=True):
     status: str = ""
 
 
-class Test(Base, frozen=True, omit_defaults=True, kw_only=True):
+class KcidbTest(Base, frozen=True, omit_defaults=True, kw_only=True):
     """A boot, a suite or a test; `duration` in seconds."""
 
     __test__ = False  # not a pytest class
@@ -121,7 +121,7 @@ class Submission(msgspec.Struct, frozen=True):
     version: dict[str, int]
     checkouts: list[Checkout]
     builds: list[Build]
-    tests: list[Test]
+    tests: list[KcidbTest]
     issues: list[Issue]
     incidents: list[Incident]
 
@@ -222,12 +222,12 @@ def _build_said(cell: Cell, status: str) -> str:
     return visible("\n\n".join(filter(None, said)), limit=_EXCERPT_LIMIT // 2)
 
 
-def _rows(record: RunRecord, cell: Cell, build: Build, lines: Iterable[str]) -> Iterator[Test]:
+def _rows(record: RunRecord, cell: Cell, build: Build, lines: Iterable[str]) -> Iterator[KcidbTest]:
     """The boot, then each suite and its tests."""
     told = account(cell)
     missed = _NO_VERDICT.get(cell.reason, "MISS") if cell.reason else "PASS"
     boot = cell.phases.boot
-    yield Test(
+    yield KcidbTest(
         id=f"{build.id}.boot",
         origin=build.origin,
         build_id=build.id,
@@ -253,7 +253,7 @@ def _rows(record: RunRecord, cell: Cell, build: Build, lines: Iterable[str]) -> 
         if cell.verdict is Verdict.FAILED and len(cell.suites) == 1:
             status = "FAIL"
         number += 1
-        yield Test(
+        yield KcidbTest(
             id=f"{build.id}.{number}",
             origin=build.origin,
             build_id=build.id,
@@ -267,12 +267,12 @@ def _rows(record: RunRecord, cell: Cell, build: Build, lines: Iterable[str]) -> 
             yield _test(row, build, f"{build.id}.{number}", base)
 
 
-def _test(row: Row, build: Build, key: str, base: str) -> Test:
+def _test(row: Row, build: Build, key: str, base: str) -> KcidbTest:
     blocks = [block(failure, row.path[-1]) for failure in row.test.failures]
     blocks += [complaint.block(splat) for splat in row.splats]
     seconds = row.test.seconds
     comment = next((f.summary for f in row.errors), row.test.reason or "")
-    return Test(
+    return KcidbTest(
         id=key,
         origin=build.origin,
         build_id=build.id,
@@ -297,7 +297,7 @@ def _issue(finding: Finding, origin: str) -> Issue:
     )
 
 
-def _where(cell: Cell, finding: Finding, rows: list[Test]) -> str:
+def _where(cell: Cell, finding: Finding, rows: list[KcidbTest]) -> str:
     """The test that showed it; else the suite that failed, else the boot."""
     path = f".{_word(finding.test)}" if finding.test else None
     named = next((row.id for row in rows if path and row.path.endswith(path)), None)

@@ -16,7 +16,7 @@ from mermapctl.judge.verdict import Finding, Severity, Verdict
 from mermapctl.render import complaint
 from mermapctl.render.account import (
     BAD,
-    Account,
+    CellRows,
     Row,
     account,
     block,
@@ -252,7 +252,7 @@ def _finding(finding: Finding) -> Iterator[str]:
     yield ""
 
 
-def _blocks(told: Account) -> Iterator[str]:
+def _blocks(told: CellRows) -> Iterator[str]:
     """The failing tests' own words."""
     for row in [row for row in told.rows if row.bad][:_BLOCKS]:
         blocks = [block(failure, row.path[-1]) for failure in row.test.failures]

@@ -17,7 +17,7 @@ from mermapctl.judge.verdict import Finding, Severity, Verdict
 from mermapctl.render import complaint
 from mermapctl.render.account import (
     BAD,
-    Account,
+    CellRows,
     Row,
     account,
     block,
@@ -160,7 +160,7 @@ def _matrix(record: RunRecord) -> Iterator[str]:
             marks.append(_mark(row) if row else "—")
         yield f"| {code(shown, row=True)} | {' | '.join(marks)} |"
     if any(one.unlisted.total for one in told):
-        more = [counts([Account((), (), one.unlisted)]) for one in told]
+        more = [counts([CellRows((), (), one.unlisted)]) for one in told]
         yield f"| not listed one by one | {' | '.join(more)} |"
     verdicts = [f"{_VERDICTS[c.verdict]} **{verdict_word(c.verdict)}**" for c in record.cells]
     yield f"| **verdict** | {' | '.join(verdicts)} |"

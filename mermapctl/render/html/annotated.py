@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mermapctl.render.account import marks
-from mermapctl.render.excerpt import Gap, Line, Window, excerpt
+from mermapctl.render.excerpt import ExcerptLine, Gap, Window, excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -42,7 +42,7 @@ _VALUE = re.compile(r"\s{4,}\S.* == ")
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class LineMark:
     """A mark on a line: its word, and the id of what it leads to."""
 
     word: str
@@ -50,25 +50,25 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class PageLine:
     """One line of the console."""
 
     number: int
     text: str
     kind: str
-    notes: tuple[Note, ...] = ()
+    notes: tuple[LineMark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Fold:
     """Lines that belong together; `title` is empty where they are always shown."""
 
-    lines: tuple[Said, ...]
+    lines: tuple[PageLine, ...]
     title: str = ""
 
 
 def annotate(
-    cell: Cell, lines: Iterable[str], prefix: str, more: Mapping[int, Note] | None = None
+    cell: Cell, lines: Iterable[str], prefix: str, more: Mapping[int, LineMark] | None = None
 ) -> tuple[tuple[Fold | Gap, ...], int]:
     """The folds and gaps of a console, and how many lines are shown.
 
@@ -89,30 +89,34 @@ def annotate(
         if gap:
             blocks.extend(item for item in group if isinstance(item, Gap))
             continue
-        said = [_said(item, notes, splats) for item in group if isinstance(item, Line)]
+        said = [_said(item, notes, splats) for item in group if isinstance(item, ExcerptLine)]
         shown += len(said)
         blocks.extend(_folds(_blocks(said)))
     return tuple(blocks), shown
 
 
-def _notes(cell: Cell, prefix: str) -> dict[int, list[Note]]:
-    notes: dict[int, list[Note]] = {}
+def _notes(cell: Cell, prefix: str) -> dict[int, list[LineMark]]:
+    notes: dict[int, list[LineMark]] = {}
     for n, finding in enumerate(cell.findings):
         if finding.console_line is not None:
-            notes.setdefault(finding.console_line, []).append(Note(finding.code, f"{prefix}f{n}"))
+            notes.setdefault(finding.console_line, []).append(
+                LineMark(finding.code, f"{prefix}f{n}")
+            )
     for n, splat in enumerate(cell.splats):
-        notes.setdefault(splat.line, []).append(Note(str(splat.kind), f"{prefix}s{n}"))
+        notes.setdefault(splat.line, []).append(LineMark(str(splat.kind), f"{prefix}s{n}"))
     return notes
 
 
-def _said(line: Line, notes: dict[int, list[Note]], splats: list[tuple[int, int]]) -> Said:
+def _said(
+    line: ExcerptLine, notes: dict[int, list[LineMark]], splats: list[tuple[int, int]]
+) -> PageLine:
     kind = next((name for name, pattern in _KINDS if pattern.match(line.text)), "")
     if any(first <= line.number <= last for first, last in splats) and kind != "trace":
         kind = "splat"
-    return Said(line.number, line.text, kind, tuple(notes.get(line.number, ())))
+    return PageLine(line.number, line.text, kind, tuple(notes.get(line.number, ())))
 
 
-def _blocks(lines: list[Said]) -> Iterator[Said]:
+def _blocks(lines: list[PageLine]) -> Iterator[PageLine]:
     """The lines of a failure block take its colour."""
     inside = False
     for line in lines:
@@ -121,18 +125,18 @@ def _blocks(lines: list[Said]) -> Iterator[Said]:
         elif inside:
             inside = bool(_EXPECTED.match(line.text) or _VALUE.match(line.text))
             if inside:
-                line = Said(line.number, line.text, "fail", line.notes)  # noqa: PLW2901
+                line = PageLine(line.number, line.text, "fail", line.notes)  # noqa: PLW2901
         yield line
 
 
-def _folds(lines: Iterable[Said]) -> Iterator[Fold]:
+def _folds(lines: Iterable[PageLine]) -> Iterator[Fold]:
     said = list(lines)
     open_ = {near for line in said if line.notes or line.kind in {"fail", "splat", "flush"}
              for near in range(line.number - _NEAR, line.number + _NEAR + 1)}  # fmt: skip
     start = next((n for n, line in enumerate(said) if line.kind == "ktap"), len(said))
     early = start < len(said) and said[0].number == 1 and start > _FOLD
 
-    def group(pair: tuple[int, Said]) -> str:
+    def group(pair: tuple[int, PageLine]) -> str:
         at, line = pair
         if line.number in open_:
             return ""

@@ -27,7 +27,7 @@ from mermapctl.records.record import Cell
 from mermapctl.render import complaint
 from mermapctl.render.account import (
     BAD,
-    Account,
+    CellRows,
     Row,
     account,
     block,
@@ -41,7 +41,7 @@ from mermapctl.render.account import (
     why,
 )
 from mermapctl.render.excerpt import Gap
-from mermapctl.render.html.annotated import Fold, Note, annotate
+from mermapctl.render.html.annotated import Fold, LineMark, annotate
 from mermapctl.render.html.svg_timeline import Picture, draw_all
 from mermapctl.render.visible import one_line, visible
 from mermapctl.render.why import lines as why_lines
@@ -86,7 +86,7 @@ _LINK = Markup('<a href="#{0}-L{1}">line {1}</a>')
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class PhaseBar:
     """One phase in the chart; `x` and `width` in per cent of the longest cell."""
 
     phase: str
@@ -102,9 +102,9 @@ class View:
     id: str
     label: str
     cell: Cell
-    account: Account
+    account: CellRows
     pictures: tuple[Picture, ...]
-    bars: tuple[Bar, ...]
+    bars: tuple[PhaseBar, ...]
     seconds: float
     console: tuple[Fold | Gap, ...]
     lines: int
@@ -222,11 +222,11 @@ def _view(
     cell: Cell, prefix: str, record: RunRecord, longest: float, lines: Iterable[str]
 ) -> View:
     pictures = draw_all(cell.trace)
-    stale: dict[int, Note] = {}
+    stale: dict[int, LineMark] = {}
     for n, picture in enumerate(pictures):
         for mark in picture.stale:
             if mark.line is not None:
-                stale.setdefault(mark.line, Note("stale reuse", f"{prefix}-p{n}"))
+                stale.setdefault(mark.line, LineMark("stale reuse", f"{prefix}-p{n}"))
     folds, shown = annotate(cell, lines, f"{prefix}-", stale)
     anchors = {line.number for fold in folds if isinstance(fold, Fold) for line in fold.lines}
     return View(
@@ -248,7 +248,7 @@ def _seconds(cell: Cell) -> float:
     return (phases.config or 0.0) + (phases.build or 0.0) + (phases.boot or 0.0)
 
 
-def _bars(cell: Cell, longest: float) -> tuple[Bar, ...]:
+def _bars(cell: Cell, longest: float) -> tuple[PhaseBar, ...]:
     bars = []
     at = 0.0
     for phase in _PHASES:
@@ -256,7 +256,7 @@ def _bars(cell: Cell, longest: float) -> tuple[Bar, ...]:
         if value is None or longest <= 0:
             continue
         width = value / longest * 100
-        bars.append(Bar(phase, round(at, 3), round(width, 3), value))
+        bars.append(PhaseBar(phase, round(at, 3), round(width, 3), value))
         at += width
     return tuple(bars)
 

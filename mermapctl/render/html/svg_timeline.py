@@ -27,7 +27,7 @@ _NICE = (1, 2, 5)
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class RangeBar:
     """A live range, in events and pages; `kind` is live, reserved, joined or stale."""
 
     kind: str
@@ -39,7 +39,7 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Tick:
+class AxisLabel:
     """A label on an axis, `at` in per cent from the left or the top."""
 
     at: float
@@ -47,7 +47,7 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class FlushMark:
     """A flush or a stale reuse, in per cent; `line` is its console line, where it has one."""
 
     x: float
@@ -66,12 +66,12 @@ class Picture:
     cpu: int | None
     caption: str
     box: str
-    bars: tuple[Bar, ...]
+    bars: tuple[RangeBar, ...]
     waiting: str
-    flushes: tuple[Mark, ...]
-    stale: tuple[Mark, ...]
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
+    flushes: tuple[FlushMark, ...]
+    stale: tuple[FlushMark, ...]
+    x_ticks: tuple[AxisLabel, ...]
+    y_ticks: tuple[AxisLabel, ...]
     addresses: str
     wide: bool
 
@@ -105,12 +105,12 @@ def draw(timeline: Timeline) -> Picture:
                  for span in timeline.spans)  # fmt: skip
     few = len(timeline.flushes) <= _LABELLED_FLUSHES
     flushes = tuple(
-        Mark(across(event), 0, f"event {event}: TLB flush", "flush" if few else "",
+        FlushMark(across(event), 0, f"event {event}: TLB flush", "flush" if few else "",
              left=across(event) > 85)
         for event in timeline.flushes
     )  # fmt: skip
     stale = tuple(
-        Mark(
+        FlushMark(
             across(mark.event + 0.5),
             down((mark.base + mark.end) / 2),
             f"event {mark.event}: stale reuse of {_range(mark.base, mark.end)}, "
@@ -131,10 +131,10 @@ def draw(timeline: Timeline) -> Picture:
         flushes=flushes,
         stale=stale,
         x_ticks=tuple(
-            Tick(across(at), f"{at:,}") for at in _ticks(first, first + events, 8)
+            AxisLabel(across(at), f"{at:,}") for at in _ticks(first, first + events, 8)
         ),
         y_ticks=tuple(
-            Tick(down(timeline.low + page * PAGE), f"{page:,}")
+            AxisLabel(down(timeline.low + page * PAGE), f"{page:,}")
             for page in _ticks((low - timeline.low) / PAGE, (high - timeline.low) / PAGE, 6)
             if page in region
         ),
@@ -158,14 +158,14 @@ def _shown(timeline: Timeline) -> tuple[int, int]:
     return low, high
 
 
-def _bar(span: Span, low: float, high: float, *, stale: bool, region: int) -> Bar:
+def _bar(span: Span, low: float, high: float, *, stale: bool, region: int) -> RangeBar:
     kind = "reserved" if span.reserved else "joined" if span.count > 1 else "live"
     base, end = max(span.base, low), min(span.end, high)
     what = f"{span.count} allocations" if span.count > 1 else "live"
     page = (span.base - region) // PAGE
     pages = (span.end - span.base) // PAGE
     size = f"page {page}" if pages == 1 else f"pages {page} to {page + pages - 1}"
-    return Bar(
+    return RangeBar(
         kind="stale" if stale else kind,
         x=span.first,
         y=_round((high - end) / PAGE),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from rich.text import Text
 
-from mermapctl.doctor.requirement import State
+from mermapctl.doctor.requirement import NeedState
 from mermapctl.judge.verdict import Severity, Verdict
 from mermapctl.render.terminal.page import show, show_json
 from mermapctl.render.terminal.tables import table
@@ -87,7 +87,7 @@ def _state(check: Check, look: Look) -> Text:
         return look.mark(Verdict.PASSED, "ok")
     if check.needed:
         return look.mark(Verdict.FAILED, check.state.value)
-    word = "not there" if check.state is State.MISSING else check.state.value
+    word = "not there" if check.state is NeedState.MISSING else check.state.value
     return look.mark(Severity.WARNING, f"{word}, optional")
 
 

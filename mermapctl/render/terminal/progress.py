@@ -45,7 +45,7 @@ def _seconds(seconds: float) -> str:
     return f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s"
 
 
-class _Shown:
+class _StageShown:
     """What both renderings know: the stage, since when, and how far it is."""
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class _Shown:
         return ", ".join(words)
 
 
-def _summary(shown: _Shown, event: StageEnded) -> str:
+def _summary(shown: _StageShown, event: StageEnded) -> str:
     made = f", {shown.objects.made} objects" if shown.objects and event.stage == "build" else ""
     word = "" if event.ok else ": FAILED"
     return f"{event.stage}{word} {_seconds(event.seconds)}{made}"
@@ -94,7 +94,7 @@ class Plain:
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
-        self.shown = _Shown()
+        self.shown = _StageShown()
         self.last = time.monotonic()
 
     def _write(self, text: str) -> None:
@@ -121,7 +121,7 @@ class Lively:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.shown = _Shown()
+        self.shown = _StageShown()
         self.cell = ""
         self.live = Live(console=console, transient=True, refresh_per_second=8, get_renderable=self)
 

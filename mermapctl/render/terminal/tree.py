@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from mermapctl.commands.tree import Status
+    from mermapctl.commands.tree import TreeStatus
     from mermapctl.render.terminal.text import Look
     from mermapctl.tree.find import Tree
     from mermapctl.tree.prepare import Prepared
@@ -73,7 +73,7 @@ def _line(look: Look, said: str, indent: int = 2) -> Text:
     return Text(" " * indent + look.plain(said, limit=10_000))
 
 
-def status(stream: TextIO, found: Status, form: str) -> None:
+def status(stream: TextIO, found: TreeStatus, form: str) -> None:
     """Print what a tree is and can do."""
     if form == "json":
         show_json(stream, _document(found))
@@ -81,7 +81,7 @@ def status(stream: TextIO, found: Status, form: str) -> None:
         show(stream, lambda look: _status(found, look))
 
 
-def _document(found: Status) -> dict[str, object]:
+def _document(found: TreeStatus) -> dict[str, object]:
     tree = found.tree
     return {
         "path": str(tree.path),
@@ -118,12 +118,12 @@ def _commit(tree: Tree) -> str:
     return f"{tree.commit[:12]}{described}{', changed since' if tree.dirty else ', unchanged'}"
 
 
-def _mermap(found: Status) -> str:
+def _mermap(found: TreeStatus) -> str:
     like = f", made to behave like the {found.posting} posting" if found.posting else ""
     return f"{_MERMAP[found.mermap]}{like}"
 
 
-def _status(found: Status, look: Look) -> Iterator[RenderableType]:
+def _status(found: TreeStatus, look: Look) -> Iterator[RenderableType]:
     facts = [
         ("tree", str(found.tree.path)),
         ("kernel", found.tree.kernel),
