@@ -54,7 +54,10 @@ _TABLE: dict[SplatKind, _Words] = {
         "ubsan", "UBSAN saw undefined behaviour", "look at the index or shift of the report"
     ),
     SplatKind.LOCKDEP: _Words(
-        "lockdep", "lockdep complained", "look at the order or context of the locks it lists"
+        "lockdep",
+        "lockdep complained",
+        "look at the order or context of the locks it lists; lockdep stops at its first report, so "
+        "that no lock taken later is checked",
     ),
     SplatKind.RCU_STALL: _Words(
         "rcu-stall", "an RCU grace period stalled", "look for a loop in the top frame"

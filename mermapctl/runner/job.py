@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mermapctl.config.plan import CellPlan, Options
-from mermapctl.config.variants import NOT_GIVEN
+from mermapctl.config.variants import LOCKDEP, NOT_GIVEN
 from mermapctl.events import Listener
 from mermapctl.runner import kunit
 
@@ -95,6 +95,8 @@ class Work:
         cell = self.cell
         if cell.traced and not _configured(self.job.build_dir, *cell.variant.wished):
             return NOT_GIVEN
+        if cell.traced and _configured(self.job.build_dir, "PROVE_LOCKING"):
+            return LOCKDEP
         return cell.untraced
 
     @property

@@ -181,14 +181,16 @@ def plan(symbols: Sequence[Symbol] | None) -> ProbePlan:
 def callbacks(symbols: Sequence[Symbol]) -> list[tuple[str, str]]:
     """The functions of the mermap that write entries, as (probe name, symbol).
 
-    Its file's own functions are the neighbours of `__mermap_get`; a name says what a callback does.
+    The static functions of its file are neighbours of `__mermap_get`; a name says what a callback
+    does. The neighbours may be another file's as well (mm/page_table_check.c).
     """
     names = [symbol.name for symbol in symbols]
     if NEEDED[0].symbol not in names:
         return []
     at = names.index(NEEDED[0].symbol)
-    near = dict.fromkeys(names[max(at - NEIGHBOURS, 0) : at + NEIGHBOURS])
-    found = [name for name in near if _WRITES.fullmatch(name) and not _CLEARS.search(name)]
+    near = symbols[max(at - NEIGHBOURS, 0) : at + NEIGHBOURS]
+    local = dict.fromkeys(symbol.name for symbol in near if not symbol.shared)
+    found = [name for name in local if _WRITES.fullmatch(name) and not _CLEARS.search(name)]
     return [(f"mm_pte{'_b' * n}", symbol) for n, symbol in enumerate(found[:CALLBACKS])]
 
 

@@ -361,7 +361,8 @@ class Replay:
         return True
 
     def _entry(self, thread: Thread, event: Event) -> None:
-        if thread.get is not None:
+        """Page tables are walked for it; else it is a function of that name elsewhere."""
+        if thread.get is not None and event.where.lstrip("_").startswith("apply_to_"):
             thread.written.add(event.base, event.entry)
 
     def _tables(self, thread: Thread, event: Event) -> None:

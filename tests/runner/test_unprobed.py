@@ -152,6 +152,17 @@ def test_a_tree_that_refuses_the_symbols_is_built_without_them(
         assert any("nothing has changed" in note for note in cell["notes"]) is again
 
 
+def test_lockdep_keeps_its_one_report_for_the_suite(fake_tree: Path, tmp_path: Path) -> None:
+    said = tmp_path / "arguments"
+    own = tmp_path / "own.kunitconfig"
+    own.write_text("CONFIG_PROVE_LOCKING=y\n")
+    for asked in (f"--config={own}", "--variant=debug"):
+        cell = cell_of(fake_tree, "trace-good", "good", asked, FAKE_ARGS=str(said))
+        assert cell["verdict"] == "passed"
+        assert any("lockdep stops at its first report" in note for note in cell["notes"])
+        assert PROBES not in arguments(said)[-1]
+
+
 def test_another_suite_and_another_target_have_nothing_to_trace(fake_tree: Path) -> None:
     cells = plan.make(
         fake_tree, Options(targets=("um", "x86_64"), suite="example")

@@ -36,7 +36,9 @@ PINNED = {"migrate_disable", "migrate_enable"}
 
 
 def build(names: set[str] | None) -> tuple[Symbol, ...] | None:
-    return None if names is None else tuple(Symbol(name, shared=True) for name in sorted(names))
+    return None if names is None else tuple(
+        Symbol(name, shared="_pte" not in name) for name in sorted(names)
+    )
 
 
 def probed(symbols: set[str] | None) -> dict[str, str]:
@@ -163,6 +165,15 @@ def test_the_callback_that_writes_entries_is_found_beside_the_get(
 ) -> None:
     probes = plan(symbols_of(writer=writer, between=between)).probes
     assert [each.symbol for each in probes if each.name.startswith("mm_pte")] == found
+
+
+def test_a_function_of_another_file_is_no_callback() -> None:
+    """PAGE_TABLE_CHECK's lies next to the mermap, and every set_pte() calls it."""
+    other = Symbol("__page_table_check_ptes_set", shared=True)
+    near = symbols_of()
+    at = [each.name for each in near].index("__mermap_get")
+    probes = plan([*near[:at], other, *near[at:]]).probes
+    assert [each.symbol for each in probes if each.name.startswith("mm_pte")] == ["mermap_fill_pte"]
 
 
 def test_the_walk_that_others_end_in_is_probed_only_where_the_mermap_can_call_it() -> None:
