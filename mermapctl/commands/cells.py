@@ -25,11 +25,11 @@ from mermapctl.system import process, signals
 if TYPE_CHECKING:
     from mermapctl.config.plan import Plan
     from mermapctl.doctor.requirement import Check
-    from mermapctl.tree import find
+    from mermapctl.tree import state
 
 
 def run(
-    planned: Plan, command: tuple[str, ...], tell: Listener, looking: find.Looking
+    planned: Plan, command: tuple[str, ...], tell: Listener, looking: state.Looking
 ) -> RunRecord:
     """Run all cells and return the record, which is in the store by then.
 
@@ -94,7 +94,7 @@ def _save(store: Store, kept: RunRecord) -> None:
         store.save(kept)
 
 
-def _tree_facts(found: find.Tree) -> TreeFacts:
+def _tree_facts(found: state.Tree) -> TreeFacts:
     return TreeFacts(found.kernel, found.commit, found.describe, found.dirty, str(found.path))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mermapctl.config import plan, target
 from mermapctl.system import paths
-from mermapctl.tree import build_dir, find, ownership
+from mermapctl.tree import build_dir, ownership, state
 
 if TYPE_CHECKING:
     from mermapctl.config.plan import Options
@@ -28,7 +28,7 @@ def run(options: Options, command: tuple[str, ...], tell: Listener) -> RunRecord
     # What can be refused is refused before git looks at 90,000 files.
     planned = plan.make(path, options, own)
     build_dir.require_plain(path, paths.cache_dir(), paths.state_dir())
-    with contextlib.closing(find.look(path)) as looking:
+    with contextlib.closing(state.look(path)) as looking:
         # git takes 0.2 s, and so do the imports.
         from mermapctl.commands import cells  # noqa: PLC0415
 

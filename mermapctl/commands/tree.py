@@ -13,12 +13,12 @@ from mermapctl.errors import MermapctlError, UserError
 from mermapctl.events import CellStarted, Note
 from mermapctl.runner import kunit
 from mermapctl.runner.kunit import Capabilities
-from mermapctl.tree import build_dir, overlay, postings, source
+from mermapctl.tree import build_dir, overlay, postings, source, state
 from mermapctl.tree import find as trees
 from mermapctl.tree import prepare as making
-from mermapctl.tree.find import Tree
 from mermapctl.tree.overlay import Mermap
 from mermapctl.tree.postings import Posting
+from mermapctl.tree.state import Tree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,10 +96,10 @@ def other_source(done: Prepared, asked: str | None) -> str | None:
 def status(option: Path | None) -> TreeStatus:
     """What the tree is; `option` as for `run --tree`. A second at most, nothing is built."""
     path = trees.resolve(option)
-    origin = trees.origin(path)
+    origin = state.origin(path)
     mermap = overlay.present(path)
     return TreeStatus(
-        tree=trees.inspect(path),
+        tree=state.inspect(path),
         mermap=mermap,
         posting=postings.of(path) if mermap is Mermap.REFERENCE else None,
         prepared_from=origin.source if origin else None,

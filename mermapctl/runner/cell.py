@@ -25,7 +25,7 @@ from mermapctl.runner import hang_triage, kunit, seed, stages, unprobed, up_to_d
 from mermapctl.runner.job import Work
 from mermapctl.system import signals
 from mermapctl.system.signals import Interrupted
-from mermapctl.tree import build_dir, find
+from mermapctl.tree import build_dir, state
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +52,7 @@ class Context:
     commit: str | None
     invoked: str
     tell: Listener
-    looking: find.Looking | None = None
+    looking: state.Looking | None = None
 
 
 @dataclass
@@ -243,7 +243,7 @@ def _stages(context: Context, work: Work, progress: _Progress) -> Cell:
     if built.reason:
         return _unbuilt(work, _without_verdict(work, progress, built))
     # A file that was saved while make ran may or may not be in what it made: then nothing is noted.
-    with contextlib.closing(find.look(work.job.tree)) as looking:
+    with contextlib.closing(state.look(work.job.tree)) as looking:
         booted = stages.boot(work)
         with contextlib.suppress(MermapctlError):  # the boot's verdict stands, whatever git says
             if _signature(asked, looking) == made_from:
@@ -253,11 +253,11 @@ def _stages(context: Context, work: Work, progress: _Progress) -> Cell:
 
 
 def _made_from(work: Work) -> str | None:
-    with contextlib.closing(find.look(work.job.tree)) as looking:
+    with contextlib.closing(state.look(work.job.tree)) as looking:
         return _signature(work, looking)
 
 
-def _signature(work: Work, looking: find.Looking) -> str | None:
+def _signature(work: Work, looking: state.Looking) -> str | None:
     kunitconfig = work.cell.variant.fragment.text()
     return up_to_date.signature(work.job, kunitconfig, looking.state())
 

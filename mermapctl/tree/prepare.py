@@ -20,11 +20,11 @@ from mermapctl.errors import HarnessError, UserError
 from mermapctl.events import Note, StageEnded, StageStarted
 from mermapctl.system import locks
 from mermapctl.tree import find as trees
-from mermapctl.tree import git, postings, unpack
+from mermapctl.tree import git, postings, state, unpack
 from mermapctl.tree import overlay as overlays
-from mermapctl.tree.find import Tree
 from mermapctl.tree.overlay import Mermap
 from mermapctl.tree.source import Source, SourceKind
+from mermapctl.tree.state import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ def standing(directory: Path) -> Prepared | None:
     """
     if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
         return None
-    origin = trees.origin(directory) if trees.is_kernel(directory) else None
+    origin = state.origin(directory) if trees.is_kernel(directory) else None
     if origin is None:
         if trees.is_kernel(directory):
             hint = (
@@ -71,11 +71,11 @@ def standing(directory: Path) -> Prepared | None:
         raise UserError(f"{directory} is there and is not empty", "name a directory that is not")
     mermap = overlays.present(directory)
     return Prepared(
-        tree=trees.inspect(directory),
+        tree=state.inspect(directory),
         base=origin.base,
         source=origin.source,
         mermap=mermap,
-        patches=trees.subjects(directory, origin.base),
+        patches=state.subjects(directory, origin.base),
         already=True,
         differs=mermap is Mermap.REFERENCE and not _is_current(directory),
     )
@@ -120,7 +120,7 @@ def prepare(
             message = f"cannot rename {tree} to {directory}: {error.strerror}"
             raise HarnessError(message, "see what is there now, and run it again") from error
     return Prepared(
-        tree=trees.inspect(directory),
+        tree=state.inspect(directory),
         base=base,
         source=source.spelled,
         mermap=overlays.present(directory),

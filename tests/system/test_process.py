@@ -18,7 +18,7 @@ from mermapctl.errors import HarnessError, UserError
 from mermapctl.system import guard, proc, process, signals
 from mermapctl.system.process import Ending, Watch
 from mermapctl.system.signals import Interrupted
-from mermapctl.tree import build_dir, find
+from mermapctl.tree import build_dir, state
 
 STUBBORN = """
 import signal, time
@@ -507,7 +507,7 @@ def test_a_git_that_does_not_end_is_left(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(guard, "GRACE", 0.1)
     with Unending(["sleep", "60"]) as stuck:
         asked = git.Git.AutoInterrupt(stuck, [])
-        with contextlib.closing(find.Looking(Path(), changed=asked)):
+        with contextlib.closing(state.Looking(Path(), changed=asked)):
             pass
         del asked
         assert stuck.poll() is None

@@ -19,8 +19,7 @@ import pytest
 import mermapctl
 from mermapctl.__main__ import main
 from mermapctl.errors import UserError
-from mermapctl.tree import find as trees
-from mermapctl.tree import ownership
+from mermapctl.tree import ownership, state
 from tests.conftest import FAKE, git
 
 PACKAGE = Path(mermapctl.__file__).parent
@@ -329,7 +328,7 @@ def test_run_asks_whose_tree_it_is_before_it_reads_anything_else_of_it(
     for later in (
         "config.plan.make",
         "doctor.doctor.missing_for_run",
-        "tree.find.look",
+        "tree.state.look",
         "runner.kunit.capabilities",
     ):
         monkeypatch.setattr(f"mermapctl.{later}", None)  # a call would raise TypeError
@@ -450,7 +449,7 @@ def test_the_other_ways_into_a_tree_are_gated_too() -> None:
         docstring = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
         return ast.unparse(body[int(docstring)])
 
-    assert first("tree.find", "_reading") == "ownership.require(path)"  # GitPython
+    assert first("tree.state", "_reading") == "ownership.require(path)"  # GitPython
     assert first("config.kconfig", "read") == "ownership.require(tree)"  # macros
     assert first("runner.kunit", "capabilities") == "ownership.require(tree)"
     assert "is_trusted(tree)" in ast.unparse(functions("doctor.checks")["minimums"])
@@ -459,7 +458,7 @@ def test_the_other_ways_into_a_tree_are_gated_too() -> None:
         if "Shell(" in text:
             assert path.name in {"kconfig.py", "kconfig_macros.py"}
         if "git.Repo(" in text:
-            assert path.name == "find.py"
+            assert path.name == "state.py"
 
 
 CONFIGURED = {
@@ -514,11 +513,11 @@ def test_a_repository_of_ours_starts_no_program_by_its_configuration(
         os.utime(loaded / path, (0, 0))
     canary.unlink(missing_ok=True)
 
-    assert trees.inspect(loaded).dirty
-    with contextlib.closing(trees.look(loaded)) as looking:
+    assert state.inspect(loaded).dirty
+    with contextlib.closing(state.look(loaded)) as looking:
         assert looking.state() is not None
-    assert trees.subjects(loaded, base) == ("y",)
-    assert trees.origin(loaded) is not None
+    assert state.subjects(loaded, base) == ("y",)
+    assert state.origin(loaded) is not None
     assert not canary.exists()
 
 
@@ -537,7 +536,7 @@ def test_a_submodules_own_configuration_starts_nothing_and_its_content_is_not_gu
     git(inner, "config", "core.fsmonitor", f"touch {canary}; false")
     (inner / "file").write_text("y")
     canary.unlink(missing_ok=True)
-    with contextlib.closing(trees.look(loaded)) as looking:
+    with contextlib.closing(state.look(loaded)) as looking:
         assert looking.state() is None
     assert not canary.exists()
 
@@ -551,7 +550,7 @@ def test_a_path_with_a_dollar_is_a_path(
     git(tree, "init", "-q")
     git(tree, "add", "-f", ".")
     git(tree, "commit", "-q", "-m", "x")
-    assert trees.inspect(tree).commit == git(tree, "rev-parse", "HEAD")
+    assert state.inspect(tree).commit == git(tree, "rev-parse", "HEAD")
     assert list(recwarn) == []
 
 
@@ -568,10 +567,10 @@ def test_a_base_in_a_trees_configuration_is_a_hash_or_none(
     git(loaded, "config", "mermapctl.base", base.format(out=tmp_path / "out"))
     before = sorted(tmp_path.rglob("*"))
     monkeypatch.chdir(tmp_path)
-    assert trees.origin(loaded) is None
+    assert state.origin(loaded) is None
     assert exit_of(monkeypatch, "tree", "prepare", str(loaded)) == 2
     if base.startswith("-"):
         with pytest.raises(UserError):
-            trees.subjects(loaded, base.format(out=tmp_path / "out"))
+            state.subjects(loaded, base.format(out=tmp_path / "out"))
     assert [path for path in sorted(tmp_path.rglob("*")) if path.name == "out"] == []
     assert [each for each in before if not os.path.lexists(each)] == []

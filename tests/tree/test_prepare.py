@@ -22,7 +22,7 @@ from mermapctl.events import Event, Note, StageEnded
 from mermapctl.render.terminal import tree as tree_status
 from mermapctl.system import locks
 from mermapctl.tree import find as trees
-from mermapctl.tree import overlay, postings, prepare, source
+from mermapctl.tree import overlay, postings, prepare, source, state
 from mermapctl.tree.postings import Posting
 from mermapctl.tree.source import Source, SourceKind
 from tests.conftest import git
@@ -141,7 +141,7 @@ def test_a_tarball_becomes_one_commit_and_the_mermap_a_few(tmp_path: Path) -> No
     for link, target in LINKS.items():
         assert (tree / link).readlink() == Path(target)
     assert os.access(tree / "tools/testing/kunit/kunit.py", os.X_OK)
-    assert done.tree == trees.inspect(tree)
+    assert done.tree == state.inspect(tree)
     assert (done.tree.describe or "").startswith(f"base-6.12.1-{len(subjects)}-g")
     assert (done.tree.dirty, done.mermap) == (False, overlay.Mermap.REFERENCE)
     assert [path.name for path in tmp_path.iterdir() if "partial" in path.name] == []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mermapctl.errors import UserError
-from mermapctl.tree import find
+from mermapctl.tree import find, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,46 +76,46 @@ def test_kernel_version(tmp_path: Path, makefile: str, version: str | None) -> N
 
 def test_inspect_without_git_has_no_commit(tmp_path: Path) -> None:
     path = kernel(tmp_path / "k")
-    assert find.inspect(path) == find.Tree(path, "6.12.117")
+    assert state.inspect(path) == state.Tree(path, "6.12.117")
 
 
 def test_inspect_is_not_fooled_by_a_git_repository_around_the_tree(tmp_path: Path) -> None:
     path = kernel(tmp_path / "around/k")
     committed(tmp_path / "around")
-    assert find.inspect(path).commit is None
+    assert state.inspect(path).commit is None
 
 
 def test_inspect_git(tmp_path: Path) -> None:
     path = committed(kernel(tmp_path / "k"))
     head = git(path, "rev-parse", "HEAD")
-    assert find.inspect(path) == find.Tree(path, "6.12.117", head, None, dirty=False)
+    assert state.inspect(path) == state.Tree(path, "6.12.117", head, None, dirty=False)
 
     git(path, "tag", "v6.12.117")
     git(path, "commit", "-q", "--allow-empty", "-m", "more")
     head = git(path, "rev-parse", "HEAD")
-    assert find.inspect(path).describe == f"v6.12.117-1-g{head[:12]}"
+    assert state.inspect(path).describe == f"v6.12.117-1-g{head[:12]}"
 
     (path / "untracked.o").write_text("x")
-    assert find.inspect(path).dirty is False
+    assert state.inspect(path).dirty is False
     (path / "mm/mermap.c").write_text("int y;\n")
-    assert find.inspect(path).dirty is True
+    assert state.inspect(path).dirty is True
 
 
 def test_inspect_before_the_first_commit_and_in_a_linked_worktree(tmp_path: Path) -> None:
     path = kernel(tmp_path / "k")
     git(path, "init", "-q")
-    assert find.inspect(path).commit is None
+    assert state.inspect(path).commit is None
     committed(path)
     git(path, "worktree", "add", "-q", "--detach", str(tmp_path / "linked"))
-    assert find.inspect(tmp_path / "linked").commit == git(path, "rev-parse", "HEAD")
+    assert state.inspect(tmp_path / "linked").commit == git(path, "rev-parse", "HEAD")
 
 
 def test_inspect_writes_nothing_into_the_tree(tmp_path: Path) -> None:
     path = committed(kernel(tmp_path / "k"))
     os.utime(path / "Makefile", (0, 0))  # git would like to refresh its index now
     before = {p: p.stat().st_mtime_ns for p in path.rglob("*")}
-    find.inspect(path)
-    with contextlib.closing(find.look(path)) as looking:
+    state.inspect(path)
+    with contextlib.closing(state.look(path)) as looking:
         assert looking.state() is not None
     assert {p: p.stat().st_mtime_ns for p in path.rglob("*")} == before
 
@@ -126,7 +126,7 @@ def test_inspect_inside_a_hook_reads_the_tree_it_was_given(
     path, other = committed(kernel(tmp_path / "k")), committed(kernel(tmp_path / "other"))
     git(other, "commit", "-q", "--allow-empty", "-m", "more")
     monkeypatch.setenv("GIT_DIR", str(other / ".git"))
-    assert find.inspect(path).commit == git(path, "rev-parse", "HEAD")
+    assert state.inspect(path).commit == git(path, "rev-parse", "HEAD")
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_broken_git_directory_is_said(tmp_path: Path) -> None:
     path = kernel(tmp_path / "k")
     (path / ".git").write_text("gitdir: nowhere\n")
     with pytest.raises(UserError, match=r"\.git|git cannot read"):
-        find.inspect(path)
+        state.inspect(path)
 
 
 def test_a_machine_without_git_is_said(tmp_path: Path) -> None:
@@ -168,8 +168,8 @@ def test_a_machine_without_git_is_said(tmp_path: Path) -> None:
     bare.mkdir()
     code = (
         "import sys; from pathlib import Path; from mermapctl import errors\n"
-        "from mermapctl.tree import find as tree\n"
-        "try: tree.inspect(Path(sys.argv[1]))\n"
+        "from mermapctl.tree import state\n"
+        "try: state.inspect(Path(sys.argv[1]))\n"
         "except errors.HarnessError as e: print(e.message, '|', e.hint, '|', int(e.exit))\n"
     )
     done = subprocess.run(
@@ -253,7 +253,7 @@ def test_a_fifo_that_git_would_wait_for_is_named(home: Path, name: str) -> None:
     (path / name).parent.mkdir(exist_ok=True)
     os.mkfifo(path / name)
     with pytest.raises(UserError) as caught:
-        find.inspect(path)
+        state.inspect(path)
     assert f"{name} is a FIFO" in caught.value.message
 
 
@@ -265,10 +265,10 @@ def test_a_fifo_that_a_configuration_includes_is_not_waited_for(
     os.mkfifo(path / "fifo")
     git(path, "config", "include.path", "../fifo")
     with pytest.raises(UserError, match="cannot read the configuration"):
-        find.inspect(path)
+        state.inspect(path)
 
 
 def test_git_is_the_one_of_path(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_PYTHON_GIT_EXECUTABLE", "/bin/false")
     path = committed(kernel(home / "linux"))
-    assert find.inspect(path).commit == git(path, "rev-parse", "HEAD")
+    assert state.inspect(path).commit == git(path, "rev-parse", "HEAD")

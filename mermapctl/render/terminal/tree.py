@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from mermapctl.commands.tree import TreeStatus
     from mermapctl.render.terminal.text import Look
-    from mermapctl.tree.find import Tree
     from mermapctl.tree.prepare import Prepared
+    from mermapctl.tree.state import Tree
 
 _MERMAP = {
     Mermap.REFERENCE: "the reference mermap",
