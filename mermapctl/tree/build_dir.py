@@ -29,14 +29,14 @@ def _slug(text: str) -> str:
 
 
 def locate(tree: Path, target: str, variant: str) -> Path:
-    """The build directory of one cell; two trees of the same name do not share one."""
+    """Return a cell's build directory; two trees of the same name do not share one."""
     place = hashlib.sha256(os.fsencode(tree)).hexdigest()[:8]
     name = f"{_slug(tree.name)}-{place}"
     return places.cache_dir() / "builds" / name / _slug(target) / _slug(variant)
 
 
 def require_plain(*paths: Path) -> None:
-    """Raise UserError where make or PATH would take one of these paths for several."""
+    """Raise UserError if make or PATH would split one of these paths."""
     for path in paths:
         if re.search(r"[\s:]", str(path)):
             raise UserError(
@@ -47,7 +47,7 @@ def require_plain(*paths: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a lock: a process and the command it was given."""
+    """The process that holds a lock, and its command."""
 
     pid: int
     command: str
@@ -68,7 +68,7 @@ def _read_holder(fd: int) -> Holder | None:
 
 
 def lock_of(directory: Path) -> Path:
-    """The file that is locked while a build directory is in use."""
+    """Return the lock file of a build directory."""
     return directory.with_name(directory.name + ".lock")
 
 
@@ -76,11 +76,11 @@ def lock_of(directory: Path) -> Path:
 def locked(
     directory: Path, command: str, *, wait: bool, waiting: Callable[[str], None]
 ) -> Iterator[None]:
-    """Hold the lock of a build directory; `waiting` is told once for whom we wait.
+    """Hold the lock of a build directory; call `waiting` once with the holder if it is taken.
 
-    The kernel drops the lock when its holder has died, however it died, with all that it had
-    started. Raises UserError with `wait=False` when another process holds it, HarnessError when
-    the cache cannot be written.
+    The kernel drops the lock when the holder and all its children have ended, however they ended.
+    Raises UserError with `wait=False` when another process holds it, HarnessError when the cache
+    cannot be written.
     """
     lock = lock_of(directory)
     try:
@@ -100,9 +100,9 @@ def locked(
 
 
 def sign(fd: int, command: str) -> None:
-    """Say in a lock that is held who holds it: for those who wait."""
+    """Write the holder into a held lock, for processes that wait for it."""
     told = json.dumps({"pid": os.getpid(), "command": command, "since": time.time()})
-    with contextlib.suppress(OSError):  # a full disk: others then wait for a nameless one
+    with contextlib.suppress(OSError):  # on a full disk the holder stays unnamed
         os.ftruncate(fd, 0)
         os.pwrite(fd, told.encode(), 0)
 
@@ -122,16 +122,16 @@ def _acquire(fd: int, lock: Path, *, wait: bool, waiting: Callable[[str], None])
 
 
 def objects_in(log: bytes) -> int:
-    """How many objects this part of make's output says are being made."""
+    """Count the objects being made in this part of make's output."""
     return len(_OBJECT.findall(log))
 
 
 def expected_objects(directory: Path) -> int | None:
-    """How many objects the last complete build from nothing here made, if there was one."""
+    """Return how many objects the last full build here made, if there was one."""
     return cache_file.read(directory / OBJECTS, int)
 
 
 def remember_objects(directory: Path, made: int) -> None:
-    """Keep the largest count: an incremental build makes a few of them again."""
+    """Store the largest count: an incremental build remakes only a few."""
     if made > (expected_objects(directory) or 0):
         cache_file.write(directory / OBJECTS, made)

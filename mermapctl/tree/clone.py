@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A git repository, of this machine or behind a URL -> a clone of it, no credentials kept."""
+"""Clones a git repository, local or behind a URL, and keeps no credentials."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _HELPER = (
     'test "${MERMAPCTL_PASSWORD+given}" && '
     "printf 'password=%s\\n' \"$MERMAPCTL_PASSWORD\"; }; f"
 )
-"""A credential helper for git: a URL with a password in it would be kept in the new tree."""
+"""A credential helper for git: a password in the URL would be stored in the new tree."""
 
 
 def clone(source: Source, tree: Path, tell: Listener) -> None:
-    """Clone a URL or a repository of this machine into the empty directory `tree`.
+    """Clone a URL or a local repository into the empty directory `tree`.
 
     Raises UserError for another user's repository, and HarnessError with git's complaint.
     """
@@ -37,7 +37,7 @@ def clone(source: Source, tree: Path, tell: Listener) -> None:
         if _changed(Path(location)):
             tell(Note(f"what is not committed in {location} is not taken along"))
     else:
-        # A shallow clone of a network's repository; a local one shares its files by hard links.
+        # A remote repository is cloned shallow; a local one shares its files by hard links.
         more = ["--depth=1"]
     more += [f"--branch={source.ref}"] if source.ref else []
     said = process.run(
@@ -54,14 +54,14 @@ def clone(source: Source, tree: Path, tell: Listener) -> None:
 
 
 def _with(secret: Credentials | None, env: dict[str, str]) -> dict[str, str]:
-    """The environment in which git is told a user and password when their server asks for them."""
+    """Return an environment in which git gives user and password to their server alone."""
     if secret is None:
         return env
     told = {"MERMAPCTL_USER": secret.user}
     wanted = [(f"credential.{secret.place}.username", secret.user)]
     if secret.password is not None:
         told["MERMAPCTL_PASSWORD"] = secret.password
-        # An empty helper takes those before it back: what they know is for another user.
+        # An empty helper clears the earlier ones: their credentials are another user's.
         wanted += [("credential.helper", ""), (f"credential.{secret.place}.helper", _HELPER)]
     return {**env, **told, **git.settings(env, wanted)}
 
@@ -72,5 +72,5 @@ def _changed(checkout: Path) -> bool:
     filters = filter(None, process.run(ask, cwd=checkout, env=env).stdout.split("\0"))
     status = ["git", "status", "--porcelain", "--untracked-files=no", "--ignore-submodules=dirty"]
     quiet = {**env, **git.quiet(env, filters)}
-    said = process.run(status, cwd=checkout, env=quiet)  # fails in a bare one: no changes there
-    return said.returncode == 0 and bool(said.stdout.strip())
+    done = process.run(status, cwd=checkout, env=quiet)  # fails in a bare one: no changes there
+    return done.returncode == 0 and bool(done.stdout.strip())

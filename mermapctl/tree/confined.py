@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Files below a directory, read and written without following a symbolic link on the way.
+"""Reads and writes files below a directory without following symbolic links on the way.
 
-A tree may hold any link: what is written to `mm/` there must not come to lie elsewhere. Each
-component is opened from the one before it, so that nobody can put a link in its place meanwhile.
+A tree may contain any link, and a write to `mm/` must not land elsewhere. Each component is opened
+relative to the one before it, so that no link can be swapped in meanwhile.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @contextlib.contextmanager
 def folder(root: Path, name: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
-    """Yield the directory that `name` (relative to `root`) lies in, open, and its last component.
+    """Open the directory of `name` (relative to `root`); yield it and the last component.
 
-    With `make` what is missing on the way is made. Raises UserError for a link on the way and for a
-    name that leads out of the root, OSError for what cannot be opened.
+    `make` creates missing directories. Raises UserError for a link on the way and for a name that
+    leads out of the root, OSError if a directory cannot be opened.
     """
     *above, last = name.split("/")
     if "" in (*above, last) or ".." in (*above, last) or "." in (*above, last):
@@ -56,7 +56,7 @@ def _enter(handle: int, part: str, root: Path, name: str, *, make: bool) -> int:
 
 
 def read(root: Path, name: str) -> bytes | None:
-    """A file's contents; None where there is none. Raises as `folder`, and for what is no file."""
+    """Read a file; None if it does not exist. Raises as `folder`, and if it is not a file."""
     try:
         with folder(root, name) as (handle, last):
             if _is_link(handle, last):
@@ -71,12 +71,12 @@ def read(root: Path, name: str) -> bytes | None:
 
 
 def stage(root: Path, name: str, content: bytes) -> str:
-    """Write `content` into a new file beside `name`, with the mode of that; its name."""
+    """Write `content` to a new file beside `name`, with the same mode; return its name."""
     with folder(root, name, make=True) as (handle, last):
         if _is_link(handle, last):
             raise _link(root, name)
         beside = f".{last}.mermapctl"
-        with contextlib.suppress(FileNotFoundError):  # of a run that was killed
+        with contextlib.suppress(FileNotFoundError):  # left by a killed run
             os.unlink(beside, dir_fd=handle)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         fd = os.open(beside, flags, 0o666, dir_fd=handle)
@@ -93,14 +93,14 @@ def stage(root: Path, name: str, content: bytes) -> str:
 
 
 def replace(root: Path, beside: str, name: str) -> None:
-    """Put a staged file into its place; both are in one directory."""
+    """Rename a staged file to its final name in the same directory."""
     with folder(root, name) as (handle, last):
         staged = beside.rpartition("/")[2]
         os.replace(staged, last, src_dir_fd=handle, dst_dir_fd=handle)
 
 
 def remove(root: Path, name: str) -> None:
-    """Remove a file, if it is there."""
+    """Remove a file if it exists."""
     with contextlib.suppress(FileNotFoundError), folder(root, name) as (handle, last):
         os.unlink(last, dir_fd=handle)
 

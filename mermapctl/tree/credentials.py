@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""User names and passwords in URLs: taken out before a URL is printed, kept or passed on. Pure."""
+"""Removes user names and passwords from URLs before they are printed or stored. Pure."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(/+)([^\s/?#]*)(\S*)")
 _WHOLE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(/+)([^/?#]*)(.*)", re.DOTALL)
 _NO_PORT = re.compile(r"[^\[].*:(?!\d*$)")
 _BY_KEY = frozenset({"ssh", "git+ssh", "ssh+git", "sftp", "rsync"})
-"""Schemes whose user is a part of the address: what they prove themselves with is not in a URL."""
+"""Schemes whose user is part of the address; their secret is a key, not in the URL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a URL said of its user, percent signs decoded; `password` is None where it has none.
+    """User and password of a URL, percent signs decoded; `password` is None if absent.
 
-    `place` is the scheme and the host that they are for, such as https://git.example.org:8443.
+    `place` is the scheme and host they belong to, such as https://git.example.org:8443.
     """
 
     place: str
@@ -27,12 +27,12 @@ class Credentials:
 
     @property
     def single_lines(self) -> bool:
-        """Whether git's credential protocol, which has one value a line, can say them."""
+        """Whether git's credential protocol, with one value a line, can carry them."""
         return not re.search(r"[\0-\x1f\x7f]", self.user + (self.password or ""))
 
 
 def take(url: str) -> tuple[str, Credentials | None]:
-    """A URL without its credentials, and the credentials of its web server, if it had some."""
+    """Split a URL into the URL without credentials and the credentials, if any."""
     found = _WHOLE.search(url)
     if found is None:
         return url, None
@@ -46,12 +46,12 @@ def take(url: str) -> tuple[str, Credentials | None]:
 
 
 def without(text: str) -> str:
-    """Any text with URLs in it, without their credentials."""
+    """Remove the credentials from all URLs in a text."""
     return _URL.sub(_cleaned, text)
 
 
 def _split(url: re.Match[str]) -> tuple[str, str, str | None, str]:
-    """Scheme, slashes, what stands before the @ (None where there is none), and all after it.
+    """Split into scheme, slashes, the part before the @ (None without @), and the rest.
 
     A password with a raw "/", "?" or "#" ends the host too early: its "port" is no number then.
     """

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Structural edits of kernel sources, Kconfig files and Makefiles. Pure: text in, text out.
 
-An edit finds its place by what the file says there, not by line numbers or context lines, so that
-one edit serves many kernel versions. An edit that has been made already returns the text as it is.
+An edit finds its place by the statement there, not by line numbers or context lines, so that one
+edit fits many kernel versions. An edit that is already present leaves the text unchanged.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _OBJECT = re.compile(r"obj-\$\(CONFIG_\w+\)")
 
 
 class NoPlaceError(ValueError):
-    """A file has no place for an edit, or more than one; the text says what was sought."""
+    """A file has no place for an edit, or more than one; the text names the statement sought."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def _scope(code: str, within: str) -> TextRange:
 
 
 def _place(code: str, scope: TextRange, within: str, anchors: tuple[str, ...]) -> TextRange:
-    """Where the first of `anchors` that is in the scope stands; it must be there once."""
+    """Find the first of `anchors` that occurs in the scope; it must occur once."""
     for anchor in anchors:
         found = list(_pattern(anchor).finditer(code, scope.start, scope.end))
         if len(found) > 1:
@@ -166,7 +166,7 @@ def replace(source: str, within: str, anchors: tuple[str, ...], text: str) -> st
 
 
 def make_global(source: str, function: str) -> str:
-    """A static function for the whole kernel; never inlined, so that a probe sees each call."""
+    """Make a static function global and noinline, so that a probe sees each call."""
     code = without_inert(source)
     scope = _scope(code, function)
     name = re.escape(function.removesuffix("()"))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A kernel tree: finds and validates it, and reads its version from the Makefile.
 
-Nothing here writes into a tree; `mermapctl.tree.prepare` makes new ones.
+Writes nothing into a tree; `mermapctl.tree.prepare` makes new ones.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _WAYS = (
 
 
 def kernel_version(path: Path) -> str | None:
-    """The version in the top Makefile of a kernel; None where there is no such Makefile."""
+    """Read the version from a kernel's top Makefile; None without such a Makefile."""
     try:
         with inputs.open_regular(path / "Makefile") as makefile:
             head = makefile.read(2048).decode(errors="replace")
@@ -42,7 +42,7 @@ def is_kernel(path: Path) -> bool:
 
 
 def git_top(start: Path) -> Path | None:
-    """The nearest directory, from `start` upwards, that holds a .git (linked worktrees too)."""
+    """Return the nearest directory from `start` upwards with a .git (linked worktrees too)."""
     for directory in (start, *start.parents):
         if (directory / ".git").exists():
             return directory
@@ -50,7 +50,7 @@ def git_top(start: Path) -> Path | None:
 
 
 def validate(path: Path) -> str:
-    """The kernel's version, if KUnit can run there. Raises UserError that says what is missing."""
+    """Return the kernel's version if KUnit can run there. Raises UserError with the flaw."""
     if flaw := boundary.flaw_of_path(str(path)):
         raise UserError(f"the tree's path {flaw}: {str(path)!a}", "rename what has it")
     if not path.is_dir():
@@ -77,7 +77,7 @@ def _last_tree_file() -> Path:
 
 
 def remember(path: Path) -> None:
-    """Make `path` the tree of last resort of `resolve`."""
+    """Store `path` as the last tree that `resolve` tries."""
     file = _last_tree_file()
     try:
         paths.make_private(file.parent)
@@ -87,7 +87,7 @@ def remember(path: Path) -> None:
 
 
 def last() -> Path | None:
-    """The tree that was prepared last; it may be gone by now."""
+    """Return the tree that was prepared last; it may have been deleted."""
     with contextlib.suppress(OSError):
         data = inputs.read_regular(_last_tree_file(), boundary.LONGEST_PATH + 1)
         text = os.fsdecode(data).removesuffix("\n")
@@ -96,10 +96,10 @@ def last() -> Path | None:
 
 
 def resolve(option: Path | None) -> Path:
-    """The tree to work on, validated, absolute, symbolic links followed.
+    """Return the tree to work on: validated, absolute, symbolic links followed.
 
     `option` (--tree), else MERMAPCTL_TREE, else the git top level of the current directory if it
-    is a kernel, else the tree prepared last. Raises UserError; it never guesses beyond that.
+    is a kernel, else the tree prepared last. Raises UserError if none of these exists.
     """
     path, origin = _choose(option)
     try:

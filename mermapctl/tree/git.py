@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How we run git: what it may take from the environment, the user, and a repository.
+"""Runs git with limited settings from the environment, the user and a repository.
 
 A repository's configuration names programs: a file system monitor, hooks, filters, a transport, a
-signature checker. For what we ask of it none is needed, so each is turned off, and what its
-configuration says is data. The user's own (hooks, signing, line endings) has no say in what is
-committed in a tree of ours; it has one in cloning, which may need proxies and credentials.
+signature checker. Our commands need none of them, so each is turned off. The user's configuration
+(hooks, signing, line endings) is ignored when we commit; it is read when we clone, which may need
+proxies and credentials.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ QUIET = {
     "status.submoduleSummary": "false",
     "submodule.recurse": "false",
 }
-"""Settings that start a program, have one started, or name a file to wait for; here none does."""
+"""Settings that could start a program or block on a file, turned off."""
 
 NO_PROGRAMS = ("--no-ext-diff", "--no-textconv")
-"""For what can show a diff: the drivers of a repository have names that QUIET cannot know."""
+"""Options for commands that show diffs: QUIET cannot list the names of a repository's drivers."""
 
 FILTERS = r"^filter\."
 _COMPLAINT = re.compile(r"(fatal|error|tar|cp|xz): (?!Removing leading)")
@@ -93,7 +93,7 @@ def settings(base: Mapping[str, str], wanted: Sequence[tuple[str, str]]) -> dict
 
 
 def environment(*, own: bool = True) -> dict[str, str]:
-    """The environment of git: nothing of a surrounding hook, with `own` nothing of the user's."""
+    """Return git's environment without a surrounding hook's; with `own` also without the user's."""
     always = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
     given = process.inherited()
     given.pop("TAR_OPTIONS", None)
@@ -107,7 +107,7 @@ def environment(*, own: bool = True) -> dict[str, str]:
 
 
 def failed(what: str, said: str) -> HarnessError:
-    """The error for a program that did not do its work, with the line that says why."""
+    """Build the error for a failed program, with the line of its output that gives the reason."""
     lines = said.strip().splitlines() or ["it said nothing"]
     reason = next((line for line in lines if _COMPLAINT.match(line)), lines[-1])[:300]
     reason = credentials.without(reason)
@@ -120,7 +120,7 @@ def failed(what: str, said: str) -> HarnessError:
 def git(
     tree: Path, *arguments: str, text: str | None = None, env: dict[str, str] | None = None
 ) -> str:
-    """Run git in a tree of ours; what it printed. Raises HarnessError with its complaint."""
+    """Run git in a tree of ours; return its output. Raises HarnessError with git's message."""
     said = process.run(
         ["git", *QUICK, *arguments],
         cwd=tree,
@@ -133,7 +133,7 @@ def git(
 
 
 def commit(tree: Path, message: str, date: int, env: dict[str, str] | None = None) -> str:
-    """Commit the index under our name, at `date` (seconds since 1970); the commit's hash.
+    """Commit the index under our name at `date` (seconds since 1970); return the hash.
 
     The same source and the same mermapctl give the same hashes on every machine.
     """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Files that git reads of a tree: none may be one that it would wait for, or that never ends.
+"""Refuses trees whose git files would block a reader or never end.
 
-git opens a FIFO as it opens a file, and so does GitPython, which cannot be ended.
+git opens a FIFO like a file, and so does GitPython, which cannot be ended.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECONDS = 10
-"""How long git may read a configuration and what it includes; that takes it 5 ms."""
+"""Time limit for reading a configuration with its includes; normally 5 ms."""
 _NAMES = (
     *(".gitattributes", ".git/HEAD", ".git/commondir", ".git/config", ".git/config.worktree"),
     *(".git/index", ".git/info/attributes", ".git/info/exclude", ".git/info/grafts"),
@@ -27,11 +27,11 @@ _NAMES = (
 
 
 def require_readable(tree: Path) -> None:
-    """Raise UserError where git would wait for ever. Call it behind the gate: git is run."""
+    """Raise UserError if git would block. Call it after `ownership.require`: it runs git."""
     for name in _NAMES:
         try:
             mode = (tree / name).stat().st_mode
-        except OSError:  # what is not there is no matter, what is not readable git says
+        except OSError:  # missing is fine; git reports unreadable files
             continue
         if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
             raise UserError(
@@ -39,7 +39,7 @@ def require_readable(tree: Path) -> None:
                 "remove it, or work on a copy without .git",
             )
     ask = ["git", "config", "--name-only", "--null", "--get-regexp", git.FILTERS]
-    if shutil.which("git") is None:  # whoever needs it says so
+    if shutil.which("git") is None:  # the caller that needs git reports it
         return
     try:
         process.run(ask, cwd=tree, env=git.environment(own=False), timeout=SECONDS)

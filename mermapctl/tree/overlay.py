@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Puts the reference mermap (`kernel/`) onto a kernel tree, as commits to be; knows no git.
+"""Plans and writes the reference mermap (`kernel/`) as patches on a kernel tree. Uses no git.
 
-What goes where is data (`kernel/hooks.toml`); how a place is found is `overlay_edits`.
+`kernel/hooks.toml` lists the edits; `mermapctl.tree.edits` finds their places.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MARKER = "reference mermap of mermapctl"
-"""Every file of ours says this within its first lines; by it we know our own."""
+"""Stands in the first lines of each of our files and identifies them."""
 
 
 _FITS = "The reference mermap fits Linux 6.12 to 7.3; for other trees adapt kernel/hooks.toml"
@@ -38,7 +38,7 @@ class Mermap(enum.StrEnum):
 
 
 class HookKind(enum.StrEnum):
-    """What a hook does to its file."""
+    """The kind of edit that a hook makes."""
 
     INCLUDE = "include"
     KCONFIG_ENTRY = "kconfig-entry"
@@ -145,7 +145,7 @@ def load(directory: Path | None = None) -> Overlay:
 
 
 def present(tree: Path) -> Mermap | None:
-    """Which mermap a tree has. Where something of it is not ours, it is the series."""
+    """Identify a tree's mermap. If any part is not ours, it is the series."""
     return _present(tree, load())
 
 
@@ -163,9 +163,9 @@ def _present(tree: Path, overlay: Overlay) -> Mermap | None:
 
 
 def plan(tree: Path, overlay: Overlay) -> tuple[Patch, ...]:
-    """The commits that a tree still needs, none if it has them all. Reads only.
+    """Return the patches that a tree still lacks. Reads only.
 
-    Raises UserError where a hook finds no place, and for a tree with the real series.
+    Raises UserError if a hook finds no place, and for a tree with the real series.
     """
     if _present(tree, overlay) is Mermap.SERIES:
         msg = f"{tree} has a mermap of its own: the reference mermap keeps off"
@@ -203,7 +203,7 @@ def _edited(tree: Path, hook: Hook, source: str | None) -> str:
 
 
 def _read(tree: Path, name: str) -> str | None:
-    """A file's text, behind a symbolic link too: for a look, not for what is written back."""
+    """Read a file, also through a symbolic link; never use it for text that is written back."""
     try:
         return inputs.read_regular(tree / name).decode("utf-8", "surrogateescape")
     except (FileNotFoundError, NotADirectoryError):
@@ -213,7 +213,7 @@ def _read(tree: Path, name: str) -> str | None:
 
 
 def _inside(tree: Path, name: str) -> str | None:
-    """A file's text. Raises UserError where a symbolic link is on the way to it."""
+    """Read a file. Raises UserError if a symbolic link is on the way."""
     try:
         found = confined.read(tree, name)
     except OSError as error:
@@ -227,11 +227,11 @@ def _unreadable(tree: Path, name: str, error: OSError) -> UserError:
 
 
 def apply(tree: Path, patches: Iterable[Patch]) -> None:
-    """Write patches into a tree, all of them or, where writing fails, none.
+    """Write all patches into a tree, or none if writing fails.
 
-    New texts are written beside their files first, then renamed: a full disk costs nothing, and a
-    build that runs meanwhile never reads half a file. Raises UserError for a symbolic link on the
-    way: what is for a tree is not written elsewhere.
+    Writes new texts beside their files, then renames: a full disk changes nothing, and a concurrent
+    build never reads half a file. Raises UserError for a symbolic link on the way, so that nothing
+    is written outside the tree.
     """
     final: dict[str, str] = {}
     for patch in patches:

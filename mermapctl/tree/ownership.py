@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Whose tree is it: the one gate before a program of a tree is started.
+"""Checks who owns a tree: the one gate before a program of a tree is started.
 
-A kernel tree is full of programs: kunit.py, the Makefile, Kconfig's macros, scripts/, what its git
-configuration names. Before any of them runs, `require` asks who could have put it there. The rule
-is that of git's safe.directory, for trees without a `.git` too: the owner is us or root, or the
-tree is one that the user has listed.
+A kernel tree contains programs: kunit.py, the Makefile, Kconfig's macros, scripts/, and those that
+its git configuration names. Before any of them runs, `require` checks who could have written it.
+The rule is git's safe.directory, also for trees without a `.git`: the owner is us or root, or the
+user has listed the tree.
 """
 
 from __future__ import annotations
@@ -30,30 +30,30 @@ _WHOLE = (
     "tools/testing/kunit",
     "tools/testing/kunit/qemu_configs",
 )
-"""Directories of which every entry is looked at: programs, and what those import beside them."""
+"""Directories whose every entry is checked: programs, and the files that they import."""
 _SINGLE = (
     *(".git", "Makefile", "GNUmakefile", "makefile", "Kbuild", "Kconfig"),
     *("include", "init", "kernel", "lib", "mm", "tools", "tools/testing"),
 )
-"""What make and kunit.py read first, and the directories that the rest is reached through.
+"""Files that make and kunit.py read first, and the directories that lead to the rest.
 
 make prefers GNUmakefile and makefile to Makefile.
 """
 _GITFILE = b"gitdir: "
 _PROTECTED = frozenset({"system", "global", "command"})
-"""git takes safe.directory from these alone: a repository cannot vouch for itself."""
+"""git reads safe.directory from these scopes alone, so that no repository can list itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stranger:
-    """A path of a tree, and the user id that it belongs to, which is neither ours nor root's."""
+    """A path of a tree and its owner's user id, which is neither ours nor root's."""
 
     path: Path
     uid: int
 
     @property
     def owner(self) -> str:
-        """The user's name, or its number where it has none here."""
+        """Return the user's name, or the number if it has none here."""
         try:
             return pwd.getpwuid(self.uid).pw_name
         except KeyError:
@@ -61,10 +61,10 @@ class Stranger:
 
 
 def require(tree: Path) -> None:
-    """Return where programs of `tree` may be run. Raises UserError with the command that allows it.
+    """Return if programs of `tree` may run. Raises UserError with the command that allows it.
 
-    A few hundred stats, 3 ms; the user's git configuration is asked only where the owner is
-    another. What holds now may not hold later: call it right before each start.
+    A few hundred stats, 3 ms; reads the user's git configuration only for a foreign owner. Owners
+    can change: call it right before each start.
     """
     found = stranger(tree)
     if found is not None:
@@ -80,7 +80,7 @@ def is_trusted(tree: Path) -> bool:
 
 
 def refusal(tree: Path, found: Stranger) -> UserError:
-    """What `require` raises."""
+    """Build the error that `require` raises."""
     return UserError(
         f"{found.path} belongs to another user ({found.owner}): no program of this tree is run",
         f"where you trust that user: git config --global --add safe.directory "
@@ -89,7 +89,7 @@ def refusal(tree: Path, found: Stranger) -> UserError:
 
 
 def stranger(tree: Path) -> Stranger | None:
-    """What of a tree belongs to another user; None where it may be run. Raises UserError."""
+    """Find a path of another user; None if the tree may be run. Raises UserError."""
     trusted = _trusted_owners()
     try:
         found = next((each for each in _owners(tree) if each.uid not in trusted), None)
@@ -102,7 +102,7 @@ def stranger(tree: Path) -> Stranger | None:
 
 
 def _trusted_owners() -> frozenset[int]:
-    """As git counts (`SUDO_UID` for root alone), and root, who could do anything anyway."""
+    """Return git's set (`SUDO_UID` counts for root alone), plus root, who can do anything."""
     own = os.geteuid()
     behind = os.environ.get("SUDO_UID", "")
     if own == 0 and behind.isascii() and behind.isdigit():
@@ -111,7 +111,7 @@ def _trusted_owners() -> frozenset[int]:
 
 
 def _owners(tree: Path) -> Iterator[Stranger]:
-    """Who owns the tree, what is run of it, and the git directory that a gitfile leads to."""
+    """Yield the owners of the tree, of its programs and of the git directory behind a gitfile."""
     yield from _owners_of(tree)
     for name in _SINGLE:
         yield from _owners_of(tree / name)
@@ -130,7 +130,7 @@ def _owners(tree: Path) -> Iterator[Stranger]:
 
 
 def _owners_of(path: Path | None) -> Iterator[Stranger]:
-    """The owner of a path and, where that is a symbolic link, of what it leads to."""
+    """Yield the owner of a path and, for a symbolic link, of its target."""
     if path is None:
         return
     for follow in (False, True):
@@ -143,7 +143,7 @@ def _owners_of(path: Path | None) -> Iterator[Stranger]:
 
 
 def _beyond(dot_git: Path) -> Path | None:
-    """The git directory that a `.git` file names (linked worktrees); None where it is no file."""
+    """Return the git directory that a `.git` file names (linked worktrees); None if no file."""
     if not dot_git.is_file():
         return None
     with dot_git.open("rb") as file:
@@ -158,7 +158,7 @@ def _is_listed(tree: Path) -> bool:
     """Whether the user's own git configuration lists the tree as safe.directory, or all trees."""
     listed: list[str] = []
     for value in _safe_directories():
-        listed = [*listed, value] if value else []  # an empty one takes back those before it
+        listed = [*listed, value] if value else []  # an empty value clears the earlier ones
     here = os.path.realpath(tree)
     for each in listed:
         if each == "*":

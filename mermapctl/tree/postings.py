@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Overlays on the reference mermap that behave like the postings of the real series.
 
-A posting (kernel/postings) is what differs: a diff, whole files, hooks. It stands on the reference
-or on another one.
+A posting (kernel/postings) contains the differences: a diff, whole files, hooks. It builds on the
+reference or on another posting.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mermapctl.tree.overlay import Hook, Overlay, Part
 
 
 class Posting(enum.StrEnum):
-    """Whose behaviour a tree's mermap has: `kernel/README.md` says in what they differ."""
+    """The posting that a mermap behaves like; `kernel/README.md` lists the differences."""
 
     FIRST = "first"
     LATER = "later"
@@ -31,7 +31,7 @@ class Posting(enum.StrEnum):
 
 
 _PART = "posting"
-"""The id of the one commit that a posting is; its hooks name it."""
+"""The id of a posting's one commit, as its hooks name it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,10 @@ class _Description:
 
 
 def load(posting: Posting, directory: Path | None = None) -> Overlay:
-    """One commit that makes a posting of the reference mermap.
+    """Load the one commit that turns the reference mermap into a posting.
 
-    `directory` is in the place of the one that travels with the package. Raises HarnessError where
-    its files are damaged or do not belong together.
+    `directory` replaces the packaged one. Raises HarnessError if its files are damaged or do not
+    belong together.
     """
     root = directory or shipped("kernel")
     reference = overlays.load(directory).contents
@@ -71,7 +71,7 @@ def load(posting: Posting, directory: Path | None = None) -> Overlay:
 
 
 def _build(root: Path, name: str, work: Path) -> list[_Description]:
-    """Make a posting's files in `work`; what it stands on comes first."""
+    """Write a posting's files to `work`, its base first."""
     source = root / name
     described = msgspec.convert(
         tomllib.loads((source / "posting.toml").read_text("utf-8")), _Description
@@ -87,7 +87,7 @@ def _build(root: Path, name: str, work: Path) -> list[_Description]:
         },
     )
     changes = source / "changes.patch"
-    # No repository around the temporary directory may be taken for the one to apply to.
+    # Keep git from applying to a repository around the temporary directory.
     env = git.environment() | {"GIT_CEILING_DIRECTORIES": str(work.parent.resolve())}
     git.git(work, "apply", "--", str(changes.resolve()), env=env)
     return [*below, described]
@@ -101,7 +101,7 @@ def _write(root: Path, contents: dict[str, str]) -> None:
 
 
 def of(tree: Path) -> Posting | None:
-    """Which posting the mermap of a tree is; None for the reference as it is, and for others."""
+    """Identify the posting of a tree's mermap; None for the plain reference, and for others."""
     for posting in Posting:
         contents = load(posting).contents
         if all(_is(tree / name, text) for name, text in contents.items()):

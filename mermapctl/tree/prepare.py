@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Makes a new kernel tree: a base commit, the reference mermap on top, whole or not there.
+"""Makes a new kernel tree atomically: a base commit with the reference mermap on top.
 
-All work is done in a hidden directory beside the new one, which no other user can look into: what
-is unpacked there has not been looked at yet. The tree in it is renamed at the end.
+Works in a hidden directory beside the new one, closed to other users because its unpacked files
+are not checked yet, and renames the tree at the end.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     from mermapctl.tree.postings import Posting
 
 BYTES = 2_500_000_000
-"""What a tree needs: 6.12 takes 1.7 GB unpacked and 0.4 GB under .git."""
+"""Disk space of a tree: 6.12 takes 1.7 GB unpacked and 0.4 GB under .git."""
 INODES = 110_000
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A tree that is ready; `already` if it was before. `patches` are the subjects on the base.
+    """A ready tree; `already` if it existed before. `patches` are the subjects on the base.
 
-    `differs` where its reference mermap is not the one that this version would make.
+    `differs` if its reference mermap is not the one that this version makes.
     """
 
     tree: Tree
@@ -54,9 +54,9 @@ class Prepared:
 
 
 def standing(directory: Path) -> Prepared | None:
-    """The prepared tree that stands at `directory`; None where there is nothing, or nothing in it.
+    """Return the prepared tree at `directory`; None if that is missing or empty.
 
-    Raises UserError for anything else: it is somebody's, and stays untouched.
+    Raises UserError for anything else, and leaves it untouched.
     """
     if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
         return None
@@ -82,8 +82,8 @@ def standing(directory: Path) -> Prepared | None:
 
 
 def _is_current(tree: Path) -> bool:
-    """Whether a tree's reference mermap, or its posting of it, is what this version would make."""
-    with contextlib.suppress(UserError):  # a hook that finds no place
+    """Whether this version would make the same reference mermap, or posting, as in the tree."""
+    with contextlib.suppress(UserError):  # a hook finds no place
         if not overlays.plan(tree, overlays.load()):
             return True
     return postings.of(tree) is not None
@@ -97,10 +97,10 @@ def prepare(
     overlay: bool,
     posting: Posting | None = None,
 ) -> Prepared:
-    """Make the tree at `directory`, absolute and not there yet (or empty).
+    """Make the tree at `directory`, which is absolute and missing or empty.
 
     With a `posting`, the reference mermap behaves like that one. Raises UserError and HarnessError;
-    whatever is raised, `directory` is then as it was.
+    any error leaves `directory` unchanged.
     """
     _make_room(directory.parent, _needed(source))
     with _workshop(directory, tell) as partial:
@@ -137,7 +137,7 @@ _DOING = {
 
 
 def _put_on(tree: Path, date: int, tell: Listener, posting: Posting | None) -> tuple[str, ...]:
-    """Commit the reference mermap, a patch at a time, and the posting; the subjects."""
+    """Commit the reference mermap patch by patch, and the posting; return the subjects."""
     there = overlays.present(tree)
     if there is not None and posting is None:
         tell(Note("the source has a mermap already; the reference mermap is left out"))
@@ -166,13 +166,13 @@ def _stage(tell: Listener, name: str) -> Iterator[None]:
 
 
 def _needed(source: Source) -> int:
-    """Bytes: BYTES, or less for a tarball that cannot hold so much (xz makes a twelfth of it)."""
+    """Return BYTES, or less for a tarball too small for that (xz packs to a twelfth)."""
     size = Path(source.location).stat().st_size if source.kind is SourceKind.TARBALL else BYTES
     return min(BYTES, 20 * size)
 
 
 def _make_room(parent: Path, needed: int) -> None:
-    """Make sure that the tree fits, before a minute's work. Raises HarnessError."""
+    """Check that the tree fits, before a minute's work. Raises HarnessError."""
     try:
         parent.mkdir(parents=True, exist_ok=True)
         space = os.statvfs(parent)
@@ -193,9 +193,9 @@ def _make_room(parent: Path, needed: int) -> None:
 
 @contextlib.contextmanager
 def _workshop(directory: Path, tell: Listener) -> Iterator[Path]:
-    """An empty, locked directory beside `directory`, ours alone; it is removed at the end.
+    """Make an empty, locked, private directory beside `directory`; remove it at the end.
 
-    A run that was killed leaves it behind unlocked, and the next one clears it.
+    A killed run leaves it behind unlocked, and the next run clears it.
     """
     partial = directory.with_name(f".{directory.name}.mermapctl-partial")
     handle = _lock(partial, directory)
@@ -213,7 +213,7 @@ def _workshop(directory: Path, tell: Listener) -> Iterator[Path]:
 
 
 def _lock(partial: Path, directory: Path) -> int:
-    """Make and lock the directory. Raises UserError where another process has it."""
+    """Make and lock the directory. Raises UserError if another process has locked it."""
     while True:
         try:
             partial.mkdir(mode=0o700, exist_ok=True)
@@ -222,7 +222,7 @@ def _lock(partial: Path, directory: Path) -> int:
             raise UserError(
                 f"cannot make {partial}: {error.strerror}", "name a place that you can write to"
             ) from error
-        if os.fstat(handle).st_uid != os.geteuid():  # in a directory that all may write to
+        if os.fstat(handle).st_uid != os.geteuid():  # planted in a world-writable directory
             locks.release(handle)
             raise UserError(f"{partial} belongs to another user", "name another place")
         if not locks.take(handle, wait=False):
@@ -233,7 +233,7 @@ def _lock(partial: Path, directory: Path) -> int:
         if _is(partial, handle):
             os.fchmod(handle, 0o700)
             return handle
-        locks.release(handle)  # the other one has ended just now
+        locks.release(handle)  # the other process has just ended
 
 
 def _is(path: Path, handle: int) -> bool:
@@ -246,14 +246,14 @@ def _clear(partial: Path) -> None:
     for entry in partial.iterdir():
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry, ignore_errors=True)
-            _open_up(entry)  # what a tarball made unreadable stayed
+            _open_up(entry)  # a tarball may have made it unreadable
             shutil.rmtree(entry, ignore_errors=True)
         else:
             entry.unlink(missing_ok=True)
 
 
 def _open_up(directory: Path) -> None:
-    """Let us into every directory that is left there."""
+    """Make every remaining directory accessible to us."""
     for top, names, _ in os.walk(directory):  # from the top down
         for path in (Path(top, name) for name in names):
             with contextlib.suppress(OSError):

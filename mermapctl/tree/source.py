@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where a new kernel tree comes from: a tarball, a git URL, or a tree that is there already."""
+"""Source of a new kernel tree: a tarball, a git URL, or an existing tree."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from mermapctl.tree.credentials import Credentials
 from mermapctl.tree.find import is_kernel
 
 OLDEST = (6, 12)
-"""The reference mermap is proven on this version and later ones."""
+"""The oldest version on which the reference mermap is tested."""
 DISTRIBUTION = Path("/usr/src")
 
 _TARBALL = re.compile(r"\.tar(\.(xz|gz|bz2|zst|lzma))?$|\.t[gx]z$")
 _VERSION = re.compile(r"^linux-(?:[\w.]+-)*source-(\d+)\.(\d+)(?:\.(\d+))?\D*\.tar\b")
-# RFC 3986's scheme, and git's own HOST:PATH (no slash before the colon); no option is either.
+# RFC 3986's scheme, and git's own HOST:PATH (no slash before the colon). No option matches.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(?!-)[^/]+:")
 _STABLE = "https://git.kernel.org/pub/scm/linux/kernel/git/stable/linux.git"
 _OTHERWISE = (
@@ -31,7 +31,7 @@ _OTHERWISE = (
 
 
 class SourceKind(enum.StrEnum):
-    """How a source becomes a tree: unpacked, cloned over a network, cloned here, copied."""
+    """How to make a tree of a source: unpack, clone over a network, clone locally, copy."""
 
     TARBALL = "tarball"
     URL = "git URL"
@@ -53,18 +53,18 @@ class Source:
 
     @property
     def spelled(self) -> str:
-        """As --source takes it."""
+        """Spell the source as --source accepts it."""
         return f"{self.location}#{self.ref}" if self.ref else self.location
 
     @property
     def name(self) -> str:
-        """What a commit message may say of it: nothing that differs from machine to machine."""
+        """Return a name for commit messages, the same on every machine."""
         last = re.split(r"[/:]", self.location.rstrip("/"))[-1]
         return f"{last}#{self.ref}" if self.ref else last
 
 
 def identify(text: str) -> Source:
-    """What a --source means. Raises UserError that says what it could be."""
+    """Identify the source that --source names. Raises UserError listing what it could be."""
     path = Path(text)
     with contextlib.suppress(RuntimeError):  # an unknown ~user
         path = path.expanduser()
@@ -117,9 +117,9 @@ def _directory(path: Path, ref: str | None = None) -> Source:
 
 
 def tarballs(directory: Path = DISTRIBUTION) -> dict[tuple[int, int, int], Path]:
-    """The distribution's linux-source tarballs by version, the newest first.
+    """List the distribution's linux-source tarballs by version, newest first.
 
-    Debian has them right there, Ubuntu one directory deeper, behind a link; a newer kernel for an
+    Debian has them directly there, Ubuntu one directory deeper behind a link; a newer kernel for an
     older Ubuntu has its series in the name (linux-hwe-6.14-source-6.14.0).
     """
     found: dict[tuple[int, int, int], Path] = {}
@@ -134,7 +134,7 @@ def tarballs(directory: Path = DISTRIBUTION) -> dict[tuple[int, int, int], Path]
 
 
 def newest(directory: Path = DISTRIBUTION) -> Source:
-    """The newest supported tarball there. Raises UserError that names what to install."""
+    """Return the newest supported tarball. Raises UserError naming the package to install."""
     there = tarballs(directory)
     for version, path in there.items():
         if version[:2] >= OLDEST:
@@ -149,7 +149,7 @@ def newest(directory: Path = DISTRIBUTION) -> Source:
 
 
 def _install() -> str:
-    """The package to install, where one is known to exist: Debian 12 (security) and 13 have it."""
+    """Return the package to install, if known to exist: Debian 12 (security) and 13 have it."""
     with contextlib.suppress(OSError):
         system = platform.freedesktop_os_release()
         if system.get("ID") == "debian" and system.get("VERSION_ID") in {"12", "13"}:

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 _HASH = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SUBMODULE = b"\x00160000 "
-"""How an entry of the index begins in `git ls-files --stage -z` that is another repository."""
+"""How `git ls-files --stage -z` begins an index entry that is another repository."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A kernel tree as it stands. A tree that is not git has no commit and is never dirty.
+    """A kernel tree. A tree that is not git has no commit and is never dirty.
 
     `kernel` is the Makefile's version ("6.12.117"), `describe` is `git describe --tags` where a tag
     can be reached, `dirty` is true if a tracked file differs from the commit.
@@ -46,7 +46,7 @@ class Tree:
 
 
 def inspect(path: Path) -> Tree:
-    """What the tree at `path` is. Raises UserError where it is no kernel or git refuses it."""
+    """Inspect the tree at `path`. Raises UserError if it is no kernel or git refuses it."""
     validate(path)
     with contextlib.closing(look(path)) as looking:
         return looking.tree()
@@ -54,17 +54,14 @@ def inspect(path: Path) -> Tree:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What `tree prepare` noted in a tree's git configuration: the base commit, the source."""
+    """The base commit and the source, written by `tree prepare` into a tree's git configuration."""
 
     base: str
     source: str
 
 
 def origin(path: Path) -> Origin | None:
-    """The note of `tree prepare`; None where the tree is not of its making.
-
-    Anything may stand in a configuration: a base that is no hash is none of ours.
-    """
+    """Read the note of `tree prepare`; None if the tree has none, or its base is no hash."""
     if not (path / ".git").exists():
         return None
     with _reading(path) as repo:
@@ -75,7 +72,7 @@ def origin(path: Path) -> Origin | None:
 
 
 def subjects(path: Path, base: str) -> tuple[str, ...]:
-    """The subjects of the commits on top of `base`, the oldest first."""
+    """List the subjects of the commits on top of `base`, oldest first."""
     with _reading(path) as repo:
         listing = ("--reverse", "--format=%s", *repository.NO_PROGRAMS, "--end-of-options")
         return tuple(repo.git.log(*listing, f"{base}..HEAD", "--").splitlines())
@@ -83,19 +80,19 @@ def subjects(path: Path, base: str) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[git.Repo]:
-    """GitPython's repository of a tree that is ours, reading only, and starting no program.
+    """Open a trusted tree's repository in GitPython, read-only, with every helper program off.
 
     Raises UserError and HarnessError.
     """
     ownership.require(path)
     git_files.require_readable(path)
-    # GitPython looks for the git program when it is imported, and raises where there is none, or
-    # where the one that a variable of its own names does not run: it is to be the one of PATH.
+    # On import GitPython looks for git, in its own variable first, and raises if that fails.
+    # Use the git on PATH.
     os.environ["GIT_PYTHON_REFRESH"] = "quiet"
     os.environ.pop("GIT_PYTHON_GIT_EXECUTABLE", None)
     import git  # noqa: PLC0415 - 0.2 s that `--help` must not pay
 
-    # A "$" in a path is no variable.
+    # Do not expand a "$" in a path.
     with _refusals(path), git.Repo(path, expand_vars=False) as repo:
         repo.git.update_environment(**_own_repository(repo, path))
         ask = ("--name-only", "--null", "--get-regexp", repository.FILTERS)
@@ -107,7 +104,7 @@ def _reading(path: Path) -> Iterator[git.Repo]:
 
 @contextlib.contextmanager
 def _refusals(path: Path) -> Iterator[None]:
-    """GitPython's errors in our words."""
+    """Convert GitPython's errors to ours."""
     import git  # noqa: PLC0415 - as above
 
     try:
@@ -127,54 +124,54 @@ def _refusals(path: Path) -> Iterator[None]:
 
 
 class Looking:
-    """git at work beside us on what a tree is, and on what a build of it could read.
+    """git processes that inspect a tree, and the files a build could read, in the background.
 
-    `close` ends it, done or not.
+    `close` ends them, finished or not.
     """
 
-    def __init__(self, path: Path, commit: str | None = None, **asked: Any) -> None:
+    def __init__(self, path: Path, commit: str | None = None, **processes: Any) -> None:
         self._path = path
         self._commit = commit
-        self._asked = asked
-        self._said: dict[str, bytes] = {}
+        self._processes = processes
+        self._outputs: dict[str, bytes] = {}
 
-    def _answers(self, name: str) -> bytes:
-        """What git says to one of the questions, once it has. Raises GitCommandError."""
-        if name not in self._said:
-            self._said[name] = _answer(self._asked[name])
-        return self._said[name]
+    def _output(self, name: str) -> bytes:
+        """Wait for one process and return its output. Raises GitCommandError."""
+        if name not in self._outputs:
+            self._outputs[name] = _output_of(self._processes[name])
+        return self._outputs[name]
 
     def tree(self) -> Tree:
-        """What the tree is. Waits for git; raises UserError where it refuses the tree."""
+        """Return the inspected tree. Waits for git; raises UserError if git refuses the tree."""
         kernel = validate(self._path)
-        if not self._asked:
+        if not self._processes:
             return Tree(self._path, kernel)
         with _refusals(self._path):
-            dirty = bool(self._answers("changed"))
+            dirty = bool(self._output("changed"))
         return Tree(self._path, kernel, self._commit, self._described(), dirty)
 
     def _described(self) -> str | None:
-        """`git describe`; None where no tag can be reached."""
+        """Return `git describe`; None if no tag can be reached."""
         import git  # noqa: PLC0415 - as in _reading
 
         try:
-            return self._answers("described").decode(errors="surrogateescape").strip()
+            return self._output("described").decode(errors="surrogateescape").strip()
         except git.GitCommandError:
             return None
 
     def state(self) -> str | None:
-        """A digest of all that a build of the tree could read; None where it has no commit.
+        """Return a digest of all files that a build could read; None if there is no commit.
 
-        The commit, the contents of tracked files that differ from it, and every other file there
-        is, ignored or not: a .gitignore (Debian's ignores all) says nothing about what a build
-        reads. None as well where there are submodules: what is in one is not looked at. Waits for
-        git; raises UserError where it refuses the tree.
+        Covers the commit, the contents of tracked files that differ from it, and every other file,
+        ignored or not: a build reads files that a .gitignore (Debian's ignores all) excludes. None
+        also for a tree with submodules, which are not read. Waits for git; raises UserError if git
+        refuses the tree.
         """
         if self._commit is None:
             return None
         with _refusals(self._path):
-            changed, others = (self._answers(each) for each in ("changed", "others"))
-            if _SUBMODULE in b"\0" + self._answers("tracked"):
+            changed, others = (self._output(each) for each in ("changed", "others"))
+            if _SUBMODULE in b"\0" + self._output("tracked"):
                 return None
         digest = hashlib.sha256(self._commit.encode())
         for name in (entry[len(b"XY ") :] for entry in changed.split(b"\0")):
@@ -186,25 +183,25 @@ class Looking:
         return digest.hexdigest()
 
     def close(self) -> None:
-        """End git, as an ending signal wants it."""
-        for each in self._asked.values():
+        """End the git processes; safe during an ending signal."""
+        for each in self._processes.values():
             if each.proc is not None and not process.put_down(each.proc):
                 each.proc = None  # GitPython's destructor would wait for it without a bound
 
 
 def look(path: Path) -> Looking:
-    """Let git begin to look at a tree. Raises UserError."""
+    """Start git's inspection of a tree. Raises UserError."""
     if not (path / ".git").exists():
         return Looking(path)
     with _reading(path) as repo:
         commit = _head(repo, path)
-        # Not diff: it refreshes the index of a tree that is not ours, optional locks or not. Not
-        # inside submodules: git runs there again, and by their configuration, not by ours.
-        asked = ("--porcelain", "-z", "--untracked-files=no", "--no-renames")
+        # diff would refresh the index even with optional locks off. Inside submodules git would
+        # run again with their configuration.
+        options = ("--porcelain", "-z", "--untracked-files=no", "--no-renames")
         return Looking(
             path,
             commit,
-            changed=repo.git.status(*asked, "--ignore-submodules=dirty", as_process=True),
+            changed=repo.git.status(*options, "--ignore-submodules=dirty", as_process=True),
             tracked=repo.git.ls_files("--stage", "-z", as_process=True),
             others=repo.git.ls_files("--others", "-z", as_process=True),
             described=repo.git.describe("--tags", "--abbrev=12", as_process=True),
@@ -212,29 +209,29 @@ def look(path: Path) -> Looking:
 
 
 def _head(repo: git.Repo, path: Path) -> str | None:
-    """The commit that is checked out; None before the first. Raises UserError."""
-    ask = ("--verify", "--quiet", "HEAD^{commit}")
-    told = {"with_extended_output": True, "with_exceptions": False}
-    status, commit, complaint = repo.git.rev_parse(*ask, **told)
+    """Return the checked-out commit; None before the first. Raises UserError."""
+    arguments = ("--verify", "--quiet", "HEAD^{commit}")
+    options = {"with_extended_output": True, "with_exceptions": False}
+    status, commit, complaint = repo.git.rev_parse(*arguments, **options)
     if status > 1 or complaint:
         raise _refused(path, complaint)
     return commit or None
 
 
-def _answer(asked: Any) -> bytes:
-    """All that a git at work says. Raises GitCommandError."""
-    out, err = asked.communicate()
-    asked.wait(stderr=err)
+def _output_of(running: Any) -> bytes:
+    """Wait for a git process and return its output. Raises GitCommandError."""
+    out, err = running.communicate()
+    running.wait(stderr=err)
     return bytes(out)
 
 
 def _contents(path: Path) -> bytes:
-    """A file's mode and contents; a removed one has neither."""
+    """Return a file's mode and a hash of its contents; empty for a removed file."""
     try:
         mode = path.lstat().st_mode
         if path.is_symlink():
             return f"{mode:o} {path.readlink()}".encode(errors="surrogateescape")
-        if not path.is_file():  # a FIFO would be waited for
+        if not path.is_file():  # reading a FIFO would block
             return f"{mode:o}".encode()
         return f"{mode:o} ".encode() + hashlib.sha256(path.read_bytes()).digest()
     except OSError:
@@ -242,16 +239,16 @@ def _contents(path: Path) -> bytes:
 
 
 def _identity(path: Path) -> bytes:
-    """What changes when an untracked file does: there may be thousands, so none is read."""
+    """Return mode, size and time of an untracked file; thousands are too many to read."""
     try:
-        found = path.lstat()
+        status = path.lstat()
     except OSError:
         return b""
-    return f" {found.st_mode:o} {found.st_size} {found.st_mtime_ns}".encode()
+    return f" {status.st_mode:o} {status.st_size} {status.st_mtime_ns}".encode()
 
 
 def _own_repository(repo: git.Repo, path: Path) -> dict[str, str]:
-    """Environment that says which repository: not a surrounding hook, and not core.worktree."""
+    """Name the repository to git, so that a surrounding hook or core.worktree cannot."""
     own = {"GIT_DIR": str(repo.git_dir), "GIT_WORK_TREE": str(path)}
     if "GIT_INDEX_FILE" in os.environ:
         own["GIT_INDEX_FILE"] = str(Path(repo.git_dir) / "index")
@@ -259,5 +256,5 @@ def _own_repository(repo: git.Repo, path: Path) -> dict[str, str]:
 
 
 def _refused(path: Path, stderr: str) -> UserError:
-    said = " ".join(stderr.replace("stderr:", "").strip(" '\n").split())
-    return UserError(f"git cannot read {path}: {said[:300]}", "try `git status` there")
+    message = " ".join(stderr.replace("stderr:", "").strip(" '\n").split())
+    return UserError(f"git cannot read {path}: {message[:300]}", "try `git status` there")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a tarball may unpack: tar's listing, line by line, and what is refused in it. Pure.
+"""Checks tar's listing line by line and refuses harmful members. Pure.
 
 The listing is GNU tar's `--verbose --verbose --quoting-style=c --numeric-owner` in the C locale. It
-names a member before the member is written.
+names a member before tar writes it.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ MOST_BYTES = 8 << 30
 MOST_RATIO = 100
 """Bytes unpacked for one byte packed; xz makes a twelfth of a kernel."""
 FREE_BYTES = 64 << 20
-"""What may be unpacked whatever the ratio is: a small file may well be packed better."""
+"""Always allowed, whatever the ratio: a small file may pack better."""
 
 GIT = b".git"
 _QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _KINDS = {b"-": "file", b"d": "directory", b"l": "link", b"h": "hard link"}
 _MADE = b"Creating directory:"
-"""tar says so of a directory that no member is, and that it needs for one."""
+"""tar prints this for a directory that a member needs and that is no member itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One member as tar lists it: `mode` is ls's, `link` what a link of either kind leads to."""
+    """One member as tar lists it: `mode` is as in ls, `link` the target of either kind of link."""
 
     kind: str
     mode: bytes
@@ -40,17 +40,17 @@ class Member:
 
     @property
     def parts(self) -> tuple[bytes, ...]:
-        """The components of its name, as tar counts them."""
+        """Split the name into components as tar counts them."""
         return tuple(part for part in self.name.split(b"/") if part)
 
     @property
     def shown(self) -> str:
-        """Its name for a message."""
+        """Return the name for messages."""
         return repr(self.name.decode("utf-8", "backslashreplace"))
 
 
 def parse(line: bytes) -> Member | None:
-    """One line of the listing; None for a directory that tar makes on its own.
+    """Parse one line of the listing; None for a directory that tar makes on its own.
 
     Raises ValueError for a line that tar does not write.
     """
@@ -61,7 +61,7 @@ def parse(line: bytes) -> Member | None:
     names = [_unquoted(each) for each in _QUOTED.findall(quote + rest)]
     if not names or len(fields) < 3 or not (kind := fields[0][:1]):
         raise ValueError(line)
-    size = int(fields[2]) if fields[2].isdigit() else 0  # of a device it is major,minor
+    size = int(fields[2]) if fields[2].isdigit() else 0  # for a device: major,minor
     link = names[1] if len(names) > 1 else None
     return Member(_KINDS.get(kind, "special"), fields[0], size, names[0], link)
 
@@ -74,9 +74,9 @@ def _unquoted(quoted: bytes) -> bytes:
 
 
 def depth(first: Member) -> int:
-    """Directories to strip: 1 where the tarball has one directory at its top, as all known do.
+    """Return how many directories to strip: 1 for one top directory, as in all known tarballs.
 
-    To tar a leading ``.`` is a directory as well.
+    tar counts a leading ``.`` as a directory too.
     """
     name = first.name.rstrip(b"/")
     if name == b".":
@@ -86,10 +86,10 @@ def depth(first: Member) -> int:
 
 
 def is_git(name: bytes) -> bool:
-    """Whether some system's git takes a file name for `.git`, if not ours.
+    """Whether git on any system reads a file name as `.git`.
 
-    HFS+ ignores case and characters that are not shown, NTFS a trailing dot, blank or `:stream`,
-    and knows `git~1` (core.protectHFS, core.protectNTFS in git-config(1)).
+    HFS+ ignores case and invisible characters; NTFS ignores a trailing dot, blank or `:stream`, and
+    accepts `git~1` (core.protectHFS, core.protectNTFS in git-config(1)).
     """
     text = unicodedata.normalize("NFKC", name.decode("utf-8", "ignore"))
     seen = "".join(each for each in text if unicodedata.category(each) not in {"Cf", "Cc"})
@@ -98,9 +98,9 @@ def is_git(name: bytes) -> bool:
 
 
 class Admission:
-    """Looks at one member after the other, and says what is wrong with the first that is.
+    """Checks member after member and reports the first that must be refused.
 
-    `strip` directories of each name are left out; `packed` is the size of the tarball in bytes.
+    `strip` leading directories of each name are dropped; `packed` is the tarball's size in bytes.
     """
 
     def __init__(self, strip: int, packed: int) -> None:
@@ -113,11 +113,11 @@ class Admission:
         self.clean: set[tuple[bytes, ...]] = set()
 
     def path(self, member: Member) -> tuple[bytes, ...]:
-        """Where a member comes to lie in the tree, as components."""
+        """Return a member's path in the tree, as components."""
         return tuple(part for part in member.parts[self.strip :] if part != b".")
 
     def refusal(self, member: Member) -> str | None:
-        """Why the tarball is refused at this member; None where it may go on."""
+        """Return why this member must be refused; None if it is allowed."""
         self.members += 1
         self.bytes += member.size
         if self.members > MOST_MEMBERS:
@@ -150,7 +150,7 @@ class Admission:
         if member.kind == "file":
             self.files.add(path)
         elif member.kind == "hard link":
-            # tar lists its target with the directories stripped already.
+            # tar lists the target with the directories already stripped.
             target = tuple(part for part in (member.link or b"").split(b"/") if part)
             if target not in self.files or self._below_a_link((*target, b"")):
                 return f"{member.shown} is a hard link to what is no file of the tarball"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A source -> a git repository whose head is the base of a new tree. Runs tar, cp and git.
+"""Turns a source into a git repository whose head is the base of a new tree. Runs tar, cp and git.
 
-What a tarball or a directory holds is not trusted: it is unpacked where no repository is. The
-repository is made beside it, and moved in when all has been looked at.
+Contents of a tarball or directory are not trusted: they are unpacked outside any repository. The
+repository is made beside them and moved in after all files are checked.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 _LIMITED = 'ulimit -v "$1" 2>/dev/null; ulimit -f "$2" 2>/dev/null; shift 2; exec tar "$@"'
 _LARGEST_FILE = 2 << 30
-"""Bytes; the largest of 6.12 has 24 MB."""
+"""Bytes; the largest file of 6.12 has 24 MB."""
 
 
 def base(source: Source, workshop: Path, tell: Listener) -> tuple[Path, int]:
-    """Put the source into the empty directory `workshop`, as the head of a repository.
+    """Commit the source as the head of a repository in the empty directory `workshop`.
 
-    Returns the tree's directory there, and the date of that commit. Raises UserError where the
-    source holds no kernel, or what no kernel's source holds.
+    Returns the tree's directory there, and the commit's date. Raises UserError if the source is no
+    kernel, or contains files that no kernel source has.
     """
     tree = workshop / "tree"
     tree.mkdir()
@@ -55,8 +55,8 @@ def base(source: Source, workshop: Path, tell: Listener) -> tuple[Path, int]:
     _look_over(source, tree, tell)
     kernel = _require_kernel(source, tree)
     date = max(0, int((tree / "Makefile").stat().st_mtime))
-    # Debian's tarballs carry a .gitignore that ignores everything at the top: -f. After a tarball
-    # this finds the index nearly complete, and completes it: links that tar makes at its end.
+    # -f: Debian's tarballs have a .gitignore that ignores everything at the top. After a tarball
+    # this adds only the links that tar makes at its end.
     git.git(tree, "add", "--force", ".", env=env)
     git.commit(tree, f"Linux {kernel}\n\nAs in {source.name}, nothing changed.\n", date, env)
     (beside / ".git").rename(tree / ".git")
@@ -74,10 +74,7 @@ def _require_kernel(source: Source, tree: Path) -> str:
 
 
 def _look_over(source: Source, tree: Path, tell: Listener) -> None:
-    """Leave out what is named .git, and refuse what a kernel's source does not hold.
-
-    Raises UserError.
-    """
+    """Remove entries named .git. Raises UserError for entries that no kernel source has."""
     dropped = 0
     waiting = [os.fsencode(tree)]
     while waiting:
@@ -123,7 +120,7 @@ def _remove(entry: os.DirEntry[bytes]) -> None:
 def _unpack(
     source: Source, tree: Path, env: dict[str, str], complaints: Path, tell: Listener
 ) -> None:
-    """Let tar name what it unpacks, and git take each file in when the next one begins."""
+    """Let tar list each member it unpacks; give it to git when the next one begins."""
     what = f"unpacking {source.location}"
     strip = _depth(source, tree, complaints)
     index = ["git", *git.QUICK, "update-index", "--add", "--remove", "-z", "--stdin"]
@@ -156,7 +153,7 @@ def _tar(
     take: Callable[[bytes], str | None],
     tell: Listener | None = None,
 ) -> process.SessionEnd:
-    """Run tar on the source, its listing to `take`, with a limit on memory and on one file."""
+    """Run tar on the source, pass its listing to `take`, and limit memory and file size."""
     memory = max(4 << 30, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
     limits = (str(memory >> 10), str(_LARGEST_FILE >> 9))
     listing = ("--verbose", "--verbose", "--quoting-style=c", "--numeric-owner")
@@ -177,7 +174,7 @@ def _tar(
 
 
 def _depth(source: Source, cwd: Path, complaints: Path) -> int:
-    """Directories to strip, by the first line of the listing; 1 where tar has none to give."""
+    """Return how many directories to strip, by the first listing line; 1 if there is none."""
     heard = bytearray()
 
     def take(chunk: bytes) -> str | None:
@@ -193,7 +190,7 @@ def _depth(source: Source, cwd: Path, complaints: Path) -> int:
 
 
 class _Names:
-    """tar's listing -> the names that git may read: all but the last, which is being written."""
+    """Passes the names in tar's listing to git, all but the last, which is being written."""
 
     def __init__(self, stdin: IO[bytes], admission: tarball.Admission) -> None:
         self.stdin = stdin
@@ -203,7 +200,7 @@ class _Names:
         self.refusal: str | None = None
 
     def take(self, chunk: bytes) -> str | None:
-        """Pass on what is complete; a reason to stop: a refusal, or git has ended."""
+        """Pass on complete names; return a reason to stop: a refusal, or that git has ended."""
         *lines, self.rest = (self.rest + chunk).split(b"\n")
         for line in lines:
             self.refusal = self.refusal or self._look(line)
@@ -229,7 +226,7 @@ class _Names:
         return refusal
 
     def end(self) -> None:
-        """Pass on the last name: tar has ended."""
+        """Pass on the last name after tar has ended."""
         if not self.refusal:
             self._pass_on(self.held)
 
