@@ -21,7 +21,7 @@ from mermapctl.judge.verdict import Reason, Verdict
 from mermapctl.records.judging import judge_console, with_trials
 from mermapctl.records.record import Artifacts, Cell, Phases
 from mermapctl.records.store import RunFolder, cell_slug
-from mermapctl.runner import hang_triage, kunit, seed, stages, unprobed, up_to_date
+from mermapctl.runner import boot, hang_triage, kunit, seed, stages, unprobed, up_to_date
 from mermapctl.runner.job import Work
 from mermapctl.system import signals
 from mermapctl.system.signals import Interrupted
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mermapctl.judge.hang_trials import Trial
-    from mermapctl.runner.stages import Booted, Stage
+    from mermapctl.runner.boot import Booted
+    from mermapctl.runner.stages import Stage
 
 
 EXPLAIN = "explain"
@@ -244,7 +245,7 @@ def _stages(context: Context, work: Work, progress: _Progress) -> Cell:
         return _unbuilt(work, _without_verdict(work, progress, built))
     # A file that was saved while make ran may or may not be in what it made: then nothing is noted.
     with contextlib.closing(state.look(work.job.tree)) as looking:
-        booted = stages.boot(work)
+        booted = boot.boot(work)
         with contextlib.suppress(MermapctlError):  # the boot's verdict stands, whatever git says
             if _signature(asked, looking) == made_from:
                 up_to_date.remember(work.job, work.image, made_from)
@@ -267,7 +268,7 @@ def _booted_fresh(work: Work, progress: _Progress) -> Cell:
     work.tell(Note(_FRESH))
     shutil.copyfile(work.job.build_dir / ".config", work.folder / "config")
     progress.spent(config=0.0, build=0.0)
-    booted = stages.boot(work)
+    booted = boot.boot(work)
     progress.spent(boot=booted.seconds)
     progress.cell = replace(progress.cell, notes=(_FRESH,))
     return _settled(work, progress, booted)

@@ -19,7 +19,7 @@ from mermapctl.judge.verdict import Verdict
 from mermapctl.records.folder import cell_slug
 from mermapctl.records.judging import judge_console, suites_known
 from mermapctl.records.record import Cell
-from mermapctl.runner import qmp, stages
+from mermapctl.runner import boot, qmp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,7 +57,7 @@ def _listed(work: Work, watching: Watching, suite: str) -> list[str]:
     work.tell(Note(f"hang triage: which tests {suite} has"))
     listing = _alone(work, watching, suite, f"{suite}-list")
     arguments = (*listing.cell.kernel_args, hang_trials.LIST)
-    stages.boot(replace(listing, cell=replace(listing.cell, kernel_args=arguments)))
+    boot.boot(replace(listing, cell=replace(listing.cell, kernel_args=arguments)))
     with listing.console.open("rb") as console:
         return hang_trials.listed(console, suite)
 
@@ -68,7 +68,7 @@ def _boot(work: Work, watching: Watching, suite: str, test: str | None) -> Trial
     glob = f"{suite}.{test}" if test else suite
     alone = _alone(work, watching, glob, glob)
     with _Watcher.of(alone) as watcher:
-        booted = stages.boot(watcher.work)
+        booted = boot.boot(watcher.work)
     blank = Cell(
         target=work.cell.target.name,
         variant=work.cell.variant.name,

@@ -12,12 +12,12 @@ from mermapctl.judge import hang_trials
 from mermapctl.judge.confirmation import Unprobed
 from mermapctl.judge.verdict import Ended, Reason, Verdict
 from mermapctl.records.judging import with_unprobed
-from mermapctl.runner import kunit, stages
+from mermapctl.runner import boot, kunit
 
 if TYPE_CHECKING:
     from mermapctl.records.record import Cell
+    from mermapctl.runner.boot import Booted
     from mermapctl.runner.job import Work
-    from mermapctl.runner.stages import Booted
 
 AGAIN = "untraced"
 """The word of this boot in the names of its files."""
@@ -48,7 +48,7 @@ def confirm(work: Work, cell: Cell, booted: Booted) -> Cell:
     what = "no verdict" if cell.verdict is Verdict.NO_VERDICT else "failed"
     work.tell(Note(f"{what}: booting once more without probes"))
     again = _again(work, booted)
-    second = stages.boot(again, booted.accelerator)
+    second = boot.boot(again, booted.accelerator)
     files = replace(cell.artifacts, console=str(work.console), console_untraced=str(again.console))
     blank = Unprobed(Verdict.NO_VERDICT, round(second.seconds, 3), boot=second.boot)
     settled = with_unprobed(replace(cell, artifacts=files), blank)

@@ -353,7 +353,7 @@ def test_another_users_tree_that_is_listed_is_worked_on(
 # module that call it, asks ownership.require (or is_trusted) first.
 STARTS = {
     "runner.kunit._asked": "gated",
-    "runner.stages._supervise": "gated",
+    "runner.stages.supervise": "gated",
     "config.olddefconfig.resolve": "gated",
     "doctor.checks._said": "programs of the host; the tree's script of minimums() is gated there",
     "doctor.checks.header": "the host's compiler",
