@@ -5,16 +5,14 @@ import json
 import os
 import stat
 import subprocess
-from typing import TYPE_CHECKING
+import time
+from pathlib import Path
 
 import pytest
 
 from mermapctl.errors import HarnessError
 from mermapctl.runner import path_shims
 from mermapctl.runner.path_shims import Goals
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ECHO = "#!/usr/bin/env python3\nimport json, sys\nprint(json.dumps(sys.argv[1:]))\n"
 
@@ -92,6 +90,32 @@ def test_all_that_qemu_says_arrives_in_order_from_the_process_that_was_started(
         said, _ = qemu.communicate()
     assert [int(line) for line in said.split()] == [qemu.pid, *range(2000)]
     assert qemu.returncode == 7
+
+
+FLOODS = """#!/usr/bin/env python3
+import os
+os.set_blocking(1, False)
+lost = 0
+for n in range(100_000):
+    try:
+        os.write(1, b"%011d\\n" % n)
+    except BlockingIOError:
+        lost += 1
+os.set_blocking(1, True)
+os.write(1, b"%d lost\\n" % lost)
+"""
+
+
+def test_a_reader_that_is_late_costs_no_byte(speaker: list[str], tmp_path: Path) -> None:
+    """QEMU writes without waiting, and drops what a full pipe does not take after four tries."""
+    (tmp_path / "has/qemu-system-x").write_text(FLOODS)
+    with subprocess.Popen(speaker, stdout=subprocess.PIPE) as qemu:
+        assert qemu.stdout is not None
+        while Path(f"/proc/{qemu.pid}/wchan").exists() and qemu.poll() is None:
+            time.sleep(0.01)  # nothing is read before all has been written
+        *numbers, last = qemu.stdout.read().splitlines()
+    assert last == b"0 lost"
+    assert [int(line) for line in numbers] == [*range(100_000)]
 
 
 def test_a_qemu_that_is_ended_leaves_nothing_behind(speaker: list[str]) -> None:
