@@ -17,6 +17,9 @@ START = re.compile(r"mm_(get|got|put|flush|walk|tables|pte|prep|tear|pin|unpin)(
 
 _FIELD = re.compile(r'(\w+)=(\{[^{}]*\}|"[^"]*"|[^\s{"]+)')
 
+_RETURNS = re.compile(r"[\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[\w+\])? <- [\w.]+(?: \[\w+\])?")
+"""Where a return probe's event was: of an entry this decides whether it is the mermap's."""
+
 ERROR_POINTER = (1 << 64) - 4096
 """From here on a pointer is a negative errno."""
 
@@ -93,6 +96,8 @@ def parse(match: re.Match[str], text: str, until: int, line: int, caller: str) -
     start = match.end()
     closed = text.find(")", start, until)
     if closed < 0:
+        raise TornError
+    if kind is EventKind.ENTRY and not _RETURNS.fullmatch(text, start, closed):
         raise TornError
     where = _symbol(text[start:closed])
     fields: dict[str, str] = dict(_FIELD.findall(text, closed, until))
