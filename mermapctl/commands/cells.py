@@ -19,7 +19,8 @@ from mermapctl.records import record
 from mermapctl.records.record import Host, RunRecord, State, TreeFacts
 from mermapctl.records.store import Store
 from mermapctl.runner import kunit
-from mermapctl.runner.cell import Context, run_cell, unjudged
+from mermapctl.runner.cell import run_cell, unjudged
+from mermapctl.runner.job import Context
 from mermapctl.system import process, signals
 
 if TYPE_CHECKING:

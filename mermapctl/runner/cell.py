@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 import shutil
 import time
 from dataclasses import dataclass, replace
@@ -12,24 +11,22 @@ from typing import TYPE_CHECKING
 
 from mermapctl.config import missing as unsatisfied
 from mermapctl.config import modular
-from mermapctl.config.plan import BUILD_SECONDS, CellPlan, Plan, without_trace
+from mermapctl.config.plan import CellPlan, without_trace
 from mermapctl.errors import MermapctlError
-from mermapctl.events import Listener, Note, StageEnded, StageStarted
+from mermapctl.events import Note, StageEnded, StageStarted
 from mermapctl.judge import module_findings
 from mermapctl.judge.confirmation import by_trials
 from mermapctl.judge.verdict import Reason, Verdict
 from mermapctl.records.judging import judge_console, with_trials
 from mermapctl.records.record import Artifacts, Cell, Phases
-from mermapctl.records.store import RunFolder, cell_slug
-from mermapctl.runner import boot, hang_triage, kunit, seed, stages, unprobed, up_to_date
-from mermapctl.runner.job import Work
+from mermapctl.records.store import cell_slug
+from mermapctl.runner import boot, hang_triage, kunit, reproduce, seed, stages, unprobed, up_to_date
+from mermapctl.runner.job import Context, Work
 from mermapctl.system import signals
 from mermapctl.system.signals import Interrupted
 from mermapctl.tree import build_dir, state
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mermapctl.judge.hang_trials import Trial
     from mermapctl.runner.boot import Booted
     from mermapctl.runner.stages import Stage
@@ -38,22 +35,6 @@ if TYPE_CHECKING:
 EXPLAIN = "explain"
 """As the progress calls the look for why symbols are missing."""
 _FRESH = "nothing has changed since the last build: not built again (--rebuild does)"
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What all cells of a run share. `invoked` is how the lock names us to others.
-
-    `looking` is a look at the tree that has just begun; a cell that comes later needs its own.
-    """
-
-    plan: Plan
-    can: kunit.Capabilities
-    folder: RunFolder
-    commit: str | None
-    invoked: str
-    tell: Listener
-    looking: state.Looking | None = None
 
 
 @dataclass
@@ -97,7 +78,7 @@ def unjudged(context: Context, planned: CellPlan) -> Cell:
         smp=planned.smp,
         kernel_args=planned.kernel_args,
         flavour=planned.modular.flavour if planned.modular else None,
-        reproduce=_reproduce(context, work),
+        reproduce=reproduce.lines(context, work),
         artifacts=_artifacts(work),
     )
 
@@ -119,49 +100,13 @@ def _artifacts(work: Work, cell: Cell | None = None) -> Artifacts:
     )
 
 
-def mermapctl_command(context: Context, work: Work) -> list[str]:
-    """The `mermapctl run` of just this cell, with nothing left to a default that may change.
-
-    What --config gave is named as it was then, in the cell's folder.
-    """
-    options, planned = context.plan.options, work.cell
-    argv = ["mermapctl", "run", f"--tree={context.plan.tree}", f"--target={planned.target.name}"]
-    argv += [f"--variant={planned.variant.name}", f"--suite={planned.suite}"]
-    argv += [f"--config={path}" for path in _own(context, work)]
-    argv += [f"--accel={options.accel}"] if planned.target.qemu else []
-    argv += [f"--smp={options.smp}"] if options.smp else []
-    argv += [f"--cpu={options.cpu}"] if options.cpu else []
-    argv += [f"--kernel-arg={argument}" for argument in options.kernel_args]
-    argv += [] if options.default_args else ["--no-default-args"]
-    argv += [f"--cross-compile={options.cross_compile}"] if options.cross_compile else []
-    argv += [f"--timeout={options.timeout}", f"--silence={options.silence}"]
-    if options.build_timeout != BUILD_SECONDS:
-        argv += [f"--build-timeout={options.build_timeout}"]
-    argv += ["--allow-splats"] if options.allow_splats else []
-    argv += [f"--as-module={planned.modular}"] if planned.modular else []
-    argv += [] if options.triage else ["--no-triage"]
-    argv += [] if options.trace else ["--no-trace"]
-    return argv
-
-
-def _reproduce(context: Context, work: Work) -> tuple[str, ...]:
-    """The line of mermapctl, then those of kunit.py, to be copied into a shell."""
-    lines = [mermapctl_command(context, work)]
-    if not work.cell.obstacle:
-        lines += [kunit.config(work.job), kunit.build(work.job)]
-    return tuple(map(shlex.join, lines))
-
-
-def _own(context: Context, work: Work) -> list[Path]:
-    """Where the user's own fragments are kept."""
-    return [work.folder / f"own-{number}.kunitconfig" for number in range(len(context.plan.own))]
-
-
 def _write_request(context: Context, work: Work) -> None:
     """Make the cell's folder, with the configuration that is asked for in it."""
     work.folder.mkdir(parents=True, exist_ok=True)
     work.kunitconfig.write_text(work.cell.variant.fragment.text(), encoding="utf-8")
-    for path, fragment in zip(_own(context, work), context.plan.own, strict=True):
+    for path, fragment in zip(
+        reproduce.own_fragments(context, work), context.plan.own, strict=True
+    ):
         path.write_text(fragment.text(), encoding="utf-8")
 
 

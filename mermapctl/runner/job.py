@@ -6,10 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mermapctl.config.plan import CellPlan, Options
+from mermapctl.config.plan import CellPlan, Options, Plan
 from mermapctl.config.variants import LOCKDEP, NOT_GIVEN
 from mermapctl.events import Listener
+from mermapctl.records.store import RunFolder
 from mermapctl.runner import kunit
+from mermapctl.tree import state
 
 
 def _configured(build_dir: Path, *symbols: str) -> bool:
@@ -19,6 +21,22 @@ def _configured(build_dir: Path, *symbols: str) -> bool:
     except OSError:
         return False
     return {f"CONFIG_{symbol}=y" for symbol in symbols} <= set(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The values that all cells of a run share. `invoked` is the command line in the lock file.
+
+    `looking` is a look at the tree that has just begun; a later cell starts its own.
+    """
+
+    plan: Plan
+    can: kunit.Capabilities
+    folder: RunFolder
+    commit: str | None
+    invoked: str
+    tell: Listener
+    looking: state.Looking | None = None
 
 
 @dataclass(frozen=True, slots=True)
