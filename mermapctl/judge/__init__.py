@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What was read -> findings and the verdict. Pure; never imports the runner."""
+"""Turns parsed consoles into findings and a verdict. Pure; never imports the runner."""

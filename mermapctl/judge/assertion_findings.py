@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Failed assertions -> what they say of the code under test, by the manifest's rules. Pure."""
+"""Turns failed assertions into findings on the code under test, by the manifest's rules. Pure."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _HEX = re.compile(r"0x[0-9a-f]{1,16}\Z")
 
 
 def read(suites: tuple[Suite, ...], account: Account, manifest: Manifest) -> list[Draft]:
-    """One draft for each rule that a test broke, and one for each failure that no rule knows.
+    """Make one draft for each broken rule of a test, and one for each failure without a rule.
 
-    The last one stands for all that are not shown or, as `account` counts them, not kept.
+    The last draft stands for failures that are not shown or, as `account` counts them, not kept.
     """
     drafts: list[Draft] = []
     unknown: list[Draft] = []
@@ -49,13 +49,13 @@ def read(suites: tuple[Suite, ...], account: Account, manifest: Manifest) -> lis
 
 
 def _explained(suite: Suite) -> bool:
-    """Whether a test of it did not pass, which is why it did not."""
+    """Whether a failed test inside it explains its failure."""
     unlisted = suite.unlisted is not None and suite.unlisted.bad > 0
     return unlisted or any(not test.status.good for test in suite.tests)
 
 
 def _more(rest: list[Draft], suites: tuple[Suite, ...], account: Account) -> Draft | None:
-    """One finding for the failures that have none of their own, and for what was not kept."""
+    """Make one finding for the failures without their own, and for those not kept."""
     unlisted = leaf_tests.unlisted(suites, account.unlisted)
     tests = len(rest) + unlisted.bad
     suites_bad = account.omitted_bad
@@ -79,7 +79,7 @@ def _more(rest: list[Draft], suites: tuple[Suite, ...], account: Account) -> Dra
 
 
 def _failures(test: Test) -> Iterator[Failure]:
-    """Those of a test and of the tests inside it."""
+    """Yield the failures of a test and of the tests inside it."""
     yield from test.failures
     for inner in test.tests:
         yield from _failures(inner)
@@ -123,9 +123,9 @@ def _evidence(rule: Rule, failure: Failure) -> Evidence:
 
 
 def number(printed: str) -> int | str:
-    """A value as KUnit prints it, `58533 (0xe4a5)`, or a plain number; else the text itself.
+    """Parse a value as KUnit prints it, `58533 (0xe4a5)`, or a plain number; else return the text.
 
-    A pointer comes without `0x` and remains text.
+    KUnit prints pointers without `0x`; they remain text.
     """
     if match := _PRINTED.match(printed):
         return int(match[1])
@@ -162,7 +162,7 @@ def _draft(rule: Rule, test: Test, found: list[Failure]) -> Draft:
 
 
 def _pages(rule: Rule, found: list[Failure]) -> tuple[Evidence, str]:
-    """Which page each wrong mapping shows; page N holds `pages_from` + N."""
+    """Compute which page each wrong mapping shows; page N contains `pages_from` + N."""
     base = rule.pages_from or 0
     pairs = []
     for failure in found:
@@ -192,7 +192,7 @@ def _pages(rule: Rule, found: list[Failure]) -> tuple[Evidence, str]:
 
 
 def _fill(template: str, evidence: Evidence) -> str:
-    """Put the evidence into a sentence; what is missing or no number becomes a question mark."""
+    """Format a sentence with the evidence; a missing value or a non-number becomes "?"."""
     try:
         return template.format_map(evidence)
     except (KeyError, ValueError, TypeError):
@@ -204,7 +204,7 @@ def _where(failure: Failure) -> str | None:
 
 
 def _unknown(test: Test, failures: list[Failure]) -> Draft:
-    """A failure that no rule explains, in the assertion's own words."""
+    """Make a finding for a failure without a rule, in the assertion's own words."""
     inner = [t for t in test.tests if not t.status.good]
     evidence: Evidence = {}
     if failures:

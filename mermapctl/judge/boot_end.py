@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How a boot ended, what was running then, and what that makes of its tests. Pure.
+"""Determines how a boot ended, what was running then, and the status of its tests. Pure.
 
-What cannot be known is said to be unknown: a console that stops is no proof of which test ran,
-since one CPU with preemption off loses the last lines that were printed.
+Reports "unknown" where the console does not decide: the end of a console does not prove which test
+ran, since one CPU with preemption off loses the last printed lines.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _STUCK = (SplatKind.LOCKUP, SplatKind.RCU_STALL)
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that the readers of one console found; `boundary` is the line of the last result.
+    """Results of all readers of one console; `boundary` is the line of the last result.
 
-    `supervised`: how the boot ended is known from outside the console. `complaints_dropped` were
-    too many to keep. `opening` are the console's first and last lines with their numbers.
+    `supervised`: the supervisor reported how the boot ended. `complaints_dropped` were too many to
+    keep. `opening` are the console's first and last lines with their numbers.
     """
 
     account: Account
@@ -40,9 +40,9 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What became of the suite that was open at the end; `test` only if it is known.
+    """The fate of the suite that was open at the end; `test` only if it is known.
 
-    `told` by a complaint of the kernel that explains it.
+    `told` if a complaint of the kernel explains it.
     """
 
     status: Status
@@ -51,7 +51,7 @@ class Fate:
 
 
 def how_it_ended(boot: Boot, log: BootLog) -> Boot:
-    """What is known from outside, else what kunit.py and QEMU say in the console."""
+    """Return the supervisor's report, else what kunit.py and QEMU print in the console."""
     if boot.ended is not Ended.UNKNOWN:
         return boot
     if log.accelerator_error is not None:
@@ -62,7 +62,7 @@ def how_it_ended(boot: Boot, log: BootLog) -> Boot:
 
 
 def fate(facts: Facts) -> Fate | None:
-    """None if nothing was open where the console ends, or only lines are missing from it."""
+    """Return None if nothing was open at the console's end, or only lines are missing."""
     open_ = facts.account.unfinished
     if open_ is None:
         return None
@@ -90,7 +90,7 @@ def _late(splat: Splat, facts: Facts) -> bool:
 
 
 def _named_by_trace(late: list[Splat], facts: Facts) -> str | None:
-    """The test whose function is in a call trace: one of the suite's, or what KUnit called."""
+    """Find the test whose function is in a call trace: one of the suite's, or KUnit's callee."""
     names = _expected_names(facts)
     for splat in late:
         symbols = [function(frame) for frame in splat.frames]
@@ -106,9 +106,9 @@ def _named_by_trace(late: list[Splat], facts: Facts) -> str | None:
 
 
 def _next(late: list[Splat], facts: Facts) -> str | None:
-    """The test after the last result, where the console cannot have lost that one's result.
+    """Return the test after the last result, if the console cannot have lost its result.
 
-    A panic writes out all that was printed, and a second CPU goes on writing while one hangs.
+    A panic flushes all printed lines, and a second CPU keeps writing while one hangs.
     """
     reliable = any(splat.kind is SplatKind.PANIC for splat in late) or (facts.log.cpus or 1) > 1
     open_ = facts.account.unfinished
@@ -137,7 +137,7 @@ def _expected_names(facts: Facts) -> tuple[str, ...]:
 
 
 def settle(facts: Facts, end: Fate | None) -> tuple[tuple[Suite, ...], tuple[Splat, ...]]:
-    """Suites with crashed, hung and missing tests; splats with the test that was running."""
+    """Mark crashed, hung and missing tests in suites; add the running test to splats."""
     splats = facts.splats
     if end is not None and end.test is not None:
         splats = tuple(
@@ -194,7 +194,7 @@ def _in(splat: Splat, suite: Suite) -> bool:
 
 
 def _in_order(tests: list[Test], names: list[str]) -> list[Test]:
-    """The tests that there are, and those of `names` that have no result where they belong."""
+    """Return the tests, with those of `names` that lack a result inserted in order."""
     present = {test.name for test in tests}
     ordered = list(tests)
     for index, name in enumerate(names):

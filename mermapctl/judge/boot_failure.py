@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A console in which no suite could speak -> why there is no verdict. Pure."""
+"""Explains why a console without any suite gives no verdict. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class BootFailure(NamedTuple):
-    """Why there is no verdict; `detail` is the line that says so, or a sentence."""
+    """Why there is no verdict; `detail` is the console line that shows it, or a sentence."""
 
     reason: Reason
     detail: str | None
@@ -24,7 +24,7 @@ class BootFailure(NamedTuple):
 
 
 class _Why(NamedTuple):
-    """`text` is the console line in question, `telling` whether it says by itself what is wrong."""
+    """`text` is a console line, `telling` whether it explains the failure by itself."""
 
     summary: str
     advice: str
@@ -34,7 +34,7 @@ class _Why(NamedTuple):
 
 
 def read(facts: Facts) -> BootFailure | None:
-    """None if a suite spoke, so that there is something to judge."""
+    """Return None if a suite printed anything, so that there is something to judge."""
     account, boot = facts.account, facts.boot
     spoke = bool(account.documents)
     complete = spoke and account.unfinished is None
@@ -71,10 +71,10 @@ def _failed(reason: Reason, code: str, why: _Why) -> BootFailure:
 
 
 def _mute_under_kvm(facts: Facts) -> bool:
-    """KVM asked for, not one line from the guest, killed in the end; a log from elsewhere.
+    """Whether a log from elsewhere asked for KVM, has no line of the guest, and ends in a kill.
 
-    QEMU's `KVM internal error` goes to a stream that kunit.py does not show. A kernel that was told
-    to be quiet looks the same, and is not taken for it.
+    QEMU's `KVM internal error` goes to a stream that kunit.py does not show. A kernel booted with
+    `quiet` or a low `loglevel` looks the same, and is excluded.
     """
     log = facts.log
     killed = log.timed_out is not None or log.terminated is not None
@@ -87,7 +87,7 @@ def _refused(heard: Heard) -> _Why:
 
 
 def _accelerator(facts: Facts, heard: Heard | None) -> _Why:
-    """What KVM says of itself; a guest that is mute under it says the same by its silence."""
+    """Find KVM's own message; a guest that is silent under KVM counts as the same failure."""
     error = facts.log.accelerator_error
     if error is not None:
         told = refusals.named(error.text) or refusals.UNABLE
@@ -104,7 +104,7 @@ def _accelerator(facts: Facts, heard: Heard | None) -> _Why:
 
 
 def _no_ktap(facts: Facts) -> _Why:
-    """The line that says best why no KTAP came."""
+    """Return the line that best explains the missing KTAP."""
     log = facts.log
     for splat in facts.splats:
         if splat.kind is SplatKind.PANIC:

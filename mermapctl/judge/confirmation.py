@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A traced boot and the same kernel's boot without probes: does it fail there too? Pure.
+"""Compares a failed traced boot with the same kernel's boot without probes. Pure.
 
-Probes cost time and change code, so a failure may be theirs. Only what a boot without probes can
-show is compared, by name: tests that count as failed, and findings that belong to no test.
+Probes cost time and change code, so they may cause a failure. Compares, by name, only symptoms that
+a boot without probes can show: tests that count as failed, and findings that belong to no test.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ NAMED = 6
 class Unprobed:
     """The boot without probes that followed a traced one.
 
-    `symptoms` are the names of what failed in it, `seconds` its length. `stands` if the cell's
-    verdict is this boot's, since the traced one had none. `words` is the comparison in a sentence.
+    `symptoms` are the names of its failures, `seconds` its length. `stands` if the cell's verdict
+    is this boot's, since the traced one had none. `words` is the comparison in a sentence.
     """
 
     verdict: Verdict
@@ -46,7 +46,7 @@ class Unprobed:
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """What the boot without probes says of a failure; `confirmed` is null where it cannot say."""
+    """Result of the comparison; `confirmed` is null if the boot without probes cannot decide."""
 
     words: str
     confirmed: bool | None = None
@@ -54,9 +54,9 @@ class Confirmation:
 
 
 def compare(traced: Collection[str], plain: Unprobed) -> Confirmation:
-    """Hold the symptoms of a failed traced boot against the boot without probes.
+    """Compare the symptoms of a failed traced boot with the boot without probes.
 
-    `traced` are those symptoms that a boot without probes could show.
+    `traced` are the symptoms that a boot without probes could show.
     """
     if plain.verdict is Verdict.NO_VERDICT:
         why = plain.detail or plain.reason or "no reason given"
@@ -88,7 +88,7 @@ def compare(traced: Collection[str], plain: Unprobed) -> Confirmation:
 
 
 def instead(traced: str, plain: Unprobed) -> Confirmation:
-    """What became of a cell whose traced boot had no verdict; `traced` says why in words."""
+    """Describe a cell whose traced boot had no verdict; `traced` is the reason in words."""
     if plain.verdict is Verdict.NO_VERDICT:
         why = plain.detail or plain.reason or "no reason given"
         words = f"{_AGAIN}: no verdict there either ({why})"
@@ -101,7 +101,7 @@ def instead(traced: str, plain: Unprobed) -> Confirmation:
 
 
 def by_trials(trials: Iterable[Trial]) -> Confirmation | None:
-    """What the boots after a hang, which have no probes, say of it; None where they cannot."""
+    """Confirm a hang by the boots after it, which have no probes; None if they cannot decide."""
     tried = list(trials)
     hung = [each.glob for each in tried if each.outcome is Outcome.HUNG]
     if hung:
@@ -118,7 +118,7 @@ def by_trials(trials: Iterable[Trial]) -> Confirmation | None:
 
 
 def symptoms(suites: Iterable[Suite], findings: Iterable[Finding]) -> tuple[str, ...]:
-    """Name what failed: the tests that are bad or have an error, then the errors of no test."""
+    """Name the failures: tests that are bad or have an error, then errors of no test."""
     tests = all_tests(suites)
     errors = [finding for finding in findings if finding.severity is Severity.ERROR]
     mine = concerned(tests, ((error.test, error.console_line) for error in errors))
@@ -153,5 +153,5 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def stored(plain: Unprobed, told: Confirmation, *, stands: bool = False) -> Unprobed:
-    """The boot as a record keeps it, with the comparison in words."""
+    """Return the boot for the record, with the comparison in words."""
     return replace(plain, words=told.words, stands=stands)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The table of TLB flushes: what each test needs, what it counted, and that in words. Pure."""
+"""The table of TLB flushes: expected and counted flushes of each test, and a comment. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mermapctl.judge.suites import ExpectedTest, Manifest
 
 UNSEEN = "counted, not observed"
-"""What is true of a number that only the suite's own counter gives."""
+"""Label of a number that only the suite's own counter gives."""
 
 _WORDS = {
     Status.FAILED: "unknown: the test failed before it compared them",
@@ -29,7 +29,7 @@ _WORDS = {
 
 
 def rows(suites: Iterable[Suite], drafts: Iterable[Draft], manifest: Manifest) -> tuple[Flush, ...]:
-    """One row for each test that asserts its flushes: without a trace only those are known."""
+    """Make a row for each test that asserts its flushes; without a trace no others are known."""
     words = {draft.finding.test: draft for draft in drafts if draft.row}
     table = []
     for suite in suites:
@@ -54,9 +54,9 @@ def _row(test: Test, known: ExpectedTest, draft: Draft | None) -> Flush:
 
 
 def observed(table: Iterable[Flush]) -> tuple[Flush, ...]:
-    """The rows with the trace's word: it is the truth where the counter says otherwise.
+    """Add the trace's numbers to the rows: they win where the counter differs.
 
-    A number that no trace has seen is the suite's own, and the row says so.
+    A row without a traced number is labelled as the suite's own count.
     """
     return tuple(replace(row, words=_words(row)) for row in table)
 

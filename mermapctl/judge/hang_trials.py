@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Hang triage: which tests to boot alone after a hang, and what their boots say of it. Pure."""
+"""Hang triage: chooses the tests to boot alone after a hang, and evaluates their boots. Pure."""
 
 from __future__ import annotations
 
@@ -26,39 +26,39 @@ if TYPE_CHECKING:
 
 DETECTED = "the kernel's own report"
 SAMPLED_AFTER = 12
-"""Seconds of silence after which QEMU is asked where the CPUs are: the detector was first."""
+"""Seconds of silence before QEMU is asked where the CPUs are; the detector reports earlier."""
 SHORT = 20
-"""Seconds of silence after which a test that was booted alone hangs: a healthy one takes less than
+"""Seconds of silence after which a test booted alone counts as hung: a healthy one takes less than
 one, and the detector below reports within ten."""
 LONGEST = 60
-"""Seconds that such a boot may take in all, on a machine however busy."""
+"""Limit in seconds for such a boot, even on a busy machine."""
 DETECTOR = ("watchdog_thresh=4", "softlockup_panic=1")
-"""Report a CPU that is stuck for twice so many seconds, and panic, which flushes the console."""
+"""Report a CPU stuck for twice as many seconds, and panic, which flushes the console."""
 LIST = "kunit.action=list"
 MOST = 16
-"""Tests that are booted alone: one that hangs is among the first without a result."""
+"""Number of tests booted alone: the one that hangs is among the first without a result."""
 HANG = "hang"
 _STUCK = (SplatKind.LOCKUP, SplatKind.RCU_STALL)
 _CODES = (HANG, "lockup", "rcu-stall")
 
 
 class Outcome(enum.StrEnum):
-    """What became of a test that was booted alone."""
+    """The result of a test booted alone."""
 
     PASSED = "passed"
     FAILED = "failed"
     SKIPPED = "skipped"
     CRASHED = "crashed"
     HUNG = "hung"
-    UNKNOWN = "unknown"  # its boot never came so far
+    UNKNOWN = "unknown"  # its boot never reached the test
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
     """A boot of one test alone; `test` is None for the whole suite, booted again.
 
-    `function` is the kernel's ``symbol+offset/size`` in which it hung, `named` the test that a
-    boot of the whole suite saw hanging, `seen` who saw the function.
+    `function` is the kernel's ``symbol+offset/size`` in which it hung, `named` the hanging test in
+    a boot of the whole suite, `seen` the source of the function.
     """
 
     suite: str
@@ -72,27 +72,27 @@ class Trial:
 
     @property
     def glob(self) -> str:
-        """kunit.py's filter for it."""
+        """Return kunit.py's filter for it."""
         return f"{self.suite}.{self.test}" if self.test else self.suite
 
 
 @dataclass(frozen=True, slots=True)
 class Watching:
-    """What a configuration has to watch a hang with."""
+    """A configuration's means to watch a hang."""
 
     smp: bool
     detector: bool
 
 
 def watching(config: Mapping[str, str]) -> Watching:
-    """What the symbols of a .config allow."""
+    """Read the means from the symbols of a .config."""
     return Watching(config.get("SMP") == "y", config.get("SOFTLOCKUP_DETECTOR") == "y")
 
 
 def unfinished(suites: Iterable[Suite], findings: Iterable[Finding]) -> list[tuple[str, str]]:
-    """Suite and test of all that a hang left without a result, or hung.
+    """List suite and test of all tests that hung, or that a hang left without a result.
 
-    A hung test whose function is known already needs no boot of its own.
+    A hung test whose function is already known needs no boot of its own.
     """
     known = {each.test for each in findings if each.code in _CODES and _function_of(each)}
     return [
@@ -105,7 +105,7 @@ def unfinished(suites: Iterable[Suite], findings: Iterable[Finding]) -> list[tup
 
 
 def nameless(suites: Iterable[Suite]) -> list[Suite]:
-    """Suites that hung before tests whose names only the kernel knows."""
+    """List suites that hung before tests that the manifest does not name."""
     return [
         suite
         for suite in suites
@@ -115,7 +115,7 @@ def nameless(suites: Iterable[Suite]) -> list[Suite]:
 
 
 def listed(console: Iterable[bytes], suite: str) -> list[str]:
-    """The tests of a suite in the console of a boot with LIST, in the order in which they run."""
+    """List a suite's tests from the console of a boot with LIST, in the order they run."""
     name = re.escape(os.fsencode(suite))
     line = re.compile(rb"(?:\[[^\]]*\] ?){0,2}%s\.([^\s.]+)\s*" % name)
     found = (line.fullmatch(each) for each in console)
@@ -130,9 +130,9 @@ def _function_of(finding: Finding) -> str | None:
 def outcome(
     suite: str, test: str | None, suites: Iterable[Suite], findings: Iterable[Finding]
 ) -> tuple[Outcome, str | None]:
-    """What a boot of `test` alone (or, None, of the suite) made of it; and which test hung.
+    """Return the result of a boot of `test` alone (None: of the suite), and which test hung.
 
-    Where only one test was asked for, a hang is that test's, even if the console lost its lines.
+    If only one test was booted, a hang is that test's, even if the console lost its lines.
     """
     stuck = any(each.code in _CODES for each in findings)
     mine = next((each for each in suites if each.name == suite), None)
@@ -156,10 +156,10 @@ _OUTCOMES = {
 
 
 def function(splats: Iterable[Splat], suite: str, manifest: Manifest) -> str | None:
-    """Where a stuck CPU was, by the kernel's own report: ``symbol+offset/size``.
+    """Return where a stuck CPU was, by the kernel's own report: ``symbol+offset/size``.
 
-    The code under test rather than what it called; the frames of the watchdog, which interrupted
-    it, come after a panic's title and are not looked at.
+    Prefers the code under test to its callees. Skips the frames of the interrupting watchdog, which
+    follow a panic's title.
     """
     known = manifest.suites.get(suite)
     for splat in splats:
@@ -171,7 +171,7 @@ def function(splats: Iterable[Splat], suite: str, manifest: Manifest) -> str | N
 def sampled(
     seen: Iterable[Sample], suite: str, manifest: Manifest
 ) -> tuple[str | None, str | None]:
-    """The function in most samples of the CPUs, and in how many; the code under test goes first.
+    """Return the function in most CPU samples, and their number; the code under test goes first.
 
     A CPU that idles between interrupts is in several functions, one that loops in few.
     """
@@ -195,7 +195,7 @@ def sampled(
 def completed(
     suites: tuple[Suite, ...], findings: tuple[Finding, ...], trials: tuple[Trial, ...]
 ) -> tuple[tuple[Suite, ...], tuple[Finding, ...]]:
-    """Suites and findings of the boot that hung, with what the trials say of it."""
+    """Complete the hung boot's suites and findings with the results of the trials."""
     if not trials:
         return suites, findings
     named = dict(_named(findings, trials))
@@ -210,7 +210,7 @@ def completed(
 def _named(
     findings: tuple[Finding, ...], trials: tuple[Trial, ...]
 ) -> list[tuple[str | None, Trial]]:
-    """The trial that explains a finding, by the finding's test."""
+    """Find the trial that explains a finding, by the finding's test."""
     found = []
     for finding in findings:
         if finding.code not in _CODES:
@@ -282,7 +282,7 @@ def _advice(finding: Finding, where: str | None, hung: Trial | None) -> str | No
 
 
 def _settled(suite: Suite, hung: set[str | None]) -> Suite:
-    """The suite with the test that is now known to have hung in it."""
+    """Mark the test that the trials found hanging in its suite."""
     if suite.status is not Status.HUNG:
         return suite
     tests = tuple(

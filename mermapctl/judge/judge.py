@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A console -> the verdict: one pass over its lines, in memory that does not grow with them."""
+"""Judges a console in one pass over its lines, in bounded memory."""
 
 from __future__ import annotations
 
@@ -55,16 +55,16 @@ IN_KTAP = dict.fromkeys(splat_titles.INSIDE, LineKind.SPLAT)
 IN_TRACE = dict.fromkeys(
     ("__mermap_", "(mermap_", "flush_tlb", "apply_to_", "mm_pte", "(migrate_"), LineKind.TRACE
 )
-"""What is looked for inside lines: at first, once KTAP has begun, once a trace has."""
+"""Search words inside lines: at first, after KTAP has begun, after a trace has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What one console says; `detail` explains `reason`, `lines` is how many it has.
+    """The judgement of one console; `detail` explains `reason`, `lines` is their number.
 
-    `omitted` suites were counted but not kept, `omitted_bad` of them did not pass, `unlisted` says
-    what became of their tests. `kernel` is the version that booted, `trace` the table of a trace of
-    the flushes if there was one, `not_exercised` what no event of it could have broken.
+    `omitted` suites were counted but not kept, `omitted_bad` of them did not pass, `unlisted`
+    counts their tests by status. `kernel` is the version that booted, `trace` the table of a trace
+    of the flushes if there was one, `not_exercised` the rules that no event of it could break.
     """
 
     verdict: Verdict
@@ -94,9 +94,9 @@ def judge(
 ) -> Judgement:
     """Judge a console log from any machine.
 
-    Without `observe` a trace in it counts for nothing: what a boot without probes could show.
-    `boot` is what is known of it from outside, `expected_suites` the filter that it was booted with
-    (kunit.py's SUITE[.TEST] glob; None where that is unknown).
+    Without `observe` a trace is ignored, as if the boot had no probes. `boot` is the supervisor's
+    knowledge of the boot, `expected_suites` the filter of the boot (kunit.py's SUITE[.TEST] glob;
+    None if unknown).
     """
     head, chunks = not_console.peek(stream, BLOCK_BYTES)
     foreign = not_console.read(head)
@@ -173,7 +173,7 @@ def _not_judged(foreign: Foreign, lines: int = 0) -> Judgement:
 
 
 class _Reading:
-    """The one pass: each line goes to the reader that wants it."""
+    """The one pass: gives each line to its reader."""
 
     def __init__(
         self, stream: Iterable[bytes], manifest: Manifest, required: tuple[str, ...]
@@ -187,7 +187,7 @@ class _Reading:
         self.boundary = 0
 
     def run(self) -> None:
-        """Read it all."""
+        """Read all lines."""
         console, ktap, splats = self.console, self.ktap, self.splats
         in_ktap = False
         for line in console:
@@ -204,7 +204,7 @@ class _Reading:
                     console.forget(LineKind.BOOT)
             elif kind is LineKind.TRACE and TRACE_LINE.search(line.text):
                 self._trace(line)
-                if splat_titles.INSIDE[0] in line.text:  # a title ran into it
+                if splat_titles.INSIDE[0] in line.text:  # a title was printed into this line
                     splats.torn(line, in_suite=ktap.inside)
             elif kind in (LineKind.BOOT, LineKind.HARNESS):
                 self._boot(line)
@@ -228,7 +228,7 @@ class _Reading:
             for line in self.console.split(run):
                 self._ktap(line)
             return
-        if self.ktap.nested:  # parts of a test that goes on
+        if self.ktap.nested:  # the parent test is still running
             return
         self.boundary = run.number + run.lines - 1
         if self.splats.waiting:  # behind the result before, or before a whole suite
@@ -248,7 +248,7 @@ class _Reading:
             self.splats.torn(line, in_suite=self.ktap.inside)
 
     def _torn(self, line: Line) -> None:
-        """A line that is no KTAP although it begins so, or that says what printk dropped."""
+        """Handle a line that only begins like KTAP, or printk's report of dropped lines."""
         if "printk messages dropped" in line.text:
             self._trace(line)
         else:
@@ -256,7 +256,7 @@ class _Reading:
 
     def _trace(self, line: Line) -> None:
         self.console.watch(IN_TRACE)
-        self.console.runs = False  # each test's end matters to the trace
+        self.console.runs = False  # the trace needs each test's end
         self.trace.feed(line.number, line.text, line.seconds, line.caller)
 
     def _boot(self, line: Line) -> None:

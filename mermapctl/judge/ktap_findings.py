@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Is the account complete? What is missing, lost, torn or cut off -> findings. Pure."""
+"""Makes findings for missing, lost, torn or cut off KTAP output. Pure."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ NAMED = 8
 
 
 def read(facts: Facts, suites: tuple[Suite, ...], end: Fate | None) -> list[Draft]:
-    """Drafts for all that keeps the account from being complete."""
+    """Make drafts for everything that makes the account incomplete."""
     drafts = [draft for suite in suites for draft in _out_of_time(suite)]
     if end is not None:
         drafts.append(_cut(facts, suites, end))
     drafts += [*_missing(facts, suites, end), *_corrupt(facts, end)]
-    if facts.complaints_dropped:  # as many as there is room for are kept, and say what they fail
+    if facts.complaints_dropped:  # the kept ones already fail the cell
         drafts.append(
             _draft(
                 "kernel-warning",
@@ -48,7 +48,7 @@ def read(facts: Facts, suites: tuple[Suite, ...], end: Fate | None) -> list[Draf
 
 
 def _out_of_time(suite: Suite) -> Iterator[Draft]:
-    """Tests, and a suite without tests, that a time limit ended: KUnit's own or a runner's."""
+    """Make drafts for tests, or a suite without tests, that KUnit or a runner timed out."""
     for _, test in leaf_tests(suite.tests):
         if test.status is Status.HUNG and test.directive == "TIMEOUT":
             yield _timed_out(suite, test.name, test.reason, test.console_line)
@@ -66,12 +66,12 @@ def _out_of_time(suite: Suite) -> Iterator[Draft]:
 
 
 def _limit(test: Test) -> Failure | None:
-    """Where KUnit says that its own time limit ended a test."""
+    """Find KUnit's message that its own time limit ended a test."""
     return next((f for f in test.failures if TIMED_OUT.search(f.message or "")), None)
 
 
 def _timed_out(suite: Suite, test: str | None, said: str | None, line: int | None) -> Draft:
-    """The runner's TIMEOUT; `said` is what stands behind it, mostly the limit."""
+    """Describe a runner's TIMEOUT; `said` is the text after it, mostly the limit."""
     seconds = re.search(r"\d+(?:\.\d+)?", said or "")
     limit = f"its limit of {seconds[0]} s" if seconds else "its time limit"
     evidence: Evidence = {"suite": suite.name, "said": said}
@@ -83,7 +83,7 @@ def _timed_out(suite: Suite, test: str | None, said: str | None, line: int | Non
 
 
 def _cut(facts: Facts, suites: tuple[Suite, ...], end: Fate) -> Draft:
-    """The finding for a console that ends in the middle."""
+    """Make the finding for a console that ends in the middle."""
     open_ = facts.account.unfinished
     assert open_ is not None  # noqa: S101 - a fate is that of something open
     suite = next((s for s in suites if s.console_line == open_.console_line), None)
@@ -181,14 +181,14 @@ def _test_missing(suite: Suite, name: str, strangers: list[str]) -> Draft:
 
 
 def _corrupt(facts: Facts, end: Fate | None) -> list[Draft]:
-    """Lines that are lost or torn; an error if results are missing for it."""
+    """Make drafts for lost or torn lines; an error if results are missing."""
     notes = facts.account.notes
     bad = [note for note in notes if note.trouble in _INCOMPLETE]
     curious = [note for note in notes if note.trouble in _CURIOUS]
     lost_suites = 0
-    if end is None:  # what is open although the machine went on has lost its last lines
+    if end is None:  # the machine went on, so the open test lost its last lines
         lost_suites = max(facts.account.suites_lost, facts.account.unfinished is not None)
-    if end is not None:  # the last line of a log that is cut off is torn, which is no news
+    if end is not None:  # the last line of a cut-off log is always torn
         bad = [note for note in bad if note.console_line < facts.boundary]
     if not bad and not curious and not lost_suites:
         return []

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The tests of a cell that count as one each, with what each counts as.
+"""Lists the leaf tests of a cell with the status that counts for each.
 
-KTAP's word and the verdict differ where a test said ok and the kernel complained, or the trace
-shows a fault: such a test counts as failed wherever tests are listed, compared or counted.
+A test that printed ok counts as failed if the kernel complained in it, or the trace shows a fault,
+wherever tests are listed, compared or counted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mermapctl.records.record import Cell
 
 COMPLAINT = "complaint"
-"""The word for a test that said ok and counts as failed."""
+"""The status of a test that printed ok and counts as failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class LeafTest:
 
 
 def leaves(cell: Cell) -> Iterator[LeafTest]:
-    """All tests of a cell; a finding counts for the one test that it concerns."""
+    """List all tests of a cell; a finding counts for the one test that it concerns."""
     errors = [finding for finding in cell.findings if finding.severity is Severity.ERROR]
     tests = all_tests(cell.suites)
     mine = concerned(tests, [(finding.test, finding.console_line) for finding in errors])
@@ -58,7 +58,7 @@ def leaves(cell: Cell) -> Iterator[LeafTest]:
 
 
 def all_tests(suites: Iterable[Suite]) -> list[tuple[Suite, tuple[str, ...], Test]]:
-    """Each test that counts, with its suite and its names below it."""
+    """Yield each leaf test with its suite and its names below it."""
     return [(suite, path, test) for suite in suites for path, test in leaf_tests(suite.tests)]
 
 
@@ -66,10 +66,10 @@ def concerned(
     tests: Sequence[tuple[Suite, tuple[str, ...], Test]],
     said: Iterable[tuple[str | None, int | None]],
 ) -> dict[int, list[int]]:
-    """Which of `tests` what was said concerns: index of a test -> indices of what concerns it.
+    """Map the index of each of `tests` to the indices of those `said` that concern it.
 
-    `said` are a test's name, as findings and splats give it, and a console line. Several suites may
-    have a test of that name: then it is the one whose suite was running at that line.
+    `said` are pairs of a test's name, as in findings and splats, and a console line. If several
+    suites have a test of that name, it is the one whose suite was running at that line.
     """
     named: dict[str, list[int]] = {}
     for at, (suite, path, _) in enumerate(tests):
@@ -92,11 +92,11 @@ def _running(suite: Suite, line: int | None) -> bool:
 
 
 def unlisted(suites: Iterable[Suite], beyond: Tally | None) -> Tally:
-    """What became of the tests that were counted but not kept; `beyond` are those of no suite."""
+    """Count by status the tests that were not kept; `beyond` are those of no suite."""
     return sum(filter(None, (suite.unlisted for suite in suites)), beyond or NO_TESTS)
 
 
 def counted(suites: Sequence[Suite], beyond: Tally | None) -> Tally:
-    """All tests by KTAP's word, kept or not."""
+    """Count all tests by KTAP status, kept or not."""
     kept = (test.status for suite in suites for _, test in leaf_tests(suite.tests))
     return tally(kept) + unlisted(suites, beyond)

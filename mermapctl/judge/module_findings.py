@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Findings on a suite that is built as a module: a counter that its guard hides. Pure."""
+"""Makes findings on a suite built as a module: its guard hides the counter. Pure."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ CODE = "counter-not-in-module"
 _NO_MEMBER = re.compile(
     r"^\S+:\d+:\d+: error: .*no member named \W(?P<member>\w*tlb_flushes)\W", re.MULTILINE
 )
-"""gcc's and clang's words; gcc's quotes depend on the locale."""
+"""The message of gcc and clang; gcc's quotes depend on the locale."""
 _UNCOUNTED = ("missing-flush", "counter-mismatch")
 
 
 def without_member(build_log: str, found: tuple[Guard, ...]) -> Finding | None:
-    """The finding for a build that stopped because the counter is not in the module's view."""
+    """Make the finding for a build that stopped because the module cannot see the counter."""
     failed = _NO_MEMBER.search(build_log)
     if failed is None or not found:
         return None
@@ -39,9 +39,9 @@ def without_member(build_log: str, found: tuple[Guard, ...]) -> Finding | None:
 def explained(
     findings: tuple[Finding, ...], found: tuple[Guard, ...], flushes: Iterable[Flush] = ()
 ) -> tuple[Finding, ...]:
-    """Findings of a module's boot; a counter that stayed 0 is explained by its guard.
+    """Explain by its guard a counter that stayed 0 in a module's boot.
 
-    Unless a trace saw (`flushes`) that there was nothing to count.
+    Not if a trace (`flushes`) shows that there was nothing to count.
     """
     undone = {row.test for row in flushes if row.observed == 0}
     effects = [
@@ -51,7 +51,7 @@ def explained(
     ]
     if not effects or not found:
         return findings
-    # What counts is code: the guard of a .c file, if there is one.
+    # Prefer a guard in a .c file: the counting code.
     ordered = sorted(found, key=lambda guard: ".c:" not in guard.where)
     first = effects[0]
     summary = (

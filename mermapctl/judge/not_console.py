@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Input that is no bare console -> what it is, and what to give in its place. Pure.
+"""Identifies input that is not a bare console, and names the input to give instead. Pure.
 
-Nothing of it says anything about a kernel or a machine, so that it has no verdict.
+Such input shows nothing about a kernel or a machine, so it has no verdict.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from mermapctl.console.lines import Console
 
 HEAD_BYTES = 256 * 1024
-"""So much is looked at; a console's first words are in it, too."""
+"""Bytes examined; they include a console's first lines."""
 CODE = "not-a-console"
 
 
 class Foreign(NamedTuple):
-    """What the input is and what to give; `certain` also where KTAP can be read in it."""
+    """The kind of input and what to give instead; `certain` even if it contains KTAP."""
 
     what: str
     give: str
@@ -42,7 +42,7 @@ _MAGIC = (
 )
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
 _BINARY = 0.05
-"""Share of characters that no text has, from which on input is binary."""
+"""Input is binary from this share of non-text characters on."""
 _NO_TEXT = bytes(byte for byte in range(1, 32) if byte not in b"\a\b\t\n\v\f\r\x1b")
 _ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
@@ -57,12 +57,12 @@ _REPORT = re.compile(
     r"|=+ .+ (?:\(\d+ subtests?\) )?=+\s*$|Testing complete\.|={40,}\s*$)",
     re.MULTILINE,
 )
-"""What kunit.py prints for people: its own words for what it read."""
+"""kunit.py's formatted report of parsed results."""
 _STATUS_WORD = re.compile(r"^=*\s*\[(?:PASSED|FAILED|SKIPPED|CRASHED)\] \S", re.MULTILINE)
 
 
 def read(head: bytes) -> Foreign | None:
-    """What the input is by its first HEAD_BYTES; None if it may be a console."""
+    """Identify input by its first HEAD_BYTES; None if it may be a console."""
     packed = next(((name, tool) for magic, name, tool in _MAGIC if head.startswith(magic)), None)
     if packed is not None:
         name, tool = packed
@@ -125,7 +125,7 @@ def _markup(begin: str) -> Foreign | None:
 
 
 def finding(foreign: Foreign) -> Finding:
-    """No verdict, and why; about the input, so that no kernel or machine is blamed."""
+    """Make the finding without a verdict; it blames the input, not a kernel or machine."""
     return Finding(
         code=CODE,
         severity=Severity.ERROR,
@@ -135,7 +135,7 @@ def finding(foreign: Foreign) -> Finding:
 
 
 def lines(head: bytes, console: Console) -> tuple[tuple[int, str], ...]:
-    """The console's first lines, and its last ones where these are not among them."""
+    """Return the console's first lines, and its last ones if they are not among them."""
     text = _ESCAPE.sub("", head.decode("utf-8", "backslashreplace"))
     first = tuple(enumerate(text.splitlines(), 1))
     last = console.lines - len(console.tail)
@@ -144,7 +144,7 @@ def lines(head: bytes, console: Console) -> tuple[tuple[int, str], ...]:
 
 
 def peek(stream: BinaryIO | Iterable[bytes], block: int) -> tuple[bytes, Iterator[bytes]]:
-    """The first bytes of a stream, HEAD_BYTES or a little more, and all of its chunks."""
+    """Return a stream's first bytes, HEAD_BYTES or a little more, and all of its chunks."""
     chunks = _chunks(stream, block)
     first: list[bytes] = []
     size = 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One cause, one finding: what follows from another finding is told under it. Pure."""
+"""Merges findings so that each consequence is listed under its cause. Pure."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ CONSEQUENCES = 20
 class Draft:
     """A finding that may turn out to be a consequence.
 
-    `follows` are CODE or CODE@TEST of which it is one by the manifest, `row` its words for the
-    table of flushes.
+    `follows` are its causes by the manifest, as CODE or CODE@TEST; `row` is its text for the table
+    of flushes.
     """
 
     finding: Finding
@@ -31,7 +31,7 @@ class Draft:
 
     @property
     def line(self) -> int:
-        """Where it stands in the console; what has no line comes last."""
+        """The console line; findings without one come last."""
         return self.finding.console_line or 1 << 62
 
 
@@ -53,7 +53,7 @@ def _always(cause: Draft, effect: Draft) -> bool:  # noqa: ARG001
 
 
 def _same_test(cause: Draft, effect: Draft) -> bool:
-    """In the cause's test, or in one of those that the same complaint came from again."""
+    """The effect is in the cause's test, or in another test that repeated the complaint."""
     again = str(cause.finding.evidence.get("tests", "")).split(", ")
     return cause.finding.test == effect.finding.test or effect.finding.test in again
 
@@ -67,13 +67,13 @@ def _later_in_test(cause: Draft, effect: Draft) -> bool:
 
 
 def _get_warned(cause: Draft, effect: Draft) -> bool:
-    """A get that warns and returns NULL: the warning says why."""
+    """A get warns and returns NULL: the warning gives the reason."""
     frame = str(cause.finding.evidence.get("top_frame", ""))
     return "mermap_get" in frame and _later_in_test(cause, effect)
 
 
 def _null_used(cause: Draft, effect: Draft) -> bool:
-    """A test that dereferences the mapping it did not get, where not even the first is given."""
+    """A test dereferences a mapping it did not get, where even the first get fails."""
     said = effect.finding.evidence
     frame = function(str(said.get("top_frame", "")))
     return (
@@ -84,35 +84,35 @@ def _null_used(cause: Draft, effect: Draft) -> bool:
 
 
 def _slot_taken(cause: Draft, effect: Draft) -> bool:
-    """The reserve's slot went to an ordinary get: what finds it in use warns, so does the end."""
+    """The reserve's slot went to an ordinary get: its next user warns, and so does the end."""
     frame = str(effect.finding.evidence.get("top_frame", ""))
     mermaps = ("mermap_get", "mermap_mm_teardown", "mermap_free_state")
     return any(name in frame for name in mermaps) and _later_in_test(cause, effect)
 
 
 def _same_get(cause: Draft, effect: Draft) -> bool:
-    """What one get did: there are no entries to fill where no page tables are."""
+    """Both concern one get: without page tables there are no entries to fill."""
     get = cause.finding.evidence.get("get")
     return get is not None and get == effect.finding.evidence.get("get")
 
 
 def _of_the_bound(_cause: Draft, effect: Draft) -> bool:
-    """Where a request no longer fits was read off gets that had to be refused."""
+    """The bound was measured by gets that had to be refused."""
     return "fits" in effect.finding.evidence
 
 
 _ALSO_TRACED = {"missing-flush": "stale-reuse"}
-"""What a trace sees where the suite's complaint is true; for too many flushes, `idle-flush`."""
+"""The trace's code that confirms the suite's complaint; for extra flushes, `idle-flush`."""
 
 
 def _counter_lies(cause: Draft, effect: Draft) -> bool:
-    """A trace shows the flushes to be right where the suite's counter, which is wrong, is not."""
+    """A trace shows correct flushes, so the suite's counter is wrong."""
     traced = _ALSO_TRACED.get(effect.finding.code, "idle-flush")
     return _same_test(cause, effect) and traced not in cause.finding.evidence
 
 
 def _of_the_reserve(_cause: Draft, effect: Draft) -> bool:
-    """The reserved page, handed out to an ordinary get, is used again by whom it is kept for."""
+    """The reserved page went to an ordinary get, and its proper user uses it again."""
     return bool(effect.finding.evidence.get("reserved"))
 
 
@@ -126,7 +126,7 @@ RULES: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[Draft, Draft], bo
     ((*DEADLY, *_STUCK), ("hang",), _always),
     (_STUCK, (*_STUCK, "kernel-panic"), _later),
     (("hang",), ("kernel-panic",), _always),
-    # panic_on_warn and its like; a sanitizer's report comes before the fault it saw coming.
+    # panic_on_warn and similar; a sanitizer's report precedes the fault it predicts.
     (SPLATS, ("kernel-panic",), _later_in_test),
     (("kasan", "kfence", "kmsan", "ubsan"), ("kernel-oops",), _later_in_test),
     ((*SPLATS, "hang", "output-truncated"), ("test-failed",), _same_test),
@@ -134,10 +134,10 @@ RULES: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[Draft, Draft], bo
     (("allocation-failed",), ("kernel-oops",), _same_test),
     (("allocation-failed",), ("kernel-oops",), _null_used),
     (("too-many-live",), ("kernel-warning",), _slot_taken),
-    # What must be refused and is not, a suite does not put.
+    # A suite does not put a mapping that should have been refused.
     (("too-many-live",), ("leak",), _same_test),
     (("outside-region",), ("wrong-range-mapped",), _same_get),
-    # What a test and a trace both saw.
+    # The same fault in a test and in a trace.
     (("counter-mismatch",), ("missing-flush", "early-flush", "extra-flush"), _counter_lies),
     (("missing-flush",), ("stale-reuse",), _always),
     (("early-flush", "extra-flush"), ("idle-flush",), _always),
@@ -149,7 +149,7 @@ RULES: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[Draft, Draft], bo
     (("overlap", "stale-reuse"), ("wrong-page",), _same_test),
     (("allocation-failed", "no-address-reuse"), ("bump-order",), _always),
 )
-"""Causes, effects, and when the one explains the other."""
+"""Causes, effects, and the condition under which a cause explains an effect."""
 
 _BY_CODES: dict[tuple[str, str], list[Callable[[Draft, Draft], bool]]] = {}
 _CAUSES_OF: dict[str, set[str]] = {}
@@ -165,21 +165,21 @@ def _explains(cause: Draft, effect: Draft) -> bool:
     if severities[1] is Severity.ERROR and severities[0] is not Severity.ERROR:
         return False
     if "more" in cause.finding.evidence or "more" in effect.finding.evidence:
-        return False  # complaints that are only counted: of what is not known
+        return False  # complaints that are only counted have unknown causes
     if code in effect.follows or f"{code}@{test}" in effect.follows:
         return True
     return any(related(cause, effect) for related in _BY_CODES.get((code, effect.finding.code), ()))
 
 
 def _candidates(effect: Draft, by_code: dict[str, list[int]]) -> list[int]:
-    """Drafts, by their places, whose code may explain `effect`; a log may have thousands."""
+    """Find the indices of drafts whose code may explain `effect`; a log may have thousands."""
     codes = {follows.partition("@")[0] for follows in effect.follows}
     codes |= _CAUSES_OF.get(effect.finding.code, set())
     return sorted(itertools.chain.from_iterable(by_code.get(code, ()) for code in codes))
 
 
 def merge(drafts: Iterable[Draft]) -> tuple[Finding, ...]:
-    """Findings in the order of their causes; consequences are the summaries of what follows."""
+    """Merge drafts into findings, in order; consequences are the summaries of their effects."""
     ordered = sorted(drafts, key=lambda draft: draft.line)
     by_code: dict[str, list[int]] = {}
     for index, draft in enumerate(ordered):
@@ -217,7 +217,7 @@ def _root(owner: dict[int, int], index: int) -> int:
 
 
 def _sentence(finding: Finding) -> str:
-    """The summary, led by the test if it does not name it."""
+    """Return the summary, prefixed with the test unless it names it."""
     if finding.test and finding.test not in finding.summary:
         return f"{finding.test}: {finding.summary}"
     return finding.summary

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Splats -> findings, and the one environment that makes the mermap refuse every mapping. Pure."""
+"""Turns splats into findings; detects the environment in which every mapping is refused. Pure."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ _IN_MERMAP = {
         "between a get and its put nothing may sleep that needs another CPU; IRQs off least of all"
     ),
 }
-"""Advice that holds only where the mermap is in the report."""
+"""Advice for reports that contain the mermap."""
 _PURPOSE = (
     "{test} said ok all the same: if it provokes this on purpose, --allow-splats keeps it as a "
     "finding only"
@@ -111,9 +111,9 @@ _REGISTER = re.compile(r"\bR\w\w: ([0-9a-f]{16})\b")
 def read(
     splats: tuple[Splat, ...], suites: tuple[Suite, ...], manifest: Manifest, *, allow: bool
 ) -> list[Draft]:
-    """One draft for each complaint; the same complaint in several tests is one.
+    """Make one draft for each complaint; the same complaint in several tests is one.
 
-    Outside the suites, and where the user allows them, splats are warnings and fail nothing.
+    Outside the suites, and if the user allows them, splats are warnings and fail nothing.
     """
     same: dict[tuple[SplatKind, str, bool], list[Splat]] = {}
     for splat in splats:
@@ -165,7 +165,7 @@ def _draft(
 def _advice(
     splat: Splat, words: _Words, suites: tuple[Suite, ...], expected: ExpectedSuite | None
 ) -> str:
-    """What to look at; of a suite that the manifest does not know, whether it may be on purpose."""
+    """Give advice; for a suite outside the manifest also whether the splat may be on purpose."""
     advice = words.advice
     if splat.kind in _IN_MERMAP and any("mermap" in frame for frame in splat.frames):
         advice = _IN_MERMAP[splat.kind]
@@ -175,7 +175,7 @@ def _advice(
 
 
 def _status(splat: Splat, suites: tuple[Suite, ...]) -> Status | None:
-    """What the test said in which the splat was printed."""
+    """Return the status of the test in which the splat was printed."""
     for suite in suites:
         begun = suite.console_line is not None and suite.console_line <= splat.line
         if begun and (suite.last_line is None or splat.line <= suite.last_line):
@@ -186,7 +186,7 @@ def _status(splat: Splat, suites: tuple[Suite, ...]) -> Status | None:
 
 
 def _provoked(splat: Splat, suites: tuple[Suite, ...], manifest: Manifest) -> bool:
-    """Whether the manifest lists this kind for a test that said ok."""
+    """Whether the manifest lists this kind for a test that printed ok."""
     expected = _suite_of(splat, suites, manifest)
     return expected is not None and any(
         test.name == splat.test
@@ -208,7 +208,7 @@ def _suite_of(
 
 
 def top_frame(splat: Splat, expected: ExpectedSuite | None) -> str | None:
-    """The innermost function of the code under test, or simply the innermost."""
+    """Return the innermost function of the code under test, else the innermost."""
     if expected is not None:
         own = next((frame for frame in splat.frames if expected.owns(frame)), None)
         if own is not None:
@@ -224,12 +224,12 @@ def _outside(splat: Splat, suites: tuple[Suite, ...]) -> str:
 
 
 def _short(splat: Splat) -> str:
-    """A title without what the sentence says already."""
+    """Shorten a title by the words that the sentence repeats."""
     return _SAID.sub("", splat.title)
 
 
 def _last_seen(splat: Splat, suites: tuple[Suite, ...]) -> str | None:
-    """FILE:LINE of the test that was running, where KUnit says it."""
+    """Return FILE:LINE of the running test, if KUnit prints it."""
     for suite in suites:
         for test in suite.tests:
             if test.name == splat.test and splat.kind in DEADLY:
@@ -240,11 +240,11 @@ def _last_seen(splat: Splat, suites: tuple[Suite, ...]) -> str | None:
 
 
 def global_refused(drafts: list[Draft], splats: tuple[Splat, ...], boot: BootLog) -> Draft | None:
-    """The finding that explains all: PAGE_KERNEL is global here, and the mermap refuses that.
+    """Make the finding that explains all: PAGE_KERNEL is global here, and the mermap refuses it.
 
-    It needs a get that warned, gets that returned NULL, and a reason to believe in the protection:
-    a register of the splat holds it with the global bit, or page-table isolation is off and none
-    holds it without (a CPU may have no global pages).
+    It needs a get that warned, gets that returned NULL, and evidence of the protection: a register
+    of the splat contains it with the global bit, or page-table isolation is off and none contains
+    it without (a CPU may have no global pages).
     """
     refused = [draft for draft in drafts if "global-mapping-refused" in draft.follows]
     warned = next(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is known of suites before they run: their tests, and what their assertions mean.
+"""The manifest of suites: their tests, and the meaning of their assertions.
 
-It is data (`configs/suites.toml`): a suite that grows needs no code.
+It is data (`configs/suites.toml`): a new test needs no code.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedTest:
-    """One test; `flushes` it needs, `counter` the expression by which it asserts that number.
+    """One test; `flushes` it needs, `counter` the expression with which it asserts that number.
 
-    `provokes` are the kinds of splats that it makes the kernel print on purpose.
+    `provokes` are the kinds of splats that it triggers on purpose.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedSuite:
-    """A suite as it should be; `tests` in the order in which they run."""
+    """The expected form of a suite; `tests` in the order they run."""
 
     source: str = ""
     tests_source: str = ""
@@ -71,24 +71,24 @@ class ExpectedSuite:
         return tuple(test.name for test in self.tests)
 
     def owns(self, frame: str) -> bool:
-        """Whether a call trace's entry is a function of the code under test or of its tests."""
+        """Whether a call trace's entry is in the code under test or in its tests."""
         symbol = function(frame)
         return symbol in self.names or any(fnmatchcase(symbol, glob) for glob in self.symbols)
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """All suites that are known, by name."""
+    """All known suites, by name."""
 
     suites: dict[str, ExpectedSuite] = field(default_factory=dict)
 
     def required(self, glob: str | None) -> tuple[str, ...]:
-        """Suites that a run with this filter (kunit.py's `SUITE[.TEST]` glob) must have run."""
+        """List suites that a run with this filter (kunit.py's `SUITE[.TEST]` glob) must run."""
         name = (glob or "").partition(".")[0]
         return (name,) if name and not re.search(r"[*?\[]", name) else ()
 
     def tests(self, suite: str, glob: str | None) -> tuple[ExpectedTest, ...]:
-        """Tests that a run with this filter must have run in `suite`; none if it is unknown."""
+        """List the tests of `suite` that a run with this filter must have run; none if unknown."""
         expected = self.suites.get(suite)
         if expected is None:
             return ()
@@ -97,7 +97,7 @@ class Manifest:
 
 
 def load(path: Path | None = None) -> Manifest:
-    """Read `path`, by default the file that travels with the program."""
+    """Read `path`, by default the packaged file."""
     source = path or paths.shipped("configs") / "suites.toml"
     try:
         manifest = msgspec.convert(tomllib.loads(source.read_text(encoding="utf-8")), Manifest)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A trace's account -> findings, the flush table completed, and the table for the record. Pure.
+"""Turns a trace's account into findings, flush table entries and the record's table. Pure.
 
-Nothing is concluded from a trace that is incomplete or whose allocations cannot be read; a rule
-whose probe did not work is left out, and said so.
+Concludes nothing from a trace that is incomplete or whose allocations cannot be read; skips a rule
+whose probe did not work, and reports that.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ WHERE = "mm/mermap.c"
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """How a broken rule is told; `needs` are the probes without which it is not judged."""
+    """The text for a broken rule; without the probes in `needs` the rule is not judged."""
 
     summary: str
     advice: str
@@ -92,7 +92,7 @@ RULES = {
         ("mm_pte",),
     ),
 }
-"""Codes of the breaches that the replay reports, in the order in which findings are shown."""
+"""Codes of the violations that the replay reports, in the order of the findings."""
 
 _ILLEGIBLE = {
     Layout.UNKNOWN: "this tree's allocation has no two words that differ by the size asked for",
@@ -103,9 +103,9 @@ _ILLEGIBLE = {
 def findings(
     account: TraceAccount, flushes: tuple[Flush, ...]
 ) -> tuple[tuple[Finding, ...], tuple[Flush, ...]]:
-    """The trace's findings, and `flushes` with `observed` and `allocations` where they are known.
+    """Return the trace's findings, and `flushes` with known `observed` and `allocations`.
 
-    A console without a trace gives no finding and leaves the table as it is.
+    A console without a trace gives no finding and leaves the table unchanged.
     """
     if not (account.events or account.requested or account.refused):
         return (), flushes
@@ -123,7 +123,7 @@ def findings(
 
 
 def table(account: TraceAccount, flushes: tuple[Flush, ...]) -> TraceTable | None:
-    """What a record keeps; null for a console without a trace."""
+    """Build the record's table; null for a console without a trace."""
     if not (account.events or account.requested or account.refused):
         return None
     counted = {flush.test: flush.counted for flush in flushes}
@@ -134,7 +134,7 @@ def table(account: TraceAccount, flushes: tuple[Flush, ...]) -> TraceTable | Non
 
 
 def not_exercised(account: TraceAccount) -> tuple[str, ...] | None:
-    """What no event of this trace could have broken; null where nothing is concluded at all."""
+    """List rules that no event of this trace could break; null if nothing can be concluded."""
     return account.not_exercised if _conclusive(account) else None
 
 
@@ -148,10 +148,10 @@ def _conclusive(account: TraceAccount) -> bool:
 
 
 def _seen(account: TraceAccount, probe: str) -> bool:
-    """Whether a probe worked, so that its silence means something.
+    """Whether a probe worked, so that the absence of its events is evidence.
 
     `flush` is any flush probe. `walk` is a put's walk: one was seen, or both functions that a put
-    could call are watched.
+    could call are probed.
     """
     if probe == "flush":
         return any(account.live(name) for name in FLUSH_PROBES)
@@ -231,7 +231,7 @@ def _times(flushes: int | None) -> str:
 
 
 def _notes(account: TraceAccount) -> tuple[Finding, ...]:
-    """What keeps the trace from being judged, wholly or in part."""
+    """Make notes on why the trace cannot be judged, wholly or in part."""
     notes = []
     if not account.complete:
         notes.append(_incomplete(account))
@@ -274,7 +274,7 @@ def _notes(account: TraceAccount) -> tuple[Finding, ...]:
 
 
 def _untraced(account: TraceAccount) -> list[Finding]:
-    """An Oops ended tracing: which tests ran without it."""
+    """Name the tests that ran after an Oops ended tracing."""
     tests = [row.test for row in account.tests if not row.traced and row.test]
     if account.off is None or not tests:
         return []
@@ -285,7 +285,7 @@ def _untraced(account: TraceAccount) -> list[Finding]:
 
 
 def _mute(account: TraceAccount) -> list[str]:
-    """What probes that were set and never hit leave open, and puts that went unseen."""
+    """Describe the gaps left by probes that were never hit, and by unseen puts."""
     if not _conclusive(account) or not any(row.puts for row in account.tests):
         return []
     notes = []

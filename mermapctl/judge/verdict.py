@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Suites, splats and events -> findings and the verdict. Pure; the rules are a table."""
+"""Types of findings and the verdict. Pure."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Severity(enum.StrEnum):
 
 
 class Ended(enum.StrEnum):
-    """How a boot ended, as the supervisor that ran it knows."""
+    """How a boot ended, as reported by its supervisor."""
 
     EXITED = "exited"
     TIMEOUT = "timeout"
@@ -48,7 +48,7 @@ class Ended(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """What is known of a boot from outside its console; `silence` in seconds."""
+    """Facts of a boot from outside its console; `silence` in seconds."""
 
     ended: Ended = Ended.UNKNOWN
     silence: float | None = None
@@ -57,7 +57,7 @@ class Boot:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is wrong, in one sentence with its numbers; codes are those of docs/verdict.md."""
+    """One fault, in one sentence with its numbers; docs/verdicts.md lists the codes."""
 
     code: str
     severity: Severity
@@ -72,7 +72,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """One row of the TLB-flush table; `words` is the verdict in words."""
+    """One row of the TLB-flush table; `words` is the result as text."""
 
     test: str
     expected: int | None

@@ -11,7 +11,7 @@ _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(/+)([^\s/?#]*)(\S*)")
 _WHOLE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(/+)([^/?#]*)(.*)", re.DOTALL)
 _NO_PORT = re.compile(r"[^\[].*:(?!\d*$)")
 _BY_KEY = frozenset({"ssh", "git+ssh", "ssh+git", "sftp", "rsync"})
-"""Schemes whose user is part of the address; their secret is a key, not in the URL."""
+"""Schemes whose user is part of the address; the URL does not contain their secret."""
 
 
 @dataclass(frozen=True, slots=True)
