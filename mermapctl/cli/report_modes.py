@@ -16,7 +16,7 @@ import click
 import msgspec
 
 from mermapctl import render
-from mermapctl.commands import report
+from mermapctl.commands import history
 from mermapctl.errors import Exit, UserError
 from mermapctl.records.previous import previous
 from mermapctl.records.record import State, exit_of_verdict
@@ -85,7 +85,7 @@ class Asked:
             target=self.target,
             variant=self.variant,
             commit=self.commit,
-            since=None if self.since is None else report.moment(self.since),
+            since=None if self.since is None else history.moment(self.since),
             limit=default if self.limit is None else self.limit,
         )
 
@@ -119,11 +119,11 @@ def _is_file(key: str) -> bool:
 
 
 def _show_log(asked: Asked) -> int:
-    from mermapctl.commands import report_log
+    from mermapctl.commands import judge_log
 
     command = ("mermapctl", *sys.argv[1:])
     log = str(asked.log)
-    record = report_log.of_log(log, command, suite=asked.suite, allow_splats=asked.allow_splats)
+    record = judge_log.of_log(log, command, suite=asked.suite, allow_splats=asked.allow_splats)
     return _show(asked, record)
 
 
@@ -151,7 +151,7 @@ def _show(asked: Asked, record: RunRecord) -> int:
 
 
 def _follow(asked: Asked) -> int:
-    from mermapctl.commands import report_follow
+    from mermapctl.commands import follow
 
     store = Store.open()
     look = look_of(sys.stdout)
@@ -164,7 +164,7 @@ def _follow(asked: Asked) -> int:
             sys.stdout.write(look.plain(said, limit=4000) + "\n")
             sys.stdout.flush()
 
-    record = report_follow.follow(store, _run_key(store, asked.run), line, _note)
+    record = follow.follow(store, _run_key(store, asked.run), line, _note)
     _tell(store)
     if printed:
         click.echo()
@@ -186,7 +186,7 @@ def _compare(asked: Asked) -> int:
     a, b = asked.compare or ("", "")
     _run_key(store, a)
     _run_key(store, b)
-    compared = report.compare(store, a, b)
+    compared = history.compare(store, a, b)
     _tell(store)
     _say(asked, "comparison", compared, lambda sheet: comparison.render(compared, sheet))
     return Exit.FAILED if compared.worse else Exit.PASSED
@@ -194,20 +194,20 @@ def _compare(asked: Asked) -> int:
 
 def _history(asked: Asked) -> int:
     store = Store.open()
-    rows = report.test_history(store, str(asked.history), asked.filters())
+    rows = history.test_history(store, str(asked.history), asked.filters())
     _tell(store)
     return _say(asked, "history", rows, lambda sheet: run_list.history(rows, sheet))
 
 
 def _flaky(asked: Asked) -> int:
     store = Store.open()
-    rows = report.flaky(store, asked.filters(0))
+    rows = history.flaky(store, asked.filters(0))
     _tell(store)
     return _say(asked, "flaky", rows, lambda sheet: run_list.flaky(rows, sheet))
 
 
 def _rejudge(asked: Asked) -> int:
-    from mermapctl.commands import report_rejudge
+    from mermapctl.commands import rejudge
 
     store = Store.open()
     chosen = [store.resolve(key) for key in asked.runs]
@@ -215,24 +215,24 @@ def _rejudge(asked: Asked) -> int:
     live = sys.stderr.isatty()
     done = 0
 
-    def tell(_: report_rejudge.Rejudged) -> None:
+    def tell(_: rejudge.Rejudged) -> None:
         nonlocal done
         done += 1
         if live:
             click.echo(f"\r{done:,} of {count(len(runs), 'run')}", nl=done == len(runs), err=True)
 
-    outcomes = report_rejudge.rejudge(store, runs, keep=not asked.dry_run, done=tell)
+    outcomes = rejudge.rejudge(store, runs, keep=not asked.dry_run, done=tell)
     _tell(store)
     return _say(asked, "rejudged", outcomes, lambda sheet: run_list.rejudged(outcomes, sheet))
 
 
 def _prune(asked: Asked) -> int:
-    from mermapctl.commands import report_prune
+    from mermapctl.commands import prune
 
     store = Store.open()
-    before = None if asked.older is None else report.moment(asked.older)
-    size = None if asked.max_size is None else report.bytes_of(asked.max_size)
-    chosen = report_prune.choose(store, before=before, keep=asked.keep, size=size)
+    before = None if asked.older is None else history.moment(asked.older)
+    size = None if asked.max_size is None else history.bytes_of(asked.max_size)
+    chosen = prune.choose(store, before=before, keep=asked.keep, size=size)
     _tell(store)
     if not chosen.runs:
         click.echo(f"nothing to remove; {count(chosen.kept, 'run')} left")
@@ -247,7 +247,7 @@ def _prune(asked: Asked) -> int:
         if not sys.stdin.isatty():
             raise UserError(f"would remove {what}", "Say --yes where nobody can be asked.")
         click.confirm(visible(f"Remove {what} from {store.runs}?"), abort=True)
-    freed = report_prune.prune(store, chosen)
+    freed = prune.prune(store, chosen)
     _tell(store)
     click.echo(f"removed {runs}; {count(chosen.kept, 'run')} left, {freed / 1e6:,.1f} MB freed")
     return Exit.PASSED

@@ -18,9 +18,9 @@ from rich.cells import cell_len
 
 from mermapctl.cli import report as cli
 from mermapctl.cli.root import root
-from mermapctl.commands import report as questions
-from mermapctl.commands.report import bytes_of, moment
-from mermapctl.commands.report_follow import Tail
+from mermapctl.commands import history as questions
+from mermapctl.commands.follow import Tail
+from mermapctl.commands.history import bytes_of, moment
 from mermapctl.console.ktap import Status
 from mermapctl.errors import Exit, MermapctlError, UserError
 from mermapctl.judge.verdict import Verdict

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from junitparser import JUnitXml
 
 from mermapctl import render
-from mermapctl.commands.report_log import of_log
+from mermapctl.commands.judge_log import of_log
 from mermapctl.console import ktap_state
 from mermapctl.console.ktap import Status
 from mermapctl.judge import suites as manifest

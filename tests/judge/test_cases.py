@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mermapctl.commands import report_log
+from mermapctl.commands import judge_log
 from mermapctl.errors import UserError
 
 CASES = Path(__file__).parents[1] / "cases"
@@ -33,7 +33,7 @@ def judged(name: str) -> dict[str, Any]:
     """The document, or `verdict: usage` where the log is refused."""
     suite = EXPECTED[name].get("suite")
     try:
-        record = report_log.of_log(str(CASES / f"{name}.log"), (), suite=suite)
+        record = judge_log.of_log(str(CASES / f"{name}.log"), (), suite=suite)
     except UserError as error:
         return {"verdict": "usage", "cells": [], "said": f"{error} {error.hint}"}
     document: dict[str, Any] = msgspec.to_builtins(record)

@@ -13,7 +13,7 @@ import pytest
 from junitparser import JUnitXml
 
 from mermapctl import render
-from mermapctl.commands.report_log import of_log
+from mermapctl.commands.judge_log import of_log
 from mermapctl.judge.verdict import Severity, Verdict
 from mermapctl.records.store import console_lines
 from mermapctl.render import excerpt, visible

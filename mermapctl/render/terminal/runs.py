@@ -16,7 +16,7 @@ from mermapctl.render.terminal.text import Look, count, seconds
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mermapctl.commands.report_rejudge import Rejudged
+    from mermapctl.commands.rejudge import Rejudged
     from mermapctl.records.history import Flaky, Occurrence
     from mermapctl.records.rows import CellSummary, RunSummary
 
