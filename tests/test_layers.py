@@ -110,7 +110,7 @@ def test_there_is_no_circle() -> None:
 @pytest.mark.parametrize(
     ("library", "rooms"),
     [
-        ("subprocess", ["mermapctl.system.process"]),
+        ("subprocess", ["mermapctl.system.process", "mermapctl.system.session"]),
         ("git", ["mermapctl.tree"]),
         ("kconfiglib", ["mermapctl.config"]),
         ("sqlite3", ["mermapctl.records"]),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The only user of subprocess: programs that die with us, teed output, watchdogs.
+"""Runs programs that end with us: short commands, dialogues, supervised long ones.
 
 Every program is started in a session of its own, behind a guard (`mermapctl.system.guard`).
 kunit.py starts make and QEMU, and does not pass a signal on to them; the guard ends them all.
@@ -9,22 +9,20 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import functools
 import os
 import selectors
 import shlex
 import signal
-import socket
 import subprocess
 import tempfile
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, cast
 
 from mermapctl.errors import HarnessError
-from mermapctl.system import bounded, guard, proc, stdio
+from mermapctl.system import bounded, guard
+from mermapctl.system.session import Session, Streams, started
 from mermapctl.system.signals import deferred
 
 if TYPE_CHECKING:
@@ -82,56 +80,6 @@ class Watch:
     tick: Callable[[float, float], str | None] | None = None
 
 
-class _Session:
-    """A program behind its guard. `process` is the guard, and ends as the program did."""
-
-    def __init__(self, process: subprocess.Popen[bytes], lifeline: socket.socket) -> None:
-        self.process = process
-        self._lifeline = lifeline
-        self._ended = False
-
-    def end(self) -> None:
-        """TERM, a grace, KILL: for whatever is left of the program. Six seconds at most."""
-        with deferred():
-            if self._ended:
-                return
-            with contextlib.suppress(OSError):  # it has ended already
-                self._lifeline.send(guard.END)
-            try:
-                self.process.wait(timeout=guard.LONGEST)
-            except subprocess.TimeoutExpired:  # the guard was stopped
-                self.process.kill()
-                with contextlib.suppress(subprocess.TimeoutExpired):  # it waits for a broken disk
-                    self.process.wait(timeout=guard.KILLING)
-            self._listen()
-            self._ended = True
-
-    def close(self) -> None:
-        """End it, and close our ends of its pipes; an ending signal is raised when that is done."""
-        try:
-            self.end()
-        finally:
-            self.end()  # where a signal was raised before it had begun
-            for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
-                if pipe is not None:
-                    with contextlib.suppress(OSError):  # what was not written yet
-                        pipe.close()
-
-    def _listen(self) -> None:
-        """Hear what the guard could not end; where it was killed, do what is left of its work."""
-        try:
-            self._lifeline.settimeout(0.1)
-            said = self._lifeline.recv(1 << 16)
-        except OSError:
-            said = b""
-        if said.startswith(guard.DONE):
-            left = said.removeprefix(guard.DONE).decode()
-        else:
-            left = _kill_session(self.process.pid)
-        if left:
-            stdio.tell(f"mermapctl: cannot end {left}; it is left to itself")
-
-
 def put_down(process: subprocess.Popen[bytes]) -> bool:
     """End a program that has no guard, in five seconds at most; whether it has ended."""
     with deferred():
@@ -141,73 +89,6 @@ def put_down(process: subprocess.Popen[bytes]) -> bool:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(timeout=seconds)
         return process.poll() is not None
-
-
-def _kill_session(leader: int) -> str:
-    """KILL a session that has no guard any more; the names of those that do not end."""
-    until = time.monotonic() + guard.KILLING
-    while (left := proc.session(leader)) and time.monotonic() < until:
-        for each in left:
-            with contextlib.suppress(OSError):
-                os.kill(each.pid, signal.SIGKILL)
-        time.sleep(0.02)
-    return ", ".join(map(str, left))
-
-
-@dataclass(frozen=True, slots=True)
-class _Streams:
-    stdin: int
-    stdout: int
-    stderr: int
-
-
-@contextlib.contextmanager
-def _session(
-    argv: Sequence[str], cwd: Path | None, env: Mapping[str, str] | None, pipes: _Streams
-) -> Iterator[_Session]:
-    """A program that ends with the block, and with us. Enter it with signals deferred."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with ours:
-        with theirs:
-            process = _start(argv, cwd, env, pipes, theirs.fileno())
-        session = _Session(process, ours)
-        try:
-            yield session
-        finally:
-            session.close()
-
-
-def _start(
-    argv: Sequence[str],
-    cwd: Path | None,
-    env: Mapping[str, str] | None,
-    pipes: _Streams,
-    lifeline: int,
-) -> subprocess.Popen[bytes]:
-    guard.prepare()
-    try:
-        with warnings.catch_warnings():
-            # Python 3.12 warns of a fork beside threads; the guard takes no lock of theirs.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            return subprocess.Popen(
-                argv,
-                cwd=cwd,
-                env=None if env is None else dict(env),
-                stdin=pipes.stdin,
-                stdout=pipes.stdout,
-                stderr=pipes.stderr,
-                start_new_session=True,
-                preexec_fn=functools.partial(guard.stand_between, lifeline),  # noqa: PLW1509
-            )
-    except FileNotFoundError as error:
-        missing = cwd if cwd is not None and not cwd.is_dir() else argv[0]
-        raise HarnessError(
-            f"cannot start {argv[0]}: {missing} does not exist",
-            "`mermapctl doctor` says what to install",
-        ) from error
-    except (OSError, subprocess.SubprocessError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise HarnessError(f"cannot start {argv[0]}: {reason}") from error
 
 
 def run(
@@ -223,10 +104,10 @@ def run(
     Raises HarnessError when it cannot start or exceeds `timeout` seconds.
     """
     stdin = subprocess.DEVNULL if input is None else subprocess.PIPE
-    pipes = _Streams(stdin, subprocess.PIPE, subprocess.PIPE)
+    pipes = Streams(stdin, subprocess.PIPE, subprocess.PIPE)
     with contextlib.ExitStack() as stack:
         with deferred():
-            process = stack.enter_context(_session(argv, cwd, env, pipes)).process
+            process = stack.enter_context(started(argv, cwd, env, pipes)).process
         try:
             out, err = process.communicate(input, timeout=timeout)
         except subprocess.TimeoutExpired as error:
@@ -243,8 +124,8 @@ def feeding(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Iterator[
     """Yield the stdin of a command that works while it is fed. Raises HarnessError if it fails."""
     with tempfile.TemporaryFile() as said, contextlib.ExitStack() as stack:
         with deferred():
-            pipes = _Streams(subprocess.PIPE, subprocess.DEVNULL, said.fileno())
-            process = stack.enter_context(_session(argv, cwd, env, pipes)).process
+            pipes = Streams(subprocess.PIPE, subprocess.DEVNULL, said.fileno())
+            process = stack.enter_context(started(argv, cwd, env, pipes)).process
         with contextlib.suppress(BrokenPipeError), cast("IO[bytes]", process.stdin) as stdin:
             yield stdin
         if process.wait() != 0:
@@ -284,10 +165,10 @@ class Dialogue:
 @contextlib.contextmanager
 def dialogue(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Iterator[Dialogue]:
     """A program to talk with; it ends with the block. Raises HarnessError if it cannot start."""
-    pipes = _Streams(subprocess.PIPE, subprocess.PIPE, subprocess.DEVNULL)
+    pipes = Streams(subprocess.PIPE, subprocess.PIPE, subprocess.DEVNULL)
     with contextlib.ExitStack() as stack:
         with deferred():
-            process = stack.enter_context(_session(argv, cwd, env, pipes)).process
+            process = stack.enter_context(started(argv, cwd, env, pipes)).process
         yield Dialogue(cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout))
 
 
@@ -310,8 +191,8 @@ def supervise(
         out = stack.enter_context(_teed(stdout))
         err = stack.enter_context(_teed(stderr))
         with deferred():
-            pipes = _Streams(subprocess.DEVNULL, subprocess.PIPE, subprocess.PIPE)
-            session = stack.enter_context(_session(argv, cwd, env, pipes))
+            pipes = Streams(subprocess.DEVNULL, subprocess.PIPE, subprocess.PIPE)
+            session = stack.enter_context(started(argv, cwd, env, pipes))
         process = session.process
         with selectors.DefaultSelector() as selector:
             for pipe, file in ((process.stdout, out), (process.stderr, err)):
@@ -343,7 +224,7 @@ def _unwritable(path: Path, error: OSError) -> HarnessError:
 
 
 def _pump(
-    session: _Session, selector: selectors.BaseSelector, exit_fd: int, watch: Watch
+    session: Session, selector: selectors.BaseSelector, exit_fd: int, watch: Watch
 ) -> SessionEnd:
     process = session.process
     began = heard = time.monotonic()
@@ -376,9 +257,7 @@ def _pump(
     return SessionEnd(ending, code, ended - began, ended - heard, reason)
 
 
-def _copy_ready(
-    process: subprocess.Popen[bytes], selector: selectors.BaseSelector
-) -> list[bytes]:
+def _copy_ready(process: subprocess.Popen[bytes], selector: selectors.BaseSelector) -> list[bytes]:
     """Copy what the pipes hold to their files; the chunks of stdout."""
     chunks = []
     for key, _events in selector.select(TICK):
