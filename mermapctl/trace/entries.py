@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from mermapctl.trace.tables import PAGE
+from mermapctl.trace.addresses import PAGE
 from mermapctl.trace.violations import Breaches, Evidence, span
 
 PRESENT = 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mermapctl.trace.addresses import NO_TABLES, Tables
 from mermapctl.trace.state import Process
-from mermapctl.trace.tables import NO_TABLES, Tables
 from mermapctl.trace.violations import Breaches, Evidence, span
 
 if TYPE_CHECKING:

@@ -10,9 +10,7 @@ else flushes, and a flush of another CPU or thread does not count.
 
 from __future__ import annotations
 
-from mermapctl.trace.ranges import WaitingRanges
-from mermapctl.trace.regions import RESERVE, Region, Regions
-from mermapctl.trace.tables import NO_TABLES, Tables
+from mermapctl.trace.addresses import NO_TABLES, RESERVE, Region, Regions, Tables, WaitingRanges
 from mermapctl.trace.violations import Breaches, Evidence, span
 
 SLOTS = 4
@@ -225,9 +223,7 @@ class Rules:
         self.breaches.note("too-many-live", new.line, evidence)
         return True
 
-    def _outside(
-        self, cpu: CpuState, new: Live, others: list[CpuState], tables: Tables
-    ) -> bool:
+    def _outside(self, cpu: CpuState, new: Live, others: list[CpuState], tables: Tables) -> bool:
         region = cpu.region
         why = None
         if region is None:

@@ -11,7 +11,7 @@ from mermapctl.trace.timeline import Timeline, TimelineBuilder
 from mermapctl.trace.violations import Breach
 
 if TYPE_CHECKING:
-    from mermapctl.trace.regions import Region
+    from mermapctl.trace.addresses import Region
 
 
 @dataclass(frozen=True, slots=True)
