@@ -39,7 +39,7 @@ WRAPPER_PROBE, WRAPPER_SYMBOL = "mm_flush_arch", "arch_mermap_flush_tlb"
 
 
 class Replay:
-    """Takes events in console order; what it holds is bounded by live allocations, CPUs, tests."""
+    """Takes events in console order; live allocations, CPUs and tests bound its memory."""
 
     def __init__(self) -> None:
         self._breaches = Breaches()
@@ -72,7 +72,7 @@ class Replay:
         }
 
     def cpus(self, count: int) -> None:
-        """The console said how many CPUs the kernel may use."""
+        """Take the number of CPUs that the kernel may use, as the console prints it."""
         self._rules.cpus = count
 
     def all_puts(self, *, seen: bool) -> None:
@@ -85,10 +85,7 @@ class Replay:
         thread = self._threads.get(event.caller)
         if thread is None:
             thread = Thread()
-            if event.kind in (
-                EventKind.GET,
-                EventKind.PUT,
-            ):  # the others alone do not make one of interest
+            if event.kind in (EventKind.GET, EventKind.PUT):  # only these begin something to follow
                 self._threads[event.caller] = thread
         if event.kind is not EventKind.PUT:
             thread.outer = 0
@@ -138,10 +135,9 @@ class Replay:
         )
 
     def _close(self, *, seen: bool) -> None:
-        """Nothing more comes of any thread; not `seen` where its last events went untraced."""
-        for thread in self._threads.values():
-            if seen:
-                self._close_put(thread)
+        """Close every thread's put, unless its last events went untraced (not `seen`)."""
+        for thread in self._threads.values() if seen else ():
+            self._close_put(thread)
 
     def _get(self, thread: Thread, event: Event) -> None:
         self._close_put(thread)
@@ -339,10 +335,9 @@ class Replay:
             self._test.timeline(put.cpu.region).flush(self._test.events)
 
     def _walk(self, thread: Thread, event: Event) -> bool:
-        """A page-table walk; whether it is a get's or a put's.
+        """Take a page-table walk; return whether it is a get's or a put's.
 
-        What a thread walks on a process' tables between its put's entry and its next step is the
-        put's, by whichever function.
+        A put's walks run from its entry to its thread's next step, by whichever function.
         """
         low, high = event.base, event.base + event.size
         put = thread.put
