@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 FLUSH_PROBES = ("mm_flush", "mm_flush_local", "mm_flush_arch")
 WHERE = "mm/mermap.c"
+INCOMPLETE = "trace-incomplete"
+"""The code of the note that the trace has gaps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +324,7 @@ def _incomplete(account: TraceAccount) -> Finding:
     line = account.dropped_line or account.torn_line or account.lost_line
     advice = f"boot with a larger log buffer ({LOG_BUFFER})" if account.dropped else None
     return _note(
-        "trace-incomplete",
+        INCOMPLETE,
         "the trace has gaps: no conclusion is drawn from it",
         evidence,
         advice or "another writer may share the console: look at the lines named here",

@@ -20,7 +20,17 @@ from mermapctl.judge.verdict import Reason, Verdict
 from mermapctl.records.judging import judge_console, with_trials
 from mermapctl.records.record import Artifacts, Cell, Phases
 from mermapctl.records.store import cell_slug
-from mermapctl.runner import boot, hang_triage, kunit, reproduce, seed, stages, unprobed, up_to_date
+from mermapctl.runner import (
+    boot,
+    hang_triage,
+    kunit,
+    reproduce,
+    seed,
+    stages,
+    trace_gaps,
+    unprobed,
+    up_to_date,
+)
 from mermapctl.runner.job import Context, Work
 from mermapctl.system import signals
 from mermapctl.system.signals import Interrupted
@@ -262,7 +272,8 @@ def _configured(context: Context, work: Work) -> tuple[Work, Stage]:
 
 def _settled(work: Work, progress: _Progress, booted: Booted) -> Cell:
     """The cell with its verdict, and with what further boots say of one that did not pass."""
-    progress.cell = cell = _judged(work, progress.cell, booted)
+    cell, booted = _traced_whole(work, progress, booted)
+    progress.cell = cell
     if not unprobed.wanted(cell, booted):
         return _triaged(work, progress, booted)
     if dear := unprobed.too_dear(cell):
@@ -275,6 +286,24 @@ def _settled(work: Work, progress: _Progress, booted: Booted) -> Cell:
         note = f"not booted again without probes: {error}"
         progress.cell = replace(cell, notes=(*cell.notes, note))
     return _triaged(work, progress, booted)
+
+
+def _traced_whole(work: Work, progress: _Progress, booted: Booted) -> tuple[Cell, Booted]:
+    """The cell as its boot is judged, or a second boot where the first one's trace has gaps."""
+    cell = _judged(work, progress.cell, booted)
+    gaps = trace_gaps.found(cell, booted)
+    if gaps is None:
+        return cell, booted
+    progress.last = "second boot with probes"
+    try:
+        again = trace_gaps.boot_again(work, gaps, booted)
+    except (MermapctlError, OSError) as error:
+        note = f"the trace has gaps ({gaps}), and there is no second boot: {error}"
+        return replace(cell, notes=(*cell.notes, note)), booted
+    progress.spent(boot=booted.seconds + again.seconds)
+    second = _judged(work, progress.cell, again)
+    note = trace_gaps.compared(gaps, second)
+    return replace(second, notes=(*second.notes, note)), again
 
 
 def _triaged(work: Work, progress: _Progress, booted: Booted) -> Cell:

@@ -66,16 +66,20 @@ def boot_line(work: Work, booted: Booted) -> str:
     return line
 
 
-def _again(work: Work, booted: Booted) -> Work:
-    """The same kernel without probes, with no more time than a boot that works needs."""
+def bounded(work: Work, booted: Booted) -> Work:
+    """Limit the time of a further boot to what a boot that works needs."""
     options = work.options
     return replace(
         work,
-        cell=replace(work.cell, untraced=""),
         options=replace(
             options,
             timeout=min(options.timeout, max(hang_trials.LONGEST, 1 + int(2 * booted.seconds))),
             silence=min(options.silence, hang_trials.SHORT),
         ),
-        repeat=AGAIN,
+    )
+
+
+def _again(work: Work, booted: Booted) -> Work:
+    return replace(
+        bounded(work, booted), cell=replace(work.cell, untraced=""), repeat=AGAIN
     )

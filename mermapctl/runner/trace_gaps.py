@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""After a traced boot that passed with gaps in its trace: boots the same kernel once more.
+
+No conclusion is drawn from a trace with gaps, so such a pass rests on the suite alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mermapctl.events import Note
+from mermapctl.judge.trace_findings import INCOMPLETE
+from mermapctl.judge.verdict import Verdict
+from mermapctl.runner import boot, unprobed
+
+if TYPE_CHECKING:
+    from mermapctl.judge.verdict import Finding
+    from mermapctl.records.record import Cell
+    from mermapctl.runner.boot import Booted
+    from mermapctl.runner.job import Work
+
+FIRST = "console-gaps.log"
+"""The console of the boot whose trace has gaps, beside the one that is judged."""
+
+
+def found(cell: Cell, booted: Booted) -> str | None:
+    """Describe the gaps in the trace of a boot that passed; None if another boot adds nothing."""
+    if not booted.limits.traced or cell.verdict is not Verdict.PASSED:
+        return None
+    return next((_counts(each) for each in cell.findings if each.code == INCOMPLETE), None)
+
+
+def boot_again(work: Work, gaps: str, booted: Booted) -> Booted:
+    """Boot once more with probes; the console of the first boot is kept as FIRST.
+
+    Restores the first console if there is no second one. Raises Interrupted, HarnessError, OSError.
+    """
+    work.tell(Note(f"the trace has gaps ({gaps}): booting once more"))
+    first = work.console.rename(work.folder / FIRST)
+    try:
+        return boot.boot(unprobed.bounded(work, booted), booted.accelerator)
+    except Exception:
+        first.replace(work.console)
+        raise
+
+
+def compared(gaps: str, second: Cell) -> str:
+    """Describe in a sentence what the second boot adds."""
+    told = f"the first trace has gaps ({gaps}, {FIRST}): booted once more"
+    if second.verdict is not Verdict.PASSED:
+        return f"{told}, with another verdict than the first boot, which passed"
+    again = next((_counts(each) for each in second.findings if each.code == INCOMPLETE), None)
+    return f"{told}, and there are gaps again ({again})" if again else f"{told}, without gaps"
+
+
+def _counts(finding: Finding) -> str:
+    counted = {what: n for what, n in finding.evidence.items() if not what.startswith("first")}
+    return ", ".join(f"{what}: {n}" for what, n in counted.items())
