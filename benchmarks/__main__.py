@@ -8,9 +8,9 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import against_kunit, judging, store, tracing
+from benchmarks import against_kunit, judging, kconfig, store, tracing
 
-PARTS = ("judging", "store", "tracing", "kunit")
+PARTS = ("judging", "store", "tracing", "kconfig", "kunit")
 
 
 def main() -> int:
@@ -30,6 +30,8 @@ def main() -> int:
                 results.append(store.main() == 0)
             case "tracing":
                 results.append(tracing.main() == 0)
+            case "kconfig":
+                results.append(kconfig.main(tree))
             case "kunit":
                 results.append(against_kunit.main(tree, asked.rounds))
             case _:

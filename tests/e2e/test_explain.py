@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import gc
-import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from mermapctl.config import (
     explain_text,
     fragment,
     kconfig,
+    kconfig_macros,
     olddefconfig,
     target,
     toolchain,
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
     from mermapctl.config.explanation import Explanation
 
 pytestmark = pytest.mark.e2e
-
-LIMIT = 4.0
-"""Seconds of processor time for a first parse; wall time where nothing else runs."""
-
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -181,22 +177,27 @@ def _absent(symbol: Any) -> str:
     return "n" if kconfig.is_tri(symbol) else str(symbol.str_value)
 
 
-def cpu_seconds() -> float:
-    """CPU time of this process and of the programs that it has waited for: macros run many."""
-    return sum(os.times()[:4])
-
-
 @pytest.mark.parametrize("name", ["x86_64", "um", "arm64"])
-def test_a_first_parse_and_a_second_one(
+def test_a_second_parse_asks_neither_the_compiler_nor_a_script(
     reference_tree: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MERMAPCTL_HOME", str(tmp_path))
+    run = kconfig_macros.Shell.run
+    asked: list[str] = []
+
+    def noted(shell: kconfig_macros.Shell, command: str) -> str:
+        asked.append(command)
+        return run(shell, command)
+
+    monkeypatch.setattr(kconfig_macros.Shell, "run", noted)
     where = target.find(reference_tree, name)
-    spent = []
-    for _ in range(2):
-        gc.collect()  # what earlier tests have left
-        began = cpu_seconds()
-        kconfig.read(reference_tree, where)
-        spent.append(cpu_seconds() - began)
-    assert spent[0] < LIMIT
-    assert spent[1] < spent[0] / 2
+    compiler = toolchain.kconfig_environment(reference_tree, where, toolchain.of(where))["CC"]
+    costly = re.compile(rf"(?<![\w./-]){re.escape(compiler)} (?!-print-)|/scripts/")
+    kconfig.read(reference_tree, where)
+    first = asked.copy()
+    asked.clear()
+    kconfig.read(reference_tree, where)
+    assert len([command for command in first if costly.search(command)]) > 40
+    assert [command for command in asked if costly.search(command)] == []
+    assert set(asked) < set(first)
+    assert len(asked) < len(first) / 3, "what the shell alone answers is asked each time"
