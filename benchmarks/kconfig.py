@@ -29,7 +29,7 @@ def readings(tree: Path, name: str) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as directory:
         os.environ["MERMAPCTL_HOME"] = directory
         try:
-            where = target.find(tree, name)
+            where = target.read(tree).find(name)
             for _ in range(2):
                 gc.collect()  # what earlier readings have left
                 began = cpu_seconds()

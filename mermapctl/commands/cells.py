@@ -38,7 +38,7 @@ def run(
     record exists: it comes back marked `interrupted`.
     """
     _require_programs(planned)
-    can = kunit.capabilities(planned.tree)
+    can = kunit.capabilities(planned.tree.path)
     host = _host(planned)
     store = Store.open()
     for notice in store.notices:
@@ -104,7 +104,7 @@ def _require_programs(planned: Plan) -> None:
     lacking: list[Check] = []
     built = {cell.target.name: cell.target for cell in planned.cells if not cell.obstacle}
     for each in built.values():
-        lacking += doctor.missing_for_run(planned.tree, each)
+        lacking += doctor.missing_for_run(planned.tree.path, each)
     if lacking:
         raise HarnessError(doctor.sentence(lacking), doctor.install_hint(lacking))
 

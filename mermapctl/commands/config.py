@@ -13,7 +13,6 @@ from mermapctl.config.fragment import Fragment, MissingSymbol
 from mermapctl.config.variants import Definition
 from mermapctl.errors import UserError
 from mermapctl.system import files, paths
-from mermapctl.tree import find as trees
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -111,8 +110,8 @@ def check(tree: Path | None, request: ConfigRequest) -> Checked:
     own = fragment.load_all(request.configs)
     asked = request.fragment(own)
     path = target.tree_for(tree, [request.target])
-    where = target.find(path, request.target)
-    kernel = trees.validate(path)
+    known = target.read(path)
+    where = known.find(request.target)
     bare = request.fragment(own, trace=False)
     notes: tuple[str, ...] = ()
     missing = unsatisfied.resolved(path, where, asked)
@@ -126,7 +125,7 @@ def check(tree: Path | None, request: ConfigRequest) -> Checked:
             f"{chain.wanted} is not installed: what asks the compiler was answered by {chain.cc}",
         )
     whole = fragment.overlay(target.own_lines(where), asked)
-    return Checked(path, kernel, where.name, whole, missing, notes)
+    return Checked(path, known.version, where.name, whole, missing, notes)
 
 
 def names(prefix: str) -> Iterable[str]:

@@ -17,7 +17,7 @@ from mermapctl.system import environment
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mermapctl.config.target import Target
+    from mermapctl.config.target import KernelTree, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,8 @@ def diagnose(names: Sequence[str], tree: Path | None, *, probe_kvm: bool = True)
     named but is none.
     """
     path = _tree(tree, names)
-    wanted = [_target(path, name) for name in dict.fromkeys(names)]
+    known = targets.read(path) if path else None
+    wanted = [_target(known, name) for name in dict.fromkeys(names)]
     checks = doctor.check(wanted, path, probe_kvm=probe_kvm)
     release = packages.os_release()
     return Diagnosis(
@@ -72,9 +73,9 @@ def _tree(option: Path | None, names: Sequence[str]) -> Path | None:
         return None
 
 
-def _target(tree: Path | None, name: str) -> Target:
+def _target(tree: KernelTree | None, name: str) -> Target:
     if tree is not None:
-        return targets.find(tree, name)
+        return tree.find(name)
     qemu = packages.qemu_of(name)
     if qemu is None and name != "um":
         raise UserError(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from mermapctl.config import explain as explainer
 from mermapctl.config import fragment, target, variants
 from mermapctl.config.explanation import Cause, Explanation
-from mermapctl.tree import find as trees
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +49,7 @@ def explain(
     """
     asked = variants.compose(names, fragment.load_all(configs), target=target_name)
     path = target.tree_for(tree, [target_name])
-    kernel = trees.validate(path)
-    where = target.find(path, target_name)
+    known = target.read(path)
+    where = known.find(target_name)
     found = explainer.why(path, where, symbols, asked, verify=verify)
-    return Explained(path, kernel, where.name, asked.name, found)
+    return Explained(path, known.version, where.name, asked.name, found)

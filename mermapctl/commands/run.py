@@ -26,7 +26,7 @@ def run(options: Options, command: tuple[str, ...], tell: Listener) -> RunRecord
     path = target.tree_for(options.tree, options.targets)
     ownership.require(path)
     # What can be refused is refused before git looks at 90,000 files.
-    planned = plan.make(path, options, own)
+    planned = plan.make(target.read(path), options, own)
     build_dir.require_plain(path, paths.cache_dir(), paths.state_dir())
     with contextlib.closing(state.look(path)) as looking:
         # git takes 0.2 s, and so do the imports.

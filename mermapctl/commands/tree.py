@@ -98,6 +98,7 @@ def status(option: Path | None) -> TreeStatus:
     path = trees.resolve(option)
     origin = state.origin(path)
     mermap = overlay.present(path)
+    known = target.read(path)
     return TreeStatus(
         tree=state.inspect(path),
         mermap=mermap,
@@ -105,6 +106,6 @@ def status(option: Path | None) -> TreeStatus:
         prepared_from=origin.source if origin else None,
         capabilities=kunit.capabilities(path),
         targets=tuple(
-            (each, target.mermap_obstacle(path, each)) for each in target.targets(path).values()
+            (each, known.mermap_obstacle(each)) for each in known.targets.values()
         ),
     )

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 from mermapctl.config import fragment, variants
 from mermapctl.config import modular as module_flavour
-from mermapctl.config import target as targets
 from mermapctl.config.fragment import Fragment
 from mermapctl.config.modular import Modular
-from mermapctl.config.target import Accel, Target
+from mermapctl.config.target import Accel, KernelTree, Target
 from mermapctl.config.variants import Variant
 from mermapctl.errors import CommitError, UserError
 
@@ -105,7 +104,7 @@ class CellPlan:
 class Plan:
     """The cells of one run, in the order in which they are run; `own` is what --config gave."""
 
-    tree: Path
+    tree: KernelTree
     options: Options
     cells: tuple[CellPlan, ...] = ()
     own: tuple[Fragment, ...] = ()
@@ -130,7 +129,7 @@ def kernel_args(
 
 
 def _cell(
-    tree: Path, options: Options, own: tuple[Fragment, ...], target: Target, name: str
+    tree: KernelTree, options: Options, own: tuple[Fragment, ...], target: Target, name: str
 ) -> CellPlan:
     variant = variants.resolve(name, own, options.suite, target.name)
     if options.cross_compile:  # what builds the kernel is also what is looked for and asked
@@ -145,9 +144,9 @@ def _cell(
     if variant.targets and target.name not in variant.targets:
         obstacle = _only_for(variant)
     elif options.suite == SUITE:
-        obstacle = targets.mermap_obstacle(tree, target)
+        obstacle = tree.mermap_obstacle(target)
     if options.as_module and not obstacle:
-        obstacle = module_flavour.obstacle(tree, target)
+        obstacle = module_flavour.obstacle(tree.path, target)
     return CellPlan(
         target=target,
         variant=variant,
@@ -201,13 +200,13 @@ def spelled(options: Options) -> tuple[Fragment, ...]:
     return own
 
 
-def make(tree: Path, options: Options, own: tuple[Fragment, ...] | None = None) -> Plan:
+def make(tree: KernelTree, options: Options, own: tuple[Fragment, ...] | None = None) -> Plan:
     """All cells, each checked as far as files can tell; `own` is what `spelled` gave.
 
     Raises UserError for an unknown target or variant, CommitError where no cell could be run here.
     """
     own = spelled(options) if own is None else own
-    chosen = [targets.find(tree, name) for name in dict.fromkeys(options.targets)]
+    chosen = [tree.find(name) for name in dict.fromkeys(options.targets)]
     for target in chosen:
         _require_guest(target, options)
     cells = tuple(
@@ -237,7 +236,7 @@ def _require_guest(target: Target, options: Options) -> None:
             )
 
 
-def _refusal(tree: Path, cell: CellPlan) -> UserError:
+def _refusal(tree: KernelTree, cell: CellPlan) -> UserError:
     """The error of a run without a cell: of every commit, or (CommitError) of this one alone.
 
     Another commit may have a mermap; a variant is for the same targets in all of them.
@@ -250,18 +249,18 @@ def _refusal(tree: Path, cell: CellPlan) -> UserError:
     return kind(cell.obstacle or "nothing to run", _way_out(tree, cell))
 
 
-def _way_out(tree: Path, cell: CellPlan) -> str:
-    if cell.modular and module_flavour.obstacle(tree, cell.target) == cell.obstacle:
+def _way_out(tree: KernelTree, cell: CellPlan) -> str:
+    if cell.modular and module_flavour.obstacle(tree.path, cell.target) == cell.obstacle:
         return "leave out --as-module, or use --target x86_64"
-    if not targets.has_mermap(tree):
+    if not tree.mermap:
         return (
             "`mermapctl tree prepare DIR` makes a tree that has one; "
             "--suite NAME runs another suite of this tree"
         )
     able = [
         name
-        for name, target in targets.targets(tree).items()
-        if targets.mermap_obstacle(tree, target) is None
+        for name, target in tree.targets.items()
+        if tree.mermap_obstacle(target) is None
     ]
     name = cell.target.name
     symbols = module_flavour.symbols(cell.variant.fragment)

@@ -16,6 +16,7 @@ import tomllib
 import warnings
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mermapctl.config import fragment
@@ -25,7 +26,6 @@ from mermapctl.tree import find as trees
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from mermapctl.config.fragment import Fragment
 
@@ -181,16 +181,6 @@ def without_tree(name: str, qemu: str | None) -> Target:
     return _target(name, name, qemu=qemu)
 
 
-def find(tree: Path, name: str) -> Target:
-    """One target by name. Raises UserError that lists the near ones."""
-    known = targets(tree)
-    if name in known:
-        return known[name]
-    if name in architectures():
-        raise CommitError(f"{tree} has no target {name!r}", f"this version has: {', '.join(known)}")
-    raise UserError(f"{tree} has no target {name!r}", _near(name, known, "it has"))
-
-
 def _near(name: str, known: Iterable[str], otherwise: str) -> str:
     names = list(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
@@ -258,26 +248,53 @@ def selections(tree: Path) -> tuple[Selection, ...]:
     return tuple(found)
 
 
-def has_mermap(tree: Path) -> bool:
-    """Whether the tree's Kconfig knows the mermap at all."""
-    return f"config {SUPPORTS}" in _text(tree / "mm/Kconfig")
+@dataclass(frozen=True, slots=True)
+class KernelTree:
+    """What the files of a tree say: its version, its targets, and where it selects the mermap.
+
+    `mermap` is whether its Kconfig knows the mermap at all.
+    """
+
+    path: Path
+    version: str
+    targets: dict[str, Target]
+    selections: tuple[Selection, ...]
+    mermap: bool
+
+    def find(self, name: str) -> Target:
+        """One target by name. Raises UserError that lists the near ones."""
+        if name in self.targets:
+            return self.targets[name]
+        what = f"{self.path} has no target {name!r}"
+        if name in architectures():
+            raise CommitError(what, f"this version has: {', '.join(self.targets)}")
+        raise UserError(what, _near(name, self.targets, "it has"))
+
+    def mermap_obstacle(self, target: Target) -> str | None:
+        """Why this target cannot have the mermap, in a sentence; None where Kconfig may allow."""
+        if not self.selections and not self.mermap:
+            return f"{self.path} has no mermap: no {SUPPORTS} in its Kconfig"
+        siblings = {
+            other.linux_arch.upper()
+            for other in self.targets.values()
+            if other.srcarch == target.srcarch and other.linux_arch != target.linux_arch
+        }
+        for selection in self.selections:
+            same = selection.where.startswith(f"arch/{target.srcarch}/")
+            if same and not selection.symbols() & siblings:
+                return None
+        by = " and ".join(str(each) for each in self.selections)
+        return f"target {target.name} cannot have the mermap: {SUPPORTS} is selected by " + (
+            f"{by} only" if by else "no architecture"
+        )
 
 
-def mermap_obstacle(tree: Path, target: Target) -> str | None:
-    """Why this target cannot have the mermap, in a sentence; None where Kconfig may allow it."""
-    selected = selections(tree)
-    if not selected and not has_mermap(tree):
-        return f"{tree} has no mermap: no {SUPPORTS} in its Kconfig"
-    siblings = {
-        other.linux_arch.upper()
-        for other in targets(tree).values()
-        if other.srcarch == target.srcarch and other.linux_arch != target.linux_arch
-    }
-    for selection in selected:
-        same = selection.where.startswith(f"arch/{target.srcarch}/")
-        if same and not selection.symbols() & siblings:
-            return None
-    by = " and ".join(str(each) for each in selected)
-    return f"target {target.name} cannot have the mermap: {SUPPORTS} is selected by " + (
-        f"{by} only" if by else "no architecture"
+def read(tree: Path) -> KernelTree:
+    """Read what a tree's files say of its targets, once for all that ask."""
+    return KernelTree(
+        path=tree,
+        version=trees.kernel_version(tree) or "",
+        targets=targets(tree),
+        selections=selections(tree),
+        mermap=f"config {SUPPORTS}" in _text(tree / "mm/Kconfig"),
     )

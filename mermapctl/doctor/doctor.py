@@ -106,8 +106,9 @@ def _tree(tree: Path | None, targets: Sequence[Target]) -> list[Check]:
     checks = [Check("tree", NeedState.OK, f"{tree}, Linux {kernel}", "what is tested")]
     mermap = _mermap(tree)
     checks += [_clean(tree, targets), mermap]
+    known = targets_of.read(tree)
     for target in targets if mermap.ok else ():
-        obstacle = targets_of.mermap_obstacle(tree, target)
+        obstacle = known.mermap_obstacle(target)
         if obstacle:
             name = f"mermap on {target.name}"
             use = "other suites run there"

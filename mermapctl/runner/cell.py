@@ -66,8 +66,8 @@ def _work(context: Context, planned: CellPlan) -> Work:
     folder = context.folder.cell_path(cell_slug(planned.target.name, planned.build_name))
     options = context.plan.options
     job = kunit.Job(
-        tree=context.plan.tree,
-        build_dir=build_dir.locate(context.plan.tree, planned.target.name, planned.build_name),
+        tree=context.plan.tree.path,
+        build_dir=build_dir.locate(context.plan.tree.path, planned.target.name, planned.build_name),
         kunitconfig=folder / "kunitconfig",
         target=planned.target,
         jobs=options.jobs,

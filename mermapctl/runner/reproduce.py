@@ -21,7 +21,8 @@ def _mermapctl_command(context: Context, work: Work) -> list[str]:
     --config names the copies of the user's fragments in the cell's folder.
     """
     options, planned = context.plan.options, work.cell
-    argv = ["mermapctl", "run", f"--tree={context.plan.tree}", f"--target={planned.target.name}"]
+    argv = ["mermapctl", "run", f"--tree={context.plan.tree.path}"]
+    argv += [f"--target={planned.target.name}"]
     argv += [f"--variant={planned.variant.name}", f"--suite={planned.suite}"]
     argv += [f"--config={path}" for path in own_fragments(context, work)]
     argv += [f"--accel={options.accel}"] if planned.target.qemu else []

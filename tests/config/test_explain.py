@@ -108,7 +108,7 @@ def why(
 ) -> Explanation:
     lines = "".join(f"CONFIG_{each}\n" for each in asked.split())
     given = fragment.parse(lines, "asked.kunitconfig")
-    (found,) = explain.why(tree, target.find(tree, name), [symbol], given, verify=verify)
+    (found,) = explain.why(tree, target.read(tree).find(name), [symbol], given, verify=verify)
     return found
 
 
@@ -341,7 +341,7 @@ def test_several_symbols_are_verified_in_one_go(tree: Path, tmp_path: Path) -> N
         makefile.read_text().replace("olddefconfig:\n", f"olddefconfig:\n\t@echo >>{log}\n")
     )
     given = fragment.parse("CONFIG_KUNIT=y\n", "asked")
-    where = target.find(tree, "x86_64")
+    where = target.read(tree).find("x86_64")
     asked = ["MERMAP_KUNIT_TEST", "NUMBER=8", "SANITIZER"]
     found = explain.why(tree, where, asked, given)
     assert [each.verified for each in found] == [True, True, True]
@@ -410,7 +410,7 @@ MANY = [f"MISSING_{number}" for number in range(unsatisfied.FULL + 2)]
 def told(tree: Path, name: str, asked: str) -> list[MissingSymbol]:
     """What a target does not give of the lines `asked`, each with why."""
     given = fragment.parse(asked, "asked")
-    where = target.find(tree, name)
+    where = target.read(tree).find(name)
     missing = unsatisfied.resolved(tree, where, given)
     return list(unsatisfied.told(tree, where, given, missing))
 
@@ -428,7 +428,7 @@ def test_a_missing_symbol_has_the_text_of_config_explain(
 ) -> None:
     (missing,) = told(tree, name, asked)
     given = fragment.parse(asked, "asked")
-    (found,) = explain.why(tree, target.find(tree, name), [symbol], given)
+    (found,) = explain.why(tree, target.read(tree).find(name), [symbol], given)
     assert f"{missing.symbol}={missing.requested}" == symbol
     assert missing.why == explain_text.text(found)
 
@@ -458,7 +458,7 @@ def test_requested_and_resolved_remain_where_the_parser_fails(tree: Path) -> Non
     file = tree / "lib/Kconfig"
     file.write_text(file.read_text() + "config A\n\tfrobnicate\n")
     asked = [MissingSymbol(each, "y", None) for each in MANY]
-    missing = unsatisfied.told(tree, target.find(tree, "um"), given, asked)
+    missing = unsatisfied.told(tree, target.read(tree).find("um"), given, asked)
     assert [each.symbol for each in missing] == MANY
     assert "the parser's complaint: lib/Kconfig:" in (missing[0].why or "")
     assert (missing[-1].why or "").startswith("CONFIG_MISSING_7 is not set, not y, on um; why ")
@@ -474,7 +474,7 @@ def test_an_explanation_that_breaks_leaves_the_symbol(
     monkeypatch.setattr(explain, "_explained", broken)
     given = fragment.parse("CONFIG_SANITIZER=y\n", "asked")
     asked = [MissingSymbol("SANITIZER", "y", "n")]
-    (missing,) = unsatisfied.told(tree, target.find(tree, "um"), given, asked)
+    (missing,) = unsatisfied.told(tree, target.read(tree).find("um"), given, asked)
     assert missing.why == (
         "CONFIG_SANITIZER is n, not y, on um; why could not be found out "
         "(KeyError: 'a bug of ours')"
@@ -491,7 +491,7 @@ def test_an_olddefconfig_that_hangs_ends_with_the_patience(
     given = fragment.parse("CONFIG_SANITIZER=y\nCONFIG_EITHER=y\n", "asked")
     asked = [MissingSymbol("SANITIZER", "y", "n"), MissingSymbol("EITHER", "y", "n")]
     began = time.monotonic()
-    missing = unsatisfied.told(tree, target.find(tree, "um"), given, asked)
+    missing = unsatisfied.told(tree, target.read(tree).find("um"), given, asked)
     assert time.monotonic() - began < 8
     assert all("OF_COMPILER [=n] (lib/Kconfig:" in (each.why or "") for each in missing)
     assert all("not verified: " in (each.why or "") for each in missing)

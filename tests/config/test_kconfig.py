@@ -19,7 +19,7 @@ from tests.minikconfig import program, tree_of
 
 
 def read(tree: Path, name: str = "um") -> Model:
-    return kconfig.read(tree, target.find(tree, name))
+    return kconfig.read(tree, target.read(tree).find(name))
 
 
 def test_values_follow_the_latest_assignments_only(tmp_path: Path) -> None:
@@ -519,7 +519,7 @@ def test_another_target_is_read_in_part_and_runs_nothing(tmp_path: Path) -> None
         (tree / name).write_text(text)
     model = read(tree, "um")
     assert runs(log) == 1
-    part = kconfig.read_part(model, target.find(tree, "x86_64"), ["drivers/a/Kconfig"])
+    part = kconfig.read_part(model, target.read(tree).find("x86_64"), ["drivers/a/Kconfig"])
     assert runs(log) == 1
     part.assign([("DEEP", "y"), ("ONLY_HERE", "y")])
     assert part.value("ONLY_HERE") == "y", "an unasked compiler is taken to be able"

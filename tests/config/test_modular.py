@@ -196,7 +196,7 @@ def test_a_counter_that_stays_0_is_explained_by_its_guard(
 def test_targets_that_have_no_module_flavour_say_why(
     fake_tree: Path, name: str, says: str | None
 ) -> None:
-    said = module_flavour.obstacle(fake_tree, target.find(fake_tree, name))
+    said = module_flavour.obstacle(fake_tree, target.read(fake_tree).find(name))
     assert said is None if says is None else says in (said or "")
 
 

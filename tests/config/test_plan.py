@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl.config import plan
+from mermapctl.config import plan, target
 from mermapctl.config.plan import Options
 from mermapctl.errors import UserError
+from mermapctl.system import inputs
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ def test_a_parameter_of_the_user_takes_the_place_of_its_namesake(
 
 def test_cells_are_targets_by_variants_without_repeats(fake_tree: Path) -> None:
     options = Options(targets=("x86_64", "x86_64"), variants=("base", "smp", "base"))
-    cells = plan.make(fake_tree, options).cells
+    cells = plan.make(target.read(fake_tree), options).cells
     assert [(cell.target.name, cell.variant.name) for cell in cells] == [
         ("x86_64", "base"),
         ("x86_64", "smp"),
@@ -46,7 +47,7 @@ def test_cells_are_targets_by_variants_without_repeats(fake_tree: Path) -> None:
 
 def test_what_the_user_says_of_the_guest_wins(fake_tree: Path) -> None:
     options = Options(variants=("smp",), smp=4, cpu="Haswell", default_args=False)
-    (cell,) = plan.make(fake_tree, options).cells
+    (cell,) = plan.make(target.read(fake_tree), options).cells
     assert cell.qemu_args == ("-cpu", "Haswell", "-smp", "4")
     assert cell.kernel_args == ()
 
@@ -64,17 +65,36 @@ def test_what_cannot_be_is_refused_with_a_way_out(
     fake_tree: Path, options: Options, message: str, hint: str
 ) -> None:
     with pytest.raises(UserError) as caught:
-        plan.make(fake_tree, options)
+        plan.make(target.read(fake_tree), options)
     assert message in caught.value.message
     assert hint in (caught.value.hint or "")
 
 
 def test_one_impossible_cell_does_not_stop_the_others(fake_tree: Path) -> None:
-    cells = plan.make(fake_tree, Options(targets=("um", "x86_64"))).cells
+    cells = plan.make(target.read(fake_tree), Options(targets=("um", "x86_64"))).cells
     assert [cell.obstacle is None for cell in cells] == [False, True]
 
 
 def test_another_suite_needs_no_mermap(fake_tree: Path) -> None:
-    (cell,) = plan.make(fake_tree, Options(targets=("um",), suite="example")).cells
+    (cell,) = plan.make(target.read(fake_tree), Options(targets=("um",), suite="example")).cells
     assert cell.obstacle is None
     assert cell.build_name == "base-example"
+
+
+def test_a_plan_of_ten_cells_reads_the_targets_once(
+    fake_tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    really = inputs.read_regular
+
+    def counted(path: Path, *limit: int) -> bytes:
+        read.append(path)
+        return really(path, *limit)
+
+    monkeypatch.setattr(inputs, "read_regular", counted)
+    variants = ("base", "smp", "kasan", "debug", "ubsan")
+    options = Options(targets=("x86_64", "um"), variants=variants)
+    assert len(plan.make(target.read(fake_tree), options).cells) == 10
+    of_tree = [path for path in read if path.is_relative_to(fake_tree)]
+    assert len([path for path in of_tree if path.parent.name == "qemu_configs"]) == 3
+    assert len(of_tree) == len(set(of_tree))

@@ -168,7 +168,7 @@ config DEEP
     ],
 )
 def test_the_smallest_set(tmp_path: Path, given: str, goal: str, expected: str | None) -> None:
-    model = kconfig.read(tree := tree_of(tmp_path, KCONFIG), target.find(tree, "um"))
+    model = kconfig.read(tree := tree_of(tmp_path, KCONFIG), target.read(tree).find("um"))
     before = pairs(given)
     found = solve(model, before, pairs(goal)[0])
     if expected is None:
@@ -183,14 +183,14 @@ def test_the_smallest_set(tmp_path: Path, given: str, goal: str, expected: str |
 
 def test_of_equals_the_nearer_then_the_gentler(tmp_path: Path) -> None:
     text = KCONFIG + "config ALSO\n    bool 'also'\n    depends on A\n"
-    model = kconfig.read(tree := tree_of(tmp_path, text), target.find(tree, "um"))
+    model = kconfig.read(tree := tree_of(tmp_path, text), target.read(tree).find("um"))
     given = pairs("ALL=y A=y ALSO=y")
     assert solve(model, given, ("TEST", "n")) == (("ALL", "n"),), "A=n would undo two wishes"
     assert solve(model, given, ("TEST", "n"), frozenset({"A"})) == (("A", "n"),)
 
 
 def test_the_model_is_as_given_afterwards(tmp_path: Path) -> None:
-    model = kconfig.read(tree := tree_of(tmp_path, KCONFIG), target.find(tree, "um"))
+    model = kconfig.read(tree := tree_of(tmp_path, KCONFIG), target.read(tree).find("um"))
     solve(model, pairs("B=y"), ("AND", "y"))
     assert (model.value("B"), model.value("A"), model.value("AND")) == ("y", "n", "n")
 
@@ -198,7 +198,7 @@ def test_the_model_is_as_given_afterwards(tmp_path: Path) -> None:
 def test_a_symbol_that_thousands_select(tmp_path: Path) -> None:
     text = 'config LIB\n    bool\nconfig PLAIN\n    bool "plain"\n    depends on !LIB\n'
     text += "".join(f'config U{number}\n    bool "u"\n    select LIB\n' for number in range(2000))
-    model = kconfig.read(tree := tree_of(tmp_path, text), target.find(tree, "um"))
+    model = kconfig.read(tree := tree_of(tmp_path, text), target.read(tree).find("um"))
     assert solve(model, pairs("U7=y U1999=y"), ("LIB", "n")) == (("U1999", "n"), ("U7", "n"))
     assert solve(model, [], ("LIB", "y")) is not None
     assert solve(model, pairs("U7=y"), ("PLAIN", "y")) == (("U7", "n"), ("PLAIN", "y"))

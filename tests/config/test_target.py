@@ -38,7 +38,7 @@ def test_a_qemu_config_is_read_and_never_run(fake_tree: Path) -> None:
 )
 def test_an_unknown_target_names_the_near_ones(fake_tree: Path, name: str, hint: str) -> None:
     with pytest.raises(UserError, match="has no target") as caught:
-        target.find(fake_tree, name)
+        target.read(fake_tree).find(name)
     assert hint in (caught.value.hint or "")
 
 
@@ -52,7 +52,8 @@ def test_an_unknown_target_names_the_near_ones(fake_tree: Path, name: str, hint:
     ],
 )
 def test_who_can_have_the_mermap(fake_tree: Path, name: str, obstacle: str | None) -> None:
-    said = target.mermap_obstacle(fake_tree, target.find(fake_tree, name))
+    tree = target.read(fake_tree)
+    said = tree.mermap_obstacle(tree.find(name))
     assert (said is None) is (obstacle is None)
     assert (obstacle or "") in (said or "")
 
@@ -63,8 +64,9 @@ def test_a_conditional_select_counts_as_its_condition(fake_tree: Path) -> None:
         "config X86_64\n\tdef_bool y\n\nconfig X86\n\tdef_bool y\n"
         "\tselect ARCH_SUPPORTS_MERMAP if X86_64\n"
     )
-    assert target.mermap_obstacle(fake_tree, target.find(fake_tree, "x86_64")) is None
-    said = target.mermap_obstacle(fake_tree, target.find(fake_tree, "i386"))
+    tree = target.read(fake_tree)
+    assert tree.mermap_obstacle(tree.find("x86_64")) is None
+    said = tree.mermap_obstacle(tree.find("i386"))
     assert said is not None
     assert "X86_64 (arch/x86/Kconfig:6)" in said
 
@@ -72,5 +74,6 @@ def test_a_conditional_select_counts_as_its_condition(fake_tree: Path) -> None:
 def test_a_tree_without_the_mermap_says_so(fake_tree: Path) -> None:
     (fake_tree / "mm/Kconfig").write_text("")
     (fake_tree / "arch/x86/Kconfig").write_text("")
-    said = target.mermap_obstacle(fake_tree, target.find(fake_tree, "x86_64"))
+    tree = target.read(fake_tree)
+    said = tree.mermap_obstacle(tree.find("x86_64"))
     assert "has no mermap" in (said or "")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl.config import plan, toolchain
+from mermapctl.config import plan, target, toolchain
 from mermapctl.config.plan import Options
 from mermapctl.config.target import Target
 from mermapctl.config.toolchain import Toolchain
@@ -136,7 +136,7 @@ def test_the_users_prefix_is_the_compiler_that_is_looked_for(
 ) -> None:
     monkeypatch.delenv("LLVM", raising=False)
     options = Options(targets=("arm64",), suite="example", cross_compile="mine-")
-    (cell,) = plan.make(fake_tree, options).cells
+    (cell,) = plan.make(target.read(fake_tree), options).cells
     for tool in ("gcc", "ld") if installed else ():
         real = shutil.which(tool)
         assert real

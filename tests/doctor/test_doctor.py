@@ -53,7 +53,7 @@ def states(checks: tuple[Check, ...]) -> dict[str, NeedState]:
 
 
 def missing(tree: Path, name: str = "x86_64") -> list[str]:
-    return [each.name for each in doctor.missing_for_run(tree, target.find(tree, name))]
+    return [each.name for each in doctor.missing_for_run(tree, target.read(tree).find(name))]
 
 
 @pytest.mark.usefixtures("path")
@@ -94,7 +94,7 @@ def test_each_target_has_needs_of_its_own(
 
 @pytest.mark.usefixtures("path")
 def test_run_is_told_at_once(tree: Path) -> None:
-    where = target.find(tree, "x86_64")
+    where = target.read(tree).find("x86_64")
     took = []
     for _ in range(5):
         began = time.perf_counter()
@@ -119,7 +119,7 @@ def test_the_compiler_against_the_trees_minimum(
     (path / "gcc").unlink()
     program(path, "gcc", f"echo {gcc}")
     (tree / "scripts/min-tool-version.sh").write_text(MIN_TOOL_VERSION.format(gcc=wanted))
-    where = target.find(tree, "um")
+    where = target.read(tree).find("um")
     found, _ = machine.compiler(tree, where, toolchain.of(where))
     assert found.state is state
     if state is NeedState.OLD:
@@ -153,10 +153,10 @@ def test_the_sentence_and_the_hint_of_what_is_missing(
     (tmp_path / "os-release").write_text("ID=fedora\nPRETTY_NAME='Fedora Linux'\n")
     monkeypatch.setattr("mermapctl.doctor.packages.OS_RELEASE", tmp_path / "os-release")
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    lacking = doctor.missing_for_run(tree, target.find(tree, "x86_64"))
+    lacking = doctor.missing_for_run(tree, target.read(tree).find("x86_64"))
     assert doctor.sentence(lacking) == "not installed: flex, qemu-system-x86_64"
     assert doctor.install_hint(lacking) == "dnf install flex qemu-system-x86-core"
-    lacking = doctor.missing_for_run(tree, target.find(tree, "arm64"))
+    lacking = doctor.missing_for_run(tree, target.read(tree).find("arm64"))
     assert doctor.install_hint(lacking[1:]).startswith("dnf install gcc-aarch64-linux-gnu")
 
 
@@ -189,7 +189,7 @@ def test_the_tree(tree: Path, left: str, name: str, state: NeedState) -> None:
 def test_a_target_that_cannot_have_the_mermap_is_said_and_is_not_in_the_way(tree: Path) -> None:
     kconfig = tree / "arch/x86/Kconfig"
     kconfig.write_text(kconfig.read_text() + "\tselect ARCH_SUPPORTS_MERMAP\n")
-    where = [target.find(tree, name) for name in ("arm64", "x86_64", "um")]
+    where = [target.read(tree).find(name) for name in ("arm64", "x86_64", "um")]
     found = doctor.check(where, tree, probe_kvm=False)
     checks = [each for each in found if each.name.startswith("mermap on ")]
     assert [each.name for each in checks] == ["mermap on arm64", "mermap on um"]
@@ -214,7 +214,7 @@ def test_what_the_module_flavour_needs(
         header = tree / "tools/include/nolibc/nolibc.h"
         header.parent.mkdir(parents=True)
         header.touch()
-    found = doctor.check([target.find(tree, name)], tree, probe_kvm=False)
+    found = doctor.check([target.read(tree).find(name)], tree, probe_kvm=False)
     assert states(found).get("nolibc") == state
     assert not any(each.lacking for each in found)
 
@@ -227,7 +227,7 @@ def test_a_compiler_without_the_c_librarys_headers(
     (tmp_path / "gelf.h").touch()
     (path / "gcc").unlink()
     program(path, "gcc", 'case "$*" in *-fsyntax-only*) exit 1;; *) echo 12.2.0;; esac')
-    (lacking,) = doctor.missing_for_run(tree, target.find(tree, "x86_64"))
+    (lacking,) = doctor.missing_for_run(tree, target.read(tree).find("x86_64"))
     assert (lacking.name, lacking.need) == ("<stdio.h>", "libc")
 
 
@@ -295,7 +295,7 @@ def test_the_command_without_a_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_every_check_stands_once_and_every_need_has_a_name(tree: Path) -> None:
-    where = [target.find(tree, name) for name in ("um", "x86_64", "arm64")]
+    where = [target.read(tree).find(name) for name in ("um", "x86_64", "arm64")]
     found = doctor.check(where, tree, probe_kvm=False)
     assert len(states(found)) == len(found)
     assert "/dev/kvm" not in states(found)

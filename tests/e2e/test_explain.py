@@ -97,7 +97,7 @@ def asked(given: str) -> fragment.Fragment:
 
 def told(tree: Path, case: Case) -> Explanation:
     """What is said of a case, verified by the tree's olddefconfig."""
-    where = target.find(tree, case.name)
+    where = target.read(tree).find(case.name)
     (found,) = explain.why(tree, where, [case.symbol], asked(case.given))
     return found
 
@@ -133,7 +133,7 @@ def assert_defined_at(tree: Path, place: str) -> None:
 
 def test_lazy_mmu_mode_where_the_tree_has_it(reference_tree: Path) -> None:
     names = ("LAZY_MMU_MODE", "LAZY_MMU_MODE_KUNIT_TEST")
-    where = target.find(reference_tree, "um")
+    where = target.read(reference_tree).find("um")
     model = kconfig.read(reference_tree, where)
     there = [name for name in names if model.symbol(name)]
     found = explain.why(reference_tree, where, names, asked("KUNIT=y"))
@@ -155,7 +155,7 @@ MANY = (
 
 @pytest.mark.parametrize("name", ["x86_64", "um", "arm64"])
 def test_the_parser_computes_what_olddefconfig_does(reference_tree: Path, name: str) -> None:
-    where = target.find(reference_tree, name)
+    where = target.read(reference_tree).find(name)
     question = explain.Question(reference_tree, where, asked(MANY))
     chain = toolchain.of(where)
     given = olddefconfig.resolve(reference_tree, where, chain, question.lines(()))
@@ -190,7 +190,7 @@ def test_a_second_parse_asks_neither_the_compiler_nor_a_script(
         return run(shell, command)
 
     monkeypatch.setattr(kconfig_macros.Shell, "run", noted)
-    where = target.find(reference_tree, name)
+    where = target.read(reference_tree).find(name)
     compiler = toolchain.kconfig_environment(reference_tree, where, toolchain.of(where))["CC"]
     costly = re.compile(rf"(?<![\w./-]){re.escape(compiler)} (?!-print-)|/scripts/")
     kconfig.read(reference_tree, where)

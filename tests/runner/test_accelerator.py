@@ -33,7 +33,7 @@ def test_qemus_complaints_are_heard(said: bytes, heard: str | None) -> None:
 
 
 def native(fake_tree: Path, name: str = "x86_64") -> target.Target:
-    return replace(target.find(fake_tree, name), native=True)
+    return replace(target.read(fake_tree).find(name), native=True)
 
 
 @pytest.mark.parametrize(

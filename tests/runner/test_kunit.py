@@ -15,7 +15,7 @@ def job(tree: Path) -> kunit.Job:
         tree=tree,
         build_dir=Path("/b d"),
         kunitconfig=Path("/k"),
-        target=target.find(tree, "x86_64"),
+        target=target.read(tree).find("x86_64"),
         jobs=3,
         cross_compile="x-",
         make_options=("V=1",),

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from mermapctl.config import plan
+from mermapctl.config import plan, target
 from mermapctl.config.plan import Options
 from mermapctl.errors import UserError
 from mermapctl.judge import confirmation
@@ -165,7 +165,7 @@ def test_lockdep_keeps_its_one_report_for_the_suite(fake_tree: Path, tmp_path: P
 
 def test_another_suite_and_another_target_have_nothing_to_trace(fake_tree: Path) -> None:
     cells = plan.make(
-        fake_tree, Options(targets=("um", "x86_64"), suite="example")
+        target.read(fake_tree), Options(targets=("um", "x86_64"), suite="example")
     ).cells
     assert [cell.traced for cell in cells] == [False, False]
     assert [cell.variant.fragment.value("KPROBES") for cell in cells] == [None, None]
@@ -382,4 +382,4 @@ def test_a_record_of_the_variant_that_was_is_still_read() -> None:
 
 def test_the_variant_that_was_cannot_be_asked_for(fake_tree: Path) -> None:
     with pytest.raises(UserError, match="runs are traced by default"):
-        plan.make(fake_tree, Options(variants=("base+trace",)))
+        plan.make(target.read(fake_tree), Options(variants=("base+trace",)))

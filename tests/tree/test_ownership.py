@@ -326,6 +326,7 @@ def test_run_asks_whose_tree_it_is_before_it_reads_anything_else_of_it(
     git(loaded, "init", "-q")
     give_away(monkeypatch, *everything(loaded))
     for later in (
+        "config.target.read",
         "config.plan.make",
         "doctor.doctor.missing_for_run",
         "tree.state.look",
