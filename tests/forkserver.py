@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import gc
 import importlib
 import io
 import json
@@ -47,10 +48,12 @@ def command(
     env: Mapping[str, str | None] | None = None,
     seconds: int = SECONDS,
     gone: bool = False,
+    first: str = "",
 ) -> Done:
     """Run `mermapctl ARGV`; `env` is set over our own environment, None takes a variable away.
 
-    `gone` removes the directory `cwd` once the command is in it.
+    `gone` removes the directory `cwd` once the command is in it. `first` is Python that runs
+    before the command, to set what a user cannot.
     """
     wanted = {**os.environ, **(env or {})}
     request = {
@@ -60,6 +63,7 @@ def command(
         "env": {name: value for name, value in wanted.items() if value is not None},
         "seconds": seconds,
         "gone": gone,
+        "first": first,
     }
     server = _server()
     assert server.stdin is not None
@@ -97,6 +101,7 @@ def _import_all() -> None:
     os.environ["GIT_PYTHON_REFRESH"] = "quiet"
     importlib.import_module("git")
     importlib.import_module("jinja2")
+    gc.freeze()  # a collection in a child would copy every page
 
 
 def _serve(requests: IO[str]) -> Iterator[Done]:
@@ -107,8 +112,9 @@ def _serve(requests: IO[str]) -> Iterator[Done]:
             if pid == 0:
                 _be_mermapctl(request, out.fileno(), err.fileno())
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-            with contextlib.suppress(ProcessLookupError):  # what outlives the command
-                os.killpg(pid, signal.SIGKILL)
+            if code == -signal.SIGALRM:  # what it has left otherwise is for the test to find
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(pid, signal.SIGKILL)
             yield Done(code, _text(out), _text(err))
 
 
@@ -135,6 +141,7 @@ def _be_mermapctl(request: dict[str, object], out: int, err: int) -> NoReturn:
         sys.argv = ["mermapctl", *map(str, argv)]
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(int(str(request["seconds"])))
+        exec(str(request["first"]), {})  # noqa: S102 - a test's own
         from mermapctl.__main__ import main  # noqa: PLC0415 - in the server only
 
         main()

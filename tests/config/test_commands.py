@@ -2,8 +2,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tomllib
 from typing import TYPE_CHECKING
 
@@ -15,6 +13,7 @@ from mermapctl.commands.config import ConfigRequest
 from mermapctl.config import fragment, traceable, variants
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.system import paths
+from tests.forkserver import Done, command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,9 +27,8 @@ def lines(variant: Variant) -> set[str]:
     return set(variant.fragment.text().splitlines())
 
 
-def mermapctl(*argv: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "mermapctl", *argv]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+def mermapctl(*argv: str, cwd: Path | None = None) -> Done:
+    return command(*argv, cwd=cwd)
 
 
 @pytest.fixture

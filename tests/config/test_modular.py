@@ -15,6 +15,7 @@ from mermapctl.judge import module_findings
 from mermapctl.judge.verdict import Finding, Flush, Severity
 from mermapctl.runner import path_shims
 from tests.conftest import LOGS, git
+from tests.forkserver import command
 from tests.runner.test_initramfs import unpacked
 from tests.runner.test_run import document, run
 
@@ -330,15 +331,9 @@ def test_a_counter_that_stays_0_is_one_finding_and_stays_so(fake_tree: Path) -> 
     assert (cell["verdict"], found["code"]) == ("failed", "counter-not-in-module")
     assert found["where"] == "mm/mermap.c:3"
     assert "reused without a TLB flush" in found["consequences"][0]
-    argv = ["report", "--rejudge", made["run"]["id"]]
-    again = subprocess.run(
-        [*run(fake_tree, "--help").args[:3], *argv], capture_output=True, text=True, check=False
-    )
+    again = command("report", "--rejudge", made["run"]["id"])
     assert "counter-not-in-module" not in again.stdout  # nothing changed, nothing is said of it
-    shown = subprocess.run(
-        [*again.args[:3], "report", made["run"]["id"], "--format=json"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    shown = command("report", made["run"]["id"], "--format=json")
     (kept,) = json.loads(shown.stdout)["cells"][0]["findings"]
     assert kept["code"] == "counter-not-in-module"
 
@@ -350,8 +345,5 @@ def test_a_module_is_another_configuration_than_what_is_built_in(fake_tree: Path
     assert "x86_64/base (module)" in table.stdout
     built_in = run(fake_tree, FAKE_LOG=log)
     assert "(module)" not in built_in.stdout
-    compared = subprocess.run(
-        [*table.args[:3], "report", "--compare", "latest~1", "latest"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    compared = command("report", "--compare", "latest~1", "latest")
     assert "x86_64/base (module) -> x86_64/base" in compared.stdout, compared.stderr

@@ -7,8 +7,6 @@ import json
 import os
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,7 +18,8 @@ from mermapctl.config.toolchain import Toolchain
 from mermapctl.doctor import doctor
 from mermapctl.runner import initramfs, kunit, path_shims, up_to_date
 from tests.conftest import FAKE
-from tests.runner.test_run import MERMAPCTL
+from tests.forkserver import command
+from tests.runner.test_run import run
 
 GNU = "gcc ld ar nm strip objcopy objdump readelf"
 LLVM = "clang ld.lld llvm-ar llvm-nm llvm-strip llvm-objcopy llvm-objdump llvm-readelf"
@@ -153,27 +152,21 @@ def test_a_kernel_that_kvm_alone_does_not_run_is_no_word_on_kvm(
     fake_tree: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "kvm").write_text("")
-    script = (
-        "import sys; from pathlib import Path; from mermapctl.runner import accelerator\n"
-        f"accelerator.KVM = Path({str(tmp_path / 'kvm')!r})\n"
-        "sys.argv[0] = 'mermapctl'\nfrom mermapctl.__main__ import main; main()"
+    first = (
+        "from pathlib import Path; from mermapctl.runner import accelerator\n"
+        f"accelerator.KVM = Path({str(tmp_path / 'kvm')!r})"
     )
-    argv = [sys.executable, "-c", script, "run", f"--tree={fake_tree}", "--format=json"]
+    argv = ("run", f"--tree={fake_tree}", "--format=json")
+    env = {"FAKE_BOOT": "kvm-error", "FAKE_PROBE": "works"}
     for _ in range(2):
-        done = subprocess.run(
-            argv,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "FAKE_BOOT": "kvm-error", "FAKE_PROBE": "works"},
-            check=False,
-        )
+        done = command(*argv, env=env, first=first, seconds=60)
         assert done.returncode == 0, done.stderr
         (cell,) = json.loads(done.stdout)["cells"]
         assert cell["accelerator"] == "tcg"
         (note,) = [note for note in cell["notes"] if "KVM" in note]
         assert note.startswith("this kernel does not run under KVM (KVM internal error")
         assert "which runs other guests" in note
-    good = subprocess.run(argv, capture_output=True, text=True, check=False)
+    good = command(*argv, first=first, seconds=60)
     assert json.loads(good.stdout)["cells"][0]["accelerator"] == "kvm"
 
 
@@ -185,8 +178,7 @@ def test_the_record_names_the_compiler_of_the_build(
         program(tmp_path / "bin" / tool, "echo LLD 17.0.6")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     monkeypatch.setenv("LLVM", "1")
-    argv = [*MERMAPCTL, "run", f"--tree={fake_tree}", "--accel=tcg", "--format=json"]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    done = run(fake_tree, "--format=json")
     assert done.returncode == 0, done.stderr
     host = json.loads(done.stdout)["run"]["host"]
     assert host["compiler"] == "clang version 17.0.6 of a test"

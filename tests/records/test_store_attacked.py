@@ -23,6 +23,7 @@ from mermapctl.records.record import RunRecord, State, to_json
 from mermapctl.records.store import Store, console_lines
 from mermapctl.system import files, paths
 from tests.conftest import LOGS
+from tests.forkserver import Done, command
 from tests.records.test_store import kept, record
 
 MERMAPCTL = [sys.executable, "-m", "mermapctl"]
@@ -33,15 +34,8 @@ def store(home: Path) -> Store:
     return Store.open(home / "state")
 
 
-def report(*argv: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*MERMAPCTL, "report", *argv],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **env},
-        timeout=60,
-        check=False,
-    )
+def report(*argv: str, **env: str) -> Done:
+    return command("report", *argv, env=env, seconds=60)
 
 
 def with_console(store: Store, text: bytes = b"KTAP version 1\n1..0\n") -> RunRecord:

@@ -24,6 +24,7 @@ from mermapctl.events import (
     TestEnded,
 )
 from mermapctl.render.terminal.progress import Lively, Plain, progress
+from tests.forkserver import command
 
 RUN = [sys.executable, "-m", "mermapctl", "run", "--accel=tcg", "--quiet"]
 
@@ -167,15 +168,7 @@ def test_nothing_in_a_line_of_progress_is_obeyed(tmp_path: Path) -> None:
 
 
 def test_the_name_of_a_directory_is_not_obeyed_by_tree_prepare(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "mermapctl", "tree", "prepare"),
-            *(str(tmp_path / "a\x1b[31mb\u200b"), "--source=/nowhere.tar"),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    directory = str(tmp_path / "a\x1b[31mb\u200b")
+    done = command("tree", "prepare", directory, "--source=/nowhere.tar")
     assert done.returncode == 2
     assert not {"\x1b", "\u200b"} & set(done.stdout + done.stderr)

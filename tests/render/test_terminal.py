@@ -5,10 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import os
 import re
-import subprocess
-import sys
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -24,6 +21,7 @@ from mermapctl.render.terminal.columns import columns, sparkline
 from mermapctl.render.terminal.text import Look, colored, count, look_of, seconds
 from mermapctl.render.visible import one_line, visible
 from tests import sample_records as samples
+from tests.forkserver import command
 from tests.hostile import TEXTS, infect
 
 if TYPE_CHECKING:
@@ -186,14 +184,7 @@ def test_a_logs_kernel_version_is_not_obeyed(tmp_path: Path) -> None:
     log = tmp_path / "log"
     version = "6.12\u200b\u202e\u00ad\x1b[31m"
     log.write_text(f"Linux version {version} (gcc)\nKTAP version 1\n1..1\nok 1 a\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "mermapctl", "report", "--log", str(log)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env={**os.environ, "PYTHONUTF8": "1"},
-    )
+    done = command("report", "--log", str(log))
     assert "6.12" in done.stdout
     assert not {"\u200b", "\u202e", "\u00ad", "\x1b"} & set(done.stdout + done.stderr)
 

@@ -16,7 +16,8 @@ from mermapctl.judge import hang_trials
 from mermapctl.judge.hang_trials import Outcome, Trial
 from mermapctl.judge.verdict import Finding, Severity
 from mermapctl.runner import hang_triage as triage_command
-from tests.runner.test_run import MERMAPCTL, document, processes_of, run
+from tests.forkserver import command
+from tests.runner.test_run import MERMAPCTL, document, processes_of, run, run_alone
 
 FOUR = ("test_basic_alloc", "test_size", "test_multiple_allocs", "test_tlb_flushed")
 HEAD = "Linux version 6.12.99\nKTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: mermap\n"
@@ -197,10 +198,8 @@ def test_the_report_shows_it_and_judging_again_keeps_it(fake_tree: Path, tmp_pat
     assert "Booted alone" in table.stdout
     assert "__mermap_get+0x6c/0x340" in table.stdout
     assert "hang triage: test_size alone" in table.stderr
-    subprocess.run([*MERMAPCTL, "report", "--rejudge"], check=False, capture_output=True)
-    again = subprocess.run(
-        [*MERMAPCTL, "report"], check=False, capture_output=True, text=True
-    ).stdout
+    command("report", "--rejudge")
+    again = command("report").stdout
     assert "the kernel hung in test_size, in __mermap_get()" in again
     assert "Booted alone" in again
 
@@ -386,8 +385,8 @@ def test_a_panic_never_burns_the_time_limit(
     log = tmp_path / "panic.log"
     log.write_text(head + PANIC)
     began = time.monotonic()
-    argv = ("--no-default-args", "--no-trace", "--format=json", "--silence=40")
-    done = run(fake_tree, *argv, FAKE_LOG=str(log), FAKE_BOOT="stay,stubborn")
+    argv = ("--no-default-args", "--no-trace", "--silence=40")
+    done = run_alone(fake_tree, *argv, FAKE_LOG=str(log), FAKE_BOOT="stay,stubborn")
     assert time.monotonic() - began < 20
     (cell,) = json.loads(done.stdout)["cells"]
     assert (done.returncode, cell["verdict"]) == (code, verdict)

@@ -19,27 +19,36 @@ import pytest
 from mermapctl.config import target
 from mermapctl.runner import kunit, up_to_date
 from tests.conftest import LOGS, git
+from tests.forkserver import Done, command
 
 BARE = ("--no-triage", "--no-trace")
 MERMAPCTL = [sys.executable, "-m", "mermapctl"]
 
 
-def run(tree: Path, *argv: str, **env: str) -> subprocess.CompletedProcess[str]:
+def run(tree: Path, *argv: str, **env: str) -> Done:
+    return command("run", f"--tree={tree}", "--accel=tcg", *argv, env=env, seconds=60)
+
+
+def document(tree: Path, *argv: str, **env: str) -> dict[str, Any]:
+    return parsed(run(tree, "--format=json", *argv, **env))
+
+
+def parsed(done: Done | subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    assert done.stdout, done.stderr
+    made: dict[str, Any] = json.loads(done.stdout)
+    return made
+
+
+def run_alone(tree: Path, *argv: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """A run whose process `processes_of` knows by its environment, and so the guards it forks."""
     return subprocess.run(
-        [*MERMAPCTL, "run", f"--tree={tree}", "--accel=tcg", *argv],
+        [*MERMAPCTL, "run", f"--tree={tree}", "--accel=tcg", "--format=json", *argv],
         capture_output=True,
         text=True,
         env={**os.environ, **env},
         timeout=60,
         check=False,
     )
-
-
-def document(tree: Path, *argv: str, **env: str) -> dict[str, Any]:
-    done = run(tree, "--format=json", *argv, **env)
-    assert done.stdout, done.stderr
-    parsed: dict[str, Any] = json.loads(done.stdout)
-    return parsed
 
 
 @pytest.mark.parametrize(
@@ -156,13 +165,8 @@ def test_what_stands_under_a_missing_symbol_is_what_config_explain_says(
     asked = f"--config={extra}"
     done = run(fake_tree, asked, FAKE_UNSATISFIED=symbol, COLUMNS="200")
     assert done.returncode == 3
-    explained = subprocess.run(
-        [*MERMAPCTL, "config", "explain", f"{symbol}=y", f"--tree={fake_tree}", asked],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "FAKE_UNSATISFIED": symbol},
-        check=False,
-    )
+    explain = ("config", "explain", f"{symbol}=y", f"--tree={fake_tree}", asked)
+    explained = command(*explain, env={"FAKE_UNSATISFIED": symbol})
     first, *rest = explained.stdout[2:].splitlines()
     assert first.startswith(heading)
     assert [line for line in (first, *rest) if line not in done.stdout] == []
@@ -240,55 +244,44 @@ def test_a_build_error_is_quoted(fake_tree: Path) -> None:
     assert cell["detail"] == "mm/mermap.c:12:5: error: unknown type name"
 
 
-def run_with_kvm(tree: Path, device: Path) -> list[str]:
+def run_with_kvm(tree: Path, *argv: str, **env: str) -> Done:
     """A `mermapctl run` that finds a /dev/kvm, and does not wait long for its guest."""
-    script = (
-        "import sys; from pathlib import Path; from mermapctl.runner import accelerator\n"
-        f"accelerator.KVM = Path({str(device)!r}); accelerator.MUTE = 0.7\n"
-        "sys.argv[0] = 'mermapctl'\nfrom mermapctl.__main__ import main; main()"
-    )
+    device = tree.parent / "kvm"
     device.write_text("")
-    return [sys.executable, "-c", script, "run", f"--tree={tree}", "--format=json"]
+    first = (
+        "from pathlib import Path; from mermapctl.runner import accelerator\n"
+        f"accelerator.KVM = Path({str(device)!r}); accelerator.MUTE = 0.7"
+    )
+    run = ("run", f"--tree={tree}", "--format=json", *argv)
+    return command(*run, env=env, first=first, seconds=60)
 
 
 @pytest.mark.parametrize("how", ["kvm-error", "kvm-mute"])
-def test_a_kvm_that_cannot_run_the_kernel_is_replaced(
-    fake_tree: Path, tmp_path: Path, how: str
-) -> None:
-    argv = run_with_kvm(fake_tree, tmp_path / "kvm")
+def test_a_kvm_that_cannot_run_the_kernel_is_replaced(fake_tree: Path, how: str) -> None:
     began = time.monotonic()
-    done = subprocess.run(
-        argv, capture_output=True, text=True, env={**os.environ, "FAKE_BOOT": how}, check=False
-    )
+    done = run_with_kvm(fake_tree, FAKE_BOOT=how)
     assert done.returncode == 0, done.stderr
     assert time.monotonic() - began < 15
     (cell,) = json.loads(done.stdout)["cells"]
     assert (cell["verdict"], cell["accelerator"]) == ("passed", "tcg")
     assert "KVM cannot run this kernel" in cell["notes"][0]
     assert (Path(cell["artifacts"]["directory"]) / "console-kvm.log").is_file()
-    again = subprocess.run(argv, capture_output=True, text=True, check=False)
+    again = run_with_kvm(fake_tree)
     (cell,) = json.loads(again.stdout)["cells"]
     assert any("KVM failed earlier on this host" in note for note in cell["notes"])
-    asked = subprocess.run(
-        [*argv, "--accel=kvm"],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "FAKE_BOOT": "kvm-error"},
-        check=False,
-    )
+    asked = run_with_kvm(fake_tree, "--accel=kvm", FAKE_BOOT="kvm-error")
     (cell,) = json.loads(asked.stdout)["cells"]
     assert (asked.returncode, cell["reason"]) == (3, "accelerator-failed")
-    subprocess.run([*argv, "--accel=kvm"], capture_output=True, check=True)  # it works by now
-    mended = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert run_with_kvm(fake_tree, "--accel=kvm").returncode == 0  # it works by now
+    mended = run_with_kvm(fake_tree)
+    assert mended.returncode == 0
     assert json.loads(mended.stdout)["cells"][0]["accelerator"] == "kvm"
 
 
-def test_one_kernels_fault_is_not_kvms(fake_tree: Path, tmp_path: Path) -> None:
-    argv = run_with_kvm(fake_tree, tmp_path / "kvm")
-    env = {**os.environ, "FAKE_BOOT": "kvm-error", "FAKE_PROBE": "works"}
-    done = subprocess.run(argv, capture_output=True, text=True, env=env, check=False)
+def test_one_kernels_fault_is_not_kvms(fake_tree: Path) -> None:
+    done = run_with_kvm(fake_tree, FAKE_BOOT="kvm-error", FAKE_PROBE="works")
     assert json.loads(done.stdout)["cells"][0]["accelerator"] == "tcg", done.stderr
-    again = subprocess.run(argv, capture_output=True, text=True, check=False)
+    again = run_with_kvm(fake_tree)
     assert json.loads(again.stdout)["cells"][0]["accelerator"] == "kvm", again.stderr
 
 
@@ -331,7 +324,8 @@ def test_another_clang_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_boot_that_goes_on_for_ever_is_ended(fake_tree: Path, limit: str) -> None:
     began = time.monotonic()
     log = str(LOGS / "hang-one-cpu.log")
-    made = document(fake_tree, limit, *BARE, FAKE_BOOT="stay,stubborn", FAKE_LOG=log)
+    env = {"FAKE_BOOT": "stay,stubborn", "FAKE_LOG": log}
+    made = parsed(run_alone(fake_tree, limit, *BARE, **env))
     assert time.monotonic() - began < 12
     (cell,) = made["cells"]
     assert cell["verdict"] == "failed"
@@ -596,9 +590,7 @@ def test_a_killed_run_says_where_it_was(fake_tree: Path) -> None:
         while "ok test_size" not in ours.stderr.readline():
             assert ours.poll() is None
         ours.kill()
-    told = subprocess.run(
-        [*MERMAPCTL, "report", "--format=json"], capture_output=True, text=True, check=False
-    )
+    told = command("report", "--format=json")
     made = json.loads(told.stdout)
     (cell,) = made["cells"]
     assert (told.returncode, made["run"]["state"]) == (3, "interrupted")
@@ -624,10 +616,8 @@ def test_a_tree_whose_path_is_not_utf8_is_run(fake_tree: Path) -> None:
     tree = fake_tree.rename(fake_tree.with_name("li\udcffnux"))
     done = run(tree, COLUMNS="200")
     assert (done.returncode, done.stdout.count("li\\xffnux")) == (0, 5), done.stderr
-    listed = subprocess.run(
-        [*MERMAPCTL, "report", "--list"], capture_output=True, text=True, check=True
-    )
-    assert "✓ passed" in listed.stdout
+    listed = command("report", "--list")
+    assert (listed.returncode, "✓ passed" in listed.stdout) == (0, True)
 
 
 @pytest.mark.parametrize("stage", ["configuration", "boot"])

@@ -26,6 +26,7 @@ from mermapctl.render.documents import mail, markdown
 from mermapctl.render.html import page
 from tests import sample_records as samples
 from tests.conftest import LOGS
+from tests.forkserver import command
 from tests.runner.test_run import MERMAPCTL, document, processes_of, run
 
 PROBES = "kprobe_event="
@@ -322,11 +323,9 @@ def test_judged_again_both_boots_say_the_same(
 ) -> None:
     before = cell_of(fake_tree, first, second)
     assert (before["verdict"], before["confirmed"]) == (verdict, confirmed)
-    argv = [*MERMAPCTL, "report", "--rejudge", "latest"]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    done = command("report", "--rejudge", "latest")
     assert done.returncode in {0, 1, 3}, done.stderr
-    argv = [*MERMAPCTL, "report", "latest", "--format=json"]
-    shown = subprocess.run(argv, capture_output=True, text=True, check=False)
+    shown = command("report", "latest", "--format=json")
     (after,) = json.loads(shown.stdout)["cells"]
     assert after == before
 

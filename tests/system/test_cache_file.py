@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ import pytest
 from mermapctl.runner import accelerator, kunit
 from mermapctl.system import cache_file, paths
 from mermapctl.tree import build_dir
+from tests.forkserver import command
 
 VALUES: list[tuple[type, object]] = [
     (str, "KVM internal error. Suberror: 1\n\x1b[31mé"),
@@ -115,13 +114,10 @@ def test_each_cache_begins_anew(fake_tree: Path, how: str) -> None:
 
 @pytest.mark.parametrize("how", ["half", "empty", "zeros"])
 def test_a_run_passes_whatever_a_full_disk_left_in_our_caches(fake_tree: Path, how: str) -> None:
-    argv = [sys.executable, "-m", "mermapctl", "run", f"--tree={fake_tree}", "--accel=tcg"]
-    env = {name: each for name, each in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    argv = ("run", f"--tree={fake_tree}", "--accel=tcg")
     codes = []
     for _ in range(2):
-        done = subprocess.run(
-            argv, cwd=fake_tree.parent, env=env, capture_output=True, text=True, check=False
-        )
+        done = command(*argv, cwd=fake_tree.parent, seconds=60)
         codes.append((done.returncode, "error" in done.stderr))
         for path in (fake_tree.parent / "home", paths.cache_dir()):
             for file in path.rglob("*"):

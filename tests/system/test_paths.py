@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.records.store import Store
 from mermapctl.system import paths
+from tests.forkserver import command
 
 PLACES = [paths.state_dir, paths.cache_dir, paths.config_dir]
 
@@ -43,13 +42,7 @@ def test_no_home_is_no_defect(
     argv: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MERMAPCTL_HOME", "~no-such-user/x")
-    done = subprocess.run(
-        [sys.executable, "-m", "mermapctl", *argv],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = command(*argv, cwd=tmp_path)
     assert done.returncode == 2
     assert "mermapctl: error: no place for the " in done.stderr
 
