@@ -249,12 +249,23 @@ def _pump(
     ended = time.monotonic()
     selector.unregister(exit_fd)
     session.end()
-    while selector.get_map():  # what was said between the last look and the end
-        if not _copy_ready(process, selector) and time.monotonic() - ended > guard.GRACE:
-            break
+    last = b"".join(_remains(process, selector, ended))
+    if last and ending is Ending.EXITED and watch.output:
+        watch.output(last)
     code = process.poll()
     code = -signal.SIGKILL if code is None else code  # what KILL does not end is left to itself
     return SessionEnd(ending, code, ended - began, ended - heard, reason)
+
+
+def _remains(
+    process: subprocess.Popen[bytes], selector: selectors.BaseSelector, ended: float
+) -> Iterator[bytes]:
+    """Copy what was said between the last look and the end; the chunks of stdout."""
+    while selector.get_map():
+        chunks = _copy_ready(process, selector)
+        yield from chunks
+        if not chunks and time.monotonic() - ended > guard.GRACE:
+            return
 
 
 def _copy_ready(process: subprocess.Popen[bytes], selector: selectors.BaseSelector) -> list[bytes]:

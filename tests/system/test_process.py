@@ -97,6 +97,22 @@ def test_output_is_teed_as_it_comes_and_kept_whole(tmp_path: Path) -> None:
     assert (tmp_path / "err").read_bytes() == b"e\n"
 
 
+def test_the_last_words_of_a_program_that_has_ended_are_seen_too(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "go")
+    seen: list[bytes] = []
+    script = f"open({str(tmp_path / 'go')!r}).close()\nprint('last words', flush=True)"
+
+    def let_it_end(_elapsed: float, _silent: float) -> None:
+        if not seen and (tmp_path / "go").exists():
+            (tmp_path / "go").open("w").close()  # waits until the program has it open
+            (tmp_path / "go").unlink()
+            time.sleep(0.5)  # it says its words and ends between two looks at its output
+
+    outcome = supervise(tmp_path, script, Watch(output=seen.append, tick=let_it_end))
+    assert outcome.ending is Ending.EXITED
+    assert b"".join(seen) == b"last words\n"
+
+
 def test_grandchildren_that_ignore_term_die_with_the_session(tmp_path: Path) -> None:
     marker = tmp_path / "grandchild.py"
     marker.write_text("import signal,time\nsignal.signal(15, signal.SIG_IGN)\ntime.sleep(600)\n")

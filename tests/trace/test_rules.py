@@ -254,6 +254,8 @@ def held() -> int:
 
 
 def peak(lines: Iterable[str]) -> int:
+    gc.collect()
+    gc.freeze()  # what other tests have left is not looked at each time
     tracemalloc.start()
     try:
         reader = TraceReader()
@@ -268,6 +270,7 @@ def peak(lines: Iterable[str]) -> int:
         return max(most, held())
     finally:
         tracemalloc.stop()
+        gc.unfreeze()
 
 
 def test_memory_does_not_grow_with_the_trace() -> None:
