@@ -36,7 +36,7 @@ test: test-packages $(VENV)/.done lint ## Everything that must hold, real kernel
 
 .PHONY: nightly
 nightly: test-packages $(VENV)/.done ## More real kernels: modules, hangs, seeded faults, more machines
-	HYPOTHESIS_PROFILE=search $(BIN)/pytest -n 2 $$(grep -l 'import given\|from hypothesis' tests/test_*.py tests/*/test_*.py)
+	HYPOTHESIS_PROFILE=search $(BIN)/pytest -n 2 $$(grep -l 'from hypothesis\|import .*SEARCH' tests/test_*.py tests/*/test_*.py)
 	MERMAPCTL_TEST_TREE='$(TREE)' $(BIN)/pytest -m nightly
 	$(BIN)/python -m tests.soak
 

@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.tables import FAKE, LOGS
+
 # The gate tries the same examples each time; `make nightly` searches for others.
 settings.register_profile("gate", derandomize=True)
 settings.register_profile("search", derandomize=False, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
-
-TESTS = Path(__file__).parent
 
 # nohup, and a shell that starts us in the background, leave signals ignored, and children inherit
 # that: what a signal does is part of what is tested.
@@ -33,9 +33,6 @@ with contextlib.suppress(ValueError):  # not the main thread
 # A thousand commands are started: without bytecode each compiles all that it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
-
-LOGS = TESTS / "logs"
-FAKE = TESTS / "fakelinux"
 
 
 def git(tree: Path, *argv: str) -> str:

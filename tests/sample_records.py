@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mermapctl.config.fragment import MissingSymbol
@@ -25,13 +24,12 @@ from mermapctl.records.record import (
 )
 from mermapctl.trace.summary import TraceSummary, TraceTable
 from mermapctl.trace.timeline import Span, StaleMark, Timeline
+from tests.tables import LOGS, NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LOGS = Path(__file__).parent / "logs"
 COMMIT = "fcf46f19ecac0123456789abcdef0123456789ab"
-NAMES = ("test_basic_alloc", "test_size", "test_multiple_allocs", "test_tlb_flushed")
 FILE = "mm/tests/mermap_kunit.c"
 
 

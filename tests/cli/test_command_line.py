@@ -21,8 +21,9 @@ from mermapctl.cli.root import root
 from mermapctl.errors import Exit
 from mermapctl.records.store import Store
 from tests import sample_records as samples
-from tests.conftest import FAKE, LOGS, git
+from tests.conftest import git
 from tests.forkserver import Done, command
+from tests.tables import FAKE, LOGS
 
 CODES = {Exit.PASSED, Exit.FAILED, Exit.USAGE, Exit.NO_VERDICT, Exit.INTERRUPTED}
 BISECT_CODES = {Exit.BISECT_SKIP, Exit.BISECT_ABORT}

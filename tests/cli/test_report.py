@@ -34,8 +34,7 @@ from mermapctl.render.terminal.runs import Sheet
 from mermapctl.render.terminal.text import Look
 from mermapctl.system import files
 from tests import sample_records as samples
-
-LOGS = Path(__file__).parents[1] / "logs"
+from tests.tables import LOGS
 
 
 def report(*words: str) -> Result:

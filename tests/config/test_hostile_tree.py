@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from mermapctl.config import target
-from tests.conftest import FAKE, git
+from tests.conftest import git
 from tests.forkserver import Done, command
+from tests.tables import FAKE
 
 CODES = {0, 1, 2, 3}
 

@@ -14,10 +14,11 @@ from mermapctl.errors import UserError
 from mermapctl.judge import module_findings
 from mermapctl.judge.verdict import Finding, Flush, Severity
 from mermapctl.runner import path_shims
-from tests.conftest import LOGS, git
+from tests.conftest import git
 from tests.forkserver import command
 from tests.runner.test_initramfs import unpacked
 from tests.runner.test_run import document, run
+from tests.tables import LOGS
 
 X = "CONFIG_MERMAP_KUNIT_TEST"
 

@@ -17,9 +17,9 @@ from mermapctl.config.target import Target
 from mermapctl.config.toolchain import Toolchain
 from mermapctl.doctor import doctor
 from mermapctl.runner import initramfs, kunit, path_shims, up_to_date
-from tests.conftest import FAKE
 from tests.forkserver import command
 from tests.runner.test_run import run
+from tests.tables import FAKE
 
 GNU = "gcc ld ar nm strip objcopy objdump readelf"
 LLVM = "clang ld.lld llvm-ar llvm-nm llvm-strip llvm-objcopy llvm-objdump llvm-readelf"

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +16,6 @@ from mermapctl.console.ktap import Account, Progress, Status, Suite, Test, Troub
 from mermapctl.console.ktap_parser import KtapParser
 from mermapctl.console.lines import Console, Line, LineKind, LineRun
 
-LOGS = Path(__file__).parents[1] / "logs"
 KNOWN = {"mermap": ("test_basic_alloc", "test_size", "test_multiple_allocs", "test_tlb_flushed")}
 
 

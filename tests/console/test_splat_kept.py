@@ -10,11 +10,10 @@ import pytest
 from mermapctl.console.ktap import Status
 from mermapctl.console.splat import Splat, SplatKind
 from mermapctl.console.splat_kept import KeptSplats
-from mermapctl.judge import suites
 from mermapctl.judge.judge import Judgement, judge
 from mermapctl.judge.verdict import Boot, Ended, Severity, Verdict
+from tests.tables import MANIFEST
 
-MANIFEST = suites.load()
 NUMBERS = (0, 1, 15, 16, 17, 63, 64, 65, 66, 200)
 WARNING = (
     "------------[ cut here ]------------",

@@ -18,10 +18,10 @@ from mermapctl.render.account import kernel, subject
 from mermapctl.render.html import page as html_page
 from mermapctl.render.visible import one_line
 from tests import sample_records as samples
-from tests.conftest import LOGS
 from tests.e2e.chromium import Browser, browser
 from tests.e2e.conftest import mermapctl
 from tests.hostile import TEXTS, Console, infect
+from tests.tables import LOGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

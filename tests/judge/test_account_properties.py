@@ -27,14 +27,12 @@ from mermapctl import render
 from mermapctl.commands.judge_log import of_log
 from mermapctl.console import ktap_state
 from mermapctl.console.ktap import Status
-from mermapctl.judge import suites as manifest
 from mermapctl.judge.judge import Judgement, judge
 from mermapctl.judge.leaf_tests import counted, leaves
 from mermapctl.judge.verdict import Verdict
 from mermapctl.render.account import account
-from tests.conftest import LOGS
+from tests.tables import LOGS, MANIFEST
 
-MANIFEST = manifest.load()
 GOOD = (LOGS / "good.log").read_text("utf-8")
 EXAMPLE = """\
 KTAP version 1

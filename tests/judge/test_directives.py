@@ -8,11 +8,9 @@ import io
 import pytest
 
 from mermapctl.console.ktap import Status
-from mermapctl.judge import suites
 from mermapctl.judge.judge import Judgement, judge
 from mermapctl.judge.verdict import Severity, Verdict
-
-MANIFEST = suites.load()
+from tests.tables import MANIFEST
 
 
 def judged(log: str) -> Judgement:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import io
 import re
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -13,17 +12,14 @@ from hypothesis import strategies as st
 
 from mermapctl.console import ktap_fast
 from mermapctl.console.ktap import Status
-from mermapctl.judge import suites as manifest
 from mermapctl.judge.judge import Judgement, judge
 from mermapctl.judge.root_cause import RULES
 from mermapctl.judge.suites import Manifest
 from mermapctl.judge.verdict import Boot, Ended, Finding, Reason, Severity, Verdict
+from tests.tables import LOGS, MANIFEST, NAMES
 
-LOGS = Path(__file__).parents[1] / "logs"
-MANIFEST = manifest.load()
 GOOD = (LOGS / "good.log").read_bytes()
 OOPS = (LOGS / "oops.log").read_bytes()
-NAMES = ("test_basic_alloc", "test_size", "test_multiple_allocs", "test_tlb_flushed")
 
 
 def judged(

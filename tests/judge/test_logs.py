@@ -3,18 +3,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from mermapctl.judge import suites as manifest
 from mermapctl.judge.judge import Judgement, judge
 from mermapctl.judge.verdict import Reason, Severity, Verdict
+from tests.tables import LOGS, MANIFEST, NAMES
 
-LOGS = Path(__file__).parents[1] / "logs"
-MANIFEST = manifest.load()
-NAMES = ("test_basic_alloc", "test_size", "test_multiple_allocs", "test_tlb_flushed")
 ALL_PASSED = ("passed",) * 4
 
 

@@ -13,12 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl.judge import suites
 from mermapctl.judge.judge import Judgement, judge
 from mermapctl.judge.verdict import Reason, Verdict
-from tests.conftest import LOGS
+from tests.tables import LOGS, MANIFEST
 
-MANIFEST = suites.load()
 GOOD = (LOGS / "good.log").read_bytes()
 KTAP = GOOD[GOOD.index(b"KTAP version 1") :]
 

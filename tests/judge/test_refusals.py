@@ -7,13 +7,11 @@ import io
 
 import pytest
 
-from mermapctl.judge import suites
 from mermapctl.judge.judge import Judgement, judge
 from mermapctl.judge.verdict import Reason, Verdict
 from mermapctl.runner import accelerator
-from tests.conftest import LOGS
+from tests.tables import LOGS, MANIFEST
 
-MANIFEST = suites.load()
 GOOD = (LOGS / "good.log").read_text("utf-8")
 QEMU = "qemu-system-x86_64: "
 KVM, BOOT = Reason.ACCELERATOR_FAILED, Reason.BOOT_FAILED

@@ -9,9 +9,9 @@ import pytest
 
 from mermapctl.errors import HarnessError
 from mermapctl.judge import suites
+from tests.tables import NAMES
 
 SHIPPED = suites.load()
-NAMES = ("test_basic_alloc", "test_size", "test_multiple_allocs", "test_tlb_flushed")
 
 
 def test_the_mermaps_tests() -> None:

@@ -34,11 +34,11 @@ from mermapctl.records.record import (
 from mermapctl.records.rows import Filters
 from mermapctl.records.store import Store, cell_slug
 from mermapctl.system import files
+from tests.tables import NAMES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-NAMES = ("test_basic_alloc", "test_size", "test_multiple_allocs", "test_tlb_flushed")
 
 
 def record(

@@ -22,9 +22,9 @@ from mermapctl.records.folder import relocated
 from mermapctl.records.record import RunRecord, State, to_json
 from mermapctl.records.store import Store, console_lines
 from mermapctl.system import files, paths
-from tests.conftest import LOGS
 from tests.forkserver import Done, command
 from tests.records.test_store import kept, record
+from tests.tables import LOGS
 
 MERMAPCTL = [sys.executable, "-m", "mermapctl"]
 

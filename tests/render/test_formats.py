@@ -18,10 +18,10 @@ from mermapctl.judge.verdict import Severity, Verdict
 from mermapctl.records.store import console_lines
 from mermapctl.render import excerpt, visible
 from mermapctl.render.excerpt import ExcerptLine, Gap, Window
-from tests.conftest import LOGS
 from tests.hostile import TEXTS
 from tests.render.test_html import read
 from tests.render.test_schema import VALIDATOR
+from tests.tables import LOGS
 
 if TYPE_CHECKING:
     from mermapctl.records.record import RunRecord

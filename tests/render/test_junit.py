@@ -13,6 +13,7 @@ from mermapctl.records.record import Cell
 from mermapctl.render.documents import junit
 from tests import sample_records as samples
 from tests.hostile import TEXTS, Console, infect
+from tests.tables import NAMES
 
 if TYPE_CHECKING:
     from mermapctl.records.record import RunRecord
@@ -37,7 +38,7 @@ def outcomes(suite: TestSuite) -> dict[str, str]:
     return {case.name: outcome(case) for case in suite}
 
 
-GOOD = dict.fromkeys(samples.NAMES, "passed")
+GOOD = dict.fromkeys(NAMES, "passed")
 
 
 @pytest.mark.parametrize(
@@ -49,15 +50,15 @@ GOOD = dict.fromkeys(samples.NAMES, "passed")
         (samples.cell_warning(), [{**GOOD, "test_basic_alloc": "failure"}]),
         (  # the cause belongs to no test, and is told where it shows
             samples.cell_refused(),
-            [dict.fromkeys(samples.NAMES, "failure"), {"global-mapping-refused": "failure"}],
+            [dict.fromkeys(NAMES, "failure"), {"global-mapping-refused": "failure"}],
         ),
         (
             samples.cell_hung(),
-            [{**dict.fromkeys(samples.NAMES, "failure"), "test_basic_alloc": "passed"}],
+            [{**dict.fromkeys(NAMES, "failure"), "test_basic_alloc": "passed"}],
         ),
         (
             samples.cell_truncated(),
-            [dict.fromkeys(samples.NAMES[:3], "passed"), {"output-truncated": "failure"}],
+            [dict.fromkeys(NAMES[:3], "passed"), {"output-truncated": "failure"}],
         ),
         (
             samples.cell_nested(),

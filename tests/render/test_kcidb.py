@@ -14,6 +14,7 @@ from mermapctl.judge.verdict import Reason
 from mermapctl.render.documents import kcidb
 from tests import sample_records as samples
 from tests.hostile import TEXTS, Console, infect
+from tests.tables import NAMES
 
 if TYPE_CHECKING:
     from mermapctl.records.record import RunRecord
@@ -33,7 +34,7 @@ def statuses(record: RunRecord) -> dict[str, str]:
 
 
 GOOD = {"boot": "PASS", "kunit.mermap": "PASS"}
-GOOD |= {f"kunit.mermap.{name}": "PASS" for name in samples.NAMES}
+GOOD |= {f"kunit.mermap.{name}": "PASS" for name in NAMES}
 
 
 @pytest.mark.parametrize(

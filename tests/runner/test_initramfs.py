@@ -13,7 +13,7 @@ from mermapctl.errors import HarnessError
 from mermapctl.runner import initramfs, kernel_modules
 from mermapctl.runner.initramfs import CpioMember
 from mermapctl.runner.kernel_modules import Insertion, Module
-from tests.conftest import FAKE
+from tests.tables import FAKE
 
 SUITES = b"\0.kunit_test_suites\0"
 

@@ -18,8 +18,9 @@ import pytest
 
 from mermapctl.config import target
 from mermapctl.runner import kunit, up_to_date
-from tests.conftest import LOGS, git
+from tests.conftest import git
 from tests.forkserver import Done, command
+from tests.tables import LOGS
 
 BARE = ("--no-triage", "--no-trace")
 MERMAPCTL = [sys.executable, "-m", "mermapctl"]

@@ -25,9 +25,9 @@ from mermapctl.records import record
 from mermapctl.render.documents import mail, markdown
 from mermapctl.render.html import page
 from tests import sample_records as samples
-from tests.conftest import LOGS
 from tests.forkserver import command
 from tests.runner.test_run import MERMAPCTL, document, processes_of, run
+from tests.tables import LOGS
 
 PROBES = "kprobe_event="
 TEST = "mermap.test_tlb_flushed"

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 from mermapctl.records.record import State, from_json
 from mermapctl.records.store import Store
 from mermapctl.system import proc
-from tests.conftest import FAKE, LOGS, git
+from tests.conftest import git
+from tests.tables import FAKE, LOGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

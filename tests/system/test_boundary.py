@@ -19,8 +19,9 @@ from mermapctl.records.store import Store
 from mermapctl.system import boundary, environment, inputs, paths
 from mermapctl.tree import find as tree
 from tests import sample_records as samples
-from tests.conftest import LOGS, git
+from tests.conftest import git
 from tests.forkserver import Done, command
+from tests.tables import LOGS
 
 
 def mermapctl(*argv: str, cwd: Path | None = None, **env: str) -> Done:

@@ -14,9 +14,9 @@ from mermapctl.records.record import Cell
 from mermapctl.runner import build_log as buildlog
 from mermapctl.system import bounded
 from mermapctl.system.bounded import BoundedFile, Gaps
-from tests.conftest import LOGS
 from tests.forkserver import command
 from tests.runner.test_run import document, parsed
+from tests.tables import LOGS
 
 
 def written(chunks: list[bytes], head: int, tail: int) -> bytes:

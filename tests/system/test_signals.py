@@ -23,14 +23,14 @@ from mermapctl import __main__
 from mermapctl.cli.root import root
 from mermapctl.errors import Exit
 from mermapctl.system import signals
-from tests.conftest import LOGS
 from tests.forkserver import command
 from tests.minikconfig import tree_of
+from tests.tables import LOGS, SEARCH
 
 NAMES = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED = 130
-TRIES = int(os.environ.get("MERMAPCTL_SIGNALS", "8"))
-"""Moments of each command; more are tried by hand."""
+TRIES = int(os.environ.get("MERMAPCTL_SIGNALS", "40" if SEARCH else "6"))
+"""Moments of each command."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import mermapctl
-from tests.conftest import LOGS
+from tests.tables import LOGS
 
 RUN = f"{sys.executable} -m mermapctl run --tree linux --accel tcg"
 

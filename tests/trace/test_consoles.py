@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from mermapctl.judge import suites
@@ -10,9 +8,8 @@ from mermapctl.judge.judge import Judgement
 from mermapctl.judge.judge import judge as judge_console
 from mermapctl.judge.verdict import Severity
 from mermapctl.trace.summary import Layout
+from tests.tables import LOGS
 from tests.tracelog import codes, judge, read
-
-LOGS = Path(__file__).parents[1] / "logs"
 
 
 def console(name: str) -> list[str]:

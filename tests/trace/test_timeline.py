@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from mermapctl.trace.timeline import MARKS, SPANS, TimelineBuilder
+from tests.tables import LOGS
 from tests.tracelog import read
 
-LOGS = Path(__file__).parents[1] / "logs"
 LOW = 0xFFFF880000200000
 PAGE = 4096
 

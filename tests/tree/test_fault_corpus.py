@@ -15,12 +15,13 @@ import pytest
 from mermapctl.cli.run import command
 from mermapctl.tree import overlay, postings
 from mermapctl.tree.postings import Posting
-from tests.conftest import LOGS, git
+from tests.conftest import git
 from tests.faults import corpus, page, seeded, trial
 from tests.faults.corpus import FAULTS, ROOT, Case, Expected
 from tests.faults.environment import ENVIRONMENTS
 from tests.faults.trial import Trial
 from tests.faults.verdicts import Judged
+from tests.tables import LOGS
 from tests.tree.test_overlay import LITTLE_TREE
 from tests.tree.test_postings import MEMORY
 

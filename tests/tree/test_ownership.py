@@ -20,7 +20,8 @@ import mermapctl
 from mermapctl.__main__ import main
 from mermapctl.errors import UserError
 from mermapctl.tree import ownership, state
-from tests.conftest import FAKE, git
+from tests.conftest import git
+from tests.tables import FAKE
 
 PACKAGE = Path(mermapctl.__file__).parent
 NOBODY = 65534
