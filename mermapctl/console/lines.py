@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import BinaryIO, NamedTuple
 
 from mermapctl.console.prefix import BEHIND, is_prefix, prefix_pattern
 
 BLOCK_BYTES = 128 * 1024
 LINE_BYTES = 64 * 1024
-"""Longest line that is kept; the rest of it is dropped and `Console.capped` says how often."""
+"""A longer line comes in pieces, and `Console.capped` says how many did."""
+_OVERLAP = 1024
+"""Bytes that two pieces share: a splat's title is whole in one (LOG_LINE_MAX, printk.c)."""
+_CONTINUED = b"\n~ "
+"""Leads the pieces after the first: what they begin with is no beginning of a line."""
 TAIL_CHARS = 16 * 1024
 TAIL_LINES = 12
 
@@ -76,7 +80,10 @@ _RESULT_WORDS = {"ok ": LineKind.KTAP, _HEADER_WORDS: LineKind.KTAP, "# Subtest:
 PREFIXES = 8
 """Prefixes that one log may have."""
 _STAMP_BEGINS = ("[", "<")
-_ESCAPE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[@-Z\\-~])")
+_ESCAPE = re.compile(
+    rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\](?:[^\x07\x1b\n]*(?:\x07|\x1b\\)|(?:\d{1,4};)?)|[@-Z\\-~])"
+)
+"""A title (OSC) without its end hides nothing: only what begins it goes."""
 _CR_AT_EDGE = re.compile(rb"\r+\n|\n\r+")
 _CR_INSIDE = re.compile(rb"\r+")
 _SHOWN = {code: f"\\x{code:02x}" for code in (*range(9), *range(10, 32), *range(127, 160))}
@@ -87,6 +94,7 @@ _new_line = tuple.__new__
 
 Picks = tuple[str, ...]
 """How the lines begin that a reader wants: patterns without groups, led by a plain character."""
+
 
 def _pattern(
     picks: Mapping[LineKind, Picks], prefix: str
@@ -125,8 +133,8 @@ class Console:
     (torn lines, prefixes that nobody foresaw), `run` what may come as a Run: a pattern of whole
     lines, each led by `newline()`. While iterating, the consumer may set and clear `attentive` and
     `runs`, `watch` for more words, `settle` the prefix and `forget` a reader. After it, `lines` is
-    the number of lines, `tail` the last texts, `capped` how many lines were cut at LINE_BYTES, and
-    `whole` says whether a newline ends the log.
+    the number of lines, `tail` the last texts, `capped` how many lines came in pieces, and `whole`
+    says whether a newline ends the log.
     """
 
     def __init__(
@@ -152,6 +160,7 @@ class Console:
         self._prefixes: list[str] = []
         self._settled = False
         self._soft = False
+        self._cut = False
         self._prior = self._block = ""
         self._at = 0
 
@@ -212,43 +221,65 @@ class Console:
             yield chunk
 
     def _blocks(self) -> Iterator[str]:
-        """Whole lines in blocks, each line led by its newline."""
+        """Whole lines in blocks, each line led by its newline; too long a line in pieces."""
         carry = b"\n"
-        skipping = False
         for chunk in self._chunks():
-            cut = chunk.find(b"\n") if skipping else 0
-            if cut < 0:
-                continue
-            skipping = False
-            data = carry + chunk[cut:]
+            data = carry + (chunk.replace(b"\0", b"") if b"\0" in chunk else chunk)
             cut = data.rfind(b"\n")
-            block, carry = data[:cut], data[cut:]
-            if len(carry) > LINE_BYTES:
-                carry = carry[:LINE_BYTES]
-                skipping = True
-                self.capped += 1
-            if block:
-                yield self._decode(block)
+            yield from self._whole_lines(data[:cut])
+            carry = yield from self._pieces(data[cut:])
         if len(carry) > 1:
             self.whole = False
             yield self._decode(carry)
 
+    def _whole_lines(self, block: bytes) -> Iterator[str]:
+        start = 0
+        while len(block) - start > LINE_BYTES:
+            end = block.rfind(b"\n", start + 1, start + LINE_BYTES + 1)
+            if end < 0:
+                if start:
+                    yield self._decode(block[:start])
+                end = block.find(b"\n", start + 1)
+                end = len(block) if end < 0 else end
+                last = yield from self._pieces(block[start:end])
+                block, end = last + block[end:], len(last)
+            start = end
+        if block:
+            yield self._decode(block)
+
+    def _pieces(self, line: bytes) -> Generator[str, None, bytes]:
+        """Yield the pieces of a line but the last one, which is returned.
+
+        Lone carriage returns end pieces as they end lines; where there is none, pieces overlap.
+        """
+        while len(line) > LINE_BYTES:
+            cut = line.rfind(b"\r", 2, LINE_BYTES)
+            if cut > 0:
+                piece, line = line[:cut], b"\n" + line[cut:].lstrip(b"\r")
+            else:
+                self.capped += not line.startswith(_CONTINUED)
+                piece, line = line[:LINE_BYTES], _CONTINUED + line[LINE_BYTES - _OVERLAP :]
+            yield self._decode(piece)
+            self._cut = True
+        return line
+
     def _decode(self, block: bytes) -> str:
-        """Drop NULs, escape sequences and carriage returns; decode.
+        """Drop escape sequences and carriage returns; decode.
 
         A lone carriage return begins a new line here, as it does for programs that read in text
-        mode, but no new number: line numbers are those of an editor.
+        mode, but no new number: line numbers are those of an editor. Nor does a cut line's piece.
         """
-        if b"\0" in block:
-            block = block.replace(b"\0", b"")
         if b"\x1b" in block:
             block = _ESCAPE.sub(b"", block)
-        self._soft = False
+        self._soft, self._cut = self._cut, False
+        lead = b"\n\r" if self._soft else b""
         if b"\r" in block:
             block = _CR_AT_EDGE.sub(b"\n", block).rstrip(b"\r")
             if b"\r" in block:
                 block = _CR_INSIDE.sub(b"\n\r", block)
                 self._soft = True
+        if lead:
+            block = lead + block[1:]
         return block.decode("utf-8", "backslashreplace")
 
     def _count(self, block: str, start: int, end: int) -> int:

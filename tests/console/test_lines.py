@@ -261,3 +261,29 @@ def test_text_that_a_result_ran_into_is_no_prefix() -> None:
         "2023-05-04T11:59:59Z random: crng init done    ok 1 a\n2023-05-04T11:59:59Z ok 2 b\n"
     )
     assert ktap(log)[2:] == [(3, "random: crng init done    ok 1 a"), (4, "ok 2 b")]
+
+
+@pytest.mark.parametrize("filler", [b"x", b"\0", b"12%\r", b"\xff", b"x \0\r"])
+@pytest.mark.parametrize("size", [LINE_BYTES - 9, LINE_BYTES, 3 * LINE_BYTES + 5])
+@pytest.mark.parametrize("chunk", [None, 5000])
+def test_nothing_is_lost_behind_what_is_too_long(
+    filler: bytes, size: int, chunk: int | None
+) -> None:
+    long = (filler * size)[:size]
+    found = read(b"ok 1 a\n" + long + b"Kernel panic - x\nok 2 b\n", chunk=chunk)
+    assert [line.number for line in found] == [1, 2, 3]
+    assert found[1].text.endswith("Kernel panic - x")
+
+
+def test_a_piece_of_a_line_begins_no_line() -> None:
+    """What stands in the middle of a line is no result, wherever the line is cut."""
+    long = b"x".ljust(LINE_BYTES - 1030) + b"not ok 2 b " * 200
+    assert [line.text for line in read(b"ok 1 a\n" + long + b"\nok 2 b\n")] == ["ok 1 a", "ok 2 b"]
+
+
+def test_an_escape_sequence_without_end_hides_nothing() -> None:
+    assert texts(b"\x1b]0;BUG: x\n\x1b]BUG: y\n\x1b]0;BUG: x\x07ok 1 a\n") == [
+        (1, "BUG: x"),
+        (2, "BUG: y"),
+        (3, "ok 1 a"),
+    ]

@@ -906,3 +906,13 @@ def test_a_torn_log_never_gains_a_test(at: int, junk: bytes) -> None:
     judgement = judged(torn, suites="mermap")
     if judgement.verdict is Verdict.PASSED:
         assert {t.name for s in judgement.suites for t in s.tests} >= set(NAMES)
+
+
+@pytest.mark.parametrize("before", [b"x" * 200_000, b"\0" * 300_000, b"50%\r" * 50_000, b"\x1b]0;"])
+def test_a_complaint_behind_a_line_that_is_too_long_fails_the_run(before: bytes) -> None:
+    title = b"WARNING: CPU: 0 PID: 1 at mm/mermap.c:1 f+0x1/0x2\n"
+    at = GOOD.index(b"    ok 3")
+    for end in (b"\n", b"\r"):
+        log = (GOOD[:at] + before + title + GOOD[at:]).replace(b"\n", end)
+        judgement = judge(io.BytesIO(log), manifest=MANIFEST)
+        assert (judgement.verdict, codes(judgement)) == (Verdict.FAILED, ["kernel-warning"])
