@@ -81,7 +81,8 @@ def fill(store: Store, number: int, console: bytes) -> str:
         worst = Verdict.PASSED
         for cell in cells:
             worst = cell.verdict if cell.verdict is not Verdict.PASSED else worst
-            directory = folder.cell_dir(f"x86_64-{cell.variant}")
+            directory = folder.cell_path(f"x86_64-{cell.variant}")
+            directory.mkdir(parents=True)
             (directory / "console.log").write_bytes(console)
         cells = tuple(_placed(cell, folder.path) for cell in cells)
         record = RunRecord(SCHEMA, this_tool(), run, tree, worst, cells)

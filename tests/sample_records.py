@@ -28,6 +28,9 @@ from tests.tables import LOGS, NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+
+    from mermapctl.records.folder import RunFolder
 
 COMMIT = "fcf46f19ecac0123456789abcdef0123456789ab"
 FILE = "mm/tests/mermap_kunit.c"
@@ -415,3 +418,10 @@ SAMPLES: dict[str, Callable[[], RunRecord]] = {
     "another suite": another_suite,
 }
 """Every kind of record, by name."""
+
+
+def cell_folder(folder: RunFolder) -> Path:
+    """The folder of a run's cell x86_64/base, made."""
+    directory = folder.cell_path("x86_64-base")
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory

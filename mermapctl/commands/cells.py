@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-import shutil
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -21,7 +20,7 @@ from mermapctl.records.store import Store
 from mermapctl.runner import kunit
 from mermapctl.runner.cell import run_cell, unjudged
 from mermapctl.runner.job import Context
-from mermapctl.system import process, signals
+from mermapctl.system import signals
 
 if TYPE_CHECKING:
     from mermapctl.config.plan import Plan
@@ -109,16 +108,9 @@ def _require_programs(planned: Plan) -> None:
         raise HarnessError(doctor.sentence(lacking), doctor.install_hint(lacking))
 
 
-def _first_line(argv: list[str]) -> str | None:
-    if not shutil.which(argv[0]):
-        return None
-    lines = process.run(argv, timeout=20).stdout.splitlines()
-    return lines[0] if lines else None
-
-
 def _host(planned: Plan) -> Host:
     """This machine with the compiler and the QEMU of the first cell."""
     cell = planned.cells[0]
     compiler = toolchain.of_build(cell.target.cross_compile).cc
-    qemu = _first_line([cell.target.qemu, "--version"]) if cell.target.qemu else None
-    return record.host_facts(qemu=qemu, compiler=_first_line([compiler, "--version"]))
+    qemu = toolchain.first_line(cell.target.qemu) if cell.target.qemu else None
+    return record.host_facts(qemu=qemu or None, compiler=toolchain.first_line(compiler) or None)

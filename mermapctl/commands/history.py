@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mermapctl.errors import UserError
 from mermapctl.records import comparison, history
+from mermapctl.records.record import rfc3339
 
 if TYPE_CHECKING:
     from mermapctl.records.comparison import Comparison
@@ -63,7 +64,7 @@ def moment(text: str) -> str:
         raise UserError(
             f"{text!r} is no point in time", "Write 2026-01-31, 2026-01-31T12:00, 36h, 7d or 2w."
         ) from error
-    return then.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return rfc3339(then)
 
 
 def bytes_of(text: str) -> int:

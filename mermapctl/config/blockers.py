@@ -56,11 +56,6 @@ def blockers(scene: Scene, expr: Any, want: int) -> tuple[Blocker, ...]:
     return _blockers(scene, expr, _Aim(want, up=True), 0)
 
 
-def blockers_down(scene: Scene, expr: Any, limit: int) -> tuple[Blocker, ...]:
-    """What keeps an expression above n (0) or m (1)."""
-    return _blockers(scene, expr, _Aim(limit, up=False), 0)
-
-
 def of_symbol(scene: Scene, symbol: Any, value: int, *, up: bool) -> Leaf:
     """Why a symbol is below (up) or above (not up) a value."""
     return _leaf(scene, symbol, symbol, _Aim(value, up), 0)

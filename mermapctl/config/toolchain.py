@@ -126,7 +126,7 @@ def make_environment() -> dict[str, str]:
 
 
 @cache
-def _first_line(program: str) -> str:
+def first_line(program: str) -> str:
     """What `program --version` says first, as make quotes it; empty where it cannot run."""
     if not shutil.which(program):
         return ""
@@ -136,7 +136,7 @@ def _first_line(program: str) -> str:
 
 def _pahole_version() -> str:
     """As scripts/pahole-version.sh counts: v1.25 is 125; 0 where there is none."""
-    found = re.match(r"v(\d+)\.(\d+)", _first_line("pahole"))
+    found = re.match(r"v(\d+)\.(\d+)", first_line("pahole"))
     return f"{found[1]}{found[2]}" if found else "0"
 
 
@@ -176,8 +176,8 @@ def kconfig_environment(tree: Path, target: Target, chain: Toolchain) -> dict[st
         "BINDGEN": "bindgen",
         "PAHOLE": "pahole",
         "PYTHON3": "python3",
-        "CC_VERSION_TEXT": _first_line(chain.cc),
-        "RUSTC_VERSION_TEXT": _first_line("rustc"),
+        "CC_VERSION_TEXT": first_line(chain.cc),
+        "RUSTC_VERSION_TEXT": first_line("rustc"),
         "PAHOLE_VERSION": _pahole_version(),
     }
 

@@ -31,9 +31,9 @@ SUITE_PREFIX = "suite-"
 FORMER = "trace"
 """Once a variant of its own, now what every kernel carries; stored records still name it."""
 NOT_GIVEN = "this tree and target do not give what a trace needs"
+"""Why a kernel that asked for the trace's symbols was configured without them."""
 LOCKDEP = "lockdep stops at its first report, which is about the trace's own lock"
 """Printing from a probe takes tracepoint_iter_lock in an int3's context (measured on 6.12)."""
-"""Why a kernel that asked for the trace's symbols was configured without them."""
 
 
 @dataclass(frozen=True, slots=True)

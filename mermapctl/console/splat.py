@@ -59,6 +59,7 @@ class Splat:
 
 
 DEADLY = frozenset({SplatKind.OOPS, SplatKind.BUG, SplatKind.PANIC})
+STUCK = frozenset({SplatKind.LOCKUP, SplatKind.RCU_STALL})
 """Kinds after which the test's thread, or the kernel, does not go on."""
 
 _NUMBERS = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8,}|CPU: ?\d+|CPU#\d+|PID: ?\d+|\d+s\b|/\d+\b")

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mermapctl.console.splat import DEADLY, Splat, SplatKind, sameness
+from mermapctl.console.splat import DEADLY, STUCK, Splat, SplatKind, sameness
 
-_LAST = DEADLY | {SplatKind.LOCKUP, SplatKind.RCU_STALL}
+_LAST = DEADLY | STUCK
 """Kinds behind which a kernel may print nothing more."""
 
 _Key = tuple[SplatKind, str, str | None]

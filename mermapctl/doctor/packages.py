@@ -95,11 +95,6 @@ def qemu_of(target: str) -> str | None:
     return found
 
 
-def needs_of(which: str) -> tuple[str, ...]:
-    """A set of needs: what `make demo` or `make test` installs."""
-    return tuple(_data()["set"][which])
-
-
 def available(of: Manager, packages: Iterable[str]) -> frozenset[str] | None:
     """Those of some packages that the manager's lists on this machine have; None: they say nothing.
 

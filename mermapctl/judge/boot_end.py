@@ -11,11 +11,9 @@ from dataclasses import dataclass, replace
 
 from mermapctl.console.boot_log import BootLog
 from mermapctl.console.ktap import Account, Status, Suite, Test
-from mermapctl.console.splat import DEADLY, Splat, SplatKind, function
+from mermapctl.console.splat import DEADLY, STUCK, Splat, SplatKind, function
 from mermapctl.judge.suites import Manifest
 from mermapctl.judge.verdict import Boot, Ended
-
-_STUCK = (SplatKind.LOCKUP, SplatKind.RCU_STALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ def fate(facts: Facts) -> Fate | None:
         return None
     late = [splat for splat in facts.splats if _late(splat, facts)]
     died = any(splat.kind in DEADLY for splat in late)
-    stuck = any(splat.kind in _STUCK for splat in late)
+    stuck = any(splat.kind in STUCK for splat in late)
     if facts.log.shut_down and not (died or stuck):
         return None
     if stuck:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mermapctl.console.ktap import Status
-from mermapctl.console.splat import SplatKind
+from mermapctl.console.splat import STUCK
 from mermapctl.console.splat import function as function_of
 from mermapctl.judge import splat_findings
 
@@ -38,7 +38,6 @@ LIST = "kunit.action=list"
 MOST = 16
 """Number of tests booted alone: the one that hangs is among the first without a result."""
 HANG = "hang"
-_STUCK = (SplatKind.LOCKUP, SplatKind.RCU_STALL)
 _CODES = (HANG, "lockup", "rcu-stall")
 
 
@@ -163,7 +162,7 @@ def function(splats: Iterable[Splat], suite: str, manifest: Manifest) -> str | N
     """
     known = manifest.suites.get(suite)
     for splat in splats:
-        if splat.kind in _STUCK and (frame := splat_findings.top_frame(splat, known)):
+        if splat.kind in STUCK and (frame := splat_findings.top_frame(splat, known)):
             return frame
     return None
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mermapctl.records.record import Artifacts
-from mermapctl.system import files
 from mermapctl.system.inputs import open_regular
 
 if TYPE_CHECKING:
@@ -34,15 +33,6 @@ class RunFolder:
     def cell_path(self, slug: str) -> Path:
         """The folder of one cell's artifacts, whether or not it exists; `slug` from `cell_slug`."""
         return self.path / "cells" / slug
-
-    def cell_dir(self, slug: str) -> Path:
-        """The same, made if need be."""
-        directory = self.cell_path(slug)
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise files.cannot_write(directory, error) from error
-        return directory
 
 
 def cell_slug(target: str | None, variant: str | None, commit: str | None = None) -> str:

@@ -10,7 +10,6 @@ import platform
 import re
 import secrets
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -266,10 +265,11 @@ def _encodable(value: object) -> object:
 
 def now() -> str:
     """The time as RFC 3339 in UTC, to the millisecond."""
-    return _rfc3339(dt.datetime.now(dt.UTC))
+    return rfc3339(dt.datetime.now(dt.UTC))
 
 
-def _rfc3339(moment: dt.datetime) -> str:
+def rfc3339(moment: dt.datetime) -> str:
+    """A time in UTC, to the millisecond."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -284,7 +284,7 @@ def new_run(command: tuple[str, ...], host: Host | None = None) -> Run:
     moment = dt.datetime.now(dt.UTC)
     return Run(
         id=new_run_id(moment),
-        started=_rfc3339(moment),
+        started=rfc3339(moment),
         seconds=0.0,
         command=command,
         host=host or host_facts(),
@@ -326,12 +326,8 @@ def process_mark(pid: int) -> str | None:
 
     None where there is no such process. Source: proc(5), /proc/PID/stat field 22.
     """
-    found = proc.stat(pid)
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-    except OSError:
-        return None
-    if found is None or not found.living:  # ended; only its parent has not looked yet
+    found, boot = proc.stat(pid), proc.boot_id()
+    if boot is None or found is None or not found.living:  # a zombie has ended
         return None
     return f"{boot}/{found.started}"
 

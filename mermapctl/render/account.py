@@ -15,6 +15,7 @@ from mermapctl.console.splat import Splat
 from mermapctl.judge.leaf_tests import all_tests, concerned, unlisted
 from mermapctl.judge.verdict import Finding, Severity, Verdict
 from mermapctl.records.record import State
+from mermapctl.render import complaint
 from mermapctl.render.visible import one_line
 
 if TYPE_CHECKING:
@@ -223,6 +224,12 @@ def block(failure: Failure, test: str) -> str:
     if failure.message:
         lines.append(failure.message)
     return "\n".join(lines)
+
+
+def blocks(row: Row) -> list[str]:
+    """Its failures, then its splats, each as a block of lines."""
+    failures = [block(failure, row.path[-1]) for failure in row.test.failures]
+    return failures + [complaint.block(splat) for splat in row.splats]
 
 
 def boot_words(cell: Cell) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from mermapctl.config.target import Accel
 from mermapctl.console.refusals import KVM_FAILED
-from mermapctl.system import cache_file, paths
+from mermapctl.system import cache_file, paths, proc
 
 if TYPE_CHECKING:
     from mermapctl.config.target import Target
@@ -35,11 +35,7 @@ def complaint(chunk: bytes) -> str | None:
 
 def _memory() -> Path:
     """Where this boot of the host remembers that KVM failed."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        boot = "unknown"
-    return paths.cache_dir() / "kvm-failed" / boot
+    return paths.cache_dir() / "kvm-failed" / (proc.boot_id() or "unknown")
 
 
 def remember_failure(reason: str) -> None:

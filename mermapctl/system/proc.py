@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,6 +46,14 @@ def stat(pid: int) -> Stat | None:
         return None
     name = head.partition("(")[2]
     return Stat(pid, name, fields[0], int(fields[1]), int(fields[3]), int(fields[19]))
+
+
+def boot_id() -> str | None:
+    """The id of this boot of the host; None where /proc shows none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return None
 
 
 def every() -> Iterator[Stat]:

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 COMMAND_LINE_SIZE = 2048
 """x86's limit on the whole kernel command line, its NUL included."""
 
-OURS = 1400
-"""What the probes may take of it; the rest is for the target's and the user's arguments."""
-
 WORDS = 5
 """64-bit words printed of an allocation; all postings have its base and end in the first three."""
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 
 from mermapctl.trace import events
+from mermapctl.trace.addresses import PAGE
 from mermapctl.trace.attribution import Callers
 from mermapctl.trace.events import Event, EventKind
 from mermapctl.trace.replay import Replay
@@ -38,7 +39,6 @@ _REQUEST = re.compile(r"[pr]\d*:(?:\w+/)?(mm_\w+),([^,;\s']+)")
 _CPUS = re.compile(r"\bnr_cpu_ids:(\d+)")
 _CALLER = re.compile(r"\[ *([TC]\d+)\] \Z")
 
-PAGE = 4096
 KERNEL_HALF = 1 << 63
 UNDECIDED_LIMIT = 4096
 """Events held back at most while the layout is being learnt."""

@@ -481,7 +481,7 @@ def with_console(run_id: str, log: str, verdict: Verdict) -> RunRecord:
     kept_at = Artifacts(console=str(directory / "console.log"), directory=str(directory))
     cell = dataclasses.replace(record.cells[0], artifacts=kept_at)
     record = kept(dataclasses.replace(record, cells=(cell,), verdict=verdict), run_id)
-    store.folder(run_id).cell_dir("x86_64-base")
+    samples.cell_folder(store.folder(run_id))
     (directory / "console.log").write_bytes((LOGS / log).read_bytes())
     return record
 
@@ -533,7 +533,7 @@ def test_what_cannot_be_judged_again_stays() -> None:
 def test_pruning(words: list[str], left: list[str]) -> None:
     for number in "1234":
         kept(samples.passed(), number, started=f"2026-01-0{number}T12:00:00.000Z")
-        directory = Store.open().folder(number).cell_dir("x86_64-base")
+        directory = samples.cell_folder(Store.open().folder(number))
         (directory / "console.log").write_bytes(b"x" * 70_000)
     Store.open().reindex()
     assert report("--prune", "--dry-run", *words).exit_code == Exit.PASSED
@@ -579,7 +579,8 @@ from mermapctl.records.record import Cell, TreeFacts, begin
 from mermapctl.records.store import Store
 record = begin(command=("x",), tree=TreeFacts("7.3.4", path="/src/linux"))
 store = Store.open()
-directory = store.begin(record).cell_dir("x86_64-base")
+directory = store.begin(record).cell_path("x86_64-base")
+directory.mkdir(parents=True)
 (directory / "kunitconfig").write_text("")
 print(record.run.id, flush=True)
 with (directory / "console.log").open("wb", buffering=0) as console:

@@ -134,8 +134,8 @@ def test_the_table_names_managers_and_packages_that_can_be() -> None:
         assert set(names) <= set(data["manager"]), need
         for lines in names.values():
             assert all(re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9+._ -]*", line) for line in lines)
-    for which in data["set"]:
-        assert all(packages.known(need) for need in packages.needs_of(which))
+    for needs in data["set"].values():
+        assert all(packages.known(need) for need in needs)
     for name in data["qemu"]:
         assert packages.known(packages.qemu_of(name) or "")
 

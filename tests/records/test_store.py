@@ -34,6 +34,7 @@ from mermapctl.records.record import (
 from mermapctl.records.rows import Filters
 from mermapctl.records.store import Store, cell_slug
 from mermapctl.system import files
+from tests.sample_records import cell_folder
 from tests.tables import NAMES
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def test_a_run_begins_goes_on_and_finishes(store: Store) -> None:
     made = record()
     folder = store.begin(made)
     assert store.get().run.state is State.RUNNING
-    assert folder.cell_dir(cell_slug("x86_64", "base")).is_dir()
+    assert folder.cell_path(cell_slug("x86_64", "base")) == folder.path / "cells/x86_64-base"
     store.save(replace(made, verdict=Verdict.NO_VERDICT))
     assert store.list()[0].verdict == "no-verdict"
     store.finish(made)
@@ -432,7 +433,8 @@ except Exception as error:
 def test_removed_by_hand_or_by_us(store: Store) -> None:
     for name in "123":
         kept(store, record(name))
-    store.folder("1").cell_dir("x86_64-base").joinpath("console.log").write_bytes(b"x" * 50000)
+    cell = cell_folder(store.folder("1"))
+    cell.joinpath("console.log").write_bytes(b"x" * 50000)
     shutil.rmtree(store.folder("3").path)
     assert [run.id for run in store.list()] == ["2", "1"]
     assert store.remove(["1", "3", "never-was"]) >= 50000

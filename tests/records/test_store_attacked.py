@@ -24,6 +24,7 @@ from mermapctl.records.store import Store, console_lines
 from mermapctl.system import files, paths
 from tests.forkserver import Done, command
 from tests.records.test_store import kept, record
+from tests.sample_records import cell_folder
 from tests.tables import LOGS
 
 MERMAPCTL = [sys.executable, "-m", "mermapctl"]
@@ -41,7 +42,7 @@ def report(*argv: str, **env: str) -> Done:
 def with_console(store: Store, text: bytes = b"KTAP version 1\n1..0\n") -> RunRecord:
     """A stored run with a console in its folder."""
     made = record()
-    folder = store.begin(made).cell_dir("x86_64-base")
+    folder = cell_folder(store.begin(made))
     (folder / "console.log").write_bytes(text)
     (cell,) = made.cells
     kept_in = replace(cell.artifacts, console=str(folder / "console.log"), directory=str(folder))

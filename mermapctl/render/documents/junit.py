@@ -18,12 +18,11 @@ from xml.etree import ElementTree as ET
 
 from mermapctl.console.ktap import NO_TESTS, ONE_PASSED, Status, Tally
 from mermapctl.judge.verdict import Finding, Severity, Verdict
-from mermapctl.render import complaint
 from mermapctl.render.account import (
     CellRows,
     Row,
     account,
-    block,
+    blocks,
     counts,
     evidence_lines,
     kernel,
@@ -182,8 +181,7 @@ def _case(row: Row) -> _Case:
     parts = [_finding(f) for f in row.errors]
     if row.cause:
         parts.append(f"This follows from {row.cause.code}: {row.cause.summary}")
-    parts += [block(failure, row.path[-1]) for failure in test.failures]
-    parts += [complaint.block(splat) for splat in row.splats]
+    parts += blocks(row)
     kind = row.errors[0].code if row.errors else (row.cause.code if row.cause else test.status)
     message = row.errors[0].summary if row.errors else _message(row)
     fault = (str(kind), message, "\n\n".join(parts) or message)

@@ -16,10 +16,9 @@ import msgspec
 
 from mermapctl.console.ktap import Status
 from mermapctl.judge.verdict import Reason, Severity, Verdict
-from mermapctl.render import complaint
 from mermapctl.render.account import (
     account,
-    block,
+    blocks,
     evidence,
     kernel,
     label,
@@ -268,8 +267,6 @@ def _rows(record: RunRecord, cell: Cell, build: Build, lines: Iterable[str]) -> 
 
 
 def _test(row: Row, build: Build, key: str, base: str) -> KcidbTest:
-    blocks = [block(failure, row.path[-1]) for failure in row.test.failures]
-    blocks += [complaint.block(splat) for splat in row.splats]
     seconds = row.test.seconds
     comment = next((f.summary for f in row.errors), row.test.reason or "")
     return KcidbTest(
@@ -280,7 +277,7 @@ def _test(row: Row, build: Build, key: str, base: str) -> KcidbTest:
         status="FAIL" if row.errors else _STATUS[row.test.status],
         comment=one_line(comment),
         duration=seconds if seconds is not None else msgspec.UNSET,
-        log_excerpt=cut(visible("\n\n".join(blocks), limit=_EXCERPT_LIMIT), _EXCERPT_LIMIT),
+        log_excerpt=cut(visible("\n\n".join(blocks(row)), limit=_EXCERPT_LIMIT), _EXCERPT_LIMIT),
         misc={"name": _text(row.name), "ktap": str(row.test.status)},
     )
 

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 from mermapctl.console.ktap import Status
 from mermapctl.judge.flush_table import UNSEEN
 from mermapctl.judge.verdict import Finding, Severity, Verdict
-from mermapctl.render import complaint
 from mermapctl.render.account import (
     BAD,
     CellRows,
     Row,
     account,
-    block,
+    blocks,
     boot_words,
     counts,
     evidence_lines,
@@ -255,9 +254,8 @@ def _finding(finding: Finding) -> Iterator[str]:
 def _blocks(told: CellRows) -> Iterator[str]:
     """The failing tests' own words."""
     for row in [row for row in told.rows if row.bad][:_BLOCKS]:
-        blocks = [block(failure, row.path[-1]) for failure in row.test.failures]
-        blocks += [complaint.block(splat) for splat in row.splats]
-        lines = visible("\n\n".join(blocks)).split("\n") if blocks else []
+        text = "\n\n".join(blocks(row))
+        lines = visible(text).split("\n") if text else []
         for line in lines[:_BLOCK_LINES]:
             yield from _quoted(line)
         if len(lines) > _BLOCK_LINES:
@@ -277,14 +275,14 @@ def _reproduce(record: RunRecord) -> Iterator[str]:
     cells = sorted(record.cells, key=lambda cell: cell.verdict is Verdict.PASSED)
     if record.verdict is not Verdict.PASSED:
         cells = [cell for cell in cells if cell.verdict is not Verdict.PASSED]
-    blocks = dict.fromkeys(reproduce(cell, record) for cell in cells if cell.reproduce)
-    if not blocks:
+    commands = dict.fromkeys(reproduce(cell, record) for cell in cells if cell.reproduce)
+    if not commands:
         return
-    here = any(cell.reproduce in blocks for cell in cells)
+    here = any(cell.reproduce in commands for cell in cells)
     yield from ("To reproduce:" if here else "To reproduce, in the kernel tree:", "")
-    for commands in blocks:
-        for command in commands:
-            yield from _command(command)
+    for lines in commands:
+        for line in lines:
+            yield from _command(line)
         yield ""
 
 

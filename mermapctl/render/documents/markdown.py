@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 
 from mermapctl.console.ktap import Status
 from mermapctl.judge.verdict import Finding, Severity, Verdict
-from mermapctl.render import complaint
 from mermapctl.render.account import (
     BAD,
     CellRows,
     Row,
     account,
-    block,
+    blocks,
     counts,
     evidence_lines,
     kernel,
@@ -196,9 +195,7 @@ def _cell(cell: Cell, record: RunRecord) -> Iterator[str]:
     for row in failing:
         name = html.escape(one_line(row.name, limit=300)) or "—"
         yield from (f"<details><summary>Console of <code>{name}</code></summary>", "")
-        blocks = [block(failure, row.path[-1]) for failure in row.test.failures]
-        blocks += [complaint.block(splat) for splat in row.splats]
-        yield from fence("\n\n".join(blocks), "text")
+        yield from fence("\n\n".join(blocks(row)), "text")
         yield from ("</details>", "")
     for note in cell.remarks:
         yield f"- {prose(note)}"

@@ -13,13 +13,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mermapctl.trace.addresses import PAGE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mermapctl.trace.summary import TraceTable
     from mermapctl.trace.timeline import Span, Timeline
 
-PAGE = 4096
 _LABELLED_FLUSHES = 12
 _LABELLED_STALE = 3
 _WIDE_EVENTS = 100  # a test with more events gets the page's whole width
