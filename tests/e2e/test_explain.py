@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from mermapctl.config import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from mermapctl.config.explanation import Explanation
@@ -88,6 +90,17 @@ CASES = [
     Case("NR_CPUS=1000000", "x86_64", "KUNIT=y SMP=y", "range", also="2 to "),
     Case("ARM64_64K_PAGES", "x86_64", "KUNIT=y", "other-architecture", targets="arm64"),
 ]  # fmt: skip
+
+
+READ = kconfig.read
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_reading() -> Iterator[None]:
+    """Parse the files once for the cases of a target: each forgets what was assigned before."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kconfig, "read", functools.lru_cache(maxsize=1)(READ))
+        yield
 
 
 def asked(given: str) -> fragment.Fragment:
@@ -193,10 +206,10 @@ def test_a_second_parse_asks_neither_the_compiler_nor_a_script(
     where = target.read(reference_tree).find(name)
     compiler = toolchain.kconfig_environment(reference_tree, where, toolchain.of(where))["CC"]
     costly = re.compile(rf"(?<![\w./-]){re.escape(compiler)} (?!-print-)|/scripts/")
-    kconfig.read(reference_tree, where)
+    READ(reference_tree, where)
     first = asked.copy()
     asked.clear()
-    kconfig.read(reference_tree, where)
+    READ(reference_tree, where)
     assert len([command for command in first if costly.search(command)]) > 40
     assert [command for command in asked if costly.search(command)] == []
     assert set(asked) < set(first)
