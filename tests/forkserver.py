@@ -101,6 +101,10 @@ def _import_all() -> None:
     os.environ["GIT_PYTHON_REFRESH"] = "quiet"
     importlib.import_module("git")
     importlib.import_module("jinja2")
+    from mermapctl.judge.judge import judge  # noqa: PLC0415 - in the server only
+    from tests.tables import LOGS, MANIFEST  # noqa: PLC0415
+
+    judge([(LOGS / "good.log").read_bytes()], manifest=MANIFEST)  # re keeps what it compiles
     gc.freeze()  # a collection in a child would copy every page
 
 
