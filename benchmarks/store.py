@@ -41,20 +41,20 @@ START = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
 ALLOWED_SECONDS = 1.0
 
 QUESTIONS = (
-    ("list", "report --list"),
-    ("list, every run", "report --list --limit 0"),
-    ("list, JSON of all", "report --list --limit 0 --format json"),
-    ("list, filtered", "report --list --failed --target x86_64 --variant kasan --since 2025-06-01"),
-    ("list, one commit", "report --list --commit {commit}"),
+    ("list", "report list"),
+    ("list, every run", "report list --limit 0"),
+    ("list, JSON of all", "report list --limit 0 --format json"),
+    ("list, filtered", "report list --failed --target x86_64 --variant kasan --since 2025-06-01"),
+    ("list, one commit", "report list --commit {commit}"),
     ("latest", "report"),
-    ("compare", "report --compare latest~5000 latest"),
-    ("history", "report --history test_tlb_flushed"),
-    ("history, all", "report --history test_tlb_flushed --limit 0"),
-    ("flaky", "report --flaky"),
-    ("rejudge one", "report --rejudge latest --dry-run"),
-    ("prune by count", "report --prune --keep 9000 --dry-run"),
-    ("prune by age", "report --prune --older 1d --dry-run"),
-    ("prune by size", "report --prune --max-size 20M --dry-run"),
+    ("compare", "report compare latest~5000 latest"),
+    ("history", "report history test_tlb_flushed"),
+    ("history, all", "report history test_tlb_flushed --limit 0"),
+    ("flaky", "report flaky"),
+    ("rejudge one", "report rejudge latest --dry-run"),
+    ("prune by count", "report prune --keep 9000 --dry-run"),
+    ("prune by age", "report prune --older 1d --dry-run"),
+    ("prune by size", "report prune --max-size 20M --dry-run"),
     ("completion", "completion-of-ids"),
 )
 

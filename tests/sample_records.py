@@ -321,7 +321,7 @@ def repeated() -> RunRecord:
 
 
 def bare_log() -> RunRecord:
-    """`report --log`: neither commit, target, variant nor phases are known."""
+    """`report log`: neither commit, target, variant nor phases are known."""
     cell = dataclasses.replace(
         cell_missing_flush(),
         target=None,

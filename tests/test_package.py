@@ -60,7 +60,7 @@ def test_configs_and_kernel_are_inside_the_wheel(installed: Path) -> None:
     assert listed.returncode == 0, listed.stderr
     assert "kasan" in listed.stdout
     log = ROOT / "tests/logs/missing-flush.log"
-    judged = mermapctl(installed, "report", f"--log={log}", "--format=html")
+    judged = mermapctl(installed, "report", "log", str(log), "--format=html")
     assert judged.returncode == 1, judged.stderr
     assert "missing-flush" in judged.stdout
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mermapctl.cli import complete, types
+from mermapctl.cli.command import Command
 from mermapctl.errors import MermapctlError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _LAZY = {"explain": "mermapctl.cli.explain"}
 class ConfigGroup(click.Group):
     """The group; `explain` is imported when it is used."""
 
-    command_class = types.OnceCommand
+    command_class = Command
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All subcommands, in the order of use."""
@@ -97,6 +98,11 @@ _FORMAT = click.option(
 def command() -> None:
     """List, show, write and check configurations.
 
+    \b
+    mermapctl config list                   variants and fragments, and what each proves
+    mermapctl config check kasan            would this tree give what kasan asks for?
+    mermapctl config explain MERMAP=y --target um
+
     NAME is a variant or a fragment of `config list`; several are merged, and a+b is the same as
     a b. With a variant come the lines that build the suite.
     """
@@ -105,7 +111,12 @@ def command() -> None:
 @command.command("list", short_help="Variants and fragments, and what each proves.")
 @_FORMAT
 def list_(form: str) -> None:
-    """Variants and fragments, and what each proves."""
+    """Variants and fragments, and what each proves.
+
+    \b
+    mermapctl config list
+    mermapctl config list --format json
+    """
     from mermapctl.commands import config
     from mermapctl.render.terminal import config as config_list
 
@@ -115,7 +126,13 @@ def list_(form: str) -> None:
 @command.command(short_help="The merged lines, each with its origin.")
 @_request
 def show(**request: Any) -> None:
-    """The merged lines, each with its origin (FILE:LINE)."""
+    """The merged lines, each with its origin (FILE:LINE).
+
+    \b
+    mermapctl config show base
+    mermapctl config show base+smp --target arm64
+    mermapctl config show kasan --config my.kunitconfig
+    """
     from mermapctl.commands.config import ConfigRequest
     from mermapctl.render.terminal import config as config_list
 
@@ -133,7 +150,13 @@ def show(**request: Any) -> None:
     help="Where to write it; - is stdout. A file that is there is replaced.",
 )
 def write(output: Path, **request: Any) -> None:
-    """Write a kunitconfig that kunit.py takes as it is."""
+    """Write a kunitconfig that kunit.py takes as it is.
+
+    \b
+    mermapctl config write base -o mermap.kunitconfig
+    mermapctl config write base+smp -o -
+    mermapctl config write kasan --config my.kunitconfig -o kasan.kunitconfig
+    """
     from mermapctl.commands import config
     from mermapctl.render.visible import visible
     from mermapctl.system import stdio
@@ -153,6 +176,11 @@ def write(output: Path, **request: Any) -> None:
 @_FORMAT
 def check(tree: Path | None, form: str, **request: Any) -> None:
     """Run the tree's own olddefconfig in a scratch directory; list what did not come out, and why.
+
+    \b
+    mermapctl config check base
+    mermapctl config check kasan --tree ~/linux --target x86_64
+    mermapctl config check base --config my.kunitconfig --format json
 
     Exit codes: 0 everything as requested, 1 something is not, 2 wrong usage, 3 make failed.
     """

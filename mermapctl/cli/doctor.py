@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from mermapctl.cli import complete, types
+from mermapctl.cli.command import Command
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 @click.command(
-    "doctor", cls=types.OnceCommand, short_help="Say what this machine lacks, and what installs it."
+    "doctor", cls=Command, short_help="Say what this machine lacks, and what installs it."
 )
 @click.option(
     "--target",
@@ -37,6 +38,11 @@ if TYPE_CHECKING:
 )
 def command(targets: tuple[str, ...], tree: Path | None, kvm: bool, form: str) -> None:
     """Say what this machine and tree lack for a run, and the one command that installs it.
+
+    \b
+    mermapctl doctor
+    mermapctl doctor --target um --target arm64
+    mermapctl doctor --no-kvm --format json
 
     Exit codes: 0 everything needed is there, 1 something needed is not, 2 wrong usage.
     """

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from mermapctl.cli import complete, types
+from mermapctl.cli.command import Command
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 @click.command(
-    "explain", cls=types.OnceCommand, short_help="Why a symbol is not what you asked for."
+    "explain", cls=Command, short_help="Why a symbol is not what you asked for."
 )
 @click.argument("symbols", nargs=-1, required=True, type=types.TEXT, metavar="SYMBOL[=VALUE]…")
 @click.option("--tree", type=types.DIRECTORY, help="Kernel tree, as for `run`.")
@@ -64,6 +65,11 @@ def command(
     form: str,
 ) -> None:
     """Why this tree and target do not give a symbol, and the fewest lines that make them.
+
+    \b
+    mermapctl config explain MERMAP
+    mermapctl config explain KASAN=y --target um
+    mermapctl config explain NR_CPUS=64 --variant smp --no-verify
 
     A symbol is asked for as y, or as the variant's m, number or text; SYMBOL=n, =m or =VALUE says
     otherwise. The tree is not written to; its Kconfig's macros run, as make runs them.

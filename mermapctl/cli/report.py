@@ -1,179 +1,76 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl report`: options in, one command called, what it returns rendered."""
+"""`mermapctl report`: finds its verbs; without one it shows a run."""
 
 from __future__ import annotations
 
-import sys
-from typing import Any
+import difflib
 
 import click
-from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
-from mermapctl.cli import types
+from mermapctl.cli.command import LazyGroup, Member
 
-_FORMATS = ["table", "json", "junit", "html", "markdown", "email", "kcidb", "checks"]
-_LISTS = ("list", "history", "flaky", "rejudge")
-
-MODES = ("log", "follow", "list", "compare", "history", "flaky", "rejudge", "prune", "reindex")
-"""Options that each say what `report` does; at most one of them. None: show one run."""
-
-BELONGS = {
-    "suite": ("log",),
-    "allow_splats": ("log",),
-    "failed": _LISTS,
-    "target": _LISTS,
-    "variant": _LISTS,
-    "commit": _LISTS,
-    "since": _LISTS,
-    "limit": ("list", "history", "rejudge"),
-    "older": ("prune",),
-    "keep": ("prune",),
-    "max_size": ("prune",),
-    "yes": ("prune",),
-    "dry_run": ("prune", "rejudge"),
-    "full": ("", "log", "follow"),
-    "open_it": ("", "log"),
-    "output": ("", "log", "follow", "list", "compare", "history", "flaky"),
+VERBS = {
+    name: Member(f"mermapctl.cli.{module}", function, does)
+    for name, module, function, does in (
+        ("show", "report_show", "show", "Show one stored run, the latest by default."),
+        ("log", "report_show", "log", "Judge console logs from any machine, without a tree."),
+        ("follow", "report_show", "follow", "Show the console of a running run as it comes."),
+        ("list", "report_lists", "list_", "List the stored runs, newest first."),
+        ("compare", "report_lists", "compare", "What changed from one run to another."),
+        ("history", "report_lists", "history", "One test over time."),
+        ("flaky", "report_lists", "flaky", "Tests that change their mind, and how often."),
+        ("rejudge", "report_store", "rejudge", "Judge stored consoles again, by today's rules."),
+        ("prune", "report_store", "prune", "Remove old runs, after asking."),
+    )
 }
-"""Option -> the modes that it goes with ("": show one run)."""
-
-CHOOSES = ("failed", "target", "variant", "commit", "since", "limit")
-"""Options that choose among the stored runs."""
+FORMER = {f"--{verb}": verb for verb in VERBS if verb != "show"} | {"-f": "follow"}
+"""Options that earlier versions had -> what to say instead."""
 
 
-def _runs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
-    """Run ids, newest first. Nothing may be printed here: it would garble the prompt."""
-    from mermapctl.records.store import run_ids
+class ReportGroup(LazyGroup):
+    """The group; `show` takes what begins with no verb."""
 
-    return [run for run in run_ids() if run.startswith(incomplete)][:50]
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `show` where no verb is. Raises UsageError for a misspelt one."""
+        if ctx.resilient_parsing and not args:  # completion of the first word
+            return super().parse_args(ctx, args)
+        if not args or args[0] not in {*VERBS, "-h", "--help"}:
+            for word in args:
+                if verb := FORMER.get(word.partition("=")[0]):
+                    raise click.UsageError(f"{word} is a command now: mermapctl report {verb}")
+            if meant := _meant(args[0] if args else ""):
+                raise click.UsageError(f"no such command {args[0]!r}: did you mean {meant}?", ctx)
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The verbs, and the runs that `show` takes."""
+        from mermapctl.cli import output
+
+        found = [*super().shell_complete(ctx, incomplete)]
+        return [*found, *map(CompletionItem, output.runs_from(incomplete))]
 
 
-@click.command(
-    "report", cls=types.OnceCommand, short_help="Show a stored run, or judge any console log."
-)
-@click.argument("runs", nargs=-1, type=types.TEXT, metavar="[RUN]...", shell_complete=_runs)
-@click.option(
-    "--log",
-    type=types.INPUT,
-    metavar="FILE",
-    help="Judge this console log (-: standard input) instead.",
-)
-@click.option(
-    "--suite", type=types.TEXT, metavar="GLOB", help="With --log: suites that the log must hold."
-)
-@click.option("--allow-splats", is_flag=True, help="With --log: a splat is only a finding.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(_FORMATS),
-    default="table",
-    show_default=True,
-    help="How to show it. Lists and comparisons know table and json.",
-)
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    type=types.OUTPUT,
-    help="Write to FILE (all of it or nothing) instead of standard output (-).",
-)
-@click.option("--full", is_flag=True, help="Every test, frame and consequence.")
-@click.option("--open", "open_it", is_flag=True, help="Show it in the browser, as HTML.")
-@click.option("-f", "--follow", is_flag=True, help="Show the console of a running RUN as it comes.")
-@click.option("--list", is_flag=True, help="List the stored runs, newest first.")
-@click.option(
-    "--compare",
-    nargs=2,
-    type=types.TEXT,
-    metavar="A B",
-    shell_complete=_runs,
-    help="What changed from run A to B.",
-)
-@click.option("--history", type=types.TEXT, metavar="TEST", help="One test over time.")
-@click.option("--flaky", is_flag=True, help="Tests that change their mind, and how often.")
-@click.option("--rejudge", is_flag=True, help="Judge the consoles of RUNs (default: all) again.")
-@click.option("--prune", is_flag=True, help="Remove old runs, after asking.")
-@click.option("--reindex", is_flag=True, help="Read every stored record again.")
-@click.option("--failed", is_flag=True, help="Only what failed.")
-@click.option("--target", type=types.NAME, metavar="ARCH", help="Only runs on this target.")
-@click.option("--variant", type=types.NAME, metavar="NAME", help="Only runs of this variant.")
-@click.option(
-    "--commit", type=types.NAME, metavar="PREFIX", help="Only this commit, or this `git describe`."
-)
-@click.option(
-    "--since", type=types.TEXT, metavar="WHEN", help="Only since 2026-01-31, or 36h, 7d, 2w ago."
-)
-@click.option("--limit", type=types.ROWS, metavar="N", help="Rows (0: all). Default 25.")
-@click.option(
-    "--older", type=types.TEXT, metavar="AGE", help="With --prune: runs older than 30d, 12w."
-)
-@click.option("--keep", type=types.ROWS, metavar="N", help="With --prune: all but N.")
-@click.option(
-    "--max-size", type=types.TEXT, metavar="SIZE", help="With --prune: what exceeds 500M, 5G."
-)
-@click.option("-y", "--yes", is_flag=True, help="With --prune: do not ask.")
-@click.option("-n", "--dry-run", is_flag=True, help="With --prune, --rejudge: change nothing.")
-@click.pass_context
-def command(ctx: click.Context, /, **options: Any) -> None:
-    """Show RUN as it was shown when it ended; the latest run by default.
+def _meant(word: str) -> str | None:
+    """The verb that a first word resembles; None for a run and for what resembles none."""
+    from mermapctl.cli import types
 
-    RUN is an id, its start or its end, `latest`, or `latest~N` for the Nth before it.
+    if len(word) < 2 or types.looks_like_a_run(word):
+        return None
+    begun = [verb for verb in VERBS if verb.startswith(word)]
+    return next(iter((*begun, *difflib.get_close_matches(word, VERBS, n=1))), None)
+
+
+@click.group("report", cls=ReportGroup, members=VERBS, subcommand_metavar="[COMMAND] [RUN]…")
+def command() -> None:
+    """Show, compare and pass on what runs found; judge any console log.
 
     \b
-    mermapctl report --log console.txt      judge a log from any machine, without a tree
-    mermapctl report --list --failed        which runs failed
-    mermapctl report --compare latest~1 latest
+    mermapctl report                        the latest run, as it was shown when it ended
+    mermapctl report log console.txt        judge a log from any machine, without a tree
+    mermapctl report compare                what changed from the run before to the latest
 
-    Exit codes: those of the verdict that is shown, also for a stored run: 0 passed, 1 failed,
-    3 no verdict. --compare: 1 if something fails newly. Lists: 0. Wrong usage: 2.
+    RUN is an id, its start or its end, `latest`, or `latest~N` for the Nth before it. Without a
+    command: `show`, whose options may follow.
     """
-    from mermapctl.cli.report_modes import SHOW, Asked
-
-    mode = _mode({name for name in options if _given(ctx, name)}, options)
-    sys.exit(SHOW[mode](Asked(mode, **options)))
-
-
-def _given(ctx: click.Context, name: str) -> bool:
-    """Whether the command line has an option, whatever its value: 0 and "" are not absent."""
-    return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
-
-
-def _mode(given: set[str], options: dict[str, Any]) -> str:
-    """The one thing asked for. Raises UsageError where there are two, or options do not fit."""
-    asked = [mode for mode in MODES if mode in given]
-    if len(asked) > 1:
-        raise click.UsageError(f"--{asked[0]} and --{asked[1]} exclude each other")
-    mode = asked[0] if asked else ""
-    for name, modes in BELONGS.items():
-        if name in given and mode not in modes:
-            fits = " or ".join(f"--{each}" for each in modes if each)
-            raise click.UsageError(f"{_spelled(name)} goes with {fits or 'a single run'}")
-    most = {"": 1, "follow": 1, "rejudge": None}.get(mode, 0)
-    if most is not None and len(options["runs"]) > most:
-        raise click.UsageError(
-            "show one run at a time" if most else f"--{mode} takes no RUN argument"
-        )
-    if mode not in {"", "log", "follow"} and options["form"] not in {"table", "json"}:
-        raise click.UsageError(f"--{mode} knows only --format table and json")
-    _refuse_unheard(mode, given, options)
-    return mode
-
-
-def _refuse_unheard(mode: str, given: set[str], options: dict[str, Any]) -> None:
-    """Raise UsageError for an option that another one would take the effect from."""
-    form = options["form"]
-    if options["open_it"]:
-        if "form" in given and form != "html":
-            raise click.UsageError(f"--open shows HTML, not --format {form}")
-        if str(options["output"]) == "-":
-            raise click.UsageError("--open needs a file: give -o FILE, or leave -o out")
-    if options["full"] and (form != "table" or options["open_it"]):
-        raise click.UsageError("--full goes with --format table")
-    if mode == "rejudge" and options["runs"]:
-        for name in CHOOSES:
-            if name in given:
-                raise click.UsageError(f"{_spelled(name)} chooses among all runs: name no RUN")
-
-
-def _spelled(name: str) -> str:
-    return "--open" if name == "open_it" else "--" + name.replace("_", "-")

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from mermapctl.cli import complete, types
+from mermapctl.cli.command import Command
 from mermapctl.errors import UserError
 
 
@@ -22,9 +23,27 @@ def _traced_anyway(_ctx: click.Context, _param: click.Parameter, given: bool) ->
         )
 
 
+def _build_seconds() -> int:
+    from mermapctl.config.plan import BUILD_SECONDS
+
+    return BUILD_SECONDS
+
+
+GROUPS = {
+    "What is tested": ("tree", "targets", "variants", "suite", "configs", "as_module"),
+    "How it is built": ("jobs", "cross_compile", "ccache", "rebuild", "build_timeout", "wait"),
+    "How it is booted": (
+        *("accel", "smp", "cpu", "kernel_args", "default_args", "trace", "timeout", "silence"),
+        "triage",
+    ),
+    "How it is judged and shown": ("allow_splats", "form", "quiet", "bisect_exit"),
+}
+
+
 @click.command(
     "run",
-    cls=types.OnceCommand,
+    cls=Command,
+    groups=GROUPS,
     short_help="Configure, build and boot a kernel, and judge its mermap.",
 )
 @click.option(
@@ -89,8 +108,8 @@ def _traced_anyway(_ctx: click.Context, _param: click.Parameter, given: bool) ->
 @click.option(
     "--build-timeout",
     type=types.SECONDS,
-    default=14400,
-    show_default=True,
+    default=_build_seconds,
+    show_default="4 hours",
     metavar="S",
     help="Seconds that configuring may take, and building.",
 )
@@ -201,6 +220,11 @@ def command(
     **options: Any,
 ) -> None:
     """Configure, build and boot a kernel, and judge its mermap.
+
+    \b
+    mermapctl run                           the kernel tree here, base on x86_64, traced
+    mermapctl run --variant smp --variant kasan --target um --suite 'mermap*'
+    git bisect run mermapctl run --quiet --bisect-exit
 
     Exit codes: 0 passed, 1 failed, 2 wrong usage, 3 no verdict, 130 interrupted. With
     --bisect-exit: 125 for no verdict of this commit, 128 for what every commit would meet, such as

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mermapctl.cli import types
+from mermapctl.cli.command import Command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,14 +18,20 @@ if TYPE_CHECKING:
 class TreeGroup(click.Group):
     """The group; its commands take each option once."""
 
-    command_class = types.OnceCommand
+    command_class = Command
 
 
 @click.group(
     "tree", cls=TreeGroup, short_help="Prepare a kernel tree with a mermap; say what a tree can do."
 )
 def command() -> None:
-    """Prepare a kernel tree with a mermap, and say what a tree is and can do."""
+    """Prepare a kernel tree with a mermap, and say what a tree is and can do.
+
+    \b
+    mermapctl tree prepare linux            the distribution's source, with the reference mermap
+    mermapctl tree prepare linux --source https://git.kernel.org/…/linux.git#v6.12
+    mermapctl tree status ~/linux
+    """
 
 
 @command.command(short_help="Make a kernel tree that has the reference mermap.")
@@ -55,6 +62,11 @@ def prepare(
 ) -> None:
     """Make a kernel tree at DIR: the source as one commit, the reference mermap on top.
 
+    \b
+    mermapctl tree prepare linux
+    mermapctl tree prepare linux --source linux-6.12.tar.xz
+    mermapctl tree prepare mine --source ~/linux#mermap-v4 --no-overlay
+
     A source is only read: a git repository is cloned, a directory copied. What was interrupted
     leaves nothing at DIR; run it again. A tree that stands there already is left as it is.
     """
@@ -76,6 +88,11 @@ def prepare(
 )
 def status(directory: Path | None, form: str) -> None:
     """Version, commit, mermap, kunit.py's options and targets of a tree; runs its kunit.py.
+
+    \b
+    mermapctl tree status
+    mermapctl tree status ~/linux
+    mermapctl tree status ~/linux --format json
 
     Without DIR: MERMAPCTL_TREE, else the kernel tree of the current directory, else the one that
     `tree prepare` made last.

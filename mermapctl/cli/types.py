@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The types of our options: a value is checked here, once, before a command sees it.
 
-Empty is not absent: `--log "$LOG"` with LOG unset names no log, and must not show another run. What
-depends on the machine (does the file exist?) is checked where the file is opened.
+Empty is not absent: `report show "$RUN"` with RUN unset must not show another run. What depends on
+the machine (does the file exist?) is checked where the file is opened.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ COMMAND_LINE = 4096
 """COMMAND_LINE_SIZE is no larger on any target (6.12: s390)."""
 
 _NUMBER = re.compile(r"[+-]?\d{1,30}", re.ASCII)
+_RUN = re.compile(r"latest(?:~\d*)?|[\da-f]+(?:-[\da-f]*)*")
 _OPTION = re.compile(r"--?[A-Za-z]")
 _BLANK = re.compile(r'\s(?=(?:[^"]*"[^"]*")*[^"]*$)')
 """A blank that is not between double quotes, the kernel's own (lib/cmdline.c, next_arg)."""
@@ -39,7 +41,7 @@ def _flaw_of_option(text: str, param: click.Parameter | None) -> str | None:
     """The value of an option that was left without one: `run --suite --quiet`."""
     if isinstance(param, click.Option) and _OPTION.match(text):
         where = f" (a file of that name is ./{text})" if isinstance(param.type, click.Path) else ""
-        return f"would be {_shown(text)}, an option: is a value missing?{where}"
+        return f"would be {shown(text)}, an option: is a value missing?{where}"
     return None
 
 
@@ -65,6 +67,32 @@ class TextType(_Text):
         if not self.blanks and re.search(r"\s", text):
             self.fail(f"{text!r} has a blank", param, ctx)
         return text
+
+
+class RunType(TextType):
+    """A stored run. Fails for a file, which `report log` judges."""
+
+    name = "run"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text as it is."""
+        text = super().convert(value, param, ctx)
+        if not looks_like_a_run(text) and _is_file(text):
+            asked = f"mermapctl report log {shlex.quote(text)}"
+            self.fail(f"{text} is a file, not a stored run: {asked} judges it", param, ctx)
+        return text
+
+
+def looks_like_a_run(text: str) -> bool:
+    """Whether a word is `latest`, `latest~1`, or has the form of an id, its start or its end."""
+    return _RUN.fullmatch(text) is not None
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except OSError:  # too long, or in a directory that cannot be looked into
+        return False
 
 
 class KernelArgument(TextType):
@@ -116,42 +144,8 @@ class PathType(click.Path):
         return path.absolute() if str(path) == "-" != str(value) else path
 
 
-class OnceCommand(click.Command):
-    """A command that refuses two values for an option of which only the last would count."""
-
-    def make_parser(self, ctx: click.Context) -> Any:
-        """Click's own parser; outside completion, its options look at what was there before."""
-        parser: Any = super().make_parser(ctx)
-        if ctx.resilient_parsing:
-            return parser
-        for option in {*parser._short_opt.values(), *parser._long_opt.values()}:  # noqa: SLF001
-            if option.action in {"store", "store_const"}:
-                option.process = _Once(option, ctx).process
-        return parser
-
-
-class _Once:
-    """One way to set a parameter; click keeps in `state.opts` what others have set it to."""
-
-    def __init__(self, option: Any, ctx: click.Context) -> None:
-        self.option, self.ctx, self.parent = option, ctx, option.process
-
-    def process(self, value: Any, state: Any) -> None:
-        new = value if self.option.takes_value else self.option.const
-        old = state.opts.get(self.option.dest, new)
-        if new != old:
-            raise click.UsageError(self._conflict(old, new), self.ctx)
-        self.parent(value, state)
-
-    def _conflict(self, old: Any, new: Any) -> str:
-        param = self.option.obj
-        if not self.option.takes_value and param.secondary_opts:
-            return f"{param.opts[0]} and {param.secondary_opts[0]} exclude each other"
-        name = max(param.opts, key=len)
-        return f"{name} is given twice: {_shown(old)} and {_shown(new)}"
-
-
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value that was given, short enough for a sentence."""
     text = " ".join(value) if isinstance(value, tuple) else value
     if not isinstance(text, str):  # click's mark for an option whose value may be left out
         return "no value"
@@ -160,6 +154,7 @@ def _shown(value: Any) -> str:
 
 NAME = TextType(blanks=False)
 TEXT = TextType()
+RUN = RunType()
 SOURCE = TextType(flaw=flaw_of_path)
 PATH = PathType()
 INPUT = PathType(dash=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl report --follow`: the console of a run in another process, as it comes."""
+"""`mermapctl report follow`: the console of a run in another process, as it comes."""
 
 from __future__ import annotations
 

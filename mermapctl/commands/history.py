@@ -38,7 +38,8 @@ def test_history(store: Store, test: str, filters: Filters) -> list[Occurrence]:
     elif f"{suite}.{name}" not in names:
         known = sorted({name.partition(".")[2] for name in names})
         close = difflib.get_close_matches(test, [*known, *names], n=3, cutoff=0.5)
-        hint = f"Did you mean {' or '.join(close)}?" if close else "`--list` shows the runs."
+        meant = f"Did you mean {' or '.join(close)}?"
+        hint = meant if close else "`mermapctl report list` shows the runs."
         raise UserError(f"no stored run has a test named {test!r}", hint)
     return store.query(lambda db: history.occurrences(db, suite or None, name, filters))
 

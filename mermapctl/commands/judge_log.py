@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl report --log`: any console log, from any machine, judged without a tree."""
+"""`mermapctl report log`: any console log, from any machine, judged without a tree."""
 
 from __future__ import annotations
 

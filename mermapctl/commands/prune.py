@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl report --prune`: which runs to remove, by age, count or size; then removing them."""
+"""`mermapctl report prune`: which runs to remove, by age, count or size; then removing them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def choose(store: Store, *, before: str | None, keep: int | None, size: int | No
     """
     if before is None and keep is None and size is None:
         raise UserError(
-            "--prune needs to know what may go",
+            "report prune needs to know what may go",
             "Give --older AGE (30d, 12w), --keep N, --max-size SIZE (500M, 5G), or several.",
         )
     rows = store.query(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl report --rejudge`: today's rules over the stored consoles."""
+"""`mermapctl report rejudge`: today's rules over the stored consoles."""
 
 from __future__ import annotations
 

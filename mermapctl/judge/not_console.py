@@ -66,10 +66,10 @@ def read(head: bytes) -> Foreign | None:
     packed = next(((name, tool) for magic, name, tool in _MAGIC if head.startswith(magic)), None)
     if packed is not None:
         name, tool = packed
-        give = f"what is in it: `{tool} FILE | mermapctl report --log -`"
+        give = f"what is in it: `{tool} FILE | mermapctl report log -`"
         return Foreign(f"a file packed by {name}", give)
     if head.startswith(_WIDE):
-        give = "it as UTF-8: `iconv -f UTF-16 -t UTF-8 FILE | mermapctl report --log -`"
+        give = "it as UTF-8: `iconv -f UTF-16 -t UTF-8 FILE | mermapctl report log -`"
         return Foreign("text in UTF-16", give)
     if head.startswith(b"\x7fELF"):
         return Foreign("an ELF file", "the text that the machine printed on its console")

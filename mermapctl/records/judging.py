@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A cell and its console -> the cell with its verdict; the same for `run`, `--log`, `--rejudge`."""
+"""A cell and its console -> the cell with its verdict, for `run`, `report log` and `rejudge`."""
 
 from __future__ import annotations
 

@@ -193,7 +193,7 @@ class Former:
 class RunRecord:
     """A run, whole. What `run` prints at its end and `report` prints later come from this.
 
-    `former` is not empty where `report --rejudge` has replaced a verdict; the oldest comes first.
+    `former` is not empty where `report rejudge` has replaced a verdict; the oldest comes first.
     """
 
     schema: int
@@ -206,7 +206,7 @@ class RunRecord:
 
 
 _DECODER = msgspec.json.Decoder(RunRecord)
-_OTHERWISE = "Its consoles lie beside it and can be judged with `mermapctl report --log FILE`."
+_OTHERWISE = "Its consoles lie beside it and can be judged with `mermapctl report log FILE`."
 
 
 def to_json(record: RunRecord) -> bytes:

@@ -29,7 +29,7 @@ def noted(record: RunRecord, note: str) -> RunRecord:
 
 
 def bare(record: RunRecord) -> RunRecord:
-    """As much of the record as tells its verdict; `--rejudge` has the rest from the consoles."""
+    """Return what tells the verdict of a record; `report rejudge` reads the rest from consoles."""
     cells = (
         replace(cell, suites=(), splats=(), trace=None, findings=cell.findings[:MOST_FINDINGS])
         for cell in record.cells

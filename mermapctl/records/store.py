@@ -189,7 +189,7 @@ class Store:
         if not ids:
             raise UserError(
                 f"no run is stored in {self.runs}",
-                "`mermapctl run` makes one; `mermapctl report --log FILE` judges any console log.",
+                "`mermapctl run` makes one; `mermapctl report log FILE` judges any console log.",
             )
         back = re.fullmatch(r"latest(?:~(\d{1,9}))?", "latest" if key is None else key)
         if back:
@@ -236,12 +236,6 @@ class Store:
             return answer
         unwritten = self._sync()  # the index broke under the question
         return self._work(lambda db: index.amended(db, unwritten, job))
-
-    def reindex(self) -> int:
-        """Look at every record again; returns the number of runs."""
-        self._work(lambda db: db.execute("UPDATE runs SET stale=1, seen=NULL"), write=True)
-        self._sync()
-        return self._work(store_rows.count)
 
     def _sync(self) -> Change | None:
         """Bring the index up to date: runs that came, went, or may have changed.
@@ -320,7 +314,7 @@ class Store:
 
 ROOM_BYTES = 4 << 20
 """Room for the last record of a run: that of four tests takes 20 KB, a long trace's 1 MB."""
-_LIST = "`mermapctl report --list` shows the runs."
+_LIST = "`mermapctl report list` shows the runs."
 
 
 def _some(names: Sequence[str]) -> str:

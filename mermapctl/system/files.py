@@ -147,7 +147,7 @@ def cannot_write(path: Path, error: OSError) -> HarnessError:
     if is_full(error):
         hint = (
             f"Free some space on the file system of {path.parent} "
-            "(`mermapctl report --prune` removes old runs), then run it again."
+            "(`mermapctl report prune` removes old runs), then run it again."
         )
     else:
         hint = f"Check that {path.parent} exists and that you may write to it."

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import random
+import re
+import shlex
 import shutil
 import zlib
 from collections.abc import Iterator, Sequence
@@ -119,15 +121,15 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Arena:
 # What goes before the option that is tried, so that it is looked at: the tree, or a mode.
 CONTEXTS: dict[str, list[list[str]]] = {
     "run": [["--tree", "linux"]],
-    "report": [
-        [],
-        ["--list"],
-        ["--log", str(LOGS / "good.log")],
-        ["--prune", "--dry-run"],
-        ["--rejudge", "--dry-run"],
-        ["--flaky"],
-        ["--follow"],
-    ],
+    "report show": [[]],
+    "report log": [[str(LOGS / "good.log")]],
+    "report follow": [[]],
+    "report list": [[]],
+    "report compare": [[]],
+    "report history": [["test_size"]],
+    "report flaky": [[]],
+    "report rejudge": [["--dry-run"]],
+    "report prune": [["--dry-run"]],
     "config show": [["base"]],
     "config write": [["base", "-o", "out"]],
     "config check": [["base", "--tree", "linux"]],
@@ -214,6 +216,32 @@ def test_all_commands_are_found() -> None:
     assert len(PLACES) > 60
 
 
+HELPED = sorted({place.words[:n] for place in PLACES for n in (1, 2)} - {(), ("completion",)})
+
+
+@pytest.mark.parametrize("words", HELPED, ids=" ".join)
+def test_help_begins_with_examples_that_parse(words: tuple[str, ...]) -> None:
+    command, _ = _found(list(words))
+    _usage, _summary, examples_, *_ = click.Context(command, info_name="x").get_help().split("\n\n")
+    examples = [line.strip() for line in examples_.splitlines() if line.startswith("  mermapctl ")]
+    assert len(examples) >= 2
+    for example in examples:
+        found, rest = _found(shlex.split(re.split(r"\s{3,}", example)[0])[1:])
+        context = click.Context(found)
+        assert found.parse_args(context, rest) == []
+
+
+def _found(words: list[str]) -> tuple[click.Command, list[str]]:
+    """The command that words name, and the words behind its name."""
+    command: click.Command = root
+    while isinstance(command, click.Group) and words:
+        member = command.get_command(click.Context(command), words[0])
+        if member is None:
+            break
+        command, words = member, words[1:]
+    return command, words
+
+
 SHARE = 4
 """One of so many kinds is tried per option here, all of them at night; each option gets others."""
 
@@ -282,8 +310,8 @@ VARIABLES = [
 
 COMMANDS = [
     ["report"],
-    ["report", "--list"],
-    ["report", "--open", "--log", str(LOGS / "good.log")],
+    ["report", "list"],
+    ["report", "log", "--open", str(LOGS / "good.log")],
     ["run", "--tree", "linux"],
     ["run"],
     ["config", "list"],
@@ -321,7 +349,7 @@ def test_a_variable_has_every_value(name: str, arena: Arena) -> None:
             _with_variable(arena, argv, name, value)
 
 
-@pytest.mark.parametrize("argv", [*COMMANDS, ["report", "--log", "x"], ["tree", "prepare", "x"]])
+@pytest.mark.parametrize("argv", [*COMMANDS, ["report", "log", "x"], ["tree", "prepare", "x"]])
 def test_a_directory_that_is_gone(argv: list[str], arena: Arena, tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()

@@ -12,11 +12,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from rich.cells import cell_len
 
-from mermapctl.cli import report as cli
+from mermapctl.cli import report_show
 from mermapctl.cli.root import root
 from mermapctl.commands import history as questions
 from mermapctl.commands.follow import Tail
@@ -48,14 +49,17 @@ def document(*words: str) -> Any:
     return json.loads(report(*words, "--format", "json").stdout)
 
 
-def kept(record: RunRecord, run_id: str | None = None, **changes: Any) -> RunRecord:
-    """Stored, with its id and its time as given, its commit in the tree and in the cells."""
+def kept(
+    record: RunRecord, run_id: str | None = None, console: bytes = b"", **changes: Any
+) -> RunRecord:
+    """Stored with a console, with its id and its time as given."""
     run = dataclasses.replace(record.run, id=run_id or new_run(("x",)).id, state=State.FINISHED)
     if "started" in changes:
         run = dataclasses.replace(run, started=changes.pop("started"))
     record = dataclasses.replace(record, run=run, **changes)
     store = Store.open()
-    store.begin(record)
+    folder = store.begin(record)
+    (samples.cell_folder(folder) / "console.log").write_bytes(console)
     return store.finish(record)
 
 
@@ -102,7 +106,7 @@ def test_no_verdict_is_three() -> None:
     ],
 )
 def test_any_log_is_judged_without_a_tree(log: str, verdict: str, codes: list[str]) -> None:
-    result = report("--log", str(LOGS / f"{log}.log"), "--format", "json")
+    result = report("log", str(LOGS / f"{log}.log"), "--format", "json")
     made = json.loads(result.stdout)
     assert result.exit_code == {"passed": 0, "failed": 1, "no-verdict": 3}[verdict]
     cell = made["cells"][0]
@@ -115,7 +119,7 @@ def test_any_log_is_judged_without_a_tree(log: str, verdict: str, codes: list[st
 
 def test_a_log_from_standard_input(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "mermapctl", "report", "--log", "-"],
+        [sys.executable, "-m", "mermapctl", "report", "log", "-"],
         input=(LOGS / "early-flush.log").read_bytes(),
         capture_output=True,
         check=False,
@@ -128,26 +132,28 @@ def test_a_log_from_standard_input(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["missing.log", "."])
 def test_a_log_that_cannot_be_read(tmp_path: Path, name: str) -> None:
-    result = report("--log", str(tmp_path / name))
+    result = report("log", str(tmp_path / name))
     assert isinstance(result.exception, UserError)
     assert "cannot read the log" in result.exception.message
 
 
 def test_a_suite_that_the_log_must_hold() -> None:
-    made = document("--log", str(LOGS / "good.log"), "--suite", "example")
+    made = document("log", str(LOGS / "good.log"), "--suite", "example")
     assert made["verdict"] == "failed"
     assert "suite-missing" in [finding["code"] for finding in made["cells"][0]["findings"]]
 
 
 def test_splats_may_be_allowed() -> None:
     log = str(LOGS / "warn-but-ok.log")
-    made = document("--log", log, "--allow-splats")
+    made = document("log", log, "--allow-splats")
     assert made["verdict"] == "passed"
     assert [finding["code"] for finding in made["cells"][0]["findings"]] == ["kernel-warning"]
 
 
 def test_the_formats_are_the_renderers() -> None:
-    assert set(cli._FORMATS) == set(RENDERERS)
+    (form,) = (param for param in report_show.show.params if param.name == "form")
+    assert isinstance(form.type, click.Choice)
+    assert set(form.type.choices) == set(RENDERERS)
 
 
 @pytest.mark.parametrize("form", RENDERERS)
@@ -185,21 +191,25 @@ def test_open_writes_the_page_beside_the_record(monkeypatch: pytest.MonkeyPatch)
     page = Path(result.stdout.strip())
     assert page == Store.open().folder(record.run.id).path / "report.html"
     assert "missing-flush" in page.read_text("utf-8")
-    log = report("--open", "--log", str(LOGS / "oops.log"))
+    log = report("log", "--open", str(LOGS / "oops.log"))
     assert "kernel-oops" in Path(log.stdout.strip()).read_text("utf-8")
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--list", "--flaky"], "--list and --flaky exclude each other"),
-        (["--failed"], "--failed goes with --list or --history or --flaky or --rejudge"),
-        (["--keep", "3"], "--keep goes with --prune"),
-        (["--list", "--full"], "--full goes with --log or --follow"),
-        (["a", "b"], "show one run at a time"),
-        (["--list", "a"], "--list takes no RUN argument"),
-        (["--list", "--format", "html"], "--list knows only --format table and json"),
-        (["--suite", "x"], "--suite goes with --log"),
+        (["list", "--flaky"], "No such option"),
+        (["--failed"], "No such option"),
+        (["list", "--full"], "No such option"),
+        (["a", "b"], "Got unexpected extra argument (b)"),
+        (["list", "a"], "Got unexpected extra argument (a)"),
+        (["list", "--format", "html"], "'html' is not one of 'table', 'json'"),
+        (["list", "--limit=1", "--limit=2"], "--limit is given twice"),
+        (["lst"], "no such command 'lst': did you mean list?"),
+        (["hist", "test_size"], "did you mean history?"),
+        (["--list", "--failed"], "--list is a command now: mermapctl report list"),
+        (["--compare=1", "2"], "--compare=1 is a command now: mermapctl report compare"),
+        (["-f"], "-f is a command now: mermapctl report follow"),
     ],
 )
 def test_what_does_not_go_together(words: list[str], said: str) -> None:
@@ -217,17 +227,56 @@ def test_the_module_is_light() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_a_shell_completes_run_ids() -> None:
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("report show 202601", ["20260102-b", "20260101-a"]),
+        ("report 202601", ["20260102-b", "20260101-a"]),
+        ("report compare latest 20260101", ["20260101-a"]),
+        ("report f", ["follow", "flaky"]),
+        ("report list --f", ["--failed", "--format"]),
+    ],
+)
+def test_a_shell_completes_verbs_and_runs(line: str, offered: list[str]) -> None:
     for name in ("20260101-a", "20260102-b"):
         kept(samples.passed(), name)
     env = os.environ | {
         "_MERMAPCTL_COMPLETE": "bash_complete",
-        "COMP_WORDS": "mermapctl report 202601",
-        "COMP_CWORD": "2",
+        "COMP_WORDS": f"mermapctl {line}",
+        "COMP_CWORD": str(len(line.split())),
     }
     program = Path(sys.executable).parent / "mermapctl"
     done = subprocess.run([program], env=env, capture_output=True, text=True, check=False)
-    assert done.stdout.split() == ["plain,20260102-b", "plain,20260101-a"]
+    assert done.stdout.split() == [f"plain,{each}" for each in offered]
+
+
+def test_without_a_verb_a_run_is_shown() -> None:
+    kept(samples.passed(), "20260101-a")
+    kept(samples.failed(), "20260102-b")
+    for words in ([], ["latest"], ["20260102"], ["show"], ["show", "20260102-b"]):
+        assert report(*words).stdout == report("show", "latest").stdout
+    assert document()["run"]["id"] == document("show")["run"]["id"] == "20260102-b"
+    assert isinstance(report("nowhere").exception, UserError)
+
+
+def test_the_two_last_runs_are_compared_where_none_is_named() -> None:
+    for number, made in enumerate((samples.failed(), samples.passed(), samples.failed())):
+        kept(made, f"2026010{number}-a")
+    assert report("compare").stdout == report("compare", "latest~1", "latest").stdout
+    assert report("compare", "latest~2").stdout == report("compare", "latest~2", "latest").stdout
+    assert report("compare", "--format", "json").exit_code == Exit.FAILED
+
+
+def test_several_logs_are_judged_in_turn() -> None:
+    names = ["good.log", "panic-before-ktap.log", "oops.log"]
+    logs = [str(LOGS / name) for name in names]
+    result = report("log", *logs)
+    assert result.exit_code == Exit.FAILED
+    places = [result.stdout.index(f"\n{log}\n") for log in logs]
+    assert places == sorted(places)
+    assert result.stdout.count("✓ PASSED") == 1
+    assert report("log", *logs[:2]).exit_code == Exit.NO_VERDICT
+    assert report("log", logs[0], logs[0]).exit_code == Exit.PASSED
 
 
 # Lists.
@@ -238,7 +287,7 @@ def test_the_list() -> None:
     kept(samples.failed(), "20260102-b")
     kept(samples.multi_cell(), "20260103-c")
     kept(samples.no_verdict(), "20260104-d")
-    result = report("--list")
+    result = report("list")
     assert result.exit_code == Exit.PASSED
     lines = [line.split("  ") for line in result.stdout.splitlines()]
     assert [line[0] for line in lines] == ["Run", "20260104-d", "20260103-c", "20260102-b",
@@ -247,24 +296,24 @@ def test_the_list() -> None:
     assert "✗ failed" in lines[2]
     assert "x86_64/base +7  7.3.4   fcf46f19ecac" in result.stdout
     assert "2.1+33.9+1.4 s" in lines[4][-1]
-    assert [run["id"] for run in document("--list", "--failed")["runs"]] == [
+    assert [run["id"] for run in document("list", "--failed")["runs"]] == [
         "20260103-c",
         "20260102-b",
     ]
-    assert document("--list", "--variant", "rt")["runs"][0]["cells"][-1]["reason"] == "boot-failed"
-    assert "1 of 4 runs" in report("--list", "--limit", "1").stdout
+    assert document("list", "--variant", "rt")["runs"][0]["cells"][-1]["reason"] == "boot-failed"
+    assert "1 of 4 runs" in report("list", "--limit", "1").stdout
 
 
 def test_an_empty_list() -> None:
-    assert report("--list").stdout == "0 runs\n"
-    assert document("--list") == {"schema": 1, "runs": []}
+    assert report("list").stdout == "0 runs\n"
+    assert document("list") == {"schema": 1, "runs": []}
 
 
 def test_an_unreadable_run_is_listed_with_the_reason() -> None:
     record = kept(samples.passed(), "20260101-a")
     Store.open().folder(record.run.id).record.write_bytes(b"{")
     (Store.open().root / "store.sqlite3").unlink()
-    result = report("--list")
+    result = report("list")
     assert "~ unreadable" in result.stdout
     assert "is damaged" in result.stdout
 
@@ -302,7 +351,7 @@ def test_compare_says_what_is_new_and_fixed() -> None:
     slow = samples.cell_missing_flush()
     slow = dataclasses.replace(slow, phases=Phases(2.1, 80.0, 1.4))
     kept(samples.record(slow), "2")
-    result = report("--compare", "1", "2")
+    result = report("compare", "1", "2")
     assert result.exit_code == Exit.FAILED
     assert "A  1  ✓ PASSED" in result.stdout
     assert "B  2  ✗ FAILED" in result.stdout
@@ -314,10 +363,10 @@ def test_compare_says_what_is_new_and_fixed() -> None:
     moved = ["mermap.test_tlb_flushed", "0.030", "s", "0.310", "s", "10.3", "x", "x86_64/base"]
     assert moved in rows
     assert "1 newly failing" in result.stdout
-    back = report("--compare", "2", "1")
+    back = report("compare", "2", "1")
     assert back.exit_code == Exit.PASSED
     assert "✓ fixed" in back.stdout
-    same = report("--compare", "2", "2")
+    same = report("compare", "2", "2")
     assert same.exit_code == Exit.PASSED
     assert "1 still failing" in same.stdout
 
@@ -325,17 +374,17 @@ def test_compare_says_what_is_new_and_fixed() -> None:
 def test_no_verdict_is_not_newly_failing() -> None:
     kept(samples.passed(), "1")
     kept(samples.no_verdict(), "2")
-    made = document("--compare", "1", "2")["comparison"]
+    made = document("compare", "1", "2")["comparison"]
     assert made["tests"] == []
     assert made["notes"] == ["B has no verdict for x86_64/base -> x86_64/rt (boot-failed)"]
-    assert "\nnothing to compare\n" in report("--compare", "1", "2").stdout
-    assert report("--compare", "1", "2").exit_code == Exit.PASSED
+    assert "\nnothing to compare\n" in report("compare", "1", "2").stdout
+    assert report("compare", "1", "2").exit_code == Exit.PASSED
 
 
 def test_cells_are_matched_by_name() -> None:
     kept(samples.multi_cell(), "1")
     kept(samples.record(samples.cell_warning(), samples.cell_passed(variant="new")), "2")
-    made = document("--compare", "1", "2")["comparison"]
+    made = document("compare", "1", "2")["comparison"]
     assert "x86_64/new is only in B" in made["notes"]
     assert "x86_64/base is only in A" in made["notes"]
     assert [(row["change"], row["codes"]) for row in made["findings"]] == [
@@ -356,20 +405,20 @@ def test_history_of_a_test() -> None:
     kept(clean(samples.passed(), "a" * 40), "1")
     kept(clean(samples.failed(), "b" * 40), "2")
     kept(samples.no_verdict(), "3")
-    result = report("--history", "test_tlb_flushed")
+    result = report("history", "test_tlb_flushed")
     rows = result.stdout.splitlines()
     assert rows[1].split() == ["2", *rows[1].split()[1:3], "b" * 12, "x86_64/base", "✗", "failed",
                                "0", "of", "1", "0.310"]  # fmt: skip
     assert rows[2].split()[-5:] == ["of", "1,", "1", "observed", "0.030"]
     assert "outcomes  ✓✗" in result.stdout
     assert "seconds   ▁█  0.030 to 0.310" in result.stdout
-    made = document("--history", "mermap.test_size", "--commit", "aaaa")["history"]
+    made = document("history", "mermap.test_size", "--commit", "aaaa")["history"]
     assert [(row["run"], row["status"]) for row in made] == [("1", "passed")]
 
 
 def test_an_unknown_test_gets_a_hint() -> None:
     kept(samples.passed())
-    result = report("--history", "test_tlb_flush")
+    result = report("history", "test_tlb_flush")
     assert isinstance(result.exception, UserError)
     assert "Did you mean test_tlb_flushed" in str(result.exception.hint)
 
@@ -406,13 +455,13 @@ def test_flaky_tests_and_their_rate() -> None:
     suite = dataclasses.replace(steady.cells[0].suites[0], tests=(skipped,))
     cell = dataclasses.replace(steady.cells[0], suites=(suite,))
     kept(dataclasses.replace(steady, cells=(cell,)), "60")  # a skip is no outcome
-    (row,) = document("--flaky")["flaky"]
+    (row,) = document("flaky")["flaky"]
     assert (row["test"], row["bad"], row["runs"]) == ("test_tlb_flushed", 1, 10)
     assert (row["low"], row["high"]) == pytest.approx((0.0179, 0.4042), abs=5e-5)
-    table = report("--flaky").stdout
+    table = report("flaky").stdout
     assert "mermap.test_tlb_flushed" in table
     assert "10.0%  1.8% to 40.4%" in table
-    assert "no test both passed and failed" in report("--flaky", "--variant", "kasan").stdout
+    assert "no test both passed and failed" in report("flaky", "--variant", "kasan").stdout
 
 
 def test_a_test_that_said_ok_and_has_an_error_counts_as_failed() -> None:
@@ -421,20 +470,20 @@ def test_a_test_that_said_ok_and_has_an_error_counts_as_failed() -> None:
     warned = clean(samples.record(samples.cell_warning()), "a" * 40)
     kept(good, "1")
     kept(dataclasses.replace(warned, cells=(in_base(warned.cells[0]),)), "2")
-    forth = report("--compare", "1", "2")
+    forth = report("compare", "1", "2")
     assert forth.exit_code == Exit.FAILED
     row = "✗ newly failing  mermap.test_basic_alloc  passed → complaint  x86_64/base"
     assert f"{row}  kernel-warning" in forth.stdout
     assert "1 newly failing" in forth.stdout
-    back = report("--compare", "2", "1")
+    back = report("compare", "2", "1")
     assert back.exit_code == Exit.PASSED
     assert "complaint → passed" in back.stdout
-    table = report("--history", "test_basic_alloc").stdout
+    table = report("history", "test_basic_alloc").stdout
     assert "✗ complaint" in table
     assert "outcomes  ✓✗" in table
-    (row,) = document("--history", "test_basic_alloc", "--failed")["history"]
+    (row,) = document("history", "test_basic_alloc", "--failed")["history"]
     assert (row["run"], row["status"], row["complaint"]) == ("2", "passed", "kernel-warning")
-    (row,) = document("--flaky")["flaky"]
+    (row,) = document("flaky")["flaky"]
     assert (row["test"], row["bad"], row["runs"]) == ("test_basic_alloc", 1, 2)
 
 
@@ -488,19 +537,19 @@ def with_console(run_id: str, log: str, verdict: Verdict) -> RunRecord:
 
 def test_rejudging_shows_what_changed_and_keeps_the_old_verdict() -> None:
     with_console("1", "early-flush.log", Verdict.PASSED)
-    dry = report("--rejudge", "--dry-run")
+    dry = report("rejudge", "--dry-run")
     assert "1  passed -> failed\n" in dry.stdout
     assert "1  mermap.test_tlb_flushed passed -> failed\n" in dry.stdout
     assert "1  now early-flush in test_tlb_flushed\n" in dry.stdout
     assert report().exit_code == Exit.PASSED
-    result = report("--rejudge")
+    result = report("rejudge")
     assert result.stdout == dry.stdout
     shown = report("1")
     assert shown.exit_code == Exit.FAILED
     assert "was PASSED until judged again on" in shown.stdout
     assert document("1")["former"][0]["verdict"] == "passed"
-    assert "✗ failed (was passed)" in report("--list").stdout
-    again = report("--rejudge", "1")
+    assert "✗ failed (was passed)" in report("list").stdout
+    again = report("rejudge", "1")
     assert again.stdout == "1 run unchanged\n"
     assert len(document("1")["former"]) == 1
 
@@ -510,7 +559,7 @@ def test_what_cannot_be_judged_again_stays() -> None:
     (Store.open().folder("1").path / "cells" / "x86_64-base" / "console.log").unlink()
     kept(samples.no_verdict(), "2")
     before = (document("1"), document("2"))
-    result = report("--rejudge")
+    result = report("rejudge")
     assert "1  not judged again: " in result.stdout
     assert "No such file" in result.stdout
     assert (document("1"), document("2")) == before
@@ -532,23 +581,21 @@ def test_what_cannot_be_judged_again_stays() -> None:
 )
 def test_pruning(words: list[str], left: list[str]) -> None:
     for number in "1234":
-        kept(samples.passed(), number, started=f"2026-01-0{number}T12:00:00.000Z")
-        directory = samples.cell_folder(Store.open().folder(number))
-        (directory / "console.log").write_bytes(b"x" * 70_000)
-    Store.open().reindex()
-    assert report("--prune", "--dry-run", *words).exit_code == Exit.PASSED
+        started = f"2026-01-0{number}T12:00:00.000Z"
+        kept(samples.passed(), number, b"x" * 70_000, started=started)
+    assert report("prune", "--dry-run", *words).exit_code == Exit.PASSED
     assert Store.open().ids() == ["4", "3", "2", "1"]
-    result = report("--prune", "--yes", *words)
+    result = report("prune", "--yes", *words)
     assert Store.open().ids() == left
     assert ("nothing to remove" if len(left) == 4 else "MB freed") in result.stdout
 
 
 def test_pruning_asks() -> None:
     kept(samples.passed(), "1")
-    result = report("--prune", "--keep", "0")
+    result = report("prune", "--keep", "0")
     assert isinstance(result.exception, UserError)
     assert "--yes" in str(result.exception.hint)
-    result = report("--prune")
+    result = report("prune")
     assert isinstance(result.exception, UserError)
     assert "needs to know what may go" in result.exception.message
     assert Store.open().ids() == ["1"]
@@ -565,7 +612,7 @@ def test_a_killed_run_says_where_its_console_is() -> None:
 def test_a_running_run_is_never_pruned() -> None:
     Store.open().begin(dataclasses.replace(samples.passed(), run=new_run(("x",))))
     kept(samples.passed(), "1")
-    report("--prune", "--keep", "0", "--yes")
+    report("prune", "--keep", "0", "--yes")
     assert [run.state for run in Store.open().list()] == ["running"]
 
 
@@ -601,7 +648,7 @@ def run_elsewhere() -> tuple[subprocess.Popen[str], str]:
 
 def test_following_a_run_in_another_process() -> None:
     process, run_id = run_elsewhere()
-    result = report("--follow")
+    result = report("follow")
     process.communicate()
     assert process.returncode == 0
     assert result.exit_code == Exit.FAILED
@@ -611,13 +658,13 @@ def test_following_a_run_in_another_process() -> None:
     assert f"run {run_id}" in lines[23]
     assert lines[-1].startswith("✗ FAILED")
     assert "x86_64-base: configuring" in result.stderr
-    assert report("--follow").stdout.splitlines()[1].startswith(f"run {run_id}")
+    assert report("follow").stdout.splitlines()[1].startswith(f"run {run_id}")
 
 
 def test_following_a_run_that_is_killed() -> None:
     process, _ = run_elsewhere()
     follower = subprocess.Popen(
-        [sys.executable, "-m", "mermapctl", "report", "--follow"],
+        [sys.executable, "-m", "mermapctl", "report", "follow"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -332,7 +332,7 @@ def test_a_counter_that_stays_0_is_one_finding_and_stays_so(fake_tree: Path) -> 
     assert (cell["verdict"], found["code"]) == ("failed", "counter-not-in-module")
     assert found["where"] == "mm/mermap.c:3"
     assert "reused without a TLB flush" in found["consequences"][0]
-    again = command("report", "--rejudge", made["run"]["id"])
+    again = command("report", "rejudge", made["run"]["id"])
     assert "counter-not-in-module" not in again.stdout  # nothing changed, nothing is said of it
     shown = command("report", made["run"]["id"], "--format=json")
     (kept,) = json.loads(shown.stdout)["cells"][0]["findings"]
@@ -346,5 +346,5 @@ def test_a_module_is_another_configuration_than_what_is_built_in(fake_tree: Path
     assert "x86_64/base (module)" in table.stdout
     built_in = run(fake_tree, FAKE_LOG=log)
     assert "(module)" not in built_in.stdout
-    compared = command("report", "--compare", "latest~1", "latest")
+    compared = command("report", "compare", "latest~1", "latest")
     assert "x86_64/base (module) -> x86_64/base" in compared.stdout, compared.stderr

@@ -83,7 +83,7 @@ def chromium(shared: Browser) -> Browser:
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "report.html"
     log = LOGS / "trace-counted-not-done.log"
-    done = mermapctl("report", f"--log={log}", "--format=html", f"-o{path}")
+    done = mermapctl("report", "log", str(log), "--format=html", f"-o{path}")
     assert (done.returncode, done.stderr) == (1, "")
     return path
 
@@ -217,7 +217,7 @@ def test_what_cannot_be_read_would_be_found(chromium: Browser, page: Path) -> No
 def test_it_prints(chromium: Browser, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     for log in ("trace-counted-not-done", "oops"):
-        done = mermapctl("report", f"--log={LOGS / log}.log", "--format=html", f"-o{page}")
+        done = mermapctl("report", "log", f"{LOGS / log}.log", "--format=html", f"-o{page}")
         assert done.returncode == 1
         prints(chromium, page)
 

@@ -56,7 +56,7 @@ def test_report_shows_what_run_showed(run: Run) -> None:
     for words in ("test_tlb_flushed", "passed", "mermapctl run", "kunit.py"):
         assert words in table.stdout
     console = ran.cell["artifacts"]["console"]
-    judged = mermapctl("report", f"--log={console}")
+    judged = mermapctl("report", "log", str(console))
     assert judged.returncode == 0, judged.stderr
     assert "test_tlb_flushed" in judged.stdout
 

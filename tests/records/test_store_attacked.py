@@ -93,7 +93,7 @@ def test_a_stranger_is_passed_over_with_a_note(store: Store, name: str, how: str
 def test_a_list_says_so_and_obeys_no_name(store: Store, how: str) -> None:
     made = [kept(store, record()).run.id for _ in range(3)]
     strange(store.runs, "\x1b[2Jx\u200b", how, made[0])
-    listed = report("--list")
+    listed = report("list")
     assert listed.returncode == 0
     assert "3 runs" in listed.stdout
     assert not {"\x1b", "\u200b"} & set(listed.stdout + listed.stderr)
@@ -128,7 +128,7 @@ def test_a_record_whose_id_is_a_path_leads_nowhere(store: Store, home: Path) -> 
     lying = replace(made, run=replace(made.run, id="../../outside"))
     folder.record.write_bytes(to_json(lying))
     assert store.get(made.run.id).run.id == made.run.id
-    assert report("--rejudge").returncode == 0
+    assert report("rejudge").returncode == 0
     assert report("--format=html", "-o", str(home / "page.html")).returncode in {0, 1, 3}
     assert list(outside.iterdir()) == []
 
@@ -150,7 +150,7 @@ def test_a_link_among_the_runs_is_removed_and_not_what_it_leads_to(
 
 
 @pytest.mark.parametrize("how", ["elsewhere", "dots", "link", "fifo", "NUL", "link to a folder"])
-@pytest.mark.parametrize("command", [["--format=html"], ["--rejudge"], ["--full"], ["--follow"]])
+@pytest.mark.parametrize("command", [["--format=html"], ["rejudge"], ["--full"], ["follow"]])
 def test_only_a_plain_file_of_the_runs_own_folder_is_read(
     store: Store, tmp_path: Path, how: str, command: list[str]
 ) -> None:
@@ -313,14 +313,13 @@ def archive(request: pytest.FixtureRequest, store: Store) -> Path:
 COMMANDS: list[tuple[list[str], int, str]] = [
     ([], 1, "FAILED"),
     (["latest~1"], 0, "PASSED"),
-    (["--list"], 0, "3 runs"),
-    (["--list", "--failed"], 0, "1 of 3 runs"),
-    (["--history", "test_size"], 0, "outcomes"),
-    (["--flaky"], 0, ""),
-    (["--compare", "latest~1", "latest"], 1, ""),
-    (["--rejudge", "--dry-run"], 0, ""),
-    (["--prune", "--keep=1", "--dry-run"], 0, "would remove 2 runs"),
-    (["--reindex"], 0, "read 3 runs"),
+    (["list"], 0, "3 runs"),
+    (["list", "--failed"], 0, "1 of 3 runs"),
+    (["history", "test_size"], 0, "outcomes"),
+    (["flaky"], 0, ""),
+    (["compare", "latest~1", "latest"], 1, ""),
+    (["rejudge", "--dry-run"], 0, ""),
+    (["prune", "--keep=1", "--dry-run"], 0, "would remove 2 runs"),
     (["--format=html"], 1, "<html"),
 ]
 
@@ -353,7 +352,7 @@ def test_a_store_that_may_only_be_read_can_be_read(
 @pytest.mark.parametrize("archive", KINDS[:1], indirect=True)
 def test_writing_to_it_is_refused_in_a_sentence() -> None:
     done = subprocess.run(
-        [*UNPRIVILEGED, *MERMAPCTL, "report", "--prune", "--keep=1", "--yes"],
+        [*UNPRIVILEGED, *MERMAPCTL, "report", "prune", "--keep=1", "--yes"],
         capture_output=True,
         text=True,
         timeout=60,
@@ -449,7 +448,7 @@ def test_a_link_stays_a_link_and_a_mode_stays_a_mode(tmp_path: Path) -> None:
     goal.write_text("old")
     goal.chmod(0o600)
     link.symlink_to("there/report.json")
-    done = report("--log", str(LOGS / "good.log"), "--format=json", "-o", str(link))
+    done = report("log", str(LOGS / "good.log"), "--format=json", "-o", str(link))
     assert done.returncode == 0, done.stderr
     assert link.is_symlink()
     assert json.loads(goal.read_text())["verdict"] == "passed"

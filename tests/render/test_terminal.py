@@ -184,7 +184,7 @@ def test_a_logs_kernel_version_is_not_obeyed(tmp_path: Path) -> None:
     log = tmp_path / "log"
     version = "6.12\u200b\u202e\u00ad\x1b[31m"
     log.write_text(f"Linux version {version} (gcc)\nKTAP version 1\n1..1\nok 1 a\n")
-    done = command("report", "--log", str(log))
+    done = command("report", "log", str(log))
     assert "6.12" in done.stdout
     assert not {"\u200b", "\u202e", "\u00ad", "\x1b"} & set(done.stdout + done.stderr)
 

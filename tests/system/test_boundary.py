@@ -40,16 +40,16 @@ def said(done: Done | subprocess.CompletedProcess[str]) -> str:
 @pytest.mark.parametrize(
     "words",
     [
-        ["report", "--log", ""],
+        ["report", "log", ""],
         ["report", ""],
-        ["report", "--history", ""],
-        ["report", "--compare", "", "latest"],
-        ["report", "--compare", "latest", ""],
-        ["report", "--prune", "--older", ""],
-        ["report", "--prune", "--max-size", ""],
-        ["report", "--list", "--since", ""],
-        ["report", "--list", "--commit", ""],
-        ["report", "--follow", ""],
+        ["report", "history", ""],
+        ["report", "compare", "", "latest"],
+        ["report", "compare", "latest", ""],
+        ["report", "prune", "--older", ""],
+        ["report", "prune", "--max-size", ""],
+        ["report", "list", "--since", ""],
+        ["report", "list", "--commit", ""],
+        ["report", "follow", ""],
         ["report", "-o", ""],
         ["tree", "prepare", ""],
         ["tree", "prepare", "new", "--source", ""],
@@ -91,7 +91,7 @@ def test_a_variable_of_ours_that_is_empty_is_refused(name: str, fake_tree: Path)
         ["run", "--suite", "--quiet"],
         ["run", "--tree", "-q"],
         ["run", "--kernel-arg", "--smp", "2"],
-        ["report", "--log", "--full"],
+        ["report", "log", "x", "--suite", "--full"],
         ["report", "-o", "--format", "json"],
         ["config", "write", "base", "-o", "--suite"],
         ["tree", "prepare", "x", "--source", "--quiet"],
@@ -111,9 +111,9 @@ UML = ["run", "--suite", "example", "--target", "um"]
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["report", "--log", "a", "--log", "b"], "--log is given twice: 'a' and 'b'"),
+        (["report", "log", "a", "--suite", "a", "--suite", "b"], "twice: 'a' and 'b'"),
         (["report", "-o", "a", "--output", "b"], "--output is given twice: 'a' and 'b'"),
-        (["report", "--compare", "a", "b", "--compare", "a", "c"], "twice: 'a b' and 'a c'"),
+        (["report", "log", "a", "b", "--format", "json"], "several logs are shown as tables"),
         (["run", "--tree", "a", "--tree=b"], "--tree is given twice"),
         (["run", "--timeout", "1", "--timeout", "2"], "--timeout is given twice"),
         (["run", "--as-module", "--as-module=all"], "--as-module is given twice"),
@@ -125,9 +125,9 @@ UML = ["run", "--suite", "example", "--target", "um"]
         (["report", "--open", "--format", "json"], "--open shows HTML, not --format json"),
         (["report", "--open", "-o", "-"], "--open needs a file"),
         (["report", "--full", "--format", "html"], "--full goes with --format table"),
-        (["report", "--limit", "0"], "--limit goes with --list"),
-        (["report", "--keep", "0"], "--keep goes with --prune"),
-        (["report", "--rejudge", "latest", "--failed"], "--failed chooses among all runs"),
+        (["report", "--limit", "0"], "No such option"),
+        (["report", "--log", "x"], "--log is a command now: mermapctl report log"),
+        (["report", "rejudge", "latest", "--failed"], "--failed chooses among all runs"),
         ([*UML, "--smp", "2"], "--smp 2 is for a guest of QEMU, and um has none"),
         ([*UML, "--cpu", "max", "--target", "x86_64"], "--cpu max is for a guest of QEMU"),
         ([*UML, "--accel", "kvm"], "--accel kvm is for a guest of QEMU"),
@@ -141,14 +141,14 @@ def test_no_option_loses_silently(words: list[str], sentence: str, fake_tree: Pa
 
 def test_the_same_value_twice_is_no_conflict() -> None:
     log = str(LOGS / "good.log")
-    assert mermapctl("report", "--log", log, "--log", log).returncode == 0
-    assert mermapctl("report", "--list", "--list").returncode == 0
+    assert mermapctl("report", "log", log, "--suite=m*", "--suite=m*").returncode == 0
+    assert mermapctl("report", "list", "--failed", "--failed").returncode == 0
 
 
 def test_open_writes_where_it_is_told(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     log = str(LOGS / "oops.log")
-    words = ["--open", "--log", log, "-o", page.name]
+    words = ["log", log, "--open", "-o", page.name]
     done = mermapctl("report", *words, cwd=tmp_path, BROWSER="true")
     assert (done.returncode, done.stdout) == (1, f"{page}\n")
     assert "kernel-oops" in page.read_text("utf-8")
@@ -156,14 +156,14 @@ def test_open_writes_where_it_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["table", "json", "html"])
 def test_a_dash_is_standard_output(form: str, tmp_path: Path) -> None:
-    words = ["report", "--log", str(LOGS / "good.log"), "--format", form]
+    words = ["report", "log", str(LOGS / "good.log"), "--format", form]
     without = mermapctl(*words, cwd=tmp_path)
     done = mermapctl(*words, "-o", "-", cwd=tmp_path)
     assert done.returncode == without.returncode == 0
     assert done.stdout[:60] == without.stdout[:60]
     assert "test_tlb_flushed" in done.stdout
     assert list(tmp_path.iterdir()) == []
-    assert mermapctl("report", "--list", "-o", "-", cwd=tmp_path).stdout != ""
+    assert mermapctl("report", "list", "-o", "-", cwd=tmp_path).stdout != ""
     assert list(tmp_path.iterdir()) == []
 
 
@@ -190,16 +190,16 @@ def test_a_dash_is_standard_output(form: str, tmp_path: Path) -> None:
         (["run", "--tree", "x" * 300], "has a name of 300 bytes; 255 are the most"),
         (["run", "--tree", "x/" * 3000], "is longer than the 4,095 bytes"),
         (["config", "explain", "\udcff"], "is not UTF-8"),
-        (["report", "--list", "--commit", "\udcff"], "is not UTF-8"),
-        (["report", "--history", "\udcff"], "is not UTF-8"),
+        (["report", "list", "--commit", "\udcff"], "is not UTF-8"),
+        (["report", "history", "\udcff"], "is not UTF-8"),
         (["report", "\udcff"], "is not UTF-8"),
-        (["report", "--list", "--limit", str(10**23)], "is not in the range"),
-        (["report", "--list", "--limit", "9" * 5000], "is not a number"),
-        (["report", "--prune", "--keep", str(10**23)], "is not in the range"),
-        (["report", "--prune", "--max-size", "9" * 400], "is no size"),
-        (["report", "--prune", "--max-size", "1e9"], "is no size"),
-        (["report", "--prune", "--older", "0000-00-00"], "is no point in time"),
-        (["report", "--list", "--since", "0001-01-01"], "is no point in time"),
+        (["report", "list", "--limit", str(10**23)], "is not in the range"),
+        (["report", "list", "--limit", "9" * 5000], "is not a number"),
+        (["report", "prune", "--keep", str(10**23)], "is not in the range"),
+        (["report", "prune", "--max-size", "9" * 400], "is no size"),
+        (["report", "prune", "--max-size", "1e9"], "is no size"),
+        (["report", "prune", "--older", "0000-00-00"], "is no point in time"),
+        (["report", "list", "--since", "0001-01-01"], "is no point in time"),
     ],
 )
 def test_what_no_command_can_use_is_refused(words: list[str], sentence: str) -> None:
@@ -217,7 +217,7 @@ def test_a_usage_error_obeys_nothing(words: list[str]) -> None:
 
 @pytest.mark.parametrize("name", ["a\u202eb", "a\u200bb", "a\udcffb"])
 def test_a_file_that_is_written_is_named_visibly(name: str, tmp_path: Path) -> None:
-    for words in (["config", "write", "base"], ["report", "--open", "--log", os.devnull]):
+    for words in (["config", "write", "base"], ["report", "log", "--open", os.devnull]):
         done = mermapctl(*words, "-o", name, cwd=tmp_path, BROWSER="true")
         assert (tmp_path / name).exists()
         assert name not in done.stdout + said(done)
@@ -258,7 +258,7 @@ KINDS = ["directory", "fifo", "socket", "loop", "missing", "zero"]
 
 @pytest.mark.parametrize("name", [*KINDS, "tty"])
 def test_a_log_that_is_no_file(name: str, strangers: dict[str, Path]) -> None:
-    done = mermapctl("report", "--log", str(strangers[name]))
+    done = mermapctl("report", "log", str(strangers[name]))
     assert (done.returncode, done.stdout) == (2, "")
     assert f"cannot read the log {strangers[name]}: " in said(done)
 
@@ -277,10 +277,10 @@ def test_a_log_may_come_through_a_pipe(tmp_path: Path) -> None:
     console = (LOGS / "early-flush.log").read_bytes()
     writer = threading.Thread(target=pipe.write_bytes, args=(console,))
     writer.start()
-    done = mermapctl("report", "--log", str(pipe))
+    done = mermapctl("report", "log", str(pipe))
     writer.join()
     assert (done.returncode, "early-flush" in done.stdout) == (1, True)
-    assert mermapctl("report", "--log", "/dev/null").returncode == 3
+    assert mermapctl("report", "log", "/dev/null").returncode == 3
 
 
 def test_a_fragment_may_come_from_standard_input(tmp_path: Path) -> None:
@@ -296,8 +296,8 @@ def test_a_fragment_may_come_from_standard_input(tmp_path: Path) -> None:
 def test_a_file_may_be_named_like_standard_input(tmp_path: Path) -> None:
     (tmp_path / "-").write_bytes((LOGS / "early-flush.log").read_bytes())
     good = (LOGS / "good.log").read_text()[:4000]
-    assert command("report", "--log", "./-", stdin=good, cwd=tmp_path).returncode == 1
-    done = command("report", "--log", "./-", "-o", "./-", cwd=tmp_path)
+    assert command("report", "log", "./-", stdin=good, cwd=tmp_path).returncode == 1
+    done = command("report", "log", "./-", "-o", "./-", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert "early-flush" in (tmp_path / "-").read_text()
 
@@ -350,7 +350,7 @@ def test_a_pipe_whose_writer_is_silent_for_a_while_is_read(tmp_path: Path) -> No
 def test_a_pipe_that_nothing_reads_is_not_waited_for(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    done = mermapctl("report", "--log", str(LOGS / "good.log"), "-o", str(pipe))
+    done = mermapctl("report", "log", str(LOGS / "good.log"), "-o", str(pipe))
     assert done.returncode == 3
     assert f"cannot write {pipe}: " in said(done)
 
@@ -471,10 +471,10 @@ def test_a_wrong_name_is_reported_before_a_tree_that_is_not_there(
 def test_a_file_given_as_a_run_is_judged_with_log(tmp_path: Path) -> None:
     shutil.copy(LOGS / "good.log", tmp_path / "my console.txt")
     name = "my console.txt"
-    for words in ([name], ["--follow", name], ["--compare", name, "latest"]):
+    for words in ([name], ["follow", name], ["compare", name, "latest"]):
         done = mermapctl("report", *words, cwd=tmp_path)
         assert done.returncode == 2
-        assert "mermapctl report --log 'my console.txt'" in said(done)
+        assert "mermapctl report log 'my console.txt'" in said(done)
 
 
 # git bisect run.
@@ -580,7 +580,7 @@ def test_a_size_of_the_terminal_that_is_none_is_dropped(
     monkeypatch.setenv("LINES", size)
     environment.settle()
     assert ("COLUMNS" in os.environ, "LINES" in os.environ) == (size == "1", size == "1")
-    done = mermapctl("report", "--log", str(LOGS / "good.log"), COLUMNS=size, LINES=size)
+    done = mermapctl("report", "log", str(LOGS / "good.log"), COLUMNS=size, LINES=size)
     assert done.returncode == 0, said(done)
 
 
@@ -617,7 +617,7 @@ def test_a_record_of_brackets_is_damaged(data: bytes) -> None:
     store.begin(samples.passed())
     store.finish(samples.passed())
     store.folder(store.ids()[0]).record.write_bytes(data)
-    for mode in ([], ["--list"], ["--reindex"], ["--rejudge"]):
+    for mode in ([], ["list"], ["rejudge"]):
         words = ["report", *mode]
         done = mermapctl(*words)
         assert done.returncode == (3 if words == ["report"] else 0)
@@ -625,6 +625,6 @@ def test_a_record_of_brackets_is_damaged(data: bytes) -> None:
 
 
 def test_a_file_that_waits_for_more_at_its_end_ends_there() -> None:
-    done = mermapctl("report", "--log", "/proc/kmsg")  # root may read it
+    done = mermapctl("report", "log", "/proc/kmsg")  # root may read it
     assert done.returncode in {2, 3}
     said(done)

@@ -105,7 +105,7 @@ def commands(
 ) -> dict[str, list[str]]:
     monkeypatch.setenv("FAKE_LOG", str(LOGS / "good.log"))
     mini = tree_of(tmp_path / "mini", "config A\n    bool 'a'\n    default $(shell,sleep 0.1)\n")
-    log = ["report", "--log", str(LOGS / "good.log")]
+    log = ["report", "log", str(LOGS / "good.log")]
     return {
         "help": ["--help"],
         "version": ["--version"],

@@ -93,7 +93,7 @@ def test_what_cannot_start_has_not_failed(module: str, tmp_path: Path) -> None:
         shutil.copytree(Path(mermapctl.__file__).parent, broken / "mermapctl")
     broken.mkdir(exist_ok=True)
     (broken / f"{module}.py").write_text("raise ImportError('broken\x1b[31m')\n")
-    command = f"cd broken && {sys.executable} -m mermapctl report --list"
+    command = f"cd broken && {sys.executable} -m mermapctl report list"
     done = shell(command, tmp_path)
     assert (done.returncode, "Traceback" in done.stderr) == (3, False), done.stderr
     assert "it cannot start: ImportError: broken" in done.stderr

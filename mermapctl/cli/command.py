@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What our commands and groups add to click's: grouped options, one value each, late imports."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class Command(click.Command):
+    """A command whose help lists its options by group, and that takes one value an option.
+
+    `groups` maps a title to the names of parameters; what is in none stands under "Options". Click
+    itself would let the last of two values count, without a word.
+    """
+
+    def __init__(
+        self, *args: Any, groups: Mapping[str, Sequence[str]] | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.groups = groups or {}
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """One section a group, in the order of `groups`."""
+        grouped = {name for names in self.groups.values() for name in names}
+        options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        params = {str(param.name): param for param in options}
+        rest = [name for name in params if name not in grouped]
+        for title, names in (*self.groups.items(), ("Options", rest)):
+            records = [params[name].get_help_record(ctx) for name in names]
+            if shown := [record for record in records if record]:
+                with formatter.section(title):
+                    formatter.write_dl(shown)
+
+    def make_parser(self, ctx: click.Context) -> Any:
+        """Click's own parser; outside completion, its options look at what was there before."""
+        parser: Any = super().make_parser(ctx)
+        if ctx.resilient_parsing:
+            return parser
+        for option in {*parser._short_opt.values(), *parser._long_opt.values()}:  # noqa: SLF001
+            if option.action in {"store", "store_const"}:
+                option.process = _Once(option, ctx).process
+        return parser
+
+
+class _Once:
+    """One way to set a parameter; click keeps in `state.opts` what others have set it to."""
+
+    def __init__(self, option: Any, ctx: click.Context) -> None:
+        self.option, self.ctx, self.parent = option, ctx, option.process
+
+    def process(self, value: Any, state: Any) -> None:
+        new = value if self.option.takes_value else self.option.const
+        old = state.opts.get(self.option.dest, new)
+        if new != old:
+            raise click.UsageError(self._conflict(old, new), self.ctx)
+        self.parent(value, state)
+
+    def _conflict(self, old: Any, new: Any) -> str:
+        from mermapctl.cli import types
+
+        param = self.option.obj
+        if not self.option.takes_value and param.secondary_opts:
+            return f"{param.opts[0]} and {param.secondary_opts[0]} exclude each other"
+        name = max(param.opts, key=len)
+        return f"{name} is given twice: {types.shown(old)} and {types.shown(new)}"
+
+
+class Member(NamedTuple):
+    """A command of a group: the module and the name in it, and what the group's help says."""
+
+    module: str
+    name: str
+    help: str
+
+
+class LazyGroup(click.Group):
+    """A group whose members are imported when they are used, not when they are listed."""
+
+    def __init__(self, *args: Any, members: Mapping[str, Member], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.members = members
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """All command names, in the order of a day's work."""
+        return list(self.members)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one command."""
+        if cmd_name not in self.members:
+            return None
+        member = self.members[cmd_name]
+        command: click.Command = getattr(importlib.import_module(member.module), member.name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing one."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.help) for name, each in self.members.items()])

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the commands of `report` share: `--format`, `-o`, the options that choose runs, writing."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mermapctl.cli import types
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mermapctl.records.rows import Filters
+    from mermapctl.records.store import Store
+    from mermapctl.render.terminal.runs import Sheet
+
+    Callback = Callable[..., None]
+
+ROWS = 25
+CHOOSING = {"Which runs": ("failed", "target", "variant", "commit", "since", "limit")}
+"""The group of the options that choose among the stored runs."""
+
+
+def runs(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete a run."""
+    return runs_from(incomplete)
+
+
+def runs_from(begin: str) -> list[str]:
+    """Run ids, newest first. Nothing may be printed here: it would garble the prompt."""
+    from mermapctl.records.store import run_ids
+
+    return [run for run in run_ids() if run.startswith(begin)][:50]
+
+
+def all_of(*decorators: Callable[[Any], Any]) -> Callable[[Callback], Callback]:
+    """Several options as one decorator, in the order in which the help lists them."""
+
+    def decorate(function: Callback) -> Callback:
+        for each in reversed(decorators):
+            function = each(function)
+        return function
+
+    return decorate
+
+
+def form(*formats: str) -> Callable[[Any], Any]:
+    """`--format`, with the first of `formats` as its default."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(formats),
+        default=formats[0],
+        show_default=True,
+        help="How to show it.",
+    )
+
+
+output = click.option(
+    "-o",
+    "--output",
+    "path",
+    metavar="FILE",
+    type=types.OUTPUT,
+    help="Write to FILE (all of it or nothing) instead of standard output (-).",
+)
+sheet = all_of(form("table", "json"), output)
+limit = click.option("--limit", type=types.ROWS, metavar="N", help="Rows (0: all). Default 25.")
+filters = all_of(
+    click.option("--failed", is_flag=True, help="Only what failed."),
+    click.option("--target", type=types.NAME, metavar="ARCH", help="Only runs on this target."),
+    click.option("--variant", type=types.NAME, metavar="NAME", help="Only runs of this variant."),
+    click.option(
+        "--commit",
+        type=types.NAME,
+        metavar="PREFIX",
+        help="Only this commit, or this `git describe`.",
+    ),
+    click.option(
+        "--since", type=types.TEXT, metavar="WHEN", help="Only since 2026-01-31, or 36h, 7d ago."
+    ),
+)
+
+
+def chosen(default: int, *, since: str | None, limit: int | None, **others: Any) -> Filters:
+    """Which runs the options of `filters` and `limit` choose. Raises UserError."""
+    from mermapctl.commands import history
+    from mermapctl.records.rows import Filters
+
+    moment = None if since is None else history.moment(since)
+    return Filters(since=moment, limit=default if limit is None else limit, **others)
+
+
+def say(
+    form: str, path: Path | None, name: str, value: object, table: Callable[[Sheet], str]
+) -> None:
+    """Print or write a value that is no record, as a table or as JSON."""
+    import msgspec
+
+    from mermapctl import render
+    from mermapctl.render.terminal.runs import Sheet
+    from mermapctl.render.terminal.text import colored, look_of
+
+    path = destination(path)
+    if form == "json":
+        document = msgspec.json.encode({"schema": 1, name: value})
+        text = msgspec.json.format(document, indent=1).decode() + "\n"
+    elif path is not None:
+        text = table(Sheet(look_of(sys.stdout)))
+    else:
+        width = render.terminal_width(sys.stdout)
+        text = table(Sheet(look_of(sys.stdout), colored(sys.stdout), width))
+    if path is None:
+        sys.stdout.write(text)
+    else:
+        write(path, text)
+
+
+def destination(path: Path | None) -> Path | None:
+    """Where to write; None is standard output."""
+    return None if str(path) == "-" else path
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file, all of it or nothing."""
+    from mermapctl.system import files
+
+    files.write(path, text.encode("utf-8", "replace"))
+
+
+def tell(store: Store) -> None:
+    """Print the store's notices on stderr, once each."""
+    while store.notices:
+        note(store.notices.pop(0))
+
+
+def note(sentence: str) -> None:
+    """Print a sentence on stderr."""
+    from mermapctl.render.visible import visible
+    from mermapctl.system import stdio
+
+    stdio.tell(visible(f"mermapctl: {sentence}"))
