@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import sqlite3
 import time
 import weakref
@@ -213,7 +212,7 @@ class Index:
     def _held(self, *, shared: bool) -> Iterator[None]:
         """Hold the file beside the index: shared by all work, alone while it is replaced."""
         try:
-            handle = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            handle = locks.opened(self._lock, 0o666)
         except OSError as error:
             if error.errno in _MAY_NOT_WRITE:
                 raise _ReadOnly(str(error)) from error

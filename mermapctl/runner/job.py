@@ -11,13 +11,14 @@ from mermapctl.config.variants import LOCKDEP, NOT_GIVEN
 from mermapctl.events import Listener
 from mermapctl.records.store import RunFolder
 from mermapctl.runner import kunit
+from mermapctl.system.inputs import read_regular
 from mermapctl.tree import state
 
 
 def _configured(build_dir: Path, *symbols: str) -> bool:
     """Whether all of these are =y in a build's .config; false where there is none."""
     try:
-        lines = (build_dir / ".config").read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = read_regular(build_dir / ".config").decode(errors="replace").splitlines()
     except OSError:
         return False
     return {f"CONFIG_{symbol}=y" for symbol in symbols} <= set(lines)

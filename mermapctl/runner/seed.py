@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from mermapctl.runner import up_to_date
 from mermapctl.system import locks
+from mermapctl.system.inputs import read_regular
 from mermapctl.tree import build_dir
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def _distance(directory: Path, wanted: set[str]) -> int | None:
     try:
         if not (directory / up_to_date.STAMP).is_file():
             return None
-        return len(wanted ^ _lines((directory / _ASKED).read_text(encoding="utf-8")))
+        return len(wanted ^ _lines(read_regular(directory / _ASKED).decode()))
     except (OSError, ValueError):
         return None
 
@@ -63,7 +64,7 @@ def _held(directory: Path, command: str) -> Iterator[bool]:
     """Whether a build directory's lock could be had at once; nobody builds in it meanwhile."""
     with contextlib.ExitStack() as stack:
         try:
-            fd = os.open(build_dir.lock_of(directory), os.O_RDWR | os.O_CLOEXEC)
+            fd = locks.opened(build_dir.lock_of(directory))
             stack.callback(locks.release, fd)
             free = locks.take(fd, wait=False)
         except OSError:

@@ -12,12 +12,13 @@ import contextlib
 import hashlib
 import json
 import os
+import stat
 from typing import TYPE_CHECKING
 
 from mermapctl import __version__
 from mermapctl.config import toolchain
 from mermapctl.errors import HarnessError
-from mermapctl.system import files
+from mermapctl.system import files, inputs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,7 +74,7 @@ def is_fresh(job: Job, image: str, wanted: str | None) -> bool:
     if wanted is None:
         return False
     try:
-        stamp = json.loads((job.build_dir / STAMP).read_text(encoding="utf-8"))
+        stamp = json.loads(inputs.read_regular(job.build_dir / STAMP))
         return bool(stamp == {"signature": wanted, "products": _products(job, image)})
     except (OSError, ValueError, RecursionError):
         return False
@@ -104,14 +105,15 @@ def config_is_current(tree: Path, build_dir: Path) -> bool:
     made = build_dir / "include/config/auto.conf"
     try:
         since = made.stat().st_mtime_ns
-        if (build_dir / ".config").stat().st_mtime_ns > since:
-            return False
-        listed = (build_dir / "include/config/auto.conf.cmd").read_text(encoding="utf-8")
+        dot_config = (build_dir / ".config").lstat()
+        if not stat.S_ISREG(dot_config.st_mode) or dot_config.st_mtime_ns > since:
+            return False  # a link would be written through, a FIFO waited for
+        listed = inputs.read_regular(build_dir / "include/config/auto.conf.cmd").decode()
         return all(
             os.stat(os.path.join(tree, name)).st_mtime_ns <= since  # noqa: PTH116, PTH118
             for name in _kconfig_files(listed)
         )
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return False
 
 

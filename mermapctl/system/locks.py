@@ -7,10 +7,33 @@ process has ended: after a kill -9 of us nobody builds where our make still writ
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import stat
+from typing import TYPE_CHECKING
+
+from mermapctl.system.inputs import kind
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _held: set[int] = set()
+
+
+def opened(path: Path, mode: int | None = None) -> int:
+    """Open a lock's file, made with `mode` if that is given; `release` closes it.
+
+    Raises OSError, also for what is no regular file: who holds a lock is written into it, and a
+    link could lead to any file.
+    """
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+    fd = os.open(path, flags if mode is None else flags | os.O_CREAT, mode or 0)
+    found = os.fstat(fd).st_mode
+    if not stat.S_ISREG(found):
+        os.close(fd)
+        raise OSError(errno.EINVAL, f"it is {kind(found)}", str(path))
+    return fd
 
 
 def take(fd: int, *, wait: bool, shared: bool = False) -> bool:

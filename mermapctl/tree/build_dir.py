@@ -85,10 +85,10 @@ def locked(
     lock = lock_of(directory)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fd = locks.opened(lock, 0o644)
     except OSError as error:
         raise HarnessError(
-            f"cannot make the build directory {directory}: {error.strerror}",
+            f"cannot make the build directory {directory}: {error.filename}: {error.strerror}",
             "set MERMAPCTL_HOME or XDG_CACHE_HOME to a place that can be written",
         ) from error
     try:
