@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl.config import fragment, target, toolchain, variants
-from mermapctl.config import missing as unsatisfied
+from mermapctl.config import fragment, missing, target, toolchain, variants
 from mermapctl.config.fragment import Fragment, MissingSymbol
 from mermapctl.config.variants import Definition
 from mermapctl.errors import UserError
@@ -114,18 +113,18 @@ def check(tree: Path | None, request: ConfigRequest) -> Checked:
     where = known.find(request.target)
     bare = request.fragment(own, trace=False)
     notes: tuple[str, ...] = ()
-    missing = unsatisfied.resolved(path, where, asked)
-    if missing and bare != asked:  # as `run` does: the trace's symbols are a wish
-        asked, missing = bare, unsatisfied.resolved(path, where, bare)
-        notes = () if missing else (f"{variants.NOT_GIVEN}: a run would not be traced",)
-    missing = unsatisfied.told(path, where, asked, missing)
+    lacking = missing.resolved(path, where, asked)
+    if lacking and bare != asked:  # as `run` does: the trace's symbols are a wish
+        asked, lacking = bare, missing.resolved(path, where, bare)
+        notes = () if lacking else (f"{variants.NOT_GIVEN}: a run would not be traced",)
+    lacking = missing.told(path, where, asked, lacking)
     chain = toolchain.of(where)
     if chain.wanted:
         notes += (
             f"{chain.wanted} is not installed: what asks the compiler was answered by {chain.cc}",
         )
     whole = fragment.overlay(target.own_lines(where), asked)
-    return Checked(path, known.version, where.name, whole, missing, notes)
+    return Checked(path, known.version, where.name, whole, lacking, notes)
 
 
 def names(prefix: str) -> Iterable[str]:

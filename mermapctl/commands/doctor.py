@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl.config import target as targets
+from mermapctl.config import target
 from mermapctl.doctor import doctor, packages
 from mermapctl.doctor.packages import Installation
 from mermapctl.doctor.requirement import Check
@@ -44,7 +44,7 @@ def diagnose(names: Sequence[str], tree: Path | None, *, probe_kvm: bool = True)
     named but is none.
     """
     path = _tree(tree, names)
-    known = targets.read(path) if path else None
+    known = target.read(path) if path else None
     wanted = [_target(known, name) for name in dict.fromkeys(names)]
     checks = doctor.check(wanted, path, probe_kvm=probe_kvm)
     release = packages.os_release()
@@ -66,7 +66,7 @@ def _tree(option: Path | None, names: Sequence[str]) -> Path | None:
     """The tree that `run` would take; None where there is none and none was named."""
     named = option is not None or environment.directory("MERMAPCTL_TREE") is not None
     try:
-        return targets.tree_for(option, names if named else ())
+        return target.tree_for(option, names if named else ())
     except UserError:
         if named:
             raise
@@ -82,4 +82,4 @@ def _target(tree: KernelTree | None, name: str) -> Target:
             f"{name!r} is no target that we know of",
             "um, or an architecture of kunit.py; with --tree DIR, those of that tree",
         )
-    return targets.without_tree(name, qemu)
+    return target.without_tree(name, qemu)

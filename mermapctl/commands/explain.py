@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl.config import explain as explainer
 from mermapctl.config import fragment, target, variants
+from mermapctl.config.explain import why
 from mermapctl.config.explanation import Cause, Explanation
 
 if TYPE_CHECKING:
@@ -51,5 +51,5 @@ def explain(
     path = target.tree_for(tree, [target_name])
     known = target.read(path)
     where = known.find(target_name)
-    found = explainer.why(path, where, symbols, asked, verify=verify)
+    found = why(path, where, symbols, asked, verify=verify)
     return Explained(path, known.version, where.name, asked.name, found)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mermapctl.errors import MermapctlError
 from mermapctl.judge.leaf_tests import leaves
 from mermapctl.judge.verdict import Reason, Verdict
-from mermapctl.records import record as records
+from mermapctl.records import record
 from mermapctl.records.judging import judge_again
 from mermapctl.records.record import Former, State
 from mermapctl.system.inputs import open_regular
@@ -72,11 +72,11 @@ def _one(store: Store, run: str, *, keep: bool) -> Rejudged:
             former = Former(
                 verdict=old.verdict,
                 tool=old.tool,
-                replaced=records.now(),
+                replaced=record.now(),
                 cells=tuple(cell.verdict for cell in old.cells),
             )
             new = replace(new, former=(*old.former, former))
-        store.replace(replace(new, tool=records.this_tool()))
+        store.replace(replace(new, tool=record.this_tool()))
     problem = "; ".join(dict.fromkeys(lacking)) or None
     return Rejudged(run, old.verdict, new.verdict, changes, problem)
 
@@ -95,7 +95,7 @@ def _judged(cell: Cell) -> tuple[Cell, str | None]:
 
 
 def _with(old: RunRecord, cells: tuple[Cell, ...]) -> RunRecord:
-    return replace(old, cells=cells, verdict=records.verdict_of(cells))
+    return replace(old, cells=cells, verdict=record.verdict_of(cells))
 
 
 def _changes(old: RunRecord, new: RunRecord) -> Iterator[str]:

@@ -13,8 +13,7 @@ from mermapctl.errors import MermapctlError, UserError
 from mermapctl.events import CellStarted, Note
 from mermapctl.runner import kunit
 from mermapctl.runner.kunit import Capabilities
-from mermapctl.tree import build_dir, overlay, postings, source, state
-from mermapctl.tree import find as trees
+from mermapctl.tree import build_dir, find, overlay, postings, source, state
 from mermapctl.tree import prepare as making
 from mermapctl.tree.overlay import Mermap
 from mermapctl.tree.postings import Posting
@@ -65,14 +64,14 @@ def prepare(
         build_dir.require_plain(directory)
         found = source.newest() if asked is None else source.identify(asked)
         tell(Note(f"source: {found.spelled}"))
-        done = making.prepare(directory, found, tell, overlay=with_overlay, posting=posting)
+        done = making.prepare(directory, found, tell, with_overlay=with_overlay, posting=posting)
     elif posting is not None and postings.of(directory) is not posting:
         raise UserError(
             f"{directory} was prepared before, and its mermap is not the {posting} posting's",
             "name another directory, or remove this one",
         )
     try:
-        trees.remember(done.tree.path)
+        find.remember(done.tree.path)
     except MermapctlError as error:  # the tree is there all the same
         tell(Note(f"`run` will want --tree: {error.message}"))
     return done
@@ -95,7 +94,7 @@ def other_source(done: Prepared, asked: str | None) -> str | None:
 
 def status(option: Path | None) -> TreeStatus:
     """What the tree is; `option` as for `run --tree`. A second at most, nothing is built."""
-    path = trees.resolve(option)
+    path = find.resolve(option)
     origin = state.origin(path)
     mermap = overlay.present(path)
     known = target.read(path)

@@ -15,13 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from kconfiglib import TYPE_TO_STR, expr_items, expr_value
 
-from mermapctl.config import cause, kconfig, olddefconfig, solver, toolchain
-from mermapctl.config import fragment as fragments
-from mermapctl.config import target as targets_of
+from mermapctl.config import cause, kconfig, olddefconfig, solver, target, toolchain
 from mermapctl.config.blockers import Scene
 from mermapctl.config.explanation import Blocker, Cause, Explanation, Value
-from mermapctl.config.fragment import Fragment
-from mermapctl.config.kconfig import Assignment, Model, UnreadableError
+from mermapctl.config.fragment import Assignment, Fragment, overlay
+from mermapctl.config.kconfig import Model, Setting, UnreadableError
 from mermapctl.config.target import Target
 from mermapctl.errors import HarnessError
 
@@ -45,16 +43,16 @@ class Question:
     fragment: Fragment
     until: float | None = None
 
-    def given(self) -> tuple[fragments.Assignment, ...]:
+    def given(self) -> tuple[Assignment, ...]:
         """What kunit.py puts before a fragment for this target, then the fragment."""
-        own = targets_of.own_lines(self.target)
-        return fragments.overlay(own, self.fragment).assignments
+        own = target.own_lines(self.target)
+        return overlay(own, self.fragment).assignments
 
-    def assigned(self) -> tuple[Assignment, ...]:
+    def assigned(self) -> tuple[Setting, ...]:
         """The same as kconfiglib takes it."""
         return tuple((each.symbol, bare(each.value)) for each in self.given())
 
-    def lines(self, added: Sequence[Assignment]) -> str:
+    def lines(self, added: Sequence[Setting]) -> str:
         """A .config of what is given and what is added; of two lines the later one counts."""
         every = [(each.symbol, each.value) for each in self.given()]
         return "".join(
@@ -105,7 +103,7 @@ def causes(
     return tuple(_blocked(question, model, _asked(each, fragment)) for each in symbols)
 
 
-def _asked(text: str, fragment: Fragment) -> Assignment:
+def _asked(text: str, fragment: Fragment) -> Setting:
     name, has_value, value = text.partition("=")
     name = name.removeprefix("CONFIG_")
     if has_value:
@@ -116,7 +114,7 @@ def _asked(text: str, fragment: Fragment) -> Assignment:
 
 
 def _unreadable(
-    question: Question, asked: Sequence[Assignment], complaint: str
+    question: Question, asked: Sequence[Setting], complaint: str
 ) -> tuple[Explanation, ...]:
     """Requested against resolved, which olddefconfig knows, and what the parser said."""
     given: Mapping[str, str] = {}
@@ -141,7 +139,7 @@ def _unreadable(
     )
 
 
-def _resolve(question: Question, added: Sequence[Assignment]) -> Mapping[str, str]:
+def _resolve(question: Question, added: Sequence[Setting]) -> Mapping[str, str]:
     """What olddefconfig gives. Raises HarnessError, also where the time is up."""
     chain = toolchain.of(question.target)
     limit = olddefconfig.LIMIT
@@ -154,7 +152,7 @@ def _resolve(question: Question, added: Sequence[Assignment]) -> Mapping[str, st
     )
 
 
-def _explained(question: Question, model: Model, asked: Assignment) -> Explanation:
+def _explained(question: Question, model: Model, asked: Setting) -> Explanation:
     """What blocks a symbol, and the fewest assignments that give it."""
     explanation = _blocked(question, model, asked)
     name, value = asked
@@ -172,7 +170,7 @@ def _explained(question: Question, model: Model, asked: Assignment) -> Explanati
     )
 
 
-def _blocked(question: Question, model: Model, asked: Assignment) -> Explanation:
+def _blocked(question: Question, model: Model, asked: Setting) -> Explanation:
     name, value = asked
     given = question.assigned()
     model.assign((*given, (name, bare(value))))
@@ -203,7 +201,7 @@ def _blocked(question: Question, model: Model, asked: Assignment) -> Explanation
 
 
 def _overridden(
-    question: Question, model: Model, added: Sequence[Assignment]
+    question: Question, model: Model, added: Sequence[Setting]
 ) -> tuple[str, ...]:
     """Lines of the fragment that a proposal contradicts, or takes away, each with its origin."""
     given = question.given()
@@ -227,7 +225,7 @@ def _named_in(blockers: Sequence[Blocker]) -> Iterator[str]:
             yield from _named_in(leaf.because)
 
 
-def _written(model: Model, solved: Sequence[Assignment]) -> tuple[Assignment, ...]:
+def _written(model: Model, solved: Sequence[Setting]) -> tuple[Setting, ...]:
     """The assignments as a kunitconfig writes values."""
     written = []
     for name, value in solved:
@@ -237,7 +235,7 @@ def _written(model: Model, solved: Sequence[Assignment]) -> tuple[Assignment, ..
     return tuple(written)
 
 
-def _undefined(question: Question, model: Model, asked: Assignment) -> Explanation:
+def _undefined(question: Question, model: Model, asked: Setting) -> Explanation:
     name, value = asked
     target = question.target.name
     defined, _ = kconfig.elsewhere(model, name)
@@ -290,11 +288,11 @@ def _with_targets(
     """Which of the tree's targets could give what was asked for."""
     able: dict[str, list[str]] = {each.symbol: [] for each in found}
     files = {name for each in found for name in _files_near(model, each.symbol)}
-    for name, target in targets_of.targets(question.tree).items():
+    for name, other in target.targets(question.tree).items():
         if name == question.target.name:
             here = [each.symbol for each in found if each.assignments is not None]
         else:
-            here = _given_by(replace(question, target=target), model, files, found)
+            here = _given_by(replace(question, target=other), model, files, found)
         for symbol in here:
             able[symbol].append(name)
     return tuple(replace(each, targets=tuple(able[each.symbol])) for each in found)
@@ -351,13 +349,13 @@ def verified(question: Question, found: Sequence[Explanation]) -> tuple[Explanat
     )
 
 
-def _asked_for(explanation: Explanation) -> list[Assignment]:
+def _asked_for(explanation: Explanation) -> list[Setting]:
     own = (explanation.symbol, explanation.requested)
     return [*(each for each in explanation.assignments or () if each[0] != own[0]), own]
 
 
 def _checked(
-    question: Question, found: Sequence[Explanation], added: Sequence[Assignment]
+    question: Question, found: Sequence[Explanation], added: Sequence[Setting]
 ) -> tuple[Explanation, ...]:
     try:
         given = _resolve(question, added)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from mermapctl.config.kconfig import Assignment, Selector
+from mermapctl.config.kconfig import Selector, Setting
 
 
 class Cause(enum.StrEnum):
@@ -85,7 +85,7 @@ class Explanation:
     selectors: tuple[Selector, ...] = ()
     near: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
-    assignments: tuple[Assignment, ...] | None = None
+    assignments: tuple[Setting, ...] | None = None
     overridden: tuple[str, ...] = ()
     verified: bool | None = None
     verdict: str | None = None

@@ -28,9 +28,9 @@ from mermapctl.tree import ownership
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["Assignment", "Model", "Selector", "UnreadableError", "read", "read_part"]
+__all__ = ["Model", "Selector", "Setting", "UnreadableError", "read", "read_part"]
 
-Assignment = tuple[str, str]
+Setting = tuple[str, str]
 """A symbol without CONFIG_, and its value: y, m, n, a number, or a string without quotes."""
 
 RECURSION = 10_000
@@ -65,7 +65,7 @@ class Model:
     chain: Toolchain
     kconf: Reader
 
-    def assign(self, assignments: Iterable[Assignment]) -> None:
+    def assign(self, assignments: Iterable[Setting]) -> None:
         """Forget all earlier assignments and make these; unknown symbols are passed over."""
         self.kconf.unset_values()
         for name, value in assignments:

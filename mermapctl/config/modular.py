@@ -12,8 +12,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mermapctl.config import fragment as fragments
 from mermapctl.config import variants
+from mermapctl.config.fragment import SUFFIX, merge, overlay
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -47,7 +47,7 @@ class Guard:
     text: str
 
 
-_BASE = re.compile(rf"configs/{variants.BASE}(?:-\w+)?{re.escape(fragments.SUFFIX)}:")
+_BASE = re.compile(rf"configs/{variants.BASE}(?:-\w+)?{re.escape(SUFFIX)}:")
 """The origin of a line of the shipped fragments that give way."""
 _TEST = re.compile(r"(?:\w+_)?KUNIT(?:_(?:\w+_)?TEST)?")
 """How a suite's own symbol is called (Documentation/dev-tools/kunit/style.rst)."""
@@ -95,8 +95,8 @@ def fragment_of(fragment: Fragment, modular: Modular) -> Fragment:
     yielding = tuple(each for each in switched if _BASE.match(each.origin))
     firm = tuple(each for each in switched if not _BASE.match(each.origin))
     wanted = variants.load_fragment(FRAGMENT)
-    asked = fragments.merge(fragment.name, [replace(fragment, assignments=firm), wanted])
-    return fragments.overlay(replace(fragment, assignments=yielding), asked)
+    asked = merge(fragment.name, [replace(fragment, assignments=firm), wanted])
+    return overlay(replace(fragment, assignments=yielding), asked)
 
 
 def guards(tree: Path, srcarch: str, names: Iterable[str]) -> tuple[Guard, ...]:

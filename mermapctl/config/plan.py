@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl.config import fragment, variants
-from mermapctl.config import modular as module_flavour
+from mermapctl.config import fragment, modular, variants
 from mermapctl.config.fragment import Fragment
 from mermapctl.config.modular import Modular
 from mermapctl.config.target import Accel, KernelTree, Target
@@ -135,7 +134,7 @@ def _cell(
     if options.cross_compile:  # what builds the kernel is also what is looked for and asked
         target = replace(target, cross_compile=options.cross_compile)
     if options.as_module:
-        asked = module_flavour.fragment_of(variant.fragment, options.as_module)
+        asked = modular.fragment_of(variant.fragment, options.as_module)
         variant = replace(variant, fragment=asked)
     smp = options.smp or variant.smp
     one_cpu = target.one_cpu_args if smp in {None, 1} else ()
@@ -146,7 +145,7 @@ def _cell(
     elif options.suite == SUITE:
         obstacle = tree.mermap_obstacle(target)
     if options.as_module and not obstacle:
-        obstacle = module_flavour.obstacle(tree.path, target)
+        obstacle = modular.obstacle(tree.path, target)
     return CellPlan(
         target=target,
         variant=variant,
@@ -176,7 +175,7 @@ def without_trace(plan: Plan, cell: CellPlan) -> CellPlan:
         cell.variant.name, plan.own, cell.suite, cell.target.name, trace=False
     )
     if cell.modular:
-        asked = module_flavour.fragment_of(variant.fragment, cell.modular)
+        asked = modular.fragment_of(variant.fragment, cell.modular)
         variant = replace(variant, fragment=asked)
     return replace(cell, variant=variant, untraced=variant.untraced)
 
@@ -250,7 +249,7 @@ def _refusal(tree: KernelTree, cell: CellPlan) -> UserError:
 
 
 def _way_out(tree: KernelTree, cell: CellPlan) -> str:
-    if cell.modular and module_flavour.obstacle(tree.path, cell.target) == cell.obstacle:
+    if cell.modular and modular.obstacle(tree.path, cell.target) == cell.obstacle:
         return "leave out --as-module, or use --target x86_64"
     if not tree.mermap:
         return (
@@ -263,7 +262,7 @@ def _way_out(tree: KernelTree, cell: CellPlan) -> str:
         if tree.mermap_obstacle(target) is None
     ]
     name = cell.target.name
-    symbols = module_flavour.symbols(cell.variant.fragment)
+    symbols = modular.symbols(cell.variant.fragment)
     return (
         f"use --target {' or '.join(able) or 'x86_64'}; "
         f"{name} runs other suites: --target {name} --suite example; "

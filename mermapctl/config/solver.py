@@ -25,7 +25,7 @@ from kconfiglib import (
     expr_value,
 )
 
-from mermapctl.config.kconfig import Assignment, Model, is_tri, operands, tri
+from mermapctl.config.kconfig import Model, Setting, is_tri, operands, tri
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -47,15 +47,15 @@ _OPPOSITE = {
 }
 _MIRRORED = {LESS: GREATER, GREATER: LESS, LESS_EQUAL: GREATER_EQUAL, GREATER_EQUAL: LESS_EQUAL}
 
-Ways = list[frozenset[Assignment]]
-_NOTHING: frozenset[Assignment] = frozenset()
+Ways = list[frozenset[Setting]]
+_NOTHING: frozenset[Setting] = frozenset()
 
 
-def _consistent(ways: frozenset[Assignment]) -> bool:
+def _consistent(ways: frozenset[Setting]) -> bool:
     return len({name for name, _ in ways}) == len(ways)
 
 
-def _best(ways: Iterable[frozenset[Assignment]]) -> Ways:
+def _best(ways: Iterable[frozenset[Setting]]) -> Ways:
     """The few smallest, without those that contain another one."""
     found: Ways = []
     for way in sorted(set(ways), key=lambda each: (len(each), sorted(each))):
@@ -292,10 +292,10 @@ def _proposals(model: Model, name: str, value: str, budget: int) -> Ways:
 
 def solve(
     model: Model,
-    given: Sequence[Assignment],
-    goal: Assignment,
+    given: Sequence[Setting],
+    goal: Setting,
     near: frozenset[str] = frozenset(),
-) -> tuple[Assignment, ...] | None:
+) -> tuple[Setting, ...] | None:
     """The fewest assignments to add to `given` (they win over it) that reach `goal`.
 
     Of several sets of one size, one made of the symbols `near` is taken, then one that leaves
@@ -306,7 +306,7 @@ def solve(
     if symbol is None or (is_tri(symbol) and goal[1] not in STR_TO_TRI):
         return None
 
-    def cost(added: Sequence[Assignment]) -> tuple[int, int, int]:
+    def cost(added: Sequence[Setting]) -> tuple[int, int, int]:
         strange = sum(name not in near for name, _ in added)
         return len(added), strange, _harm(model, given, added)
 
@@ -323,7 +323,7 @@ def solve(
     return None
 
 
-def _harm(model: Model, given: Sequence[Assignment], added: Sequence[Assignment]) -> int:
+def _harm(model: Model, given: Sequence[Setting], added: Sequence[Setting]) -> int:
     """How many of the given assignments no longer hold."""
     model.assign((*given, *added))
     return sum(
@@ -334,12 +334,12 @@ def _harm(model: Model, given: Sequence[Assignment], added: Sequence[Assignment]
 
 def _tried(
     model: Model,
-    given: Sequence[Assignment],
-    proposal: frozenset[Assignment],
-    goal: Assignment,
+    given: Sequence[Setting],
+    proposal: frozenset[Setting],
+    goal: Setting,
     *,
     again: int = 2,
-) -> tuple[Assignment, ...] | None:
+) -> tuple[Setting, ...] | None:
     """The proposal less what it does not need, if it works; one assignment may upset another."""
     model.assign((*given, *proposal))
     if satisfied(model, *goal):
@@ -356,8 +356,8 @@ def _tried(
 
 
 def _trimmed(
-    model: Model, given: Sequence[Assignment], proposal: frozenset[Assignment], goal: Assignment
-) -> tuple[Assignment, ...]:
+    model: Model, given: Sequence[Setting], proposal: frozenset[Setting], goal: Setting
+) -> tuple[Setting, ...]:
     """What is left without the assignments that make no difference; the symbol itself is last."""
     kept = sorted(proposal, key=lambda each: (each[0] == goal[0], each))
     for each in list(kept):

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from mermapctl.config import fragment
 from mermapctl.errors import CommitError, UserError
 from mermapctl.system import inputs, paths
-from mermapctl.tree import find as trees
+from mermapctl.tree import find
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -199,7 +199,7 @@ def tree_for(option: Path | None, names: Iterable[str]) -> Path:
     spelling comes before a place.
     """
     try:
-        return trees.resolve(option)
+        return find.resolve(option)
     except UserError:
         known = architectures()
         for name in names:
@@ -293,7 +293,7 @@ def read(tree: Path) -> KernelTree:
     """Read what a tree's files say of its targets, once for all that ask."""
     return KernelTree(
         path=tree,
-        version=trees.kernel_version(tree) or "",
+        version=find.kernel_version(tree) or "",
         targets=targets(tree),
         selections=selections(tree),
         mermap=f"config {SUPPORTS}" in _text(tree / "mm/Kconfig"),

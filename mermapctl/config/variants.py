@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mermapctl.config import fragment as fragments
-from mermapctl.config import traceable
+from mermapctl.config import fragment, traceable
 from mermapctl.config.fragment import SUFFIX, Fragment
 from mermapctl.config.traceable import Wish
 from mermapctl.errors import UserError
@@ -129,7 +128,7 @@ def load_fragment(name: str) -> Fragment:
         raise _unknown("fragment", name, files)
     path = files[name]
     shipped = path.parent == paths.shipped("configs")
-    return fragments.load(path, name, f"configs/{path.name}" if shipped else "")
+    return fragment.load(path, name, f"configs/{path.name}" if shipped else "")
 
 
 def shown_fragment(name: str) -> Fragment:
@@ -219,18 +218,18 @@ def merge(
     """
     chosen = list(dict.fromkeys(names))
     firm = [load_fragment(each) for each in chosen if each != BASE]
-    asked = fragments.merge(name, [*firm, *extra])
+    asked = fragment.merge(name, [*firm, *extra])
     if BASE not in chosen:
         return Merged(asked, Wish())
     suites = [each.removeprefix(SUITE_PREFIX) for each in chosen if each.startswith(SUITE_PREFIX)]
     wished = load_fragment(traceable.scope().fragment)
     wish = traceable.granted(wished, asked, suites, target, untraced)
     if wish.fragment:
-        asked = fragments.overlay(wish.fragment, asked)
+        asked = fragment.overlay(wish.fragment, asked)
     bases = [f"{BASE}-{each}" for each in (*suites, *([target] if target else []))]
     yielding = [BASE, *(each for each in bases if each in fragment_files())]
-    under = fragments.merge(name, [load_fragment(each) for each in yielding])
-    return Merged(fragments.overlay(under, asked), wish)
+    under = fragment.merge(name, [load_fragment(each) for each in yielding])
+    return Merged(fragment.overlay(under, asked), wish)
 
 
 def _only(name: str, what: str, values: Iterable[str | None]) -> str | None:

@@ -6,16 +6,13 @@ from __future__ import annotations
 import platform
 from typing import TYPE_CHECKING
 
-from mermapctl.config import target as targets_of
-from mermapctl.config import toolchain
+from mermapctl.config import target, toolchain
 from mermapctl.config.modular import NOLIBC
-from mermapctl.doctor import checks as machine
-from mermapctl.doctor import packages
+from mermapctl.doctor import checks, packages
 from mermapctl.doctor.requirement import Check, NeedState
 from mermapctl.errors import UserError
 from mermapctl.system import paths
-from mermapctl.tree import find as trees
-from mermapctl.tree import overlay, ownership
+from mermapctl.tree import find, overlay, ownership
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -42,17 +39,17 @@ def check(
 
     `tree` is None where there is none yet. With `probe_kvm` up to five seconds, else a tenth.
     """
-    checks = [machine.program("git", "reads the tree's commit")]
-    checks += _for_builds(targets, tree)
-    checks += [machine.program(name, use, need=need, needed=False) for name, need, use in _OPTIONAL]
-    checks.append(
-        machine.header("openssl/opensslv.h", "module signatures", need="openssl", needed=False)
+    found = [checks.program("git", "reads the tree's commit")]
+    found += _for_builds(targets, tree)
+    found += [checks.program(name, use, need=need, needed=False) for name, need, use in _OPTIONAL]
+    found.append(
+        checks.header("openssl/opensslv.h", "module signatures", need="openssl", needed=False)
     )
-    checks += [machine.disk(paths.cache_dir(), max(1, len(targets))), machine.memory()]
+    found += [checks.disk(paths.cache_dir(), max(1, len(targets))), checks.memory()]
     if probe_kvm and any(each.native and each.qemu for each in targets):
-        checks.append(machine.kvm())
-    checks += _tree(tree, targets)
-    return _once(checks)
+        found.append(checks.kvm())
+    found += _tree(tree, targets)
+    return _once(found)
 
 
 def missing_for_run(tree: Path, target: Target) -> tuple[Check, ...]:
@@ -61,21 +58,21 @@ def missing_for_run(tree: Path, target: Target) -> tuple[Check, ...]:
 
 
 def _for_builds(targets: Sequence[Target], tree: Path | None) -> list[Check]:
-    checks = [machine.make(tree)]
-    checks += [machine.program(name, use) for name, use in _BUILD]
-    for target in targets:
-        checks += machine.compiler(tree, target, toolchain.of(target))
-        if target.qemu:
-            use = f"boots {target.name}"
-            checks.append(machine.program(target.qemu, use, target=target.name))
+    found = [checks.make(tree)]
+    found += [checks.program(name, use) for name, use in _BUILD]
+    for each in targets:
+        found += checks.compiler(tree, each, toolchain.of(each))
+        if each.qemu:
+            use = f"boots {each.name}"
+            found.append(checks.program(each.qemu, use, target=each.name))
     if any(each.cross_compile for each in targets):
         host = toolchain.of_build(None).host_cc
         need = "clang" if host != "gcc" else host
-        checks.append(machine.program(host, "compiles what the build itself runs", need=need))
-    checks.append(machine.header("stdio.h", "what the build itself runs", need="libc", needed=True))
+        found.append(checks.program(host, "compiles what the build itself runs", need=need))
+    found.append(checks.header("stdio.h", "what the build itself runs", need="libc", needed=True))
     if any(each.srcarch == "x86" for each in targets):
-        checks.append(machine.header("gelf.h", "objtool (x86)", need="libelf", needed=True))
-    return checks
+        found.append(checks.header("gelf.h", "objtool (x86)", need="libelf", needed=True))
+    return found
 
 
 def _once(checks: Iterable[Check]) -> tuple[Check, ...]:
@@ -99,18 +96,18 @@ def _tree(tree: Path | None, targets: Sequence[Target]) -> list[Check]:
             )
         ]
     try:
-        kernel = trees.validate(tree)
+        kernel = find.validate(tree)
         ownership.require(tree)
     except UserError as error:
         return [Check("tree", NeedState.BROKEN, error.message, "what is tested", advice=error.hint)]
     checks = [Check("tree", NeedState.OK, f"{tree}, Linux {kernel}", "what is tested")]
     mermap = _mermap(tree)
     checks += [_clean(tree, targets), mermap]
-    known = targets_of.read(tree)
-    for target in targets if mermap.ok else ():
-        obstacle = known.mermap_obstacle(target)
+    known = target.read(tree)
+    for each in targets if mermap.ok else ():
+        obstacle = known.mermap_obstacle(each)
         if obstacle:
-            name = f"mermap on {target.name}"
+            name = f"mermap on {each.name}"
             use = "other suites run there"
             checks.append(Check(name, NeedState.MISSING, obstacle, use, needed=False))
     if any(each.qemu for each in targets):

@@ -18,14 +18,12 @@ from mermapctl.judge import (
     assertion_findings,
     boot_end,
     boot_failure,
+    flush_table,
     ktap_findings,
     not_console,
     root_cause,
     splat_findings,
     trace_findings,
-)
-from mermapctl.judge import (
-    flush_table as flushes,
 )
 from mermapctl.judge.boot_end import Facts
 from mermapctl.judge.root_cause import Draft
@@ -137,8 +135,8 @@ def judge(
     drafts += [*complained, *ktap_findings.read(facts, suites, end)]
     drafts += [refused] if refused else []
     account = reading.trace.finish() if observe else TraceReader().finish()
-    traced, rows = trace_findings.findings(account, flushes.rows(suites, drafts, manifest))
-    rows = flushes.observed(rows)
+    traced, rows = trace_findings.findings(account, flush_table.rows(suites, drafts, manifest))
+    rows = flush_table.observed(rows)
     findings = root_cause.merge([*drafts, *map(Draft, traced)])
     failed = any(finding.severity is Severity.ERROR for finding in findings)
     good = all(suite.status.good for suite in suites) and not facts.account.omitted_bad

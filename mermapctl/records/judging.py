@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from mermapctl.console.ktap import Status
 from mermapctl.console.lines import BLOCK_BYTES
-from mermapctl.judge import hang_trials, judge, leaf_tests, module_findings
-from mermapctl.judge import suites as manifest
+from mermapctl.judge import hang_trials, judge, leaf_tests, module_findings, suites
 from mermapctl.judge.confirmation import CODE, compare, instead, stored, symptoms
 from mermapctl.judge.verdict import Boot, Reason, Verdict
 from mermapctl.system.bounded import Gaps
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 
 _BAD = {Status.FAILED, Status.CRASHED, Status.HUNG}
-_manifest = functools.cache(manifest.load)  # thousands of consoles may be judged again
+_manifest = functools.cache(suites.load)  # thousands of consoles may be judged again
 
 
 def judge_console(cell: Cell, console: BinaryIO) -> Cell:

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mermapctl.errors import HarnessError, MermapctlError, UserError
 from mermapctl.judge.verdict import Verdict
-from mermapctl.records import entries, index, record_states
-from mermapctl.records import rows as store_rows
+from mermapctl.records import entries, index, record_states, rows
 from mermapctl.records.folder import RunFolder, cell_slug, console_lines, placed, size_of
 from mermapctl.records.index import Damaged, Index
 from mermapctl.records.record import RunRecord, State, from_json, still_running, to_json
@@ -60,7 +59,7 @@ class Store:
             message = files.cannot_write(store.runs, error).message
             hint = "set MERMAPCTL_HOME or XDG_STATE_HOME to a place that can be written"
             raise HarnessError(message, hint) from error
-        store._work(store_rows.count)
+        store._work(rows.count)
         return store
 
     # Writing: the record first, then the index.
@@ -83,7 +82,7 @@ class Store:
                 raise files.cannot_write(folder.path, error) from error
             raise
         self._clear()
-        self._note_if_not(lambda db: store_rows.put(db, record, stale=True))
+        self._note_if_not(lambda db: rows.put(db, record, stale=True))
         return folder
 
     def save(self, record: RunRecord) -> None:
@@ -129,13 +128,13 @@ class Store:
 
     def _believe(self, folder: RunFolder, record: RunRecord) -> None:
         size = size_of(folder.path)
-        self._note_if_not(lambda db: store_rows.put(db, record, stale=False, size=size))
+        self._note_if_not(lambda db: rows.put(db, record, stale=False, size=size))
 
     def _clear(self) -> None:
         """Remove what killed runs left: of new and removed ones, and in the folders of others."""
         entries.sweep(self.runs)
-        rows = self._work(store_rows.looked_at)
-        for run_id in (run for run, (stale, _) in rows.items() if stale):
+        known = self._work(rows.looked_at)
+        for run_id in (run for run, (stale, _) in known.items() if stale):
             with contextlib.suppress(MermapctlError):
                 if self.read(run_id).run.state is not State.RUNNING:
                     entries.sweep_folder(self.folder(run_id).path)
@@ -221,7 +220,7 @@ class Store:
     def list(self, filters: Filters | None = None) -> list[RunSummary]:
         """The runs that pass `filters`, newest first."""
         wanted = filters or Filters()
-        return self.query(lambda db: store_rows.summaries(db, wanted))
+        return self.query(lambda db: rows.summaries(db, wanted))
 
     def count(self) -> int:
         """How many runs are stored."""
@@ -242,25 +241,25 @@ class Store:
 
         Returns the change where it could not be written, as on a full disk.
         """
-        rows = self._work(store_rows.looked_at)  # before the folders: a row follows its folder
+        known = self._work(rows.looked_at)  # before the folders: a row follows its folder
         ids = set(self.ids())
-        gone = [run for run in rows if run not in ids]
-        fresh = [run for run in ids if run not in rows or self._changed(run, *rows[run])]
+        gone = [run for run in known if run not in ids]
+        fresh = [run for run in ids if run not in known or self._changed(run, *known[run])]
         if not gone and not fresh:
             return None
         read = [(run, *self._examine(run)) for run in fresh]
 
         def job(connection: sqlite3.Connection) -> None:
-            store_rows.drop(connection, gone)
+            rows.drop(connection, gone)
             for run, seen, outcome in read:
                 if isinstance(outcome, RunRecord):
                     stale = outcome.run.state is State.RUNNING
                     if not stale:
                         entries.sweep_folder(self.folder(run).path)
                     size = size_of(self.folder(run).path)
-                    store_rows.put(connection, outcome, stale=stale, seen=seen, size=size)
+                    rows.put(connection, outcome, stale=stale, seen=seen, size=size)
                 elif outcome is not None:
-                    store_rows.put_unreadable(connection, run, outcome, seen)
+                    rows.put_unreadable(connection, run, outcome, seen)
 
         return None if self._note_if_not(job) else job
 

@@ -24,7 +24,7 @@ LIMIT = 16_000
 DEEPEST = 12
 
 
-def lines(symbol: MissingSymbol) -> list[str]:
+def missing_lines(symbol: MissingSymbol) -> list[str]:
     """The explanation's lines, each with its indentation; none where there is none."""
     said = cut(symbol.why or "", LIMIT).split("\n")
     if len(said) > MOST:
@@ -35,7 +35,7 @@ def lines(symbol: MissingSymbol) -> list[str]:
 def blocks(missing: Iterable[MissingSymbol], look: Look) -> Iterator[RenderableType]:
     """For a terminal: a paragraph a symbol; what is wrapped goes on as deep as it began."""
     for symbol in missing:
-        for number, line in enumerate(lines(symbol)):
+        for number, line in enumerate(missing_lines(symbol)):
             if not number:
                 yield Text()
                 yield look.text(line, "bold", limit=1000)

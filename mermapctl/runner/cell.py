@@ -9,8 +9,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mermapctl.config import missing as unsatisfied
-from mermapctl.config import modular
+from mermapctl.config import missing, modular
 from mermapctl.config.plan import CellPlan, without_trace
 from mermapctl.errors import MermapctlError
 from mermapctl.events import Note, StageEnded, StageStarted
@@ -234,12 +233,12 @@ def _obstructed(work: Work, progress: _Progress, obstacle: str) -> Cell:
     planned = work.cell
     progress.cell = replace(progress.cell, reason=Reason.CONFIG_UNSATISFIED, detail=obstacle)
     try:
-        missing = unsatisfied.resolved(work.job.tree, planned.target, planned.variant.fragment)
+        lacking = missing.resolved(work.job.tree, planned.target, planned.variant.fragment)
     except MermapctlError as error:
         note = f"what it lacks could not be asked of the tree: {error.message}"
         return replace(progress.cell, notes=(note,))
-    progress.cell = replace(progress.cell, missing=missing)
-    return _explained(work, progress.cell) if missing else progress.cell
+    progress.cell = replace(progress.cell, missing=lacking)
+    return _explained(work, progress.cell) if lacking else progress.cell
 
 
 def _explained(work: Work, cell: Cell) -> Cell:
@@ -247,9 +246,9 @@ def _explained(work: Work, cell: Cell) -> Cell:
     began = time.monotonic()
     work.tell(StageStarted(EXPLAIN))
     asked = work.cell.variant.fragment
-    missing = unsatisfied.told(work.job.tree, work.cell.target, asked, cell.missing)
+    explained = missing.told(work.job.tree, work.cell.target, asked, cell.missing)
     work.tell(StageEnded(EXPLAIN, time.monotonic() - began, ok=True))
-    return replace(cell, missing=missing)
+    return replace(cell, missing=explained)
 
 
 def _without_verdict(work: Work, progress: _Progress, stage: Stage) -> Cell:

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from mermapctl.trace import events as hits
+from mermapctl.trace import events
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +78,7 @@ TEARDOWN = Probe("mm_tear", "mermap_mm_teardown", "mm=$arg1:x64")
 PREPARE = Probe("mm_prep", "mermap_mm_prepare", "mm=$arg1:x64")
 """Where a process' end is not seen, its preparation at least parts one life from the next."""
 
-OUTER = Probe(hits.OUTER_PUT, "mermap_put", "alloc=$arg1:x64")
+OUTER = Probe(events.OUTER_PUT, "mermap_put", "alloc=$arg1:x64")
 """gcc may inline `__mermap_put()` into it; then only this one is hit."""
 
 _RANGE = "mm=$arg1:x64,len=$arg3:u64,at=$arg2:x64"

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mermapctl.errors import HarnessError, UserError
-from mermapctl.system import cache_file, locks
-from mermapctl.system import paths as places
+from mermapctl.system import cache_file, locks, paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,7 +31,7 @@ def locate(tree: Path, target: str, variant: str) -> Path:
     """Return a cell's build directory; two trees of the same name do not share one."""
     place = hashlib.sha256(os.fsencode(tree)).hexdigest()[:8]
     name = f"{_slug(tree.name)}-{place}"
-    return places.cache_dir() / "builds" / name / _slug(target) / _slug(variant)
+    return paths.cache_dir() / "builds" / name / _slug(target) / _slug(variant)
 
 
 def require_plain(*paths: Path) -> None:

@@ -17,8 +17,7 @@ import msgspec
 
 from mermapctl.errors import HarnessError
 from mermapctl.system.paths import shipped
-from mermapctl.tree import git
-from mermapctl.tree import overlay as overlays
+from mermapctl.tree import git, overlay
 from mermapctl.tree.overlay import Hook, Overlay, Part
 
 
@@ -51,7 +50,7 @@ def load(posting: Posting, directory: Path | None = None) -> Overlay:
     belong together.
     """
     root = directory or shipped("kernel")
-    reference = overlays.load(directory).contents
+    reference = overlay.load(directory).contents
     try:
         with tempfile.TemporaryDirectory(prefix="mermapctl-posting-") as place:
             work = Path(place)

@@ -19,9 +19,7 @@ from typing import TYPE_CHECKING
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.events import Note, StageEnded, StageStarted
 from mermapctl.system import locks
-from mermapctl.tree import find as trees
-from mermapctl.tree import git, postings, state, unpack
-from mermapctl.tree import overlay as overlays
+from mermapctl.tree import find, git, overlay, postings, state, unpack
 from mermapctl.tree.overlay import Mermap
 from mermapctl.tree.source import Source, SourceKind
 from mermapctl.tree.state import Tree
@@ -60,16 +58,16 @@ def standing(directory: Path) -> Prepared | None:
     """
     if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
         return None
-    origin = state.origin(directory) if trees.is_kernel(directory) else None
+    origin = state.origin(directory) if find.is_kernel(directory) else None
     if origin is None:
-        if trees.is_kernel(directory):
+        if find.is_kernel(directory):
             hint = (
                 f"run on it as it is: mermapctl run --tree {directory}; or make one from it: "
                 f"mermapctl tree prepare NEW --source {directory}"
             )
             raise UserError(f"{directory} is a kernel tree that mermapctl did not make", hint)
         raise UserError(f"{directory} is there and is not empty", "name a directory that is not")
-    mermap = overlays.present(directory)
+    mermap = overlay.present(directory)
     return Prepared(
         tree=state.inspect(directory),
         base=origin.base,
@@ -84,7 +82,7 @@ def standing(directory: Path) -> Prepared | None:
 def _is_current(tree: Path) -> bool:
     """Whether this version would make the same reference mermap, or posting, as in the tree."""
     with contextlib.suppress(UserError):  # a hook finds no place
-        if not overlays.plan(tree, overlays.load()):
+        if not overlay.plan(tree, overlay.load()):
             return True
     return postings.of(tree) is not None
 
@@ -94,7 +92,7 @@ def prepare(
     source: Source,
     tell: Listener,
     *,
-    overlay: bool,
+    with_overlay: bool,
     posting: Posting | None = None,
 ) -> Prepared:
     """Make the tree at `directory`, which is absolute and missing or empty.
@@ -108,10 +106,10 @@ def prepare(
             tree, date = unpack.base(source, partial, tell)
             base = git.git(tree, "rev-parse", "HEAD")
             # EXTRAVERSION may be anything; a tag may not.
-            kernel = re.sub(r"[^\w+-]+|\.\.+|\.$", ".", trees.validate(tree)).strip(".")
+            kernel = re.sub(r"[^\w+-]+|\.\.+|\.$", ".", find.validate(tree)).strip(".")
             git.git(tree, "tag", "--force", f"base-{kernel}")
         with _stage(tell, "mermap"):
-            patches = _put_on(tree, date, tell, posting) if overlay else ()
+            patches = _put_on(tree, date, tell, posting) if with_overlay else ()
         git.git(tree, "config", "mermapctl.base", base)
         git.git(tree, "config", "mermapctl.source", source.spelled)
         try:
@@ -123,7 +121,7 @@ def prepare(
         tree=state.inspect(directory),
         base=base,
         source=source.spelled,
-        mermap=overlays.present(directory),
+        mermap=overlay.present(directory),
         patches=patches,
     )
 
@@ -138,14 +136,14 @@ _DOING = {
 
 def _put_on(tree: Path, date: int, tell: Listener, posting: Posting | None) -> tuple[str, ...]:
     """Commit the reference mermap patch by patch, and the posting; return the subjects."""
-    there = overlays.present(tree)
+    there = overlay.present(tree)
     if there is not None and posting is None:
         tell(Note("the source has a mermap already; the reference mermap is left out"))
         return ()
     subjects: list[str] = []
-    for overlay in (overlays.load(), *([postings.load(posting)] if posting else ())):
-        for patch in overlays.plan(tree, overlay):
-            overlays.apply(tree, [patch])
+    for each in (overlay.load(), *([postings.load(posting)] if posting else ())):
+        for patch in overlay.plan(tree, each):
+            overlay.apply(tree, [patch])
             git.git(tree, "add", "--force", "--", *patch.files)
             subjects.append(patch.subject)
             # A second apart, so that a log sorted by date shows them in order.

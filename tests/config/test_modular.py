@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl.config import fragment, target, variants
-from mermapctl.config import modular as module_flavour
+from mermapctl.config import fragment, modular, target, variants
 from mermapctl.config.modular import Guard, Modular
 from mermapctl.errors import UserError
 from mermapctl.judge import module_findings
@@ -28,12 +27,12 @@ def value(made: fragment.Fragment, *symbols: str) -> list[str | None]:
 
 
 @pytest.mark.parametrize(
-    ("modular", "suite", "kunit"), [(Modular.SUITE, "m", "y"), (Modular.ALL, "m", "m")]
+    ("flavour", "suite", "kunit"), [(Modular.SUITE, "m", "y"), (Modular.ALL, "m", "m")]
 )
 def test_the_suite_becomes_a_module_and_base_gives_way(
-    modular: Modular, suite: str, kunit: str
+    flavour: Modular, suite: str, kunit: str
 ) -> None:
-    made = module_flavour.fragment_of(variants.resolve("base").fragment, modular)
+    made = modular.fragment_of(variants.resolve("base").fragment, flavour)
     assert value(made, "MERMAP_KUNIT_TEST", "KUNIT") == [suite, kunit]
     assert value(made, "MODULES", "BLK_DEV_INITRD", "BINFMT_ELF") == ["y", "y", "y"]
     assert value(made, "PCI") == ["n"]
@@ -45,7 +44,7 @@ def test_a_fragment_that_forbids_modules_is_a_conflict(tmp_path: Path) -> None:
     own.write_text("# CONFIG_MODULES is not set\n")
     asked = variants.resolve("base", (fragment.load(own),)).fragment
     with pytest.raises(UserError, match="CONFIG_MODULES is asked for twice") as raised:
-        module_flavour.fragment_of(asked, Modular.SUITE)
+        modular.fragment_of(asked, Modular.SUITE)
     assert "mine.kunitconfig:1" in raised.value.message
     assert "configs/module.kunitconfig" in raised.value.message
 
@@ -66,7 +65,7 @@ def test_a_fragment_that_forbids_modules_is_a_conflict(tmp_path: Path) -> None:
 )
 def test_a_suites_symbol_is_known_by_its_name(symbol: str, is_suite: bool) -> None:
     asked = fragment.parse(f"CONFIG_{symbol}=y\n", "x")
-    assert bool(module_flavour.symbols(asked)) is is_suite
+    assert bool(modular.symbols(asked)) is is_suite
 
 
 @pytest.mark.parametrize(
@@ -94,7 +93,7 @@ def test_a_line_that_is_false_for_a_module_is_found(
 ) -> None:
     (tmp_path / "mm").mkdir()
     (tmp_path / "mm/mermap.c").write_text(f"int a;\n{line}\nint b;\n#endif\n")
-    found = module_flavour.guards(tmp_path, "x86", ["MERMAP_KUNIT_TEST"])
+    found = modular.guards(tmp_path, "x86", ["MERMAP_KUNIT_TEST"])
     text = " ".join(line.split())
     assert found == ((Guard("mm/mermap.c:2", text),) if wrong else ())
 
@@ -111,14 +110,14 @@ def test_headers_come_first_and_only_where_a_mermap_lives(tmp_path: Path) -> Non
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"\xff\n#ifdef CONFIG_MERMAP_KUNIT_TEST\n#endif\n")
-    found = module_flavour.guards(tmp_path, "x86", ["MERMAP_KUNIT_TEST"])
+    found = modular.guards(tmp_path, "x86", ["MERMAP_KUNIT_TEST"])
     assert [guard.where for guard in found] == [
         "arch/x86/include/asm/mermap.h:2",
         "include/linux/mermap_types.h:2",
         "mm/mermap.c:2",
         "mm/tests/mermap_kunit.c:2",
     ]
-    assert module_flavour.guards(tmp_path, "x86", []) == ()
+    assert modular.guards(tmp_path, "x86", []) == ()
 
 
 HEADER = Guard("include/linux/mermap_types.h:41", f"#ifdef {X}")
@@ -198,7 +197,7 @@ def test_a_counter_that_stays_0_is_explained_by_its_guard(
 def test_targets_that_have_no_module_flavour_say_why(
     fake_tree: Path, name: str, says: str | None
 ) -> None:
-    said = module_flavour.obstacle(fake_tree, target.read(fake_tree).find(name))
+    said = modular.obstacle(fake_tree, target.read(fake_tree).find(name))
     assert said is None if says is None else says in (said or "")
 
 

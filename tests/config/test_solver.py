@@ -14,7 +14,7 @@ from tests.minikconfig import tree_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mermapctl.config.kconfig import Assignment
+    from mermapctl.config.kconfig import Setting
 
 KCONFIG = """
 config A
@@ -204,5 +204,5 @@ def test_a_symbol_that_thousands_select(tmp_path: Path) -> None:
     assert solve(model, pairs("U7=y"), ("PLAIN", "y")) == (("U7", "n"), ("PLAIN", "y"))
 
 
-def pairs(text: str) -> list[Assignment]:
+def pairs(text: str) -> list[Setting]:
     return [(name, value) for name, _, value in (each.partition("=") for each in text.split())]

@@ -12,8 +12,7 @@ from click.testing import CliRunner, Result
 
 from mermapctl.cli.doctor import command
 from mermapctl.config import target, toolchain
-from mermapctl.doctor import checks as machine
-from mermapctl.doctor import doctor, packages
+from mermapctl.doctor import checks, doctor, packages
 from mermapctl.doctor.requirement import Check, NeedState
 from tests.minikconfig import only_on_path, program, tree_of
 
@@ -120,7 +119,7 @@ def test_the_compiler_against_the_trees_minimum(
     program(path, "gcc", f"echo {gcc}")
     (tree / "scripts/min-tool-version.sh").write_text(MIN_TOOL_VERSION.format(gcc=wanted))
     where = target.read(tree).find("um")
-    found, _ = machine.compiler(tree, where, toolchain.of(where))
+    found, _ = checks.compiler(tree, where, toolchain.of(where))
     assert found.state is state
     if state is NeedState.OLD:
         assert found.found == f"{path}/gcc, {gcc}: this tree wants {wanted} or newer"
@@ -142,7 +141,7 @@ def test_make_against_the_trees_minimum(
 ) -> None:
     (path / "make").unlink()
     program(path, "make", f"echo {said}")
-    assert machine.make(tree).state is state
+    assert checks.make(tree).state is state
 
 
 def test_the_sentence_and_the_hint_of_what_is_missing(
@@ -223,7 +222,7 @@ def test_a_compiler_without_the_c_librarys_headers(
     tree: Path, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Debian's gcc only recommends libc6-dev."""
-    monkeypatch.setattr(machine, "_INCLUDE", tmp_path)
+    monkeypatch.setattr(checks, "_INCLUDE", tmp_path)
     (tmp_path / "gelf.h").touch()
     (path / "gcc").unlink()
     program(path, "gcc", 'case "$*" in *-fsyntax-only*) exit 1;; *) echo 12.2.0;; esac')
@@ -232,13 +231,13 @@ def test_a_compiler_without_the_c_librarys_headers(
 
 
 def test_disk_and_memory(tmp_path: Path) -> None:
-    assert machine.disk(tmp_path / "not/yet/there", 1).found.endswith(f"in {tmp_path}")
-    assert machine.disk(tmp_path, 1 << 40).state is NeedState.LOW
+    assert checks.disk(tmp_path / "not/yet/there", 1).found.endswith(f"in {tmp_path}")
+    assert checks.disk(tmp_path, 1 << 40).state is NeedState.LOW
     meminfo = tmp_path / "meminfo"
     for available, state in ((900_000, NeedState.LOW), (4_000_000, NeedState.OK)):
         meminfo.write_text(f"MemTotal: 9 kB\nMemAvailable:   {available} kB\n")
-        assert machine.memory(meminfo).state is state
-    assert machine.memory(tmp_path / "none").needed is False
+        assert checks.memory(meminfo).state is state
+    assert checks.memory(tmp_path / "none").needed is False
 
 
 def test_a_header_that_only_the_compiler_finds(
@@ -246,9 +245,9 @@ def test_a_header_that_only_the_compiler_finds(
 ) -> None:
     (tmp_path / "include").mkdir()
     (tmp_path / "include/somewhere_else.h").touch()
-    wanted = [machine.header("somewhere_else.h", "", need="libelf", needed=True).state]
+    wanted = [checks.header("somewhere_else.h", "", need="libelf", needed=True).state]
     monkeypatch.setenv("C_INCLUDE_PATH", str(tmp_path / "include"))
-    wanted.append(machine.header("somewhere_else.h", "", need="libelf", needed=True).state)
+    wanted.append(checks.header("somewhere_else.h", "", need="libelf", needed=True).state)
     assert wanted == [NeedState.MISSING, NeedState.OK]
 
 

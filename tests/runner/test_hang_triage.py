@@ -15,7 +15,7 @@ from mermapctl.console.ktap import Status, Suite, Test
 from mermapctl.judge import hang_trials
 from mermapctl.judge.hang_trials import Outcome, Trial
 from mermapctl.judge.verdict import Finding, Severity
-from mermapctl.runner import hang_triage as triage_command
+from mermapctl.runner import hang_triage
 from tests.forkserver import command
 from tests.runner.test_run import MERMAPCTL, document, processes_of, run, run_alone
 
@@ -410,7 +410,7 @@ def test_boots_of_equal_and_odd_names_have_folders_of_their_own(tmp_path: Path) 
         *(f"{long}.1", f"{long}.2", "mermap", "mermap-list", "mermap.list", "", "\x1b[2J", "é"),
     ]
     for name in names:
-        folder = triage_command._folder(tmp_path, name)
+        folder = hang_triage._folder(tmp_path, name)
         assert folder.parent == tmp_path
         folder.mkdir()
     made = sorted(path.name for path in tmp_path.iterdir())

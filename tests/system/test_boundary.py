@@ -17,7 +17,7 @@ from mermapctl.config import target
 from mermapctl.errors import CommitError, UserError
 from mermapctl.records.store import Store
 from mermapctl.system import boundary, environment, inputs, paths
-from mermapctl.tree import find as tree
+from mermapctl.tree import find
 from tests import sample_records as samples
 from tests.conftest import git
 from tests.forkserver import Done, command
@@ -386,7 +386,7 @@ def test_a_tree_of_strangers_is_no_kernel(tmp_path: Path, strangers: dict[str, P
     for name in KINDS:
         (tmp_path / "Makefile").symlink_to(strangers[name])
         with pytest.raises(UserError, match="not a kernel tree"):
-            tree.validate(tmp_path)
+            find.validate(tmp_path)
         (tmp_path / "Makefile").unlink()
 
 
@@ -545,10 +545,10 @@ def test_git_ends_a_bisection_for_a_mistyped_variant(fake_tree: Path) -> None:
 def test_an_error_keeps_its_kind_with_its_origin(
     fake_tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (fake_tree / tree.KUNIT).unlink()
+    (fake_tree / find.KUNIT).unlink()
     monkeypatch.setenv("MERMAPCTL_TREE", str(fake_tree))
     with pytest.raises(CommitError, match=r"^MERMAPCTL_TREE: "):
-        tree.resolve(None)
+        find.resolve(None)
 
 
 # The environment.

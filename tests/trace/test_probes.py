@@ -6,7 +6,7 @@ import re
 import pytest
 
 from mermapctl.system.paths import shipped
-from mermapctl.trace import events as hits
+from mermapctl.trace import events
 from mermapctl.trace.probes import (
     COMMAND_LINE_SIZE,
     FLUSHES,
@@ -111,7 +111,7 @@ def test_the_kernels_own_limits_hold(symbols: set[str] | None) -> None:
 
 def test_every_probe_is_one_that_the_reader_knows() -> None:
     for probe in plan(build(ALL | PINNED)).probes:
-        assert hits.START.match(f"{probe.name}: (")
+        assert events.START.match(f"{probe.name}: (")
 
 
 def test_the_fragment_gives_what_the_probes_need() -> None:

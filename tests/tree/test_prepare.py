@@ -21,8 +21,7 @@ from mermapctl.errors import HarnessError, UserError
 from mermapctl.events import Event, Note, StageEnded
 from mermapctl.render.terminal import tree as tree_status
 from mermapctl.system import locks
-from mermapctl.tree import find as trees
-from mermapctl.tree import overlay, postings, prepare, source, state
+from mermapctl.tree import find, overlay, postings, prepare, source, state
 from mermapctl.tree.postings import Posting
 from mermapctl.tree.source import Source, SourceKind
 from tests.conftest import git
@@ -145,7 +144,7 @@ def test_a_tarball_becomes_one_commit_and_the_mermap_a_few(tmp_path: Path) -> No
     assert (done.tree.describe or "").startswith(f"base-6.12.1-{len(subjects)}-g")
     assert (done.tree.dirty, done.mermap) == (False, overlay.Mermap.REFERENCE)
     assert [path.name for path in tmp_path.iterdir() if "partial" in path.name] == []
-    assert trees.resolve(None) == tree  # `run` finds it now
+    assert find.resolve(None) == tree  # `run` finds it now
 
 
 def test_the_same_tarball_gives_the_same_commits(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from mermapctl.render.account import (
     why,
 )
 from mermapctl.render.visible import cut, one_line
-from mermapctl.render.why import lines as why_lines
+from mermapctl.render.why import missing_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -96,7 +96,7 @@ def _marks(cell: Cell, record: RunRecord) -> Iterator[CheckDetail]:
     said = why(cell) if verdict is Verdict.NO_VERDICT else counts([told])
     yield CheckDetail(_STATUS[verdict], name, str(verdict), one_line(said))
     for symbol in cell.missing:
-        said = next(iter(why_lines(symbol)), f"it became {symbol.resolved or 'nothing'}")
+        said = next(iter(missing_lines(symbol)), f"it became {symbol.resolved or 'nothing'}")
         wanted = f"CONFIG_{symbol.symbol}={symbol.requested}"
         yield CheckDetail("warn", name, one_line(wanted, limit=160), one_line(said, limit=1000))
     for finding in cell.findings:

@@ -34,7 +34,7 @@ from mermapctl.render.account import (
 )
 from mermapctl.render.excerpt import Gap, Window, excerpt
 from mermapctl.render.visible import one_line, visible
-from mermapctl.render.why import lines as why_lines
+from mermapctl.render.why import missing_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -214,7 +214,7 @@ def _missing(cell: Cell) -> list[str]:
     for symbol in cell.missing:
         asked = f"CONFIG_{symbol.symbol}={symbol.requested} was asked for"
         lines = [f"{asked}, {symbol.resolved or 'nothing'} came of it"]
-        lines += [f"  {line}" for line in why_lines(symbol)]
+        lines += [f"  {line}" for line in missing_lines(symbol)]
         told.append("\n".join(lines))
     return told
 

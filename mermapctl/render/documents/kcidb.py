@@ -28,7 +28,7 @@ from mermapctl.render.account import (
 )
 from mermapctl.render.excerpt import Gap, Window, excerpt
 from mermapctl.render.visible import cut, one_line, visible
-from mermapctl.render.why import lines as why_lines
+from mermapctl.render.why import missing_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -217,7 +217,7 @@ def _build_said(cell: Cell, status: str) -> str:
         return visible(cell.detail or "", limit=4000)
     if cell.reason is not Reason.CONFIG_UNSATISFIED:
         return ""
-    said = [cell.detail or "", *("\n".join(why_lines(symbol)) for symbol in cell.missing)]
+    said = [cell.detail or "", *("\n".join(missing_lines(symbol)) for symbol in cell.missing)]
     return visible("\n\n".join(filter(None, said)), limit=_EXCERPT_LIMIT // 2)
 
 

@@ -32,7 +32,7 @@ from mermapctl.render.account import (
 )
 from mermapctl.render.portable import reproduce
 from mermapctl.render.visible import ascii_line, visible
-from mermapctl.render.why import lines as why_lines
+from mermapctl.render.why import missing_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -198,7 +198,7 @@ def _cell(cell: Cell, record: RunRecord) -> Iterator[str]:
         got = symbol.resolved or "nothing"
         text = f"CONFIG_{symbol.symbol}={symbol.requested} became {got}."
         yield from _wrap(_flat(text), "", "  ")
-        for line in why_lines(symbol):
+        for line in missing_lines(symbol):
             yield from _quoted(line)
         yield ""
     for finding in cell.findings:

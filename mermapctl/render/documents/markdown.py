@@ -31,7 +31,7 @@ from mermapctl.render.account import (
 )
 from mermapctl.render.portable import reproduce
 from mermapctl.render.visible import one_line, visible
-from mermapctl.render.why import lines as why_lines
+from mermapctl.render.why import missing_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -185,7 +185,7 @@ def _cell(cell: Cell, record: RunRecord) -> Iterator[str]:
         wanted = code(f"CONFIG_{symbol.symbol}={symbol.requested}")
         got = code(symbol.resolved or "absent")
         yield from (f"{wanted} came out as {got}.", "")
-        said = why_lines(symbol)
+        said = missing_lines(symbol)
         yield from fence("\n".join(said), "text") if said else ()
     for finding in cell.findings:
         yield from _finding(finding)

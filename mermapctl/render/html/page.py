@@ -44,7 +44,7 @@ from mermapctl.render.excerpt import Gap
 from mermapctl.render.html.annotated import Fold, LineMark, annotate
 from mermapctl.render.html.svg_timeline import Picture, draw_all
 from mermapctl.render.visible import one_line, visible
-from mermapctl.render.why import lines as why_lines
+from mermapctl.render.why import missing_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -187,7 +187,7 @@ def _environment() -> jinja2.Environment:
         "kernel": kernel,
         "is_gap": lambda item: isinstance(item, Gap),
         "bad_findings": _bad_findings,
-        "because": why_lines,
+        "because": missing_lines,
         "flushed": _flushed,
         "linked": _linked,
     }

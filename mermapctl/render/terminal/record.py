@@ -24,8 +24,7 @@ from mermapctl.render.account import (
     verdict_word,
     why,
 )
-from mermapctl.render.terminal import findings as terminal_findings
-from mermapctl.render.terminal import tables
+from mermapctl.render.terminal import findings, tables
 from mermapctl.render.terminal.page import deaf_console, without_blanks
 from mermapctl.render.terminal.text import Look, colored, count, look_of, seconds
 from mermapctl.render.why import blocks
@@ -207,11 +206,11 @@ def _cell(record: RunRecord, cell: Cell, page: _Page) -> Iterator[RenderableType
         yield Text()
         yield traced
         yield from _limits(cell, look)
-    findings = list(terminal_findings.findings(cell, look, full=full))
-    if findings:
+    found = list(findings.findings(cell, look, full=full))
+    if found:
         yield Text()
-        yield Group(*findings)
-    splats = list(terminal_findings.splats(cell, look, full=full, console=page.lines))
+        yield Group(*found)
+    splats = list(findings.splats(cell, look, full=full, console=page.lines))
     if splats:
         yield Text()
         yield Text(count(len(cell.splats), "kernel complaint"), style="bold")
