@@ -150,12 +150,13 @@ def leaf_tests(
 
 
 class Trouble(enum.StrEnum):
-    """In which way an account is not what KTAP promises; after the first four it is incomplete."""
+    """In which way an account is not what KTAP promises; with the first five it is incomplete."""
 
     LOST = "lost"  # a plan promised more results than there are, or other numbers; or it is lost
     TORN = "torn"  # a result whose line another one ran into, or that was cut off: not counted
     MISCOUNTED = "miscounted"  # the suite's own totals differ from its lines
     BAILED = "bailed-out"
+    CONTRADICTED = "contradicted"  # a test says ok, and an assertion of its own failed
     RUN_INTO = "run-into"  # a result that could be read although another line ran into it
     MISPLACED = "misplaced"  # a result at an indentation, or of a name, that fits nothing
     REPEATED = "repeated"  # the same result twice, or more results than planned

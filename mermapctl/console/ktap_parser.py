@@ -47,9 +47,10 @@ if TYPE_CHECKING:
 KEEP_FAILURES = 32
 
 _SAID = "# (?!module: |Totals: )"
-_KTAP = rf"(?:(?:not )?ok ?\d|1\.\.\d|{_SAID}|K?TAP version |Bail out!)"
+_NOT_OK = r"not ok(?![a-z])"
+_KTAP = rf"(?:{_NOT_OK}|ok ?\d|1\.\.\d|{_SAID}|K?TAP version |Bail out!)"
 PICKS = (
-    *(r"ok ?\d", r"not ok ?\d", r"1\.\.\d", _SAID, "KTAP version ", "TAP version ", "Bail out!"),
+    *(r"ok ?\d", _NOT_OK, r"1\.\.\d", _SAID, "KTAP version ", "TAP version ", "Bail out!"),
     *(rf" [ \t]*+{_KTAP}", rf"\t[ \t]*+{_KTAP}"),
     *("kunit: ", "kunit executor: ", "kunit module: ", r"\*\* \d+ printk messages dropped"),
 )
@@ -59,8 +60,8 @@ HEADER = "TAP version "
 
 _STATS = re.compile(r"(?P<name>.+): pass:(\d{1,9}) fail:(\d{1,9}) skip:(\d{1,9}) total:\d+\s*\Z")
 _RESULT_INSIDE = re.compile(r"(?:not )?ok \d+ \S|\s*(?:not )?ok ?\d")
-_UNREAD = re.compile(r"\s*(?:not ok\b|ok \d{10})")
-"""A result that cannot be counted: it has no number, or none that is one."""
+_UNREAD = re.compile(r"\s*(?:ok \d{10}|1\.\.\d{10}|(?P<failed>not ok\b))")
+"""A result or a plan that cannot be counted: it has no number, or none that is one."""
 _DROPPED = re.compile(r"\*\* (\d{1,9}) printk messages dropped")
 KTAP = "1"
 """The version with which KUnit gives every document a plan; TAP 14 came without until 5.9."""
@@ -92,6 +93,7 @@ class KtapParser:
         self._pending: list[Failure] = []
         self._more = 0
         self._said: list[str] = []
+        self._blamed: set[str] = set()
 
     @property
     def inside(self) -> bool:
@@ -259,8 +261,9 @@ class KtapParser:
                 self._said.append(line.text[:TEXT_LIMIT])
         elif self._levels.stack and (dropped := _DROPPED.search(line.text)):
             self._levels.note(Trouble.DROPPED, line, int(dropped[1]))
-        elif self._levels.stack and _UNREAD.match(line.text):
-            self._levels.note(Trouble.TORN, line)
+        elif self.begun and (unread := _UNREAD.match(line.text)):
+            if self._levels.stack or unread["failed"]:
+                self._levels.note(Trouble.TORN, line)
         elif self.inside and _RESULT_INSIDE.search(line.text):
             self._levels.note(Trouble.SUSPECT, line)
 
@@ -309,6 +312,9 @@ class KtapParser:
         more = 0
         failures: tuple[Failure, ...] = ()
         if self._pending:
+            if result.status is Status.PASSED and self._is_blamed(result.name, frame, level):
+                self._levels.note(Trouble.CONTRADICTED, line)
+            self._blamed.clear()
             more, self._more = self._more, 0
             failures = self._take_failures(result.status)
         if level == 1:
@@ -322,6 +328,13 @@ class KtapParser:
             return None
         self.running = None
         return Boundary(result.name, level == 1, result.status.good)
+
+    def _is_blamed(self, name: str, frame: OpenLevel, level: int) -> bool:
+        """Whether an assertion of the test itself failed; a parameter's carries its test's name.
+
+        Then KUnit itself says `not ok`, or SKIP (lib/kunit/test.c): an `ok` has lost its `not`.
+        """
+        return name in self._blamed or (level > 2 and frame.name in self._blamed)
 
     def _number(self, frame: OpenLevel, number: int, line: Line) -> None:
         """A result's number that does not go on from the one before."""
@@ -355,6 +368,7 @@ class KtapParser:
     def _close_block(self) -> None:
         if self._block is not None:
             self._fail(self._block.result())
+            self._blamed.add(self._block.name)
             self._block = None
             self.attentive = False
 

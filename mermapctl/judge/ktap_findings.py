@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from mermapctl.judge.assertion_findings import Evidence
     from mermapctl.judge.boot_end import Facts, Fate
 
-_INCOMPLETE = (Trouble.LOST, Trouble.TORN, Trouble.MISCOUNTED, Trouble.BAILED)
+_INCOMPLETE = (
+    *(Trouble.LOST, Trouble.TORN, Trouble.MISCOUNTED, Trouble.BAILED),
+    Trouble.CONTRADICTED,
+)
 _CURIOUS = (
     *(Trouble.RUN_INTO, Trouble.MISPLACED, Trouble.REPEATED, Trouble.VERSION),
     *(Trouble.DISORDER, Trouble.HEADLESS, Trouble.DEEP),
@@ -216,13 +219,20 @@ def _corrupt(facts: Facts, end: Fate | None) -> list[Draft]:
     ]
 
 
+_SAID = {
+    Trouble.BAILED: "the test program gave up: Bail out!",
+    Trouble.CONTRADICTED: "a test says ok, and an assertion of its own failed",
+    Trouble.TORN: "result lines are torn: they cannot be counted",
+}
+"""Troubles of which one says what is wrong, the first of them before the others."""
+
+
 def _how_corrupt(bad: list[KtapNote], lost_suites: int) -> str:
     troubles = {note.trouble for note in bad}
     lost = [note for note in bad if note.trouble is Trouble.LOST]
-    if Trouble.BAILED in troubles:
-        return "the test program gave up: Bail out!"
-    if Trouble.TORN in troubles:
-        return "result lines are torn: they cannot be counted"
+    for trouble, words in _SAID.items():
+        if trouble in troubles:
+            return words
     if Trouble.LOST in troubles or lost_suites:
         if lost_suites or all(note.text.startswith(("1..", "no result")) for note in lost):
             return "result lines are lost: there are fewer than the plan promised"

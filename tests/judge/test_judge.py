@@ -916,3 +916,52 @@ def test_a_complaint_behind_a_line_that_is_too_long_fails_the_run(before: bytes)
         log = (GOOD[:at] + before + title + GOOD[at:]).replace(b"\n", end)
         judgement = judge(io.BytesIO(log), manifest=MANIFEST)
         assert (judgement.verdict, codes(judgement)) == (Verdict.FAILED, ["kernel-warning"])
+
+
+@pytest.mark.parametrize("before", [b"    ok 3", b"# mermap: pass", b"reboot: Restarting"])
+@pytest.mark.parametrize(
+    "line", ["    not ok test_size", "not ok", "not ok - x", "not ok # 2 x", "not ok +2 test_size"]
+)
+def test_a_failure_without_a_number_is_not_lost(line: str, before: bytes) -> None:
+    log = GOOD.replace(before, line.encode() + b"\n" + before)
+    judgement = judge(io.BytesIO(log), manifest=MANIFEST)
+    assert (judgement.verdict, codes(judgement)) == (Verdict.FAILED, ["output-corrupt"])
+    assert judgement.findings[0].evidence == {"line": line.strip()}
+
+
+@pytest.mark.parametrize("line", ["not okay", "not okular 3", "notok"])
+def test_a_word_that_begins_like_a_failure_is_none(line: str) -> None:
+    log = GOOD.replace(b"    ok 3", line.encode() + b"\n    ok 3")
+    assert judge(io.BytesIO(log), manifest=MANIFEST).verdict is Verdict.PASSED
+
+
+def test_a_plan_that_cannot_be_counted_is_not_kept() -> None:
+    nested = b"        KTAP version 1\n        # Subtest: test_size\n        1..9999999999\n"
+    log = GOOD.replace(b"    ok 2", nested + b"        ok 1 p\n    ok 2")
+    assert codes(judge(io.BytesIO(log), manifest=MANIFEST)) == ["output-corrupt"]
+
+
+def failed_assertion(name: str) -> str:
+    return f"    # {name}: EXPECTATION FAILED at a.c:1\n    Expected a == 1, but\n        a == 2\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "result", "verdict"),
+    [
+        ("t", "    ok 1 t", Verdict.FAILED),  # its `not` is lost
+        ("t", "        ok 2 p\n    ok 1 t", Verdict.FAILED),  # a parameter's
+        ("t", "    ok 1 t # SKIP no such CPU", Verdict.PASSED),  # KUnit's skip takes it back
+        ("fake", "    ok 1 t", Verdict.PASSED),  # a test of KUnit's own assertions
+    ],
+)
+def test_a_test_whose_assertion_failed_does_not_say_ok(
+    name: str, result: str, verdict: Verdict
+) -> None:
+    head = "KTAP version 1\n1..1\n    # Subtest: s\n    1..1\n"
+    if "ok 2 p" in result:
+        head += "        KTAP version 1\n        # Subtest: t\n        ok 1 o\n"
+    judgement = judged(f"{head}{failed_assertion(name)}{result}\nok 1 s\n")
+    assert judgement.verdict is verdict
+    if verdict is Verdict.FAILED:
+        (finding,) = judgement.findings
+        assert finding.summary == "a test says ok, and an assertion of its own failed"
