@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn
 
-SECONDS = 20
+SECONDS = 60
 """What a command may take before it counts as hung."""
 
 

@@ -220,8 +220,8 @@ def test_a_signal_during_the_triage_keeps_what_is_known(
         time.sleep(0.3)
         began = time.monotonic()
         ours.send_signal(signum)
-        out, err = ours.communicate(timeout=10)
-        assert time.monotonic() - began < 5
+        out, err = ours.communicate(timeout=60)
+        assert time.monotonic() - began < 20
     assert ours.returncode == 130, err
     made = json.loads(out)
     (cell,) = made["cells"]
@@ -387,7 +387,7 @@ def test_a_panic_never_burns_the_time_limit(
     began = time.monotonic()
     argv = ("--no-default-args", "--no-trace", "--silence=40")
     done = run_alone(fake_tree, *argv, FAKE_LOG=str(log), FAKE_BOOT="stay,stubborn")
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 30
     (cell,) = json.loads(done.stdout)["cells"]
     assert (done.returncode, cell["verdict"]) == (code, verdict)
     assert "panic=-1" not in cell["kernel_args"]

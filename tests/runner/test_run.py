@@ -213,7 +213,7 @@ def test_a_cell_that_cannot_be_needs_no_programs(fake_tree: Path) -> None:
 def test_an_interrupted_explanation_leaves_what_is_known(
     fake_tree: Path, argv: tuple[str, ...], detail: str
 ) -> None:
-    env = {**os.environ, "FAKE_VERIFY_SLEEP": "20", "FAKE_UNSATISFIED": "MERMAP_KUNIT_TEST"}
+    env = {**os.environ, "FAKE_VERIFY_SLEEP": "60", "FAKE_UNSATISFIED": "MERMAP_KUNIT_TEST"}
     command = [*MERMAPCTL, "run", f"--tree={fake_tree}", "--accel=tcg", "--format=json", *argv]
     before = "mermapctl: um base" if argv else "mermapctl: config"
     with subprocess.Popen(
@@ -225,8 +225,8 @@ def test_an_interrupted_explanation_leaves_what_is_known(
         time.sleep(1.5)
         began = time.monotonic()
         ours.send_signal(signal.SIGINT)
-        out, err = ours.communicate(timeout=10)
-        assert time.monotonic() - began < 5
+        out, err = ours.communicate(timeout=60)
+        assert time.monotonic() - began < 20
     assert ours.returncode == 130, err
     made = json.loads(out)
     (cell,) = made["cells"]
@@ -262,7 +262,7 @@ def test_a_kvm_that_cannot_run_the_kernel_is_replaced(fake_tree: Path, how: str)
     began = time.monotonic()
     done = run_with_kvm(fake_tree, FAKE_BOOT=how)
     assert done.returncode == 0, done.stderr
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 60
     (cell,) = json.loads(done.stdout)["cells"]
     assert (cell["verdict"], cell["accelerator"]) == ("passed", "tcg")
     assert "KVM cannot run this kernel" in cell["notes"][0]
@@ -327,7 +327,7 @@ def test_a_boot_that_goes_on_for_ever_is_ended(fake_tree: Path, limit: str) -> N
     log = str(LOGS / "hang-one-cpu.log")
     env = {"FAKE_BOOT": "stay,stubborn", "FAKE_LOG": log}
     made = parsed(run_alone(fake_tree, limit, *BARE, **env))
-    assert time.monotonic() - began < 12
+    assert time.monotonic() - began < 60
     (cell,) = made["cells"]
     assert cell["verdict"] == "failed"
     assert [finding["code"] for finding in cell["findings"]] == ["hang"]
@@ -357,7 +357,7 @@ def test_a_signal_ends_everything_and_keeps_the_record(
     env = {
         **os.environ,
         "FAKE_BOOT": "trickle,stubborn",
-        "FAKE_BUILD_SLEEP": "20" if stage == "build" else "0",
+        "FAKE_BUILD_SLEEP": "60" if stage == "build" else "0",
     }
     argv = [*MERMAPCTL, "run", f"--tree={fake_tree}", "--accel=tcg", "--format=json"]
     with subprocess.Popen(
@@ -370,8 +370,8 @@ def test_a_signal_ends_everything_and_keeps_the_record(
         time.sleep(0.3)
         began = time.monotonic()
         ours.send_signal(signum)
-        out, err = ours.communicate(timeout=10)
-        assert time.monotonic() - began < 5
+        out, err = ours.communicate(timeout=60)
+        assert time.monotonic() - began < 20
     assert ours.returncode == 130, err
     made = json.loads(out)
     (cell,) = made["cells"]
@@ -632,7 +632,7 @@ def test_a_git_that_takes_its_time_is_ended_too(
         f"""#!/bin/sh
         case "$*" in *--others*)
             echo >>{tmp_path}/looks
-            [ $(wc -l <{tmp_path}/looks) = {1 if stage == "configuration" else 2} ] && exec sleep 30
+            [ $(wc -l <{tmp_path}/looks) = {1 if stage == "configuration" else 2} ] && exec sleep 90
         esac
         exec {shutil.which("git")} "$@"
         """
@@ -650,8 +650,8 @@ def test_a_git_that_takes_its_time_is_ended_too(
         time.sleep(0.5)
         began = time.monotonic()
         ours.send_signal(signal.SIGTERM)
-        out, err = ours.communicate(timeout=20)
-        assert time.monotonic() - began < 5
+        out, err = ours.communicate(timeout=60)
+        assert time.monotonic() - began < 20
     assert ours.returncode == 130, err
     assert stage in json.loads(out)["cells"][0]["detail"]
     assert not processes_of(fake_tree)

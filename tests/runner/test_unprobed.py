@@ -297,7 +297,7 @@ def test_an_interrupted_second_boot_leaves_the_first_verdict(fake_tree: Path) ->
             assert ours.poll() is None
         time.sleep(0.5)
         ours.send_signal(signal.SIGINT)
-        out, err = ours.communicate(timeout=10)
+        out, err = ours.communicate(timeout=60)
     assert ours.returncode == 130, err
     (cell,) = json.loads(out)["cells"]
     assert (cell["verdict"], cell["reason"]) == ("failed", "interrupted")
