@@ -9,13 +9,12 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mermapctl.config import toolchain
-from mermapctl.doctor import doctor
+from mermapctl.commands import machine
 from mermapctl.errors import HarnessError
 from mermapctl.events import CellStarted, Listener, Note
 from mermapctl.judge.verdict import Reason
 from mermapctl.records import record
-from mermapctl.records.record import Host, RunRecord, State, TreeFacts
+from mermapctl.records.record import RunRecord, State, TreeFacts
 from mermapctl.records.store import Store
 from mermapctl.runner import kunit
 from mermapctl.runner.cell import run_cell, unjudged
@@ -24,7 +23,6 @@ from mermapctl.system import signals
 
 if TYPE_CHECKING:
     from mermapctl.config.plan import Plan
-    from mermapctl.doctor.requirement import Check
     from mermapctl.tree import state
 
 
@@ -36,9 +34,8 @@ def run(
     Raises HarnessError where a program or the store fails. An ending signal is not raised once the
     record exists: it comes back marked `interrupted`.
     """
-    _require_programs(planned)
+    host = machine.require(planned)
     can = kunit.capabilities(planned.tree.path)
-    host = _host(planned)
     store = Store.open()
     for notice in store.notices:
         tell(Note(notice))
@@ -96,21 +93,3 @@ def _save(store: Store, kept: RunRecord) -> None:
 
 def _tree_facts(found: state.Tree) -> TreeFacts:
     return TreeFacts(found.kernel, found.commit, found.describe, found.dirty, str(found.path))
-
-
-def _require_programs(planned: Plan) -> None:
-    """No build may die at its end for want of QEMU. Raises HarnessError that names the package."""
-    lacking: list[Check] = []
-    built = {cell.target.name: cell.target for cell in planned.cells if not cell.obstacle}
-    for each in built.values():
-        lacking += doctor.missing_for_run(planned.tree.path, each)
-    if lacking:
-        raise HarnessError(doctor.sentence(lacking), doctor.install_hint(lacking))
-
-
-def _host(planned: Plan) -> Host:
-    """This machine with the compiler and the QEMU of the first cell."""
-    cell = planned.cells[0]
-    compiler = toolchain.of_build(cell.target.cross_compile).cc
-    qemu = toolchain.first_line(cell.target.qemu) if cell.target.qemu else None
-    return record.host_facts(qemu=qemu or None, compiler=toolchain.first_line(compiler) or None)

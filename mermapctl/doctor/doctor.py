@@ -27,6 +27,8 @@ _BUILD = (
     ("perl", "build scripts"),
     ("awk", "build scripts"),
 )
+PROGRAMS = ("make", *(name for name, _ in _BUILD))
+"""What a build needs beside its toolchain."""
 _OPTIONAL = (("ccache", "ccache", "quick second builds"),)
 _LEFT = (".config", "include/config", "arch/{srcarch}/include/generated")
 """What a build inside the tree leaves, and the top Makefile then refuses O= builds for."""
