@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from kconfiglib import TYPE_TO_STR, expr_items, expr_value
 
-from mermapctl.config import cause, kconfig, olddefconfig, solver, target, toolchain
-from mermapctl.config.blockers import Scene
+from mermapctl.config import kconfig, olddefconfig, solver, target, toolchain
+from mermapctl.config.blockers import Scene, cause_of
 from mermapctl.config.explanation import Blocker, Cause, Explanation, Value
 from mermapctl.config.fragment import Assignment, Fragment, overlay
 from mermapctl.config.kconfig import Model, Setting, UnreadableError
@@ -178,7 +178,7 @@ def _blocked(question: Question, model: Model, asked: Setting) -> Explanation:
     if symbol is None:
         return _undefined(question, model, asked)
     scene = Scene(model, {each.symbol: each.origin for each in question.given()})
-    kind, leaf = cause.of(scene, symbol, bare(value))
+    kind, leaf = cause_of(scene, symbol, bare(value))
     return Explanation(
         symbol=name,
         requested=value,

@@ -1,12 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Explanation: why a symbol is not what was asked for, and what would make it so. Values only."""
+"""Explanation: why a symbol is not what was asked for, and what gives it; a value, and its text."""
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mermapctl.config.kconfig import Selector, Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+SHOWN = 5
+"""Selectors and definitions in the text; the JSON has them all."""
+WIDTH = 300
+"""Characters of an expression before it is cut."""
 
 
 class Cause(enum.StrEnum):
@@ -91,3 +100,122 @@ class Explanation:
     verdict: str | None = None
     notes: tuple[str, ...] = ()
     complaint: str | None = None
+
+
+def full_text(explanation: Explanation) -> str:
+    """The explanation in full, without a trailing newline."""
+    return "\n".join(text_lines(explanation))
+
+
+def short_text(explanation: Explanation) -> str:
+    """What blocks it, and how to ask for the rest."""
+    asked = f"{explanation.symbol}={explanation.requested}"
+    more = f"`mermapctl config explain {asked} --target {explanation.target}` says what gives it"
+    hung = (*_obstacle(explanation), more)
+    return "\n".join([heading(explanation), *(f"  {line}" for line in hung)])
+
+
+def text_lines(explanation: Explanation) -> Iterator[str]:
+    """The heading, then what hangs under it, two blanks in."""
+    yield heading(explanation)
+    for line in (*_obstacle(explanation), *_ways_out(explanation)):
+        yield f"  {line}"
+
+
+def heading(explanation: Explanation) -> str:
+    """Symbol, values, target and the reason in one sentence."""
+    name, target = f"CONFIG_{explanation.symbol}", explanation.target
+    if explanation.cause is Cause.SATISFIED:
+        return f"{name}={explanation.requested} can be had on {target}: {explanation.summary}"
+    if explanation.cause is Cause.UNREADABLE:
+        return f"{name}={explanation.requested} on {target}: {explanation.summary}"
+    have = explanation.resolved if explanation.resolved is not None else "not defined"
+    return f"{name} is {have}, not {explanation.requested}, on {target}: {explanation.summary}"
+
+
+def _obstacle(explanation: Explanation) -> Iterator[str]:
+    """Where it is defined, what it depends on, what blocks it."""
+    if explanation.complaint:
+        yield f"the parser's complaint: {_cut(explanation.complaint)}"
+    if explanation.near:
+        yield f"near it: {', '.join(explanation.near)}"
+    if explanation.defined:
+        prompt = f", {explanation.prompt!r}" if explanation.prompt else ", no prompt"
+        kind = f" ({explanation.kind}{prompt})" if explanation.kind else ""
+        yield f"defined at {_some(explanation.defined)}{kind}"
+    if explanation.dependency and explanation.dependency not in {"y", "n"}:
+        yield f"depends on {_cut(explanation.dependency)}"
+    told: set[str] = set()
+    for blocker in explanation.blockers:
+        yield from _blocked(blocker, "blocked by", told)
+    if explanation.cause in {Cause.NO_PROMPT, Cause.SELECTED}:
+        yield from _selected(explanation.selectors)
+    yield from (f"note: {note}" for note in explanation.notes)
+
+
+def _blocked(blocker: Blocker, words: str, told: set[str]) -> Iterator[str]:
+    if len(blocker.leaves) > 1:
+        yield f"{words} all of these, one would do:"
+        for leaf in blocker.leaves:
+            yield from (f"  {line}" for line in _leaf(leaf, "-", told))
+    else:
+        for leaf in blocker.leaves:
+            yield from _leaf(leaf, words, told)
+
+
+def _leaf(leaf: Leaf, words: str, told: set[str]) -> Iterator[str]:
+    """A leaf and what is behind it, which is `told` once."""
+    value = "" if leaf.expression.startswith("!") else f" [={leaf.value}]"
+    if leaf.expression in told:
+        yield f"{words} {_cut(leaf.expression)}{value}: see above"
+        return
+    told.add(leaf.expression)
+    where = f" ({_some(leaf.defined)})" if leaf.defined else ""
+    yield f"{words} {_cut(leaf.expression)}{value}{where}: {leaf.reason}"
+    yield from (f"  {line}" for line in _selected(leaf.selectors))
+    for blocker in leaf.because:
+        yield from (f"  {line}" for line in _blocked(blocker, "which is blocked by", told))
+
+
+def _selected(selectors: Sequence[Selector]) -> Iterator[str]:
+    for selector in selectors[:SHOWN]:
+        condition = f" if {_cut(selector.condition)}" if selector.condition else ""
+        value = f" [={selector.value}]" if selector.value is not None else ""
+        unread = ", not read here" if selector.value is None else ""
+        yield f"selected by {selector.symbol}{value}{condition} ({selector.where}{unread})"
+    if len(selectors) > SHOWN:
+        yield f"and by {len(selectors) - SHOWN} more"
+
+
+def _ways_out(explanation: Explanation) -> Iterator[str]:
+    target = explanation.target
+    verdict = f" ({explanation.verdict})" if explanation.verdict else ""
+    if explanation.cause is Cause.UNREADABLE:
+        if explanation.verdict:
+            yield explanation.verdict
+        return
+    if explanation.assignments is None:
+        yield f"nothing in a configuration of {target} can make it {explanation.requested}{verdict}"
+    elif explanation.assignments:
+        yield f"what gives it on {target}{verdict}:"
+        yield from (f"  {config_line(name, value)}" for name, value in explanation.assignments)
+        yield from (f"in place of {each}" for each in explanation.overridden)
+    elif explanation.verdict:
+        yield explanation.verdict
+    others = [name for name in explanation.targets if name != target]
+    if explanation.cause is not Cause.UNDEFINED:
+        yield f"other targets that can have it: {', '.join(others) if others else 'none'}"
+
+
+def config_line(name: str, value: str) -> str:
+    """An assignment as a kunitconfig has it."""
+    return f"# CONFIG_{name} is not set" if value == "n" else f"CONFIG_{name}={value}"
+
+
+def _some(places: Sequence[str]) -> str:
+    shown = ", ".join(places[:SHOWN])
+    return f"{shown} and {len(places) - SHOWN} more" if len(places) > SHOWN else shown
+
+
+def _cut(expression: str) -> str:
+    return expression if len(expression) <= WIDTH else f"{expression[:WIDTH]} …"

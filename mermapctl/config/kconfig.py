@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import kconfiglib
 from kconfiglib import AND, BOOL, NOT, OR, TRI_TO_STR, TRISTATE, Choice, Symbol, expr_value
 
-from mermapctl.config import kconfig_cache, kconfig_macros, kconfig_parser, toolchain
+from mermapctl.config import kconfig_cache, kconfig_parser, toolchain
 from mermapctl.config.kconfig_parser import KconfigRequest, Reader, UnreadableError
 from mermapctl.config.target import Target
 from mermapctl.config.toolchain import Toolchain
@@ -243,12 +243,12 @@ def read(tree: Path, target: Target) -> Model:
     tree = tree.absolute()
     chain = toolchain.of(target)
     environment = toolchain.kconfig_environment(tree, target, chain)
-    seen = kconfig_macros.environment(environment)
+    seen = kconfig_parser.environment(environment)
     wanted = kconfig_cache.key(toolchain.identity({**seen, **environment}))
     cache = kconfig_cache.Cache(_cache_path(tree, target), tree, environment, wanted)
     with (
         tempfile.TemporaryDirectory(prefix="mermapctl-kconfig-") as scratch,
-        contextlib.closing(kconfig_macros.Shell(Path(scratch), seen)) as shell,
+        contextlib.closing(kconfig_parser.Shell(Path(scratch), seen)) as shell,
         _without_gc(),
     ):
         kconf = kconfig_parser.read(

@@ -4,12 +4,17 @@
 Three constructs stop kconfiglib 14.1.0: a bare `modules` line (6.12: kernel/module/Kconfig),
 `transitional` (6.18) and `depends on A if B` (7.0). The first two are blanked as files are
 opened, the third is parsed as scripts/kconfig/menu.c does.
+
+The shell commands of macros run one after another below one shell: a program of its own behind its
+own guard costs 10 ms each, a fork of a shell one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,11 +26,27 @@ from kconfiglib import _T_IF as IF
 from kconfiglib import AND, EQUAL, NOT, OR
 
 from mermapctl.errors import HarnessError
+from mermapctl.system import process
 
 LARGEST_FILE = 16 << 20
 """Bytes; the largest Kconfig of 7.3 has 100 KB."""
 _BARE = re.compile(r"^([ \t]+)(modules|transitional)[ \t]*(#.*)?$", re.MULTILINE)
 _NAME = re.compile(r"^(?:menu)?config[ \t]+(\w+)", re.MULTILINE)
+LIMIT = 60.0
+"""Seconds for one macro; the slowest of 7.3 compiles an empty file."""
+LARGEST = 1 << 20
+"""Bytes of an answer; conf itself takes 4 KB (scripts/kconfig/preprocess.c)."""
+_DRIVER = r"""
+while IFS= read -r command; do
+    /bin/sh -c "$command" </dev/null 2>/dev/null
+    printf '\n%s\n' "$1"
+done
+"""
+_UNSEEN = (
+    *("PWD", "OLDPWD", "SHLVL", "_", "TERM", "COLUMNS", "LINES", "WINDOWID", "DISPLAY"),
+    *("WAYLAND_DISPLAY", "INVOCATION_ID", "JOURNAL_STREAM", "DBUS_SESSION_BUS_ADDRESS"),
+)
+_UNSEEN_PREFIXES = ("MERMAPCTL_", "SSH_", "XDG_", "TMUX", "PYTEST_", "LESS", "GIT_", "VTE_")
 
 
 class UnreadableError(Exception):
@@ -165,3 +186,51 @@ def read(request: KconfigRequest, answers: Mapping[str, str] | None = None) -> R
     except (AttributeError, IndexError, TypeError, ValueError) as error:
         # kconfiglib meets a construct of tomorrow with whatever breaks first.
         raise UnreadableError(f"{type(error).__name__} in the Kconfig parser: {error}") from error
+
+
+def environment(given: Mapping[str, str]) -> dict[str, str]:
+    """What macros see: ours without what differs from one terminal to the next, and `given`.
+
+    What is left out here cannot change an answer, and need not be in the key of those kept.
+    """
+    ours = {
+        name: value
+        for name, value in process.inherited().items()
+        if name not in _UNSEEN and not name.startswith(_UNSEEN_PREFIXES)
+    }
+    return {**ours, "LC_ALL": "C", **{name: value for name, value in given.items() if value}}
+
+
+class Shell:
+    """A shell in `scratch`, since compiler checks make files where they stand; started if asked."""
+
+    def __init__(self, scratch: Path, environment: Mapping[str, str]) -> None:
+        self._scratch = scratch
+        self._environment = environment
+        self._stack = contextlib.ExitStack()
+        self._dialogue: process.Dialogue | None = None
+        self._mark = f"mermapctl-{secrets.token_hex(8)}"
+
+    def close(self) -> None:
+        """End the shell, and whatever a macro left behind."""
+        self._stack.close()
+
+    def run(self, command: str) -> str:
+        """What one command prints, as conf takes it. Raises HarnessError."""
+        if not command.isascii() or "\n" in command:
+            argv = ["/bin/sh", "-c", command]
+            env = self._environment
+            return _answer(process.run(argv, cwd=self._scratch, env=env, timeout=LIMIT).stdout)
+        if self._dialogue is None:
+            driver = ["/bin/sh", "-c", _DRIVER, "sh", self._mark]
+            dialogue = process.dialogue(driver, self._scratch, self._environment)
+            self._dialogue = self._stack.enter_context(dialogue)
+        mark = f"\n{self._mark}\n".encode()
+        said = self._dialogue.ask(command.encode() + b"\n", mark, LIMIT, LARGEST)
+        if said is None:
+            raise HarnessError(f"the macro {command!r} did not answer")
+        return _answer(said.decode(errors="backslashreplace"))
+
+
+def _answer(stdout: str) -> str:
+    return " ".join(stdout.rstrip("\n").split("\n"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mermapctl.config import explain, explain_text, fragment, olddefconfig, target, toolchain
+from mermapctl.config import explain, explanation, fragment, olddefconfig, target, toolchain
 from mermapctl.config.kconfig import UnreadableError
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ def told(
 
     def full() -> Iterator[str]:
         found = explain.why(tree, where, _questions(first), asked, patience=PATIENCE)
-        return map(explain_text.text, found)
+        return map(explanation.full_text, found)
 
     def short() -> Iterator[str]:
-        return map(explain_text.short, explain.causes(tree, where, _questions(rest), asked))
+        return map(explanation.short_text, explain.causes(tree, where, _questions(rest), asked))
 
     return (*_said(where, first, full), *(_said(where, rest, short) if rest else ()))
 

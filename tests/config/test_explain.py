@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mermapctl.cli.config import command
-from mermapctl.config import explain, explain_text, fragment, missing, target
+from mermapctl.config import explain, explanation, fragment, missing, target
 from mermapctl.config.explanation import Cause, Explanation
 from mermapctl.config.fragment import MissingSymbol
 from tests.minikconfig import only_on_path, program, tree_of
@@ -219,7 +219,7 @@ def test_targets_that_could_have_it(tree: Path, symbol: str, asked: str, targets
 
 def test_the_words_for_a_mermap_on_um(tree: Path) -> None:
     found = why(tree, "um", "MERMAP_KUNIT_TEST", "KUNIT=y", verify=True)
-    assert explain_text.text(found).splitlines() == [
+    assert explanation.full_text(found).splitlines() == [
         "CONFIG_MERMAP_KUNIT_TEST is n, not y, on um: its dependencies fail",
         "  defined at lib/Kconfig:13 (tristate, 'mermap test')",
         "  depends on ARCH_SUPPORTS_MERMAP [=n] && KUNIT [=y]",
@@ -238,7 +238,7 @@ def test_the_words_for_a_mermap_on_um(tree: Path) -> None:
 
 def test_the_words_for_what_an_assignment_gives(tree: Path) -> None:
     found = why(tree, "x86_64", "OTHER_TEST=n", "KUNIT=y KUNIT_ALL_TESTS=y", verify=True)
-    assert explain_text.text(found).splitlines() == [
+    assert explanation.full_text(found).splitlines() == [
         "CONFIG_OTHER_TEST is y, not n, on x86_64: it is on by default, and its prompt is hidden",
         "  defined at lib/Kconfig:22 (tristate, 'other test')",
         "  depends on KUNIT [=y]",
@@ -269,14 +269,14 @@ def test_lines_that_a_proposal_contradicts_or_takes_away(
 
 
 def test_what_a_choice_has_chosen_is_told_with_who_asked_for_it(tree: Path) -> None:
-    said = explain_text.text(why(tree, "x86_64", "MERMAP_KUNIT_TEST", "KUNIT=y PREEMPT=y"))
+    said = explanation.full_text(why(tree, "x86_64", "MERMAP_KUNIT_TEST", "KUNIT=y PREEMPT=y"))
     assert "'Preemption model' (lib/Kconfig:56) has chosen, since asked.kunitconfig:2 asks" in said
 
 
 def test_a_prompt_that_the_target_itself_hides(tree: Path) -> None:
     found = why(tree, "x86_64", "WIDE=n")
     assert (found.cause, found.assignments) == (Cause.HIDDEN_PROMPT, None)
-    assert '"x86" = "um" [=n]: the target itself decides it' in explain_text.text(found)
+    assert '"x86" = "um" [=n]: the target itself decides it' in explanation.full_text(found)
     assert found.targets == ("um",)
 
 
@@ -294,7 +294,7 @@ def test_what_is_behind_a_leaf_is_told_once(tmp_path: Path) -> None:
             depends on B && A
         """,
     )
-    said = explain_text.text(why(tree, "um", "C")).splitlines()
+    said = explanation.full_text(why(tree, "um", "C")).splitlines()
     assert said[3:6] == [
         "  blocked by B [=n] (lib/Kconfig:6): its dependencies fail",
         "    which is blocked by A [=n] (lib/Kconfig:4): nothing asks for it",
@@ -355,11 +355,11 @@ def test_olddefconfig_has_the_last_word(tree: Path) -> None:
     makefile.write_text(makefile.read_text() + "\t@sed -i /CONFIG_NUMBER/d $(O)/.config\n")
     found = why(tree, "um", "NUMBER=8", verify=True)
     assert (found.cause, found.verified) == (Cause.SATISFIED, False)
-    assert "believe it" in explain_text.text(found)
+    assert "believe it" in explanation.full_text(found)
     makefile.write_text(makefile.read_text() + "\t@echo CONFIG_SANITIZER=y >>$(O)/.config\n")
     found = why(tree, "um", "SANITIZER", verify=True)
     assert (found.assignments, found.verified) == (None, False)
-    assert "does give y: believe it" in explain_text.text(found)
+    assert "does give y: believe it" in explanation.full_text(found)
 
 
 def test_a_make_that_fails_leaves_the_explanation(tree: Path) -> None:
@@ -377,7 +377,7 @@ def test_where_the_parser_fails_olddefconfig_still_answers(tree: Path) -> None:
     makefile.write_text(makefile.read_text().replace("-m olddefconfig Kconfig", "-c pass"))
     found = why(tree, "um", "KUNIT=m", verify=True)
     assert (found.cause, found.resolved) == (Cause.UNREADABLE, "m")
-    said = explain_text.text(found)
+    said = explanation.full_text(found)
     assert "olddefconfig gives m" in said
     line = len(file.read_text().splitlines())
     assert f"lib/Kconfig:{line}: error: couldn't parse 'frobnicate'" in said
@@ -429,7 +429,7 @@ def test_a_missing_symbol_has_the_text_of_config_explain(
     given = fragment.parse(asked, "asked")
     (found,) = explain.why(tree, target.read(tree).find(name), [symbol], given)
     assert f"{lacking.symbol}={lacking.requested}" == symbol
-    assert lacking.why == explain_text.text(found)
+    assert lacking.why == explanation.full_text(found)
 
 
 def test_what_kunit_py_itself_asks_for_is_explained_too(tree: Path) -> None:
@@ -589,7 +589,7 @@ def test_a_test_of_the_host_is_no_symbol(tmp_path: Path, symbol: str, said: list
     path.write_text(MACROS.lstrip() + path.read_text("utf-8"), "utf-8")
     program(tree / "scripts", "rust_is_available.sh", "exit 1")
     program(tree / "scripts", "pahole-version.sh", "echo 0")
-    text = explain_text.text(why(tree, "x86_64", symbol, "KUNIT=y"))
+    text = explanation.full_text(why(tree, "x86_64", symbol, "KUNIT=y"))
     for words in said:
         assert words in text
     for words in ("blocked by n ", "n [=n]", "116 is", "reads defines it"):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl.config import kconfig, kconfig_cache, kconfig_macros, target, toolchain
+from mermapctl.config import kconfig, kconfig_cache, kconfig_parser, target, toolchain
 from mermapctl.config.kconfig import Model, Selector, UnreadableError
 from mermapctl.system import cache_file, paths
 from tests.minikconfig import kconfig as lines
@@ -183,8 +183,8 @@ def test_each_macro_runs_once_in_a_reading(tmp_path: Path) -> None:
     ],
 )
 def test_a_macro_prints_what_conf_would_take(tmp_path: Path, command: str, said: str) -> None:
-    given = kconfig_macros.environment({})
-    with contextlib.closing(kconfig_macros.Shell(tmp_path, given)) as shell:
+    given = kconfig_parser.environment({})
+    with contextlib.closing(kconfig_parser.Shell(tmp_path, given)) as shell:
         assert shell.run("echo before") == "before"
         assert shell.run(command) == said
         assert shell.run("echo after") == "after"
@@ -196,7 +196,7 @@ def test_a_macro_prints_what_conf_would_take(tmp_path: Path, command: str, said:
 def test_a_macro_that_does_not_answer_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    monkeypatch.setattr(kconfig_macros, "LIMIT", 0.5)
+    monkeypatch.setattr(kconfig_parser, "LIMIT", 0.5)
     tree = tree_of(tmp_path / "linux", f"config A\n    string\n    default '$(shell,{command})'\n")
     with pytest.raises(UnreadableError, match="did not answer"):
         read(tree)

@@ -12,10 +12,10 @@ import pytest
 
 from mermapctl.config import (
     explain,
-    explain_text,
+    explanation,
     fragment,
     kconfig,
-    kconfig_macros,
+    kconfig_parser,
     olddefconfig,
     target,
     toolchain,
@@ -129,7 +129,7 @@ def test_real_cases(reference_tree: Path, case: Case) -> None:
         assert sorted(shown) in [sorted(each.split()) for each in case.assignments.split(" or ")]
     if case.targets is not None:
         assert set(found.targets) == set(case.targets.split())
-    assert all(word in explain_text.text(found) for word in case.also.split())
+    assert all(word in explanation.full_text(found) for word in case.also.split())
     for place in (*found.defined, *(place for leaf in leaves for place in leaf.defined)):
         assert_defined_at(reference_tree, place)
     for selector in (each for leaf in leaves for each in leaf.selectors):
@@ -195,14 +195,14 @@ def test_a_second_parse_asks_neither_the_compiler_nor_a_script(
     reference_tree: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MERMAPCTL_HOME", str(tmp_path))
-    run = kconfig_macros.Shell.run
+    run = kconfig_parser.Shell.run
     asked: list[str] = []
 
-    def noted(shell: kconfig_macros.Shell, command: str) -> str:
+    def noted(shell: kconfig_parser.Shell, command: str) -> str:
         asked.append(command)
         return run(shell, command)
 
-    monkeypatch.setattr(kconfig_macros.Shell, "run", noted)
+    monkeypatch.setattr(kconfig_parser.Shell, "run", noted)
     where = target.read(reference_tree).find(name)
     compiler = toolchain.kconfig_environment(reference_tree, where, toolchain.of(where))["CC"]
     costly = re.compile(rf"(?<![\w./-]){re.escape(compiler)} (?!-print-)|/scripts/")

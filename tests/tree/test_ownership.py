@@ -359,8 +359,8 @@ STARTS = {
     "config.olddefconfig.resolve": "gated",
     "doctor.checks._said": "programs of the host; the tree's script of minimums() is gated there",
     "doctor.checks.header": "the host's compiler",
-    "config.kconfig_macros.Shell.run": "gated in kconfig.read, which alone makes a Shell",
-    "config.kconfig_macros.Shell": "gated in kconfig.read, which alone makes a Shell",
+    "config.kconfig_parser.Shell.run": "gated in kconfig.read, which alone makes a Shell",
+    "config.kconfig_parser.Shell": "gated in kconfig.read, which alone makes a Shell",
     "runner.initramfs.compile_init": "the host's compiler: what it makes is run by the guest",
     "runner.kvm_probe": "QEMU with a guest of ours",
     "config.toolchain.first_line": "compilers and QEMU of PATH",
@@ -457,7 +457,7 @@ def test_the_other_ways_into_a_tree_are_gated_too() -> None:
     for path in PACKAGE.rglob("*.py"):
         text = path.read_text("utf-8")
         if "Shell(" in text:
-            assert path.name in {"kconfig.py", "kconfig_macros.py"}
+            assert path.name in {"kconfig.py", "kconfig_parser.py"}
         if "git.Repo(" in text:
             assert path.name == "state.py"
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 import msgspec
 from rich.text import Text
 
-from mermapctl.config import explain_text
-from mermapctl.config.explanation import Cause
+from mermapctl.config.explanation import Cause, config_line, text_lines
 from mermapctl.judge.verdict import Verdict
 from mermapctl.render.terminal.page import show, show_json
 
@@ -46,7 +45,7 @@ def document(found: Explained) -> dict[str, object]:
 def _symbol(explanation: Explanation) -> dict[str, object]:
     fields: dict[str, object] = msgspec.to_builtins(explanation)
     if explanation.assignments is not None:
-        fields["assignments"] = [explain_text.line(*each) for each in explanation.assignments]
+        fields["assignments"] = [config_line(*each) for each in explanation.assignments]
     return fields
 
 
@@ -54,7 +53,7 @@ def _pages(found: Explained, look: Look) -> Iterator[RenderableType]:
     for number, each in enumerate(found.explanations):
         if number:
             yield Text()
-        heading, *rest = explain_text.lines(each)
+        heading, *rest = text_lines(each)
         verdict = Verdict.PASSED if each.cause is Cause.SATISFIED else Verdict.FAILED
         yield look.mark(verdict, look.plain(heading, limit=1000))
         for line in rest:
