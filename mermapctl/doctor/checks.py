@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Looks at this machine: programs, their versions, headers, disk and memory. Each gives a Check."""
+"""Checks of this machine: programs, their versions, headers, disk and memory."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 GIB = 1 << 30
 BUILD = 1 * GIB
-"""Free bytes that one build directory wants; base takes a third of it, debug variants most."""
+"""Free bytes for one build directory; base takes a third of it, debug variants most."""
 MEMORY = 3 * GIB // 2
-"""Available bytes: the guest has 1 GiB (kunit.py's -m 1024), and the link runs before it."""
+"""Available bytes: the guest gets 1 GiB (kunit.py's -m 1024), and the link runs before it."""
 LIMIT = 20.0
 _INCLUDE = Path("/usr/include")
 
@@ -41,8 +41,8 @@ def program(
     )
 
 
-def _said(argv: list[str], env: dict[str, str] | None = None) -> str:
-    """What a program prints; empty where it cannot run, which is then found out elsewhere."""
+def _output(argv: list[str], env: dict[str, str] | None = None) -> str:
+    """Return the output of a program; empty where it cannot run, which another check reports."""
     try:
         return process.run(argv, timeout=LIMIT, env=env).stdout
     except HarnessError:
@@ -54,9 +54,9 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def minimums(tree: Path | None, target: Target) -> dict[str, str]:
-    """The oldest `gcc`, `llvm` and `binutils` that a tree takes for a target.
+    """Return the oldest `gcc`, `llvm` and `binutils` that a tree accepts for a target.
 
-    Asks its scripts/min-tool-version.sh; empty where there is none, and in another user's tree.
+    Runs its scripts/min-tool-version.sh; empty where there is none, and in another user's tree.
     """
     script = tree / "scripts/min-tool-version.sh" if tree else None
     if tree is None or script is None or not script.is_file() or not ownership.is_trusted(tree):
@@ -64,12 +64,12 @@ def minimums(tree: Path | None, target: Target) -> dict[str, str]:
     tools = ("gcc", "llvm", "binutils")
     each = 'for tool do echo "$tool $(/bin/sh "$0" "$tool" 2>/dev/null)"; done'
     env = {**process.inherited(), "ARCH": target.linux_arch, "SRCARCH": target.srcarch}
-    said = _said(["/bin/sh", "-c", each, str(script), *tools], env)
-    return dict(re.findall(r"^(\w+) (\d+(?:\.\d+)+)$", said, re.MULTILINE))
+    output = _output(["/bin/sh", "-c", each, str(script), *tools], env)
+    return dict(re.findall(r"^(\w+) (\d+(?:\.\d+)+)$", output, re.MULTILINE))
 
 
 def _versioned(check: Check, have: str | None, oldest: str | None) -> Check:
-    """The check with a version that was found, and `too old` where the tree wants a newer one."""
+    """Add a version to a check, and `too old` where the tree requires a newer one."""
     if not have:
         return check
     check = replace(check, found=f"{check.found}, {have}")
@@ -85,18 +85,18 @@ def _versioned(check: Check, have: str | None, oldest: str | None) -> Check:
 
 
 def compiler(tree: Path | None, target: Target, chain: Toolchain) -> tuple[Check, ...]:
-    """The compiler and the linker of a target, by the names and versions that its make wants."""
+    """Check the compiler and the linker of a target, by the names and versions its make uses."""
     cc, ld = chain.wanted or chain.cc, chain.program("ld", "ld.lld")
     need = "clang" if chain.llvm else cc
     name = target.name if chain.wanted or chain.cross_compile else None
     oldest = minimums(tree, target)
     checks = [program(cc, "compiles the kernel", need=need, target=name)]
     if checks[0].ok:
-        have = _said([cc, "-dumpfullversion", "-dumpversion"]).strip()
+        have = _output([cc, "-dumpfullversion", "-dumpversion"]).strip()
         checks = [_versioned(checks[0], have, oldest.get("llvm" if chain.llvm else "gcc"))]
         linker = program(ld, "links it", need="clang" if chain.llvm else "ld", target=name)
         if linker.ok:
-            version = re.search(r"\d+\.\d+(\.\d+)?", _said([ld, "--version"]))
+            version = re.search(r"\d+\.\d+(\.\d+)?", _output([ld, "--version"]))
             wanted = oldest.get("llvm" if chain.llvm else "binutils")
             linker = _versioned(linker, version[0] if version else None, wanted)
         checks.append(linker)
@@ -104,11 +104,11 @@ def compiler(tree: Path | None, target: Target, chain: Toolchain) -> tuple[Check
 
 
 def make(tree: Path | None) -> Check:
-    """GNU make, of the version that the tree's Makefile names."""
+    """Check GNU make against the version that the tree's Makefile names."""
     found = program("make", "builds the kernel")
     if not found.ok:
         return found
-    version = re.search(r"GNU Make (\d+(?:\.\d+)+)", _said(["make", "--version"]))
+    version = re.search(r"GNU Make (\d+(?:\.\d+)+)", _output(["make", "--version"]))
     if version is None:
         return replace(found, state=NeedState.BROKEN, found=f"{found.found} is not GNU make")
     oldest = None
@@ -133,7 +133,7 @@ def header(name: str, use: str, *, need: str, needed: bool) -> Check:
 
 
 def disk(directory: Path, builds: int) -> Check:
-    """Free space where build directories are made."""
+    """Check free space where build directories are made."""
     place = directory
     while not place.is_dir():
         place = place.parent
@@ -151,7 +151,7 @@ def disk(directory: Path, builds: int) -> Check:
 
 
 def memory(meminfo: Path = Path("/proc/meminfo")) -> Check:
-    """Memory that can be had without swapping."""
+    """Check memory available without swapping."""
     use = "a guest has 1 GiB"
     try:
         found = re.search(r"^MemAvailable:\s+(\d+) kB", meminfo.read_text("ascii"), re.MULTILINE)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What this machine and tree lack for building and booting targets, and what would help."""
+"""What this machine and tree lack to build and boot targets, and what helps."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ _BUILD = (
     ("awk", "build scripts"),
 )
 PROGRAMS = ("make", *(name for name, _ in _BUILD))
-"""What a build needs beside its toolchain."""
+"""Programs of a build besides its toolchain."""
 _OPTIONAL = (("ccache", "ccache", "quick second builds"),)
 _LEFT = (".config", "include/config", "arch/{srcarch}/include/generated")
-"""What a build inside the tree leaves, and the top Makefile then refuses O= builds for."""
+"""Files of a build inside the tree, with which the top Makefile refuses O= builds."""
 
 
 def check(
     targets: Sequence[Target], tree: Path | None, *, probe_kvm: bool = True
 ) -> tuple[Check, ...]:
-    """Everything that could be in the way of `run` on these targets, met or not.
+    """Check everything that `run` on these targets needs, met or not.
 
-    `tree` is None where there is none yet. With `probe_kvm` up to five seconds, else a tenth.
+    `tree` is None where there is none yet. Takes up to five seconds with `probe_kvm`, else a tenth.
     """
     found = [checks.program("git", "reads the tree's commit")]
     found += _for_builds(targets, tree)
@@ -55,7 +55,7 @@ def check(
 
 
 def missing_for_run(tree: Path, target: Target) -> tuple[Check, ...]:
-    """What would end a build or a boot of one target at once. Within a tenth of a second."""
+    """Return what would end a build or a boot of one target at once. Takes a tenth of a second."""
     return tuple(each for each in _once(_for_builds([target], tree)) if each.lacking)
 
 
@@ -78,7 +78,7 @@ def _for_builds(targets: Sequence[Target], tree: Path | None) -> list[Check]:
 
 
 def _once(checks: Iterable[Check]) -> tuple[Check, ...]:
-    """One check a name: the first, but what is needed goes before what is not."""
+    """Keep one check a name: the first one, or the first needed one."""
     found: dict[str, Check] = {}
     for each in checks:
         if each.name not in found or (each.needed and not found[each.name].needed):
@@ -118,7 +118,7 @@ def _tree(tree: Path | None, targets: Sequence[Target]) -> list[Check]:
 
 
 def _clean(tree: Path, targets: Sequence[Target]) -> Check:
-    """Builds are made outside the tree, which make refuses where one was made inside."""
+    """Check that no build was made inside the tree: make then refuses builds outside of it."""
     names = [name.format(srcarch=each.srcarch) for name in _LEFT for each in targets]
     left = sorted({name for name in names if (tree / name).exists()})
     return Check(
@@ -143,7 +143,7 @@ def _mermap(tree: Path) -> Check:
 
 
 def _nolibc(tree: Path) -> Check:
-    """What the init of `run --as-module` is compiled with; it needs no busybox."""
+    """Check for the headers that compile the init of `run --as-module`; it needs no busybox."""
     there = (tree / NOLIBC / "nolibc.h").is_file()
     found = f"{NOLIBC} is there" if there else f"this tree has no {NOLIBC}"
     state = NeedState.OK if there else NeedState.MISSING
@@ -151,7 +151,7 @@ def _nolibc(tree: Path) -> Check:
 
 
 def sentence(lacking: Sequence[Check]) -> str:
-    """What is in the way, as one sentence."""
+    """Join the failed checks to one sentence."""
     missing = [each.name for each in lacking if each.state is NeedState.MISSING]
     parts = [f"not installed: {', '.join(missing)}"] if missing else []
     parts += [
@@ -161,7 +161,7 @@ def sentence(lacking: Sequence[Check]) -> str:
 
 
 def install_hint(lacking: Sequence[Check]) -> str:
-    """The command that installs what is in the way, and what else to do."""
+    """Return the command that installs what is missing, and other advice."""
     found = packages.installation([each.need for each in lacking if each.need])
     parts = [found.command] if found.command else []
     if found.uncovered:

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a need is called in this distribution, and the one command that installs several.
+"""Packages of this distribution for a need, and the one command that installs several.
 
-Names are data (configs/packages.toml). Nothing is fetched: the package manager's own lists say
-what the distribution has.
+Names are data (configs/packages.toml). Fetches nothing: reads the package manager's own lists.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 OS_RELEASE = Path("/etc/os-release")
 APT_LISTS = Path("/var/lib/apt/lists")
 LIMIT = 20.0
-"""Seconds for a look into a package manager's lists, which are on this machine."""
+"""Seconds for a query of the package manager's lists, which are local."""
 _CANDIDATE = re.compile(r"^(\S+):\n  Installed: .*\n  Candidate: (?!\(none\))", re.MULTILINE)
 
 
@@ -41,7 +40,7 @@ class Manager:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """How to get some needs: a shell command (None: no way) and what it does not cover."""
+    """A shell command that installs some needs (None: no way), and the needs it does not cover."""
 
     command: str | None
     packages: tuple[str, ...] = ()
@@ -65,7 +64,7 @@ def os_release(path: Path | None = None) -> dict[str, str]:
 
 
 def manager(release: dict[str, str]) -> Manager | None:
-    """The package manager of a distribution, by its ID and what it is like."""
+    """Return the package manager of a distribution, by its ID and ID_LIKE."""
     kinds = [release.get("ID", ""), *release.get("ID_LIKE", "").split()]
     for kind in kinds:
         for name, facts in _data()["manager"].items():
@@ -85,20 +84,20 @@ def known(need: str) -> bool:
 
 
 def names(need: str, of: Manager) -> tuple[str, ...]:
-    """Alternatives for a need, each one or more packages separated by blanks."""
+    """Return alternatives for a need, each one or more packages separated by blanks."""
     return tuple(_data()["need"].get(need, {}).get(of.name, ()))
 
 
 def qemu_of(target: str) -> str | None:
-    """The QEMU of a target of kunit.py by name; None for UML and for names that are unknown."""
+    """Return the QEMU of a target of kunit.py; None for UML and for unknown names."""
     found: str | None = _data()["qemu"].get(target)
     return found
 
 
 def available(of: Manager, packages: Iterable[str]) -> frozenset[str] | None:
-    """Those of some packages that the manager's lists on this machine have; None: they say nothing.
+    """Return the packages that the manager's lists on this machine contain; None: unknown.
 
-    apt's lists may be empty, as in a fresh container: then nothing can be known before an update.
+    apt's lists may be empty, as in a fresh container: nothing is known before an update.
     """
     wanted = sorted(set(packages))
     if not wanted or not shutil.which(of.program):
@@ -106,11 +105,11 @@ def available(of: Manager, packages: Iterable[str]) -> frozenset[str] | None:
     if of.name == "apt" and shutil.which("apt-cache"):
         if not any(APT_LISTS.glob("*_Packages*")):
             return None
-        said = process.run(["apt-cache", "policy", *wanted], timeout=LIMIT, env=_plain()).stdout
-        return frozenset(_CANDIDATE.findall(said))
+        output = process.run(["apt-cache", "policy", *wanted], timeout=LIMIT, env=_plain()).stdout
+        return frozenset(_CANDIDATE.findall(output))
     if of.name == "pacman":
-        said = process.run(["pacman", "-Ssq"], timeout=LIMIT, env=_plain()).stdout
-        return frozenset(wanted) & frozenset(said.split()) if said else None
+        output = process.run(["pacman", "-Ssq"], timeout=LIMIT, env=_plain()).stdout
+        return frozenset(wanted) & frozenset(output.split()) if output else None
     return None
 
 
@@ -119,7 +118,7 @@ def _plain() -> dict[str, str]:
 
 
 def installation(needs: Sequence[str], release: dict[str, str] | None = None) -> Installation:
-    """One command that installs all needs that this distribution has a package for."""
+    """Return one command that installs all needs that have a package in this distribution."""
     of = manager(os_release() if release is None else release)
     if of is None or not needs:
         return Installation(None, (), tuple(needs))

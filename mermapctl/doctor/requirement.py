@@ -19,11 +19,10 @@ class NeedState(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One need. `needed` false: things go on without it, slower or with less.
+    """One need. Without `needed`, work goes on more slowly or with less.
 
-    `found` says what is there, or what is wrong; `use` what it is for. `need` is its name in
-    packages.toml where a package would help, `advice` what else would. `target` is None for what
-    every target needs.
+    `found` is what exists, or what is wrong; `use` its purpose. `need` is its name in packages.toml
+    where a package helps, `advice` other help. `target` is None for what every target needs.
     """
 
     name: str
@@ -37,10 +36,10 @@ class Check:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is to be done."""
+        """Whether there is nothing to do."""
         return self.state is NeedState.OK
 
     @property
     def lacking(self) -> bool:
-        """Whether this stands in the way."""
+        """Whether this prevents a run."""
         return self.needed and not self.ok

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Two records side by side: what fails newly, what is fixed, what moved. Pure."""
+"""Two records compared: tests that fail newly, that are fixed, numbers that moved. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LEAST_PHASE, LEAST_TEST = 0.5, 0.05
 
 
 class Change(enum.StrEnum):
-    """What became of a test from A to B."""
+    """How a test changed from A to B."""
 
     NEWLY_FAILING = "newly failing"
     FIXED = "fixed"
@@ -32,9 +32,9 @@ class Change(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TestChange:
-    """A test of the cell `cell` whose outcome is of interest; `codes` are the errors in B.
+    """A test of the cell `cell` whose status changed or is bad; `codes` are the errors in B.
 
-    `before` and `after` are statuses, or "complaint" for a test that said ok and has an error.
+    `before` and `after` are statuses, or "complaint" for a test that printed ok and has an error.
     """
 
     __test__ = False  # not a pytest class
@@ -59,9 +59,9 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """From A to B; `notes` are sentences about what could not be compared.
+    """From A to B; `notes` are sentences on what could not be compared.
 
-    `silent`: no cell has a verdict in both, so that nothing at all is known to have changed or not.
+    `silent`: no cell has a verdict in both, so that no change is known.
     """
 
     a: str
@@ -85,7 +85,7 @@ class Comparison:
 
 
 def compare(a: RunRecord, b: RunRecord) -> Comparison:
-    """Match the cells by target and variant (the only ones of each, whatever they are)."""
+    """Match the cells by target and variant (the only ones of each, whatever their names)."""
     pairs, notes = _pairs(a, b)
     tests: list[TestChange] = []
     findings: list[TestChange] = []
@@ -138,7 +138,7 @@ def _pairs(a: RunRecord, b: RunRecord) -> tuple[list[tuple[str, Cell, Cell]], li
 
 
 def _named(record: RunRecord) -> dict[str, Cell]:
-    """Cells by name; several of one name (commits, repeats) are numbered."""
+    """Return cells by name; number those that share one (commits, repeats)."""
     named: dict[str, Cell] = {}
     for cell in record.cells:
         name, number = _name(cell), 2
@@ -177,7 +177,7 @@ def _tests(name: str, a: Cell, b: Cell) -> Iterator[TestChange]:
 
 
 def _findings(name: str, a: Cell, b: Cell) -> Iterator[TestChange]:
-    """Findings by code and test: those of a passing test matter, too."""
+    """Return findings by code and test, also those of passing tests."""
     left = {(f.code, f.test): f.severity for f in a.findings}
     right = {(f.code, f.test): f.severity for f in b.findings}
     for code, test in dict.fromkeys((*left, *right)):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What lies in the store's `runs`: the folders of runs, strangers, and what killed runs left."""
+"""The entries of the store's `runs`: folders of runs, foreign files, leftovers of killed runs."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from mermapctl.system.inputs import open_regular
 
 RECORD = "record.json"
 ROOM = ".room"
-"""The file that reserves room for a run's last record."""
+"""The file that reserves space for a run's last record."""
 NEW, TRASH = ".new-", ".trash-"
 _PLAIN = re.compile(r"\w[\w.-]*", re.ASCII)
 _OURS = re.compile(r"\d[\w.-]*", re.ASCII)
-"""Names that a damaged run may have; other folders without a record are somebody's own."""
+"""Names that a damaged run may have; other folders without a record belong to the user."""
 FRESH_SECONDS = 60.0
-"""A folder without a record that is younger may be one that another process makes right now."""
+"""Another process may be making a younger folder without a record right now."""
 
 
 class _Head(msgspec.Struct):
-    """As much of a record as says whose it is."""
+    """As much of a record as identifies its run."""
 
     run: Run
 
 
 def scan(runs: Path) -> tuple[list[str], list[str]]:
-    """The names of the runs in `runs`, newest first, and why each other entry is none.
+    """Return the names of the runs in `runs`, newest first, and why each other entry is none.
 
-    Raises OSError. A folder with a name of ours is not looked into: there may be thousands.
+    Raises OSError. Does not open a folder with a name of ours: there may be thousands.
     """
     names, strangers = [], []
     with os.scandir(runs) as entries:
@@ -52,7 +52,7 @@ def scan(runs: Path) -> tuple[list[str], list[str]]:
 
 
 def _stranger(entry: os.DirEntry[str]) -> str | None:
-    """Why an entry is no run; None where it is one."""
+    """Return why an entry is no run; None where it is one."""
     if not entry.is_dir():
         return "no folder"
     if RUN_ID.fullmatch(entry.name):
@@ -64,7 +64,7 @@ def _stranger(entry: os.DirEntry[str]) -> str | None:
 
 
 def _head(path: Path) -> Run | None:
-    """What a record says of its run; None where it cannot be read."""
+    """Read the run of a record; None where it cannot be read."""
     try:
         with open_regular(path) as file:
             return msgspec.json.decode(file.read(), type=_Head).run
@@ -73,7 +73,7 @@ def _head(path: Path) -> Run | None:
 
 
 def discard(path: Path) -> None:
-    """Remove a folder, a file or a link; what cannot be removed stays."""
+    """Remove a folder, a file or a link; ignores failures."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -82,7 +82,7 @@ def discard(path: Path) -> None:
 
 
 def sweep(runs: Path) -> None:
-    """Remove what processes that were killed left in `runs`: halves of new and of removed runs."""
+    """Remove what killed processes left in `runs`: partial new runs and partly removed ones."""
     for trash in runs.glob(f"{TRASH}*"):
         discard(trash)
     for new in runs.glob(f"{NEW}*"):
@@ -94,7 +94,7 @@ def sweep(runs: Path) -> None:
 
 
 def sweep_folder(folder: Path) -> None:
-    """Remove what a killed process left in the folder of a run: halves of files, reserved room."""
+    """Remove what a killed process left in a run's folder: partial files, reserved space."""
     for path in (*files.leftovers(folder), folder / ROOM):
         with contextlib.suppress(OSError):
             path.unlink()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """Where one run keeps its record and its artifacts."""
+    """The folder of one run's record and artifacts."""
 
     id: str
     path: Path
@@ -31,56 +31,56 @@ class RunFolder:
         return self.path / "record.json"
 
     def cell_path(self, slug: str) -> Path:
-        """The folder of one cell's artifacts, whether or not it exists; `slug` from `cell_slug`."""
+        """Return the folder of one cell's artifacts, which may not exist; `slug`: `cell_slug`."""
         return self.path / "cells" / slug
 
 
 def cell_slug(target: str | None, variant: str | None, commit: str | None = None) -> str:
-    """A folder name for a cell, such as ``x86_64-base`` or ``x86_64-kasan-1f2e3d4c5b6a``."""
+    """Return a folder name for a cell: ``x86_64-base`` or ``x86_64-kasan-1f2e3d4c5b6a``."""
     words = [target or "unknown", variant or "unknown", (commit or "")[:12]]
     return re.sub(r"[^A-Za-z0-9_.+-]", "_", "-".join(word for word in words if word)).lstrip(".")
 
 
 def is_inside(path: str, folder: str) -> bool:
-    """Whether `path`, its symbolic links followed, lies below `folder`, which has none."""
+    """Whether `path`, symbolic links resolved, lies below `folder`, which contains none."""
     return os.path.realpath(path).startswith(f"{folder.rstrip('/')}/")
 
 
 def relocated(path: str, folder: Path, name: str) -> str | None:
-    """Where a file of the folder `name` lies now that the folder is `folder`; None: not in it.
+    """Map a file of the folder `name` to where the folder is now, `folder`; None: not in it.
 
-    `path` is the absolute path that was noted when the folder was written.
+    `path` is the absolute path noted when the folder was written.
     """
     rest = path.removeprefix(f"{folder}/")
     if rest == path:
         before, _, rest = path.partition(f"/{name}/")
         if not before.startswith("/"):
             return None
-    # ".." could lead anywhere, and an absolute path takes the folder's place.
+    # ".." could point anywhere, and an absolute path replaces the folder.
     if not rest or rest.startswith("/") or ".." in rest.split("/"):
         return None
     return f"{folder}/{rest}"
 
 
 def placed(record: RunRecord, folder: RunFolder) -> RunRecord:
-    """The record as it lies in `folder`: its id is the folder's, its artifacts are in there.
+    """Return the record with its id and artifacts as found in `folder`.
 
-    The store may have been moved, or come from another machine: what the record names outside of
-    its folder is not taken for an artifact, and a note says so.
+    The store may have been moved, or come from another machine: a path outside of the folder is no
+    artifact, and a note names it.
     """
     root = os.path.realpath(folder.path)
 
     def here(path: str | None, strangers: list[str]) -> str | None:
         if path is None:
             return None
-        if "\0" in path:  # no file system has such a name
+        if "\0" in path:  # no file system allows such a name
             strangers.append(path)
             return None
         found = relocated(path, folder.path, record.run.id)
         if found is not None and is_inside(found, root):
             return found
         if not os.path.lexists(found or path):
-            return path  # as it was on the machine that wrote it; nothing here to be read
+            return path  # a path of the machine that wrote it; not readable here
         strangers.append(path)
         return None
 
@@ -107,9 +107,9 @@ def _placed_cell(cell: Cell, here: Callable[[str | None, list[str]], str | None]
 
 
 def console_lines(cell: Cell) -> Iterator[str]:
-    """The lines of a cell's console, without their ends; none where it is gone, or no plain file.
+    """Yield the lines of a cell's console, without their ends; none where it is no regular file.
 
-    Bytes that are no UTF-8 come as surrogate escapes; a line over 1 MB comes in pieces of that.
+    Decodes bytes that are not UTF-8 to surrogate escapes; splits lines at 1 MB.
     """
     if cell.artifacts.console is None:
         return
@@ -122,7 +122,7 @@ def console_lines(cell: Cell) -> Iterator[str]:
 
 
 def size_of(directory: Path) -> int:
-    """The bytes on disk below `directory`."""
+    """Return the bytes on disk below `directory`."""
     total = 0
     for parent, _, names in os.walk(directory):
         for name in names:

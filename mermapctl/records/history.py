@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Questions about many runs: a test over time, and tests that change their mind.
+"""Questions about many runs: a test over time, and flaky tests.
 
-Answered from the store's index alone, so that they do not read ten thousand records.
+Answered from the store's index alone, without reading ten thousand records.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One test in one cell of one run; `complaint`: the errors found in it although it said ok."""
+    """One test in one cell of one run; `complaint`: the errors of a test that printed ok."""
 
     run: str
     started: str
@@ -75,8 +75,8 @@ WHERE t.test = :test AND (:suite IS NULL OR t.suite = :suite)
 ORDER BY t.run DESC, t.cell, t.place LIMIT :limit
 """
 
-# A modified tree has the commit of another one, so its outcomes cannot be put together. A cell
-# without a verdict says nothing about its tests.
+# Skip a modified tree: it has the commit of another one, so its outcomes cannot be combined. Skip a
+# cell without a verdict: it proves nothing about its tests.
 _FLAKY = """
 WITH cell AS MATERIALIZED (
   SELECT c.run, c.cell, c.revision, c.target, c.variant, c.accelerator, c.setup,
@@ -100,7 +100,7 @@ GROUP BY c.same, t.suite, t.test HAVING bad BETWEEN 1 AND count(*) - 1
 def occurrences(
     connection: sqlite3.Connection, suite: str | None, test: str, filters: Filters
 ) -> list[Occurrence]:
-    """Where the test ran, newest first."""
+    """Return the test's results, newest first."""
     named = {"test": test, "suite": suite, **_values(filters)}
     return [
         msgspec.convert(row | {"dirty": bool(row["dirty"])}, Occurrence)
@@ -109,7 +109,7 @@ def occurrences(
 
 
 def flaky(connection: sqlite3.Connection, filters: Filters) -> list[Flaky]:
-    """The tests whose outcome differs where nothing else does, the most certain first."""
+    """Return the tests whose result differs on one commit and configuration, surest first."""
     found = []
     for row in _rows(connection.execute(_FLAKY, _values(filters))):
         low, high = wilson(row["bad"], row["runs"])
@@ -119,13 +119,13 @@ def flaky(connection: sqlite3.Connection, filters: Filters) -> list[Flaky]:
 
 
 def names(connection: sqlite3.Connection) -> list[str]:
-    """All test names in the store, as `suite.test`."""
+    """Return all test names in the store, as `suite.test`."""
     rows = connection.execute("SELECT DISTINCT suite, test FROM tests ORDER BY 1, 2")
     return [f"{suite}.{test}" for suite, test in rows]
 
 
 def wilson(count: int, total: int) -> tuple[float, float]:
-    """The 95 % interval of a share, after E. B. Wilson (1927): honest where `total` is small."""
+    """Return the 95 % interval of a share (E. B. Wilson, 1927): correct for a small `total`."""
     z = 1.959963984540054
     share, scale = count / total, 1 + z * z / total
     middle = share + z * z / (2 * total)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The store's index: one SQLite file that answers questions about all runs at once.
 
-It holds nothing that the runs' own folders do not hold, so it has no migrations: an index of an
-older layout, or a damaged one, is set aside and filled again from the folders. A newer one is
-refused. Rollback journal, not WAL: home directories are on network file systems, too.
+It contains nothing that the runs' folders lack, so it has no migrations: an index of an older
+layout, or a damaged one, is moved away and filled again from the folders. A newer one is refused.
+Rollback journal, not WAL: home directories may be on network file systems.
 """
 
 from __future__ import annotations
@@ -61,18 +61,18 @@ T = TypeVar("T")
 Change = Callable[[sqlite3.Connection], object]
 
 
-class Damaged(Exception):  # noqa: N818 - a state of the index; no user sees it
-    """The index cannot be used and has to be filled again; the argument says why."""
+class Damaged(Exception):  # noqa: N818  - a state of the index; not shown to users
+    """The index is unusable and must be filled again; the argument is the reason."""
 
 
-class _ReadOnly(Exception):  # noqa: N818 - a state of the store; no user sees it
-    """Nothing can be written beside the index."""
+class _ReadOnly(Exception):  # noqa: N818  - a state of the store; not shown to users
+    """The index's directory is read-only."""
 
 
 class Index:
-    """The file `path`; each piece of work opens it, so that it may be replaced at any time.
+    """The file `path`, opened for each transaction, so that it may be replaced at any time.
 
-    Where it may not be written (another user's store, an archive) a copy in memory takes its place.
+    Where it is read-only (another user's store, an archive) a copy in memory takes its place.
     """
 
     def __init__(self, path: Path) -> None:
@@ -115,11 +115,11 @@ class Index:
         except BaseException:
             connection.execute("ROLLBACK")
             raise
-        connection.execute("COMMIT" if write else "ROLLBACK")  # which drops temporary tables
+        connection.execute("COMMIT" if write else "ROLLBACK")  # it drops temporary tables
         return result
 
     def _copied(self) -> sqlite3.Connection:
-        """The index in memory; an empty one, to be filled again, where the file cannot be read."""
+        """Copy the index to memory; empty, to be filled again, where the file cannot be read."""
         memory = sqlite3.connect(":memory:", isolation_level=None)
         weakref.finalize(self, memory.close)
         with contextlib.suppress(sqlite3.DatabaseError, Damaged):
@@ -132,9 +132,9 @@ class Index:
         return memory
 
     def set_aside(self) -> Path | None:
-        """Move a damaged or older index away so that the next work starts an empty one.
+        """Move a damaged or older index away, so that the next transaction starts an empty one.
 
-        Returns where it went; None if another process has already done so.
+        Returns its new path; None if another process has done so.
         """
         with self._held(shared=False):
             try:
@@ -147,7 +147,7 @@ class Index:
             aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns() // 1_000_000}")
             try:
                 self.path.rename(aside)
-                # A journal left behind would be played back into the new file.
+                # SQLite would replay a leftover journal into the new file.
                 with contextlib.suppress(FileNotFoundError):
                     journal = self.path.with_name(self.path.name + "-journal")
                     journal.rename(aside.with_name(aside.name + "-journal"))
@@ -159,13 +159,13 @@ class Index:
         return sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        """Check the layout's version, and lay out an empty file."""
+        """Check the layout's version; lay out an empty file."""
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA temp_store=MEMORY")
         version = self._version(connection)
         if version == 0:
             connection.execute("BEGIN IMMEDIATE")
-            if self._version(connection) == 0:  # nobody was faster
+            if self._version(connection) == 0:  # no other process was faster
                 if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,):
                     raise Damaged("it was not made by mermapctl")
                 for statement in _SCHEMA.split(";\n"):
@@ -210,7 +210,7 @@ class Index:
 
     @contextlib.contextmanager
     def _held(self, *, shared: bool) -> Iterator[None]:
-        """Hold the file beside the index: shared by all work, alone while it is replaced."""
+        """Lock the file beside the index: shared for transactions, exclusive to replace it."""
         try:
             handle = locks.opened(self._lock, 0o666)
         except OSError as error:

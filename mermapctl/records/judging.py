@@ -33,11 +33,11 @@ def judge_console(cell: Cell, console: BinaryIO) -> Cell:
 
 
 def judge_log(cell: Cell, console: BinaryIO, *, observe: bool = True) -> tuple[Cell, str | None]:
-    """The same, and the version of the kernel that the console is of, where it says so.
+    """Judge a console; also return the kernel version that it prints, if any.
 
-    Without `observe` a trace in it counts for nothing.
+    Without `observe`, ignores a trace in it.
     """
-    # A part of the console that was left out may hold a result, a splat or an event.
+    # The part of the console left out may contain a result, a splat or an event.
     gaps = Gaps(iter(lambda: console.read(BLOCK_BYTES) or b"", b""))
     judged = judge.judge(
         gaps,
@@ -47,7 +47,7 @@ def judge_log(cell: Cell, console: BinaryIO, *, observe: bool = True) -> tuple[C
         allow_splats=cell.allow_splats,
         observe=observe,
     )
-    # What the supervisor knew of a boot without a verdict is not in its console.
+    # The supervisor's facts on a boot without a verdict are not in its console.
     known = cell.detail if judged.reason is cell.reason else None
     done = replace(
         cell,
@@ -68,9 +68,9 @@ def judge_log(cell: Cell, console: BinaryIO, *, observe: bool = True) -> tuple[C
 
 
 def _doubted(cell: Cell, left_out: int) -> Cell:
-    """The cell, which has not passed where `left_out` bytes of its console are not known.
+    """Return the cell, not passed where `left_out` bytes of its console are unknown.
 
-    A result or a splat that is there stays a failure; what is missing may be in the gap.
+    A result or a splat that exists stays a failure; a missing one may be in the gap.
     """
     if not left_out:
         return cell
@@ -86,17 +86,17 @@ def _doubted(cell: Cell, left_out: int) -> Cell:
 
 
 def with_trials(cell: Cell, trials: tuple[Trial, ...]) -> Cell:
-    """A cell as it was judged, with what the boots of its hang triage add."""
+    """Add the boots of the hang triage to a judged cell."""
     suites, findings = hang_trials.completed(cell.suites, cell.findings, trials)
     counts = leaf_tests.counted(suites, cell.unlisted)
     return replace(cell, suites=suites, findings=findings, triage=trials, counts=counts)
 
 
 def with_unprobed(cell: Cell, plain: Unprobed) -> Cell:
-    """A cell as its traced boot was judged, with what the boot without probes says of it.
+    """Add the boot without probes to a cell judged by its traced boot.
 
-    Its console is `artifacts.console_untraced`. Where the traced boot has no verdict and the other
-    one has, that one's is the cell's. Raises OSError where a console cannot be read.
+    Its console is `artifacts.console_untraced`. Takes its verdict where the traced boot has none
+    and it has one. Raises OSError where a console cannot be read.
     """
     second = _unprobed(cell, plain)
     plain = replace(
@@ -135,7 +135,7 @@ def judge_again(cell: Cell, console: BinaryIO) -> Cell:
 
 
 def _unprobed(cell: Cell, plain: Unprobed) -> Cell:
-    """The cell as the console of its boot without probes is judged."""
+    """Judge the console of the boot without probes."""
     console = cell.artifacts.console_untraced
     blank = replace(
         cell,
@@ -151,18 +151,18 @@ def _unprobed(cell: Cell, plain: Unprobed) -> Cell:
 
 
 def _without_trace(cell: Cell) -> tuple[str, ...]:
-    """What failed in a traced boot, as far as one without probes could show it."""
+    """Return failures of a traced boot that a boot without probes could show too."""
     with open_regular(Path(cell.artifacts.console or "")) as lines:
         seen, _ = judge_log(replace(cell, triage=()), lines, observe=False)
     return _symptoms(seen)
 
 
 def _symptoms(cell: Cell) -> tuple[str, ...]:
-    """What failed in a boot, by name; one word for it where a bound of memory dropped the names."""
+    """Return names of a boot's failures; one word where a memory bound dropped the names."""
     named = symptoms(cell.suites, cell.findings)
     return named or (("tests that are not listed",) if cell.verdict is Verdict.FAILED else ())
 
 
 def suites_known() -> Manifest:
-    """What is known of suites before they run."""
+    """Return what is known of suites before they run."""
     return _manifest()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The earlier run that a run is best compared with: the last one of the same cells."""
+"""The earlier run to compare a run with: the last one of the same cells."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mermapctl.records.record import RunRecord
 
 LOOK_BACK = 50
-"""Runs looked at, newest first; an older one says little about a change."""
+"""Runs searched, newest first; an older one is of little use for a change."""
 
 
 def previous(record: RunRecord) -> RunRecord | None:
@@ -32,7 +32,7 @@ def previous(record: RunRecord) -> RunRecord | None:
         try:
             other = store.read(run_id)
         except HarnessError:
-            continue  # a damaged record is told of where it is asked for
+            continue  # a damaged record is reported where it is requested
         same = {
             (cell.target, cell.configuration)
             for cell in other.cells

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""RunRecord: what is kept of a run. Its JSON form is the public document, schema 1."""
+"""RunRecord: the record of a run. Its JSON form is the public document, schema 1."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from mermapctl.trace.summary import TraceTable
 
 SCHEMA = 1
 RUN_ID = re.compile(r"\d{8}-\d{6}-\d{3}[0-9a-f]{4}", re.ASCII)
-"""What `new_run_id` makes."""
+"""The form of `new_run_id`."""
 
 
 class State(enum.StrEnum):
-    """Where a run stands; a `running` record whose process is gone was killed."""
+    """The state of a run; a `running` record whose process is gone was killed."""
 
     RUNNING = "running"
     FINISHED = "finished"
@@ -82,7 +82,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class TreeFacts:
-    """The kernel tree as it stood; a tree that is not git has no commit."""
+    """The state of the kernel tree; a tree without git has no commit."""
 
     kernel: str | None = None
     commit: str | None = None
@@ -102,7 +102,7 @@ class Phases:
 
 @dataclass(frozen=True, slots=True)
 class Artifacts:
-    """Absolute paths of what a cell left behind; `console` is the one that was judged."""
+    """Absolute paths of a cell's files; `console` is the one that was judged."""
 
     console: str | None = None
     config: str | None = None
@@ -114,20 +114,19 @@ class Artifacts:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One commit x target x variant and what came of it.
+    """One commit x target x variant and its result.
 
-    `cpu`, `smp`, `kernel_args` are what the guest was booted with, defaults included;
-    `notes` are one-sentence facts (such as "KVM cannot run this kernel; repeated under TCG").
-    `detail` explains `reason` (the line that says so). `boot`, `suite` (the glob of suites asked
-    for) and `allow_splats` are what the judge was told besides the console, to judge it again.
-    `omitted` suites are not kept, since there were too many: `omitted_bad` of them did not pass,
-    and `unlisted` says what became of their tests. `counts` are all tests as KTAP and the console's
-    end account for them, kept or not. `flavour` is ``module`` where the
-    suite was one, ``module-all`` where KUnit was one too; `guards` are lines of the tree that are
-    false there. `triage` are the boots that followed a hang. `not_exercised` names what no event of
-    the trace could have broken: a mermap that is wrong only there passes. `untraced` is the boot
-    without probes that followed a traced one, `confirmed` whether the failure is there too (null:
-    not asked, or such a boot cannot tell).
+    `cpu`, `smp`, `kernel_args` are those of the guest, defaults included; `notes` are one-sentence
+    facts (such as "KVM cannot run this kernel; repeated under TCG"). `detail` explains `reason` (a
+    line of the log). `boot`, `suite` (the glob of suites requested) and `allow_splats` are the
+    judge's inputs besides the console, to judge it again. `omitted` suites are not kept, since
+    there were too many: `omitted_bad` of them did not pass, and `unlisted` counts the statuses of
+    their tests. `counts` are all tests by KTAP and the console's end, kept or not. `flavour` is
+    ``module`` where the suite was one, ``module-all`` where KUnit was one too; `guards` are lines
+    of the tree that are false there. `triage` are the boots that followed a hang. `not_exercised`
+    names what no event of the trace could have broken: a mermap wrong only there passes. `untraced`
+    is the boot without probes that followed a traced one, `confirmed` whether the failure is there
+    too (null: not tried, or that boot cannot show it).
     """
 
     target: str | None
@@ -166,19 +165,19 @@ class Cell:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """The notes, and what the boot without probes says."""
+        """The notes, and those of the boot without probes."""
         said = self.untraced.words if self.untraced else ""
         return (*self.notes, said) if said else self.notes
 
     @property
     def configuration(self) -> str | None:
-        """The variant, and the flavour where it has one: ``base (module)``."""
+        """The variant, with the flavour if any: ``base (module)``."""
         return f"{self.variant} ({self.flavour})" if self.flavour else self.variant
 
 
 @dataclass(frozen=True, slots=True)
 class Former:
-    """What the record said until it was judged again at `replaced` (RFC 3339).
+    """The verdict before the record was judged again at `replaced` (RFC 3339).
 
     `cells` are the cells' verdicts in the record's order.
     """
@@ -191,7 +190,7 @@ class Former:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A run, whole. What `run` prints at its end and `report` prints later come from this.
+    """A whole run. `run` prints it at its end and `report` later.
 
     `former` is not empty where `report rejudge` has replaced a verdict; the oldest comes first.
     """
@@ -210,9 +209,9 @@ _OTHERWISE = "Its consoles lie beside it and can be judged with `mermapctl repor
 
 
 def to_json(record: RunRecord) -> bytes:
-    """The JSON document of `record`: UTF-8, one object, a newline at the end.
+    """Return the JSON document of `record`: UTF-8, one object, a newline at the end.
 
-    Text that is no valid Unicode (lone surrogates from undecodable bytes) becomes U+FFFD.
+    Invalid Unicode (lone surrogates from undecodable bytes) becomes U+FFFD.
     """
     try:
         raw = msgspec.json.encode(record)
@@ -222,7 +221,7 @@ def to_json(record: RunRecord) -> bytes:
 
 
 def from_json(data: bytes, origin: str = "the record") -> RunRecord:
-    """The record in a JSON document; `origin` names it in errors.
+    """Read the record in a JSON document; errors name it by `origin`.
 
     Raises HarnessError where it is damaged or comes from a newer schema.
     """
@@ -236,7 +235,7 @@ def from_json(data: bytes, origin: str = "the record") -> RunRecord:
 
 
 def _schema(data: bytes) -> int:
-    """The document's schema number where only that much can be read, else 0."""
+    """Return the document's schema number where only that is readable, else 0."""
     try:
         head = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
         return msgspec.json.decode(head["schema"], type=int)
@@ -264,22 +263,22 @@ def _encodable(value: object) -> object:
 
 
 def now() -> str:
-    """The time as RFC 3339 in UTC, to the millisecond."""
+    """Return the time as RFC 3339 in UTC, to the millisecond."""
     return rfc3339(dt.datetime.now(dt.UTC))
 
 
 def rfc3339(moment: dt.datetime) -> str:
-    """A time in UTC, to the millisecond."""
+    """Format a time in UTC, to the millisecond."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def new_run_id(moment: dt.datetime) -> str:
-    """A name for a run that began at `moment` (UTC): sorts by time to the millisecond, unique."""
+    """Return a unique id of a run begun at `moment` (UTC); ids sort by time to the millisecond."""
     return f"{moment:%Y%m%d-%H%M%S}-{moment.microsecond // 1000:03d}{secrets.token_hex(2)}"
 
 
 def new_run(command: tuple[str, ...], host: Host | None = None) -> Run:
-    """A run that begins now in this process; `command` is the argument list that was given."""
+    """Make a run that begins now in this process; `command` is its argument list."""
     pid = os.getpid()
     moment = dt.datetime.now(dt.UTC)
     return Run(
@@ -295,12 +294,12 @@ def new_run(command: tuple[str, ...], host: Host | None = None) -> Run:
 
 
 def this_tool() -> Tool:
-    """The tool of a record made now."""
+    """Return the tool of a record made now."""
     return Tool("mermapctl", __version__)
 
 
 def host_facts(qemu: str | None = None, compiler: str | None = None) -> Host:
-    """This machine; `qemu` and `compiler` are the version lines of what is used, where known."""
+    """Describe this machine; `qemu` and `compiler` are the version lines of those in use."""
     return Host(
         name=platform.node(),
         system=_system(),
@@ -313,7 +312,7 @@ def host_facts(qemu: str | None = None, compiler: str | None = None) -> Host:
 
 
 def _system() -> str:
-    """Distribution and kernel, such as "Debian GNU/Linux 12 (bookworm), Linux 6.12.1"."""
+    """Return distribution and kernel: "Debian GNU/Linux 12 (bookworm), Linux 6.12.1"."""
     kernel = f"{platform.system()} {platform.release()}"
     try:
         return f"{platform.freedesktop_os_release()['PRETTY_NAME']}, {kernel}"
@@ -322,7 +321,7 @@ def _system() -> str:
 
 
 def process_mark(pid: int) -> str | None:
-    """What tells process `pid` from a later one of that number: boot id and start time in ticks.
+    """Return boot id and start time in ticks, which identify process `pid` among reused ids.
 
     None where there is no such process. Source: proc(5), /proc/PID/stat field 22.
     """
@@ -333,7 +332,7 @@ def process_mark(pid: int) -> str | None:
 
 
 def still_running(run: Run) -> bool:
-    """Whether the process of `run` is alive; one of another machine is taken to be."""
+    """Whether the process of `run` is alive; assumed for another machine's."""
     if run.state is not State.RUNNING or run.pid is None:
         return False
     if run.host is not None and run.host.name != platform.node():
@@ -349,12 +348,12 @@ def begin(
     cells: tuple[Cell, ...] = (),
     host: Host | None = None,
 ) -> RunRecord:
-    """The record of a run that begins now; it has no verdict until its cells have."""
+    """Make the record of a run that begins now; it has no verdict until its cells have."""
     return RunRecord(SCHEMA, this_tool(), new_run(command, host), tree, Verdict.NO_VERDICT, cells)
 
 
 def verdict_of(cells: Sequence[Cell]) -> Verdict:
-    """The run's verdict: failed if a cell failed, else none if a cell has none, else passed."""
+    """Return failed if a cell failed, else no verdict if a cell has none, else passed."""
     verdicts = {cell.verdict for cell in cells}
     if Verdict.FAILED in verdicts:
         return Verdict.FAILED
@@ -362,7 +361,7 @@ def verdict_of(cells: Sequence[Cell]) -> Verdict:
 
 
 def exit_of(record: RunRecord, *, bisect: bool = False) -> Exit:
-    """The exit code of `run`; `bisect` turns "no verdict" into what `git bisect run` skips."""
+    """Return the exit code of `run`; `bisect` turns "no verdict" into `git bisect run`'s skip."""
     if record.run.state is State.INTERRUPTED:
         return Exit.INTERRUPTED
     code = exit_of_verdict(record.verdict)
@@ -370,6 +369,6 @@ def exit_of(record: RunRecord, *, bisect: bool = False) -> Exit:
 
 
 def exit_of_verdict(verdict: Verdict) -> Exit:
-    """0 passed, 1 failed, 3 no verdict."""
+    """Return 0 for passed, 1 for failed, 3 for no verdict."""
     codes = {Verdict.PASSED: Exit.PASSED, Verdict.FAILED: Exit.FAILED}
     return codes.get(verdict, Exit.NO_VERDICT)

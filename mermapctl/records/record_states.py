@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A run's record as the store keeps it: while the run goes on, after a kill, on a full disk."""
+"""A run's record in the store: while the run goes on, after a kill, on a full disk."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from mermapctl.judge.verdict import Reason, Verdict
 from mermapctl.records.record import RunRecord, State, process_mark
 
 MOST_FINDINGS = 8
-"""Findings of a cell that a full disk leaves."""
+"""Findings of a cell kept on a full disk."""
 
 
 def begun(record: RunRecord) -> RunRecord:
-    """The record of a run that goes on in this process."""
+    """Return the record of a run in progress in this process."""
     if record.run.state is State.RUNNING and record.run.pid is not None:
         return record
     pid = os.getpid()
@@ -23,13 +23,13 @@ def begun(record: RunRecord) -> RunRecord:
 
 
 def noted(record: RunRecord, note: str) -> RunRecord:
-    """The record with a note in its last cell."""
+    """Return the record with a note in its last cell."""
     *cells, last = record.cells
     return replace(record, cells=(*cells, replace(last, notes=(*last.notes, note))))
 
 
 def bare(record: RunRecord) -> RunRecord:
-    """Return what tells the verdict of a record; `report rejudge` reads the rest from consoles."""
+    """Return what decides a record's verdict; `report rejudge` reads the consoles for the rest."""
     cells = (
         replace(cell, suites=(), splats=(), trace=None, findings=cell.findings[:MOST_FINDINGS])
         for cell in record.cells
@@ -38,7 +38,7 @@ def bare(record: RunRecord) -> RunRecord:
 
 
 def killed(record: RunRecord) -> RunRecord:
-    """The record of a run whose process is gone: its last cell is as it was when it began."""
+    """Return the record of a run whose process is gone; its last cell is as at its start."""
     cells = tuple(
         replace(cell, reason=Reason.INTERRUPTED, detail="mermapctl was killed before it was done")
         if cell.verdict is Verdict.NO_VERDICT and cell.reason is None

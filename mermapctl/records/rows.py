@@ -34,7 +34,7 @@ class CellSummary:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """A run in a list of runs; `problem` says why its record cannot be read."""
+    """A run in a list of runs; `problem` is why its record cannot be read."""
 
     id: str
     started: str
@@ -107,7 +107,7 @@ def put(
 
 
 def _storable(row: tuple[Value, ...]) -> tuple[Value, ...]:
-    """The row without lone surrogates (bytes of a path or console that are not UTF-8)."""
+    """Replace lone surrogates in a row (bytes of a path or console that are not UTF-8)."""
     return tuple(
         value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
         for value in row
@@ -117,7 +117,7 @@ def _storable(row: tuple[Value, ...]) -> tuple[Value, ...]:
 def put_unreadable(
     connection: sqlite3.Connection, run_id: str, problem: str, seen: int | None
 ) -> None:
-    """A row for a run whose record cannot be read, so that a list can say so."""
+    """Write a row for a run whose record cannot be read, for lists."""
     drop(connection, [run_id])
     connection.execute(
         "INSERT INTO runs (id, started, seconds, state, verdict, dirty, problem, stale, seen) "
@@ -135,7 +135,7 @@ def drop(connection: sqlite3.Connection, run_ids: Iterable[str]) -> None:
 
 
 def setup(cell: Cell) -> str:
-    """What besides commit, target and variant makes two boots the same configuration."""
+    """Return what, besides commit, target and variant, identifies a configuration."""
     flavour = f" {cell.flavour}" if cell.flavour else ""
     return f"cpu={cell.cpu or '-'} smp={cell.smp or 1} args={' '.join(cell.kernel_args)}{flavour}"
 
@@ -164,7 +164,7 @@ ORDER BY r.id DESC LIMIT :limit
 
 
 def summaries(connection: sqlite3.Connection, filters: Filters) -> list[RunSummary]:
-    """The runs that pass `filters`, newest first."""
+    """Return the runs that pass `filters`, newest first."""
     connection.execute(
         _CHOOSE,
         {
@@ -199,12 +199,12 @@ def summaries(connection: sqlite3.Connection, filters: Filters) -> list[RunSumma
 
 
 def count(connection: sqlite3.Connection) -> int:
-    """How many runs there are."""
+    """Count the runs."""
     return int(connection.execute("SELECT count(*) FROM runs").fetchone()[0])
 
 
 def looked_at(connection: sqlite3.Connection) -> dict[str, tuple[bool, int | None]]:
-    """Run id -> (stale, modification time of the record when it was read)."""
+    """Return run id -> (stale, modification time of the record when it was read)."""
     return {
         run: (bool(stale), seen)
         for run, stale, seen in connection.execute("SELECT id, stale, seen FROM runs")

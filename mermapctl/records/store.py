@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The store: one folder a run with its record and artifacts, and an index over all of them.
 
-`STATE/runs/ID/record.json` is the truth and is only ever replaced whole. The index is brought up to
-date from the folders whenever it is asked, so whatever is killed between the two loses nothing.
+`STATE/runs/ID/record.json` is authoritative and only ever replaced whole. Each query first updates
+the index from the folders, so a kill between the two loses nothing.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 class Store:
-    """All runs of this user. `notices` holds sentences that the user should see on stderr."""
+    """All runs of this user. `notices` are sentences for stderr."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -47,9 +47,9 @@ class Store:
 
     @classmethod
     def open(cls, root: Path | None = None) -> Store:
-        """The store in `root` (default: the state directory), made if need be.
+        """Open the store in `root` (default: the state directory); make it if needed.
 
-        Raises HarnessError where it cannot be used or was made by a newer mermapctl.
+        Raises HarnessError where it is unusable or was made by a newer mermapctl.
         """
         store = cls(root or paths.state_dir())
         try:
@@ -65,7 +65,7 @@ class Store:
     # Writing: the record first, then the index.
 
     def begin(self, record: RunRecord) -> RunFolder:
-        """Keep a run that starts now; its folder appears with its record in it, or not at all."""
+        """Store a run that starts now; its folder appears with its record in it, or not at all."""
         record = record_states.begun(record)
         folder = self.folder(record.run.id)
         new = self.runs / f"{entries.NEW}{record.run.id}"
@@ -86,14 +86,14 @@ class Store:
         return folder
 
     def save(self, record: RunRecord) -> None:
-        """Replace the record of a run that goes on."""
+        """Replace the record of a run in progress."""
         files.write_own(self.folder(record.run.id).record, to_json(record))
 
     def finish(self, record: RunRecord) -> RunRecord:
-        """Replace the record for good: finished, unless it says interrupted. Returns it so.
+        """Replace the record for good: finished, unless it is interrupted. Return it.
 
-        On a full disk it goes into the room that `begin` reserved; one that is larger is kept
-        without its tests, and says so.
+        On a full disk, uses the space that `begin` reserved; a larger record is stored without its
+        tests, with a note.
         """
         if record.run.state is State.RUNNING:
             record = replace(record, run=replace(record.run, state=State.FINISHED))
@@ -121,7 +121,7 @@ class Store:
         self._believe(folder, record)
 
     def _doubt(self, folder: RunFolder) -> None:
-        """Until the row is right again it must not be believed, whoever is killed in between."""
+        """Mark the row stale until it is right again, in case this process is killed in between."""
         self._note_if_not(
             lambda db: db.execute("UPDATE runs SET stale=1, seen=NULL WHERE id=?", (folder.id,))
         )
@@ -131,7 +131,7 @@ class Store:
         self._note_if_not(lambda db: rows.put(db, record, stale=False, size=size))
 
     def _clear(self) -> None:
-        """Remove what killed runs left: of new and removed ones, and in the folders of others."""
+        """Remove leftovers of killed runs: new and removed ones, and in others' folders."""
         entries.sweep(self.runs)
         known = self._work(rows.looked_at)
         for run_id in (run for run, (stale, _) in known.items() if stale):
@@ -140,7 +140,7 @@ class Store:
                     entries.sweep_folder(self.folder(run_id).path)
 
     def remove(self, run_ids: Iterable[str]) -> int:
-        """Delete runs with all their artifacts; returns the bytes that were freed."""
+        """Delete runs with all their artifacts; return the bytes freed."""
         freed = 0
         for run_id in run_ids:
             folder = self.folder(run_id)
@@ -152,7 +152,7 @@ class Store:
             except OSError as error:
                 raise files.cannot_write(folder.path, error) from error
             freed += size_of(trash)
-        entries.sweep(self.runs)  # also of a removal that was killed
+        entries.sweep(self.runs)  # also a removal that was killed
         self._sync()
         return freed
 
@@ -163,16 +163,16 @@ class Store:
         return RunFolder(run_id, self.runs / run_id)
 
     def get(self, key: str | None = None) -> RunRecord:
-        """The record that `key` names (see `resolve`); the latest where it is None."""
+        """Read the record named by `key` (see `resolve`); the latest where it is None."""
         return self.read(self.resolve(key))
 
     def read(self, run_id: str) -> RunRecord:
-        """The record of one run; a killed run comes back as interrupted, without a verdict."""
+        """Read the record of one run; a killed run is interrupted, without a verdict."""
         folder = self.folder(run_id)
         record = _load(folder.record)
         if record.run.state is State.RUNNING:
             if not still_running(record.run):
-                record = _load(folder.record)  # it may have ended well between our two looks
+                record = _load(folder.record)  # it may have ended well between the two reads
                 if record.run.state is State.RUNNING:
                     record = record_states.killed(record)
             if record.run.state is not State.FINISHED and record.verdict is Verdict.PASSED:
@@ -180,7 +180,7 @@ class Store:
         return placed(record, folder)
 
     def resolve(self, key: str | None = None) -> str:
-        """The run id for `latest`, `latest~N`, a whole id, or the start or end of just one.
+        """Return the run id for `latest`, `latest~N`, a whole id, or a unique start or end of one.
 
         Raises UserError where there is none or more than one.
         """
@@ -206,7 +206,7 @@ class Store:
         raise UserError(f"{key!r} fits {len(found)} runs: {_some(found)}", "Give more of the id.")
 
     def ids(self) -> list[str]:
-        """The ids of all runs, newest first. Source: the folders themselves."""
+        """Return the ids of all runs, newest first, from the folders."""
         try:
             names, strangers = entries.scan(self.runs)
         except OSError as error:
@@ -227,13 +227,13 @@ class Store:
         return len(self.ids())
 
     def query(self, job: Callable[[sqlite3.Connection], T]) -> T:
-        """The answer of the index, up to date, to any question."""
+        """Answer a question from the index, updated first."""
         unwritten = self._sync()
         known = len(self.notices)
         answer = self._work(lambda db: index.amended(db, unwritten, job))
         if len(self.notices) == known:
             return answer
-        unwritten = self._sync()  # the index broke under the question
+        unwritten = self._sync()  # the index broke during the query
         return self._work(lambda db: index.amended(db, unwritten, job))
 
     def _sync(self) -> Change | None:
@@ -241,7 +241,7 @@ class Store:
 
         Returns the change where it could not be written, as on a full disk.
         """
-        known = self._work(rows.looked_at)  # before the folders: a row follows its folder
+        known = self._work(rows.looked_at)  # before the folders: a row is written after its folder
         ids = set(self.ids())
         gone = [run for run in known if run not in ids]
         fresh = [run for run in ids if run not in known or self._changed(run, *known[run])]
@@ -264,7 +264,7 @@ class Store:
         return None if self._note_if_not(job) else job
 
     def _changed(self, run_id: str, stale: bool, seen: int | None) -> bool:  # noqa: FBT001
-        """Whether a run may look different from its row by now."""
+        """Whether a run may differ from its row."""
         if not stale:
             return False
         if seen is None or seen != _modified(self.folder(run_id).record):
@@ -272,10 +272,10 @@ class Store:
         try:
             return self.read(run_id).run.state is not State.RUNNING  # it may have been killed
         except MermapctlError:
-            return False  # as unreadable as before
+            return False  # still unreadable
 
     def _examine(self, run_id: str) -> tuple[int | None, RunRecord | str | None]:
-        """Modification time, and the record, or why it cannot be read, or None if it is gone."""
+        """Return modification time, and the record, or why it is unreadable, or None if gone."""
         seen = _modified(self.folder(run_id).record)
         try:
             return seen, self.read(run_id)
@@ -283,7 +283,7 @@ class Store:
             return seen, error.message if self.folder(run_id).path.is_dir() else None
 
     def _work(self, job: Callable[[sqlite3.Connection], T], *, write: bool = False) -> T:
-        """Do `job` on the index, which is made again first where it is damaged."""
+        """Do `job` on the index; make a damaged one again first."""
         try:
             return self._index.work(job, write=write)
         except Damaged as damage:
@@ -302,7 +302,7 @@ class Store:
             ) from damage
 
     def _note_if_not(self, job: Change) -> bool:
-        """Write to the index; a failure is a notice, as the next reader makes up for it."""
+        """Write to the index; a failure is a notice, since the next reader writes it again."""
         try:
             self._work(job, write=True)
         except HarnessError as error:
@@ -312,7 +312,7 @@ class Store:
 
 
 ROOM_BYTES = 4 << 20
-"""Room for the last record of a run: that of four tests takes 20 KB, a long trace's 1 MB."""
+"""Space for the last record of a run: that of four tests takes 20 KB, a long trace's 1 MB."""
 _LIST = "`mermapctl report list` shows the runs."
 
 
@@ -337,7 +337,7 @@ def _modified(path: Path) -> int | None:
 
 
 def run_ids() -> list[str]:
-    """The ids of this user's runs, newest first; for a shell's completion: no error, no writing."""
+    """Return this user's run ids, newest first, for a shell's completion: no error, no write."""
     try:
         return Store(paths.state_dir()).ids()
     except MermapctlError:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What comes in from outside as text: the rules for names and paths. Pure.
+"""Rules for names and paths that come in as text. Pure.
 
 Python decodes arguments and the environment with surrogateescape (PEP 383). A lone surrogate fails
-much later, in JSON, SQLite or a terminal; so each text is checked once, where it comes in.
+much later, in JSON, SQLite or a terminal; so each text is checked once, on entry.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LONGEST_NAME = 255
 
 
 def flaw_of_text(text: str, longest: int = LONGEST_TEXT) -> str | None:
-    """Why `text` is no name, pattern or parameter, as the end of a sentence; None where it is."""
+    """Return why `text` is no name, pattern or parameter, as the end of a sentence, or None."""
     if not text.strip():
         return _NOTHING if not text else "is nothing but blanks"
     if flaw := _flaw_of_characters(text, ("Cs", "Cc", "Cf", "Zl", "Zp")):
@@ -30,10 +30,10 @@ def flaw_of_text(text: str, longest: int = LONGEST_TEXT) -> str | None:
 
 
 def flaw_of_path(text: str) -> str | None:
-    """Why `text` names no file or directory, as the end of a sentence; None where it may.
+    """Return why `text` can name no file or directory, as the end of a sentence, or None.
 
-    Bytes that are not UTF-8 are no flaw: the file system takes them, and renderers escape them, as
-    they do format characters (Cf), which names in Persian or with emoji have.
+    Accepts bytes that are not UTF-8, since file systems do and renderers escape them, and format
+    characters (Cf), which names in Persian or with emoji contain.
     """
     if not text:
         return _NOTHING
@@ -63,5 +63,5 @@ def _flaw_of_characters(text: str, categories: tuple[str, ...]) -> str | None:
 
 
 def flaw_of_place(text: str) -> str | None:
-    """The same of a directory in which we keep things: a record is JSON, and names its files."""
+    """Check a directory of ours like a path, and for UTF-8: a record is JSON and has its files."""
     return flaw_of_path(text) or _flaw_of_characters(text, ("Cs",))

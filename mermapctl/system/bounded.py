@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A file that takes whatever a guest prints and never grows beyond a bound: head and tail stay.
+"""A file for a guest's output that never grows beyond a bound: keeps head and tail.
 
-What is left out is said in a line of its own, in printk's words for lost messages: those who read
-a trace then conclude nothing from what is missing.
+A line of its own counts the bytes left out, in printk's words for lost messages, so that a reader
+of a trace concludes nothing from missing lines.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 HEAD_BYTES = 96 << 20
 TAIL_BYTES = 32 << 20
-"""Kept in memory until the end. A trace of a million events has 100 MB."""
+"""Bytes kept in memory until the end. A trace of a million events has 100 MB."""
 _MARK = b" printk messages dropped ** mermapctl: "
 _LEFT_OUT = re.compile(
     rb"\*\* \d+ printk messages dropped \*\* mermapctl: (\d+) bytes of this file are left out here"
@@ -40,7 +40,7 @@ class BoundedFile:
         self._lines = 0
 
     def write(self, data: bytes | memoryview) -> int:
-        """As of a raw file: how many of the bytes were taken. Raises OSError."""
+        """Write as a raw file does; return the number of bytes taken. Raises OSError."""
         if self._room:
             taken = self._file.write(data[: self._room])
             self._room -= taken
@@ -59,7 +59,7 @@ class BoundedFile:
         self._lines += chunk.count(b"\n")
 
     def close(self) -> None:
-        """Append what is held. Raises OSError, as on a full disk."""
+        """Append the tail. Raises OSError, as on a full disk."""
         if self._bytes:
             self._begin_with_a_line()
             lines = min(self._lines, 999_999_999)
@@ -71,7 +71,7 @@ class BoundedFile:
         self._tail.clear()
 
     def _begin_with_a_line(self) -> None:
-        """Leave out the rest of a line at the tail's beginning, unless there is nothing else."""
+        """Drop the rest of a line at the start of the tail, unless the tail is that line alone."""
         first = next((n for n, each in enumerate(self._tail) if b"\n" in each), None)
         if first is None:
             return
@@ -95,14 +95,14 @@ def opened(path: Path) -> Iterator[BoundedFile]:
 
 
 class Gaps:
-    """The chunks of a file, unchanged; after them, `left_out` is how many bytes it lacks."""
+    """Pass on the chunks of a file unchanged; then `left_out` is the number of bytes it lacks."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = chunks
         self.left_out = 0
 
     def __iter__(self) -> Iterator[bytes]:
-        """The chunks, each looked at together with the end of the one before."""
+        """Yield the chunks; search each together with the end of the one before."""
         before = b""
         for chunk in self._chunks:
             yield chunk

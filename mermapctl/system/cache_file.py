@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Small files that can be made again: what fails its checksum or its type is thrown away.
+"""Small files that can be made again: deleted where checksum or type is wrong.
 
-A disk that was full, a crash and a stray hand all leave a file that is there and is not what was
-written. Such a file counts as none: its owner asks anew, once, and writes it again.
+A full disk, a crash or an editor can leave a file that differs from what was written. Its owner
+then computes the value again and writes it again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _sum(body: bytes) -> bytes:
 
 
 def read(path: Path, kind: type[T]) -> T | None:
-    """What `write` kept at `path`; None where there is nothing, or nothing that can be trusted."""
+    """Return the value that `write` stored at `path`; None where it is missing or damaged."""
     try:
         checksum, _, body = inputs.read_regular(path, _LARGEST).partition(b"\n")
     except OSError:
@@ -42,7 +42,7 @@ def read(path: Path, kind: type[T]) -> T | None:
 
 
 def write(path: Path, value: object) -> None:
-    """Keep `value` for `read`. What cannot be kept (a full disk) is asked again next time."""
+    """Store `value` for `read`. Ignores a failure (a full disk): the value is computed again."""
     body = msgspec.json.encode(value)
     with contextlib.suppress(OSError, HarnessError, UnicodeEncodeError):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,6 +50,6 @@ def write(path: Path, value: object) -> None:
 
 
 def forget(path: Path) -> None:
-    """Keep it no longer."""
+    """Delete the file, if there is one."""
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)

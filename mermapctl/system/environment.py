@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The variables of the environment that we read ourselves, checked where they come in."""
+"""The environment variables that mermapctl reads, checked on entry."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _ASKED = re.compile(r"(bash|zsh|fish)_(source|complete)", re.ASCII)
 
 
 def directory(name: str) -> Path | None:
-    """The path in a variable of ours, as it is written; None where the variable is not set.
+    """Return the path in a variable of ours, unchanged; None where the variable is not set.
 
-    Raises UserError where it is set to what is no path: empty is not the same as not set.
+    Raises UserError where it is set to no path: empty differs from not set.
     """
     text = os.environ.get(name)
     if text is None:
@@ -30,9 +30,9 @@ def directory(name: str) -> Path | None:
 
 
 def settle() -> None:
-    """Drop a size of the terminal that is none: 0, negative, over 9,999, not in ASCII digits.
+    """Delete an invalid terminal size: 0, negative, over 9,999, not in ASCII digits.
 
-    shutil and rich take them as int() does, and rich fails at what str.isdigit() alone calls one.
+    shutil and rich parse it with int(), and rich fails on digits that only str.isdigit() accepts.
     """
     for name in _SIZES:
         if name in os.environ and not _SIZE.fullmatch(os.environ[name]):
@@ -40,7 +40,7 @@ def settle() -> None:
 
 
 def require_completion() -> None:
-    """Raise UserError where click would complete words without having been given any."""
+    """Raise UserError where click would complete words without any being given."""
     asked = os.environ.get(COMPLETE)
     if not asked:
         return
@@ -53,7 +53,7 @@ def require_completion() -> None:
 
 
 def _words_given(shell: str) -> bool:
-    """Whether the shell said what is typed; fish gives a word where the others give a number."""
+    """Whether the shell passed the words typed; fish passes a word where others pass a number."""
     number = os.environ.get("COMP_CWORD")
     if "COMP_WORDS" not in os.environ or number is None:
         return False

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Files that are either whole or not there: written beside their place, synced, renamed."""
+"""Files written whole or not at all: written beside their place, synced, renamed."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _TEMPORARY = re.compile(r"\..+\.(?P<pid>\d+)-[0-9a-f]{6}", re.DOTALL)
 def write(path: Path, data: bytes) -> None:
     """Replace the file `path` by `data`; a reader or a crash sees the old file or the new one.
 
-    A symbolic link is followed, mode and owner stay those of the old file. What is no file
-    (/dev/null, /dev/stdout, a pipe) is written to: replaced, it would be gone for everybody. Raises
-    HarnessError when the file cannot be written; the old one is then untouched.
+    Follows a symbolic link; keeps mode and owner of the old file. Writes to what is no regular file
+    (/dev/null, /dev/stdout, a pipe), since a rename would replace it for all users. Raises
+    HarnessError where the file cannot be written; the old one is then untouched.
     """
     try:
         try:
             before = path.stat()
-        except FileNotFoundError:  # also a link that leads to nothing yet
+        except FileNotFoundError:  # also a dangling link
             before = None
         if before is not None and not stat.S_ISREG(before.st_mode):
             _write_to(path, data)
@@ -40,7 +40,7 @@ def write(path: Path, data: bytes) -> None:
 
 
 def write_own(path: Path, data: bytes) -> None:
-    """The same for a file in a directory of ours: a link or a pipe at `path` is replaced."""
+    """Replace a file in a directory of ours, and a link or a pipe in its place."""
     try:
         _replace(path, data, None)
     except OSError as error:
@@ -48,7 +48,7 @@ def write_own(path: Path, data: bytes) -> None:
 
 
 def reserve(room: Path, size: int) -> None:
-    """Make a file of `size` bytes for a later `write_reserved`, or of a quarter of what is free.
+    """Make a file of `size` bytes, or a quarter of the free space, for a later `write_reserved`.
 
     Raises OSError where there is no room at all.
     """
@@ -61,7 +61,7 @@ def reserve(room: Path, size: int) -> None:
 
 
 def write_reserved(room: Path, path: Path, data: bytes) -> None:
-    """Replace `path` by `data` in the room that was reserved for it: a full disk takes it too.
+    """Replace `path` by `data` in the space reserved for it, which works on a full disk.
 
     Without that file, or where `data` is larger, as `write_own`. Raises HarnessError.
     """
@@ -97,7 +97,7 @@ def _replace(path: Path, data: bytes, like: os.stat_result | None) -> None:
 
 
 def _write_to(path: Path, data: bytes) -> None:
-    """Write to what is no regular file. A FIFO that nothing reads is an error, not waited for."""
+    """Write to a file that is not regular. Fails for a FIFO without a reader instead of waiting."""
     try:
         _require_stream(path)
         # O_NONBLOCK: an open(2) of a FIFO for writing fails with ENXIO where there is no reader.
@@ -112,26 +112,26 @@ def _write_to(path: Path, data: bytes) -> None:
 
 
 def _require_stream(path: Path) -> None:
-    """Raise OSError for a directory, and for a disk: a report must not replace a file system."""
+    """Raise OSError for a directory and a disk: a report must not overwrite a file system."""
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode) or stat.S_ISBLK(mode):
         raise OSError(errno.EINVAL, f"it is {inputs.kind(mode)}", str(path))
 
 
 def _imitate(handle: int, like: os.stat_result) -> None:
-    """Give a new file the owner and the mode of the one that it replaces."""
+    """Give a new file the owner and mode of the one it replaces."""
     mode = stat.S_IMODE(like.st_mode) & 0o777
     mine = os.fstat(handle)
     if (mine.st_uid, mine.st_gid) != (like.st_uid, like.st_gid):
         try:
             os.fchown(handle, like.st_uid, like.st_gid)
         except PermissionError:
-            mode &= 0o707  # the group is another one: what was for that group is not for this
+            mode &= 0o707  # the new file has another group, which gets no access
     os.fchmod(handle, mode)
 
 
 def leftovers(directory: Path) -> list[Path]:
-    """Files that a killed `write` left in `directory`; those of living processes are no such."""
+    """Return files that a killed `write` left in `directory`, not those of living processes."""
     found = []
     with contextlib.suppress(OSError), os.scandir(directory) as entries:
         for entry in entries:
@@ -142,7 +142,7 @@ def leftovers(directory: Path) -> list[Path]:
 
 
 def cannot_write(path: Path, error: OSError) -> HarnessError:
-    """The sentence and the hint for a failed write to `path`."""
+    """Return the error, with a hint, for a failed write to `path`."""
     reason = error.strerror or str(error)
     if is_full(error):
         hint = (
@@ -155,12 +155,12 @@ def cannot_write(path: Path, error: OSError) -> HarnessError:
 
 
 def is_full(error: OSError) -> bool:
-    """Whether a write failed for want of room: disk, quota or file size limit."""
+    """Whether a write failed for lack of space: disk, quota or file size limit."""
     return error.errno in _FULL
 
 
 def sync_directory(directory: Path) -> None:
-    """Make a rename itself survive a power cut."""
+    """Sync a directory, so that a rename in it survives a power cut."""
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

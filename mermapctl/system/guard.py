@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A process between us and each program that we start: no descendant of the program outlives us.
+"""A process between us and each program we start, so that no descendant of the program outlives us.
 
-The guard is a *subreaper* (prctl(2), Linux 3.4): what its descendants leave behind becomes its
-child, also what called setsid() or made itself a daemon. So it ends all of them, and knows when
-none is left: then it has no child. It ends them when the program has ended, when we ask, and when
-we are gone, whatever killed us: it holds one end of a socket, of which we have the other.
+The guard is a *subreaper* (prctl(2), Linux 3.4): orphans among its descendants become its children,
+also those that called setsid() or became daemons. So it can end all of them, and none is left when
+it has no child. It ends them when the program has ended, when we ask, and when we are gone, however
+we ended: it holds one end of a socket, and we the other.
 
-Why not a cgroup: to make one takes root, or a delegated one, which a user without systemd and
-most containers do not have (mkdir in /sys/fs/cgroup/unified as a user: Permission denied), and
-somebody must outlive us to write its cgroup.kill all the same. Where it may be made it costs
-0.1 ms, the guard 7 ms (fork without exec: 9 ms for a program that takes 2; a guard that is a
-Python of its own: 26; a guard in sh, which sees sessions only: 5).
+Why not a cgroup: making one takes root, or a delegated one, which a user without systemd and most
+containers lack (mkdir in /sys/fs/cgroup/unified as a user: Permission denied), and some process
+must still outlive us to write its cgroup.kill. Where it can be made it costs 0.1 ms, the guard 7 ms
+(fork without exec: 9 ms for a program that takes 2; a guard in a new Python: 26; a guard in sh,
+which sees sessions only: 5).
 
-PR_SET_PDEATHSIG alone would end the program, and not make's own makes.
+PR_SET_PDEATHSIG would end the program alone, not the makes that make starts.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 GRACE = 2.0
-"""Seconds between TERM and KILL; ^C promises that everything has ended within five."""
+"""Seconds between TERM and KILL; ^C promises an end of everything within five."""
 KILLING = 3.0
-"""Seconds after the first KILL in which all must be gone. What waits for a broken disk (state D)
-obeys no signal: it is named, and left."""
+"""Seconds after the first KILL until all must be gone. A process that waits for a broken disk
+(state D) ignores signals: it is reported and left."""
 LINGER = 1.0
-"""Seconds in which what a program leaves behind may say its last words."""
+"""Seconds in which processes that the program left behind may still print."""
 LONGEST = GRACE + KILLING + 1.0
-"""Seconds in which the guard ends, once asked to."""
+"""Seconds until the guard ends, once asked to."""
 END = b"end"
 DONE = b"done"
 _TICK = 0.02
@@ -50,7 +50,7 @@ _SUBREAPER, _NAME, _DEATH_SIGNAL = 36, 15, 1  # PR_SET_…, linux/prctl.h
 
 @cache
 def _prctl() -> Callable[[int, Any], object]:
-    """prctl(2), if there is one: without it what called setsid() escapes."""
+    """Call prctl(2), if available; without it a process that called setsid() escapes."""
     try:
         function = ctypes.CDLL(None).prctl
     except (AttributeError, OSError):
@@ -59,24 +59,24 @@ def _prctl() -> Callable[[int, Any], object]:
 
 
 def prepare() -> None:
-    """Load what the guard needs: after the fork of a process with threads nothing is imported."""
+    """Load the guard's imports: after the fork of a process with threads it imports nothing."""
     _prctl()
 
 
 def stand_between(lifeline: int) -> None:
-    """Fork: return in the process that becomes the program, and stay in the other as its guard.
+    """Fork: return in the child, which becomes the program; the parent stays as its guard.
 
-    For `preexec_fn` in a session that has just been made. `lifeline` is the guard's end of the
-    socket. END there, and its end of file, end the program with all its descendants; DONE with the
-    names of those that do not end is written there.
+    For `preexec_fn` in a new session. `lifeline` is the guard's end of the socket. END on it, and
+    its end of file, end the program with all its descendants; the guard answers DONE with the names
+    of those that do not end.
     """
     prctl = _prctl()
     prctl(_SUBREAPER, 1)
     program = os.fork()
     if program == 0:
-        os.setpgid(0, 0)  # `kill 0` in a script means its own, and not the guard
+        os.setpgid(0, 0)  # `kill 0` in a script means its own processes, not the guard
         prctl(_DEATH_SIGNAL, signal.SIGKILL)
-        if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:  # exec would pass that on
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:  # exec would inherit it
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
         return
     code = 70
@@ -89,10 +89,10 @@ def stand_between(lifeline: int) -> None:
 
 
 def _detach(lifeline: int) -> None:
-    """Keep nothing of ours but the locks; obey no signal that is meant for us."""
+    """Close all of our files but the locks; ignore signals meant for us."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    gc.disable()  # it would touch, and so copy, every page
+    gc.disable()  # a collection would touch, and so copy, every page
     os.chdir("/")
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
@@ -105,7 +105,7 @@ def _detach(lifeline: int) -> None:
 
 
 class _Guard:
-    """Waits for the program, for us, and for whatever the program left behind."""
+    """Waits for the program, for us, and for processes that the program left behind."""
 
     def __init__(self, program: int, lifeline: int) -> None:
         self.program = program
@@ -123,7 +123,7 @@ class _Guard:
         signal.signal(signal.SIGCHLD, lambda _signum, _frame: None)
 
     def watch(self) -> int:
-        """Stay until all has ended; the exit code of the program."""
+        """Wait until all has ended; return the exit code of the program."""
         asked = self._wait(None, lambda: self.status is not None)
         if not asked:
             asked = self._wait(LINGER, lambda: self.alone)
@@ -138,7 +138,7 @@ class _Guard:
         return self._mirrored()
 
     def _wait(self, seconds: float | None, over: Callable[[], bool]) -> bool:
-        """Wait until `over`, for so long, or until we ask or are gone; whether that was it."""
+        """Wait for `over`, for the given time, or for our request or end; return whether `over`."""
         until = None if seconds is None else time.monotonic() + seconds
         poll = select.poll()
         poll.register(self.woken, select.POLLIN)
@@ -166,7 +166,7 @@ class _Guard:
         return True
 
     def _reap(self) -> None:
-        """Take note of all that ended; whatever a descendant left behind is our child."""
+        """Collect ended children; descendants' orphans are our children."""
         while not self.alone:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -182,17 +182,17 @@ class _Guard:
     def _signal(number: int) -> list[proc.Stat]:
         family = proc.family(os.getpid())
         for each in family:
-            with contextlib.suppress(OSError):  # ended, or another user's by now
+            with contextlib.suppress(OSError):  # ended, or the id is another user's by now
                 os.kill(each.pid, number)
         return family
 
     def _kill(self) -> list[proc.Stat]:
-        """KILL until none is left; those that are after KILLING seconds."""
+        """Send KILL until none is left; return those that are left after KILLING seconds."""
         until = time.monotonic() + KILLING
         left: list[proc.Stat] = []
         while not self.alone and time.monotonic() < until:
             left = self._signal(signal.SIGKILL)
-            # Each that ends may leave children to us that it had just made.
+            # A process that ends may leave new children to us.
             moment = time.monotonic() + _TICK
             while not self.alone and time.monotonic() < moment:
                 self._reap()
@@ -200,7 +200,7 @@ class _Guard:
         return [] if self.alone else left
 
     def _mirrored(self) -> int:
-        """The program's exit code; where a signal ended it, the same one ends us."""
+        """Return the program's exit code; where a signal ended it, end by the same signal."""
         if self.status is not None and not os.WIFSIGNALED(self.status):
             return os.WEXITSTATUS(self.status)
         number = signal.SIGKILL if self.status is None else os.WTERMSIG(self.status)
@@ -209,5 +209,5 @@ class _Guard:
         if number not in {signal.SIGKILL, signal.SIGSTOP}:
             signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
-        time.sleep(1)  # it has been delivered by then
+        time.sleep(1)  # delivered by then
         return 128 + number

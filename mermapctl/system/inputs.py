@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Files that somebody else made, opened so that nothing can hang: a FIFO, a device, a directory.
+"""Opens files of others such that nothing hangs: a FIFO, a device, a directory.
 
 open(2) of a FIFO waits for a writer that may never come, and /dev/zero never ends.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 WRITER_SECONDS = 1.0
-"""How long a FIFO may be without a writer. A writer that waits in open(2) counts as one."""
+"""How long a FIFO may lack a writer. A writer that waits in open(2) counts as one."""
 LARGEST = 64 << 20
 """Bytes of a file that is read at once; the largest source file of 6.12 has 24 MB."""
 _STEP = 0.02
@@ -36,20 +36,20 @@ _KINDS = {
 
 
 def kind(mode: int) -> str:
-    """What a file is that is no regular one: "a directory", "a FIFO", …."""
+    """Name the type of a file that is not regular: "a directory", "a FIFO", …."""
     return _KINDS.get(stat.S_IFMT(mode), "no file")
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file for reading; a symbolic link to one is one.
+    """Open a regular file for reading; follows a symbolic link.
 
-    Raises OSError for anything else, with what it is as its text.
+    Raises OSError for anything else, with the type as its text.
     """
     return os.fdopen(_opened(path, {stat.S_IFREG}), "rb")
 
 
 def read_regular(path: Path, limit: int = LARGEST) -> bytes:
-    """The contents of a regular file. Raises OSError, also where it has more than `limit` bytes."""
+    """Return the contents of a regular file. Raises OSError, also above `limit` bytes."""
     with open_regular(path) as file:
         data = file.read(limit + 1)
     if len(data) > limit:
@@ -60,9 +60,8 @@ def read_regular(path: Path, limit: int = LARGEST) -> bytes:
 def open_stream(path: Path, *, devices: bool = False) -> BinaryIO:
     """Open a regular file, a pipe or /dev/null for reading, with `devices` any character device.
 
-    A FIFO without a writer is waited for WRITER_SECONDS. A regular file stays non-blocking: those
-    that wait for more at their end (/proc/kmsg, trace_pipe) then end there. Raises OSError with
-    what is wrong.
+    Waits WRITER_SECONDS for a FIFO's writer. Leaves a regular file non-blocking: files that wait at
+    their end for more (/proc/kmsg, trace_pipe) then end there. Raises OSError with the reason.
     """
     fd = _opened(path, {stat.S_IFREG, stat.S_IFIFO, *({stat.S_IFCHR} if devices else ())})
     try:
@@ -78,7 +77,7 @@ def open_stream(path: Path, *, devices: bool = False) -> BinaryIO:
 def _opened(path: Path, wanted: set[int]) -> int:
     if "\0" in str(path):  # stat(2) and open(2) would raise ValueError
         raise OSError(errno.EINVAL, "its name has a NUL", str(path).replace("\0", "\\0"))
-    # Looked at first: opening some devices (a tape, a watchdog, a serial line) does something.
+    # Check the type first: opening some devices (a tape, a watchdog, a serial line) has effects.
     _require(path, path.stat(), wanted)
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
@@ -98,7 +97,7 @@ def _require(path: Path, found: os.stat_result, wanted: set[int]) -> None:
 
 
 class _Begun(io.RawIOBase):
-    """A pipe of which the first bytes have been read."""
+    """A pipe whose first bytes have been read."""
 
     def __init__(self, fd: int, first: bytes) -> None:
         self._fd, self._first = fd, first
@@ -121,10 +120,10 @@ class _Begun(io.RawIOBase):
 
 
 def _first_bytes(fd: int, path: Path) -> bytes:
-    """What a non-blocking FIFO has, once it has a writer or had one. Raises OSError.
+    """Return what a non-blocking FIFO contains, once it has, or had, a writer. Raises OSError.
 
-    A read(2) of an empty FIFO fails with EAGAIN where there is a writer, and gives nothing where
-    there is none; poll(2) says POLLHUP once a writer has come and gone (pipe(7)).
+    A read(2) of an empty FIFO fails with EAGAIN where there is a writer, and returns nothing where
+    there is none; poll(2) returns POLLHUP once a writer has come and gone (pipe(7)).
     """
     poll = select.poll()
     poll.register(fd, select.POLLIN)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Locks on open files, which the kernel drops when the last process that holds them ends.
+"""Locks on open files, which the kernel releases when the last process that has them open ends.
 
-That is the guard of what we started (`mermapctl.system.guard`), which keeps them until its last
-process has ended: after a kill -9 of us nobody builds where our make still writes.
+That process is the guard of a program we started (`mermapctl.system.guard`), which keeps them until
+its last process has ended: after a kill -9 of us no build starts where our make still writes.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _held: set[int] = set()
 def opened(path: Path, mode: int | None = None) -> int:
     """Open a lock's file, made with `mode` if that is given; `release` closes it.
 
-    Raises OSError, also for what is no regular file: who holds a lock is written into it, and a
-    link could lead to any file.
+    Raises OSError, also for what is no regular file: the holder's name is written into it, and a
+    link could point to any file.
     """
     flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
     fd = os.open(path, flags if mode is None else flags | os.O_CREAT, mode or 0)
@@ -37,7 +37,7 @@ def opened(path: Path, mode: int | None = None) -> int:
 
 
 def take(fd: int, *, wait: bool, shared: bool = False) -> bool:
-    """Lock an open file, until `release`; whether it was to be had. Raises OSError."""
+    """Lock an open file, until `release`; return whether that succeeded. Raises OSError."""
     how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
         fcntl.flock(fd, how if wait else how | fcntl.LOCK_NB)

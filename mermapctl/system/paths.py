@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where mermapctl keeps things, and where its shipped data files are.
+"""Directories of mermapctl's own files, and of its shipped data files.
 
 `MERMAPCTL_HOME`, when set, moves state, cache and user configuration together.
 """
@@ -40,7 +40,7 @@ def state_dir() -> Path:
 
 
 def cache_dir() -> Path:
-    """Directory of what can be made again: build directories, parsed Kconfigs."""
+    """Directory of files that can be made again: build directories, parsed Kconfigs."""
     return _place("cache", platformdirs.user_cache_dir)
 
 
@@ -50,19 +50,19 @@ def config_dir() -> Path:
 
 
 def make_private(directory: Path) -> None:
-    """Make a directory and what is missing above it, for this user alone; one that is there stays.
+    """Make a directory and its missing parents, for this user alone; keep an existing one.
 
-    Source: the XDG base directory specification, for a state directory that is not there yet.
+    Source: the XDG base directory specification, for a state directory that does not exist yet.
     Raises OSError.
     """
     missing = [each for each in (directory, *directory.parents) if not each.exists()]
     for each in reversed(missing):
         each.mkdir(mode=0o700, exist_ok=True)
-    directory.mkdir(mode=0o700, exist_ok=True)  # raises where a file is in its place
+    directory.mkdir(mode=0o700, exist_ok=True)  # raises where it is a file
 
 
 def shipped(name: str) -> Path:
-    """A data directory that travels with the package: ``configs`` or ``kernel``.
+    """Return a data directory shipped with the package: ``configs`` or ``kernel``.
 
     In a wheel it lies inside the package, in a checkout beside it.
     """

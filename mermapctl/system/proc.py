@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What proc(5) says of processes: one reader of /proc/PID/stat for all who ask."""
+"""proc(5): reads /proc/PID/stat."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Stat:
 
     @property
     def living(self) -> bool:
-        """Whether it has not ended; one that has may wait for its parent to look."""
+        """Whether it has not ended; a zombie has."""
         return self.state not in {"Z", "X"}
 
     def __str__(self) -> str:
@@ -33,7 +33,7 @@ class Stat:
 
 
 def stat(pid: int) -> Stat | None:
-    """One process; None where there is none of that number."""
+    """Read one process; None where there is none of that id."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - in the guard, half the time
             line = file.read().decode(errors="backslashreplace")
@@ -49,7 +49,7 @@ def stat(pid: int) -> Stat | None:
 
 
 def boot_id() -> str | None:
-    """The id of this boot of the host; None where /proc shows none."""
+    """Return the id of this boot of the host; None where /proc has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
@@ -57,14 +57,14 @@ def boot_id() -> str | None:
 
 
 def every() -> Iterator[Stat]:
-    """Every process there is."""
+    """Yield every process."""
     for name in os.listdir("/proc"):  # noqa: PTH208 - as above
         if name.isdigit() and (found := stat(int(name))) is not None:
             yield found
 
 
 def family(ancestor: int) -> list[Stat]:
-    """The living processes that descend from one, itself left out."""
+    """Return the living descendants of a process."""
     children: dict[int, list[Stat]] = {}
     for each in every():
         children.setdefault(each.parent, []).append(each)
@@ -78,5 +78,5 @@ def family(ancestor: int) -> list[Stat]:
 
 
 def session(leader: int) -> list[Stat]:
-    """The living processes of a session."""
+    """Return the living processes of a session."""
     return [each for each in every() if each.session == leader and each.living]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Runs programs that end with us: short commands, dialogues, supervised long ones.
 
-Every program is started in a session of its own, behind a guard (`mermapctl.system.guard`).
-kunit.py starts make and QEMU, and does not pass a signal on to them; the guard ends them all.
+Each program runs in its own session, behind a guard (`mermapctl.system.guard`). kunit.py starts
+make and QEMU and does not pass a signal on to them; the guard ends them all.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 TICK = 0.1
 STOPPED = 1.0
-"""Seconds. Who waits longer than this for TICK was stopped (^Z): that is no time of the guest's."""
+"""Seconds. A longer wait for TICK means that we were stopped (^Z): not time of the guest."""
 CHUNK = 1 << 16
 
 
@@ -68,10 +68,11 @@ class SessionEnd:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What a supervised session may do. `limit` and `silence` in seconds; None is for ever.
+    """Bounds of a supervised session. `limit` and `silence` in seconds; None is for ever.
 
-    `output` sees each chunk of stdout and may return a reason to stop at once; `tick` is called
-    about ten times a second with the seconds elapsed and the seconds of silence, and may as well.
+    `output` gets each chunk of stdout and may return a reason to stop at once; `tick` is called
+    about ten times a second with the seconds elapsed and the seconds of silence, and may do the
+    same.
     """
 
     limit: float | None = None
@@ -81,7 +82,7 @@ class Watch:
 
 
 def put_down(process: subprocess.Popen[bytes]) -> bool:
-    """End a program that has no guard, in five seconds at most; whether it has ended."""
+    """End a program that has no guard, in five seconds at most; return whether it has ended."""
     with deferred():
         for ask, seconds in ((process.terminate, guard.GRACE), (process.kill, guard.KILLING)):
             if process.poll() is None:
@@ -121,7 +122,7 @@ def run(
 
 @contextlib.contextmanager
 def feeding(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Iterator[IO[bytes]]:
-    """Yield the stdin of a command that works while it is fed. Raises HarnessError if it fails."""
+    """Yield the stdin of a command that reads while it is fed. Raises HarnessError if it fails."""
     with tempfile.TemporaryFile() as said, contextlib.ExitStack() as stack:
         with deferred():
             pipes = Streams(subprocess.PIPE, subprocess.DEVNULL, said.fileno())
@@ -134,14 +135,14 @@ def feeding(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Iterator[
 
 
 class Dialogue:
-    """A program that answers each line that it is given."""
+    """A program that answers each line it receives."""
 
     def __init__(self, stdin: IO[bytes], stdout: IO[bytes]) -> None:
         self._stdin = stdin
         self._stdout = stdout
 
     def ask(self, line: bytes, mark: bytes, timeout: float, largest: int) -> bytes | None:
-        """What the program says up to `mark`; None where it ends, or says too much, or too late."""
+        """Return the output up to `mark`; None where the program ends, prints too much or hangs."""
         until = time.monotonic() + timeout
         said = b""
         try:
@@ -164,7 +165,7 @@ class Dialogue:
 
 @contextlib.contextmanager
 def dialogue(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Iterator[Dialogue]:
-    """A program to talk with; it ends with the block. Raises HarnessError if it cannot start."""
+    """Start a program for a dialogue, which ends with the block. Raises HarnessError."""
     pipes = Streams(subprocess.PIPE, subprocess.PIPE, subprocess.DEVNULL)
     with contextlib.ExitStack() as stack:
         with deferred():
@@ -183,9 +184,9 @@ def supervise(
 ) -> SessionEnd:
     """Run a long command, teeing its output to files as it arrives, until it or a watchdog ends it.
 
-    The whole session is gone on return, however it ended. Raises Interrupted, and HarnessError for
-    a program that cannot start or a file that cannot be written. Of an output that is too long for
-    `bounded`, head and tail are kept.
+    Ends the whole session before it returns. Raises Interrupted, and HarnessError for a program
+    that cannot start or a file that cannot be written. Keeps head and tail of a longer output than
+    `bounded` allows.
     """
     with contextlib.ExitStack() as stack:
         out = stack.enter_context(_teed(stdout))
@@ -241,7 +242,7 @@ def _pump(
         if reason is not None:
             ending = Ending.STOPPED
         elif process.poll() is not None:
-            ending = Ending.EXITED  # with all that the program left behind
+            ending = Ending.EXITED  # with all processes the program left behind
         elif watch.limit is not None and now - began > watch.limit:
             ending = Ending.LIMIT
         elif watch.silence is not None and now - heard > watch.silence:
@@ -253,14 +254,14 @@ def _pump(
     if last and ending is Ending.EXITED and watch.output:
         watch.output(last)
     code = process.poll()
-    code = -signal.SIGKILL if code is None else code  # what KILL does not end is left to itself
+    code = -signal.SIGKILL if code is None else code  # no end even by KILL: leave it
     return SessionEnd(ending, code, ended - began, ended - heard, reason)
 
 
 def _remains(
     process: subprocess.Popen[bytes], selector: selectors.BaseSelector, ended: float
 ) -> Iterator[bytes]:
-    """Copy what was said between the last look and the end; the chunks of stdout."""
+    """Copy the output from the last read to the end; yield the chunks of stdout."""
     while selector.get_map():
         chunks = _copy_ready(process, selector)
         yield from chunks
@@ -269,7 +270,7 @@ def _remains(
 
 
 def _copy_ready(process: subprocess.Popen[bytes], selector: selectors.BaseSelector) -> list[bytes]:
-    """Copy what the pipes hold to their files; the chunks of stdout."""
+    """Copy the contents of the pipes to their files; return the chunks of stdout."""
     chunks = []
     for key, _events in selector.select(TICK):
         if key.data is None:  # the program has ended
@@ -285,7 +286,7 @@ def _copy_ready(process: subprocess.Popen[bytes], selector: selectors.BaseSelect
 
 
 def _write_all(file: BoundedFile, chunk: bytes) -> None:
-    """A disk that fills up takes a part of a chunk without a word, and says so at the next."""
+    """Write all of a chunk: a disk that fills up takes a part, and fails at the next write."""
     rest = memoryview(chunk)
     while rest:
         rest = rest[file.write(rest) :]
@@ -300,5 +301,5 @@ def _ask(watch: Watch, chunks: list[bytes], elapsed: float, silent: float) -> st
 
 
 def inherited() -> dict[str, str]:
-    """The environment that we were started with, for a child that wants it changed."""
+    """Return the environment we were started with, for a child that needs a changed one."""
     return dict(os.environ)

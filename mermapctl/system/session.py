@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A program in a session of its own behind its guard (`mermapctl.system.guard`)."""
+"""A program in its own session behind its guard (`mermapctl.system.guard`)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Session:
         with deferred():
             if self._ended:
                 return
-            with contextlib.suppress(OSError):  # it has ended already
+            with contextlib.suppress(OSError):  # it has ended
                 self._lifeline.send(guard.END)
             try:
                 self.process.wait(timeout=guard.LONGEST)
@@ -52,10 +52,10 @@ class Session:
         try:
             self.end()
         finally:
-            self.end()  # where a signal was raised before it had begun
+            self.end()  # where a signal was raised before the first call began
             for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
                 if pipe is not None:
-                    with contextlib.suppress(OSError):  # what was not written yet
+                    with contextlib.suppress(OSError):  # unwritten data
                         pipe.close()
 
     def _read_remains(self) -> None:
@@ -74,7 +74,7 @@ class Session:
 
 
 def _kill_session(leader: int) -> str:
-    """KILL a session whose guard is gone; return the names of processes that do not end."""
+    """Send KILL to a session whose guard is gone; return the names of processes that do not end."""
     until = time.monotonic() + guard.KILLING
     while (left := proc.session(leader)) and time.monotonic() < until:
         for each in left:
@@ -97,7 +97,7 @@ class Streams:
 def started(
     argv: Sequence[str], cwd: Path | None, env: Mapping[str, str] | None, pipes: Streams
 ) -> Iterator[Session]:
-    """Start a program that ends with the block, and with us. Enter it with signals deferred."""
+    """Start a program that ends with the block, and with us. Enter with signals deferred."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours:
         with theirs:

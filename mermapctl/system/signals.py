@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""SIGINT, SIGTERM and SIGHUP while a command works: one exception, except while it must wait.
+"""SIGINT, SIGTERM and SIGHUP while a command works: raised once, deferred where needed.
 
-A process raises `Interrupted` once. A signal that follows changes nothing, since everything is
-being put away already; PATIENCE seconds after the first it ends the process at once, whatever
-still hangs. Processes that were started end in both cases (`mermapctl.system.guard`).
+A process raises `Interrupted` once. Ignores a later signal, since cleanup runs already; PATIENCE
+seconds after the first, a signal ends the process at once, even if cleanup hangs. Programs that
+were started end in both cases (`mermapctl.system.guard`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PATIENCE = 8.0
 """Seconds from the first signal until a further one ends us at once; a session takes seven at most
 to end (`mermapctl.system.guard`)."""
 AGAIN = 0.01
-"""Seconds after which a signal that came at a bad moment is tried again."""
+"""Seconds until a signal that came at a bad moment is handled again."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -38,7 +38,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class _Signals:
-    """Turns the three ending signals into `Interrupted`, except while one must not be lost."""
+    """Turns the three ending signals into `Interrupted`, except while one is deferred."""
 
     def __init__(self) -> None:
         self.depth = 0
@@ -59,13 +59,13 @@ class _Signals:
             self.raise_once(signum)
 
     def again(self, _signum: int, frame: FrameType | None) -> None:
-        """The timer's: handle the signal that came at a bad moment."""
+        """Handle, from the timer, a signal that came at a bad moment."""
         if not self.depth and self.pending is not None:
             signum, self.pending = self.pending, None
             self.handle(signum, frame)
 
     def lost(self, signum: int) -> None:
-        """An `Interrupted` ended where Python drops exceptions; raise it again elsewhere."""
+        """Raise an `Interrupted` again that was raised where Python drops exceptions."""
         self.raised, self.pending = False, signum
         signal.setitimer(signal.ITIMER_REAL, AGAIN)
 
@@ -102,8 +102,8 @@ class _Signals:
 def _importing(frame: FrameType | None) -> bool:
     """Whether a module is being imported.
 
-    An exception in a class body of it becomes a RuntimeError (`__set_name__`, Python 3.11), and
-    one in the callback that frees the import lock is dropped.
+    An exception in its class body becomes a RuntimeError (`__set_name__`, Python 3.11), and one in
+    the callback that frees the import lock is dropped.
     """
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
@@ -116,9 +116,9 @@ def _taking_lock(frame: FrameType | None) -> bool:
     """Whether subprocess holds the lock of a Popen and has not reached the `try` that frees it.
 
     `if self._waitpid_lock.acquire(False):` and `try:` are two steps (Lib/subprocess.py, Python 3.11
-    to 3.14), and Python looks for signals after each call. An exception there keeps the lock for
-    ever: poll() then says None, and wait() blocks. While `_try_wait` waits, a `finally` or a `with`
-    frees it.
+    to 3.14), and Python checks for signals after each call. An exception in between keeps the lock
+    for ever: poll() then returns None, and wait() blocks. While `_try_wait` waits, a `finally` or a
+    `with` frees it.
     """
     while frame is not None:
         if frame.f_globals.get("__name__") == "subprocess":
@@ -126,7 +126,7 @@ def _taking_lock(frame: FrameType | None) -> bool:
             if name == "_try_wait":
                 return False
             if name in {"_wait", "_internal_poll"}:
-                lock = frame.f_locals["self"]._waitpid_lock  # noqa: SLF001 - the one that is kept
+                lock = frame.f_locals["self"]._waitpid_lock  # noqa: SLF001  - the lock itself
                 return bool(lock.locked())
         frame = frame.f_back
     return False
@@ -140,8 +140,8 @@ def ending_signals() -> Iterator[None]:
     """Within: SIGINT, SIGTERM and SIGHUP raise `Interrupted` in the main thread, once."""
     global _signals  # noqa: PLW0603 - one process has one set of handlers
     _signals = current = _Signals()
-    # What our parent ignores stays ignored: HUP under nohup, INT behind a script's `&`, TERM under
-    # some supervisors. POSIX has exec pass that on, and shells and nohup rely on it.
+    # Leave ignored what our parent ignores: HUP under nohup, INT behind a script's `&`, TERM under
+    # some supervisors. POSIX has exec inherit that, and shells and nohup rely on it.
     before = {name: signal.getsignal(name) for name in ENDING}
     timer = signal.signal(signal.SIGALRM, current.again)
     hook = sys.unraisablehook
@@ -149,7 +149,7 @@ def ending_signals() -> Iterator[None]:
     def unraisable(dropped: sys.UnraisableHookArgs) -> None:
         if isinstance(dropped.exc_value, Interrupted):
             current.lost(dropped.exc_value.signum)
-        elif not current.raised:  # a destructor fails of an object that was never finished
+        elif not current.raised:  # a destructor of an unfinished object fails
             hook(dropped)
 
     sys.unraisablehook = unraisable
@@ -160,11 +160,11 @@ def ending_signals() -> Iterator[None]:
         yield
     finally:
         for name, handler in before.items():
-            if handler is not None:  # one that is not Python's, which we set aside for good
+            if handler is not None:  # not a Python handler, which we replaced for good
                 signal.signal(name, handler)
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, timer)
-        if not current.raised:  # the exception still holds what was never finished
+        if not current.raised:  # the exception still refers to unfinished objects
             sys.unraisablehook = hook
 
 
@@ -174,16 +174,16 @@ def received() -> bool:
 
 
 def ignore() -> None:
-    """From now on an ending signal changes nothing: everything is done but the exit."""
+    """Ignore ending signals from now on: only the exit is left."""
     for name in ENDING:
         signal.signal(name, signal.SIG_IGN)
 
 
 def deferred() -> contextlib.AbstractContextManager[None]:
-    """Within: an ending signal waits until the block is left. For short, bounded work only."""
+    """Within: defer an ending signal to the end of the block. For short, bounded work only."""
     return _signals.deferred()
 
 
 def interruptible() -> contextlib.AbstractContextManager[None]:
-    """Within a deferred block: an ending signal is raised here, at once. For the long work."""
+    """Within a deferred block: raise an ending signal here, at once. For the long work."""
     return _signals.interruptible()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Standard streams that are closed, full, narrow or without a reader: none changes an exit code."""
+"""Standard streams that are closed, full, narrow or without a reader change no exit code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _GONE = {errno.EPIPE, errno.EIO}  # EIO: a terminal that was hung up
 
 
 def make_ready() -> None:
-    """A closed stream leads nowhere; what the encoding of stdout cannot say is escaped."""
+    """Replace closed streams by /dev/null; escape what the encoding of stdout lacks."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             nowhere = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - stays open
@@ -25,12 +25,12 @@ def make_ready() -> None:
 
 
 def reader_gone(error: OSError) -> bool:
-    """Whether nobody is left to tell (`| head`)."""
+    """Whether the stream has no reader any more (`| head`)."""
     return error.errno in _GONE
 
 
 def let_go(stream: IO[str]) -> None:
-    """What the stream still holds, and all that follows, leads nowhere."""
+    """Send what the stream still buffers, and all that follows, to /dev/null."""
     with contextlib.suppress(OSError):  # io.UnsupportedOperation is one
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
@@ -38,7 +38,7 @@ def let_go(stream: IO[str]) -> None:
 
 
 def tell(text: str, stream: IO[str] | None = None) -> None:
-    """Write a line to `stream` (default: stderr), if anybody can be told there."""
+    """Write a line to `stream` (default: stderr), if it can be written."""
     out = stream or sys.stderr
     try:
         out.write(f"{text}\n")

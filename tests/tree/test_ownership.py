@@ -357,7 +357,7 @@ STARTS = {
     "runner.kunit._asked": "gated",
     "runner.stages.supervise": "gated",
     "config.olddefconfig.resolve": "gated",
-    "doctor.checks._said": "programs of the host; the tree's script of minimums() is gated there",
+    "doctor.checks._output": "programs of the host; the tree's script of minimums() is gated there",
     "doctor.checks.header": "the host's compiler",
     "config.kconfig_parser.Shell.run": "gated in kconfig.read, which alone makes a Shell",
     "config.kconfig_parser.Shell": "gated in kconfig.read, which alone makes a Shell",
