@@ -14,11 +14,13 @@ import msgspec
 
 from mermapctl.records.record import RUN_ID, Run, still_running
 from mermapctl.system import files
-from mermapctl.system.inputs import open_regular
+from mermapctl.system.inputs import read_regular
 
 RECORD = "record.json"
 ROOM = ".room"
 """The file that reserves space for a run's last record."""
+LARGEST = 128 << 20
+"""Bytes of a record that are read; 100 cells of a long trace each have 100 MB."""
 NEW, TRASH = ".new-", ".trash-"
 _PLAIN = re.compile(r"\w[\w.-]*", re.ASCII)
 _OURS = re.compile(r"\d[\w.-]*", re.ASCII)
@@ -66,8 +68,7 @@ def _stranger(entry: os.DirEntry[str]) -> str | None:
 def _head(path: Path) -> Run | None:
     """Read the run of a record; None where it cannot be read."""
     try:
-        with open_regular(path) as file:
-            return msgspec.json.decode(file.read(), type=_Head).run
+        return msgspec.json.decode(read_regular(path, LARGEST), type=_Head).run
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 

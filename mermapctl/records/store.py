@@ -21,7 +21,7 @@ from mermapctl.records.index import Damaged, Index
 from mermapctl.records.record import RunRecord, State, from_json, still_running, to_json
 from mermapctl.records.rows import Filters, RunSummary
 from mermapctl.system import files, paths
-from mermapctl.system.inputs import open_regular
+from mermapctl.system.inputs import read_regular
 
 if TYPE_CHECKING:
     import sqlite3
@@ -322,8 +322,7 @@ def _some(names: Sequence[str]) -> str:
 
 def _load(path: Path) -> RunRecord:
     try:
-        with open_regular(path) as file:
-            data = file.read()
+        data = read_regular(path, entries.LARGEST)
     except OSError as error:
         raise HarnessError(f"cannot read {path}: {error.strerror}") from error
     return from_json(data, str(path))

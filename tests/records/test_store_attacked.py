@@ -487,3 +487,17 @@ def test_our_own_files_follow_no_link(tmp_path: Path) -> None:
     files.write_own(tmp_path / "record.json", b"ours")
     assert (tmp_path / "theirs").read_text() == "theirs"
     assert not (tmp_path / "record.json").is_symlink()
+
+
+def test_a_record_that_is_too_large_is_one_unreadable_run(store: Store) -> None:
+    good = kept(store, record())
+    large = kept(store, record())
+    os.truncate(store.folder(large.run.id).record, 1 << 40)
+    shutil.copytree(store.folder(good.run.id).path, store.runs / "backup")
+    os.truncate(store.runs / "backup" / "record.json", 1 << 40)
+    (store.root / "store.sqlite3").unlink()  # a row of before would be believed
+    problems = [each.problem for each in store.list()]
+    assert [problem is None for problem in problems].count(False) == 1
+    assert any("larger than" in (problem or "") for problem in problems)
+    with pytest.raises(HarnessError, match="larger than"):
+        store.read(large.run.id)
