@@ -400,7 +400,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
         fill(small / "filler")
         with pytest.raises(HarnessError, match="No space left on device") as caught:
             store.begin(record("2"))
-        assert "--prune" in str(caught.value.hint)
+        assert "report prune" in str(caught.value.hint)
         big = replace(first, cells=(replace(first.cells[0], notes=("x" * 9000,)),))
         with pytest.raises(HarnessError, match="No space left on device"):
             store.replace(big)
