@@ -48,4 +48,7 @@ def _own_place(record: RunRecord) -> Path:
 
 def open_page(page: Path) -> bool:
     """Show a page; False where there is no browser to show it."""
-    return webbrowser.open(page.as_uri())
+    try:
+        return webbrowser.open(page.as_uri())
+    except (IndexError, ValueError, webbrowser.Error):  # BROWSER is blanks, or an open quote
+        return False

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     Callback = Callable[..., None]
 
-ROWS = 25
 CHOOSING = {"Which runs": ("failed", "target", "variant", "commit", "since", "limit")}
 """The group of the options that choose among the stored runs."""
 
@@ -69,9 +68,7 @@ output = click.option(
     help="Write to FILE (all of it or nothing) instead of standard output (-).",
 )
 sheet = all_of(form("table", "json"), output)
-limit = click.option("--limit", type=types.ROWS, metavar="N", help="Rows (0: all). Default 25.")
-filters = all_of(
-    click.option("--failed", is_flag=True, help="Only what failed."),
+origin = all_of(
     click.option("--target", type=types.NAME, metavar="ARCH", help="Only runs on this target."),
     click.option("--variant", type=types.NAME, metavar="NAME", help="Only runs of this variant."),
     click.option(
@@ -84,15 +81,31 @@ filters = all_of(
         "--since", type=types.TEXT, metavar="WHEN", help="Only since 2026-01-31, or 36h, 7d ago."
     ),
 )
+"""Where the runs come from."""
 
 
-def chosen(default: int, *, since: str | None, limit: int | None, **others: Any) -> Filters:
-    """Which runs the options of `filters` and `limit` choose. Raises UserError."""
+def filters(rows: int) -> Callable[[Callback], Callback]:
+    """The options that choose among the stored runs; --limit is `rows` by default, 0 is all."""
+    return all_of(
+        click.option("--failed", is_flag=True, help="Only what failed."),
+        origin,
+        click.option(
+            "--limit",
+            type=types.ROWS,
+            metavar="N",
+            default=rows,
+            show_default=True,
+            help="Only the newest N (0: all).",
+        ),
+    )
+
+
+def chosen(*, since: str | None, **others: Any) -> Filters:
+    """Which runs the options of `filters` or `origin` choose. Raises UserError."""
     from mermapctl.commands import history
     from mermapctl.records.rows import Filters
 
-    moment = None if since is None else history.moment(since)
-    return Filters(since=moment, limit=default if limit is None else limit, **others)
+    return Filters(since=None if since is None else history.moment(since), **others)
 
 
 def say(

@@ -36,27 +36,36 @@ class ReportGroup(LazyGroup):
         if ctx.resilient_parsing and not args:  # completion of the first word
             return super().parse_args(ctx, args)
         if not args or args[0] not in {*VERBS, "-h", "--help"}:
-            for word in args:
-                if verb := FORMER.get(word.partition("=")[0]):
-                    raise click.UsageError(f"{word} is a command now: mermapctl report {verb}")
-            if meant := _meant(args[0] if args else ""):
-                raise click.UsageError(f"no such command {args[0]!r}: did you mean {meant}?", ctx)
+            if not ctx.resilient_parsing:  # an error would garble the user's prompt
+                _refuse_no_verb(args, ctx)
             args = ["show", *args]
         return super().parse_args(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """The verbs, and the runs that `show` takes."""
+        """The verbs, and the options or runs that `show` takes."""
         from mermapctl.cli import output
 
+        if incomplete.startswith("-"):
+            show = self.get_command(ctx, "show")
+            return show.shell_complete(ctx, incomplete) if show else []
         found = [*super().shell_complete(ctx, incomplete)]
         return [*found, *map(CompletionItem, output.runs_from(incomplete))]
 
 
+def _refuse_no_verb(args: list[str], ctx: click.Context) -> None:
+    """Raise UsageError for an option of earlier versions, and for a misspelt verb."""
+    for word in args:
+        if verb := FORMER.get(word.partition("=")[0]):
+            raise click.UsageError(f"{word} is a command now: mermapctl report {verb}")
+    if meant := _meant(args[0] if args else ""):
+        raise click.UsageError(f"no such command {args[0]!r}: did you mean {meant}?", ctx)
+
+
 def _meant(word: str) -> str | None:
-    """The verb that a first word resembles; None for a run and for what resembles none."""
+    """The verb that a first word resembles; None for a run, a file and what resembles none."""
     from mermapctl.cli import types
 
-    if len(word) < 2 or types.looks_like_a_run(word):
+    if len(word) < 2 or types.looks_like_a_run(word) or types.is_file(word):
         return None
     begun = [verb for verb in VERBS if verb.startswith(word)]
     return next(iter((*begun, *difflib.get_close_matches(word, VERBS, n=1))), None)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+ROWS = 25
+
+
 def _run(name: str, default: str, metavar: str) -> Callable[[Any], Any]:
     return click.argument(
         name, default=default, type=types.RUN, metavar=metavar, shell_complete=output.runs
@@ -27,8 +30,7 @@ def _run(name: str, default: str, metavar: str) -> Callable[[Any], Any]:
 
 
 @click.command("list", cls=Command, groups=output.CHOOSING)
-@output.filters
-@output.limit
+@output.filters(ROWS)
 @output.sheet
 def list_(form: str, path: Path | None, **which: Any) -> None:
     """List the stored runs, newest first.
@@ -39,7 +41,7 @@ def list_(form: str, path: Path | None, **which: Any) -> None:
     mermapctl report list --limit 0 --format json
     """
     store = Store.open()
-    rows = store.list(output.chosen(output.ROWS, **which))
+    rows = store.list(output.chosen(**which))
     total = store.count()
     output.tell(store)
     output.say(form, path, "runs", rows, lambda sheet: tables.runs(rows, total, sheet))
@@ -70,8 +72,7 @@ def compare(a: str, b: str, form: str, path: Path | None) -> None:
 
 @click.command("history", cls=Command, groups=output.CHOOSING)
 @click.argument("test", type=types.TEXT)
-@output.filters
-@output.limit
+@output.filters(ROWS)
 @output.sheet
 def history(test: str, form: str, path: Path | None, **which: Any) -> None:
     """One test over time, newest first; TEST as `test` or `suite.test`.
@@ -82,13 +83,13 @@ def history(test: str, form: str, path: Path | None, **which: Any) -> None:
     mermapctl report history test_size --limit 0 --format json
     """
     store = Store.open()
-    rows = questions.test_history(store, test, output.chosen(output.ROWS, **which))
+    rows = questions.test_history(store, test, output.chosen(**which))
     output.tell(store)
     output.say(form, path, "history", rows, lambda sheet: tables.history(rows, sheet))
 
 
-@click.command("flaky", cls=Command, groups={"Which runs": output.CHOOSING["Which runs"][:-1]})
-@output.filters
+@click.command("flaky", cls=Command, groups={"Which runs": output.CHOOSING["Which runs"][1:-1]})
+@output.origin
 @output.sheet
 def flaky(form: str, path: Path | None, **which: Any) -> None:
     """Tests that both passed and failed on one commit in one configuration, and how often.
@@ -99,6 +100,6 @@ def flaky(form: str, path: Path | None, **which: Any) -> None:
     mermapctl report flaky --format json
     """
     store = Store.open()
-    rows = questions.flaky(store, output.chosen(0, limit=None, **which))
+    rows = questions.flaky(store, output.chosen(**which))
     output.tell(store)
     output.say(form, path, "flaky", rows, lambda sheet: tables.flaky(rows, sheet))

@@ -29,8 +29,7 @@ _dry_run = click.option("-n", "--dry-run", is_flag=True, help="Change nothing.")
 @click.command("rejudge", cls=Command, groups=output.CHOOSING)
 @click.argument("runs", nargs=-1, type=types.RUN, metavar="[RUN]…", shell_complete=output.runs)
 @_dry_run
-@output.filters
-@output.limit
+@output.filters(0)
 @output.sheet
 def rejudge(
     runs: tuple[str, ...], dry_run: bool, form: str, path: Path | None, **which: Any
@@ -47,11 +46,11 @@ def rejudge(
     from mermapctl.commands import rejudge as judging
     from mermapctl.render.terminal import runs as tables
 
-    if runs and (given := [name for name, value in which.items() if value not in {None, False}]):
+    if runs and (given := [name for name, value in which.items() if value]):
         raise click.UsageError(f"--{given[0]} chooses among all runs: name no RUN")
     store = Store.open()
     named = [store.resolve(key) for key in runs]
-    chosen = named or [run.id for run in store.list(output.chosen(0, **which))]
+    chosen = named or [run.id for run in store.list(output.chosen(**which))]
     done = 0
 
     def progress(_: Rejudged) -> None:

@@ -77,7 +77,7 @@ class RunType(TextType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The text as it is."""
         text = super().convert(value, param, ctx)
-        if not looks_like_a_run(text) and _is_file(text):
+        if not looks_like_a_run(text) and is_file(text):
             asked = f"mermapctl report log {shlex.quote(text)}"
             self.fail(f"{text} is a file, not a stored run: {asked} judges it", param, ctx)
         return text
@@ -88,7 +88,8 @@ def looks_like_a_run(text: str) -> bool:
     return _RUN.fullmatch(text) is not None
 
 
-def _is_file(text: str) -> bool:
+def is_file(text: str) -> bool:
+    """Whether a word names a file; False where that cannot be found out."""
     try:
         return Path(text).is_file()
     except OSError:  # too long, or in a directory that cannot be looked into

@@ -194,7 +194,8 @@ class Store:
         if back:
             number = int(back[1] or 0)
             if number >= len(ids):
-                raise UserError(f"{key}: there are only {len(ids)} runs", _LIST)
+                only = "is only 1 run" if len(ids) == 1 else f"are only {len(ids)} runs"
+                raise UserError(f"{key}: there {only}", _LIST)
             return ids[number]
         if key in ids:
             return str(key)

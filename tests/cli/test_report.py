@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 from rich.cells import cell_len
 
 from mermapctl.cli import report_show
+from mermapctl.cli.report import VERBS
 from mermapctl.cli.root import root
 from mermapctl.commands import history as questions
 from mermapctl.commands.follow import Tail
@@ -205,6 +206,7 @@ def test_open_writes_the_page_beside_the_record(monkeypatch: pytest.MonkeyPatch)
         (["list", "a"], "Got unexpected extra argument (a)"),
         (["list", "--format", "html"], "'html' is not one of 'table', 'json'"),
         (["list", "--limit=1", "--limit=2"], "--limit is given twice"),
+        (["flaky", "--failed"], "No such option"),
         (["lst"], "no such command 'lst': did you mean list?"),
         (["hist", "test_size"], "did you mean history?"),
         (["--list", "--failed"], "--list is a command now: mermapctl report list"),
@@ -235,6 +237,10 @@ def test_the_module_is_light() -> None:
         ("report compare latest 20260101", ["20260101-a"]),
         ("report f", ["follow", "flaky"]),
         ("report list --f", ["--failed", "--format"]),
+        ("report --fu", ["--full"]),
+        ("report --format ht", ["html"]),
+        ("report --log x", []),
+        ("report lsit x", []),
     ],
 )
 def test_a_shell_completes_verbs_and_runs(line: str, offered: list[str]) -> None:
@@ -247,6 +253,7 @@ def test_a_shell_completes_verbs_and_runs(line: str, offered: list[str]) -> None
     }
     program = Path(sys.executable).parent / "mermapctl"
     done = subprocess.run([program], env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.split() == [f"plain,{each}" for each in offered]
 
 
@@ -259,12 +266,41 @@ def test_without_a_verb_a_run_is_shown() -> None:
     assert isinstance(report("nowhere").exception, UserError)
 
 
+@pytest.mark.parametrize("name", ["log.txt", "flaky.log", "list.gz", "prune"])
+def test_a_file_called_like_a_verb_is_no_misspelt_verb(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_bytes(b"x")
+    result = report("show", name) if name in VERBS else report(name)
+    assert result.exit_code == Exit.USAGE
+    assert f"mermapctl report log {name}" in result.stderr
+
+
+def test_a_browser_without_a_name_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for named in ("  ", "\t", ' "', ":", " :x"):
+        monkeypatch.setenv("BROWSER", named)
+        command = [sys.executable, "-m", "mermapctl", "report", "log", "--open"]
+        done = subprocess.run(
+            [*command, LOGS / "good.log"], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == Exit.PASSED, done.stderr
+        assert "defect" not in done.stderr
+
+
 def test_the_two_last_runs_are_compared_where_none_is_named() -> None:
     for number, made in enumerate((samples.failed(), samples.passed(), samples.failed())):
         kept(made, f"2026010{number}-a")
     assert report("compare").stdout == report("compare", "latest~1", "latest").stdout
     assert report("compare", "latest~2").stdout == report("compare", "latest~2", "latest").stdout
     assert report("compare", "--format", "json").exit_code == Exit.FAILED
+
+
+def test_one_run_is_compared_with_none() -> None:
+    kept(samples.passed())
+    result = report("compare")
+    assert isinstance(result.exception, UserError)
+    assert result.exception.message == "latest~1: there is only 1 run"
 
 
 def test_several_logs_are_judged_in_turn() -> None:
