@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which leaves of an expression keep it from holding, and why each has the value that it has."""
+"""The leaves of an expression that make it false, and why each has its value."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from mermapctl.config.kconfig import Selector
 
 DEPTH = 4
-"""How far the dependencies of a blocking leaf are followed."""
+"""Depth to which the dependencies of a blocking leaf are followed."""
 ALTERNATIVES = 8
 """Leaves of an `A || B || …` that are described one by one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A model with its values, and where each assignment of the fragment stands (FILE:LINE).
+    """A model with its values, and the place of each assignment of the fragment (FILE:LINE).
 
-    `owner` is the symbol or choice whose expressions are looked at.
+    `owner` is the symbol or choice whose expressions are examined.
     """
 
     model: Model
@@ -38,7 +38,7 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class _Aim:
-    """What a part must become: at least `value` (up) or at most (not up)."""
+    """The value that a part must reach: at least `value` (up) or at most (not up)."""
 
     value: int
     up: bool
@@ -52,12 +52,12 @@ class _Aim:
 
 
 def blockers(scene: Scene, expr: Any, want: int) -> tuple[Blocker, ...]:
-    """What keeps an expression below m (1) or y (2)."""
+    """Return what keeps an expression below m (1) or y (2)."""
     return _blockers(scene, expr, _Aim(want, up=True), 0)
 
 
 def of_symbol(scene: Scene, symbol: Any, value: int, *, up: bool) -> Leaf:
-    """Why a symbol is below (up) or above (not up) a value."""
+    """Explain why a symbol is below (up) or above (not up) a value."""
     return _leaf(scene, symbol, symbol, _Aim(value, up), 0)
 
 
@@ -86,7 +86,7 @@ def _distinct(found: Iterable[Blocker]) -> tuple[Blocker, ...]:
 
 
 def _leaf(scene: Scene, whole: Any, item: Any, aim: _Aim, depth: int) -> Leaf:
-    """A leaf; `whole` is it as it stands (`!X`), `item` the symbol, choice or relation in it."""
+    """Describe a leaf; `whole` includes a negation, `item` is the symbol, choice or relation."""
     if whole is not item:
         aim = aim.negated()
     reason, selectors, because = (
@@ -126,7 +126,7 @@ def _relation(scene: Scene, relation: Any) -> _Why:
         tests = host_tests.of(scene.model, side)
         asked = f", {host_tests.told(tests, value)}" if tests else ""
         sides.append(f"{side.name} is {value}{asked}")
-    # `"$(ARCH)" = "x86"` holds nothing that a configuration could change.
+    # `"$(ARCH)" = "x86"` contains nothing that a configuration can change.
     return " and ".join(sides) or "the target itself decides it", (), ()
 
 
@@ -147,7 +147,7 @@ def _reason(scene: Scene, item: Any, aim: _Aim, depth: int) -> _Why:
 
 
 def _raised(scene: Scene, item: Any, aim: _Aim, depth: int) -> _Why:
-    """Why a symbol is not on."""
+    """Explain why a symbol is not on."""
     if expr_value(item.direct_dep) < aim.value:
         limited = expr_value(item.direct_dep) == 1
         words = "can only reach m with these dependencies" if limited else "its dependencies fail"
@@ -174,7 +174,7 @@ def _promptless(scene: Scene, item: Any, aim: _Aim, depth: int) -> _Why:
     here = scene.model.selectors(item)
     others = kconfig.elsewhere(scene.model, item.name)[1]
     if here:
-        # Why one select does not hold can be told; why none of many does would fill pages.
+        # Explain one select that is off; an explanation of many would fill pages.
         because = _deeper(scene, item.rev_dep, aim, depth) if len(here) == 1 else ()
         return "it has no prompt: only a select turns it on", (*here, *others), because
     if tests := host_tests.of(scene.model, item):
@@ -189,7 +189,7 @@ def _promptless(scene: Scene, item: Any, aim: _Aim, depth: int) -> _Why:
 
 
 def _lowered(scene: Scene, item: Any, aim: _Aim, depth: int) -> _Why:
-    """Why a symbol is on."""
+    """Explain why a symbol is on."""
     if expr_value(item.rev_dep) > aim.value:
         active = [each for each in scene.model.selectors(item) if each.value not in {None, "n"}]
         return "it is selected", tuple(active), ()
@@ -217,7 +217,7 @@ def _prompt_blockers(scene: Scene, item: Any, aim: _Aim, depth: int) -> tuple[Bl
 
 
 def cause_of(scene: Scene, symbol: Any, value: str) -> tuple[Cause, Leaf]:
-    """The kind of obstacle, and the symbol as a leaf that tells it in full."""
+    """Return the kind of obstacle, and the symbol as a leaf with the full reason."""
     if symbol.str_value == value:
         return Cause.SATISFIED, _told(symbol, "asking for it is enough")
     if not kconfig.is_tri(symbol):
@@ -260,7 +260,7 @@ def _told(symbol: Any, reason: str, because: tuple[Blocker, ...] = ()) -> Leaf:
 
 
 def _of_text(scene: Scene, symbol: Any, value: str) -> tuple[Cause, Leaf]:
-    """Numbers and strings: a form, a prompt, a range."""
+    """Explain a number or string: its form, prompt or range."""
     if not expr_value(symbol.direct_dep):
         because = blockers(scene, symbol.direct_dep, 1)
         return Cause.DEPENDENCY, _told(symbol, "its dependencies fail", because)

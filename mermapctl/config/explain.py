@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Why symbols are not what a fragment asks for, and what would make them so.
+"""Why symbols are not what a fragment requests, and which assignments change that.
 
-kconfiglib explains; the tree's own olddefconfig has the last word on every proposal.
+kconfiglib explains; the tree's own olddefconfig verifies every proposal.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 NEAR = 5
 FOLLOWED = 200
-"""Symbols looked at to find the files that another target must read."""
+"""Symbols searched for the files that another target must read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of a tree: symbols and values, over the lines of a fragment on a target.
+    """Symbols and values requested of a tree, over the lines of a fragment on a target.
 
-    From `until` on (time.monotonic()) olddefconfig is asked nothing more.
+    From `until` on (time.monotonic()) olddefconfig is not run any more.
     """
 
     tree: Path
@@ -44,16 +44,16 @@ class Question:
     until: float | None = None
 
     def given(self) -> tuple[Assignment, ...]:
-        """What kunit.py puts before a fragment for this target, then the fragment."""
+        """Return kunit.py's lines for this target, then the fragment."""
         own = target.own_lines(self.target)
         return overlay(own, self.fragment).assignments
 
     def assigned(self) -> tuple[Setting, ...]:
-        """The same as kconfiglib takes it."""
+        """Return the same in kconfiglib's form."""
         return tuple((each.symbol, bare(each.value)) for each in self.given())
 
     def lines(self, added: Sequence[Setting]) -> str:
-        """A .config of what is given and what is added; of two lines the later one counts."""
+        """Return a .config of these lines and the added ones; of two lines the later one counts."""
         every = [(each.symbol, each.value) for each in self.given()]
         return "".join(
             f"# CONFIG_{name} is not set\n" if value == "n" else f"CONFIG_{name}={value}\n"
@@ -62,7 +62,7 @@ class Question:
 
 
 def bare(value: str) -> str:
-    """A value as kconfiglib takes it: a string without its quotes."""
+    """Return a value in kconfiglib's form: a string without its quotes."""
     if value.startswith('"') and value.endswith('"') and len(value) > 1:
         return re.sub(r"\\(.)", r"\1", value[1:-1])
     return value
@@ -97,7 +97,7 @@ def why(
 def causes(
     tree: Path, target: Target, symbols: Sequence[str], fragment: Fragment
 ) -> tuple[Explanation, ...]:
-    """Only what blocks each symbol, quickly: no way out is looked for. Raises UnreadableError."""
+    """Return only what blocks each symbol, quickly, without proposals. Raises UnreadableError."""
     question = Question(tree, target, fragment)
     model = kconfig.read(tree, target)
     return tuple(_blocked(question, model, _asked(each, fragment)) for each in symbols)
@@ -109,14 +109,14 @@ def _asked(text: str, fragment: Fragment) -> Setting:
     if has_value:
         return name, value
     given = fragment.value(name)
-    # Who asks why a symbol that the fragment turns off is off wants to know how to turn it on.
+    # A user who asks about a symbol that the fragment turns off wants to turn it on.
     return name, "y" if given in {None, "n"} else str(given)
 
 
 def _unreadable(
     question: Question, asked: Sequence[Setting], complaint: str
 ) -> tuple[Explanation, ...]:
-    """Requested against resolved, which olddefconfig knows, and what the parser said."""
+    """Return requested and resolved value, by olddefconfig, and the parser's complaint."""
     given: Mapping[str, str] = {}
     verdict = None
     try:
@@ -140,7 +140,7 @@ def _unreadable(
 
 
 def _resolve(question: Question, added: Sequence[Setting]) -> Mapping[str, str]:
-    """What olddefconfig gives. Raises HarnessError, also where the time is up."""
+    """Run olddefconfig. Raises HarnessError, also where the time is up."""
     chain = toolchain.of(question.target)
     limit = olddefconfig.LIMIT
     if question.until is not None:
@@ -153,7 +153,7 @@ def _resolve(question: Question, added: Sequence[Setting]) -> Mapping[str, str]:
 
 
 def _explained(question: Question, model: Model, asked: Setting) -> Explanation:
-    """What blocks a symbol, and the fewest assignments that give it."""
+    """Return what blocks a symbol, and the fewest assignments that give it."""
     explanation = _blocked(question, model, asked)
     name, value = asked
     if model.symbol(name) is None:
@@ -203,7 +203,7 @@ def _blocked(question: Question, model: Model, asked: Setting) -> Explanation:
 def _overridden(
     question: Question, model: Model, added: Sequence[Setting]
 ) -> tuple[str, ...]:
-    """Lines of the fragment that a proposal contradicts, or takes away, each with its origin."""
+    """Return lines of the fragment that a proposal contradicts or drops, each with its origin."""
     given = question.given()
     model.assign(question.assigned())
     held = {each.symbol for each in given if model.value(each.symbol) == bare(each.value)}
@@ -218,7 +218,7 @@ def _overridden(
 
 
 def _named_in(blockers: Sequence[Blocker]) -> Iterator[str]:
-    """Symbols of an explanation, which a proposal had better be made of."""
+    """Return symbols of an explanation, which a proposal should prefer."""
     for blocker in blockers:
         for leaf in blocker.leaves:
             yield from re.findall(r"\w+", leaf.expression)
@@ -226,7 +226,7 @@ def _named_in(blockers: Sequence[Blocker]) -> Iterator[str]:
 
 
 def _written(model: Model, solved: Sequence[Setting]) -> tuple[Setting, ...]:
-    """The assignments as a kunitconfig writes values."""
+    """Return the assignments with values in a kunitconfig's form."""
     written = []
     for name, value in solved:
         is_text = TYPE_TO_STR[model.symbol(name).orig_type] == "string"
@@ -259,11 +259,11 @@ def _undefined(question: Question, model: Model, asked: Setting) -> Explanation:
 
 
 def _near(model: Model, name: str) -> tuple[str, ...]:
-    """Symbols of a like name, the likest first: misspelt, or its words in another order."""
+    """Return symbols with a similar name, best first: misspelt, or words in another order."""
     known = [symbol.name for symbol in model.kconf.unique_defined_syms]
     words = set(name.upper().split("_"))
     reordered = [each for each in known if set(each.split("_")) == words]
-    # difflib looks at each of 18,000 names; those of another length need no look.
+    # difflib compares each of 18,000 names; skip those of another length.
     comparable = [each for each in known if abs(len(each) - len(name)) <= 3]
     close = difflib.get_close_matches(name.upper(), comparable, n=NEAR, cutoff=0.75)
     longer = [each for each in known if len(name) > 5 and name.upper() in each]
@@ -285,7 +285,7 @@ def _notes(model: Model, symbol: Any) -> tuple[str, ...]:
 def _with_targets(
     question: Question, model: Model, found: Sequence[Explanation]
 ) -> tuple[Explanation, ...]:
-    """Which of the tree's targets could give what was asked for."""
+    """Add the tree's targets that could give what was requested."""
     able: dict[str, list[str]] = {each.symbol: [] for each in found}
     files = {name for each in found for name in _files_near(model, each.symbol)}
     for name, other in target.targets(question.tree).items():
@@ -301,7 +301,7 @@ def _with_targets(
 def _given_by(
     question: Question, model: Model, files: set[str], found: Sequence[Explanation]
 ) -> list[str]:
-    """The symbols that another target could give."""
+    """Return the symbols that another target could give."""
     try:
         part = kconfig.read_part(model, question.target, files)
     except UnreadableError:
@@ -315,7 +315,7 @@ def _given_by(
 
 
 def _files_near(model: Model, name: str) -> set[str]:
-    """Files that define what a symbol depends on, a few steps far, and those that read them."""
+    """Return files that define a symbol's dependencies, a few steps far, or source those."""
     symbol = model.symbol(name)
     waiting = [symbol] if symbol is not None else []
     seen: set[int] = set()
@@ -326,7 +326,7 @@ def _files_near(model: Model, name: str) -> set[str]:
             continue
         seen.add(id(item))
         for node in item.nodes:
-            # drivers/gpu/drm/Kconfig, say, is read from drivers/video/Kconfig.
+            # drivers/gpu/drm/Kconfig, for one, is sourced from drivers/video/Kconfig.
             files.update((node.filename, *(name for name, _ in node.include_path)))
         conditions = [item.direct_dep, *(node.prompt[1] for node in item.nodes if node.prompt)]
         conditions += [part for default in item.defaults for part in default]
@@ -335,9 +335,9 @@ def _files_near(model: Model, name: str) -> set[str]:
 
 
 def verified(question: Question, found: Sequence[Explanation]) -> tuple[Explanation, ...]:
-    """Ask olddefconfig whether the proposals hold: all in one go, then what failed one by one.
+    """Verify the proposals by olddefconfig: all at once, then the failed ones one by one.
 
-    Where nothing is proposed, the symbol itself is asked for, and must stay what it is.
+    Without a proposal, requests the symbol itself, which must keep its value.
     """
     together = [pair for each in found for pair in _asked_for(each)]
     checked: Sequence[Explanation] = found

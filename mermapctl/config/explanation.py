@@ -39,7 +39,7 @@ class Cause(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One leaf of an expression and its value, as the fragment and the defaults make it."""
+    """One leaf of an expression and its value under the fragment and the defaults."""
 
     expression: str
     value: str
@@ -47,9 +47,9 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A leaf that blocks: its value, why it has it, and who could change it.
+    """A leaf that blocks: its value, the reason, and symbols that could change it.
 
-    `because` are the blockers of the leaf itself, where it has dependencies of its own.
+    `because` are the blockers of the leaf's own dependencies.
     """
 
     expression: str
@@ -63,20 +63,20 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
-    """What must change: one of `leaves` is enough."""
+    """A condition that must change: one of `leaves` is enough."""
 
     leaves: tuple[Leaf, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why `symbol` is `resolved` where `requested` was asked for, on `target`.
+    """Why `symbol` is `resolved` where `requested` was requested, on `target`.
 
-    `dependency` is the expression with values; `targets` are those of the tree that could give
-    what was asked for; `assignments` the smallest set that gives it on this target (None: there is
+    `dependency` is the expression with values; `targets` are those of the tree that could give the
+    requested value; `assignments` the smallest set that gives it on this target (None: there is
     none), `overridden` the lines of the fragment that they contradict; `verified` whether the
-    tree's olddefconfig agreed (None: it was not asked), `verdict` a sentence on that.
-    `complaint` is the parser's, where it cannot read the tree.
+    tree's olddefconfig agreed (None: not run), `verdict` a sentence on that. `complaint` is the
+    parser's, where it cannot read the tree.
     """
 
     symbol: str
@@ -103,12 +103,12 @@ class Explanation:
 
 
 def full_text(explanation: Explanation) -> str:
-    """The explanation in full, without a trailing newline."""
+    """Return the explanation in full, without a trailing newline."""
     return "\n".join(text_lines(explanation))
 
 
 def short_text(explanation: Explanation) -> str:
-    """What blocks it, and how to ask for the rest."""
+    """Return what blocks it, and the command that prints the rest."""
     asked = f"{explanation.symbol}={explanation.requested}"
     more = f"`mermapctl config explain {asked} --target {explanation.target}` says what gives it"
     hung = (*_obstacle(explanation), more)
@@ -116,14 +116,14 @@ def short_text(explanation: Explanation) -> str:
 
 
 def text_lines(explanation: Explanation) -> Iterator[str]:
-    """The heading, then what hangs under it, two blanks in."""
+    """Yield the heading, then the details, indented by two blanks."""
     yield heading(explanation)
     for line in (*_obstacle(explanation), *_ways_out(explanation)):
         yield f"  {line}"
 
 
 def heading(explanation: Explanation) -> str:
-    """Symbol, values, target and the reason in one sentence."""
+    """Return symbol, values, target and the reason in one sentence."""
     name, target = f"CONFIG_{explanation.symbol}", explanation.target
     if explanation.cause is Cause.SATISFIED:
         return f"{name}={explanation.requested} can be had on {target}: {explanation.summary}"
@@ -134,7 +134,7 @@ def heading(explanation: Explanation) -> str:
 
 
 def _obstacle(explanation: Explanation) -> Iterator[str]:
-    """Where it is defined, what it depends on, what blocks it."""
+    """Yield where it is defined, its dependencies, and what blocks it."""
     if explanation.complaint:
         yield f"the parser's complaint: {_cut(explanation.complaint)}"
     if explanation.near:
@@ -164,7 +164,7 @@ def _blocked(blocker: Blocker, words: str, told: set[str]) -> Iterator[str]:
 
 
 def _leaf(leaf: Leaf, words: str, told: set[str]) -> Iterator[str]:
-    """A leaf and what is behind it, which is `told` once."""
+    """Yield a leaf and its own blockers, each once (`told`)."""
     value = "" if leaf.expression.startswith("!") else f" [={leaf.value}]"
     if leaf.expression in told:
         yield f"{words} {_cut(leaf.expression)}{value}: see above"
@@ -208,7 +208,7 @@ def _ways_out(explanation: Explanation) -> Iterator[str]:
 
 
 def config_line(name: str, value: str) -> str:
-    """An assignment as a kunitconfig has it."""
+    """Return an assignment in a kunitconfig's form."""
     return f"# CONFIG_{name} is not set" if value == "n" else f"CONFIG_{name}={value}"
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""kunitconfig fragments as values: parse, merge, conflict, write; and what a .config made of them.
+"""kunitconfig fragments as values: parse, merge, compare with the resulting .config, write.
 
-The syntax is what kunit.py's own reader takes (tools/testing/kunit/kunit_config.py): one
+The syntax is that of kunit.py's own parser (tools/testing/kunit/kunit_config.py): one
 ``CONFIG_X=value`` or ``# CONFIG_X is not set`` a line, comments on lines of their own.
 """
 
@@ -35,9 +35,9 @@ _MISTAKES = (
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """One symbol (without CONFIG_), its value as written (``n`` for "is not set"), and from where.
+    """One symbol (without CONFIG_), its value as written (``n`` for "is not set"), and its origin.
 
-    `origin` is FILE:LINE; two assignments are the same if symbol and value are.
+    `origin` is FILE:LINE; two assignments are equal if symbol and value are.
     """
 
     symbol: str
@@ -45,7 +45,7 @@ class Assignment:
     origin: str
 
     def line(self) -> str:
-        """As it stands in a kunitconfig."""
+        """The line in a kunitconfig."""
         if self.value == "n":
             return f"# CONFIG_{self.symbol} is not set"
         return f"CONFIG_{self.symbol}={self.value}"
@@ -55,7 +55,7 @@ class Assignment:
 class MissingSymbol:
     """A symbol that the tree's olddefconfig did not give as requested.
 
-    `why` is what `mermapctl config explain` says of it: a heading, and lines that hang under it.
+    `why` is the text of `mermapctl config explain`: a heading, and indented lines.
     """
 
     symbol: str
@@ -66,9 +66,9 @@ class MissingSymbol:
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """A set of assignments, each symbol once, in the order in which they were first made.
+    """A set of assignments, each symbol once, in order of first assignment.
 
-    `about` is the sentence that the fragment's first comment line says of it.
+    `about` is the sentence of the fragment's first comment line.
     """
 
     name: str
@@ -76,11 +76,11 @@ class Fragment:
     about: str = ""
 
     def text(self) -> str:
-        """A kunitconfig that kunit.py takes as it is."""
+        """Return a kunitconfig for kunit.py."""
         return "".join(f"{assignment.line()}\n" for assignment in self.assignments)
 
     def value(self, symbol: str) -> str | None:
-        """What the fragment asks of a symbol; None where it says nothing."""
+        """Return the value requested for a symbol; None where there is none."""
         return next((each.value for each in self.assignments if each.symbol == symbol), None)
 
 
@@ -90,7 +90,7 @@ def _shown(line: str) -> str:
 
 
 def _assignment(line: str, origin: str) -> Assignment | None:
-    """The assignment on one stripped line, None for a comment. Raises UserError."""
+    """Parse the assignment on one stripped line, None for a comment. Raises UserError."""
     if found := _NOT_SET.fullmatch(line):
         return Assignment(found[1], "n", origin)
     if line.startswith("#"):
@@ -105,9 +105,9 @@ def _assignment(line: str, origin: str) -> Assignment | None:
 
 
 def parse(text: str, origin: str, name: str = "") -> Fragment:
-    """Parse a kunitconfig; `origin` (a file's name) comes before the line number in errors.
+    """Parse a kunitconfig; errors begin with `origin` (a file's name) and the line number.
 
-    Raises UserError for a line that kunit.py would not take, and for two values of one symbol.
+    Raises UserError for a line that kunit.py would reject, and for two values of one symbol.
     """
     found: dict[str, Assignment] = {}
     about = ""
@@ -134,14 +134,14 @@ def _add(found: dict[str, Assignment], new: Assignment) -> None:
 
 
 def overlay(under: Fragment, over: Fragment) -> Fragment:
-    """`over`, and before it what `under` says of other symbols; no conflict is possible."""
+    """Return `over`, preceded by `under`'s lines on other symbols; no conflict is possible."""
     spoken = {each.symbol for each in over.assignments}
     kept = tuple(each for each in under.assignments if each.symbol not in spoken)
     return Fragment(over.name, kept + over.assignments, over.about)
 
 
 def merge(name: str, fragments: Iterable[Fragment]) -> Fragment:
-    """All assignments of some fragments. Raises UserError that names both places of a conflict."""
+    """Merge fragments. Raises UserError with both places of a conflict."""
     found: dict[str, Assignment] = {}
     for fragment in fragments:
         for assignment in fragment.assignments:
@@ -152,8 +152,8 @@ def merge(name: str, fragments: Iterable[Fragment]) -> Fragment:
 def load(path: Path, name: str = "", shown: str = "") -> Fragment:
     """Read a kunitconfig file; a directory stands for the .kunitconfig in it, as for kunit.py.
 
-    ``-`` is standard input. `shown` is how errors and origins call the file. Raises UserError where
-    it cannot be read.
+    ``-`` is standard input. `shown` is the file's name in errors and origins. Raises UserError
+    where it cannot be read.
     """
     shown = shown or ("standard input" if path == STDIN else str(path))
     hint = "a kunitconfig is a text file of CONFIG_X=value lines"
@@ -176,16 +176,16 @@ def load(path: Path, name: str = "", shown: str = "") -> Fragment:
 
 
 def _first_bytes(path: Path) -> bytes:
-    """What a file has, a byte more than _LIMIT at most. Raises OSError."""
+    """Return a file's contents, up to a byte more than _LIMIT. Raises OSError."""
     if path == STDIN:
         return sys.stdin.buffer.read(_LIMIT + 1)
     # It may be a pipe: --config <(echo CONFIG_X=y).
     with inputs.open_stream(path, devices=True) as file:
-        return file.read(_LIMIT + 1) or b""  # None: a file in /proc that has nothing now
+        return file.read(_LIMIT + 1) or b""  # None: a file in /proc that is empty now
 
 
 def load_all(paths: Iterable[Path]) -> tuple[Fragment, ...]:
-    """Several files, each read once: a pipe (`--config <(…)`) cannot be read again."""
+    """Read several files, each once: a pipe (`--config <(…)`) cannot be read again."""
     every = tuple(paths)
     if every.count(STDIN) > 1:
         raise UserError("standard input can be read only once", "give --config - once")
@@ -193,7 +193,7 @@ def load_all(paths: Iterable[Path]) -> tuple[Fragment, ...]:
 
 
 def resolved(dot_config: Path) -> dict[str, str]:
-    """Symbol to value as written in a .config, ``n`` for "is not set"; a missing file is empty."""
+    """Return symbol to value in a .config, ``n`` for "is not set"; {} for a missing file."""
     found: dict[str, str] = {}
     if dot_config.is_file():
         with dot_config.open(encoding="utf-8", errors="replace") as lines:
@@ -207,16 +207,16 @@ def resolved(dot_config: Path) -> dict[str, str]:
 
 
 def missing(fragment: Fragment, dot_config: Path) -> tuple[MissingSymbol, ...]:
-    """What a .config does not give as the fragment asks.
+    """Return where a .config differs from the fragment.
 
-    As in kunit.py, a symbol that is absent from .config is as good as one that is not set;
-    `resolved` is then None. A .config that is not there gives nothing.
+    As in kunit.py, a symbol absent from .config equals one that is not set; `resolved` is then
+    None. A missing .config gives nothing.
     """
     return unmet(fragment, resolved(dot_config))
 
 
 def unmet(fragment: Fragment, given: Mapping[str, str]) -> tuple[MissingSymbol, ...]:
-    """The same of the symbols and values of a configuration."""
+    """Return the same of the symbols and values of a configuration."""
     return tuple(
         MissingSymbol(each.symbol, each.value, given.get(each.symbol))
         for each in fragment.assignments

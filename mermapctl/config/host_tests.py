@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Macros of Kconfig that ask the compiler or the host: their results, and what would change them.
+"""Macros of Kconfig that test the compiler or the host: their results, and what changes them.
 
-A macro is expanded while Kconfig is read: what it printed stands in the expression as a constant,
-which no assignment changes.
+A macro is expanded while Kconfig is read: its output stands in the expression as a constant, which
+no assignment changes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mermapctl.config.kconfig import Model
 
 _GIVEN = {"srctree", "objtree", "ARCH", "SRCARCH", "SUBARCH", "KERNELVERSION"}
-"""Variables that hold no answer of a program."""
+"""Variables that contain no answer of a program."""
 _RUST = "rustc or bindgen is missing or does not fit: `make rustavailable` says what lacks"
 _HINTS = (
     ("rust_is_available", _RUST),
@@ -32,24 +32,24 @@ _HINTS = (
     ("gcc-plugin", "the headers for GCC's plugins are missing"),
     ("cc-can-link", "this compiler cannot link a program for the target: its C library is missing"),
 )
-"""What a macro's name or program looks for, where its answer is no."""
+"""What a macro's name or program tests, for a negative answer."""
 _NO = {"n", "0", "-1", ""}
 _RESULT = "the result of a test of the compiler or the host"
 
 
 def of(model: Model, item: Any) -> tuple[str, ...]:
-    """The macros that give a symbol its default."""
+    """Return the macros that give a symbol its default."""
     return tuple(_macros(model, item, ("def_", "default")))
 
 
 def of_conditions(model: Model, item: Any) -> tuple[str, ...]:
-    """The macros in what a symbol or choice depends on, or in its prompt's condition."""
+    """Return the macros in the dependencies of a symbol or choice, and of its prompt."""
     starts = ("depends", "visible", "bool", "tristate", "prompt", "def_", "default", "int")
     return tuple(_macros(model, item, starts)) if item is not None else ()
 
 
 def _macros(model: Model, item: Any, starts: tuple[str, ...]) -> Iterator[str]:
-    """The macros of an entry's lines that begin with a word of `starts`, each once."""
+    """Return the macros of an entry's lines that begin with a word of `starts`, each once."""
     seen: set[str] = set()
     for node in item.nodes:
         for _, line in kconfig.lines_of(model.tree, node.filename, node.linenr):
@@ -62,7 +62,7 @@ def _macros(model: Model, item: Any, starts: tuple[str, ...]) -> Iterator[str]:
 
 
 def _in(line: str) -> Iterator[str]:
-    """The outermost `$(...)` of a line, less those that hold no answer of a program."""
+    """Return the outermost `$(...)` of a line, less those that contain no answer of a program."""
     at = line.find("$(")
     while at >= 0:
         depth, end = 0, at + 1
@@ -77,7 +77,7 @@ def _in(line: str) -> Iterator[str]:
 
 
 def told(tests: Sequence[str], value: str) -> str:
-    """A sentence on the result; where it is no, on what would change it."""
+    """Describe the result in a sentence; if negative, what would change it."""
     shown = f", {' and '.join(tests)}" if tests else ""
     hints = [
         next((hint for word, hint in _HINTS if word in re.sub(r"^\$\(shell,", "", test)), None)

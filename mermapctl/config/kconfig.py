@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The Kconfig of a tree as one target sees it: read once, its symbols, expressions and places."""
+"""The Kconfig of a tree for one target, read once: its symbols, expressions and places."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ RECURSION = 10_000
 _ELSEWHERE = frozenset(
     {"drivers", "sound", "net", "fs", "crypto", "security", "samples", "io_uring"},
 )
-"""Directories of which another target's answer seldom depends; they hold nine tenths of Kconfig."""
+"""Directories that another target's answer seldom depends on: nine tenths of Kconfig."""
 _NEXT_ENTRY = re.compile(r"(menu)?config\s|source\s|if\s|endif|menu\s|endmenu|choice|endchoice")
 _NUMBER = re.compile(r"-?\d+|0[xX][0-9a-fA-F]+")
 _CAN_BE_MET = re.compile(r"echo \"?(-\w+|y|n)?\"? \|\| echo \"?(-\w+|y|n)?\"?$")
@@ -58,7 +58,7 @@ class Selector:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A parsed Kconfig. Its values are those of the latest `assign`."""
+    """A parsed Kconfig, with the values of the latest `assign`."""
 
     tree: Path
     target: Target
@@ -66,7 +66,7 @@ class Model:
     kconf: Reader
 
     def assign(self, assignments: Iterable[Setting]) -> None:
-        """Forget all earlier assignments and make these; unknown symbols are passed over."""
+        """Replace all earlier assignments by these; skip unknown symbols."""
         self.kconf.unset_values()
         for name, value in assignments:
             symbol = self.kconf.syms.get(name)
@@ -74,17 +74,17 @@ class Model:
                 symbol.set_value(value)
 
     def symbol(self, name: str) -> Any:
-        """A symbol that a file read for this target defines, or None."""
+        """Return a symbol defined in a file read for this target, or None."""
         symbol = self.kconf.syms.get(name)
         return symbol if symbol is not None and symbol.nodes else None
 
     def value(self, name: str) -> str:
-        """The value as .config would show it; n for what is not defined."""
+        """Return the value in .config; n for an undefined symbol."""
         symbol = self.symbol(name)
         return "n" if symbol is None else str(symbol.str_value)
 
     def selectors(self, symbol: Any) -> tuple[Selector, ...]:
-        """Who could select it among what this target reads, those that do at present first."""
+        """Return symbols that select it, in files read for this target, active ones first."""
         found = []
         for term in operands(symbol.rev_dep, OR):
             first, *_ = operands(term, AND)
@@ -98,7 +98,7 @@ class Model:
 
 
 def _condition(selector: Any, symbol: Any) -> str:
-    """The `if` of a select as written, without the selector's own dependencies."""
+    """Return the `if` of a select as written, without the selector's own dependencies."""
     for node in selector.nodes:
         for selected, condition in node.orig_selects:
             if selected is symbol:
@@ -108,7 +108,7 @@ def _condition(selector: Any, symbol: Any) -> str:
 
 
 def _select_line(tree: Path, selector: Any, name: str) -> str:
-    """file:line of `select NAME` under one of the selector's definitions."""
+    """Return file:line of `select NAME` in the selector's definitions."""
     pattern = re.compile(rf"\s+select\s+{re.escape(name)}\b")
     for node in selector.nodes:
         for number, line in lines_of(tree, node.filename, node.linenr):
@@ -118,7 +118,7 @@ def _select_line(tree: Path, selector: Any, name: str) -> str:
 
 
 def lines_of(tree: Path, name: str, first: int) -> Iterator[tuple[int, str]]:
-    """Numbered lines of one entry of a Kconfig file, from its `config` line on."""
+    """Yield numbered lines of one entry of a Kconfig file, from its `config` line on."""
     try:
         text = (tree / name).read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -130,7 +130,7 @@ def lines_of(tree: Path, name: str, first: int) -> Iterator[tuple[int, str]]:
 
 
 def operands(expr: Any, operator: int) -> list[Any]:
-    """The parts of a chain of one operator, left to right, without recursion."""
+    """Return the parts of a chain of one operator, left to right, without recursion."""
     found, waiting = [], [expr]
     while waiting:
         part = waiting.pop()
@@ -142,7 +142,7 @@ def operands(expr: Any, operator: int) -> list[Any]:
 
 
 def leaves(expr: Any) -> list[Any]:
-    """Symbols, choices, relations and negated symbols of an expression, each once, in order."""
+    """Return symbols, choices, relations and negated symbols of an expression, each once."""
     found: list[Any] = []
     waiting = [expr]
     while waiting:
@@ -157,14 +157,14 @@ def leaves(expr: Any) -> list[Any]:
 
 
 def without_choice(symbol: Any) -> Any:
-    """What a symbol depends on, less the choice that it is a member of, which kconfiglib adds."""
+    """Return a symbol's dependencies without its choice, which kconfiglib adds."""
     parts = operands(symbol.direct_dep, AND)
     kept = [part for part in parts if part is not symbol.choice]
     return reduce(lambda left, right: (AND, left, right), kept) if kept else symbol.kconfig.y
 
 
 def text(expr: Any, *, values: bool = False) -> str:
-    """An expression as Kconfig writes it; with values as menuconfig shows them: `KUNIT [=y]`."""
+    """Format an expression as in Kconfig; with values as menuconfig shows them: `KUNIT [=y]`."""
 
     def name(item: Any) -> str:
         if isinstance(item, Choice):
@@ -179,30 +179,30 @@ def text(expr: Any, *, values: bool = False) -> str:
 
 
 def title(choice: Any) -> str:
-    """How a choice is called: its prompt, or its name."""
+    """Return a choice's prompt, or its name."""
     prompts = [node.prompt[0] for node in choice.nodes if node.prompt]
     return prompts[0] if prompts else choice.name or "without a name"
 
 
 def shown_value(item: Any) -> str:
-    """A value for reading; a symbol that nothing defines has none that counts, which is n."""
+    """Return a value to print; that of an undefined symbol is n."""
     if isinstance(item, Symbol) and not item.nodes and not item.is_constant:
         return "n"
     return str(item.str_value)
 
 
 def is_number(item: Any) -> bool:
-    """Whether it is a number in an expression, which kconfiglib takes for a symbol."""
+    """Whether a symbol is a number in an expression, which kconfiglib makes a symbol."""
     return not item.nodes and _NUMBER.fullmatch(item.name or "") is not None
 
 
 def prompt(item: Any) -> str | None:
-    """The prompt of a symbol or choice, whether or not it is visible."""
+    """Return the prompt of a symbol or choice, visible or not."""
     return next((str(node.prompt[0]) for node in item.nodes if node.prompt), None)
 
 
 def places_of(item: Any) -> tuple[str, ...]:
-    """file:line of every definition."""
+    """Return file:line of every definition."""
     return tuple(f"{node.filename}:{node.linenr}" for node in item.nodes)
 
 
@@ -212,13 +212,13 @@ def is_tri(item: Any) -> bool:
 
 
 def tri(value: int) -> str:
-    """0, 1, 2 as n, m, y."""
+    """Return 0, 1, 2 as n, m, y."""
     return str(TRI_TO_STR[value])
 
 
 @contextlib.contextmanager
 def _without_gc() -> Iterator[None]:
-    """Half a million objects that all stay: looking for garbage among them costs a fifth."""
+    """Disable garbage collection: half a million objects all stay; it takes a fifth of the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -229,13 +229,13 @@ def _without_gc() -> Iterator[None]:
 
 
 def _cache_path(tree: Path, target: Target) -> Path:
-    """One file a tree and target; newer answers take the place of the older."""
+    """Return one file a tree and target; newer answers replace older ones."""
     digest = hashlib.sha256(os.fsencode(tree)).hexdigest()[:12]
     return paths.cache_dir() / "kconfig" / f"{digest}-{target.name}.json"
 
 
 def read(tree: Path, target: Target) -> Model:
-    """The whole Kconfig of a tree for a target; macros run whose answers are not known.
+    """Read the whole Kconfig of a tree for a target; run macros without a known answer.
 
     Raises UnreadableError with the parser's complaint, UserError where the tree is another user's.
     """
@@ -266,10 +266,10 @@ def _model(tree: Path, target: Target, chain: Toolchain, kconf: Reader) -> Model
 
 
 def read_part(model: Model, target: Target, files: Iterable[str]) -> Model:
-    """What another target of the same tree makes of `files` and of the architectures' own.
+    """Read `files` and the architectures' own for another target of the same tree.
 
-    A tenth of the time of a whole reading, since no macro runs: what `model` has not asked the
-    compiler already is taken as met. Raises UnreadableError.
+    Takes a tenth of the time of a whole reading, since no macro runs: tests of the compiler that
+    `model` did not run are assumed to pass. Raises UnreadableError.
     """
     needed = _with_parents(files)
     environment = {
@@ -293,13 +293,13 @@ def _near(name: str) -> bool:
 
 
 def _assumed(command: str) -> str:
-    """The answer of a compiler that can do all that it is asked."""
+    """Return the answer of a compiler that passes all tests."""
     found = _CAN_BE_MET.search(command)
     return (found[1] or "") if found else ""
 
 
 def _with_parents(files: Iterable[str]) -> set[str]:
-    """The files and the Kconfig of each directory above them, from which they are sourced."""
+    """Return the files and the Kconfig of each directory above them, which source them."""
     found: set[str] = set()
     for name in files:
         path = Path(name)
@@ -308,7 +308,7 @@ def _with_parents(files: Iterable[str]) -> set[str]:
 
 
 def elsewhere(model: Model, name: str) -> tuple[tuple[str, ...], tuple[Selector, ...]]:
-    """Definitions (file:line) and selects of a symbol in architectures that this target skips."""
+    """Return definitions (file:line) and selects of a symbol in other architectures."""
     defined: list[str] = []
     selectors: list[Selector] = []
     read_already = model.kconf.account.files

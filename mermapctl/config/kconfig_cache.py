@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The answers to a Kconfig's shell macros, kept while all that they depend on is the same.
+"""Cached answers of a Kconfig's shell macros, valid while their inputs are unchanged.
 
-Nine tenths of the time of a first parse are a hundred runs of the compiler. What they said is kept
+Nine tenths of the time of a first parse are a hundred runs of the compiler. Their output is stored
 in one file a tree and target; the Kconfig files themselves are parsed each time.
 """
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMAT = 2
-"""Raise it when what is kept changes."""
+"""Increase it when the contents change."""
 _TOOLS = ("CC", "LD", "AR", "NM", "OBJCOPY", "OBJDUMP", "READELF", "STRIP", "RUSTC", "BINDGEN")
 
 
 class _Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a command said; `scripts` are directories of the tree, each with its digest."""
+    """The output of a command; `scripts` are directories of the tree, each with its digest."""
 
     said: str
     scripts: dict[str, str]
@@ -38,13 +38,13 @@ class _Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def key(identity: Mapping[str, str]) -> str:
-    """What all answers depend on besides the tree's scripts, as one line."""
+    """Return the inputs of all answers besides the tree's scripts, as one line."""
     text = json.dumps([FORMAT, sorted(identity.items())])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Cache:
-    """The answers kept for one tree, target and `key`; `environment` is what macros see."""
+    """The answers for one tree, target and `key`; `environment` is that of macros."""
 
     def __init__(self, path: Path, tree: Path, environment: Mapping[str, str], key: str) -> None:
         self._path = path
@@ -56,7 +56,7 @@ class Cache:
         self._file = re.compile(rf"{re.escape(str(tree))}/([^\s\"'`;|&<>()]+)")
 
     def load(self) -> dict[str, str]:
-        """The answers that still hold, by command."""
+        """Return the valid answers, by command."""
         kept = cache_file.read(self._path, _Kept)
         if kept is None or kept.key != self._key:
             return {}
@@ -67,7 +67,7 @@ class Cache:
         }
 
     def asking(self, run: Callable[[str], str]) -> Callable[[str], str]:
-        """`run`, with a look at the scripts before it reads them: they may change meanwhile."""
+        """Wrap `run` to digest the scripts before it reads them: they may change meanwhile."""
 
         def ask(command: str) -> str:
             self._depends_on(command)
@@ -76,7 +76,7 @@ class Cache:
         return ask
 
     def save(self, answers: Mapping[str, str]) -> None:
-        """Keep what may be kept of these answers, by command, unless that is there already."""
+        """Store the cacheable answers, by command, unless they are stored already."""
         kept = {}
         for command, said in answers.items():
             scripts = self._depends_on(command)
@@ -86,11 +86,11 @@ class Cache:
             cache_file.write(self._path, _Kept(self._key, kept))
 
     def _depends_on(self, command: str) -> dict[str, str] | None:
-        """The scripts of the tree that an answer depends on; None where that is not known.
+        """Return the scripts of the tree that an answer depends on; None where unknown.
 
-        What asks neither a tool of the key nor a script is asked each time: the shell's own
-        `test -e`, `python3 -c "import lxml"`; so is the place of a compiler's file, which another
-        package may bring.
+        A command that runs neither a tool of the key nor a script is run each time: the shell's own
+        `test -e`, `python3 -c "import lxml"`; so is a query for a compiler's file, which another
+        package may install.
         """
         named = self._file.findall(command)
         if "-print-" in command or not (named or self._tool.search(command)):
@@ -107,7 +107,7 @@ class Cache:
         return found
 
     def _digest(self, directory: str) -> str | None:
-        """A digest of the files of a directory: scripts call those beside them."""
+        """Return a digest of the files of a directory: scripts call those beside them."""
         if directory not in self._digests:
             digest = hashlib.sha256()
             try:

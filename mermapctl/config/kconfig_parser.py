@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""kconfiglib, taught what newer trees write and kept from touching the tree.
+"""kconfiglib, extended by newer trees' syntax, without writing to the tree.
 
 Three constructs stop kconfiglib 14.1.0: a bare `modules` line (6.12: kernel/module/Kconfig),
-`transitional` (6.18) and `depends on A if B` (7.0). The first two are blanked as files are
-opened, the third is parsed as scripts/kconfig/menu.c does.
+`transitional` (6.18) and `depends on A if B` (7.0). The first two are blanked as files are opened,
+the third is parsed as scripts/kconfig/menu.c does.
 
-The shell commands of macros run one after another below one shell: a program of its own behind its
-own guard costs 10 ms each, a fork of a shell one.
+The shell commands of macros run one after another below one shell: a program behind a guard of its
+own costs 10 ms each, a fork of a shell one.
 """
 
 from __future__ import annotations
@@ -50,15 +50,15 @@ _UNSEEN_PREFIXES = ("MERMAPCTL_", "SSH_", "XDG_", "TMUX", "PYTEST_", "LESS", "GI
 
 
 class UnreadableError(Exception):
-    """The tree's Kconfig defeats the parser; the text is the parser's complaint."""
+    """The parser cannot read the tree's Kconfig; the text is its complaint."""
 
 
 @dataclass(frozen=True, slots=True)
 class KconfigRequest:
     """What to read and how.
 
-    `environment` replaces ours for every `$(...)`; `answer` is what a shell command prints.
-    `wanted` says of a path relative to the tree whether to read it.
+    `environment` replaces ours for every `$(...)`; `answer` returns the output of a shell command.
+    `wanted` decides, for a path relative to the tree, whether to read it.
     """
 
     tree: Path
@@ -69,7 +69,7 @@ class KconfigRequest:
 
 @dataclass(slots=True)
 class KconfigFacts:
-    """What a reading met: files, transitional symbols, refused conditions, what macros said."""
+    """Facts of a reading: files, transitional symbols, refused conditions, macros' output."""
 
     files: set[str] = field(default_factory=set)
     transitional: set[str] = field(default_factory=set)
@@ -96,7 +96,7 @@ class Reader(kconfiglib.Kconfig):  # type: ignore[misc]
 
     def _open(self, filename: str, mode: str) -> io.StringIO:  # noqa: ARG002 - kconfiglib's
         path = Path(filename)
-        # Of a tree behind a symbolic link kconfiglib uses both names.
+        # For a tree behind a symbolic link kconfiglib uses both names.
         relative = filename.removeprefix(f"{self.srctree}/").removeprefix(self._srctree_prefix)
         if self.request.wanted and not self.request.wanted(relative):
             return io.StringIO("")
@@ -107,7 +107,7 @@ class Reader(kconfiglib.Kconfig):  # type: ignore[misc]
         return io.StringIO(self._understood(data.decode("utf-8", errors="replace")))
 
     def _understood(self, text: str) -> str:
-        """The text with lines that kconfiglib does not know blanked; line numbers stay."""
+        """Return the text with lines unknown to kconfiglib blanked; line numbers stay."""
         text = text.replace("\r\n", "\n")
         if "transitional" in text:
             for bare in _BARE.finditer(text):
@@ -117,7 +117,7 @@ class Reader(kconfiglib.Kconfig):  # type: ignore[misc]
         return _BARE.sub("", text) if "modules" in text or "transitional" in text else text
 
     def _expect_expr_and_eol(self) -> Any:
-        """An expression to the end of the line, and `depends on A if B` (7.0 and newer)."""
+        """Parse an expression to the end of the line, and `depends on A if B` (7.0 and newer)."""
         if self._tokens[0] is not DEPENDS:
             return super()._expect_expr_and_eol()
         dep = self._parse_expr(transform_m=True)
@@ -128,7 +128,7 @@ class Reader(kconfiglib.Kconfig):  # type: ignore[misc]
         return dep
 
     def _is_n(self, expr: Any) -> Any:
-        """`expr = n`, which Kconfig can only say of a symbol, spread over the operands."""
+        """Return `expr = n`, which Kconfig allows for a symbol only, spread over the operands."""
         if not isinstance(expr, tuple):
             return (EQUAL, expr, self.n)
         if expr[0] is AND:
@@ -162,7 +162,7 @@ class Reader(kconfiglib.Kconfig):  # type: ignore[misc]
         return self.request.environment.get(name, "")
 
     def _shell(self, command: str) -> str:
-        """What a macro's command prints; each is asked once."""
+        """Return the output of a macro's command; run each once."""
         answers = self.account.answers
         if command not in answers:
             answers[command] = self.request.answer(command)
@@ -170,7 +170,7 @@ class Reader(kconfiglib.Kconfig):  # type: ignore[misc]
 
 
 def read(request: KconfigRequest, answers: Mapping[str, str] | None = None) -> Reader:
-    """Parse a tree's Kconfig, where `answers` holds what macros print as far as it is known.
+    """Parse a tree's Kconfig; `answers` are the known outputs of macros.
 
     Raises UnreadableError with the parser's complaint.
     """
@@ -178,20 +178,20 @@ def read(request: KconfigRequest, answers: Mapping[str, str] | None = None) -> R
     try:
         return Reader(request, account)
     except kconfiglib.KconfigError as error:
-        # What the tree itself complained of first (no compiler) explains what broke afterwards.
+        # The tree's first complaint (no compiler) explains later failures.
         complaints = [*account.complaints[:1], " ".join(str(error).split())]
         raise UnreadableError("; then ".join(complaints)) from error
     except (OSError, HarnessError, RecursionError) as error:
         raise UnreadableError(f"{type(error).__name__}: {error}") from error
     except (AttributeError, IndexError, TypeError, ValueError) as error:
-        # kconfiglib meets a construct of tomorrow with whatever breaks first.
+        # An unknown new construct fails with any exception.
         raise UnreadableError(f"{type(error).__name__} in the Kconfig parser: {error}") from error
 
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:
-    """What macros see: ours without what differs from one terminal to the next, and `given`.
+    """Return the environment of macros: ours without terminal-specific variables, and `given`.
 
-    What is left out here cannot change an answer, and need not be in the key of those kept.
+    Variables dropped here cannot change an answer, and need not be in the cache's key.
     """
     ours = {
         name: value
@@ -202,7 +202,7 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
 
 
 class Shell:
-    """A shell in `scratch`, since compiler checks make files where they stand; started if asked."""
+    """A shell in `scratch`, where compiler checks make files; started on demand."""
 
     def __init__(self, scratch: Path, environment: Mapping[str, str]) -> None:
         self._scratch = scratch
@@ -212,11 +212,11 @@ class Shell:
         self._mark = f"mermapctl-{secrets.token_hex(8)}"
 
     def close(self) -> None:
-        """End the shell, and whatever a macro left behind."""
+        """End the shell and all leftover processes of macros."""
         self._stack.close()
 
     def run(self, command: str) -> str:
-        """What one command prints, as conf takes it. Raises HarnessError."""
+        """Return the output of one command in conf's form. Raises HarnessError."""
         if not command.isascii() or "\n" in command:
             argv = ["/bin/sh", "-c", command]
             env = self._environment

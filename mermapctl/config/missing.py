@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a tree and target do not give of a fragment, each symbol with why: `config explain`'s text.
+"""Symbols of a fragment that a tree and target do not give, each with `config explain`'s text.
 
 For `run` and `config check`. An explanation may fail, or be cut short; the symbol stays missing.
 """
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from mermapctl.config.target import Target
 
 FULL = 6
-"""Symbols explained in full; of the others only what blocks them is told."""
+"""Symbols explained in full; for the others only what blocks them is printed."""
 PATIENCE = 60.0
-"""Seconds for olddefconfig to verify the proposals, all in all; it needs 2 to 7 of them."""
+"""Seconds for olddefconfig to verify all proposals; it needs 2 to 7 of them."""
 
 
 def resolved(tree: Path, where: Target, asked: Fragment) -> tuple[MissingSymbol, ...]:
-    """What olddefconfig does not give of a fragment and of kunit.py's own lines, unexplained.
+    """Return what olddefconfig does not give of a fragment and of kunit.py's lines, unexplained.
 
     Raises HarnessError where make fails.
     """
@@ -38,9 +38,9 @@ def resolved(tree: Path, where: Target, asked: Fragment) -> tuple[MissingSymbol,
 def told(
     tree: Path, where: Target, asked: Fragment, missing: Sequence[MissingSymbol]
 ) -> tuple[MissingSymbol, ...]:
-    """The same symbols, each with why this tree and target do not give it.
+    """Add to each symbol why this tree and target do not give it.
 
-    Raises nothing but what ends us: where an explanation breaks, its place says so.
+    Never raises, except on an ending signal; a failed explanation is recorded in its place.
     """
     first, rest = missing[:FULL], missing[FULL:]
 
@@ -61,12 +61,12 @@ def _questions(missing: Sequence[MissingSymbol]) -> list[str]:
 def _said(
     where: Target, missing: Sequence[MissingSymbol], words: Callable[[], Iterable[str]]
 ) -> tuple[MissingSymbol, ...]:
-    """Each symbol with its words, or with requested against resolved and what kept them back."""
+    """Return each symbol with its explanation, or with both values and the explanation's error."""
     try:
         said = list(words())
     except UnreadableError as error:
         complaint = f"this tree's Kconfig defeats the parser: {error}"
-    except Exception as error:  # noqa: BLE001 - whatever breaks here must not cost the verdict
+    except Exception as error:  # noqa: BLE001  - no failure here may cost the verdict
         complaint = f"{type(error).__name__}: {error}"
     else:
         return tuple(replace(each, why=why) for each, why in zip(missing, said, strict=True))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The module flavour: a suite built =m, and what only that shows.
+"""The module flavour: a suite built =m, and the faults that only it shows.
 
-`#ifdef CONFIG_X` is false where X is =m (the compiler is told CONFIG_X_MODULE instead), so what it
-guards is missing; `IS_ENABLED(CONFIG_X)` is true for both.
+`#ifdef CONFIG_X` is false where X is =m (the compiler gets CONFIG_X_MODULE instead), so code inside
+it is missing; `IS_ENABLED(CONFIG_X)` is true for both.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FRAGMENT = "module"
 NOLIBC = "tools/include/nolibc"
-"""What a guest's init is compiled with, below the tree."""
+"""Headers, below the tree, that a guest's init is compiled with."""
 
 
 class Modular(enum.StrEnum):
@@ -35,7 +35,7 @@ class Modular(enum.StrEnum):
 
     @property
     def flavour(self) -> str:
-        """As the record and the build directory call it."""
+        """Its name in the record and the build directory."""
         return "module" if self is Modular.SUITE else "module-all"
 
 
@@ -50,15 +50,15 @@ class Guard:
 _BASE = re.compile(rf"configs/{variants.BASE}(?:-\w+)?{re.escape(SUFFIX)}:")
 """The origin of a line of the shipped fragments that give way."""
 _TEST = re.compile(r"(?:\w+_)?KUNIT(?:_(?:\w+_)?TEST)?")
-"""How a suite's own symbol is called (Documentation/dev-tools/kunit/style.rst)."""
+"""The name of a suite's own symbol (Documentation/dev-tools/kunit/style.rst)."""
 _KUNIT = "KUNIT"
 
-# Where a mermap and its state live, in the series' versions and in the reference mermap.
+# Where a mermap and its state are, in the series' versions and in the reference mermap.
 _PLACES = ("mm", "include/linux", "arch/{srcarch}/mm", "arch/{srcarch}/include")
 
 
 def obstacle(tree: Path, target: Target) -> str | None:
-    """Why a target has no module flavour, in a sentence; None where it may have one."""
+    """Return why a target has no module flavour, in a sentence; None where it may have one."""
     if target.qemu is None:
         return (
             f"--as-module inserts the suite from an initramfs that QEMU boots; {target.name} "
@@ -75,7 +75,7 @@ def obstacle(tree: Path, target: Target) -> str | None:
 
 
 def symbols(fragment: Fragment) -> tuple[str, ...]:
-    """The symbols of suites that a fragment builds in, by KUnit's naming rule."""
+    """Return the symbols of suites that a fragment builds in, by KUnit's naming rule."""
     return tuple(
         each.symbol
         for each in fragment.assignments
@@ -84,9 +84,9 @@ def symbols(fragment: Fragment) -> tuple[str, ...]:
 
 
 def fragment_of(fragment: Fragment, modular: Modular) -> Fragment:
-    """The same kernel with its suites as modules.
+    """Return the fragment with its suites as modules.
 
-    What a base fragment leaves out gives way. Raises UserError for a conflict with another one.
+    Lines that base turns off give way. Raises UserError for a conflict with another fragment.
     """
     tests = {*symbols(fragment), *((_KUNIT,) if modular is Modular.ALL else ())}
     switched = [
@@ -100,9 +100,9 @@ def fragment_of(fragment: Fragment, modular: Modular) -> Fragment:
 
 
 def guards(tree: Path, srcarch: str, names: Iterable[str]) -> tuple[Guard, ...]:
-    """Every line around the mermap that a suite as a module makes false; headers come first.
+    """Return every line around the mermap that a modular suite makes false, headers first.
 
-    `names` are the suites' symbols. A line that names CONFIG_X_MODULE too is right.
+    `names` are the suites' symbols. A line that names CONFIG_X_MODULE too is correct.
     """
     known = "|".join(map(re.escape, names))
     if not known:

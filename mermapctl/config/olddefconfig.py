@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The tree's own `make olddefconfig`: the authority on what a configuration becomes."""
+"""The tree's own `make olddefconfig`, which decides the final configuration."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _COMPLAINT = re.compile(r"^(?!\s*make).*(?:error|not found|not clean|\*\*\* ).*$
 def resolve(
     tree: Path, target: Target, chain: Toolchain, asked: str, *, limit: float = LIMIT
 ) -> Mapping[str, str]:
-    """What olddefconfig makes of the lines `asked`: symbol (no CONFIG_) to value, n for "not set".
+    """Run olddefconfig on the lines `asked`; return symbol (no CONFIG_) to value, n for "not set".
 
-    Runs out of tree, in a directory of the cache that keeps `conf`; nothing is written into the
-    tree. Raises HarnessError with make's complaint, and after `limit` seconds; UserError where the
-    tree is another user's.
+    Runs out of tree, in a cache directory that keeps `conf`; writes nothing into the tree. Raises
+    HarnessError with make's complaint, and after `limit` seconds; UserError where the tree is
+    another user's.
     """
     ownership.require(tree)
     directory = build_dir.locate(tree, "kconfig", "olddefconfig")
@@ -46,7 +46,7 @@ def resolve(
 
 
 def _silently(_sentence: str) -> None:
-    """Another explanation is being verified; it takes seconds."""
+    """Report that another explanation is being verified, which takes seconds."""
 
 
 def _complaint(stderr: str) -> str:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The smallest set of assignments that gives a symbol a value, as kconfiglib sees it.
+"""The smallest set of assignments that gives a symbol a value, by kconfiglib.
 
-A search over the expressions with a budget of assignments that grows from one; each proposal is
-tried out by evaluating the whole Kconfig with it, and whatever it can do without is taken out.
+Searches the expressions with a budget of assignments that grows from one; evaluates the whole
+Kconfig with each proposal, and drops assignments that it does not need.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 LARGEST = 12
-"""Assignments; an answer of more than these helps nobody."""
+"""Assignments; a longer answer is of no use."""
 KEPT = 6
-"""Alternatives that are carried on from each part of an expression."""
+"""Alternatives kept from each part of an expression."""
 STEPS = 40_000
-"""Expressions looked at for one budget; about a second."""
+"""Expressions searched for one budget; about a second."""
 DEPTH = 40
 _OPPOSITE = {
     EQUAL: UNEQUAL,
@@ -56,7 +56,7 @@ def _consistent(ways: frozenset[Setting]) -> bool:
 
 
 def _best(ways: Iterable[frozenset[Setting]]) -> Ways:
-    """The few smallest, without those that contain another one."""
+    """Return the few smallest, without those that contain another one."""
     found: Ways = []
     for way in sorted(set(ways), key=lambda each: (len(each), sorted(each))):
         if not any(smaller <= way for smaller in found):
@@ -67,7 +67,7 @@ def _best(ways: Iterable[frozenset[Setting]]) -> Ways:
 
 
 class _Search:
-    """One search under one budget, over the values that the model has at present."""
+    """One search under one budget, over the model's current values."""
 
     def __init__(self, model: Model, budget: int) -> None:
         self.model = model
@@ -78,7 +78,7 @@ class _Search:
         self.cut = 0
 
     def both(self, first: Ways, rest: Callable[[], Ways]) -> Ways:
-        """Every way that does the one and the other."""
+        """Return every way that satisfies both."""
         if not first:
             return []
         second = rest()
@@ -90,7 +90,7 @@ class _Search:
         )
 
     def every(self, parts: list[Any], ways_of: Callable[[Any], Ways]) -> Ways:
-        """Every way that does all parts, in a loop: a symbol may have a thousand selectors."""
+        """Return every way that satisfies all parts, in a loop: a symbol may have 1,000 selects."""
         ways: Ways = [_NOTHING]
         for part in parts:
             ways = self.both(ways, lambda p=part: ways_of(p))  # type: ignore[misc]
@@ -99,7 +99,7 @@ class _Search:
         return ways
 
     def at_least(self, expr: Any, want: int) -> Ways:
-        """Ways to make an expression m (1) or y (2)."""
+        """Return ways to make an expression m (1) or y (2)."""
         if expr_value(expr) >= want:
             return [_NOTHING]
         if not isinstance(expr, tuple):
@@ -114,7 +114,7 @@ class _Search:
         return self._related(expr[0], expr[1], expr[2])
 
     def at_most(self, expr: Any, limit: int) -> Ways:
-        """Ways to make an expression n (0) or no more than m (1)."""
+        """Return ways to make an expression n (0) or no more than m (1)."""
         if expr_value(expr) <= limit:
             return [_NOTHING]
         if not isinstance(expr, tuple):
@@ -129,7 +129,7 @@ class _Search:
         return self._related(_OPPOSITE[expr[0]], expr[1], expr[2])
 
     def _once(self, item: Any, value: int, *, up: bool) -> Ways:
-        """A symbol or choice, remembered, and never inside itself."""
+        """Search a symbol or choice once, and never inside itself."""
         key = (id(item), value, up)
         if key in self.known:
             return self.known[key]
@@ -142,7 +142,7 @@ class _Search:
         raise_, lower = self._raise, self._lower
         ways = raise_(item, value) if up else lower(item, value)
         self.open.discard(key)
-        if self.cut == cut:  # complete: nothing in it was left out for being open already
+        if self.cut == cut:  # complete: no open symbol was skipped in it
             self.known[key] = ways
         return ways
 
@@ -161,7 +161,7 @@ class _Search:
         return _best(ways)
 
     def visible(self, item: Any, want: int) -> Ways:
-        """Ways to make one of its prompts visible."""
+        """Return ways to make one of its prompts visible."""
         return _best(
             way for node in item.nodes if node.prompt for way in self.at_least(node.prompt[1], want)
         )
@@ -171,13 +171,13 @@ class _Search:
         return self.both([own], lambda: self.visible(item, max(value, 1)))
 
     def _selected(self, item: Any, want: int) -> Ways:
-        """By a select whose symbol may be had; never against the symbol's own dependencies."""
+        """Return ways by a select of a reachable symbol, within the symbol's own dependencies."""
         return self.both(
             self.at_least(item.rev_dep, want), lambda: self.at_least(item.direct_dep, want)
         )
 
     def _by_default(self, item: Any, want: int) -> Ways:
-        """By the first default that holds, or an imply."""
+        """Return ways by the first default that applies, or an imply."""
         found = []
         before: Ways = [_NOTHING]
         for value, condition in item.defaults:
@@ -224,7 +224,7 @@ class _Search:
         return _best(way for other in others for way in self._assigned(other, 2))
 
     def _related(self, operator: int, left: Any, right: Any) -> Ways:
-        """Ways to make `left OP right` hold by assigning the side that is no constant."""
+        """Return ways to make `left OP right` true by assigning the side that is no constant."""
         if left.is_constant or not left.nodes:
             left, right = right, left
             operator = _MIRRORED.get(operator, operator)
@@ -242,7 +242,7 @@ class _Search:
         return self.both([own], lambda: self.visible(left, 1))
 
     def exactly_m(self, item: Any) -> Ways:
-        """A module needs a tristate, modules, and nobody who selects it y."""
+        """Return ways to m: a tristate, modules, and no selector at y."""
         if item.orig_type is BOOL or not item.nodes:
             return []
         own = frozenset({(item.name, "m")})
@@ -260,7 +260,7 @@ class _Search:
 
 
 def _number_for(operator: int, bound: str) -> str | None:
-    """A value that stands in this relation to `bound`; for text only equality can be made."""
+    """Return a value in this relation to `bound`; for text only equality can be made."""
     if operator in {EQUAL, LESS_EQUAL, GREATER_EQUAL}:
         return bound
     base = 16 if bound.lower().startswith("0x") else 10
@@ -296,11 +296,10 @@ def solve(
     goal: Setting,
     near: frozenset[str] = frozenset(),
 ) -> tuple[Setting, ...] | None:
-    """The fewest assignments to add to `given` (they win over it) that reach `goal`.
+    """Return the fewest assignments to add to `given` (they win over it) that reach `goal`.
 
-    Of several sets of one size, one made of the symbols `near` is taken, then one that leaves
-    most of `given` as it is. None where the search finds none. Afterwards the model's values are
-    those of `given`.
+    Of several sets of one size, prefers symbols of `near`, then the one that keeps most of `given`.
+    None where the search finds none. Resets the model's values to those of `given`.
     """
     symbol = model.symbol(goal[0])
     if symbol is None or (is_tri(symbol) and goal[1] not in STR_TO_TRI):
@@ -324,7 +323,7 @@ def solve(
 
 
 def _harm(model: Model, given: Sequence[Setting], added: Sequence[Setting]) -> int:
-    """How many of the given assignments no longer hold."""
+    """Count the given assignments that no longer apply."""
     model.assign((*given, *added))
     return sum(
         model.symbol(name) is not None and not satisfied(model, name, value)
@@ -340,7 +339,7 @@ def _tried(
     *,
     again: int = 2,
 ) -> tuple[Setting, ...] | None:
-    """The proposal less what it does not need, if it works; one assignment may upset another."""
+    """Return the proposal without needless assignments, if it works; one may upset another."""
     model.assign((*given, *proposal))
     if satisfied(model, *goal):
         return _trimmed(model, given, proposal, goal)
@@ -358,7 +357,7 @@ def _tried(
 def _trimmed(
     model: Model, given: Sequence[Setting], proposal: frozenset[Setting], goal: Setting
 ) -> tuple[Setting, ...]:
-    """What is left without the assignments that make no difference; the symbol itself is last."""
+    """Drop the assignments without effect; try the symbol itself last."""
     kept = sorted(proposal, key=lambda each: (each[0] == goal[0], each))
     for each in list(kept):
         fewer = [other for other in kept if other is not each]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Target: what a kernel runs on. UML, or one of the tree's QEMU architectures.
+"""Target: the machine of a kernel. UML, or one of the tree's QEMU architectures.
 
-The tree's `tools/testing/kunit/qemu_configs/*.py` say which there are; they are read, not run.
-What the tree does not say is data in configs/targets.toml.
+The tree's `tools/testing/kunit/qemu_configs/*.py` list them; they are parsed, not run. Facts that
+the tree lacks are data in configs/targets.toml.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ LARGEST_CONFIG = 1 << 20
 """Bytes of a qemu_config; the largest of 6.12 has 857."""
 _NAME = re.compile(r"\w[\w-]*", re.ASCII)
 _IMAGE = re.compile(r"(?!/)(?!.*\.\.)[\w./+-]+", re.ASCII)
-"""A path in the build directory: what an earlier build left there is deleted before a build."""
+"""A path in the build directory, deleted before a build: an earlier build may have left it."""
 
 
 class Accel(enum.StrEnum):
-    """What the user may ask for."""
+    """The accelerator requested."""
 
     AUTO = "auto"
     KVM = "kvm"
@@ -49,10 +49,10 @@ class Accel(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlainImage:
-    """A kernel that QEMU boots as it was linked, without the one that unpacks it.
+    """A kernel image that QEMU boots as linked, without the unpacker.
 
     `image` is its path in the build directory and make's goal; the configuration must have all of
-    `needs` and none of `unless` (what only the unpacker does).
+    `needs` and none of `unless` (features of the unpacker).
     """
 
     image: str
@@ -65,11 +65,10 @@ class Target:
     """One target of a tree.
 
     `name` is kunit.py's --arch, `linux_arch` make's ARCH, `qemu` a program name (None for UML),
-    `kconfig` the lines that kunit.py itself puts before a kunitconfig, `kernel_image` a path in
-    the build directory, `cross_compile` a prefix (None where this host builds natively),
-    `image_goal` make's goal for the image where "all" makes more than is booted, `plain_image` one
-    that need not be packed, `userspace` whether the compiler makes programs for it without being
-    told more.
+    `kconfig` the lines that kunit.py itself puts before a kunitconfig, `kernel_image` a path in the
+    build directory, `cross_compile` a prefix (None where this host builds natively), `image_goal`
+    make's goal for the image where "all" makes more than is booted, `plain_image` an image that
+    need not be packed, `userspace` whether the compiler makes programs for it without more options.
     """
 
     name: str
@@ -94,7 +93,7 @@ def _facts() -> dict[str, Any]:
 
 
 def _fields(config: Path) -> dict[str, str]:
-    """The constant keyword arguments of the QemuArchParams(...) call in a qemu_config."""
+    """Return the constant keyword arguments of the QemuArchParams(...) call in a qemu_config."""
     try:
         with warnings.catch_warnings():  # of an escape in its strings, on our stderr
             warnings.simplefilter("ignore")
@@ -116,7 +115,7 @@ def _fields(config: Path) -> dict[str, str]:
 
 
 def _plausible(fields: dict[str, str]) -> bool:
-    """Whether the fields that become a program's name, make's ARCH and a path are such."""
+    """Whether the fields that become a program's name, make's ARCH and a path are valid ones."""
     names = (fields["qemu_arch"], fields.get("linux_arch", "x"))
     return all(map(_NAME.fullmatch, names)) and bool(
         _IMAGE.fullmatch(fields.get("kernel_path", "x"))
@@ -147,9 +146,9 @@ def _target(name: str, linux_arch: str, **fields: str | None) -> Target:
 
 
 def _text(path: Path) -> str:
-    """A text file of a tree; empty where there is none that can be read.
+    """Return a text file of a tree; empty where there is none that can be read.
 
-    Bytes that are no UTF-8 become replacement characters, of which a reader of lines complains.
+    Replaces bytes that are not UTF-8; a parser of the lines then rejects them.
     """
     try:
         return inputs.read_regular(path).decode(errors="replace")
@@ -158,7 +157,7 @@ def _text(path: Path) -> str:
 
 
 def targets(tree: Path) -> dict[str, Target]:
-    """Every target that the tree's kunit.py offers, UML first, then QEMU's by name."""
+    """Return every target that the tree's kunit.py offers, UML first, then QEMU's by name."""
     found: dict[str, Target] = {}
     if (tree / "arch/um").is_dir():
         kconfig = _text(tree / UML_CONFIG)
@@ -177,7 +176,7 @@ def targets(tree: Path) -> dict[str, Target]:
 
 
 def without_tree(name: str, qemu: str | None) -> Target:
-    """A target where there is no tree yet to ask: enough to say which programs it needs."""
+    """Return a target without a tree: enough to list the programs it needs."""
     return _target(name, name, qemu=qemu)
 
 
@@ -188,15 +187,15 @@ def _near(name: str, known: Iterable[str], otherwise: str) -> str:
 
 
 def architectures() -> frozenset[str]:
-    """The targets of kunit.py that are known here without a tree; a new kernel may have more."""
+    """Return kunit.py's targets known without a tree; a new kernel may have more."""
     return frozenset(_facts()["target"])
 
 
 def tree_for(option: Path | None, names: Iterable[str]) -> Path:
-    """The tree to work on, as `tree.resolve` finds it, for some targets.
+    """Return the tree to work on, by `find.resolve`, for some targets.
 
-    Raises UserError. Where there is no tree, a target that no kernel has is reported instead: a
-    spelling comes before a place.
+    Raises UserError. Where there is no tree, reports a target that no kernel has first: a misspelt
+    name matters more than a missing tree.
     """
     try:
         return find.resolve(option)
@@ -210,13 +209,13 @@ def tree_for(option: Path | None, names: Iterable[str]) -> Path:
 
 
 def own_lines(target: Target) -> Fragment:
-    """The lines that kunit.py itself puts under every kunitconfig for a target."""
+    """Return the lines that kunit.py itself puts under every kunitconfig for a target."""
     return fragment.parse(target.kconfig, f"kunit.py ({target.name})", target.name)
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """One `select ARCH_SUPPORTS_MERMAP`: under which symbol, on which condition, where."""
+    """One `select ARCH_SUPPORTS_MERMAP`: its symbol, its condition, its place."""
 
     symbol: str
     condition: str
@@ -227,12 +226,12 @@ class Selection:
         return f"{self.symbol}{condition} ({self.where})"
 
     def symbols(self) -> set[str]:
-        """Every symbol that must hold for the selection to count."""
+        """Every symbol that must be on for the selection to count."""
         return {self.symbol, *re.findall(r"\w+", self.condition)}
 
 
 def selections(tree: Path) -> tuple[Selection, ...]:
-    """Where the tree's architectures select ARCH_SUPPORTS_MERMAP, from arch/*/Kconfig."""
+    """Return the tree's selects of ARCH_SUPPORTS_MERMAP, from arch/*/Kconfig."""
     found = []
     for kconfig in sorted(tree.glob("arch/*/Kconfig")):
         symbol = "?"
@@ -250,9 +249,9 @@ def selections(tree: Path) -> tuple[Selection, ...]:
 
 @dataclass(frozen=True, slots=True)
 class KernelTree:
-    """What the files of a tree say: its version, its targets, and where it selects the mermap.
+    """Facts in the files of a tree: its version, its targets, and where it selects the mermap.
 
-    `mermap` is whether its Kconfig knows the mermap at all.
+    `mermap` is whether its Kconfig defines the mermap.
     """
 
     path: Path
@@ -262,7 +261,7 @@ class KernelTree:
     mermap: bool
 
     def find(self, name: str) -> Target:
-        """One target by name. Raises UserError that lists the near ones."""
+        """Return one target by name. Raises UserError that lists similar names."""
         if name in self.targets:
             return self.targets[name]
         what = f"{self.path} has no target {name!r}"
@@ -271,7 +270,7 @@ class KernelTree:
         raise UserError(what, _near(name, self.targets, "it has"))
 
     def mermap_obstacle(self, target: Target) -> str | None:
-        """Why this target cannot have the mermap, in a sentence; None where Kconfig may allow."""
+        """Return why this target cannot have the mermap, as a sentence; None where it may."""
         if not self.selections and not self.mermap:
             return f"{self.path} has no mermap: no {SUPPORTS} in its Kconfig"
         siblings = {
@@ -290,7 +289,7 @@ class KernelTree:
 
 
 def read(tree: Path) -> KernelTree:
-    """Read what a tree's files say of its targets, once for all that ask."""
+    """Read the targets in a tree's files, once for all callers."""
     return KernelTree(
         path=tree,
         version=find.kernel_version(tree) or "",

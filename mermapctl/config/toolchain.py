@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The compiler that a target's make would use, and the environment in which make reads Kconfig."""
+"""The compiler of a target's make, and the environment in which make reads Kconfig."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ _SUBARCH = (
     (r"riscv.*", "riscv"),
     (r"loongarch.*", "loongarch"),
 )
-"""`uname -m` -> what scripts/subarch.include makes of it: UML's underlying architecture."""
+"""`uname -m` -> UML's underlying architecture, by scripts/subarch.include."""
 
 
 _TOOLS = (
     *(("ld", "ld.lld"), ("ar", "llvm-ar"), ("nm", "llvm-nm"), ("strip", "llvm-strip")),
     *(("objcopy", "llvm-objcopy"), ("objdump", "llvm-objdump"), ("readelf", "llvm-readelf")),
 )
-"""Tools beside the compiler, in GNU's names and in LLVM's."""
+"""Tools beside the compiler, by GNU's names and LLVM's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Toolchain:
-    """Program names as the kernel's Makefile would set them.
+    """Program names as set by the kernel's Makefile.
 
-    `wanted` is the compiler of the target where it is not installed; the host's own then stands
-    in, which is enough to read Kconfig (only what asks the compiler may differ), never to build.
+    `wanted` is the compiler of the target where it is not installed; the host's own then replaces
+    it, which is enough to read Kconfig (only tests of the compiler may differ), never to build.
     """
 
     cross_compile: str
@@ -51,7 +51,7 @@ class Toolchain:
     wanted: str | None = None
 
     def program(self, gnu: str, llvm: str) -> str:
-        """One tool: `ld` and `ld.lld` are the same one in two toolchains."""
+        """Return one tool: `ld` and `ld.lld` are the same one in two toolchains."""
         if not self.llvm:
             return f"{self.cross_compile}{gnu}"
         prefix = self.llvm if self.llvm.endswith("/") else ""
@@ -70,7 +70,7 @@ class Toolchain:
 
     @property
     def tools(self) -> tuple[str, ...]:
-        """Every program whose change may change what a build makes."""
+        """Every program whose change may change a build's result."""
         assembler = os.environ.get("LLVM_IAS") == "0" or not self.llvm
         return (
             self.cc,
@@ -80,12 +80,12 @@ class Toolchain:
         )
 
     def make_arguments(self, target: Target) -> list[str]:
-        """What make needs to be told; LLVM comes to it through the environment, as to us."""
+        """Return make's arguments; LLVM reaches it through the environment, as it reaches us."""
         return [f"ARCH={target.linux_arch}", f"CROSS_COMPILE={self.cross_compile}"]
 
 
 def of_build(cross_compile: str | None) -> Toolchain:
-    """What a build with this prefix uses: LLVM wherever the variable is not empty, even if 0.
+    """Return the tools of a build with this prefix: LLVM where the variable is set, even to 0.
 
     (Documentation/kbuild/llvm.rst)
     """
@@ -93,7 +93,7 @@ def of_build(cross_compile: str | None) -> Toolchain:
 
 
 def located(program: str) -> Path | None:
-    """The program itself, past any directory of links to ccache on PATH; None where it is not."""
+    """Return the program itself, behind any links to ccache on PATH; None where there is none."""
     ccache = shutil.which("ccache")
     wrapper = Path(ccache).resolve() if ccache else None
     if "/" in program:
@@ -107,7 +107,7 @@ def located(program: str) -> Path | None:
 
 
 def of(target: Target) -> Toolchain:
-    """The toolchain of a target on this machine, or the host's in its place."""
+    """Return the toolchain of a target on this machine, or the host's in its place."""
     chain = of_build(target.cross_compile)
     if shutil.which(chain.cc) or not chain.cross_compile:
         return chain
@@ -121,13 +121,13 @@ _OUTER = (
 
 
 def make_environment() -> dict[str, str]:
-    """Our environment, for a make of a kernel: nothing of an outer make, or of another build."""
+    """Return our environment for a kernel's make, without variables of an outer make."""
     return {name: value for name, value in process.inherited().items() if name not in _OUTER}
 
 
 @cache
 def first_line(program: str) -> str:
-    """What `program --version` says first, as make quotes it; empty where it cannot run."""
+    """Return the first line of `program --version`, as make quotes it; "" where it cannot run."""
     if not shutil.which(program):
         return ""
     said = process.run([program, "--version"], timeout=30, env={**os.environ, "LC_ALL": "C"})
@@ -135,13 +135,13 @@ def first_line(program: str) -> str:
 
 
 def _pahole_version() -> str:
-    """As scripts/pahole-version.sh counts: v1.25 is 125; 0 where there is none."""
+    """Return 125 for v1.25, as scripts/pahole-version.sh does; 0 where there is none."""
     found = re.match(r"v(\d+)\.(\d+)", first_line("pahole"))
     return f"{found[1]}{found[2]}" if found else "0"
 
 
 def subarch() -> str:
-    """The architecture under arch/ that is this host's own."""
+    """Return the host's own architecture under arch/."""
     machine = platform.machine()
     for pattern, name in _SUBARCH:
         if re.fullmatch(pattern, machine):
@@ -150,9 +150,9 @@ def subarch() -> str:
 
 
 def kconfig_environment(tree: Path, target: Target, chain: Toolchain) -> dict[str, str]:
-    """The variables that the kernel's Makefile exports to Kconfig (6.12 to 7.3 read these).
+    """Return the variables that the kernel's Makefile exports to Kconfig (6.12 to 7.3 read these).
 
-    A variable that is not here expands to nothing, as it does for make.
+    A variable that is missing here expands to nothing, as it does for make.
     """
     return {
         "srctree": str(tree),
@@ -187,11 +187,11 @@ _PACKAGES = (
     *("/var/lib/rpm/Packages", "/var/lib/pacman/local", "/lib/apk/db/installed"),
     *("/nix/var/nix/db/db.sqlite", "/var/db/pkg"),
 )
-"""What changes when a package comes or goes: libraries and headers that a compiler check finds."""
+"""Files that change when a package comes or goes: libraries and headers for compiler checks."""
 
 
 def identity(environment: dict[str, str]) -> dict[str, str]:
-    """The environment, and which programs its names mean now: another compiler, another answer."""
+    """Return the environment and the programs of its names: another compiler, another answer."""
     programs = {
         name: environment.get(name, "")
         for name in (
@@ -209,7 +209,7 @@ def identity(environment: dict[str, str]) -> dict[str, str]:
 
 
 def _stamp(path: str) -> str:
-    """What changes when a file does, short of reading it."""
+    """Return what changes with a file, short of its contents."""
     try:
         stat = Path(path).stat()
     except OSError:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which kernels carry the symbols of the trace, and why one does not. Data: configs/variants.toml.
+"""Which kernels have the symbols of the trace, and why one does not. Data: configs/variants.toml.
 
-The lines are a wish: they give way to every other fragment, and a tree that cannot have them is
-configured without them. Only a suite that the trace knows, on a target whose functions can be
-probed, carries them at all.
+The lines are optional: they give way to every other fragment, and a tree that cannot have them is
+configured without them. Only a suite known to the trace, on a target whose functions can be probed,
+gets them.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 COUNTED = "TLB flushes are counted, not observed"
-"""What an untraced boot knows of them."""
+"""What an untraced boot tells of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where the trace's `fragment` is wished for: names of targets and of suites."""
+    """Where the trace's `fragment` is requested: names of targets and of suites."""
 
     fragment: str
     targets: tuple[str, ...]
@@ -36,9 +36,9 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What came of the wish: the lines that it adds, or a reason why there are none.
+    """The result of the request: the lines that it adds, or the reason for none.
 
-    `reason` is None where the kernel carries the symbols, and where the suite has nothing to trace.
+    `reason` is None where the kernel has the symbols, and where the suite has nothing to trace.
     """
 
     fragment: Fragment | None = None
@@ -47,7 +47,7 @@ class Wish:
 
 @cache
 def scope() -> Scope:
-    """Where a trace is possible at all, as variants.toml says."""
+    """Return where a trace is possible, by variants.toml."""
     with (paths.shipped("configs") / "variants.toml").open("rb") as file:
         return msgspec.convert(tomllib.load(file)["trace"], Scope)
 
@@ -55,9 +55,9 @@ def scope() -> Scope:
 def granted(
     wished: Fragment, asked: Fragment, suites: Collection[str], target: str | None, reason: str
 ) -> Wish:
-    """Decide whether a kernel for some suites on a target carries the `wished` lines.
+    """Decide whether a kernel for some suites on a target gets the `wished` lines.
 
-    `asked` is what the other fragments say: one that wants another value of one of these symbols
+    `asked` are the other fragments' lines: one that sets another value of one of these symbols
     wins, and no line is added then. `reason` is why a variant does without ("" where it does not).
     """
     where = scope()

@@ -19,24 +19,24 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 RANGES = 64
-"""Ranges kept per process; a mermap makes its tables in one or in one per CPU."""
+"""Ranges kept per process; a mermap makes its tables in one, or in one per CPU."""
 
 PAGE = 4096
 SLIP = 16 * PAGE
-"""A region and its tables that differ by more than this are not meant to be the same."""
+"""A region and tables that differ by more than this do not belong together."""
 
 
 class AddressRange(NamedTuple):
-    """Addresses from `low` up to, not with, `high`."""
+    """Addresses in `[low, high)`."""
 
     low: int
     high: int
 
     def unit(self, low: int, size: int, cpus: int | None) -> int | None:
-        """Bytes of these tables for each CPU, where a region of `size` bytes begins at `low`.
+        """Return the bytes of these tables per CPU, where a region of `size` bytes begins at `low`.
 
-        Null where the tables do not divide into CPUs' parts of about that size. Without `cpus`,
-        their number is what comes closest.
+        None where the tables do not divide into CPUs' parts of about that size. Without `cpus`,
+        takes the closest number.
         """
         whole = self.high - self.low
         count = cpus or round(whole / size)
@@ -49,17 +49,17 @@ class AddressRange(NamedTuple):
 
 
 class Tables:
-    """Ranges for which page tables were made; those that touch are one."""
+    """Ranges with page tables; touching ranges are merged."""
 
     def __init__(self) -> None:
         self._spans: list[AddressRange] = []
 
     def __bool__(self) -> bool:
-        """Whether anything is known of them."""
+        """Whether any range is known."""
         return bool(self._spans)
 
     def add(self, low: int, high: int) -> None:
-        """Tables were made for `low` up to `high`."""
+        """Add tables made for `[low, high)`."""
         apart = []
         for span in self._spans:
             if span.high < low or high < span.low:
@@ -69,11 +69,11 @@ class Tables:
         self._spans = sorted([*apart, AddressRange(low, high)])[:RANGES]
 
     def around(self, address: int) -> AddressRange | None:
-        """The range that `address` lies in."""
+        """Return the range that contains `address`."""
         return next((span for span in self._spans if span.low <= address < span.high), None)
 
     def hold(self, low: int, high: int) -> bool:
-        """Whether all of `low` up to `high` has tables."""
+        """Whether all of `[low, high)` has tables."""
         span = self.around(low)
         return span is not None and high <= span.high
 
@@ -87,11 +87,11 @@ RESERVE = PAGE
 
 @dataclass(slots=True)
 class Region:
-    """One CPU's region as far as it is known; `top` is the highest end an ordinary get reached.
+    """One CPU's region as far as known; `top` is the highest end an ordinary get reached.
 
-    `certain` says that `low` was the first get of a process known to be new; `tables` is what page
-    tables were prepared for around it, if that was seen. `doubtful` where gets contradict each
-    other about the end: then none of them is believed.
+    `certain` says that `low` was the first get of a process known to be new; `tables` is the range
+    of page tables around it, if that was seen. `doubtful`: gets contradict each other about the
+    end, and none of them counts.
     """
 
     low: int
@@ -110,12 +110,12 @@ class Regions:
         self.known: list[Region] = []
 
     def size(self) -> int | None:
-        """Bytes in one region; null until both ends of one were seen."""
+        """Bytes in one region; None until both ends of one were seen."""
         sizes = {r.high - r.low for r in self.known if r.high is not None and r.certain}
         return sizes.pop() if len(sizes) == 1 else None
 
     def ends(self, region: Region, high: int, line: int) -> None:
-        """A reserved get shows where the region ends."""
+        """Note the region's end that a reserved get shows."""
         if region.doubtful:
             return
         if region.high not in (None, high):
@@ -125,7 +125,7 @@ class Regions:
         region.high_line = region.high_line or line
 
     def high(self, region: Region, cpus: int | None) -> int | None:
-        """The region's end: its part of the page tables, what a get showed, or its like's."""
+        """Return the region's end: by its page tables, a reserved get, or another region's size."""
         if region.tables is not None and region.certain and cpus:
             whole = region.tables.high - region.tables.low
             unit = region.tables.unit(region.low, whole // cpus, cpus)
@@ -137,16 +137,16 @@ class Regions:
         return None if size is None or not region.certain else region.low + size
 
     def top(self, region: Region) -> int:
-        """How far ordinary gets were seen to go in a region of this size."""
+        """Return how far ordinary gets went in a region of this size."""
         most = max((r.top - r.low for r in self.known if r.certain), default=0)
         return max(region.top, region.low + most if region.certain else 0)
 
     def end(self, region: Region, cpus: int | None = None) -> int:
-        """The region's end, or how far it was seen to be used."""
+        """Return the region's end, or the highest address used."""
         return self.high(region, cpus) or region.top
 
     def of_first_get(self, base: int, *, certain: bool) -> Region:
-        """The region of a process' first get on a CPU."""
+        """Return the region of a process' first get on a CPU."""
         for region in self.known:
             if region.low == base or region.low <= base < self.end(region):
                 region.certain = region.certain or (certain and region.low == base)
@@ -158,11 +158,11 @@ class Regions:
 
 
 LIMIT = 8192
-"""Ranges kept apart per CPU; past it, neighbours are joined and share one evidence line."""
+"""Ranges kept apart per CPU; further ones join a neighbour and share one evidence line."""
 
 
 class Waiting(NamedTuple):
-    """`[base, end)`, put at console line `line`; `washed` when a flush not the mermap's hit it."""
+    """`[base, end)`, put at console line `line`; `washed` by another flush than the mermap's."""
 
     base: int
     end: int
@@ -171,7 +171,7 @@ class Waiting(NamedTuple):
 
 
 class WaitingRanges:
-    """Disjoint ranges that wait for a TLB flush, in address order: put, and perhaps still in a TLB.
+    """Disjoint ranges that were put and may still be in a TLB, in address order.
 
     A bump pointer appends, so the common case is O(1).
     """
@@ -191,11 +191,11 @@ class WaitingRanges:
         self._items.clear()
 
     def wash(self) -> None:
-        """Mark every range as no longer stale: a flush reached it that the mermap cannot see."""
+        """Mark every range as no longer stale: another flush reached it, unseen by the mermap."""
         self._items = [item if item.washed else item._replace(washed=True) for item in self._items]
 
     def add(self, base: int, end: int, line: int) -> None:
-        """Wait for a flush from console line `line` on."""
+        """Add a range put at console line `line`."""
         if not self._items or base >= self._items[-1].end:
             self._bases.append(base)
             self._items.append(Waiting(base, end, line))
@@ -208,12 +208,12 @@ class WaitingRanges:
             self._join()
 
     def overlapping(self, base: int, end: int) -> list[Waiting]:
-        """Every waiting range that shares an address with `[base, end)`, lowest first."""
+        """Return the ranges that share an address with `[base, end)`, lowest first."""
         first, last = self._span(base, end)
         return self._items[first:last]
 
     def remove(self, base: int, end: int) -> None:
-        """Take `[base, end)` out, cutting what overlaps its borders."""
+        """Remove `[base, end)`, cutting ranges at its borders."""
         first, last = self._span(base, end)
         if first == last:
             return
@@ -241,7 +241,7 @@ class WaitingRanges:
                 joined[-1] = Waiting(before.base, item.end, item.line, item.washed)
             else:
                 joined.append(item)
-        if len(joined) > LIMIT:  # scattered: the oldest evidence goes first, never a false alarm
+        if len(joined) > LIMIT:  # scattered: drop the oldest evidence, never report a false alarm
             joined = sorted(sorted(joined, key=lambda item: item.line)[-LIMIT // 2 :])
         self._items = joined
         self._bases = [item.base for item in joined]

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Whose event is it? One name for each thread, however printk calls it. Pure.
+"""The thread of each event: one name, however printk spells it. Pure.
 
-A kprobe is a breakpoint until the kernel has had time to make a jump of it (kernel/kprobes.c,
-OPTPROBES), and printk counts a breakpoint's handler as no task: it prints the CPU, "C0". So one
-get may print as T19, the walk in it as C0, and its put as either. Only a return probe always prints
-its thread.
+A kprobe is a breakpoint until the kernel has optimized it to a jump (kernel/kprobes.c, OPTPROBES),
+and in a breakpoint's handler printk prints the CPU, "C0", in place of the task. So one get may
+print as T19, the walk in it as C0, and its put as either. Only a return probe always prints its
+thread.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _WALKS = (EventKind.WALK, EventKind.TABLES)
 OWNERS = 256
-"""Allocations remembered at most; a right mermap has four a CPU and process."""
+"""Allocations remembered at most; a correct mermap has four a CPU and process."""
 _OURS = "mermap"
 _COMM = "kunit_try_catch"
 _NESTED = ("__flush_tlb_all", "flush_tlb_local")
@@ -26,10 +26,10 @@ _NESTED = ("__flush_tlb_all", "flush_tlb_local")
 
 
 class _Doing(NamedTuple):
-    """A get that has not returned (`inside`), or the last put; of which process.
+    """A get that has not returned (`inside`), or the last put, with its process.
 
-    `loose` is a put that printed as its CPU's: it is taken for that of the get's thread, and may be
-    another's (KUnit's clean-up runs in one of its own).
+    `loose` is a put that printed as its CPU's: taken for that of the get's thread, though it may be
+    another's (KUnit's clean-up runs in a thread of its own).
     """
 
     mm: int
@@ -43,19 +43,19 @@ class Callers:
     def __init__(self) -> None:
         self._doing: dict[str, _Doing] = {}
         self._alias: dict[str, str] = {}  # a thread whose get printed as its CPU's
-        self._at: dict[str, str] = {}  # thread -> the CPU that it was last seen on
+        self._at: dict[str, str] = {}  # thread -> the CPU where it was last seen
         self._recent: dict[str, None] = {}  # threads by their latest events
         self._owners: dict[int, tuple[str, int]] = {}
 
     def test_ended(self) -> None:
-        """The next test's threads are others."""
+        """Forget the threads of the test that ended."""
         self._doing.clear()
         self._alias.clear()
         self._at.clear()
         self._recent.clear()
 
     def of(self, event: Event) -> str:
-        """The name of the event's thread; a CPU's where there is no telling, or none at all."""
+        """Return the event's thread; its CPU where the thread is unknown; "" for neither."""
         name = event.caller
         if name.startswith("C"):
             name = self._on_cpu(event)
@@ -67,16 +67,16 @@ class Callers:
         return name
 
     def _in_get(self, event: Event) -> bool:
-        """Whether this may be, or end, what a get does."""
+        """Whether this may be part, or the end, of a get."""
         return event.kind in (EventKind.GOT, EventKind.ENTRY, *_WALKS) or self._is_ours(event)
 
     def _inside(self, name: str) -> bool:
         return name in self._doing and self._doing[name].inside
 
     def _adopted(self, event: Event, name: str) -> str:
-        """The get, or the put, that a thread is in although none of its own began.
+        """Return the get, or the put, of a thread whose own events began none.
 
-        It printed as a CPU's. What a thread does since its own put is not asked.
+        It printed as a CPU's. Ignores what a thread does after its own put.
         """
         for begun in reversed(self._recent):
             if begun == name and begun in self._doing and event.kind is not EventKind.GOT:
@@ -113,9 +113,9 @@ class Callers:
         return _OURS in event.by or event.by in _NESTED
 
     def _one_of(self, cpu: str, names: list[str]) -> str:
-        """The thread that runs on `cpu`, of those that it may be: the last that did anything.
+        """Return the thread that runs on `cpu`, of those possible: the latest one active.
 
-        One that was last seen on another CPU may have migrated, but is the second choice.
+        A thread last seen on another CPU may have migrated, but is the second choice.
         """
         may_be = [name for name in reversed(self._recent) if name in names]
         here = [name for name in may_be if self._at.get(name, cpu) == cpu]
@@ -133,7 +133,7 @@ class Callers:
                     self._owners.pop(next(iter(self._owners)))
                 self._owners[event.alloc] = (event.caller, doing.mm)
         elif event.kind is EventKind.PUT:
-            # Its callee's probe may follow, and asks for the owner once more.
+            # Its callee's probe may follow, and needs the owner once more.
             get = self._owners.get if event.outer else self._owners.pop
             _, mm = get(event.alloc, (name, 0))
             loose = event.caller.startswith("C")

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The page table entries that a get writes: do they show the pages asked for, all of them? Pure.
+"""Page table entries written by a get: whether they map all of the pages requested. Pure.
 
-Each entry is printed as it reads after its callback returned, so its frame number is the page that
-the CPU will use. A get asks by `struct page`, of which only the address is printed. x86-64 keeps
-these in one array (SPARSEMEM_VMEMMAP, include/asm-generic/memory_model.h), so a page's address and
-its frame number differ by the same for all pages; that difference is learnt.
+Each entry is printed as read after its callback returned, so its frame number is the page that the
+CPU will use. A get names a page by `struct page`, of which only the address is printed. x86-64
+keeps these in one array (SPARSEMEM_VMEMMAP, include/asm-generic/memory_model.h), so a page's
+address and its frame number differ by the same for all pages; that difference is learnt.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ STRUCT_PAGE = 64
 PAGES = 256
 """Pages remembered at most."""
 ENOUGH = 3
-"""Pages that must agree before another one is called wrong."""
+"""Pages that must agree before another one is reported as wrong."""
 
 
 def frame_of(entry: int) -> int:
-    """The frame number in an entry."""
+    """Return the frame number in an entry."""
     return (entry & _FRAME) // PAGE
 
 
 class Odd(NamedTuple):
-    """An entry that shows another frame than it should, or none (`asked` -1)."""
+    """An entry with another frame than requested, or with none (`asked` -1)."""
 
     address: int
     entry: int
@@ -46,7 +46,7 @@ class Odd(NamedTuple):
 
 
 class Written:
-    """The entries that one get wrote, as they come; of a right get they ascend without a gap."""
+    """The entries that one get wrote; those of a correct get ascend without a gap."""
 
     __slots__ = ("apart", "base", "end", "entry", "odd")
 
@@ -65,7 +65,7 @@ class Written:
         return span(self.base, self.end) if self else "none"
 
     def add(self, address: int, entry: int) -> None:
-        """The next entry that was written."""
+        """Add the next entry."""
         if not self:
             self.base, self.entry = address, entry
         elif address != self.end:
@@ -84,7 +84,7 @@ class Written:
 
 @dataclass(slots=True)
 class _FirstShown:
-    """What one page's first get showed."""
+    """The frame in one page's first get."""
 
     frame: int
     entry: int
@@ -94,14 +94,14 @@ class _FirstShown:
 
 
 class Frames:
-    """Which frame each page was shown by, over all gets of a trace."""
+    """The frame of each page, over all gets of a trace."""
 
     def __init__(self, breaches: Breaches) -> None:
         self._breaches = breaches
         self._pages: dict[int, _FirstShown] = {}
 
     def got(self, page: int, written: Written, line: int, base: int, end: int) -> None:
-        """A get of `page` returned `[base, end)` and wrote these entries."""
+        """Take a get of `page` that returned `[base, end)` and wrote these entries."""
         if written.odd is not None:
             self._wrong(line, base, end, written.odd)
         elif page > 0:
@@ -119,7 +119,7 @@ class Frames:
             known.times += 1
 
     def finish(self) -> None:
-        """Is there a page that lies elsewhere than all the others?"""
+        """Return the page whose frame contradicts those of all others, if there is one."""
         apart = Counter(page // STRUCT_PAGE - shown.frame for page, shown in self._pages.items())
         if not apart:
             return

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One hit of a probe: the text of a boot-time kprobe event -> an Event. Pure.
+"""The text of a boot-time kprobe event -> an Event. Pure.
 
-`tp_printk` prints `NAME: (SYMBOL+OFFSET/SIZE) FIELD=VALUE ...` for an entry probe and
-`NAME: (CALLER+OFFSET/SIZE <- SYMBOL) ...` for a return probe (kernel/trace/trace_kprobe.c). A
-number that could not be read keeps whatever the buffer held; a string prints `(fault)`.
+`tp_printk` prints `NAME: (SYMBOL+OFFSET/SIZE) FIELD=VALUE ...` for an entry probe and `NAME:
+(CALLER+OFFSET/SIZE <- SYMBOL) ...` for a return probe (kernel/trace/trace_kprobe.c). An unreadable
+number keeps the buffer's previous contents; a string prints `(fault)`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ START = re.compile(r"mm_(get|got|put|flush|walk|tables|pte|prep|tear|pin|unpin)(
 _FIELD = re.compile(r'(\w+)=(\{[^{}]*\}|"[^"]*"|[^\s{"]+)')
 
 _RETURNS = re.compile(r"[\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[\w+\])? <- [\w.]+(?: \[\w+\])?")
-"""Where a return probe's event was: of an entry this decides whether it is the mermap's."""
+"""The place of a return probe's event: for an entry it decides whether it is the mermap's."""
 
 ERROR_POINTER = (1 << 64) - 4096
 """From here on a pointer is a negative errno."""
@@ -36,7 +36,7 @@ OUTER_PUT = "mm_put_outer"
 
 
 class EventKind(enum.StrEnum):
-    """What a probe saw."""
+    """The kind of an event."""
 
     GET = "get"
     GOT = "got"
@@ -52,16 +52,16 @@ class EventKind(enum.StrEnum):
 
 
 class TornError(ValueError):
-    """An event's text lacks something: another line cut into it."""
+    """An event's text is incomplete: another line cut into it."""
 
 
 class Event(NamedTuple):
-    """One hit. `words` are the allocation's first 64-bit words; `size` is bytes asked or walked.
+    """One event. `words` are the allocation's first 64-bit words; `size` is bytes asked or walked.
 
-    `page` is the `struct page` that a get was asked to map, 0 where it is not printed; `entry` is
-    the page table entry as it reads after it was written, for the address `base`. `caller` is
-    printk's thread or CPU ("T27", "C1", or "" where it prints none), `where` the function that the
-    probe sits in or returns to, `by` what called a flush, walk or pin.
+    `page` is the `struct page` that a get maps, 0 where it is not printed; `entry` is the page
+    table entry as read after it was written, for the address `base`. `caller` is printk's thread or
+    CPU ("T27", "C1", or "" where it prints none), `where` the function that the probe sits in or
+    returns to, `by` the caller of a flush, walk or pin.
     """
 
     kind: EventKind
@@ -82,7 +82,7 @@ class Event(NamedTuple):
 
     @property
     def outer(self) -> bool:
-        """Whether a put is seen at the caller that the put may be inlined into."""
+        """Whether a put is seen in the caller into which it may be inlined."""
         return self.probe == OUTER_PUT
 
 
@@ -90,7 +90,7 @@ _KINDS = {str(kind): kind for kind in EventKind}
 
 
 def parse(match: re.Match[str], text: str, until: int, line: int, caller: str) -> Event:
-    """The event that `match` (of START) begins in `text[:until]`; TornError if it is not whole."""
+    """Parse the event of `match` (of START) in `text[:until]`; TornError if it is incomplete."""
     name, variant = match.groups("")
     kind = _KINDS[name]
     start = match.end()
@@ -163,7 +163,7 @@ def _by(fields: dict[str, str]) -> str | None:
 
 
 def _comm(fields: dict[str, str]) -> str | None:
-    """A task's name: quoted, and of 15 characters at most."""
+    """Parse a task's name: quoted, and of 15 characters at most."""
     comm = fields.get("comm")
     if comm is None or comm == "(fault)":
         return None
@@ -177,7 +177,7 @@ def _number(fields: dict[str, str], name: str) -> int:
 
 
 def _pointer(fields: dict[str, str], name: str) -> int:
-    """An address; one of the kernel's has sixteen digits, fewer are a piece of it."""
+    """Parse an address; a kernel address has sixteen digits, fewer are a fragment."""
     text = fields.get(name, "")
     if text == "0" or ("0xffff".startswith(text[:6]) and len(text) < KERNEL_POINTER):
         raise TornError
@@ -194,14 +194,14 @@ def _value(text: str) -> int:
 
 
 def _flag(fields: dict[str, str], name: str) -> bool:
-    digit = fields.get(name, "")[:1]  # the next line may be glued on
+    digit = fields.get(name, "")[:1]  # the next line may follow without a newline
     if not digit.isdigit():
         raise TornError
     return digit != "0"
 
 
 def _words(fields: dict[str, str]) -> tuple[int, ...]:
-    """`w={0x..,0x..}`, `w0=0x.. w1=0x..`, or the fixed offsets `base=0x.. end=0x..`."""
+    """Parse `w={0x..,0x..}`, `w0=0x.. w1=0x..`, or the fixed offsets `base=0x.. end=0x..`."""
     array = fields.get("w", "")
     if array.startswith("{"):
         return tuple(_value(text) for text in array[1:-1].split(","))

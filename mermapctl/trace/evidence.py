@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The events that prove a broken rule, as a finding shows them."""
+"""The events that prove a broken rule, as a finding lists them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a trace put to the test, and what none of its events could have broken."""
+"""Behaviours that a trace exercised, and those that none of its events could have broken."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Exercise(enum.StrEnum):
-    """Something that a rule needs to happen; the value names it, as a report lists it."""
+    """A behaviour that a rule needs; the value is its name in a report."""
 
     REUSE = "an address used again"
     WRAP_LIVE = "a wrap with a live mapping"
@@ -32,7 +32,7 @@ class Exercise(enum.StrEnum):
 
 
 class Exercised:
-    """Collects what happened."""
+    """Collects the behaviours seen."""
 
     def __init__(self) -> None:
         self._done: set[Exercise] = set()
@@ -41,11 +41,11 @@ class Exercised:
         return what in self._done
 
     def add(self, what: Exercise) -> None:
-        """This happened."""
+        """Note a behaviour."""
         self._done.add(what)
 
     def granted(self, cpu: CpuState, new: Live, slots: int, *, wraps: bool) -> None:
-        """A get on `cpu` succeeds; `slots` is how many ordinary gets may be live."""
+        """Take a successful get on `cpu`; `slots` is how many ordinary gets may be live."""
         if wraps:
             self.add(Exercise.RESERVE_WRAP if new.reserved else Exercise.REUSE)
             if cpu.live:
@@ -58,7 +58,7 @@ class Exercised:
             self.add(Exercise.LAST_PAGE)
 
     def beside(self, cpu: CpuState, own: list[CpuState], states: Iterable[CpuState]) -> None:
-        """Who else is there when a get succeeds: its process' other CPUs, others on its CPU."""
+        """Note other live gets beside a new one: on other CPUs, or other processes on its own."""
         if len(own) > 1:
             self.add(Exercise.CPUS)
         if Exercise.PROCESSES not in self and cpu.region is not None:
@@ -67,5 +67,5 @@ class Exercised:
                 self.add(Exercise.PROCESSES)
 
     def missing(self) -> tuple[str, ...]:
-        """What did not happen, in the order of the rules."""
+        """Return what did not happen, in the order of the rules."""
         return tuple(str(each) for each in Exercise if each not in self)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which boot-time probes show a tree's mermap at work, as kernel arguments. Pure.
+"""Boot-time probes that trace a tree's mermap, as kernel arguments. Pure.
 
 Syntax: Documentation/trace/kprobetrace.rst. The events become console lines through `tp_printk`;
-`mermapctl.trace.events` reads them. They hold no structure offset: `w` is the allocation's first
-words. The CPU is not printed, because no fetch argument of x86-64 can reach per-CPU data; it is
-known by the region that an address lies in. The thread comes from CONFIG_PRINTK_CALLER.
+`mermapctl.trace.events` parses them. They contain no structure offset: `w` is the allocation's
+first words. No fetch argument of x86-64 can read per-CPU data, so the CPU is not printed; the
+region of an address tells it. The thread comes from CONFIG_PRINTK_CALLER.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ WORDS = 5
 """64-bit words printed of an allocation; all postings have its base and end in the first three."""
 
 LOG_BUFFER = "log_buf_len=4M"
-"""Holds some 25,000 events that the console has not caught up with."""
+"""Buffers some 25,000 events until the console prints them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Symbol(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ProbePlan:
-    """`kernel_args` to boot with; `notes` say what this build does not let one see."""
+    """`kernel_args` to boot with; `notes` name what is invisible in this build."""
 
     kernel_args: tuple[str, ...]
     notes: tuple[str, ...] = ()
@@ -65,21 +65,21 @@ NEEDED = (
     Probe("mm_got", "__mermap_get", f"ret=$retval:x64,w=+0($retval):x64[{WORDS}]", returns=True),
     Probe("mm_put", "__mermap_put", "alloc=$arg2:x64"),
 )
-"""Without these there is no trace. The names of the functions are the suite's interface."""
+"""Without these there is no trace. The function names are the suite's interface."""
 
 FLUSHES = (
     Probe("mm_flush", "__flush_tlb_all", _BY),
     Probe("mm_flush_local", "flush_tlb_local", _BY),
     Probe("mm_flush_arch", "arch_mermap_flush_tlb", _BY),
 )
-"""Ways to flush one CPU's TLB, those that are surely done first; the last may only call another."""
+"""Functions that flush one CPU's TLB, surest first; the last may only call another."""
 
 TEARDOWN = Probe("mm_tear", "mermap_mm_teardown", "mm=$arg1:x64")
 PREPARE = Probe("mm_prep", "mermap_mm_prepare", "mm=$arg1:x64")
-"""Where a process' end is not seen, its preparation at least parts one life from the next."""
+"""Where a process' end is not seen, its preparation separates one life from the next."""
 
 OUTER = Probe(events.OUTER_PUT, "mermap_put", "alloc=$arg1:x64")
-"""gcc may inline `__mermap_put()` into it; then only this one is hit."""
+"""gcc may inline `__mermap_put()` into it; then only this one fires."""
 
 _RANGE = "mm=$arg1:x64,len=$arg3:u64,at=$arg2:x64"
 
@@ -87,15 +87,14 @@ WALKS = (
     Probe("mm_walk", "apply_to_existing_page_range", _RANGE),
     Probe("mm_tables", "apply_to_page_range", _RANGE),
 )
-"""Ways to walk page tables: the first posting fills entries by one and clears them by the other."""
+"""Functions that walk page tables: the first posting fills by one and clears by the other."""
 
 INNER_WALK = Probe("mm_walk_any", "__apply_to_page_range", _RANGE)
 """Both of them end in it. Later postings make it global and call it themselves; where it is static
-(mainline), a probe on it would print each walk twice.
-"""
+(mainline), a probe on it would print each walk twice."""
 
 ENTRY = "pte=+0($arg1):x64,at=$arg2:x64"
-"""Of a callback that writes one entry: the entry as it reads at the return, and its address.
+"""Prints, of a callback that writes one entry, the entry at the return, and its address.
 
 A return probe reads entry arguments since Linux 6.9 (kernel/trace/trace_probe.c).
 """
@@ -104,7 +103,7 @@ CALLBACKS = 2
 """Callbacks probed at most."""
 
 NEIGHBOURS = 24
-"""Functions of one file lie side by side in System.map; so far apart at most."""
+"""Functions of one file lie side by side in System.map, at most so far apart."""
 
 _FUNCTION = re.compile(r"^[0-9a-f]+ ([TtWw]) (\S+)$", re.ASCII | re.MULTILINE)
 _WRITES = re.compile(r"\w*(?:pte|fill)\w*", re.ASCII)
@@ -122,22 +121,22 @@ WITHOUT = {
     "mm_pin": "whether migration is enabled again cannot be told",
     "mm_unpin": "whether migration is enabled again cannot be told",
 }
-"""What is not concluded without a probe; a flush probe is not among them."""
+"""What remains unknown without a probe; a flush probe is not among them."""
 
 PINS = (Probe("mm_pin", "migrate_disable", _BY), Probe("mm_unpin", "migrate_enable", _BY))
-"""Functions on SMP kernels before 6.18 only; they have been inlined since, and then never hit."""
+"""Functions on SMP kernels before 6.18 only; inlined since, and then never called."""
 
 
 def functions(system_map: str) -> tuple[Symbol, ...]:
-    """The functions in a System.map (lines of `ADDRESS TYPE NAME`, sorted by address)."""
+    """Return the functions of a System.map (lines of `ADDRESS TYPE NAME`, sorted by address)."""
     return tuple(Symbol(name, kind != "t") for kind, name in _FUNCTION.findall(system_map))
 
 
 def plan(symbols: Sequence[Symbol] | None) -> ProbePlan:
-    """The probes for a build with these functions, which are in the order of their addresses.
+    """Return the probes for a build with these functions, given in the order of their addresses.
 
-    Null where they are not known yet. Unknown symbols cost nothing: the kernel refuses a probe that
-    it cannot set, prints that on the console, and sets the others.
+    None where the functions are not known yet. An unknown symbol is harmless: the kernel refuses
+    that probe, prints so on the console, and sets the others.
     """
     if symbols is None:
         return _plan([*NEEDED, OUTER, FLUSHES[0], *WALKS, TEARDOWN], [])
@@ -176,10 +175,10 @@ def plan(symbols: Sequence[Symbol] | None) -> ProbePlan:
 
 
 def callbacks(symbols: Sequence[Symbol]) -> list[tuple[str, str]]:
-    """The functions of the mermap that write entries, as (probe name, symbol).
+    """Return the functions of the mermap that write entries, as (probe name, symbol).
 
-    The static functions of its file are neighbours of `__mermap_get`; a name says what a callback
-    does. The neighbours may be another file's as well (mm/page_table_check.c).
+    The static functions of its file are neighbours of `__mermap_get`; their names tell which are
+    callbacks. A neighbour may be another file's (mm/page_table_check.c).
     """
     names = [symbol.name for symbol in symbols]
     if NEEDED[0].symbol not in names:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The processes of a trace: their CPUs' states, what is live in them, their tables, their ends."""
+"""The processes of a trace: their CPUs' states, live allocations, page tables and ends."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ PROCESSES = 256
 class Processes:
     """Follows each mm from its first event to its teardown or, unseen, its test's end.
 
-    `all_puts` says that a put inlined into its caller is seen there. Without it a reserved get
-    without its put is counted in `unseen_puts`, and is no leak: the suites of the later postings
-    put the reserve by `mermap_put()`, and all else by `__mermap_put()`. `put_seen` says that an
-    ordinary put was seen at all.
+    `all_puts`: a put inlined into its caller is seen there. Otherwise a reserved get without its
+    put is counted in `unseen_puts`, and is no leak: the suites of the later postings put the
+    reserve by `mermap_put()`, and all else by `__mermap_put()`. `put_seen`: an ordinary put was
+    seen.
     """
 
     def __init__(self, breaches: Breaches) -> None:
@@ -33,14 +33,14 @@ class Processes:
         self._processes: dict[int, Process] = {}
         self._allocs: dict[int, tuple[CpuState, Live]] = {}
         self._prepared: dict[int, Tables] = {}
-        self._ever: set[int] = set()  # mms that had a life which no teardown has ended
+        self._ever: set[int] = set()  # mms with a life that no teardown has ended
         self._torn_down = False
         self.all_puts = False
         self.unseen_puts = 0
         self.put_seen = False
 
     def of(self, mm: int) -> Process:
-        """The process of an mm, new if need be."""
+        """Return the process of an mm, new if needed."""
         process = self._processes.get(mm)
         if process is None:
             process = self._processes[mm] = Process(fresh=mm not in self._ever)
@@ -64,20 +64,20 @@ class Processes:
         return self._prepared.get(mm, NO_TABLES)
 
     def prepared(self, event: Event) -> None:
-        """Page tables were made for a range of a process: its regions lie in there."""
+        """Note page tables made for a range of a process, which contains its regions."""
         if event.mm not in self._prepared and len(self._prepared) >= PROCESSES:
             self._prepared.pop(next(iter(self._prepared)))
         tables = self._prepared.setdefault(event.mm, Tables())
         tables.add(event.base, event.base + event.size)
 
     def granted(self, cpu: CpuState, new: Live) -> None:
-        """An allocation is live from now on."""
+        """Add a live allocation."""
         cpu.gets += 1
         cpu.live[new.alloc] = new
         self._allocs[new.alloc] = (cpu, new)
 
     def reappears(self, cpu: CpuState, alloc: int) -> None:
-        """A slot is handed out again; where its put went unseen, that put has been."""
+        """Take a slot handed out again: if its put was not seen, it happened before."""
         held = cpu.live.get(alloc)
         if held is not None and held.reserved and not self.all_puts:
             cpu.live.pop(alloc)
@@ -85,7 +85,7 @@ class Processes:
             self.unseen_puts += 1
 
     def put(self, alloc: int) -> tuple[CpuState, Live] | None:
-        """What lived at `alloc` until now; null where nothing is known to have."""
+        """Remove and return the allocation live at `alloc`; None where none is known."""
         found = self._allocs.pop(alloc, None)
         if found is not None:
             found[0].live.pop(alloc, None)
@@ -93,13 +93,13 @@ class Processes:
         return found
 
     def prepare(self, mm: int) -> None:
-        """Preparing twice is allowed, so only teardown ends a life; without it, doubt ends one."""
+        """Begin a process; it may prepare twice: only teardown, or else doubt, ends a life."""
         process = self._processes.get(mm)
         if not self._torn_down and process is not None and not process.lives():
             del self._processes[mm]
 
     def teardown(self, mm: int) -> None:
-        """A process is gone, and its address may serve the next one."""
+        """End a process; its address may be reused."""
         self._torn_down = True
         self._ever.discard(mm)
         self._prepared.pop(mm, None)
@@ -110,11 +110,11 @@ class Processes:
                 self._allocs.pop(live.alloc, None)
 
     def test_ended(self, *, seen: bool) -> None:
-        """A test is over; not `seen` to its end where an Oops had ended tracing."""
+        """End a test; not `seen` to its end where an Oops had ended tracing."""
         if seen:
             for process in self._processes.values():
                 self._leaks(process)
-        if not (seen and self._torn_down):  # an mm may be freed, unseen, and its address used again
+        if not (seen and self._torn_down):  # an mm may be freed unseen, and its address reused
             self._processes.clear()
             self._allocs.clear()
 

@@ -2,9 +2,9 @@
 """Console lines -> flush and allocation events, replayed as they come. Pure and streaming.
 
 The lines are those of boot-time kprobe events printed by `tp_printk` (kernel/trace/trace_kprobe.c,
-`print_kprobe_event`); `mermapctl.trace.probes` builds them. No structure offset is known
-beforehand: the return probe prints the first words of the allocation, and the pair of words whose
-difference is the size asked for is its `base` and `end`.
+`print_kprobe_event`); `mermapctl.trace.probes` builds them. No structure offset is known in
+advance: the return probe prints the first words of the allocation, and the two words whose
+difference is the size requested are its `base` and `end`.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _PIECE = (
     r"|(?:__)?apply_to_(?:existing_)?page_range|mermap_(?:mm_\w+|put)|migrate_\w+)\+0x"
     r"|<- (?:__mermap_get|\w*(?:pte|fill)\w*)\)"
 )
-"""What an event has and nothing else; a call trace puts no parenthesis before its functions."""
+"""Found in events only; a call trace puts no parenthesis before its functions."""
 
 TRACE_LINE = re.compile(
     rf"{_PIECE}|kprobe_event=|trace_kprobe: |printk messages dropped|replaying previous printk"
     r"|nr_cpu_ids:"
 )
-"""Matches every console line that a TraceReader wants to see; the others may be kept from it."""
+"""Matches every console line that a TraceReader needs; it does not need the others."""
 
 _TORN = re.compile(_PIECE)
 _DROPPED = re.compile(r"\*\* (\d+) printk messages dropped")
@@ -41,14 +41,14 @@ _CALLER = re.compile(r"\[ *([TC]\d+)\] \Z")
 
 KERNEL_HALF = 1 << 63
 UNDECIDED_LIMIT = 4096
-"""Events held back at most while the layout is being learnt."""
+"""Events buffered at most while the layout is being learnt."""
 ENOUGH_GETS = 3
 
 
 class _Structure:
     """Finds the two words of an allocation that are its base and end.
 
-    Where a get is seen to walk page tables, its base is where it walked.
+    Where a get walks page tables, its base is the address walked.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class _Structure:
         self._histories: dict[tuple[int, int], int] = {}
 
     def learn(self, event: Event) -> None:
-        """Look at one event before the decision."""
+        """Take one event before the decision."""
         if event.kind is EventKind.GET:
             self._sizes[event.caller] = event.size
             self._walked[event.caller] = set()
@@ -86,16 +86,16 @@ class _Structure:
 
     @property
     def ready(self) -> bool:
-        """Whether more events would not teach more."""
+        """Whether more events would change nothing."""
         if self.candidates is None:
             return False
         return not self.candidates or (self.gets >= ENOUGH_GETS and len(self.candidates) == 1)
 
     def decide(self) -> None:
-        """Settle on the pair that fitted every get.
+        """Choose the two words that fitted every get.
 
-        Of several the first, as long as they showed the same or few gets were seen: a neighbouring
-        slot may look like a pair for a while.
+        Of several, takes the first, if they were equal or few gets were seen: a neighbouring slot
+        may fit for a while.
         """
         self.decided = True
         if not self.candidates:
@@ -106,7 +106,7 @@ class _Structure:
             self.pair = min(self.candidates, key=lambda pair: (max(pair), pair))
 
     def range_of(self, event: Event, size: int) -> tuple[int, int] | None:
-        """`(base, end)` of a successful get; null, and noted, where the words do not fit."""
+        """Return `(base, end)` of a successful get; None, and noted, where the words do not fit."""
         if self.pair is None:
             return None
         low, high = self.pair
@@ -131,7 +131,7 @@ def _fitting(words: tuple[int, ...], size: int) -> set[tuple[int, int]]:
 
 
 class TraceReader:
-    """Feed it a console's lines (all, or those that `TRACE_LINE` matches) and its test results."""
+    """Feed a console's lines (all, or those that `TRACE_LINE` matches) and its test results."""
 
     def __init__(self) -> None:
         self._replay = Replay()
@@ -160,7 +160,7 @@ class TraceReader:
         seconds: float | None,  # noqa: ARG002 - part of the protocol of line consumers
         caller: str | None,
     ) -> None:
-        """Take one console line, its printk prefix already cut off; `number` counts from 1."""
+        """Take one console line without its printk prefix; `number` counts from 1."""
         match = events.START.search(text)
         if match is None:
             self._other(number, text)
@@ -186,7 +186,7 @@ class TraceReader:
             match = glued
 
     def test_ended(self, name: str) -> None:
-        """Take a test's result line: the events since the one before it belong to this test."""
+        """Take a test's result line: the events since the previous one belong to this test."""
         self._whose.test_ended()
         off = self._off if self._events else None
         self._off = 0 if off is not None else None
@@ -196,15 +196,15 @@ class TraceReader:
             self._held.append((name, off))
 
     def oops(self, number: int) -> None:
-        """The kernel oopsed: it traces no more (`oops_enter()`, kernel/panic.c).
+        """Take an Oops: the kernel traces no more (`oops_enter()`, kernel/panic.c).
 
-        An event that comes after it says that it does.
+        A later event shows that it does.
         """
         if self._oops is None:
             self._oops = self._off = number
 
     def finish(self) -> TraceAccount:
-        """Close the account."""
+        """Finish the account."""
         if not self._structure.decided:
             self._decide()
         structure = self._structure
@@ -263,7 +263,7 @@ class TraceReader:
             self._tear(number)
 
     def _said_by(self, before: str, caller: str | None) -> str:
-        """Whose event begins behind `before` in a line of `caller`; TornError if none can tell."""
+        """Return whose event begins behind `before` in a line of `caller`; TornError if unknown."""
         if before.strip():  # it ran into another one's line
             own = _CALLER.search(before)
             if own is None and caller:

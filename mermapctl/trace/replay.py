@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Replays a trace's events: which thread is inside which get or put, what each CPU holds. Pure.
+"""Replays a trace's events: each thread's get or put, each CPU's live allocations. Pure.
 
-Whose flush is it? One that a thread makes between the entry and the return of its own get is the
-mermap's and of that get's CPU, since a get that succeeds forbids migration. printk's caller tells
-threads apart, and shows an interrupt as a CPU ("C1"): such a flush was asked for by somebody else
-or runs on another CPU, and never counts. Without printk's caller, the flush's `comm` must be the
-KUnit thread's.
+A flush that a thread makes between the entry and the return of its own get is the mermap's and of
+that get's CPU, since a get that succeeds forbids migration. printk's caller tells threads apart,
+and shows an interrupt as a CPU ("C1"): such a flush was requested elsewhere or runs on another CPU,
+and never counts. Without printk's caller, the flush's `comm` must be the KUnit thread's.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ KUNIT_COMM = "kunit_try_catch"
 TIMELINES = 48
 """Timelines kept per trace: one per test and CPU."""
 UNTRACED = 64
-"""Rows past which tests that ran untraced get none."""
+"""Limit of rows for tests that ran untraced."""
 INTERVALS = 16
 """Distances between flushes listed per test."""
 WRAPPER_PROBE, WRAPPER_SYMBOL = "mm_flush_arch", "arch_mermap_flush_tlb"
@@ -72,20 +71,20 @@ class Replay:
         }
 
     def cpus(self, count: int) -> None:
-        """Take the number of CPUs that the kernel may use, as the console prints it."""
+        """Take the number of CPUs that the kernel may use, as printed on the console."""
         self._rules.cpus = count
 
     def all_puts(self, *, seen: bool) -> None:
-        """Whether a put that is inlined into its caller is seen there, so that none goes unseen."""
+        """Note whether a put inlined into its caller is seen there, so that none is missed."""
         self._processes.all_puts = seen
 
     def event(self, event: Event, found: tuple[int, int] | None = None) -> None:
-        """Take an event; `found` is the `(base, end)` of a successful get, null if not legible."""
+        """Take an event; `found` is the `(base, end)` of a successful get, None if illegible."""
         self._test.events += 1
         thread = self._threads.get(event.caller)
         if thread is None:
             thread = Thread()
-            if event.kind in (EventKind.GET, EventKind.PUT):  # only these begin something to follow
+            if event.kind in (EventKind.GET, EventKind.PUT):  # only these begin a get or a put
                 self._threads[event.caller] = thread
         if event.kind is not EventKind.PUT:
             thread.outer = 0
@@ -95,7 +94,7 @@ class Replay:
             self._take[event.kind](thread, event)
 
     def test_ended(self, name: str, off: int | None = None) -> None:
-        """A test's result line: what happened since the last one was this test.
+        """Take a test's result line: the events since the previous one belong to it.
 
         `off` is the line of an Oops after which the kernel traced nothing, 0 for an earlier test's.
         """
@@ -105,7 +104,7 @@ class Replay:
         self._threads.clear()
 
     def finish(self, off: int | None = None) -> Replayed:
-        """Everything found; a test without a result line is the last, and nameless."""
+        """Return all results; events after the last result line belong to a test without a name."""
         self._close(seen=off is None)
         self._end(None, off)
         self._rules.finish()
@@ -202,7 +201,7 @@ class Replay:
                 timeline.stale_reuse(new.event, new.base, new.end, new.line)
 
     def _mapped(self, thread: Thread, get: Event, new: Live) -> None:
-        """Which entries a get filled, and with what."""
+        """Check which entries a get filled, and with which pages."""
         written = thread.written
         if thread.low is not None and (thread.low, thread.high) != (new.base, new.end):
             self._misses(new, "page tables walked", span(thread.low, thread.high or 0))
@@ -250,7 +249,7 @@ class Replay:
         self._breaches.note("idle-flush", line, proof, certain=known, times=times)
 
     def _clean(self, cpu: CpuState, *, restarts: bool) -> None:
-        """The mermap flushed this CPU for `cpu.mm`; other processes' entries went too, unasked.
+        """Note that the mermap flushed this CPU for `cpu.mm`; other processes' entries went too.
 
         `restarts` when the next ordinary get may therefore start over.
         """
@@ -268,7 +267,7 @@ class Replay:
                 other.waiting.wash()
 
     def _any_put(self, thread: Thread, event: Event) -> None:
-        """A put, seen where it begins or, earlier, where `mermap_put()` does."""
+        """Take a put, seen at its own begin or, earlier, at that of `mermap_put()`."""
         if event.alloc == thread.outer and thread.put is not None:
             thread.put.where = event.where
             thread.outer = 0
@@ -351,17 +350,17 @@ class Replay:
         self._walks = True
         self._exercised.add(Exercise.UNMAP)
         put.low, put.high = min(low, put.low), max(high, put.high)
-        # A flush before this did not reach it.
+        # An earlier flush did not reach it.
         put.cpu.waiting.add(max(low, put.base), min(high, put.end), put.line)
         return True
 
     def _entry(self, thread: Thread, event: Event) -> None:
-        """Page tables are walked for it; else it is a function of that name elsewhere."""
+        """Take an entry for which page tables are walked; else another function of that name."""
         if thread.get is not None and event.where.lstrip("_").startswith("apply_to_"):
             thread.written.add(event.base, event.entry)
 
     def _tables(self, thread: Thread, event: Event) -> None:
-        """Tables are made by the function that also fills and clears entries."""
+        """Take page tables made by the function that also fills and clears entries."""
         if not self._walk(thread, event):
             self._processes.prepared(event)
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a mermap may and may not do: one process' state on one CPU, checked at every get.
+"""The rules of a mermap: one process' state on one CPU, checked at every get.
 
-The rules and the facts behind them are in docs/trace.md. Live allocations never overlap and lie
-inside their CPU's region; at most four are live. Addresses go up until a request no longer fits,
-then back to the end of the highest live allocation, behind one flush of this CPU's TLB. A reserved
-get takes the next address like any other and only may reach the region's last page as well. Nothing
-else flushes, and a flush of another CPU or thread does not count.
+docs/trace.md has the rules and their reasons. Live allocations never overlap and lie inside their
+CPU's region; at most four are live. Addresses go up until a request no longer fits, then back to
+the end of the highest live allocation, behind one flush of this CPU's TLB. A reserved get takes the
+next address like any other, and it alone may reach the region's last page. Nothing else flushes,
+and a flush of another CPU or thread does not count.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ SLOTS = 4
 """Live allocations per process and CPU, the reserved one among them."""
 
 ORDINARY_SLOTS = 3
-"""Those of ordinary gets in the later postings; the first gives them all four."""
+"""Those of ordinary gets in the later postings; in the first they may use all four."""
 
 SAME_STRUCT = 2048
-"""Allocations of one per-CPU structure lie closer than this; two CPUs' copies lie further apart."""
+"""Distance below which allocations belong to one per-CPU structure."""
 
 
 class Live:
@@ -44,10 +44,10 @@ class Live:
 class CpuState:
     """One process (`mm`) on one CPU. `anchor` is an allocation's address in its per-CPU state.
 
-    `fresh` says that the process is known to be new: its first get must take the region's base.
-    `again` is where the next get may start instead of `next`, after a flush that nothing asked for.
-    `full` says that not one page was left behind `next` for an ordinary get.
-    `reserves` counts reserved gets since the last flush.
+    `fresh`: the process is known to be new, so its first get must take the region's base. `again`
+    is where the next get may start instead of `next`, after an unneeded flush. `full`: not one page
+    was left behind `next` for an ordinary get. `reserves` counts reserved gets since the last
+    flush.
     """
 
     __slots__ = ("again", "anchor", "fresh", "full", "gets", "live", "mm", "next", "pages",
@@ -72,19 +72,19 @@ class CpuState:
         return abs(alloc - self.anchor) < SAME_STRUCT
 
     def wraps_at(self, new: Live) -> bool:
-        """Whether a get went back: a bump pointer cannot tell which addresses below are clean."""
+        """Whether a get went back: a bump pointer cannot tell which lower addresses are clean."""
         if self.next is None or new.base in self.again:
             return False
         return new.base < self.next
 
     def ordinary(self) -> int:
-        """How many live allocations are not reserved ones."""
+        """Count live allocations that are not reserved."""
         return sum(not live.reserved for live in self.live.values())
 
     def restarts(self) -> tuple[int, ...]:
-        """Where a wrap must go: the end of the highest live allocation, else the region's base.
+        """Return where a wrap must go: the end of the highest live allocation, else the base.
 
-        Where the reserve has a slot of its own, the search may pass over it.
+        Where the reserve has a slot of its own, the search may skip it.
         """
         low = [self.region.low] if self.region else []
         every = [live.end for live in self.live.values()]
@@ -93,7 +93,7 @@ class CpuState:
 
 
 class Rules:
-    """The checks of a get, in order; the first that fails explains the ones after it.
+    """The checks of a get, in order; the first that fails explains the later ones.
 
     `cpus` is how many the kernel may use, where the console prints it.
     """
@@ -102,15 +102,15 @@ class Rules:
         self.breaches = breaches
         self.regions = Regions()
         self.cpus: int | None = None
-        self.ordinary_slots = ORDINARY_SLOTS  # more once more were seen live
+        self.ordinary_slots = ORDINARY_SLOTS  # more, once more were live
         self._early: tuple[int, int, Evidence] | None = None  # least room, line, evidence
 
     def place(
         self, cpu: CpuState, new: Live, others: list[CpuState], tables: Tables = NO_TABLES
     ) -> bool:
-        """A get returned `new`: may it lie there? `others` are all states of its process.
+        """Check the place of `new`, which a get returned; `others` are all states of its process.
 
-        Returns whether a rule was broken, which explains whatever else is odd about this get.
+        Returns whether a rule was broken, which explains other violations of this get.
         """
         return (
             self._overlap(cpu, new, others)
@@ -119,7 +119,7 @@ class Rules:
         )
 
     def reuse(self, cpu: CpuState, new: Live, *, explained: bool) -> bool:
-        """Flushes are accounted for: may these addresses be used again, and is it their turn?
+        """After a flush is accounted for: check that these addresses may be used again, in order.
 
         Returns whether they were used before and not flushed since.
         """
@@ -128,13 +128,13 @@ class Rules:
         return stale
 
     def without_slot(self, cpu: CpuState) -> bool:
-        """Whether an ordinary get may find no slot on this CPU: as far as the slots are known."""
+        """Whether an ordinary get may lack a slot on this CPU, as far as the slots are known."""
         return cpu.ordinary() >= self.ordinary_slots or len(cpu.live) >= SLOTS
 
     def refused(self, cpu: CpuState, size: int) -> bool:
-        """An ordinary get was refused; whether that was for want of room.
+        """Take a refused ordinary get; return whether the reason was lack of room.
 
-        Without a free slot, or where the request would fit, the refusal says nothing of the
+        Without a free slot, or where the request would fit, the refusal proves nothing about the
         region's end.
         """
         if self.without_slot(cpu):
@@ -149,7 +149,7 @@ class Rules:
         return True
 
     def finish(self) -> None:
-        """What only the whole trace can tell: a region's true size."""
+        """Check a region's true size, which only the whole trace shows."""
         for region in self.regions.known:
             self._as_prepared(region)
         if self._early is None:
@@ -161,7 +161,7 @@ class Rules:
             self.breaches.note("bump-order", line, evidence)
 
     def _as_prepared(self, region: Region) -> None:
-        """Does a region whose both ends were seen end where its page tables do?"""
+        """Check that a region whose both ends were seen ends where its page tables do."""
         if region.high is None or region.tables is None or not region.certain:
             return
         unit = region.tables.unit(region.low, region.high - region.low, self.cpus)
@@ -179,7 +179,7 @@ class Rules:
             self.breaches.note("outside-region", region.high_line, evidence)
 
     def _fits(self, region: Region) -> int:
-        """Bytes that ordinary gets may use, as far as the trace shows."""
+        """Return the bytes available to ordinary gets, as far as the trace shows."""
         if region.high is None:
             return region.top - region.low
         return region.high - RESERVE - region.low
@@ -207,7 +207,7 @@ class Rules:
         return False
 
     def _too_many(self, cpu: CpuState, new: Live) -> bool:
-        """More than four are live; four ordinary ones show that the reserve has none of its own."""
+        """Report more than four live; four ordinary ones show that the reserve has no slot."""
         ordinary = cpu.ordinary() + (not new.reserved)
         self.ordinary_slots = min(max(self.ordinary_slots, ordinary), SLOTS)
         total = len(cpu.live) + 1
@@ -250,7 +250,7 @@ class Rules:
         return True
 
     def _beyond(self, cpu: CpuState, region: Region, new: Live) -> str | None:
-        """How a get leaves its region, as far as its ends are known."""
+        """Return how a get leaves its region, as far as its ends are known."""
         if new.base < region.low:
             if region.certain:
                 return "it lies below the address at which this CPU's region starts"
@@ -308,10 +308,10 @@ class Rules:
         self.breaches.note("bump-order", new.line, evidence)
 
     def _wrapped(self, region: Region, new: Live, expected: int) -> None:
-        """Remember the wrap that had most room left: was it needed? The whole trace tells."""
+        """Remember the wrap with most room left: only the whole trace shows if it was needed."""
         room = expected + (new.end - new.base) - region.low
         if new.reserved:
-            room -= RESERVE  # it may reach a page further
+            room -= RESERVE  # it may extend a page further
         evidence: Evidence = {
             "get": f"line {new.line}: {span(new.base, new.end)}",
             "rule": "it goes back only where the request no longer fits",

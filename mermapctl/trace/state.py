@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Who does what in a trace: threads inside a get or behind a put, processes and their CPUs."""
+"""State of a trace: threads inside a get or behind a put, processes and their CPUs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LINES = 4
 
 
 class Put:
-    """An allocation just put; `low`..`high` is what page-table walks covered of it."""
+    """An allocation just put; page-table walks covered `low`..`high` of it."""
 
     __slots__ = ("base", "cpu", "end", "high", "line", "low", "unpinned", "where")
 
@@ -32,7 +32,7 @@ class Put:
 
 
 class Thread:
-    """What a printk caller is doing; `low`..`high` is what walks inside its get covered.
+    """The get or put of a printk caller; walks inside its get covered `low`..`high`.
 
     `outer` is the allocation whose put was just seen at `mermap_put()`: `__mermap_put()` may
     follow.
@@ -48,7 +48,7 @@ class Thread:
         self.begin(None)
 
     def begin(self, get: Event | None) -> None:
-        """A get begins, or nothing."""
+        """Begin a get, or nothing."""
         self.get = get
         self.flushes = 0
         self.wrappers = 0
@@ -59,13 +59,13 @@ class Thread:
         self.pins = 0  # times migration was disabled in this get, less times enabled
 
     def pinned(self, times: int) -> None:
-        """Migration is disabled once more; enabled again where `times` is negative."""
+        """Count migration disabled once more; enabled again where `times` is negative."""
         self.pins += times
         if self.put is not None and times < 0:
             self.put.unpinned = True
 
     def flushed(self, line: int, *, wrapper: bool) -> None:
-        """The mermap flushed inside this get."""
+        """Note a flush of the mermap inside this get."""
         if wrapper:
             self.wrappers += 1
         else:
@@ -75,7 +75,7 @@ class Thread:
 
 
 class Process:
-    """One mm; `fresh` when nothing of an earlier life can be left in its state."""
+    """One mm; `fresh` when its state contains nothing of an earlier life."""
 
     __slots__ = ("cpus", "fresh")
 
@@ -84,7 +84,7 @@ class Process:
         self.fresh = fresh
 
     def on(self, mm: int, alloc: int) -> CpuState:
-        """The state of the CPU whose structure holds `alloc`."""
+        """Return the state of the CPU whose structure contains `alloc`."""
         for cpu in self.cpus:
             if cpu.owns(alloc):
                 return cpu

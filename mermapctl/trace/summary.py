@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a trace says, as values: the account of a console, and what a record keeps of it."""
+"""Results of a trace as values: the account of a console, and its part in a record."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TraceSummary:
-    """One test's numbers; `test` is null for what came after the last result line.
+    """One test's numbers; `test` is null for events after the last result line.
 
     `flushes_done` are the mermap's own, `flushes_needed` the gets that went back to addresses used
-    before, `flushes_other` everybody else's. `pages_between_flushes` are pages handed out before
-    each flush (the first 16). `first_reuse` counts the successful gets before the first that went
-    back to an address used before. `flushes_counted` is the suite's own counter, where known.
-    An Oops ends tracing: a test in which it did has `traced` false and its console line in `until`;
-    one that ran after it has no `until`.
+    before, `flushes_other` all others. `pages_between_flushes` are pages handed out before each
+    flush (the first 16). `first_reuse` counts the successful gets before the first that went back
+    to an address used before. `flushes_counted` is the suite's own counter, where known. An Oops
+    ends tracing: a test in which one happened has `traced` false and its console line in `until`; a
+    later test has no `until`.
     """
 
     test: str | None
@@ -45,7 +45,7 @@ class TraceSummary:
 
 @dataclass(frozen=True, slots=True)
 class TraceTable:
-    """The trace of one boot, as a record keeps it. `notes` say what could not be concluded."""
+    """The trace of one boot, as stored in a record. `notes` say what remains unknown."""
 
     tests: tuple[TraceSummary, ...] = ()
     timelines: tuple[Timeline, ...] = ()
@@ -56,7 +56,7 @@ class TraceTable:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A probe that the kernel would not set, with its negative errno."""
+    """A probe that the kernel refused, with its negative errno."""
 
     probe: str
     symbol: str
@@ -74,9 +74,9 @@ class Layout(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TraceAccount:
-    """What a console's trace says, whole.
+    """The whole trace of a console.
 
-    `requested` maps probe names to symbols as the kernel's command line asks for them; empty where
+    `requested` maps probe names to symbols as requested on the kernel's command line; empty where
     the console does not show it. `offsets` are bytes from the allocation to its base and end.
     `unseen_puts` counts gets whose put may have been inlined into an unprobed caller, `off` is the
     line of an Oops that ended tracing.
@@ -105,11 +105,11 @@ class TraceAccount:
 
     @property
     def complete(self) -> bool:
-        """Whether every event of every probe is here: without that, nothing is concluded."""
+        """Whether every event of every probe is here; otherwise nothing is concluded."""
         return not (self.dropped or self.torn or self.lost)
 
     def live(self, probe: str) -> bool:
-        """Whether a probe worked, or nothing says that it did not."""
+        """Whether a probe worked, or nothing shows that it did not."""
         if probe in self.seen:
             return True
         if any(refused.probe == probe for refused in self.refused):
@@ -119,10 +119,10 @@ class TraceAccount:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What the replay found; `lost` counts events that must have happened but were not printed.
+    """The result of the replay; `lost` counts events that must have happened but were not printed.
 
-    `unmaps_seen` says that a put was seen to walk page tables, `unseen_puts` counts gets whose put
-    may have been inlined into an unprobed caller, `not_exercised` names what could not be broken.
+    `unmaps_seen`: a put was seen to walk page tables. `unseen_puts` counts gets whose put may have
+    been inlined into an unprobed caller, `not_exercised` names what could not be broken.
     """
 
     tests: tuple[TraceSummary, ...]
@@ -136,7 +136,7 @@ class Replayed:
 
 
 class TestCounts:
-    """Numbers of the test that is running."""
+    """Numbers of the running test."""
 
     def __init__(self) -> None:
         self.events = 0
@@ -154,14 +154,14 @@ class TestCounts:
         self.timelines: dict[int, tuple[Region, TimelineBuilder]] = {}
 
     def timeline(self, region: Region) -> TimelineBuilder:
-        """The timeline of this test in a region."""
+        """Return the timeline of this test in a region."""
         found = self.timelines.get(id(region))
         if found is None:
             found = self.timelines[id(region)] = (region, TimelineBuilder(self.events))
         return found[1]
 
     def summary(self, test: str | None) -> TraceSummary:
-        """The numbers as a value."""
+        """Return the numbers as a value."""
         return TraceSummary(
             test, self.gets, self.puts, self.refusals, self.reserved, self.done, self.needed,
             self.other, None, tuple(self.between), self.reuse, len(self.cpus), len(self.mms),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A CPU's region over time, as data of bounded size; renderers draw it."""
+"""A CPU's region over time, as data of bounded size, for renderers."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class StaleMark:
 class Timeline:
     """One test in one CPU's region `[low, high)`; events count from 0 within the test.
 
-    `cpu` is null where the console does not tell which CPU the region belongs to. `flushes` are
-    event numbers; `flush_count` counts them all, those dropped by thinning too.
+    `cpu` is null where the console does not show the region's CPU. `flushes` are event numbers;
+    `flush_count` counts them all, also those dropped by thinning.
     """
 
     test: str | None
@@ -56,7 +56,7 @@ class Timeline:
 
 
 class TimelineBuilder:
-    """Collects one timeline; memory is bounded however long the test."""
+    """Collects one timeline; memory is bounded for any length of test."""
 
     __slots__ = ("_allocations", "_epochs", "_flush_count", "_flushes", "_span_limit", "_spans",
                  "_stale", "_stale_count", "first", "last")  # fmt: skip
@@ -74,7 +74,7 @@ class TimelineBuilder:
         self._span_limit = 2 * SPANS
 
     def span(self, first: int, last: int, base: int, end: int, *, reserved: bool) -> None:
-        """An allocation's life is over."""
+        """Add the life of an allocation."""
         self._allocations += 1
         self.last = max(self.last, last)
         self._spans.append(Span(first, last, base, end, reserved))
@@ -83,7 +83,7 @@ class TimelineBuilder:
             self._join()
 
     def flush(self, event: int) -> None:
-        """The mermap flushed this CPU's TLB."""
+        """Add a flush of this CPU's TLB by the mermap."""
         self._flush_count += 1
         self.last = max(self.last, event)
         self._flushes.append(event)
@@ -91,14 +91,14 @@ class TimelineBuilder:
             del self._flushes[1::2]
 
     def stale_reuse(self, event: int, base: int, end: int, line: int) -> None:
-        """An address came back with no flush."""
+        """Add an address handed out again with no flush."""
         self._stale_count += 1
         self.last = max(self.last, event)
         if len(self._stale) < MARKS:
             self._stale.append(StaleMark(event, base, end, line))
 
     def build(self, test: str | None, cpu: int | None, low: int, high: int) -> Timeline:
-        """The finished value."""
+        """Return the value."""
         spans = sorted(self._spans, key=lambda span: (span.first, span.base))
         lowest = min((span.base for span in spans), default=low)
         highest = max((span.end for span in spans), default=high)

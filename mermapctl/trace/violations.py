@@ -39,7 +39,7 @@ class _Tally:
 
 
 class Breaches:
-    """Collects breaches; a test's name is known only when its result line comes."""
+    """Collects breaches; a test's name is known only at its result line."""
 
     def __init__(self) -> None:
         self._tallies: dict[str, _Tally] = {}
@@ -47,7 +47,7 @@ class Breaches:
     def note(
         self, code: str, line: int, evidence: Evidence, *, certain: bool = True, times: int = 1
     ) -> None:
-        """A rule was broken in the test that is running."""
+        """Note a rule broken in the running test."""
         tally = self._tallies.get(code)
         if tally is None:
             tally = self._tallies[code] = _Tally(line, evidence)
@@ -56,7 +56,7 @@ class Breaches:
         tally.certain = tally.certain or certain
 
     def named(self, test: str | None) -> None:
-        """The test that was running has this name."""
+        """Name the test that has just ended."""
         for tally in self._tallies.values():
             if tally.unnamed:
                 tally.unnamed = False
@@ -64,7 +64,7 @@ class Breaches:
                     tally.tests.append(test)
 
     def all(self) -> tuple[Breach, ...]:
-        """Every broken rule, in the order in which each was first broken."""
+        """Return every broken rule, in the order of first violation."""
         self.named(None)
         return tuple(
             Breach(code, tuple(t.tests), t.times, t.line, t.evidence, t.certain)
@@ -73,5 +73,5 @@ class Breaches:
 
 
 def span(base: int, end: int) -> str:
-    """An address range as evidence shows it."""
+    """Format an address range for evidence."""
     return f"[{base:#x}, {end:#x})"
