@@ -117,7 +117,8 @@ def test_a_run_passes_whatever_a_full_disk_left_in_our_caches(fake_tree: Path, h
     argv = ("run", f"--tree={fake_tree}", "--accel=tcg")
     codes = []
     for _ in range(2):
-        done = command(*argv, cwd=fake_tree.parent, seconds=60)
+        env = {"PYTHONDONTWRITEBYTECODE": None}
+        done = command(*argv, cwd=fake_tree.parent, env=env, seconds=60)
         codes.append((done.returncode, "error" in done.stderr))
         for path in (fake_tree.parent / "home", paths.cache_dir()):
             for file in path.rglob("*"):
