@@ -168,6 +168,11 @@ GROUPS = {
     callback=_traced_anyway,
 )
 @click.option(
+    "--witness",
+    is_flag=True,
+    help="Boot once more and read the page tables from outside, through QEMU's gdb stub (x86_64).",
+)
+@click.option(
     "--as-module",
     type=click.Choice(["suite", "all"]),
     is_flag=False,

@@ -13,6 +13,7 @@ from mermapctl.judge.verdict import Reason, Verdict
 from mermapctl.records import record
 from mermapctl.records.judging import judge_again
 from mermapctl.records.record import Former, State
+from mermapctl.records.witnessed import with_witness
 from mermapctl.system.inputs import open_regular
 
 if TYPE_CHECKING:
@@ -89,7 +90,10 @@ def _judged(cell: Cell) -> tuple[Cell, str | None]:
         return cell, None if cell.verdict is Verdict.NO_VERDICT else "it has no console"
     try:
         with open_regular(Path(cell.artifacts.console)) as console:
-            return judge_again(cell, console), None
+            judged = judge_again(cell, console)
+        if cell.witness is None or cell.artifacts.witness is None:
+            return judged, None
+        return with_witness(judged, cell.witness), None
     except OSError as error:
         return cell, f"{error.filename or cell.artifacts.console}: {error.strerror}"
 

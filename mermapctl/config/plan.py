@@ -50,6 +50,7 @@ class Options:
     ccache: bool = True
     as_module: Modular | None = None
     triage: bool = True
+    witness: bool = False
 
 
 @dataclass(frozen=True, slots=True)

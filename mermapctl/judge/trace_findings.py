@@ -93,8 +93,16 @@ RULES = {
         "look at the callback that writes entries, and at how it goes on to the next page",
         ("mm_pte",),
     ),
+    "wrong-protection": _Rule(
+        "a get wrote a page table entry with another protection than the one asked for",
+        "look at the bits that the get adds to, or takes from, the protection that it was given",
+        ("mm_pte",),
+    ),
 }
 """Codes of the violations that the replay reports, in the order of the findings."""
+
+JUDGED = (*RULES, "counter-mismatch")
+"""Codes of what a trace, or the witness, finds wrong; notes on its gaps are not among them."""
 
 _ILLEGIBLE = {
     Layout.UNKNOWN: "this tree's allocation has no two words that differ by the size asked for",

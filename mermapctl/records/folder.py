@@ -100,6 +100,7 @@ def _placed_cell(cell: Cell, here: Callable[[str | None, list[str]], str | None]
         build_log=here(kept.build_log, strangers),
         directory=here(kept.directory, strangers),
         console_untraced=here(kept.console_untraced, strangers),
+        witness=here(kept.witness, strangers),
     )
     trials = tuple(replace(each, console=here(each.console, strangers)) for each in cell.triage)
     notes = tuple(f"not in this run's folder, and not read: {path}" for path in strangers)

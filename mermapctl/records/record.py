@@ -19,6 +19,7 @@ from mermapctl.config.fragment import MissingSymbol
 from mermapctl.errors import Exit, HarnessError
 from mermapctl.judge.confirmation import Unprobed
 from mermapctl.judge.verdict import Boot, Finding, Flush, Reason, Verdict
+from mermapctl.judge.witness_findings import WitnessSummary
 from mermapctl.system import proc
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ class Artifacts:
     build_log: str | None = None
     directory: str | None = None
     console_untraced: str | None = None
+    witness: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ class Cell:
     of the tree that are false there. `triage` are the boots that followed a hang. `not_exercised`
     names what no event of the trace could have broken: a mermap wrong only there passes. `untraced`
     is the boot without probes that followed a traced one, `confirmed` whether the failure is there
-    too (null: not tried, or that boot cannot show it).
+    too (null: not tried, or that boot cannot show it). `witness` is what the witness outside saw.
     """
 
     target: str | None
@@ -162,12 +164,13 @@ class Cell:
     triage: tuple[Trial, ...] = ()
     confirmed: bool | None = None
     untraced: Unprobed | None = None
+    witness: WitnessSummary | None = None
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """The notes, and those of the boot without probes."""
-        said = self.untraced.words if self.untraced else ""
-        return (*self.notes, said) if said else self.notes
+        """The notes, and what the boot without probes and the witness say."""
+        said = [each.words for each in (self.untraced, self.witness) if each]
+        return (*self.notes, *filter(None, said))
 
     @property
     def configuration(self) -> str | None:

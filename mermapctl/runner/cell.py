@@ -16,6 +16,7 @@ from mermapctl.events import Note, StageEnded, StageStarted
 from mermapctl.judge import module_findings
 from mermapctl.judge.confirmation import by_trials
 from mermapctl.judge.verdict import Reason, Verdict
+from mermapctl.judge.witness_findings import LOG
 from mermapctl.records.judging import judge_console, with_trials
 from mermapctl.records.record import Artifacts, Cell, Phases
 from mermapctl.records.store import cell_slug
@@ -29,6 +30,7 @@ from mermapctl.runner import (
     trace_gaps,
     unprobed,
     up_to_date,
+    witness_boot,
 )
 from mermapctl.runner.job import Context, Work
 from mermapctl.system import signals
@@ -106,6 +108,7 @@ def _artifacts(work: Work, cell: Cell | None = None) -> Artifacts:
         build_log=kept("build.log"),
         directory=str(work.folder),
         console_untraced=plain,
+        witness=kept(LOG),
     )
 
 
@@ -273,7 +276,9 @@ def _settled(work: Work, progress: _Progress, booted: Booted) -> Cell:
     """The cell with its verdict, and with what further boots say of one that did not pass."""
     cell, booted = _traced_whole(work, progress, booted)
     progress.cell = cell
-    if not unprobed.wanted(cell, booted):
+    if work.options.witness:
+        progress.cell = cell = _witnessed(work, progress, booted)
+    if cell.untraced or not unprobed.wanted(cell, booted):
         return _triaged(work, progress, booted)
     if dear := unprobed.too_dear(cell):
         progress.cell = replace(cell, notes=(*cell.notes, dear))
@@ -285,6 +290,16 @@ def _settled(work: Work, progress: _Progress, booted: Booted) -> Cell:
         note = f"not booted again without probes: {error}"
         progress.cell = replace(cell, notes=(*cell.notes, note))
     return _triaged(work, progress, booted)
+
+
+def _witnessed(work: Work, progress: _Progress, booted: Booted) -> Cell:
+    """The cell with what the witness sees in a boot of its own; without that it stands as it is."""
+    progress.last = "boot under the witness"
+    try:
+        return witness_boot.add(work, progress.cell, booted)
+    except (MermapctlError, OSError) as error:
+        notes = (*progress.cell.notes, f"not witnessed: {error}")
+        return replace(progress.cell, notes=notes)
 
 
 def _traced_whole(work: Work, progress: _Progress, booted: Booted) -> tuple[Cell, Booted]:

@@ -38,6 +38,7 @@ def _mermapctl_command(context: Context, work: Work) -> list[str]:
     argv += [f"--as-module={planned.modular}"] if planned.modular else []
     argv += [] if options.triage else ["--no-triage"]
     argv += [] if options.trace else ["--no-trace"]
+    argv += ["--witness"] if options.witness else []
     return argv
 
 

@@ -73,7 +73,7 @@ class _Structure:
             self._got(event)
 
     def _got(self, event: Event) -> None:
-        fits = _fitting(event.words, self._sizes.pop(event.caller))
+        fits = fitting(event.words, self._sizes.pop(event.caller))
         walked = self._walked.pop(event.caller)
         fits = {pair for pair in fits if event.words[pair[0]] in walked} or fits
         self.gets += 1
@@ -119,7 +119,8 @@ class _Structure:
         return None
 
 
-def _fitting(words: tuple[int, ...], size: int) -> set[tuple[int, int]]:
+def fitting(words: tuple[int, ...], size: int) -> set[tuple[int, int]]:
+    """Which pairs of an allocation's words may be the base and end of a get of `size` bytes."""
     sizes = (size, -(-size // PAGE) * PAGE)
     return {
         (i, j)

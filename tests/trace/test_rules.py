@@ -13,6 +13,7 @@ from mermapctl.trace.reader import TraceReader
 from mermapctl.trace.summary import Layout
 from tests.mermap_model import FAULTS, Alloc, Kernel, Shape
 from tests.tracelog import COUNTED, codes, judge
+from tests.witness_model import WITNESSED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,7 +33,7 @@ def cycle(kernel: Kernel, times: int, pages: int = 1, cpu: int = 0, thread: int 
 
 
 def test_every_rule_has_a_fault_that_breaks_it() -> None:
-    broken = set().union(*FAULTS.values())
+    broken = set().union(*FAULTS.values(), WITNESSED.values())
     assert set(RULES) | {"counter-mismatch"} == broken
 
 

@@ -249,6 +249,7 @@ def _artifacts(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
             named = [
                 ("console", kept.console),
                 ("console without probes", second),
+                ("witness", kept.witness),
                 ("config", kept.config),
                 ("kunitconfig", kept.kunitconfig),
                 ("build log", kept.build_log),

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Turns a witness's account into findings, and holds them against those of the trace. Pure.
+
+The two come of two boots of the same kernel, so they are compared by what is wrong, not event by
+event. What only one of them can see counts as that one saw it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mermapctl.judge import trace_findings
+from mermapctl.judge.verdict import Boot, Finding, Severity, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mermapctl.judge.verdict import Flush
+    from mermapctl.trace.witness_reader import WitnessAccount
+
+LOG = "witness.log"
+ONLY = "only-witnessed"
+"""The code of a failure that only the boot under the witness shows."""
+_KEY = "witness"
+"""Of the evidence that says what the witness makes of a finding."""
+_REFUTED = ("not-unmapped", "wrong-range-mapped")
+"""Concluded from walks of page tables by a trace that reads no entry; the witness reads all."""
+_ENTRY = "entry"
+_LINES = "lines named"
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessSummary:
+    """What the witness saw in a boot of its own, as a record keeps it.
+
+    `entries_checked` page table entries were held against the rules, in `gets` mappings. `agrees`
+    says whether the trace found the same things wrong, null where one of them cannot tell. `words`
+    is all that in a sentence; `boot` and `verdict` are of the boot under the witness.
+    """
+
+    gets: int = 0
+    entries_checked: int = 0
+    agrees: bool | None = None
+    words: str = ""
+    verdict: Verdict = Verdict.NO_VERDICT
+    seconds: float = 0.0
+    boot: Boot | None = None
+
+
+def findings(account: WitnessAccount, flushes: tuple[Flush, ...]) -> tuple[Finding, ...]:
+    """What the witness found wrong; nothing where it cannot conclude. `flushes` are its boot's."""
+    if not account.conclusive:
+        return ()
+    found, _ = trace_findings.findings(account.trace, flushes)
+    return tuple(_witnessed(each) for each in found if each.code in trace_findings.JUDGED)
+
+
+def _witnessed(finding: Finding) -> Finding:
+    evidence = {**finding.evidence, _LINES: LOG}
+    return replace(finding, evidence=evidence, console_line=None)
+
+
+def words(account: WitnessAccount, found: Sequence[Finding]) -> str:
+    """What the witness saw, in a sentence."""
+    if account.lost is not None:
+        return f"the witness saw too little to conclude anything: {account.lost}"
+    if not account.gets:
+        return "the witness saw no mapping: nothing is concluded from it"
+    if not account.trace.complete:
+        return f"halves of events are missing in {LOG}: nothing is concluded from the witness"
+    if not account.conclusive:
+        return "the witness cannot tell where an allocation keeps its mapping: nothing is concluded"
+    seen = f"witnessed: {account.gets} mappings, {account.checked} page table entries read"
+    wrong = ", ".join(dict.fromkeys(each.code for each in found)) or "all as they must be"
+    gaps = []
+    if account.unread:
+        gaps.append(f"{account.unread} mappings could not be read")
+    if account.bound:
+        gaps.append(f"it stopped early ({account.bound})")
+    if not account.struct_page:
+        gaps.append("the size of a struct page was not learnt: pages are held against each other")
+    return "; ".join([f"{seen}: {wrong}", *gaps])
+
+
+def compared(
+    traced: Sequence[Finding], seen: Sequence[Finding], *, both: bool
+) -> tuple[tuple[Finding, ...], bool | None]:
+    """The findings of a cell with those of the witness, and whether the two agree.
+
+    `both` says that either could conclude. A finding of both is listed once. A finding that the
+    trace inferred from walks alone, and that the witness does not see, is shown as a warning: the
+    two contradict each other, so nothing is concluded.
+    """
+    codes = {each.code for each in seen}
+    of_trace = {each.code for each in traced if each.code in trace_findings.JUDGED}
+    merged = []
+    for each in traced:
+        if each.code not in trace_findings.JUDGED or not both:
+            merged.append(each)
+        elif each.code in codes:
+            merged.append(_shared(each, next(one for one in seen if one.code == each.code)))
+        else:
+            merged.append(_alone(each))
+    for each in seen:
+        if each.code not in of_trace or not both:
+            alone = {_KEY: "only the witness sees it"} if both else {}
+            merged.append(replace(each, evidence={**each.evidence, **alone}))
+    return tuple(merged), codes == of_trace if both else None
+
+
+def _shared(traced: Finding, seen: Finding) -> Finding:
+    more = {_KEY: "sees it too"}
+    if _ENTRY in seen.evidence and _ENTRY not in traced.evidence:
+        more[_ENTRY] = str(seen.evidence[_ENTRY])
+    return replace(traced, evidence={**traced.evidence, **more})
+
+
+def _alone(traced: Finding) -> Finding:
+    refuted = traced.code in _REFUTED and _ENTRY not in traced.evidence
+    if not refuted or traced.severity is not Severity.ERROR:
+        return replace(traced, evidence={**traced.evidence, _KEY: "does not see it"})
+    why = "contradicts it: it read all entries, and they are right"
+    return replace(
+        traced, severity=Severity.WARNING, evidence={**traced.evidence, _KEY: why}
+    )
+
+
+def only_witnessed(symptoms: Sequence[str]) -> Finding:
+    """A boot that passes alone fails under the witness."""
+    return Finding(
+        code=ONLY,
+        severity=Severity.ERROR,
+        summary=f"{', '.join(symptoms[:6])} fails in the boot under the witness only",
+        evidence={"console": "console-untraced.log"},
+        advice="the witness changes no code, only the time: look for a race, and run it again",
+    )

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A cell with what the witness saw in a second boot; the same for `run` and `report --rejudge`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mermapctl.judge import trace_findings, witness_findings
+from mermapctl.judge.confirmation import symptoms
+from mermapctl.judge.verdict import Severity, Verdict
+from mermapctl.records.judging import judge_console
+from mermapctl.system.inputs import open_regular
+from mermapctl.trace import witness_reader
+
+if TYPE_CHECKING:
+    from mermapctl.judge.verdict import Finding
+    from mermapctl.judge.witness_findings import WitnessSummary
+    from mermapctl.records.record import Cell
+    from mermapctl.trace.witness_reader import WitnessAccount
+
+LONGEST_LINE = 1 << 20
+"""Characters read of a line; a right one is far shorter, and a longer one cannot be read."""
+
+
+def with_witness(cell: Cell, blank: WitnessSummary) -> Cell:
+    """A judged cell with what the witness found; `blank` has the boot's facts.
+
+    Its log is `artifacts.witness`, its console `artifacts.console_untraced`. A cell without a
+    verdict keeps none. Raises OSError where a file cannot be read.
+    """
+    account = _account(Path(cell.artifacts.witness or ""))
+    second = _second(cell, blank)
+    seen = witness_findings.findings(account, second.flushes)
+    both = account.conclusive and cell.trace is not None and cell.not_exercised is not None
+    merged, agrees = witness_findings.compared(cell.findings, seen, both=both)
+    if cell.verdict is Verdict.PASSED and second.verdict is Verdict.FAILED:
+        failed = symptoms(second.suites, second.findings)
+        merged = (*merged, witness_findings.only_witnessed(failed or ("the suite",)))
+    summary = replace(
+        blank,
+        gets=account.gets,
+        entries_checked=account.checked,
+        agrees=agrees,
+        words=witness_findings.words(account, seen),
+        verdict=second.verdict,
+    )
+    verdict = cell.verdict if cell.verdict is Verdict.NO_VERDICT else _verdict(cell, merged)
+    return replace(cell, findings=merged, witness=summary, verdict=verdict)
+
+
+def _verdict(cell: Cell, findings: tuple[Finding, ...]) -> Verdict:
+    """Failed by what is an error now; a failure that the findings do not explain stays one."""
+    if any(each.severity is Severity.ERROR for each in findings):
+        return Verdict.FAILED
+    before = [each for each in cell.findings if each.severity is Severity.ERROR]
+    mine = all(each.code in trace_findings.JUDGED for each in before)
+    good = all(suite.status.good for suite in cell.suites) and not cell.omitted_bad
+    return Verdict.PASSED if good and (before == [] or mine) else cell.verdict
+
+
+def _account(path: Path) -> WitnessAccount:
+    with open_regular(path) as file:
+        lines = iter(lambda: file.readline(LONGEST_LINE), b"")
+        return witness_reader.read(line.decode("ascii", "replace") for line in lines)
+
+
+def _second(cell: Cell, blank: WitnessSummary) -> Cell:
+    """The boot under the witness, as its console is judged."""
+    bare = replace(
+        cell, verdict=Verdict.NO_VERDICT, reason=None, detail=None, boot=blank.boot, triage=(),
+        findings=(), trace=None,
+    )  # fmt: skip
+    with open_regular(Path(cell.artifacts.console_untraced or "")) as console:
+        return judge_console(bare, console)

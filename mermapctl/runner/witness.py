@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The witness outside: watches a guest's mermap through QEMU's gdb stub, and logs what it sees."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING
+
+from mermapctl.runner.gdb_client import GdbClient
+from mermapctl.runner.gdb_packets import StubError
+from mermapctl.runner.witness_stops import Stops, WitnessLog
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from mermapctl.runner.system_map import SystemMap
+
+CONNECT = 60.0
+"""Seconds until QEMU listens: kunit.py starts first, on a machine that may be busy."""
+
+
+class Witness(threading.Thread):
+    """Watches one boot from a thread of its own until the guest is gone; `error` is a sentence."""
+
+    def __init__(
+        self, socket: Path, log: Path, system_map: SystemMap, tests: Sequence[str], *, moves: bool
+    ) -> None:
+        """`moves` says that the kernel may move itself (KASLR); where to is learnt first."""
+        super().__init__(name="witness", daemon=True)
+        self.error: str | None = None
+        self._socket = socket
+        self._path = log
+        self._map = system_map
+        self._tests = tests
+        self._moves = moves
+        self._over = threading.Event()
+
+    def end(self) -> None:
+        """The boot is over: stop watching, and wait for the log's last line."""
+        self._over.set()
+        self.join()
+
+    def run(self) -> None:
+        """Watch. Raises nothing; the log's last line says how it ended."""
+        try:
+            with self._path.open("w", encoding="ascii") as file:
+                self._watch(WitnessLog(file))
+        except OSError as error:
+            self.error = f"cannot write {self._path}: {error.strerror}"
+
+    def _watch(self, log: WitnessLog) -> None:
+        client = None
+        try:
+            client = GdbClient(self._socket, CONNECT, self._over.is_set)
+            client.begin()
+            Stops(client, log, self._map, self._tests).watch(moves=self._moves)
+        except (StubError, TimeoutError, ValueError) as error:
+            self.error = str(error) or "QEMU's gdb stub does not answer"
+            log.sentence("lost", self.error)
+        finally:
+            if client is not None:
+                client.detach()
+                with contextlib.suppress(OSError):
+                    client.close()

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The same kernel once more, without probes, under the witness outside (docs/witness.md)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mermapctl.events import Note
+from mermapctl.judge.confirmation import Unprobed
+from mermapctl.judge.verdict import Verdict
+from mermapctl.judge.witness_findings import LOG, WitnessSummary
+from mermapctl.records.judging import suites_known, with_unprobed
+from mermapctl.records.witnessed import with_witness
+from mermapctl.runner import boot, gdb_client, system_map, unprobed
+from mermapctl.runner.witness import Witness
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mermapctl.records.record import Cell
+    from mermapctl.runner.boot import Booted
+    from mermapctl.runner.job import Work
+    from mermapctl.runner.system_map import SystemMap
+
+TARGET = "x86_64"
+LONGEST_SOCKET = 100
+"""Bytes of a socket's path; the kernel takes 107 (sun_path, unix(7))."""
+SLOWER = 10
+"""Times as long as the plain boot that the boot under the witness may take; it takes some three."""
+SHORTEST, SILENCE = 120, 60
+"""Seconds that it may take, and be silent, at least."""
+ACCELERATOR = "tcg"
+"""Breakpoints under KVM need the CPU's four debug registers, or write to the guest's code."""
+
+
+def obstacle(work: Work) -> str | None:
+    """Why the witness cannot watch a cell, in words; None where it can."""
+    target = work.cell.target
+    if target.name != TARGET:
+        return (
+            f"not witnessed: the witness knows the page tables of {TARGET} alone, and no other "
+            "architecture can have the mermap"
+        )
+    if not work.can.has("exec", "--qemu_args"):
+        return "not witnessed: this tree's kunit.py has no --qemu_args"
+    return None
+
+
+def add(work: Work, cell: Cell, booted: Booted) -> Cell:
+    """The cell with what the witness sees of one more boot, which also confirms a failure.
+
+    A boot that ends otherwise than by itself is not repeated. Raises Interrupted, HarnessError,
+    OSError.
+    """
+    why = obstacle(work) or unprobed.too_dear(cell)
+    known = None if why else system_map.load(work.job.build_dir / "System.map")
+    if known is None:
+        return replace(cell, notes=(*cell.notes, why or "not witnessed: there is no System.map"))
+    work.tell(Note("booting once more, under the witness"))
+    with _socket(work.folder) as socket:
+        again = _again(work, booted, socket)
+        second, error = _watched(again, known, socket, work.folder / LOG)
+    files = replace(
+        cell.artifacts, console=str(work.console), console_untraced=str(again.console),
+        witness=str(work.folder / LOG),
+    )  # fmt: skip
+    cell = replace(cell, artifacts=files)
+    seconds = round(second.seconds, 3)
+    if unprobed.wanted(cell, booted):
+        blank = Unprobed(Verdict.NO_VERDICT, seconds, boot=second.boot)
+        cell = with_unprobed(cell, blank)
+    if error is not None:
+        cell = replace(cell, notes=(*cell.notes, f"the witness broke off: {error}"))
+    return with_witness(cell, WitnessSummary(seconds=seconds, boot=second.boot))
+
+
+def _watched(
+    again: Work, known: SystemMap, socket: Path, log: Path
+) -> tuple[Booted, str | None]:
+    suite = suites_known().suites.get(again.cell.suite.partition(".")[0])
+    tests = suite.names if suite else ()
+    witness = Witness(socket, log, known, tests, moves=again.plain_image is None)
+    witness.start()
+    try:
+        booted = boot.boot(again, ACCELERATOR)
+    finally:
+        witness.end()
+    return booted, witness.error
+
+
+def _again(work: Work, booted: Booted, socket: Path) -> Work:
+    options = work.options
+    longest = max(SHORTEST, int(SLOWER * booted.seconds))
+    return replace(
+        work,
+        cell=replace(work.cell, untraced="", more_qemu_args=gdb_client.argument(socket)),
+        options=replace(
+            options,
+            timeout=min(max(options.timeout, SHORTEST), longest),
+            silence=max(options.silence, SILENCE),
+        ),
+        repeat=unprobed.AGAIN,
+    )
+
+
+@contextlib.contextmanager
+def _socket(folder: Path) -> Iterator[Path]:
+    """A place for the stub's socket that only this user can reach, and that goes with the block."""
+    here = len(os.fsencode(str(folder))) + len("/gdb-12345678/stub") <= LONGEST_SOCKET
+    with tempfile.TemporaryDirectory(prefix="gdb-", dir=folder if here else None) as place:
+        yield Path(place) / "stub"

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Where the witness stops a guest: the functions of a build that begin or end something. Pure."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, NamedTuple
+
+from mermapctl.runner.gdb_packets import StubError
+from mermapctl.trace.probes import FLUSHES, NEEDED, OUTER, PREPARE, TEARDOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mermapctl.runner.system_map import SystemMap
+
+
+class SiteKind(enum.StrEnum):
+    """What begins where the guest stops."""
+
+    TEST = "test"
+    GET = "get"
+    PUT = "put"
+    OUTER = "outer"
+    FLUSH = "flush"
+    PREPARE = "prep"
+    TEARDOWN = "tear"
+
+
+CALLS = (SiteKind.GET, SiteKind.PUT, SiteKind.OUTER)
+"""Those whose return is seen as well."""
+
+
+class Site(NamedTuple):
+    """A function at whose entry the guest stops; `probe` is the trace's name for the same."""
+
+    kind: SiteKind
+    symbol: str
+    probe: str
+
+
+def sites(system_map: SystemMap, tests: Sequence[str], offset: int) -> dict[int, Site]:
+    """The sites of a build by address, `offset` bytes from where it was linked to.
+
+    Raises StubError where a get or a put would not be seen.
+    """
+    get, _, put = NEEDED
+    wanted = [Site(SiteKind.GET, get.symbol, get.name), Site(SiteKind.PUT, put.symbol, put.name)]
+    for each in wanted:
+        if system_map.one(each.symbol) is None:
+            raise StubError(f"{each.symbol}() is not in this build's System.map, or several times")
+    wanted.append(Site(SiteKind.OUTER, OUTER.symbol, OUTER.name))
+    wanted += [Site(SiteKind.FLUSH, each.symbol, each.name) for each in FLUSHES]
+    wanted.append(Site(SiteKind.TEARDOWN, TEARDOWN.symbol, TEARDOWN.name))
+    wanted.append(Site(SiteKind.PREPARE, PREPARE.symbol, PREPARE.name))
+    wanted += [Site(SiteKind.TEST, test, "") for test in tests]
+    return {
+        address + offset: site
+        for site in wanted
+        for address in system_map.addresses.get(site.symbol, ())
+    }

@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Each stop of a guest under the witness: what it is, what is read there, where it stops next.
+
+Breakpoints are QEMU's own (`Z1`): nothing is written to the guest. A get and a put stop at their
+entry and, by the return address on their stack, at their end; there the page tables are read.
+
+A stop is dear. QEMU (up to 7.2 at least) throws away all translated code at each, and translates
+the whole page around a breakpoint one instruction at a time. So where nothing else can run
+meanwhile (one CPU, a kernel without preemption), the breakpoints of a get and a put are taken out
+until that one returns; then no step over them is needed either.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TextIO
+
+from mermapctl.runner import guest_memory, witness_sites
+from mermapctl.runner.gdb_packets import StubError
+from mermapctl.runner.guest_memory import PAGE, PRESENT, KernelFacts, PageTables
+from mermapctl.runner.witness_sites import CALLS, Site, SiteKind
+from mermapctl.trace import witness_log
+from mermapctl.trace.events import ERROR_POINTER
+from mermapctl.trace.probes import WORDS
+from mermapctl.trace.reader import fitting
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mermapctl.runner.gdb_client import GdbClient
+    from mermapctl.runner.gdb_packets import StopReply
+    from mermapctl.runner.system_map import SystemMap
+
+POLL = 0.05
+"""Seconds between two looks at where a kernel has moved itself."""
+MOST_POLLS = 2000
+MOST_EVENTS = 60_000
+"""Events logged; a test may make a million rounds, and these show all that it does."""
+MOST_TABLES = 64
+LARGEST_GET = 1 << 24
+"""Bytes of a get whose entries are read."""
+_PREEMPTIBLE = ("preempt_schedule", "preempt_schedule_irq")
+"""Only a kernel with CONFIG_PREEMPTION has them (kernel/sched/core.c)."""
+
+
+class WitnessLog:
+    """Writes the lines of a witness.log, and counts them."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self.lines = 0
+
+    def write(self, word: str, **values: int | str | Sequence[int]) -> None:
+        """Write one event."""
+        self._file.write(witness_log.line(word, **values) + "\n")
+        self.lines += 1
+
+    def sentence(self, word: str, why: str) -> None:
+        """Write a line with a sentence in it; its blanks become underscores."""
+        plain = why.encode("ascii", "backslashreplace").decode()
+        self.write(word, why="_".join(plain.replace("=", ":").split()))
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A get or put that has not returned: where its stack stood, and where it goes back to."""
+
+    site: Site
+    stack: int
+    back: int
+    thread: int
+    mm: int = 0
+    alloc: int = 0
+    size: int = 0
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of the guest: calls that run, allocations that live, tables due to be read."""
+
+    calls: list[Call] = field(default_factory=list)
+    live: dict[int, tuple[int, int, int]] = field(default_factory=dict)  # alloc: mm, base, end
+    pairs: set[tuple[int, int]] | None = None
+    due: set[int] = field(default_factory=set)  # mms whose CPU flushed
+    places: dict[int, int] = field(default_factory=dict)  # an address of each mm's mermap
+    introduced: bool = False
+
+
+class Stops:
+    """Goes from stop to stop of one guest. Raises StubError, and OSError where the log is full."""
+
+    def __init__(
+        self, client: GdbClient, log: WitnessLog, system_map: SystemMap, tests: Sequence[str]
+    ) -> None:
+        self._client = client
+        self._log = log
+        self._map = system_map
+        self._tests = tests
+        self._sites: dict[int, Site] = {}
+        self._set: set[int] = set()
+        self._facts: KernelFacts | None = None
+        self._tables: PageTables | None = None
+        self._known = _Known()
+        self._offset = 0
+
+    def watch(self, *, moves: bool) -> None:
+        """Watch to the guest's end, or to the bound on events."""
+        self._offset = self._moved() if moves else 0
+        self._sites = witness_sites.sites(self._map, self._tests, self._offset)
+        begun = {at for at, site in self._sites.items() if site.kind is SiteKind.TEST}
+        # Before the first test, breakpoints would only slow down the boot.
+        self._aim(begun or set(self._sites))
+        self._client.go_on()
+        while not (stop := self._client.stopped()).exited:
+            if self._log.lines >= MOST_EVENTS:
+                self._log.sentence("bound", f"{MOST_EVENTS} events are logged at most")
+                return
+            self._resume(self._stopped(stop), stop)
+        self._log.write("end")
+
+    def _moved(self) -> int:
+        """How far the kernel has moved itself. Raises StubError where that is learnt too late."""
+        state = self._map.one("system_state")
+        if state is None:
+            raise StubError("System.map does not name system_state")
+        for _ in range(MOST_POLLS):
+            self._client.go_on()
+            try:
+                if self._client.stopped(POLL).exited:
+                    raise StubError("the guest ended before its kernel was found")
+            except TimeoutError:
+                self._client.interrupt()
+            offset = guest_memory.moved(self._client, self._map)
+            if offset is not None:
+                if int.from_bytes(self._client.read(state + offset, 4), "little"):
+                    raise StubError("the kernel was found only when its boot had come too far")
+                return offset
+        raise StubError("no kernel of this System.map was found in the guest")
+
+    def _aim(self, wanted: set[int]) -> None:
+        """Have breakpoints at `wanted` and nowhere else."""
+        if wanted != self._set:
+            self._client.set(sorted(wanted - self._set), remove=sorted(self._set - wanted))
+            self._set = set(wanted)
+
+    def _wanted(self) -> set[int]:
+        calls = self._known.calls
+        backs = {call.back for call in calls}
+        if calls and self._alone and calls[-1].site.kind is not SiteKind.OUTER:
+            flushes = {at for at, site in self._sites.items() if site.kind is SiteKind.FLUSH}
+            return backs | flushes
+        return backs | set(self._sites)
+
+    @property
+    def _alone(self) -> bool:
+        """Whether nothing else runs between a get's or a put's entry and its end."""
+        one = self._facts is not None and self._facts.cpus == 1
+        return one and not any(self._map.addresses.get(name) for name in _PREEMPTIBLE)
+
+    def _resume(self, at: int, stop: StopReply) -> None:
+        self._aim(self._wanted())
+        # Without a step the guest would stop here again.
+        if at in self._set and self._client.step(stop.thread or 1).exited:
+            raise StubError("the guest ended in the middle of an instruction")
+        self._client.go_on()
+
+    def _stopped(self, stop: StopReply) -> int:
+        """Log what happens at a stop; return its address."""
+        registers = self._client.registers()
+        at, stack = registers["rip"], registers["rsp"]
+        if at not in self._set:
+            return at  # somebody else's stop: a signal of QEMU's
+        facts = self._facts or self._learn()
+        thread = stack // facts.stack
+        self._returned(at, stack, thread, stop, registers["rax"])
+        site = self._sites.get(at)
+        if site is not None and not self._runs(site, stack, thread):
+            self._begins(site, registers, thread, stop)
+        return at
+
+    def _runs(self, site: Site, stack: int, thread: int) -> bool:
+        """Whether this very call was seen to begin: a step over its first instruction failed."""
+        return any(
+            (call.site, call.stack, call.thread) == (site, stack, thread)
+            for call in self._known.calls
+        )
+
+    def _learn(self) -> KernelFacts:
+        facts = guest_memory.learn(self._client, self._map, self._offset)
+        self._facts = facts
+        self._tables = PageTables(self._client, facts)
+        return facts
+
+    def _begins(
+        self, site: Site, registers: dict[str, int], thread: int, stop: StopReply
+    ) -> None:
+        cpu = max(stop.thread - 1, 0)
+        if site.kind is SiteKind.TEST:
+            self._log.write("test", name=site.symbol)
+        elif site.kind in CALLS:
+            back = self._client.words(registers["rsp"])[0]
+            self._called(site, registers, Call(site, registers["rsp"], back, thread), cpu)
+        elif site.kind is SiteKind.FLUSH:
+            by = self._function(self._client.words(registers["rsp"])[0])
+            self._known.due |= {call.mm for call in self._known.calls if call.thread == thread}
+            self._log.write(
+                "flush", cpu=cpu, thread=thread, where=site.symbol, probe=site.probe, by=by
+            )
+        else:
+            mm = registers["rdi"]
+            if site.kind is SiteKind.TEARDOWN:
+                self._slot(mm)
+                self._known.places.pop(mm, None)
+            self._reader.forget(mm)
+            self._log.write(str(site.kind), cpu=cpu, thread=thread, mm=mm, probe=site.probe)
+
+    def _called(self, site: Site, registers: dict[str, int], call: Call, cpu: int) -> None:
+        common: dict[str, int | str | Sequence[int]] = {"cpu": cpu, "thread": call.thread}
+        first, second = registers["rdi"], registers["rsi"]
+        if site.kind is SiteKind.GET:
+            self._introduce(first)
+            call = Call(site, call.stack, call.back, call.thread, first, size=registers["rdx"])
+            self._log.write(
+                "get", **common, mm=first, page=second, size=call.size, prot=registers["rcx"],
+                reserved=int(bool(registers["r8"] & 0xFF)),
+            )  # fmt: skip
+        else:
+            alloc = first if site.kind is SiteKind.OUTER else second
+            mm = self._known.live.get(alloc, (0, 0, 0))[0]
+            call = Call(site, call.stack, call.back, call.thread, mm, alloc)
+            self._log.write("put", **common, alloc=alloc, probe=site.probe)
+        self._known.calls.append(call)
+
+    def _introduce(self, mm: int) -> None:
+        """Before the first get: what was learnt of this kernel."""
+        facts = self._facts
+        if facts is None or self._known.introduced or not mm:
+            return
+        self._known.introduced = True
+        self._facts = facts = guest_memory.with_struct_page(self._client, facts, mm)
+        self._log.write(
+            "kernel", offset=facts.offset, levels=facts.levels, pgd=facts.pgd, cpus=facts.cpus,
+            vmemmap=facts.vmemmap, page=facts.struct_page,
+            nx="unknown" if facts.nx is None else int(facts.nx),
+        )  # fmt: skip
+
+    def _returned(self, at: int, stack: int, thread: int, stop: StopReply, result: int) -> None:
+        """End the calls that return here: the stack stands behind their return address."""
+        ended = [
+            call for call in self._known.calls
+            if call.back == at and call.thread == thread and call.stack + 8 == stack
+        ]  # fmt: skip
+        for call in reversed(ended):
+            self._known.calls.remove(call)
+            if call.site.kind is SiteKind.GET:
+                self._got(call, at, max(stop.thread - 1, 0), result)
+            else:
+                self._put(call, max(stop.thread - 1, 0))
+
+    def _got(self, call: Call, at: int, cpu: int, alloc: int) -> None:
+        common: dict[str, int | str | Sequence[int]] = {
+            "cpu": cpu, "thread": call.thread, "alloc": alloc, "where": self._function(at),
+        }  # fmt: skip
+        if not 0 < alloc < ERROR_POINTER:
+            self._log.write("got", **common)
+            return
+        words = self._client.words(alloc, WORDS)
+        pair = self._pair(words, call)
+        if pair is None:
+            self._log.write("got", **common, words=words)
+            return
+        base, end = words[pair[0]], words[pair[1]]
+        self._known.live[alloc] = (call.mm, base, end)
+        self._known.places[call.mm] = base
+        low, high = _with_neighbours(base, end)
+        entries = self._reader.entries(call.mm, low, high)
+        if not all(each & PRESENT for each in _inner(entries, low, base, end)):
+            self._reader.forget(call.mm)  # the tables may be others than those remembered
+            entries = self._reader.entries(call.mm, low, high)
+        self._log.write(
+            "got", **common, words=words, pair=pair, base=base, end=end, low=low,
+            entries=witness_log.spelled(entries),
+        )  # fmt: skip
+        if call.mm in self._known.due:
+            self._known.due.discard(call.mm)
+            self._slot(call.mm)
+
+    def _pair(self, words: tuple[int, ...], call: Call) -> tuple[int, int] | None:
+        """Which two words are the mapping: of several the ones whose first entry is present."""
+        fits = fitting(words, call.size)
+        self._known.pairs = fits if self._known.pairs is None else self._known.pairs & fits
+        pairs = sorted(self._known.pairs, key=lambda pair: (max(pair), pair))
+        if call.size > LARGEST_GET or not pairs:
+            return None
+        if len({(words[low], words[high]) for low, high in pairs}) > 1:
+            present = [
+                (low, high) for low, high in pairs
+                if self._reader.entries(call.mm, words[low], words[low] + PAGE)[0] & PRESENT
+            ]  # fmt: skip
+            pairs = present or pairs
+        return pairs[0]
+
+    def _put(self, call: Call, cpu: int) -> None:
+        """A put has ended: what is left of its range?"""
+        found = self._known.live.pop(call.alloc, None)
+        if found is None:
+            return  # the outer half of one that was seen already, or of no get
+        mm, base, end = found
+        entries = self._reader.entries(mm, base, end)
+        if any(each & PRESENT for each in entries):
+            self._reader.forget(mm)
+            entries = self._reader.entries(mm, base, end)
+        self._log.write(
+            "after", cpu=cpu, thread=call.thread, alloc=call.alloc, base=base, end=end,
+            entries=witness_log.spelled(entries),
+        )  # fmt: skip
+
+    def _slot(self, mm: int) -> None:
+        """Every present entry around the mappings of a process."""
+        place = self._known.places.get(mm)
+        found = None if place is None else self._reader.slot(mm, place, MOST_TABLES)
+        if found is not None:
+            at, entries = [address for address, _ in found], [entry for _, entry in found]
+            self._log.write(
+                "slot", mm=mm, at=witness_log.spelled(at), entries=witness_log.spelled(entries)
+            )
+
+    @property
+    def _reader(self) -> PageTables:
+        if self._tables is None:
+            raise StubError("no kernel was looked at yet")
+        return self._tables
+
+    def _function(self, address: int) -> str:
+        return self._map.function(address - self._offset) or f"{address:#x}"
+
+
+def _with_neighbours(base: int, end: int) -> tuple[int, int]:
+    """A range with one page on each side, as far as they are in the same lowest tables."""
+    span = guest_memory.ENTRIES * PAGE
+    return base - (PAGE if base % span else 0), end + (PAGE if end % span else 0)
+
+
+def _inner(entries: list[int], low: int, base: int, end: int) -> list[int]:
+    """Those of `entries`, the first of which is of `low`, that map `[base, end)`."""
+    return entries[(base - low) // PAGE : (end - low) // PAGE]

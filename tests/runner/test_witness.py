@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The witness over a stand-in for QEMU's gdb stub: a right mermap, broken ones, broken stubs."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mermapctl.judge import witness_findings
+from mermapctl.judge.verdict import Severity
+from mermapctl.runner import system_map
+from mermapctl.runner.witness import Witness
+from mermapctl.trace import witness_reader
+from mermapctl.trace.witness_reader import WitnessAccount
+from tests.gdb_guest import Stub
+from tests.mermap_model import Shape
+from tests.trace.test_rules_properties import OPERATIONS, Player, provoke
+from tests.witness_model import WITNESSED, SeenKernel
+
+WAIT = 3.0
+"""Seconds until a boot with a stub that hangs is ended."""
+CYCLES = [("cycle", 0, 0, 20), ("get", 0, 1, 3), ("get", 0, 0, 2), ("put", 0, 0, 1)]
+
+
+@st.composite
+def shapes(draw: st.DrawFn) -> Shape:
+    base, end = draw(st.sampled_from([(1, 2), (0, 1), (2, 1), (3, 4)]))
+    return Shape(
+        base_word=base,
+        end_word=end,
+        inlined=draw(st.booleans()),
+        slots=draw(st.sampled_from(["four", "three"])),
+        pages=draw(st.integers(6, 24)),
+        cpus=draw(st.integers(1, 3)),
+        walks="",
+    )
+
+
+def witnessed(
+    kernel: SeenKernel, fault: str = "", after: int = 0
+) -> tuple[WitnessAccount, str | None, Stub]:
+    """Play what a kernel does before the witness."""
+    with tempfile.TemporaryDirectory(prefix="gdb-") as place:
+        socket, log = Path(place) / "stub", Path(place) / "witness.log"
+        stub = Stub(socket, kernel.script, fault, after)
+        stub.start()
+        known = system_map.parse(kernel.script.system_map())
+        witness = Witness(socket, log, known, [*kernel.tests()], moves=False)
+        witness.start()
+        witness.join(WAIT if fault else 60)
+        witness.end()  # as a boot that has come to its limits does
+        account = witness_reader.read(log.read_text(encoding="ascii").splitlines())
+    return account, witness.error, stub
+
+
+def codes(account: WitnessAccount) -> list[str]:
+    return [each.code for each in witness_findings.findings(account, ())]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    shape=shapes(), operations=OPERATIONS, levels=st.sampled_from([4, 5]),
+    size=st.sampled_from([56, 64, 80]),
+)  # fmt: skip
+def test_a_right_mermap_gives_no_finding(
+    shape: Shape, operations: list[tuple[str, int, int, int]], levels: int, size: int
+) -> None:
+    kernel = SeenKernel(shape, None, levels, size)
+    Player(kernel).history(operations)
+    account, error, _ = witnessed(kernel)
+    assert error is None
+    assert codes(account) == []
+    assert account.trace.breaches == ()
+    assert (account.conclusive, account.unread, account.struct_page) == (True, 0, True)
+    assert account.checked >= account.gets >= 1
+
+
+TWO_CPUS = {
+    "neighbours-region", "flush-on-other-cpu", "migrates-behind-its-flush",
+    "entry-in-neighbours-region",
+}  # fmt: skip
+"""Faults that a guest with one CPU cannot show."""
+
+
+@pytest.mark.parametrize("fault", WITNESSED)
+@settings(max_examples=6, deadline=None)
+@given(shape=shapes(), operations=OPERATIONS, levels=st.sampled_from([4, 5]))
+def test_a_broken_mermap_is_always_found(
+    fault: str, shape: Shape, operations: list[tuple[str, int, int, int]], levels: int
+) -> None:
+    shape = replace(shape, cpus=2) if fault in TWO_CPUS else shape
+    kernel = SeenKernel(shape, fault, levels)
+    if fault == "stays-writable":
+        kernel.protection &= ~2
+    player = Player(kernel)
+    player.history(operations)
+    provoke(player, fault)
+    player.end_test("test_last")
+    account, error, _ = witnessed(kernel)
+    assert error is None
+    assert WITNESSED[fault] in codes(account)
+
+
+def seen(fault: str) -> dict[str, object]:
+    """The evidence of a fault that a get of three pages shows."""
+    kernel = SeenKernel(Shape(pages=16, cpus=2, walks=""), fault)
+    if fault == "stays-writable":
+        kernel.protection &= ~2
+    player = Player(kernel)
+    player.get(0, player.mms[0], 3, reserved=False)
+    player.end_test("test_last")
+    account, _, _ = witnessed(kernel)
+    found = witness_findings.findings(account, ())
+    (finding,) = [each for each in found if each.code == WITNESSED[fault]]
+    assert finding.severity is Severity.ERROR
+    assert (finding.test, finding.console_line) == ("test_last", None)
+    return dict(finding.evidence)
+
+
+@pytest.mark.parametrize(
+    ("fault", "entry"),
+    [
+        (
+            "first-page-again",
+            "PTE 0x8000000001900063 at 0xffff880000201000, page 0x1900, asked 0x1901",
+        ),
+        ("skips-an-entry", "PTE 0xffffffffff200 at 0xffff880000202000, not present"),
+        (
+            "entry-too-many",
+            "PTE 0x8000000001903063 at 0xffff880000203000, page 0x1903, asked none",
+        ),
+        (
+            "entry-in-neighbours-region",
+            "PTE 0x8000000001900063 at 0xffff880000210000, page 0x1900, asked none",
+        ),
+        ("no-unmap", "PTE 0x8000000001900063 at 0xffff880000200000, page 0x1900, asked none"),
+        ("global-entry", "PTE 0x8000000001900163 at 0xffff880000200000, asked 0x8000000000000063"),
+        (
+            "stays-writable",
+            "PTE 0x8000000001900063 at 0xffff880000200000, asked 0x8000000000000061",
+        ),
+    ],
+)
+def test_a_finding_shows_the_entry(fault: str, entry: str) -> None:
+    assert seen(fault)["entry"] == entry
+
+
+def cycled(cpus: int = 1) -> SeenKernel:
+    kernel = SeenKernel(Shape(pages=8, cpus=cpus, walks=""))
+    Player(kernel).history(CYCLES)
+    return kernel
+
+
+@pytest.mark.parametrize(("cpus", "steps"), [(1, False), (2, True)])
+def test_breakpoints_are_stepped_over_only_where_another_cpu_may_meet_them(
+    cpus: int, *, steps: bool
+) -> None:
+    account, _, stub = witnessed(cycled(cpus))
+    assert account.conclusive
+    gets = account.gets
+    assert (stub.steps > gets) is steps
+    assert stub.steps < gets or steps
+
+
+@pytest.mark.parametrize("fault", ["hangs", "rubbish", "checksum", "lies", "closes", "gigabyte"])
+@pytest.mark.parametrize("after", [0, 3, 30, 90])
+def test_a_broken_stub_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, fault: str, after: int
+) -> None:
+    monkeypatch.setattr("mermapctl.runner.gdb_client.ANSWER", 0.5)
+    monkeypatch.setattr("mermapctl.runner.gdb_client.LOOK", 0.05)
+    account, error, _ = witnessed(cycled(), fault, after)
+    assert error is not None
+    assert "QEMU" in error or error == "the boot was ended"
+    assert account.lost is not None
+    assert not account.conclusive
+    assert codes(account) == []
+    assert witness_findings.words(account, ()).startswith("the witness saw too little")
