@@ -33,7 +33,7 @@ from mermapctl.runner import (
     witness_boot,
 )
 from mermapctl.runner.job import Context, Work
-from mermapctl.system import signals
+from mermapctl.system import inputs, signals
 from mermapctl.system.signals import Interrupted
 from mermapctl.tree import build_dir, state
 
@@ -360,6 +360,6 @@ def _judged(work: Work, cell: Cell, booted: Booted) -> Cell:
         suite=work.cell.suite,
         allow_splats=work.options.allow_splats,
     )
-    with work.console.open("rb") as console:
+    with inputs.open_own(work.console) as console:
         judged = judge_console(cell, console)
     return replace(judged, detail=judged.detail or booted.complaint)

@@ -20,6 +20,7 @@ from mermapctl.records.folder import cell_slug
 from mermapctl.records.judging import judge_console, suites_known
 from mermapctl.records.record import Cell
 from mermapctl.runner import boot, qmp
+from mermapctl.system import inputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,7 +59,7 @@ def _listed(work: Work, watching: Watching, suite: str) -> list[str]:
     listing = _alone(work, watching, suite, f"{suite}-list")
     arguments = (*listing.cell.kernel_args, hang_trials.LIST)
     boot.boot(replace(listing, cell=replace(listing.cell, kernel_args=arguments)))
-    with listing.console.open("rb") as console:
+    with inputs.open_own(listing.console) as console:
         return hang_trials.listed(console, suite)
 
 
@@ -76,7 +77,7 @@ def _boot(work: Work, watching: Watching, suite: str, test: str | None) -> Trial
         boot=booted.boot,
         suite=alone.cell.suite,
     )
-    with alone.console.open("rb") as console:
+    with inputs.open_own(alone.console) as console:
         judged = judge_console(blank, console)
     outcome, named = hang_trials.outcome(suite, test, judged.suites, judged.findings)
     reported = hang_trials.function(judged.splats, suite, suites_known())

@@ -48,6 +48,16 @@ def open_regular(path: Path) -> BinaryIO:
     return os.fdopen(_opened(path, {stat.S_IFREG}), "rb")
 
 
+def open_own(path: Path) -> BinaryIO:
+    """Open a regular file that this process made. Raises OSError for anything else, for a link too.
+
+    A program that ran in between may have put another file in its place.
+    """
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, "a symbolic link has taken its place", str(path))
+    return open_regular(path)
+
+
 def read_regular(path: Path, limit: int = LARGEST) -> bytes:
     """Return the contents of a regular file. Raises OSError, also above `limit` bytes."""
     with open_regular(path) as file:

@@ -575,6 +575,30 @@ def test_a_kunit_py_that_falls_over_is_not_the_configuration(
     assert (cell["reason"], cell["detail"]) == ("build-failed", detail)
 
 
+@pytest.mark.parametrize(
+    ("does", "detail"),
+    [
+        ("os.mkfifo(console)", "console.log: it is a FIFO"),
+        (f"os.symlink({str(LOGS / 'good.log')!r}, console)", "a symbolic link has taken its place"),
+        ("os.mkdir(console)", "console.log: it is a directory"),
+        ("os.symlink('/dev/zero', console)", "a symbolic link has taken its place"),
+    ],
+)
+def test_a_console_that_something_else_replaced_is_not_judged(
+    fake_tree: Path, does: str, detail: str
+) -> None:
+    script = fake_tree / "tools/testing/kunit/kunit.py"
+    mark = "    parsed = arguments()\n"
+    place = "os.path.join(os.environ['PATH'].split(':')[0], '../console.log')"
+    fault = f"        console = {place}\n        os.unlink(console)\n        {does}\n"
+    script.write_text(
+        script.read_text().replace(mark, f"{mark}    if parsed.stage == 'exec':\n{fault}")
+    )
+    (cell,) = document(fake_tree)["cells"]
+    assert (cell["verdict"], cell["reason"]) == ("no-verdict", "harness-error")
+    assert detail in cell["detail"]
+
+
 def test_a_build_that_makes_no_kernel_is_no_fault_of_the_machine(fake_tree: Path) -> None:
     script = fake_tree / "tools/testing/kunit/kunit.py"
     script.write_text(script.read_text().replace('"build": build', '"build": config'))
