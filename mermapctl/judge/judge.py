@@ -135,6 +135,8 @@ def judge(
     drafts += [*complained, *ktap_findings.read(facts, suites, end)]
     drafts += [refused] if refused else []
     account = reading.trace.finish() if observe else TraceReader().finish()
+    if not account.events:  # a trace has a note of its own
+        drafts += ktap_findings.dropped(facts, drafts)
     traced, rows = trace_findings.findings(account, flush_table.rows(suites, drafts, manifest))
     rows = flush_table.observed(rows)
     findings = root_cause.merge([*drafts, *map(Draft, traced)])

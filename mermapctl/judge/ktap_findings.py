@@ -12,7 +12,7 @@ from mermapctl.judge.root_cause import Draft
 from mermapctl.judge.verdict import Ended, Finding, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from mermapctl.console.assertion_block import Failure
     from mermapctl.judge.assertion_findings import Evidence
@@ -215,6 +215,24 @@ def _corrupt(facts: Facts, end: Fate | None) -> list[Draft]:
             "(log_buf_len=4M) and a console of its own cure it",
             line=quoted.console_line if quoted else None,
             severity=Severity.ERROR if serious else Severity.WARNING,
+        )
+    ]
+
+
+def dropped(facts: Facts, drafts: Iterable[Draft]) -> list[Draft]:
+    """Make a warning for messages that printk dropped, unless a draft reports them already."""
+    lost = facts.account.troubles.get(Trouble.DROPPED)
+    if not lost or any("messages_dropped" in draft.finding.evidence for draft in drafts):
+        return []
+    first = [note for note in facts.account.notes if note.trouble is Trouble.DROPPED]
+    return [
+        _draft(
+            "output-corrupt",
+            "printk dropped messages while the tests ran: a complaint may be among them",
+            {"messages_dropped": lost},
+            "boot with a larger log buffer (log_buf_len=4M)",
+            line=first[0].console_line if first else None,
+            severity=Severity.WARNING,
         )
     ]
 

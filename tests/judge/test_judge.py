@@ -965,3 +965,18 @@ def test_a_test_whose_assertion_failed_does_not_say_ok(
     if verdict is Verdict.FAILED:
         (finding,) = judgement.findings
         assert finding.summary == "a test says ok, and an assertion of its own failed"
+
+
+def test_messages_that_printk_dropped_are_no_silent_pass() -> None:
+    log = (
+        "KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: s\n    1..2\n    ok 1 a\n"
+        "** 94 printk messages dropped **\n** 6 printk messages dropped **\n    ok 2 b\nok 1 s\n"
+    )
+    judged = judge([log.encode()], manifest=MANIFEST)
+    (finding,) = judged.findings
+    assert judged.verdict is Verdict.PASSED
+    assert (finding.code, finding.severity) == ("output-corrupt", Severity.WARNING)
+    assert finding.evidence == {"messages_dropped": 100}
+    assert finding.console_line == 7
+    plain = log.replace("** 94", "* 94").replace("** 6", "* 6")
+    assert judge([plain.encode()], manifest=MANIFEST).findings == ()
