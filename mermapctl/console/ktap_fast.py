@@ -18,21 +18,24 @@ if TYPE_CHECKING:
     from mermapctl.console.lines import LineRun
 
 _ROW = re.compile(
-    newline("seconds") + r" +ok (?P<n>\d+) (?:- )?(?P<name>[!-~]{1,400})(?P<skip> # SKIP[ -~]*)?$",
+    newline("seconds")
+    + r" +ok (?P<n>[0-9]+) (?:- )?(?P<name>[!-~]{1,400})(?P<skip> # SKIP[ -~]*)?$",
     re.MULTILINE,
 )
-_NUMBER = re.compile(r" ok (\d+) ")
+_NUMBER = re.compile(r" ok ([0-9]+) ")
 _NUMBERS = [str(number) for number in range(1, 1025)]
 _N = newline()
-_OK = r"ok \d{1,9}+ (?:- |)[!-~]{1,400}+(?: # SKIP[ -~]*+|)$"
+# [0-9] takes two thirds of the time of \d, which looks up the Unicode category of each character.
+_OK = r"ok [0-9]{1,9}+ (?:- |)[!-~]{1,400}+(?: # SKIP[ -~]*+|)$"
 RUN = re.compile(
     rf"{newline('start')}(?P<indent> ++)KTAP version 1"
     rf"{_N}(?P=indent)# Subtest: (?P<name>[!-~]{{1,400}}+)(?:{_N}(?P=indent)# module: [!-~]++)?"
-    rf"{newline('plan_at')}(?P=indent)1\.\.(?P<plan>\d{{1,9}}+)"
+    rf"{newline('plan_at')}(?P=indent)1\.\.(?P<plan>[0-9]{{1,9}}+)"
     rf"(?P<tests>(?:{_N}(?P=indent){_OK})+)"
-    rf"(?:{_N}# (?P=name): pass:(?P<passed>\d++) fail:0 skip:(?P<skipped>\d++) total:\d++)?"
-    rf"(?:{_N}# Totals: pass:\d++ fail:0 skip:\d++ total:\d++)?"
-    rf"{newline('end')}ok (?P<number>\d{{1,9}}+) (?P=name)$"
+    rf"(?:{_N}# (?P=name): pass:(?P<passed>[0-9]++)"
+    rf" fail:0 skip:(?P<skipped>[0-9]++) total:[0-9]++)?"
+    rf"(?:{_N}# Totals: pass:[0-9]++ fail:0 skip:[0-9]++ total:[0-9]++)?"
+    rf"{newline('end')}ok (?P<number>[0-9]{{1,9}}+) (?P=name)$"
     rf"|(?P<results>{_N}(?P<at> ++){_OK}(?:{_N}(?P=at){_OK})+)",
     re.MULTILINE,
 )

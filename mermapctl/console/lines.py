@@ -60,17 +60,17 @@ class Line(NamedTuple):
     whole: bool = True
 
 
-_STAMPS = r"(?:\[ *+\d++\.\d++\](?: ?\[ *+[CT]\d++\])?|\[ *+[CT]\d++\])"
+_STAMPS = r"(?:\[ *+[0-9]++\.[0-9]++\](?: ?\[ *+[CT][0-9]++\])?|\[ *+[CT][0-9]++\])"
 """printk's own; dmesg puts a space in front of the caller."""
 _BRACKETS = r"\[[ 0-9.CT]++\] ?+(?:\[[ 0-9.CT]++\] ?+|)"
-_PREFIX = rf"(?:{_BRACKETS}|(?!\[ *+[\d.CT])(?:<\d{{1,3}}>(?:{_BRACKETS}|)|))"
+_PREFIX = rf"(?:{_BRACKETS}|(?!\[ *+[0-9.CT])(?:<[0-9]{{1,3}}>(?:{_BRACKETS}|)|))"
 """printk's prefix as the scan takes it: a little more than it is, at a third of the cost. `(?:X|)`
 is quicker than `(?:X)?`, and a line that begins with a stamp is not tried again without it."""
 _STAMP = re.compile(
-    r"(?:<\d{1,3}>)?(?:\[ *(?P<seconds>\d{1,12}\.\d{1,9})\](?: ?\[ *(?P<caller>[CT]\d+)\])?"
-    r"|\[ *(?P<alone>[CT]\d+)\]|(?<=>)) ?"
+    r"(?:<[0-9]{1,3}>)?(?:\[ *(?P<seconds>[0-9]{1,12}\.[0-9]{1,9})\]"
+    r"(?: ?\[ *(?P<caller>[CT][0-9]+)\])?|\[ *(?P<alone>[CT][0-9]+)\]|(?<=>)) ?"
 )
-_STAMP_AT_END = re.compile(rf"(?:<\d{{1,3}}>)?(?:{_STAMPS})\Z")
+_STAMP_AT_END = re.compile(rf"(?:<[0-9]{{1,3}}>)?(?:{_STAMPS})\Z")
 _HEADER = re.compile(
     r"(?P<before>[^#\s](?:[^#]*?[^#\s])?)(?P<gap>\s*)(?:KTAP|(?<!K)TAP) version \d+\s*\Z"
 )
@@ -120,9 +120,9 @@ def _pattern(
 
 def newline(seconds: str | None = None) -> str:
     """The pattern of a newline and printk's prefix; `seconds` names the group of its time stamp."""
-    number = r"\d{1,12}+\.\d{1,9}+"
+    number = r"[0-9]{1,12}+\.[0-9]{1,9}+"
     stamp = number if seconds is None else f"(?P<{seconds}>{number})"
-    return rf"\n(?:\[ *+{stamp}\](?: ?\[ *+[CT]\d++\]|) |)"  # `(?:X|)` is quicker than `(?:X)?`
+    return rf"\n(?:\[ *+{stamp}\](?: ?\[ *+[CT][0-9]++\]|) |)"  # `(?:X|)` is quicker than `(?:X)?`
 
 
 class Console:
