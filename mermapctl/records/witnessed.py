@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mermapctl.judge import trace_findings, witness_findings
 from mermapctl.judge.confirmation import symptoms
-from mermapctl.judge.verdict import Severity, Verdict
+from mermapctl.judge.verdict import Ended, Severity, Verdict
 from mermapctl.records.judging import judge_console
 from mermapctl.system.inputs import open_regular
 from mermapctl.trace import witness_reader
@@ -35,7 +35,9 @@ def with_witness(cell: Cell, blank: WitnessSummary) -> Cell:
     seen = witness_findings.findings(account, second.flushes)
     both = account.conclusive and cell.trace is not None and cell.not_exercised is not None
     merged, agrees = witness_findings.compared(cell.findings, seen, both=both)
-    if cell.verdict is Verdict.PASSED and second.verdict is Verdict.FAILED:
+    # A stub that breaks off may leave the guest standing: that is no hang of the kernel's.
+    whole = account.lost is None or (blank.boot is not None and blank.boot.ended is Ended.EXITED)
+    if whole and cell.verdict is Verdict.PASSED and second.verdict is Verdict.FAILED:
         failed = symptoms(second.suites, second.findings)
         merged = (*merged, witness_findings.only_witnessed(failed or ("the suite",)))
     summary = replace(

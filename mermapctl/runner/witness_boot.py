@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mermapctl.events import Note
 from mermapctl.judge.confirmation import Unprobed
-from mermapctl.judge.verdict import Verdict
+from mermapctl.judge.verdict import Ended, Verdict
 from mermapctl.judge.witness_findings import LOG, WitnessSummary
 from mermapctl.records.judging import suites_known, with_unprobed
 from mermapctl.records.witnessed import with_witness
@@ -71,11 +71,13 @@ def add(work: Work, cell: Cell, booted: Booted) -> Cell:
     )  # fmt: skip
     cell = replace(cell, artifacts=files)
     seconds = round(second.seconds, 3)
+    if error is not None:
+        cell = replace(cell, notes=(*cell.notes, f"the witness broke off: {error}"))
+        if second.boot.ended is not Ended.EXITED:  # its stub may have left the guest standing
+            return cell
     if unprobed.wanted(cell, booted):
         blank = Unprobed(Verdict.NO_VERDICT, seconds, boot=second.boot)
         cell = with_unprobed(cell, blank)
-    if error is not None:
-        cell = replace(cell, notes=(*cell.notes, f"the witness broke off: {error}"))
     return with_witness(cell, WitnessSummary(seconds=seconds, boot=second.boot))
 
 
