@@ -7,11 +7,12 @@ event. What only one of them can see counts as that one saw it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mermapctl.judge import trace_findings
-from mermapctl.judge.verdict import Boot, Finding, Severity, Verdict
+from mermapctl.judge.verdict import Finding, Severity
+from mermapctl.judge.witness_summary import LOG
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from mermapctl.judge.verdict import Flush
     from mermapctl.trace.witness_reader import WitnessAccount
 
-LOG = "witness.log"
 ONLY = "only-witnessed"
 """The code of a failure that only the boot under the witness shows."""
 _KEY = "witness"
@@ -28,24 +28,6 @@ _REFUTED = ("not-unmapped", "wrong-range-mapped")
 """Concluded from walks of page tables by a trace that reads no entry; the witness reads all."""
 _ENTRY = "entry"
 _LINES = "lines named"
-
-
-@dataclass(frozen=True, slots=True)
-class WitnessSummary:
-    """What the witness saw in a boot of its own, as a record keeps it.
-
-    `entries_checked` page table entries were held against the rules, in `gets` mappings. `agrees`
-    says whether the trace found the same things wrong, null where one of them cannot tell. `words`
-    is all that in a sentence; `boot` and `verdict` are of the boot under the witness.
-    """
-
-    gets: int = 0
-    entries_checked: int = 0
-    agrees: bool | None = None
-    words: str = ""
-    verdict: Verdict = Verdict.NO_VERDICT
-    seconds: float = 0.0
-    boot: Boot | None = None
 
 
 def findings(account: WitnessAccount, flushes: tuple[Flush, ...]) -> tuple[Finding, ...]:

@@ -19,7 +19,7 @@ from mermapctl.config.fragment import MissingSymbol
 from mermapctl.errors import Exit, HarnessError
 from mermapctl.judge.confirmation import Unprobed
 from mermapctl.judge.verdict import Boot, Finding, Flush, Reason, Verdict
-from mermapctl.judge.witness_findings import WitnessSummary
+from mermapctl.judge.witness_summary import WitnessSummary
 from mermapctl.system import proc
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from mermapctl.trace import witness_reader
 
 if TYPE_CHECKING:
     from mermapctl.judge.verdict import Finding
-    from mermapctl.judge.witness_findings import WitnessSummary
+    from mermapctl.judge.witness_summary import WitnessSummary
     from mermapctl.records.record import Cell
     from mermapctl.trace.witness_reader import WitnessAccount
 

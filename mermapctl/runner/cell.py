@@ -16,7 +16,7 @@ from mermapctl.events import Note, StageEnded, StageStarted
 from mermapctl.judge import module_findings
 from mermapctl.judge.confirmation import by_trials
 from mermapctl.judge.verdict import Reason, Verdict
-from mermapctl.judge.witness_findings import LOG
+from mermapctl.judge.witness_summary import LOG
 from mermapctl.records.judging import judge_console, with_trials
 from mermapctl.records.record import Artifacts, Cell, Phases
 from mermapctl.records.store import cell_slug

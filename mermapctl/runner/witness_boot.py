@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mermapctl.events import Note
 from mermapctl.judge.confirmation import Unprobed
 from mermapctl.judge.verdict import Ended, Verdict
-from mermapctl.judge.witness_findings import LOG, WitnessSummary
+from mermapctl.judge.witness_summary import LOG, WitnessSummary
 from mermapctl.records.judging import suites_known, with_unprobed
 from mermapctl.records.witnessed import with_witness
 from mermapctl.runner import boot, gdb_client, system_map, unprobed
