@@ -137,3 +137,12 @@ def test_what_is_pure_reaches_no_process_and_no_library_of_the_system(room: str)
     outside = {"mermapctl.system.process", "subprocess", "sqlite3", "git"}
     reached = {name: _reached(name) & outside for name in names}
     assert {name: found for name, found in reached.items() if found} == {}
+
+
+def test_no_class_name_means_two_things() -> None:
+    homes: dict[str, list[str]] = {}
+    for name, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                homes.setdefault(node.name, []).append(name)
+    assert {name: where for name, where in homes.items() if len(where) > 1} == {}

@@ -71,7 +71,7 @@ class _Once:
         return f"{name} is given twice: {types.shown(old)} and {types.shown(new)}"
 
 
-class Member(NamedTuple):
+class Subcommand(NamedTuple):
     """A command of a group: the module and the name in it, and what the group's help says."""
 
     module: str
@@ -82,7 +82,7 @@ class Member(NamedTuple):
 class LazyGroup(click.Group):
     """A group whose members are imported when they are used, not when they are listed."""
 
-    def __init__(self, *args: Any, members: Mapping[str, Member], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, members: Mapping[str, Subcommand], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.members = members
 

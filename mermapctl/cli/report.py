@@ -8,10 +8,10 @@ import difflib
 import click
 from click.shell_completion import CompletionItem
 
-from mermapctl.cli.command import LazyGroup, Member
+from mermapctl.cli.command import LazyGroup, Subcommand
 
 VERBS = {
-    name: Member(f"mermapctl.cli.{module}", function, does)
+    name: Subcommand(f"mermapctl.cli.{module}", function, does)
     for name, module, function, does in (
         ("show", "report_show", "show", "Show one stored run, the latest by default."),
         ("log", "report_show", "log", "Judge console logs from any machine, without a tree."),

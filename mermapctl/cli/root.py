@@ -6,11 +6,11 @@ from __future__ import annotations
 import click
 
 from mermapctl import __version__
-from mermapctl.cli.command import LazyGroup, Member
+from mermapctl.cli.command import LazyGroup, Subcommand
 from mermapctl.errors import Exit
 
 MEMBERS = {
-    name: Member(f"mermapctl.cli.{name}", "command", does)
+    name: Subcommand(f"mermapctl.cli.{name}", "command", does)
     for name, does in (
         ("run", "Configure, build and boot a kernel, and judge its mermap."),
         ("report", "Show, compare and pass on what runs found; judge any console log."),

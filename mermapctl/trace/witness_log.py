@@ -21,7 +21,7 @@ _WORD = re.compile(r"[a-z]+", re.ASCII)
 _MASK = (1 << 64) - 1
 
 
-class Run(NamedTuple):
+class EntryRun(NamedTuple):
     """`length` entries, each `step` more than the one before it."""
 
     first: int
@@ -35,17 +35,17 @@ class Run(NamedTuple):
         return f"{self.first:#x}*{self.length}{step}"
 
 
-def runs(entries: Iterable[int]) -> list[Run]:
+def runs(entries: Iterable[int]) -> list[EntryRun]:
     """Entries as runs, as few as come of joining neighbours in order."""
-    found: list[Run] = []
+    found: list[EntryRun] = []
     for entry in entries:
         last = found[-1] if found else None
         if last is not None and last.length == 1:
-            found[-1] = Run(last.first, 2, entry - last.first)
+            found[-1] = EntryRun(last.first, 2, entry - last.first)
         elif last is not None and entry == last.first + last.length * last.step:
             found[-1] = last._replace(length=last.length + 1)
         else:
-            found.append(Run(entry))
+            found.append(EntryRun(entry))
     return found
 
 
