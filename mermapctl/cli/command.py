@@ -1,15 +1,43 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What our commands and groups add to click's: grouped options, one value each, late imports."""
+"""What we add to click: options shared and grouped, one value each, commands imported late."""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+
+Callback = Callable[..., Any]
+Decorator = Callable[[Callback], Callback]
+
+
+def all_of(*decorators: Decorator) -> Decorator:
+    """Several parameters as one decorator, in the order in which the help lists them."""
+
+    def decorate(function: Callback) -> Callback:
+        for each in reversed(decorators):
+            function = each(function)
+        return function
+
+    return decorate
+
+
+def form(*formats: str, says: str | None = None) -> Decorator:
+    """`--format`, with the first of `formats` as its default."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(formats),
+        default=formats[0],
+        show_default=True,
+        help=says,
+    )
 
 
 class Command(click.Command):
@@ -80,25 +108,34 @@ class Subcommand(NamedTuple):
 
 
 class LazyGroup(click.Group):
-    """A group whose members are imported when they are used, not when they are listed."""
+    """A group whose `members` are imported when they are used, not when they are listed.
 
-    def __init__(self, *args: Any, members: Mapping[str, Subcommand], **kwargs: Any) -> None:
+    They come behind the commands that the group's own module defines.
+    """
+
+    command_class = Command
+
+    def __init__(
+        self, *args: Any, members: Mapping[str, Subcommand] | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self.members = members
+        self.members = members or {}
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """All command names, in the order of a day's work."""
-        return list(self.members)
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All command names; the members in the order of a day's work."""
+        return [*super().list_commands(ctx), *self.members]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import one command."""
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a member, or find one of the group's own."""
         if cmd_name not in self.members:
-            return None
+            return super().get_command(ctx, cmd_name)
         member = self.members[cmd_name]
         command: click.Command = getattr(importlib.import_module(member.module), member.name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without importing one."""
+        own = {name: self.commands[name].get_short_help_str(80) for name in sorted(self.commands)}
+        late = {name: each.help for name, each in self.members.items()}
         with formatter.section("Commands"):
-            formatter.write_dl([(name, each.help) for name, each in self.members.items()])
+            formatter.write_dl([*(own | late).items()])

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib
 import shlex
 import sys
 from typing import TYPE_CHECKING, Any
@@ -11,32 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mermapctl.cli import complete, types
-from mermapctl.cli.command import Command
+from mermapctl.cli.command import LazyGroup, Subcommand, all_of, form
 from mermapctl.errors import MermapctlError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-_LAZY = {"explain": "mermapctl.cli.explain"}
-"""Subcommand -> module whose `command` is the click command; the others are below."""
-
-
-class ConfigGroup(click.Group):
-    """The group; `explain` is imported when it is used."""
-
-    command_class = Command
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """All subcommands, in the order of use."""
-        return [*super().list_commands(ctx), *_LAZY]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """One subcommand."""
-        if cmd_name not in _LAZY:
-            return super().get_command(ctx, cmd_name)
-        command: click.Command = importlib.import_module(_LAZY[cmd_name]).command
-        return command
 
 
 def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -48,53 +26,54 @@ def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> 
         return []
 
 
-def _request(function: Callable[..., None]) -> Callable[..., None]:
-    """The parameters that say which configuration is meant."""
-    for decorate in (
-        click.option(
-            "--config",
-            "configs",
-            multiple=True,
-            type=types.INPUT,
-            help="A kunitconfig fragment of your own (-: standard input), merged on top. "
-            "May be repeated.",
-        ),
-        click.option(
-            "--suite",
-            type=types.NAME,
-            default="mermap",
-            show_default=True,
-            metavar="GLOB",
-            help="The suite that a variant is for.",
-        ),
-        click.option(
-            "--target",
-            type=types.NAME,
-            default="x86_64",
-            show_default=True,
-            metavar="ARCH",
-            help="The target that it is for.",
-            shell_complete=complete.targets,
-        ),
-        click.argument(
-            "names",
-            nargs=-1,
-            required=True,
-            type=types.NAME,
-            metavar="NAME…",
-            shell_complete=_complete,
-        ),
-    ):
-        function = decorate(function)
-    return function
-
-
-_FORMAT = click.option(
-    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
+_request = all_of(
+    click.argument(
+        "names",
+        nargs=-1,
+        required=True,
+        type=types.NAME,
+        metavar="NAME…",
+        shell_complete=_complete,
+    ),
+    click.option(
+        "--target",
+        type=types.NAME,
+        default="x86_64",
+        show_default=True,
+        metavar="ARCH",
+        help="The target that it is for.",
+        shell_complete=complete.targets,
+    ),
+    click.option(
+        "--suite",
+        type=types.NAME,
+        default="mermap",
+        show_default=True,
+        metavar="GLOB",
+        help="The suite that a variant is for.",
+    ),
+    click.option(
+        "--config",
+        "configs",
+        multiple=True,
+        type=types.INPUT,
+        help="A kunitconfig fragment of your own (-: standard input), merged on top. "
+        "May be repeated.",
+    ),
 )
+"""The parameters that say which configuration is meant."""
 
 
-@click.group("config", cls=ConfigGroup, short_help="List, show, write and check configurations.")
+@click.group(
+    "config",
+    cls=LazyGroup,
+    members={
+        "explain": Subcommand(
+            "mermapctl.cli.explain", "command", "Why a symbol is not what you asked for."
+        )
+    },
+    short_help="List, show, write and check configurations.",
+)
 def command() -> None:
     """List, show, write and check configurations.
 
@@ -109,7 +88,7 @@ def command() -> None:
 
 
 @command.command("list", short_help="Variants and fragments, and what each proves.")
-@_FORMAT
+@form("table", "json")
 def list_(form: str) -> None:
     """Variants and fragments, and what each proves.
 
@@ -173,7 +152,7 @@ def write(output: Path, **request: Any) -> None:
 @command.command(short_help="Would this tree give us what we ask for?")
 @_request
 @click.option("--tree", type=types.DIRECTORY, help="Kernel tree, as for `run`.")
-@_FORMAT
+@form("table", "json")
 def check(tree: Path | None, form: str, **request: Any) -> None:
     """Run the tree's own olddefconfig in a scratch directory; list what did not come out, and why.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mermapctl.cli import complete, types
-from mermapctl.cli.command import Command
+from mermapctl.cli.command import Command, form
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,9 +33,7 @@ if TYPE_CHECKING:
 @click.option(
     "--kvm/--no-kvm", default=True, show_default=True, help="Try a guest under KVM (up to 5 s)."
 )
-@click.option(
-    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
-)
+@form("table", "json")
 def command(targets: tuple[str, ...], tree: Path | None, kvm: bool, form: str) -> None:
     """Say what this machine and tree lack for a run, and the one command that installs it.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mermapctl.cli import complete, types
-from mermapctl.cli.command import Command
+from mermapctl.cli.command import Command, form
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,9 +52,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Run the proposals through the tree's own olddefconfig (3 to 7 seconds).",
 )
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
+@form("text", "json")
 def command(
     symbols: tuple[str, ...],
     tree: Path | None,

@@ -9,24 +9,28 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mermapctl.cli import types
+from mermapctl.cli.command import all_of, form
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from mermapctl.cli.command import Decorator
     from mermapctl.records.rows import Filters
     from mermapctl.records.store import Store
     from mermapctl.render.terminal.runs import Sheet
 
-    Callback = Callable[..., None]
-
 CHOOSING = {"Which runs": ("failed", "target", "variant", "commit", "since", "limit")}
 """The group of the options that choose among the stored runs."""
+HOW = "How to show it."
 
 
-def runs(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    """Complete a run."""
-    return runs_from(incomplete)
+def run(name: str, metavar: str, default: str | None = None, *, nargs: int = 1) -> Decorator:
+    """An argument that is a stored run, or several (`nargs` -1)."""
+    return click.argument(
+        name, nargs=nargs, required=False, default=default, type=types.RUN, metavar=metavar,
+        shell_complete=lambda _ctx, _param, incomplete: runs_from(incomplete),
+    )  # fmt: skip
 
 
 def runs_from(begin: str) -> list[str]:
@@ -34,29 +38,6 @@ def runs_from(begin: str) -> list[str]:
     from mermapctl.records.store import run_ids
 
     return [run for run in run_ids() if run.startswith(begin)][:50]
-
-
-def all_of(*decorators: Callable[[Any], Any]) -> Callable[[Callback], Callback]:
-    """Several options as one decorator, in the order in which the help lists them."""
-
-    def decorate(function: Callback) -> Callback:
-        for each in reversed(decorators):
-            function = each(function)
-        return function
-
-    return decorate
-
-
-def form(*formats: str) -> Callable[[Any], Any]:
-    """`--format`, with the first of `formats` as its default."""
-    return click.option(
-        "--format",
-        "form",
-        type=click.Choice(formats),
-        default=formats[0],
-        show_default=True,
-        help="How to show it.",
-    )
 
 
 output = click.option(
@@ -67,7 +48,7 @@ output = click.option(
     type=types.OUTPUT,
     help="Write to FILE (all of it or nothing) instead of standard output (-).",
 )
-sheet = all_of(form("table", "json"), output)
+sheet = all_of(form("table", "json", says=HOW), output)
 origin = all_of(
     click.option("--target", type=types.NAME, metavar="ARCH", help="Only runs on this target."),
     click.option("--variant", type=types.NAME, metavar="NAME", help="Only runs of this variant."),
@@ -84,7 +65,7 @@ origin = all_of(
 """Where the runs come from."""
 
 
-def filters(rows: int) -> Callable[[Callback], Callback]:
+def filters(rows: int) -> Decorator:
     """The options that choose among the stored runs; --limit is `rows` by default, 0 is all."""
     return all_of(
         click.option("--failed", is_flag=True, help="Only what failed."),

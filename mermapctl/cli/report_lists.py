@@ -16,17 +16,10 @@ from mermapctl.records.store import Store
 from mermapctl.render.terminal import runs as tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 
 ROWS = 25
-
-
-def _run(name: str, default: str, metavar: str) -> Callable[[Any], Any]:
-    return click.argument(
-        name, default=default, type=types.RUN, metavar=metavar, shell_complete=output.runs
-    )
 
 
 @click.command("list", cls=Command, groups=output.CHOOSING)
@@ -48,8 +41,8 @@ def list_(form: str, path: Path | None, **which: Any) -> None:
 
 
 @click.command("compare", cls=Command)
-@_run("a", "latest~1", "[A")
-@_run("b", "latest", "[B]]")
+@output.run("a", "[A", "latest~1")
+@output.run("b", "[B]]", "latest")
 @output.sheet
 def compare(a: str, b: str, form: str, path: Path | None) -> None:
     """What changed from run A (the one before the latest) to run B (the latest).

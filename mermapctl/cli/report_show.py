@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from mermapctl import render
 from mermapctl.cli import output, types
-from mermapctl.cli.command import Command
+from mermapctl.cli.command import Command, all_of, form
 from mermapctl.records.record import State, exit_of_verdict, verdict_of
 from mermapctl.records.store import Store, console_lines
 from mermapctl.render.terminal.text import look_of
@@ -21,15 +21,13 @@ from mermapctl.render.terminal.text import look_of
 if TYPE_CHECKING:
     from mermapctl.records.record import Cell, RunRecord
 
-_shown = output.all_of(
-    output.form("table", "json", "junit", "html", "markdown", "email", "kcidb", "checks"),
+_shown = all_of(
+    form("table", "json", "junit", "html", "markdown", "email", "kcidb", "checks", says=output.HOW),
     output.output,
     click.option("--full", is_flag=True, help="Every test, frame and consequence."),
 )
 _open = click.option("--open", "open_it", is_flag=True, help="Show it in the browser, as HTML.")
-_run = click.argument(
-    "run", required=False, type=types.RUN, metavar="[RUN]", shell_complete=output.runs
-)
+_run = output.run("run", "[RUN]")
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ _dry_run = click.option("-n", "--dry-run", is_flag=True, help="Change nothing.")
 
 
 @click.command("rejudge", cls=Command, groups=output.CHOOSING)
-@click.argument("runs", nargs=-1, type=types.RUN, metavar="[RUN]…", shell_complete=output.runs)
+@output.run("runs", "[RUN]…", nargs=-1)
 @_dry_run
 @output.filters(0)
 @output.sheet

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from mermapctl.cli import complete, types
-from mermapctl.cli.command import Command
+from mermapctl.cli.command import Command, form
 from mermapctl.errors import UserError
 
 
@@ -201,14 +201,7 @@ GROUPS = {
     default=True,
     help="Fail at once if the build directory is in use.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="What to print at the end.",
-)
+@form("table", "json", says="What to print at the end.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 @click.option(
     "--bisect-exit",

@@ -9,20 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from mermapctl.cli import types
-from mermapctl.cli.command import Command
+from mermapctl.cli.command import LazyGroup, form
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-class TreeGroup(click.Group):
-    """The group; its commands take each option once."""
-
-    command_class = Command
-
-
 @click.group(
-    "tree", cls=TreeGroup, short_help="Prepare a kernel tree with a mermap; say what a tree can do."
+    "tree", cls=LazyGroup, short_help="Prepare a kernel tree with a mermap; say what a tree can do."
 )
 def command() -> None:
     """Prepare a kernel tree with a mermap, and say what a tree is and can do.
@@ -83,9 +77,7 @@ def prepare(
 
 @command.command(short_help="Version, commit, mermap, kunit.py and targets of a tree.")
 @click.argument("directory", metavar="[DIR]", type=types.PATH, required=False)
-@click.option(
-    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
-)
+@form("table", "json")
 def status(directory: Path | None, form: str) -> None:
     """Version, commit, mermap, kunit.py's options and targets of a tree; runs its kunit.py.
 
