@@ -74,7 +74,7 @@ class Shown:
 
 
 def _is_given(name: str) -> bool:
-    """Whether the command line has an option, whatever its value."""
+    """Whether the command line has this option."""
     source = click.get_current_context().get_parameter_source(name)
     return source is ParameterSource.COMMANDLINE
 

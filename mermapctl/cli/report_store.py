@@ -110,7 +110,7 @@ def _remove(store: Store, chosen: Pruning, *, yes: bool) -> None:
     if not yes:
         if not sys.stdin.isatty():
             message = f"would remove {_described(chosen)}"
-            raise UserError(message, "Say --yes where nobody can be asked.")
+            raise UserError(message, "Without a terminal, say --yes.")
         click.confirm(visible(f"Remove {_described(chosen)} from {store.runs}?"), abort=True)
     freed = pruning.prune(store, chosen)
     output.tell(store)

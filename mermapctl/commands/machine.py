@@ -16,7 +16,7 @@ from mermapctl.config import toolchain
 from mermapctl.doctor import doctor
 from mermapctl.errors import HarnessError
 from mermapctl.records import record
-from mermapctl.system import cache_file, paths
+from mermapctl.system import cache_file, files, paths
 
 if TYPE_CHECKING:
     from mermapctl.config.plan import Plan
@@ -74,20 +74,16 @@ def _key(planned: Plan) -> str:
     targets = [cell.target for cell in planned.cells if not cell.obstacle]
     names = {tool for each in targets for tool in toolchain.of_build(each.cross_compile).tools}
     names |= {each.qemu for each in (planned.cells[0].target, *targets) if each.qemu}
-    files = [toolchain.located(name) for name in sorted({*names, *doctor.PROGRAMS})]
-    files += [Path(name) for name in _HEADERS]
-    files += [planned.tree.path / name for name in _SCRIPTS]
+    programs = [toolchain.located(name) for name in sorted({*names, *doctor.PROGRAMS})]
+    programs += [Path(name) for name in _HEADERS]
+    programs += [planned.tree.path / name for name in _SCRIPTS]
     asked = [[each.name, each.linux_arch, each.cross_compile] for each in targets]
-    known = [planned.cells[0].target.name, asked, [_stat(path) for path in files]]
+    known = [planned.cells[0].target.name, asked, [_identity(path) for path in programs]]
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()
 
 
-def _stat(path: Path | None) -> list[int | str] | None:
-    """What changes when a file does, links followed; None where there is none."""
-    if path is None:
-        return None
+def _identity(path: Path | None) -> list[int | str] | None:
     try:
-        found = path.stat()
+        return files.identity(path) if path else None
     except OSError:
         return None
-    return [str(path), found.st_size, found.st_mtime_ns, found.st_ino]

@@ -98,7 +98,7 @@ def with_unprobed(cell: Cell, plain: Unprobed) -> Cell:
     Its console is `artifacts.console_untraced`. Takes its verdict where the traced boot has none
     and it has one. Raises OSError where a console cannot be read.
     """
-    second = _unprobed(cell, plain)
+    second = judge_second(cell, plain.boot)
     plain = replace(
         plain,
         verdict=second.verdict,
@@ -134,15 +134,18 @@ def judge_again(cell: Cell, console: BinaryIO) -> Cell:
     return with_unprobed(judged, plain)
 
 
-def _unprobed(cell: Cell, plain: Unprobed) -> Cell:
-    """Judge the console of the boot without probes."""
+def judge_second(cell: Cell, boot: Boot | None) -> Cell:
+    """Judge the cell's second boot: its console is `artifacts.console_untraced`.
+
+    Raises OSError where that cannot be read.
+    """
     console = cell.artifacts.console_untraced
     blank = replace(
         cell,
         verdict=Verdict.NO_VERDICT,
         reason=None,
         detail=None,
-        boot=plain.boot,
+        boot=boot,
         triage=(),
         artifacts=replace(cell.artifacts, console=console),
     )

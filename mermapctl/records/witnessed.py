@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A cell with what the witness saw in a second boot; the same for `run` and `report --rejudge`."""
+"""A cell with what the witness saw in a second boot; the same for `run` and `report rejudge`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mermapctl.judge import trace_findings, witness_findings
 from mermapctl.judge.confirmation import symptoms
 from mermapctl.judge.verdict import Ended, Severity, Verdict
-from mermapctl.records.judging import judge_console
+from mermapctl.records.judging import judge_second
 from mermapctl.system.inputs import open_regular
 from mermapctl.trace import witness_reader
 
@@ -31,7 +31,7 @@ def with_witness(cell: Cell, blank: WitnessSummary) -> Cell:
     verdict keeps none. Raises OSError where a file cannot be read.
     """
     account = _account(Path(cell.artifacts.witness or ""))
-    second = _second(cell, blank)
+    second = judge_second(cell, blank.boot)
     seen = witness_findings.findings(account, second.flushes)
     both = account.conclusive and cell.trace is not None and cell.not_exercised is not None
     merged, agrees = witness_findings.compared(cell.findings, seen, both=both)
@@ -66,13 +66,3 @@ def _account(path: Path) -> WitnessAccount:
     with open_regular(path) as file:
         lines = iter(lambda: file.readline(LONGEST_LINE), b"")
         return witness_reader.read(line.decode("ascii", "replace") for line in lines)
-
-
-def _second(cell: Cell, blank: WitnessSummary) -> Cell:
-    """The boot under the witness, as its console is judged."""
-    bare = replace(
-        cell, verdict=Verdict.NO_VERDICT, reason=None, detail=None, boot=blank.boot, triage=(),
-        findings=(), trace=None,
-    )  # fmt: skip
-    with open_regular(Path(cell.artifacts.console_untraced or "")) as console:
-        return judge_console(bare, console)

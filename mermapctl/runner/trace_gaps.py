@@ -14,7 +14,6 @@ from mermapctl.judge.verdict import Verdict
 from mermapctl.runner import boot, unprobed
 
 if TYPE_CHECKING:
-    from mermapctl.judge.verdict import Finding
     from mermapctl.records.record import Cell
     from mermapctl.runner.boot import Booted
     from mermapctl.runner.job import Work
@@ -27,7 +26,7 @@ def found(cell: Cell, booted: Booted) -> str | None:
     """Describe the gaps in the trace of a boot that passed; None if another boot adds nothing."""
     if not booted.limits.traced or cell.verdict is not Verdict.PASSED:
         return None
-    return next((_counts(each) for each in cell.findings if each.code == INCOMPLETE), None)
+    return _gaps(cell)
 
 
 def boot_again(work: Work, gaps: str, booted: Booted) -> Booted:
@@ -49,10 +48,13 @@ def compared(gaps: str, second: Cell) -> str:
     told = f"the first trace has gaps ({gaps}, {FIRST}): booted once more"
     if second.verdict is not Verdict.PASSED:
         return f"{told}, with another verdict than the first boot, which passed"
-    again = next((_counts(each) for each in second.findings if each.code == INCOMPLETE), None)
+    again = _gaps(second)
     return f"{told}, and there are gaps again ({again})" if again else f"{told}, without gaps"
 
 
-def _counts(finding: Finding) -> str:
+def _gaps(cell: Cell) -> str | None:
+    finding = next((each for each in cell.findings if each.code == INCOMPLETE), None)
+    if finding is None:
+        return None
     counted = {what: n for what, n in finding.evidence.items() if not what.startswith("first")}
     return ", ".join(f"{what}: {n}" for what, n in counted.items())

@@ -33,16 +33,10 @@ STEERING = (
 """Variables of the environment that the kernel's Makefile obeys (6.12 to 7.3)."""
 
 
-def _stat(path: Path) -> list[int | str]:
-    """What changes when a file does, short of reading it."""
-    found = path.stat()
-    return [str(path), found.st_size, found.st_mtime_ns, found.st_ino]
-
-
 def _toolchain(cross_compile: str | None) -> list[list[int | str]]:
     """The programs of a build as they are now: gcc's or LLVM's, and past ccache's links to them."""
     paths = [toolchain.located(tool) for tool in toolchain.of_build(cross_compile).tools]
-    return [_stat(path.resolve()) for path in paths if path]
+    return [files.identity(path.resolve()) for path in paths if path]
 
 
 def signature(job: Job, kunitconfig: str, tree_state: str | None) -> str | None:
@@ -66,7 +60,7 @@ def signature(job: Job, kunitconfig: str, tree_state: str | None) -> str | None:
 
 def _products(job: Job, image: str) -> list[list[int | str]]:
     """The kernel and its configuration as they lie in the build directory."""
-    return [_stat(job.build_dir / name) for name in (image, ".config")]
+    return [files.identity(job.build_dir / name) for name in (image, ".config")]
 
 
 def is_fresh(job: Job, image: str, wanted: str | None) -> bool:

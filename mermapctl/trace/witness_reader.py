@@ -2,7 +2,7 @@
 """Lines of a witness.log -> the same events as a console's trace, and the same account. Pure.
 
 The rules of addresses and flushes are the trace's (`mermapctl.trace.replay`); those of entries are
-in `mermapctl.trace.mapped`. Threads are told apart by their stacks, CPUs by QEMU's vCPUs: a flush
+in `mermapctl.trace.mapped`. A thread is known by its stack, a CPU by QEMU's vCPU: a flush
 counts for a get only on the CPU on which that get returns.
 """
 
