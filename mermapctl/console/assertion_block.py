@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The block of lines that a failed KUnit assertion prints -> Failure. Pure and streaming.
 
-What it looks like: lib/kunit/assert.c (6.12 and 7.3 print the same).
+lib/kunit/assert.c defines its format (the same in 6.12 and 7.3).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ VALUES = 16
 
 
 class FailureKind(enum.StrEnum):
-    """Which KUnit macro fired."""
+    """The KUnit macro that failed."""
 
     ASSERTION = "assertion"
     EXPECTATION = "expectation"
@@ -30,7 +30,7 @@ class FailureKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One failure block of the console; `values` maps expressions to the text printed for them."""
+    """One failure block of the console; `values` maps expressions to their printed values."""
 
     kind: FailureKind
     file: str | None
@@ -53,11 +53,11 @@ _EXPECTED = re.compile(
 )
 _VALUE = re.compile(r"(?: {8}|\t\t)\S")
 _DUMP = re.compile(r"(?: {8}|\t\t)(?:[ <][0-9a-f]{2}[ >]?)+\s*\Z")
-"""Rows of a memory comparison, the differing bytes in angle brackets."""
+"""Rows of a memory comparison, with the differing bytes in angle brackets."""
 
 
 class FailureBlock:
-    """Collects one block. `feed` says whether a line still belongs to it; `result` closes it."""
+    """Collect one block. `feed` returns whether a line belongs to it; `result` closes it."""
 
     def __init__(self, name: str, kind: FailureKind, where: re.Match[str], line: Line) -> None:
         self.name = name
@@ -72,17 +72,17 @@ class FailureBlock:
         self._one_record = line.seconds is not None
 
     def _fits(self, text: str) -> bool:
-        """Whether a line is the block's by what it says."""
+        """Return whether a line has the form of the block's next line."""
         if self._expected is None:
             return bool(_EXPECTED.match(text))
         return bool(_VALUE.match(text))
 
     def feed(self, line: Line) -> bool:
-        """Take one line; False if the block ended before it.
+        """Take one line; return False if the block ended before it.
 
-        Without printk times only the block's structure can tell where it ends: a free message is
-        one line then. With them all lines of one printk carry the same time; another clock may
-        have given each line its own.
+        Without printk times only the block's structure shows its end: a free message is then one
+        line. With them, all lines of one printk carry the same time, unless a second clock stamped
+        each line.
         """
         text = line.text
         if self._one_record and line.seconds != self._first.seconds:
@@ -123,7 +123,7 @@ class FailureBlock:
             self._values[expression[:TEXT_LIMIT]] = shown
 
     def _value(self, text: str) -> None:
-        """`expression == value`, of which either side may itself contain ` == `."""
+        """Split `expression == value`; either side may itself contain ` == `."""
         self._open_value = None
         if text.endswith(" =="):
             self._open_value = text[:-3][:TEXT_LIMIT]
@@ -136,7 +136,7 @@ class FailureBlock:
         self._values[text[:cut][:TEXT_LIMIT]] = text[cut + 4 :][:TEXT_LIMIT]
 
     def result(self) -> Failure:
-        """The block as read so far."""
+        """Return the block as read so far."""
         kind = self._kind
         if self._expected is None and self._message:
             kind = FailureKind.FAIL  # KUNIT_FAIL prints a message in place of an expression
@@ -152,7 +152,7 @@ class FailureBlock:
 
 
 def open_block(name: str, text: str, line: Line) -> FailureBlock | None:
-    """Begin a block at `# name: text` if that is what `text` begins."""
+    """Begin a block at `# name: text`; return None if `text` begins none."""
     if head := _HEAD.match(text):
         return FailureBlock(name, FailureKind(head["kind"].lower()), head, line)
     return None
@@ -168,7 +168,7 @@ TIMED_OUT = re.compile(r"try timed out|test case (?:cleanup )?timed out")
 
 
 def broke_off(text: str, line: Line) -> Failure | None:
-    """What KUnit says of a test that it could not run to its end: a fault, a limit, -ENOMEM."""
+    """Read KUnit's message on a test that it ended early: a fault, a limit, -ENOMEM."""
     if match := BROKE_OFF.match(text):
         number = int(match["line"]) if match["line"] else None
         message = text[:TEXT_LIMIT].strip()
@@ -177,7 +177,7 @@ def broke_off(text: str, line: Line) -> Failure | None:
 
 
 def failed_from_outside(text: str, line: Line) -> Failure | None:
-    """A failure that other kernel code (UBSAN, say) reported for the running test.
+    """Read a failure that other kernel code (for example UBSAN) reported for the running test.
 
     It is one line: `# name: FILE:LINE: message` (lib/kunit/test.c, kunit_fail_current_test).
     """

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Console lines -> what they say of the boot itself: machine, isolation, accelerator, its end.
+"""Console lines -> facts about the boot itself: machine, isolation, accelerator, end.
 
-Where a log comes from elsewhere, only its own lines can tell how the boot ended: kunit.py's, QEMU's
-and the kernel's.
+For a log from elsewhere, only its own lines show how the boot ended: those of kunit.py, QEMU and
+the kernel.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ HARNESS = (
     *("qemu-system-", r"\$ ", r"Command '\["),
     *("KVM ", "KVM: ", "kvm", r"ioctl\(KVM_", "Could not access KVM", "error: kvm"),
 )
-"""The lines that this reader wants (`console.Console`): while the kernel boots, and at any time."""
+"""The lines that this reader wants (`console.Console`): PICKS while the kernel boots, HARNESS at
+any time."""
 
 _ACCELERATOR = re.compile(KVM_FAILED)
 _COMMAND = re.compile(r"\$ (?P<command>\S*(?:qemu-system-\S+|linux)\s.*)")
@@ -35,7 +36,7 @@ _HARNESS = re.compile(
 )
 """Lines of kunit.py and QEMU, not of the kernel."""
 _SHUT_DOWN = re.compile(r"reboot: (?:Restarting|machine restart|Power (?:down|off)|System halted)")
-"""What KUnit's `kunit_shutdown=`, or an init, ends a boot with (kernel/reboot.c)."""
+"""The message with which KUnit's `kunit_shutdown=`, or an init, ends a boot (kernel/reboot.c)."""
 _CPUS = re.compile(r"(?:smp: Brought up \d+ nodes?, |SMP: Total of )(?P<cpus>\d{1,9}) (?:CPU|proc)")
 _MUTED = re.compile(r"(?<![\w.])(?:quiet|loglevel=[0-6])(?![\w.])")
 TEXT_LIMIT = 300
@@ -51,13 +52,13 @@ class EvidenceLine:
 
 @dataclass(frozen=True, slots=True)
 class BootLog:
-    """What the console says of the boot.
+    """Facts about the boot in the console.
 
     `isolation`: page-table isolation as the kernel printed it, False if an x86 kernel booted and
-    said nothing of it, None if that cannot be known. `muted`: `quiet` or a low `loglevel` is on the
-    command line, which swallows KTAP. `timed_out`: the limit in seconds that kunit.py says it
-    enforced. `shut_down`: the machine was halted, switched off or restarted in order. `last`: the
-    kernel's last line.
+    printed nothing about it, None if it is unknown. `muted`: the command line contains `quiet` or a
+    low `loglevel`, which hides KTAP. `timed_out`: the limit in seconds that kunit.py enforced, by
+    its own message. `shut_down`: the machine was halted, switched off or restarted in order.
+    `last`: the kernel's last line.
     """
 
     kernel: str | None = None
@@ -116,14 +117,14 @@ class BootReader:
             self._muted |= bool(_MUTED.search(command))
 
     def _command(self, command: str) -> None:
-        """QEMU's command line as kunit.py shows it: the first accelerator that starts wins."""
+        """Read QEMU's command line from kunit.py: the first accelerator that starts wins."""
         self._mute(command)
         self._x86 = "qemu-system-x86_64" in command
         accelerators = re.findall(r"-accel (\w+)", command)
         self._accelerated = accelerators[:1] == ["kvm"] or " -enable-kvm" in command
 
     def finish(self, tail: tuple[str, ...]) -> BootLog:
-        """Close; `tail` are the console's last lines."""
+        """Return the facts; `tail` are the console's last lines."""
         last = next((text for text in reversed(tail) if not _HARNESS.match(text)), None)
         isolation = self._isolation
         if isolation is None and self._kernel is not None and self._x86:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Lines of a call trace -> functions, in the notation of every architecture. Pure.
 
-Read: x86 and UML (`f+0x1/0x2`, `[<address>] ? f+0x1/0x2`), arm (`f from g+0x1/0x2`), powerpc
+Notations: x86 and UML (`f+0x1/0x2`, `[<address>] ? f+0x1/0x2`), arm (`f from g+0x1/0x2`), powerpc
 (`[sp] [ip] f+0x1/0x2`), sparc (`[address : f+0x1/0x2 ]`, `Caller[address]: f+0x1/0x2`), s390
-(`([<address>] f+0x1/0x2)`), and what scripts/decode_stacktrace.sh makes of them
-(`f (FILE:LINE)`, `f+0x1/0x2 FILE:LINE`).
+(`([<address>] f+0x1/0x2)`), and the output of scripts/decode_stacktrace.sh (`f (FILE:LINE)`,
+`f+0x1/0x2 FILE:LINE`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SYMBOL = rf"{_NAME}(?:{_OFFSET}(?: \(?{_PLACES}\)?)?| \({_PLACES}\))"
 
 _ADDRESS = r"(?:[0-9a-f]{4,16}|\(_*ptrval_*\))"
 _BEHIND = r"\)?(?: \[[^\]]*\])*(?: \(\w+\))*(?: \w+)?(?: \[[^\]]*\])?\s*\Z"
-"""What may follow a function: its module, arm64's `(P)`, powerpc's `(unreliable)`."""
+"""Text that may follow a function: its module, arm64's `(P)`, powerpc's `(unreliable)`."""
 _FRAME = re.compile(
     rf"\s*(?:</?\w+>\s+)?(?:\(?\[<?{_ADDRESS}>?\]\s*|Caller\[{_ADDRESS}\]: )*"
     rf"(?P<guess>\? )?(?P<symbol>{SYMBOL}){_BEHIND}"
@@ -35,14 +35,14 @@ _FROM = re.compile(
     rf"\s*(?:\[<{_ADDRESS}>\] )?\(?(?P<name>{_NAME})(?:{_OFFSET})?(?: \({_PLACES}\))?\)? from "
     rf"(?:\[<{_ADDRESS}>\] )?\(?(?P<symbol>{SYMBOL}){_BEHIND}"
 )
-"""arm: the right side is where the left side's function returns to."""
+"""arm: the function on the left returns to the place on the right."""
 _SPARC32 = re.compile(rf"\[[0-9a-f]{{8}} : (?P<symbol>{SYMBOL}) \]")
 _IP = re.compile(
     r"\s*(?:RIP: [0-9a-f]+:|EIP: |EIP is at |IP: |pc ?: |PC is at |pc is at |epc *: |ERA *: "
     r"|NIP (?=\[)|NIP: |Krnl PSW : [^(]*\(|T?PC: |IAOQ\[0\]: |-{3,4} interrupt: \w+ at )"
     rf"\s*(?:\[<?{_ADDRESS}>?\]\s*|{_ADDRESS}\s+)*<?(?P<symbol>{SYMBOL})"
 )
-"""The instruction pointer with its function, as each architecture's register dump names it."""
+"""The instruction pointer and its function in each architecture's register dump."""
 _HEADING = re.compile(r"\s*(?:Call [Tt]race|Backtrace|Trace|Stack trace):(?P<rest>.*)")
 _END_OF_IRQ = re.compile(r"\s*(?:</(?:IRQ|NMI|SOFTIRQ|#\w+)>|<EOI>|<<EOE>>)")
 _ANOTHER = re.compile(
@@ -50,11 +50,11 @@ _ANOTHER = re.compile(
     r"|Reported by|Showing |Memory state|Kernel Offset|NMI backtrace|Kernel panic|read |write "
     r"|value changed|kfence-#|allocated by|freed by|Register |Unused|Instruction dump)"
 )
-"""What ends a trace: an empty line, or the heading of something else."""
+"""The end of a trace: an empty line, or the heading of another section."""
 
 
 class EntryKind(enum.Enum):
-    """What an entry of a trace is."""
+    """The type of an entry of a trace."""
 
     FRAME = "frame"
     POINTER = "instruction pointer"
@@ -62,7 +62,7 @@ class EntryKind(enum.Enum):
 
 
 class Frame(NamedTuple):
-    """One entry; `caller` is arm's right side."""
+    """One entry of a trace; `caller` is the right side of arm's notation."""
 
     symbol: str
     entry: EntryKind = EntryKind.FRAME
@@ -74,18 +74,18 @@ _PLACED = re.compile(PLACE)
 
 
 def place(symbol: str | None) -> str | None:
-    """FILE:LINE of a frame that a decoder gave one."""
+    """Return FILE:LINE of a decoded frame, None if there is none."""
     found = _PLACED.search(symbol) if symbol else None
     return found[0] if found else None
 
 
 def is_heading(text: str) -> bool:
-    """Whether a call trace begins here."""
+    """Return whether a line begins a call trace."""
     return "race:" in text and bool(_HEADING.match(text))
 
 
 def pointer(text: str) -> str | None:
-    """The function that a register dump's line gives as the instruction pointer."""
+    """Return the function of the instruction pointer in a register dump's line."""
     if "+0x" not in text and "(" not in text:
         return None
     match = _IP.match(text)
@@ -93,7 +93,7 @@ def pointer(text: str) -> str | None:
 
 
 def frames(text: str) -> list[Frame]:
-    """The functions of one line of a trace; none if it is not one."""
+    """Return the functions of one line of a trace, [] for another line."""
     if "+0x" not in text and "(" not in text:
         return []
     if match := _FRAME.match(text):
@@ -104,9 +104,9 @@ def frames(text: str) -> list[Frame]:
 
 
 class Trace:
-    """Collects the first call trace of a report, and the instruction pointer above it.
+    """Collect the first call trace of a report, and the instruction pointer above it.
 
-    `bare`: frames count although no heading stands above them.
+    `bare`: frames count without a heading above them.
     """
 
     def __init__(self) -> None:
@@ -119,12 +119,12 @@ class Trace:
 
     @property
     def begun(self) -> bool:
-        """Whether a trace, or an instruction pointer, was seen."""
+        """Return whether a trace, or an instruction pointer, was seen."""
         return self._state > 0 or self.pointer is not None
 
     @property
     def done(self) -> bool:
-        """Whether the trace has ended."""
+        """Return whether the trace has ended."""
         return self._state == 2
 
     def feed(self, text: str) -> None:
@@ -160,14 +160,14 @@ class Trace:
                 kept.append(self._joined(frame))
 
     def _joined(self, frame: Frame) -> Frame:
-        """arm: the offset stands in the line before, unless the call there never returns."""
+        """Take arm's offset from the line before; a call that never returns has none there."""
         back, self._back = self._back, frame.caller
         if frame.caller and back and re.match(rf"{re.escape(frame.symbol)}\b", back):
             return frame._replace(symbol=back)
         return frame
 
     def result(self) -> list[Frame]:
-        """All entries, innermost first; the unreliable ones only if there are no others."""
+        """Return all entries, innermost first; unreliable ones only if there are no others."""
         found = self._frames if any(frame.symbol for frame in self._frames) else self._guesses
         last = [Frame(self._back)] if self._back and len(found) < FRAMES else []
         return [*found, *last]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""KTAP as values: the grammar of its lines, suites, tests, and what can be wrong with an account.
+"""KTAP as values: the grammar of its lines, suites, tests, and the defects of a report.
 
-Formats: Documentation/dev-tools/ktap.rst, and what lib/kunit/ prints around it. The parser that
-makes them from console lines is `ktap_parser`.
+Formats: Documentation/dev-tools/ktap.rst, and the output of lib/kunit/ around it. `ktap_parser`
+makes these values from console lines.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NAME_LIMIT = 400
 
 
 class Status(enum.StrEnum):
-    """What became of a test or a suite."""
+    """The result of a test or a suite."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -36,7 +36,7 @@ class Status(enum.StrEnum):
 
     @property
     def good(self) -> bool:
-        """Whether a suite may pass with it."""
+        """Return whether a suite with it may pass."""
         return self in _GOOD
 
 
@@ -45,7 +45,7 @@ _GOOD = frozenset({Status.PASSED, Status.SKIPPED})
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many tests ended in which way."""
+    """The number of tests with each status."""
 
     passed: int = 0
     failed: int = 0
@@ -56,16 +56,16 @@ class Tally:
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """Return the number of all tests."""
         return self.passed + self.skipped + self.bad
 
     @property
     def bad(self) -> int:
-        """Those with which no suite may pass."""
+        """Return the number of tests that fail their suite."""
         return self.failed + self.crashed + self.hung + self.missing
 
     def __add__(self, other: Tally) -> Tally:
-        """Both together."""
+        """Add two tallies."""
         return Tally(
             self.passed + other.passed,
             self.failed + other.failed,
@@ -88,11 +88,11 @@ def tally(statuses: Iterable[Status]) -> Tally:
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """One test; `seconds` by the kernel's or the arrival clock.
+    """One test; `seconds` by the kernel's clock or the time of arrival.
 
-    `reason` is what its result line says behind `#`: of a skip, a limit, a failure. `directive` is
-    KTAP's word in front of it (`DIRECTIVES`). `failures_omitted` failures were printed beyond those
-    that are kept.
+    `reason` is the text behind `#` in its result line: of a skip, a limit, a failure. `directive`
+    is KTAP's word before it (`DIRECTIVES`). `failures_omitted` counts printed failures that were
+    not kept.
     """
 
     __test__ = False  # not a pytest class
@@ -110,11 +110,11 @@ class Test:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """One suite as the console accounts for it; `console_line` is where it begins (1-based).
+    """One suite in the console's KTAP; `console_line` is its first line (1-based).
 
-    `planned` is how many tests its plan promised, `last_line` the console line of its result.
-    `omitted` tests are counted but not kept one by one; `unlisted` says what became of those and of
-    the tests inside kept ones that are not kept.
+    `planned` is the number of tests in its plan, `last_line` the console line of its result.
+    `omitted` tests are counted but not kept one by one; `unlisted` counts their statuses, and those
+    of the dropped tests inside kept ones.
     """
 
     name: str
@@ -134,10 +134,10 @@ class Suite:
 def leaf_tests(
     tests: Iterable[Test], above: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], Test]]:
-    """The tests that count as one each, with their names, the outermost first.
+    """Yield the tests that count as one each, with their names, outermost first.
 
-    These are the leaves, and a parent that says more than its children do: it did not pass although
-    they all did, or printed failures itself.
+    These are the leaves, and a parent with information of its own: it did not pass although all its
+    children did, or it printed failures itself.
     """
     for test in tests:
         path = (*above, test.name)
@@ -150,27 +150,27 @@ def leaf_tests(
 
 
 class Trouble(enum.StrEnum):
-    """In which way an account is not what KTAP promises; with the first five it is incomplete."""
+    """A defect of a KTAP report; with one of the first five the report is incomplete."""
 
-    LOST = "lost"  # a plan promised more results than there are, or other numbers; or it is lost
-    TORN = "torn"  # a result whose line another one ran into, or that was cut off: not counted
+    LOST = "lost"  # fewer results than planned, or other numbers; or the plan is lost
+    TORN = "torn"  # a result was cut off, or another line ran into it: not counted
     MISCOUNTED = "miscounted"  # the suite's own totals differ from its lines
     BAILED = "bailed-out"
-    CONTRADICTED = "contradicted"  # a test says ok, and an assertion of its own failed
-    RUN_INTO = "run-into"  # a result that could be read although another line ran into it
-    MISPLACED = "misplaced"  # a result at an indentation, or of a name, that fits nothing
+    CONTRADICTED = "contradicted"  # a test is ok although one of its own assertions failed
+    RUN_INTO = "run-into"  # another line ran into a result that is still readable
+    MISPLACED = "misplaced"  # the indentation or name of a result fits no open level
     REPEATED = "repeated"  # the same result twice, or more results than planned
-    DISORDER = "disorder"  # a result's number comes twice, or too late
+    DISORDER = "disorder"  # the number of a result comes twice, or too late
     HEADLESS = "headless"  # a suite without the line that names it
-    DEEP = "deep"  # results nested more deeply than is kept: only failures are counted
-    VERSION = "version"  # a KTAP version that this reader does not know
-    DROPPED = "dropped"  # printk says that it dropped messages
-    SUSPECT = "suspect"  # no KTAP, but it may hold a piece of a result
+    DEEP = "deep"  # results nested too deeply to be kept: only failures are counted
+    VERSION = "version"  # a KTAP version that this parser does not support
+    DROPPED = "dropped"  # printk reports dropped messages
+    SUSPECT = "suspect"  # not KTAP, but possibly part of a result
 
 
 @dataclass(frozen=True, slots=True)
 class KtapNote:
-    """One trouble; `count` results are concerned, `text` is the line or what is wrong."""
+    """One defect; `count` is the number of results, `text` the line or a description."""
 
     trouble: Trouble
     text: str
@@ -181,9 +181,9 @@ class KtapNote:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """What was open where the console ends.
+    """The level that was open where the console ends.
 
-    `running` is the test that the console names itself since the last result, never a guess.
+    `running` is the test that a line named since the last result; it is never guessed.
     """
 
     suite: str | None
@@ -195,12 +195,12 @@ class Unfinished:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """All that a console says in KTAP; `documents` counts the headers that were seen.
+    """All KTAP of a console; `documents` counts the headers.
 
-    `said` is what KUnit itself said in place of KTAP, `suites_lost` how many suites the plans
-    promised that never came. `omitted` suites were counted but not kept, `omitted_bad` of them did
-    not pass, and `unlisted` says what became of their tests. `troubles` counts all notes, those
-    that are not kept too.
+    `said` are KUnit's own messages in place of KTAP, `suites_lost` the number of planned suites
+    without a result. `omitted` suites were counted but not kept, `omitted_bad` of them did not
+    pass, and `unlisted` counts the statuses of their tests. `troubles` counts all notes, including
+    those that were not kept.
     """
 
     suites: tuple[Suite, ...] = ()
@@ -224,7 +224,7 @@ class Boundary(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """What one line tells somebody who watches a boot; `kind` is plan, subtest or result."""
+    """The content of one line for a live display; `kind` is plan, subtest or result."""
 
     kind: str
     depth: int
@@ -237,7 +237,7 @@ LINE = re.compile(
     r"|1\.\.(?P<plan>\d{1,9})(?!\S)|# (?P<said>.*)|K?TAP version (?P<version>\d{1,9})(?!\S)"
     r"|(?P<bail>Bail out!))"
 )
-"""Every line that KTAP gives a meaning."""
+"""Every line with a meaning in KTAP."""
 
 
 def progress_of(text: str) -> Progress | None:
@@ -256,7 +256,7 @@ def progress_of(text: str) -> Progress | None:
 
 
 class Result(NamedTuple):
-    """A result line as it stands; `reason` is what it says behind `#`, after the `directive`."""
+    """The content of a result line; `reason` is the text behind `#`, after the `directive`."""
 
     number: int
     name: str
@@ -272,15 +272,15 @@ DIRECTIVES = {
     "TODO": None,
     "XFAIL": None,
 }
-"""Words behind a result's `#` (Documentation/dev-tools/ktap.rst), and the status they stand for.
+"""Words behind a result's `#` (Documentation/dev-tools/ktap.rst), and the statuses they stand for.
 
-A failure that is expected (TODO, XFAIL) remains one: `ok` and `not ok` decide.
+An expected failure (TODO, XFAIL) is still a failure: `ok` and `not ok` decide.
 """
 _DIRECTIVE = re.compile(rf"(?:^|\s)# ?(?P<word>{'|'.join(DIRECTIVES)})\b:?(?P<reason>.*)")
 
 
 def read_result(match: re.Match[str]) -> Result:
-    """A LINE match that has a `number` -> what it says; a test without a name is `#number`."""
+    """Read a LINE match that has a `number`; the name of a test without one is `#number`."""
     no, number, name = match.group("no", "number", "name")
     status = Status.FAILED if no else Status.PASSED
     reason = word = None

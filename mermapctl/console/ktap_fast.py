@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""KTAP that needs no thought, read many lines at once: suites in which nothing went wrong.
+"""Passed KTAP suites, each read with one match instead of line by line.
 
-Nearly all of a long log is like that. One expression takes a whole suite, or results in a row, out
-of the console; whatever does not fit what is open is left to the parser, line by line.
+Nearly all of a long log is such suites. One expression matches a whole suite, or consecutive
+results; the parser reads line by line whatever does not fit the open level.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ RUN = re.compile(
     rf"|(?P<results>{_N}(?P<at> ++){_OK}(?:{_N}(?P=at){_OK})+)",
     re.MULTILINE,
 )
-"""A whole suite in which no test failed and nothing else was said, or such tests in a row."""
+"""A whole suite without a failed test or any other line, or consecutive such results."""
 
 
 class Tests(NamedTuple):
-    """The tests of a run: their lines, their numbers as printed, how many were skipped."""
+    """The tests of a run: their lines, their printed numbers, the number of skipped ones."""
 
     text: str
     numbers: list[str]
@@ -51,21 +51,21 @@ class Tests(NamedTuple):
 
     @property
     def first(self) -> str:
-        """Name of the first."""
+        """Return the name of the first test."""
         return next(_ROW.finditer(self.text))["name"]
 
     @property
     def last(self) -> tuple[str, float | None]:
-        """Name of the last, and its kernel seconds."""
+        """Return the name of the last test, and its kernel seconds."""
         row = next(_ROW.finditer(self.text, self.text.rindex("\n")))
         return row["name"], _float(row["seconds"])
 
     def rows(self) -> list[tuple[str, str, str, str]]:
-        """Seconds, number, name and ` # SKIP reason` of each; what it has not is an empty text."""
+        """Return seconds, number, name and ` # SKIP reason` of each test; "" for a missing part."""
         return _ROW.findall(self.text)
 
     def count_up(self, last: int) -> bool:
-        """Whether the numbers go on after `last`."""
+        """Return whether the numbers continue after `last`."""
         end = last + len(self.numbers)
         if end <= len(_NUMBERS):
             return self.numbers == _NUMBERS[last:end]
@@ -73,32 +73,32 @@ class Tests(NamedTuple):
 
 
 class PassedSuite(NamedTuple):
-    """A suite read at once: its level, its result, the lines of its first test and its result."""
+    """A suite matched at once: its level, its result, its first test's line and its result line."""
 
-    frame: OpenLevel
+    level: OpenLevel
     result: Result
     first: int
     last: Line
 
 
 def tests(run: LineRun) -> Tests:
-    """The tests of a run."""
+    """Return the tests of a run."""
     text = run.match["tests"] or run.match["results"]
     if " # SKIP" not in text:
         return Tests(text, _NUMBER.findall(text), 0)
-    rows = _ROW.findall(text)  # a reason may hold anything, another result that ran into it even
+    rows = _ROW.findall(text)  # a reason may contain anything, even another result
     return Tests(text, [row[1] for row in rows], sum(bool(row[3]) for row in rows))
 
 
 def fits(run: LineRun, tests: Tests, top: OpenLevel) -> bool:
-    """Whether tests in a row go on where the open level stands: indentation, numbers, plan."""
+    """Return whether consecutive results continue the open level: indentation, numbers, plan."""
     if len(run.match["at"]) != top.indent or not tests.count_up(top.last):
         return False
     return top.plan is None or top.count + len(tests.numbers) <= top.plan
 
 
 def suite(run: LineRun, tests: Tests, doc: OpenLevel) -> PassedSuite | None:
-    """The document's next suite, if it has the results that its plan and its totals promise."""
+    """Return the document's next suite, None if its results differ from its plan or totals."""
     match, count, skipped = run.match, len(tests.numbers), tests.skipped
     start, name, plan, passed, skips, number = match.group(
         "start", "name", "plan", "passed", "skipped", "number"
@@ -108,12 +108,12 @@ def suite(run: LineRun, tests: Tests, doc: OpenLevel) -> PassedSuite | None:
     totals = passed is None or (int(passed), int(skips)) == (count - skipped, skipped)
     if not totals or skipped == count:
         return None
-    frame = OpenLevel(len(match["indent"]), run.number, _float(start))
-    frame.name, frame.plan, frame.mark = name, count, _float(match["plan_at"])
-    frame.last = count
+    level = OpenLevel(len(match["indent"]), run.number, _float(start))
+    level.name, level.plan, level.mark = name, count, _float(match["plan_at"])
+    level.last = count
     first = run.number + run.lines - match.string.count("\n", match.start("tests"), match.end())
     last = Line(run.number + run.lines - 1, "", _float(match["end"]))
-    return PassedSuite(frame, Result(int(number), name, Status.PASSED, None), first, last)
+    return PassedSuite(level, Result(int(number), name, Status.PASSED, None), first, last)
 
 
 def _float(text: str | None) -> float | None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Console lines -> KTAP account. Pure and streaming.
 
-The nesting is read from the indentation, relative to the document's header, and checked against
-names, numbers and plans: a line that fits nothing is a note, never a test with a mangled name.
+The indentation, relative to the document's header, gives the nesting; names, numbers and plans
+confirm it. A line that fits nothing becomes a note, never a test with a mangled name.
 """
 
 from __future__ import annotations
@@ -56,15 +56,15 @@ PICKS = (
 )
 """The lines that this parser wants (`console.Console`)."""
 HEADER = "TAP version "
-"""What a KTAP header contains, whatever prefix stands before it."""
+"""Text in every KTAP header, behind any prefix."""
 
 _STATS = re.compile(r"(?P<name>.+): pass:(\d{1,9}) fail:(\d{1,9}) skip:(\d{1,9}) total:\d+\s*\Z")
 _RESULT_INSIDE = re.compile(r"(?:not )?ok \d+ \S|\s*(?:not )?ok ?\d")
 _UNREAD = re.compile(r"\s*(?:ok \d{10}|1\.\.\d{10}|(?P<failed>not ok\b))")
-"""A result or a plan that cannot be counted: it has no number, or none that is one."""
+"""A result or a plan that cannot be counted: it has no number, or an unreadable one."""
 _DROPPED = re.compile(r"\*\* (\d{1,9}) printk messages dropped")
 KTAP = "1"
-"""The version with which KUnit gives every document a plan; TAP 14 came without until 5.9."""
+"""The version in which KUnit gives every document a plan; TAP 14 had none until 5.9."""
 _KNOWN_VERSIONS = {KTAP, "13", "14"}
 
 
@@ -75,10 +75,10 @@ def _width(indent: str) -> int:
 class KtapParser:
     """Feed console lines, then `finish`.
 
-    `names` gives, for suites that are known, the tests that they have: they decide whether a name
-    is a new test's or a torn line's. These suites, and those called as in `wanted`, are kept
-    whatever the log's size. `running` is the test that the console itself named since the
-    last result, `attentive` whether the next line may belong to a failure block, whatever it says.
+    `names` lists the tests of known suites, to tell a new test's name from a torn line's. These
+    suites, and those named in `wanted`, are kept whatever the log's size. `running` is the test
+    that a line named since the last result. `attentive`: the next line may belong to a failure
+    block, whatever its text.
     """
 
     def __init__(
@@ -93,35 +93,35 @@ class KtapParser:
         self._pending: list[Failure] = []
         self._more = 0
         self._said: list[str] = []
-        self._blamed: set[str] = set()
+        self._broken: set[str] = set()
 
     @property
     def inside(self) -> bool:
-        """Whether suites are running: from a document's header to its last suite's result."""
+        """Return whether suites are running: from a document's header to its last result."""
         stack = self._levels.stack
         return len(stack) > 1 or (bool(stack) and stack[0].plan is not None)
 
     @property
     def begun(self) -> bool:
-        """Whether there was a header."""
+        """Return whether there was a header."""
         return self._levels.documents > 0
 
     @property
     def nested(self) -> bool:
-        """Whether a test with tests of its own is open."""
+        """Return whether a test with tests of its own is open."""
         return len(self._levels.stack) > 2
 
     @property
     def suite(self) -> str | None:
-        """Name of the open suite."""
+        """Return the name of the open suite."""
         return self._levels.suite
 
     def feed(self, line: Line) -> Boundary | None:
-        """Take one line; say so if it ended a test or a suite, or if a suite's tests begin."""
+        """Take one line; return a Boundary if it ends a test or suite, or begins a suite."""
         match = LINE.match(line.text)
         if match is None:
             if self._block is None:
-                self._odd(line)
+                self._read_other(line)
             elif not self._block.feed(line):
                 self._close_block()
             return None
@@ -137,9 +137,9 @@ class KtapParser:
         return self._first_test_begins() if what == "plan" else None
 
     def feed_run(self, run: LineRun) -> Tests | None:
-        """Take many lines at once; the tests that they ended, or None if they need a look each.
+        """Take many lines at once; return the tests that they ended, None to feed them one by one.
 
-        Suites whose tests are known are always looked at closely.
+        Suites whose tests are known are always read line by line.
         """
         stack = self._levels.stack
         if self._block is not None or self._pending or not stack:
@@ -148,25 +148,25 @@ class KtapParser:
         if run.match["results"] is not None:
             if len(stack) == 1 or top.name in self._names or not ktap_fast.fits(run, tests, top):
                 return None
-            self._kept.many(top, tests, run.number)
+            self._kept.passed_tests(top, tests, run.number)
             top.last += len(tests.numbers)
             top.last_name, top.mark = tests.last
             top.last_good = True
             self.running = self.running if len(stack) > 2 else None
             return tests
         suite = ktap_fast.suite(run, tests, top) if len(stack) == 1 else None
-        if suite is None or suite.frame.name in self._names:
+        if suite is None or suite.level.name in self._names:
             return None
-        self._kept.many(suite.frame, tests, suite.first)
-        self._book(top, suite.frame, suite.result, suite.last)
+        self._kept.passed_tests(suite.level, tests, suite.first)
+        self._enter(top, suite.level, suite.result, suite.last)
         return tests
 
     def interrupt(self) -> None:
-        """Another message begins: an open failure block ends before it."""
+        """End an open failure block, because another message begins."""
         self._close_block()
 
     def finish(self) -> Account:
-        """Close what is open."""
+        """Close the open levels and return the account."""
         self._close_block()
         unfinished = None
         stack = self._levels.stack
@@ -201,7 +201,7 @@ class KtapParser:
             troubles=dict(self._kept.troubles),
         )
 
-    # Lines that open a level or say something about it.
+    # Lines that open a level or describe it.
 
     def _structure(self, match: re.Match[str], line: Line) -> None:
         indent = _width(match["indent"])
@@ -218,7 +218,7 @@ class KtapParser:
             self._levels.note(Trouble.BAILED, line)
 
     def _first_test_begins(self) -> Boundary | None:
-        """After a plan: what was said before it was said by no test of this suite."""
+        """Return a boundary after a plan: no test of this suite printed the text before it."""
         stack = self._levels.stack
         if len(stack) != 2 or stack[1].plan is None or stack[1].count:
             return None
@@ -247,15 +247,15 @@ class KtapParser:
             self._fail(failure)
 
     def _is_test(self, name: str) -> bool:
-        """Whether `# name: text` is said by a test of the open suite."""
+        """Return whether a test of the open suite printed `# name: text`."""
         suite = self.suite
         if suite is None or name in (suite, "module"):
             return False
         known = self._names.get(suite)
         return name in known if known else name.isidentifier()
 
-    def _odd(self, line: Line) -> None:
-        """A line that the console picked for this parser and that is no KTAP."""
+    def _read_other(self, line: Line) -> None:
+        """Read a line that the console picked for this parser and that is no KTAP."""
         if line.text.startswith("kunit"):
             if len(self._said) < KEEP_FAILURES:
                 self._said.append(line.text[:TEXT_LIMIT])
@@ -267,7 +267,7 @@ class KtapParser:
         elif self.inside and _RESULT_INSIDE.search(line.text):
             self._levels.note(Trouble.SUSPECT, line)
 
-    # Result lines, and what they close.
+    # Result lines, and the levels that they close.
 
     def _result(self, match: re.Match[str], line: Line) -> Boundary | None:
         stack = self._levels.stack
@@ -278,79 +278,80 @@ class KtapParser:
         if not line.whole and (indent != stack[0].indent or result.name != self.suite):
             self._levels.note(Trouble.TORN, line)
             return None
-        frame, child = self._levels.place(indent, result, line)
-        if frame is None:
+        level, child = self._levels.place(indent, result, line)
+        if level is None:
             return None
-        name = self._levels.name(frame, child, result, line)
+        name = self._levels.name(level, child, result, line)
         if name is None:
             self._levels.note(Trouble.TORN, line)
             return None
         if name is not result.name:
             result = result._replace(name=name)
-        if frame.repeats(result):
+        if level.repeats(result):
             self._levels.note(Trouble.REPEATED, line)
             return None
         status = self._status(result.status, child, line)
         if status is not result.status:
             result = result._replace(status=status)
-        return self._book(frame, child, result, line)
+        return self._enter(level, child, result, line)
 
-    def _book(
-        self, frame: OpenLevel, child: OpenLevel | None, result: Result, line: Line
+    def _enter(
+        self, level: OpenLevel, child: OpenLevel | None, result: Result, line: Line
     ) -> Boundary | None:
-        """Enter a result that is sound."""
-        level = len(self._levels.stack)
-        if result.number == frame.last + 1:
-            frame.last = result.number
+        """Enter a valid result."""
+        depth = len(self._levels.stack)
+        if result.number == level.last + 1:
+            level.last = result.number
         else:
-            self._number(frame, result.number, line)
-        frame.last_name = result.name
-        frame.last_good = result.status.good
-        frame.count_in(result.status)
-        if frame.plan is not None and frame.count > frame.plan:
+            self._number(level, result.number, line)
+        level.last_name = result.name
+        level.last_good = result.status.good
+        level.count_in(result.status)
+        if level.plan is not None and level.count > level.plan:
             self._levels.note(Trouble.REPEATED, line)
         more = 0
         failures: tuple[Failure, ...] = ()
         if self._pending:
-            if result.status is Status.PASSED and self._is_blamed(result.name, frame, level):
+            if result.status is Status.PASSED and self._broke_assertion(result.name, level, depth):
                 self._levels.note(Trouble.CONTRADICTED, line)
-            self._blamed.clear()
+            self._broken.clear()
             more, self._more = self._more, 0
             failures = self._take_failures(result.status)
-        if level == 1:
-            frame.nested += child is not None
+        if depth == 1:
+            level.nested += child is not None
             self._kept.suite(child, result, failures, line)
-            if frame.plan is not None and frame.count >= frame.plan:
+            if level.plan is not None and level.count >= level.plan:
                 self._levels.document_done()
         else:
-            self._kept.test(frame, child, result, failures, line, more)
-        if level > 2:
+            self._kept.test(level, child, result, failures, line, more)
+        if depth > 2:
             return None
         self.running = None
-        return Boundary(result.name, level == 1, result.status.good)
+        return Boundary(result.name, depth == 1, result.status.good)
 
-    def _is_blamed(self, name: str, frame: OpenLevel, level: int) -> bool:
-        """Whether an assertion of the test itself failed; a parameter's carries its test's name.
+    def _broke_assertion(self, name: str, level: OpenLevel, depth: int) -> bool:
+        """Return whether an assertion of the test itself failed; a parameter's has the test's name.
 
-        Then KUnit itself says `not ok`, or SKIP (lib/kunit/test.c): an `ok` has lost its `not`.
+        KUnit prints `not ok` or SKIP for such a test (lib/kunit/test.c): an `ok` has lost its
+        `not`.
         """
-        return name in self._blamed or (level > 2 and frame.name in self._blamed)
+        return name in self._broken or (depth > 2 and level.name in self._broken)
 
-    def _number(self, frame: OpenLevel, number: int, line: Line) -> None:
-        """A result's number that does not go on from the one before."""
-        first = len(self._levels.stack) == 1 and not frame.count
-        if first:  # suites that were loaded one by one go on where the document before ended
-            frame.base = number - 1
-            frame.last = number
-        elif not frame.number(number):
+    def _number(self, level: OpenLevel, number: int, line: Line) -> None:
+        """Record a result's number that does not follow the one before."""
+        first = len(self._levels.stack) == 1 and not level.count
+        if first:  # suites loaded one by one continue the numbers of the document before
+            level.base = number - 1
+            level.last = number
+        elif not level.number(number):
             self._levels.note(Trouble.DISORDER, line)
         elif len(self._levels.stack) > 1:
-            self._levels.note(Trouble.SUSPECT, line)  # what came before it is lost
+            self._levels.note(Trouble.SUSPECT, line)  # an earlier result is lost
 
     def _status(self, said: Status, child: OpenLevel | None, line: Line) -> Status:
         if child is not None:
             suite = len(self._levels.stack) == 1
-            self._kept.note(child.promise_broken(line.number, suite=suite))
+            self._kept.note(child.shortfall(line.number, suite=suite))
             if (child.failed or child.buried) and said.good:
                 return Status.FAILED
         if said is Status.FAILED and any(TIMED_OUT.search(f.message or "") for f in self._pending):
@@ -368,14 +369,14 @@ class KtapParser:
     def _close_block(self) -> None:
         if self._block is not None:
             self._fail(self._block.result())
-            self._blamed.add(self._block.name)
+            self._broken.add(self._block.name)
             self._block = None
             self.attentive = False
 
     def _fail(self, failure: Failure) -> None:
-        """Keep a failure, or count it; one of another place, or that ends the test, has room."""
+        """Keep a failure, or count it; a new place and the end of a test have extra room."""
         room = len(self._pending) - KEEP_FAILURES
-        if room < 0 or (room < KEEP_FAILURES and self._tells_more(failure)):
+        if room < 0 or (room < KEEP_FAILURES and self._is_new_place(failure)):
             self._pending.append(failure)
         elif BROKE_OFF.match(failure.message or ""):
             self._pending[-1] = failure
@@ -383,11 +384,11 @@ class KtapParser:
         else:
             self._more += 1
 
-    def _tells_more(self, failure: Failure) -> bool:
+    def _is_new_place(self, failure: Failure) -> bool:
         return all((f.file, f.line) != (failure.file, failure.line) for f in self._pending)
 
     def _broke_off(self, failure: Failure) -> None:
-        """`try faulted` and the error that follows from it are one failure."""
+        """Join `try faulted` and the error that follows from it into one failure."""
         last = self._pending[-1] if self._pending else None
         if last is None or not BROKE_OFF.match(last.message or ""):
             self._fail(failure)

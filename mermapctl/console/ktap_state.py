@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The levels that are open while KTAP is read, and what is kept of those that are closed.
+"""The open levels of KTAP, and the parts of closed levels that are kept.
 
-Memory is bounded; counts and the worst status are not: what is not kept is counted as it was, so
-that no verdict rests on what is left.
+Memory is bounded; counts and the worst status are exact: whatever is dropped is counted with its
+status, so that no verdict depends on the kept part alone.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from mermapctl.console.lines import Line
 
 KEEP_TESTS = 5_000
-"""Passed tests kept one by one; more are counted only, so that no log can exhaust the memory."""
+"""Limit on passed tests kept one by one; more are only counted, to bound the memory."""
 KEEP_FAILED = 2_000
 KEEP_SUITES = 500
-"""Suites kept although they did not pass."""
+"""Limit on suites kept that did not pass."""
 KEEP_WANTED = 64
-"""Suites of one name that are kept whatever else is, because that name is looked for."""
+"""Limit on suites of one wanted name, kept beyond the other limits."""
 KEEP_NOTES = 50
-"""Notes kept of each trouble."""
+"""Limit on notes kept of each trouble."""
 KEEP_GAPS = 1_000
 
 
@@ -38,11 +38,11 @@ KEEP_GAPS = 1_000
 class OpenLevel:
     """One open level: the document, a suite, or a test with tests of its own.
 
-    `start` and `mark` are kernel seconds: of its header, and of its latest result. `totals` are
-    passed, failed and skipped as the suite's own summary line gives them. `last` is the highest
-    number so far, `base` the number before the first, `gaps` those in between that did not come.
-    `headed`: it has a version line of its own, with which a plan must come. `buried` failures are
-    nested too deeply to be kept.
+    `start` and `mark` are the kernel seconds of its header and of its latest result. `totals` are
+    passed, failed and skipped in the suite's own summary line. `last` is the highest number so far,
+    `base` the number before the first, `gaps` the missing numbers in between. `headed`: it has its
+    own version line, after which a plan must come. `buried` failures are nested too deeply to be
+    kept.
     """
 
     indent: int
@@ -70,30 +70,30 @@ class OpenLevel:
 
     @property
     def count(self) -> int:
-        """Results so far."""
+        """Return the number of results so far."""
         return self.passed + self.failed + self.skipped
 
     @property
     def fresh(self) -> bool:
-        """Whether only its header has been read."""
+        """Return whether only its header has been read."""
         return self.name is None and self.plan is None and not self.count
 
     @property
     def short(self) -> int:
-        """How many results its plan still promises; without one, how many numbers are lost."""
+        """Return how many planned results are missing; without a plan, how many numbers."""
         expected = self.last if self.plan is None else self.plan
         return max(0, expected - self.count)
 
     def repeats(self, result: Result) -> bool:
-        """Whether a result is the last one again: with another writer, a line may come twice.
+        """Return whether a result repeats the last one: two console writers may print a line twice.
 
-        One that fails where the one before did not is no repetition: one of the two is not true.
+        A failure after an ok is no repetition: one of the two is wrong.
         """
         same = (result.number, result.name) == (self.last, self.last_name)
         return same and (result.status.good or not self.last_good)
 
     def number(self, number: int) -> bool:
-        """Enter a result's number; False if it is one that came before, or should have."""
+        """Record a result's number; return False if it comes twice or too late."""
         if number <= self.last:
             self.gaps -= {number}
             return False
@@ -103,7 +103,7 @@ class OpenLevel:
         return True
 
     def count_in(self, status: Status) -> None:
-        """Count one result as the kernel counts it: a test that ran out of time has failed."""
+        """Count one result as the kernel does: a test that ran out of time has failed."""
         if status is Status.PASSED:
             self.passed += 1
         elif status is Status.SKIPPED:
@@ -111,8 +111,8 @@ class OpenLevel:
         else:
             self.failed += 1
 
-    def promise_broken(self, number: int, *, suite: bool = False) -> KtapNote | None:
-        """What a level that ends at console line `number` promised and did not keep.
+    def shortfall(self, number: int, *, suite: bool = False) -> KtapNote | None:
+        """Return what is missing from a level that ends at console line `number`, None if complete.
 
         KUnit gives each `suite` a plan. Tests within a test may have none.
         """
@@ -133,7 +133,8 @@ class OpenLevel:
 class Kept:
     """Suites and notes, with a limit on each, so that memory does not grow with the log.
 
-    Suites called as in `wanted`, and the tests that `names` gives for theirs, are kept first.
+    Suites named in `wanted`, and the tests that `names` lists for a suite, are kept beyond the
+    limits.
     """
 
     def __init__(self, names: Mapping[str, Container[str]], wanted: Container[str] = ()) -> None:
@@ -152,7 +153,7 @@ class Kept:
         self._named: Counter[str] = Counter()
 
     def note(self, note: KtapNote | None) -> None:
-        """Count a note if there is one, and keep it if there is room."""
+        """Count a note, if any, and keep it if there is room."""
         if note is None:
             return
         self.troubles[note.trouble] += note.count
@@ -163,13 +164,13 @@ class Kept:
     def test(
         self,
         parent: OpenLevel,
-        frame: OpenLevel | None,
+        level: OpenLevel | None,
         result: Result,
         failures: tuple[Failure, ...],
         line: Line,
         more: int = 0,
     ) -> None:
-        """A result below a suite; `frame` holds the tests of its own, if it has any.
+        """Add a result below a suite; `level` contains its own tests, if it has any.
 
         `more` failures were printed beyond those in `failures`.
         """
@@ -177,7 +178,7 @@ class Kept:
         parent.mark = line.seconds
         status = result.status
         full = self._good >= KEEP_TESTS and status.good
-        if full and frame is None and parent.name not in self._names:
+        if full and level is None and parent.name not in self._names:
             self._good += 1
             parent.omitted += 1
             parent.unlisted[status] = parent.unlisted.get(status, 0) + 1
@@ -187,19 +188,19 @@ class Kept:
             result.status,
             seconds,
             failures,
-            tuple(frame.tests) if frame else (),
+            tuple(level.tests) if level else (),
             result.reason,
             line.number,
             result.directive,
             more,
         )
-        self._keep(parent, test, frame)
+        self._keep(parent, test, level)
 
-    def _keep(self, parent: OpenLevel, test: Test, frame: OpenLevel | None) -> None:
+    def _keep(self, parent: OpenLevel, test: Test, level: OpenLevel | None) -> None:
         """Keep a test in its level, or count it."""
-        within = frame.unlisted if frame else {}
+        within = level.unlisted if level else {}
         add(parent.unlisted, within)
-        if self._room(test.status) or self._looked_for(parent, test.name):
+        if self._room(test.status) or self._is_wanted_test(parent, test.name):
             parent.tests.append(test)
             return
         parent.omitted += 1
@@ -208,8 +209,8 @@ class Kept:
         elif test.failures or (not test.status.good and all(each.good for each in within)):
             add(parent.unlisted, {test.status: 1})
 
-    def _looked_for(self, parent: OpenLevel, name: str) -> bool:
-        """Whether a test of this name must be in its suite; once a suite is enough."""
+    def _is_wanted_test(self, parent: OpenLevel, name: str) -> bool:
+        """Return whether a test must be kept for its name; once a suite is enough."""
         if parent.name is None or name in parent.seen:
             return False
         known = name in self._names.get(parent.name, ())
@@ -217,10 +218,10 @@ class Kept:
             parent.seen |= {name}
         return known
 
-    def many(self, parent: OpenLevel, tests: Tests, line: int) -> None:
-        """Passed and skipped tests in a row; `line` is the first one's.
+    def passed_tests(self, parent: OpenLevel, tests: Tests, line: int) -> None:
+        """Add consecutive passed and skipped tests; `line` is the first one's.
 
-        They are what `test` would make of them, at a fraction of its cost.
+        This equals a call of `test` for each, at a fraction of its cost.
         """
         count = len(tests.numbers)
         parent.skipped += tests.skipped
@@ -250,81 +251,81 @@ class Kept:
                 counts[Status.SKIPPED] = counts.get(Status.SKIPPED, 0) + skipped
 
     def suite(
-        self, frame: OpenLevel | None, result: Result, failures: tuple[Failure, ...], line: Line
+        self, level: OpenLevel | None, result: Result, failures: tuple[Failure, ...], line: Line
     ) -> None:
-        """A result of the document; without `frame` it has no tests of its own."""
-        frame = frame or OpenLevel(0, line.number)
-        if not self._keeps(frame, result.name, result.status):
+        """Add a result of the document; without `level` it has no tests of its own."""
+        level = level or OpenLevel(0, line.number)
+        if not self._keeps(level, result.name, result.status):
             return
         self.suites.append(
             Suite(
                 name=result.name,
                 status=result.status,
-                tests=tuple(frame.tests),
-                seconds=_between(frame.start, line.seconds),
+                tests=tuple(level.tests),
+                seconds=_between(level.start, line.seconds),
                 failures=failures,
                 reason=result.reason,
-                console_line=frame.line,
-                planned=frame.plan,
-                omitted=frame.omitted,
+                console_line=level.line,
+                planned=level.plan,
+                omitted=level.omitted,
                 last_line=line.number,
                 directive=result.directive,
-                unlisted=as_tally(frame.unlisted),
+                unlisted=as_tally(level.unlisted),
             )
         )
 
-    def abandoned(self, parent: OpenLevel | None, frame: OpenLevel, *, at_end: bool) -> None:
-        """A level whose result line never came; without `parent` it is a suite.
+    def abandoned(self, parent: OpenLevel | None, level: OpenLevel, *, at_end: bool) -> None:
+        """Add a level without a result line; without `parent` it is a suite.
 
-        What is open `at_end` is kept in any case: the verdict says where the console ends.
+        A level that is open `at_end` is always kept: the verdict names where the console ends.
         """
-        name = frame.name or "?"
-        tests = tuple(frame.tests)
+        name = level.name or "?"
+        tests = tuple(level.tests)
         if parent is not None:
-            test = Test(name, Status.MISSING, None, (), tests, None, frame.line)
-            self._keep(parent, test, frame)
+            test = Test(name, Status.MISSING, None, (), tests, None, level.line)
+            self._keep(parent, test, level)
             return
-        if not (at_end or self._keeps(frame, name, Status.MISSING)):
+        if not (at_end or self._keeps(level, name, Status.MISSING)):
             return
         self.suites.append(
             Suite(
                 name=name,
                 status=Status.MISSING,
                 tests=tests,
-                console_line=frame.line,
-                planned=frame.plan,
-                omitted=frame.omitted,
-                unlisted=as_tally(frame.unlisted),
+                console_line=level.line,
+                planned=level.plan,
+                omitted=level.omitted,
+                unlisted=as_tally(level.unlisted),
             )
         )
 
-    def _keeps(self, frame: OpenLevel, name: str, status: Status) -> bool:
-        """Whether a suite is kept; one that is not is counted with its tests."""
+    def _keeps(self, level: OpenLevel, name: str, status: Status) -> bool:
+        """Return whether to keep a suite; count the tests of one that is dropped."""
         good = status.good
         full = self._good >= KEEP_TESTS if good else self._bad_suites >= KEEP_SUITES
         if good:
             self._good += 1
         else:
             self._bad_suites += 1
-        if not full or self._wants(name):
+        if not full or self._is_wanted_suite(name):
             return True
         self.omitted += 1
         if not good:
             self.omitted_bad += 1
-        if frame.unlisted:
-            add(self.unlisted, frame.unlisted)
-        if frame.tests:
-            add(self.unlisted, Counter(test.status for _, test in leaf_tests(frame.tests)))
+        if level.unlisted:
+            add(self.unlisted, level.unlisted)
+        if level.tests:
+            add(self.unlisted, Counter(test.status for _, test in leaf_tests(level.tests)))
         return False
 
-    def _wants(self, name: str) -> bool:
+    def _is_wanted_suite(self, name: str) -> bool:
         if name not in self._names and name not in self._wanted:
             return False
         self._named[name] += 1
         return self._named[name] <= KEEP_WANTED
 
     def _room(self, status: Status) -> bool:
-        """Whether one more may be kept; what did not pass has room of its own."""
+        """Return whether one more test may be kept; bad statuses have their own limit."""
         if status.good:
             self._good += 1
             return self._good <= KEEP_TESTS
@@ -339,7 +340,7 @@ def add(counts: dict[Status, int], more: Mapping[Status, int]) -> None:
 
 
 def as_tally(counts: Mapping[Status, int]) -> Tally | None:
-    """Counts as a value; None for none."""
+    """Return the counts as a value, None for no counts."""
     return Tally(**{status.value: count for status, count in counts.items()}) if counts else None
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Console bytes -> numbered, normalized lines. Streaming; memory is bounded whatever the input.
+"""Console bytes -> numbered, normalized lines. Streaming; memory is bounded for any input.
 
-A log is mostly lines that mean nothing to the judge. One compiled expression picks those that may
-mean something out of each block of text; the others are counted and never become Python objects.
-A consumer that needs the lines which follow (a call trace, a failure block) sets `attentive`.
+Most lines of a log concern no reader. One compiled expression picks the relevant lines out of each
+block of text; the others are only counted and never become Python objects. A consumer that needs
+every following line (a call trace, a failure block) sets `attentive`.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from mermapctl.console.prefix import BEHIND, is_prefix, prefix_pattern
 
 BLOCK_BYTES = 128 * 1024
 LINE_BYTES = 64 * 1024
-"""A longer line comes in pieces, and `Console.capped` says how many did."""
+"""Limit on a line: a longer one is split into pieces."""
 _OVERLAP = 1024
-"""Bytes that two pieces share: a splat's title is whole in one (LOG_LINE_MAX, printk.c)."""
+"""Bytes that two pieces share: one of them has a splat's whole title (LOG_LINE_MAX, printk.c)."""
 _CONTINUED = b"\n~ "
-"""Leads the pieces after the first: what they begin with is no beginning of a line."""
+"""Precedes every piece but the first: its start must not match as the start of a line."""
 TAIL_CHARS = 16 * 1024
 TAIL_LINES = 12
 
 
 class LineKind(enum.IntEnum):
-    """Which reader a line is for; OTHER lines come only while the console is `attentive`."""
+    """The reader of a line; OTHER lines are yielded only while the console is `attentive`."""
 
     OTHER = 0
     KTAP = 1
@@ -38,7 +38,7 @@ class LineKind(enum.IntEnum):
 
 
 class LineRun(NamedTuple):
-    """Consecutive `lines` that one expression read at once; `number` is the first one's."""
+    """Consecutive `lines` matched by one expression; `number` is the number of the first."""
 
     number: int
     lines: int
@@ -48,8 +48,8 @@ class LineRun(NamedTuple):
 class Line(NamedTuple):
     """One console line without its prefix.
 
-    `number` is 1-based; `seconds` and `caller` (`T27` a task, `C0` a CPU) are those of printk's
-    prefix; `whole` is False for a last line that no newline ends.
+    `number` is 1-based. `seconds` and `caller` (`T27` a task, `C0` a CPU) come from printk's
+    prefix. `whole` is False for a last line without a newline.
     """
 
     number: int
@@ -61,11 +61,11 @@ class Line(NamedTuple):
 
 
 _STAMPS = r"(?:\[ *+[0-9]++\.[0-9]++\](?: ?\[ *+[CT][0-9]++\])?|\[ *+[CT][0-9]++\])"
-"""printk's own; dmesg puts a space in front of the caller."""
+"""The prefixes of printk itself; dmesg puts a space before the caller."""
 _BRACKETS = r"\[[ 0-9.CT]++\] ?+(?:\[[ 0-9.CT]++\] ?+|)"
 _PREFIX = rf"(?:{_BRACKETS}|(?!\[ *+[0-9.CT])(?:<[0-9]{{1,3}}>(?:{_BRACKETS}|)|))"
-"""printk's prefix as the scan takes it: a little more than it is, at a third of the cost. `(?:X|)`
-is quicker than `(?:X)?`, and a line that begins with a stamp is not tried again without it."""
+"""printk's prefix, as the scan matches it: slightly too wide, at a third of the cost. `(?:X|)` is
+faster than `(?:X)?`; the lookahead keeps the scan from a second try without the stamp."""
 _STAMP = re.compile(
     r"(?:<[0-9]{1,3}>)?(?:\[ *(?P<seconds>[0-9]{1,12}\.[0-9]{1,9})\]"
     r"(?: ?\[ *(?P<caller>[CT][0-9]+)\])?|\[ *(?P<alone>[CT][0-9]+)\]|(?<=>)) ?"
@@ -76,30 +76,30 @@ _HEADER = re.compile(
 )
 _HEADER_WORDS = "TAP version "
 _RESULT_WORDS = {"ok ": LineKind.KTAP, _HEADER_WORDS: LineKind.KTAP, "# Subtest: ": LineKind.KTAP}
-"""What is looked for inside lines where prefixes may change."""
+"""Words to find inside lines while the prefix may change."""
 PREFIXES = 8
-"""Prefixes that one log may have."""
+"""Limit on the prefixes of one log."""
 _STAMP_BEGINS = ("[", "<")
 _ESCAPE = re.compile(
     rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\](?:[^\x07\x1b\n]*(?:\x07|\x1b\\)|(?:\d{1,4};)?)|[@-Z\\-~])"
 )
-"""A title (OSC) without its end hides nothing: only what begins it goes."""
+"""An unterminated title (OSC) hides no text: only its first bytes are dropped."""
 _CR_AT_EDGE = re.compile(rb"\r+\n|\n\r+")
 _CR_INSIDE = re.compile(rb"\r+")
 _SHOWN = {code: f"\\x{code:02x}" for code in (*range(9), *range(10, 32), *range(127, 160))}
-"""Control characters are shown, never obeyed; a tab is indentation."""
+"""Control characters are shown as escapes; a tab is indentation."""
 
 _new_line = tuple.__new__
-"""Line() itself, without the detour of a NamedTuple's constructor: a log has many lines."""
+"""Line() without the overhead of a NamedTuple's constructor, for logs with many lines."""
 
 Picks = tuple[str, ...]
-"""How the lines begin that a reader wants: patterns without groups, led by a plain character."""
+"""Beginnings of a reader's lines: patterns without groups, led by a plain character."""
 
 
 def _pattern(
     picks: Mapping[LineKind, Picks], prefix: str
 ) -> tuple[re.Pattern[str], list[LineKind]]:
-    """The expression that picks lines, and the kind that each of its groups stands for.
+    """Return the expression that picks lines, and the kind of each of its groups.
 
     `prefix` is the pattern of this log's own prefix. The alternatives are sorted by first
     character, so that nearly every line fails at one or two.
@@ -119,22 +119,23 @@ def _pattern(
 
 
 def newline(seconds: str | None = None) -> str:
-    """The pattern of a newline and printk's prefix; `seconds` names the group of its time stamp."""
+    """Return a pattern for a newline and printk's prefix; `seconds` names the time stamp group."""
     number = r"[0-9]{1,12}+\.[0-9]{1,9}+"
     stamp = number if seconds is None else f"(?P<{seconds}>{number})"
     return rf"\n(?:\[ *+{stamp}\](?: ?\[ *+[CT][0-9]++\]|) |)"  # `(?:X|)` is quicker than `(?:X)?`
 
 
 class Console:
-    """Iterate the lines worth reading of a console log.
+    """Iterate over the relevant lines of a console log.
 
-    `stream` is a binary file or an iterable of byte chunks. `picks` says for each reader which
-    lines it wants, behind their prefix, `anywhere` which words matter in the middle of a line too
-    (torn lines, prefixes that nobody foresaw), `run` what may come as a Run: a pattern of whole
-    lines, each led by `newline()`. While iterating, the consumer may set and clear `attentive` and
-    `runs`, `watch` for more words, `settle` the prefix and `forget` a reader. After it, `lines` is
-    the number of lines, `tail` the last texts, `capped` how many lines came in pieces, and `whole`
-    says whether a newline ends the log.
+    `stream` is a binary file or an iterable of byte chunks. `picks` gives for each reader the
+    beginnings of its lines, behind their prefix; `anywhere` the words that also count in the middle
+    of a line (torn lines, unknown prefixes); `run` a pattern of whole lines, each led by
+    `newline()`, that are yielded as one LineRun.
+
+    While iterating, the consumer may set and clear `attentive` and `runs`, `watch` for more words,
+    `settle` the prefix and `forget` a reader. Afterwards `lines` is the number of lines, `tail` the
+    last texts, and `whole` is True if the log ends with a newline.
     """
 
     def __init__(
@@ -147,7 +148,6 @@ class Console:
         self.attentive = False
         self.runs = run is not None
         self.lines = 0
-        self.capped = 0
         self.whole = True
         self.tail: tuple[str, ...] = ()
         self._stream = stream
@@ -171,33 +171,33 @@ class Console:
             self._prior, self._block = self._block, block
             yield from self._scan(block)
             tail = block[-TAIL_CHARS:] if len(block) > TAIL_CHARS else (tail + block)[-TAIL_CHARS:]
-        last = [self._normal(text)[0] for text in tail.split("\n")[1:]]
+        last = [self._normalize(text)[0] for text in tail.split("\n")[1:]]
         self.tail = tuple(last[-TAIL_LINES:])
 
     def watch(self, anywhere: Mapping[str, LineKind]) -> None:
-        """From the next line on look for these words in the middle of lines too."""
+        """Find these words in the middle of lines too, from the next line on."""
         if not anywhere.keys() <= self._anywhere.keys():
             self._anywhere.update(anywhere)
             self._stale = True
 
     def settle(self, *words: str) -> None:
-        """A header was read, so the prefix is known: what stands before others ran into them.
+        """Stop searching for headers inside lines: after a header the prefix is known.
 
-        From the next line on `words` count only where a line begins with them, too.
+        From the next line on `words` count only at the beginning of a line, too.
         """
         self._settled = True
         for each in (_HEADER_WORDS, *words):
             self._stale |= self._anywhere.pop(each, None) is not None
 
     def forget(self, kind: LineKind) -> None:
-        """From the next line on pick nothing for this reader: it has what it wanted."""
+        """Pick no more lines for this reader, from the next line on."""
         self._picks = {each: picks for each, picks in self._picks.items() if each is not kind}
         prefix = self._prefix.pattern if self._prefix else ""
         self._pick, self._kinds = _pattern(self._picks, prefix)
         self._stale = True
 
     def above(self) -> Iterator[Line]:
-        """The lines that stand above the one yielded last, the nearest first.
+        """Yield the lines above the one yielded last, nearest first.
 
         They reach back one block of the log at most.
         """
@@ -207,7 +207,7 @@ class Console:
             while end > 0:
                 start = block.rfind("\n", 0, end)
                 raw = block[start + 1 : end]
-                text, seconds, caller = self._normal(raw)
+                text, seconds, caller = self._normalize(raw)
                 number -= 1
                 yield Line(number, text, seconds, caller)
                 number += raw.startswith("\r")
@@ -221,7 +221,7 @@ class Console:
             yield chunk
 
     def _blocks(self) -> Iterator[str]:
-        """Whole lines in blocks, each line led by its newline; too long a line in pieces."""
+        """Yield whole lines in blocks, each line led by its newline; long lines in pieces."""
         carry = b"\n"
         for chunk in self._chunks():
             data = carry + (chunk.replace(b"\0", b"") if b"\0" in chunk else chunk)
@@ -248,16 +248,15 @@ class Console:
             yield self._decode(block)
 
     def _pieces(self, line: bytes) -> Generator[str, None, bytes]:
-        """Yield the pieces of a line but the last one, which is returned.
+        """Yield all pieces of a line but the last, and return that.
 
-        Lone carriage returns end pieces as they end lines; where there is none, pieces overlap.
+        A piece ends at a lone carriage return, as a line does; otherwise the pieces overlap.
         """
         while len(line) > LINE_BYTES:
             cut = line.rfind(b"\r", 2, LINE_BYTES)
             if cut > 0:
                 piece, line = line[:cut], b"\n" + line[cut:].lstrip(b"\r")
             else:
-                self.capped += not line.startswith(_CONTINUED)
                 piece, line = line[:LINE_BYTES], _CONTINUED + line[LINE_BYTES - _OVERLAP :]
             yield self._decode(piece)
             self._cut = True
@@ -266,8 +265,8 @@ class Console:
     def _decode(self, block: bytes) -> str:
         """Drop escape sequences and carriage returns; decode.
 
-        A lone carriage return begins a new line here, as it does for programs that read in text
-        mode, but no new number: line numbers are those of an editor. Nor does a cut line's piece.
+        A lone carriage return begins a new line, as for programs that read in text mode. Neither it
+        nor a split line's piece begins a new number: line numbers are those of an editor.
         """
         if b"\x1b" in block:
             block = _ESCAPE.sub(b"", block)
@@ -286,8 +285,8 @@ class Console:
         count = block.count("\n", start, end)
         return count - block.count("\n\r", start, end + 1) if self._soft else count
 
-    def _inside(self, block: str, start: int) -> list[tuple[int, LineKind]]:
-        """The lines that hold one of the words looked for, in order, from `start` on."""
+    def _find_anywhere(self, block: str, start: int) -> list[tuple[int, LineKind]]:
+        """Return the lines that contain one of `anywhere`, in order, from `start` on."""
         found: dict[int, LineKind] = {}
         for words, kind in self._anywhere.items():
             at = block.find(words, start)
@@ -300,7 +299,7 @@ class Console:
         """Yield from one block; `here` is the newline that leads the first uncounted line."""
         here, size = 0, len(block)
         pick, kinds, run = self._pick, self._kinds, self._run
-        inside = iter(self._inside(block, 0))
+        inside = iter(self._find_anywhere(block, 0))
         word, word_kind = next(inside)
         while here < size:
             match = pick.match(block, here) if self.attentive else pick.search(block, here)
@@ -325,14 +324,14 @@ class Console:
                 continue
             end = block.find("\n", here + 1)
             end = size if end < 0 else end
-            text, seconds, caller = self._normal(block[here + 1 : end])
+            text, seconds, caller = self._normalize(block[here + 1 : end])
             if (
                 kind is LineKind.KTAP
                 and (match is None or mark != match.start())
-                and (self._learned(text) or self._changed(block[here + 1 : end]))
+                and (self._learn_first(text) or self._learn_next(block[here + 1 : end]))
             ):
                 pick, kinds = self._pick, self._kinds
-                continue  # look at the same line again, with its prefix known
+                continue  # match the same line again, behind the prefix learned from it
             self.lines += 1 if not self._soft else self._count(block, here, here + 1)
             whole = self.whole or end < size
             self._at = here
@@ -341,17 +340,17 @@ class Console:
             if self._stale:
                 self._stale = False
                 pick, kinds = self._pick, self._kinds
-                inside = iter(self._inside(block, here))
+                inside = iter(self._find_anywhere(block, here))
                 word, word_kind = next(inside)
 
     def split(self, run: LineRun) -> Iterator[Line]:
-        """The lines of a run one by one."""
+        """Yield the lines of a run one by one."""
         for offset, raw in enumerate(run.match[0][1:].split("\n")):
-            text, seconds, caller = self._normal(raw)
+            text, seconds, caller = self._normalize(raw)
             yield Line(run.number + offset, text, seconds, caller, LineKind.KTAP)
 
-    def _normal(self, text: str) -> tuple[str, float | None, str | None]:
-        """Text without prefix, seconds, caller."""
+    def _normalize(self, text: str) -> tuple[str, float | None, str | None]:
+        """Return the text without its prefix, the seconds and the caller."""
         seconds = caller = None
         text = text[1:] if text[:1] == "\r" else text
         if self._prefix is not None and (prefix := self._prefix.match(text)):
@@ -364,8 +363,8 @@ class Console:
         text = text[:LINE_BYTES]
         return text if text.isprintable() else text.translate(_SHOWN), seconds, caller
 
-    def _learned(self, text: str) -> bool:
-        """Whether this is a KTAP header behind a prefix that was unknown until now."""
+    def _learn_first(self, text: str) -> bool:
+        """Learn the prefix of a first KTAP header; return whether the line had one."""
         if self._settled or self._prefix is not None or not (header := _HEADER.match(text)):
             return False
         before = _STAMP_AT_END.sub("", header["before"]).rstrip()
@@ -373,14 +372,14 @@ class Console:
         return True
 
     def _learn(self, before: str, gap: int) -> None:
-        """One more prefix; where a log has one, another may follow it."""
+        """Add a prefix; from now on either may precede a line."""
         self._prefixes.append(prefix_pattern(before, gap))
         self._prefix = re.compile(f"(?:{'|'.join(self._prefixes)})?")
         self._pick, self._kinds = _pattern(self._picks, self._prefix.pattern)
         self.watch(_RESULT_WORDS)
 
-    def _changed(self, raw: str) -> bool:
-        """Whether this line shows that the prefix is another one from here on."""
+    def _learn_next(self, raw: str) -> bool:
+        """Learn a new prefix from a KTAP line behind it; return whether the line had one."""
         known = self._prefix.match(raw) if self._prefix is not None else None
         if (known is not None and known.end()) or len(self._prefixes) >= PREFIXES:
             return False

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a runner, a logger or a CI puts before each line of a console, found by its structure. Pure.
+"""Recognize by its structure the prefix that a runner, logger or CI puts before each line. Pure.
 
-A prefix is made of fields between spaces. What varies from line to line is known by its form, not
-by a list of words: numbers, times and dates, and words wherever a time or a mark (`[INFO]`,
-`kernel:`) shows the field to be no text of the console.
+A prefix consists of fields between spaces. Numbers, times and dates, which differ from line to
+line, are matched by their form instead of a list of words. So are words, wherever a time or a mark
+(`[INFO]`, `kernel:`) shows that the field is not part of the console's text.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import re
 
 _FIELD = re.compile(r"(?P<lead>[^\w\s]*)(?P<core>(?:\w(?:\S*\w)?)?)(?P<trail>[^\w\s]*)")
 _TIME = re.compile(r"\d+[-:./]\d+[-:./T]\d")
-"""A date or a time: three numbers with marks between them."""
+"""A date or a time: three numbers with punctuation between them."""
 _WORDS = r"[\w.+/@\[\]-]*"
 _REST = r"[\w:.,+/-]*"
-"""What follows a time's first number and mark: fractions and zones come and go."""
+"""The text after a time's first number and punctuation: fractions and zones may be absent."""
 BEHIND = re.compile(
     r"(?P<before>[^#\s](?:[^#]*?[^#\s])?)(?P<gap> +)"
     r"(?=(?:not )?ok \d+ \S|1\.\.\d+\s*\Z|K?TAP version \d+\s*\Z|# Subtest: )"
@@ -24,9 +24,9 @@ BEHIND = re.compile(
 
 
 def prefix_pattern(before: str, gap: int) -> str:
-    """The text that stands before a KTAP line -> an optional pattern for that of other lines.
+    """Turn the text before a KTAP line into an optional pattern for the prefix of other lines.
 
-    `gap` spaces follow it; four more, or eight, would be the line's own indentation.
+    `gap` is the number of spaces behind it. Four or eight more are the line's own indentation.
     """
     timed = _TIME.search(before) is not None
     parts: list[str] = []
@@ -34,7 +34,7 @@ def prefix_pattern(before: str, gap: int) -> str:
     for each in re.finditer(r"\S+", before):
         match = _FIELD.fullmatch(each[0])
         lead, core, trail = match.groups() if match else (each[0], "", "")
-        if parts:  # a padded word stands off its bracket in some lines only
+        if parts:  # padding puts a space behind the bracket in some lines only
             parts.append(" *" if tight or lead else " +")
         tight = bool(trail) or not core
         parts.append(re.escape(lead) + _core(core, free=timed or bool(lead or trail)))
@@ -43,7 +43,7 @@ def prefix_pattern(before: str, gap: int) -> str:
 
 
 def _core(core: str, *, free: bool) -> str:
-    """The pattern of a field without the marks around it."""
+    """Return the pattern of a field without the punctuation around it."""
     if core.isdigit() or not core:
         return r"\d+" * bool(core)
     if time := re.match(r"\d+([^\w])", core):
@@ -56,6 +56,6 @@ def _core(core: str, *, free: bool) -> str:
 
 
 def is_prefix(before: str) -> bool:
-    """Whether text must be a prefix, wherever it is met: it begins with a time, or nearly so."""
+    """Return whether text is certainly a prefix: a time stands at its beginning or near it."""
     time = _TIME.search(before)
     return time is not None and not before[: time.start()].strip("[(<").count(" ") > 3

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What QEMU, KVM and UML say when no kernel can run -> what it means, and what helps. Pure.
+"""Messages of QEMU, KVM and UML when no kernel can run -> cause and advice. Pure.
 
-Each sentence has the advice that is true of it. Where several stand in a console, the first of the
-table counts: the cause stands above what follows from it.
+Each message has its own advice. If a console contains several, the one that stands first in the
+table counts: causes stand above their consequences.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 class Refusal(NamedTuple):
-    """One kind of refusal; `kvm`: software emulation is a way out."""
+    """One kind of refusal; `kvm`: software emulation avoids it."""
 
-    said: str
+    pattern: str
     summary: str
     advice: str
     kvm: bool = False
 
 
-class Heard(NamedTuple):
-    """A refusal in a console: its line and that line's text."""
+class FoundRefusal(NamedTuple):
+    """A refusal in a console: its line number and text."""
 
     refusal: Refusal
     line: int
@@ -189,44 +189,45 @@ _UML = (
 )
 TABLE = (*_KVM, *_UML, *_QEMU)
 FELL_BACK = re.compile(r"(?:falling|fall) back to (?:tcg|TCG|hvf)")
-_COMPILED = tuple((refusal, re.compile(refusal.said)) for refusal in TABLE)
+_COMPILED = tuple((refusal, re.compile(refusal.pattern)) for refusal in TABLE)
 KVM_FAILED = (
     r"KVM internal error|KVM: (?:entry failed|unknown exit|exception)|kvm run failed"
     r"|Could not access KVM kernel module|failed to initialize kvm|ioctl\(KVM_\w+\) failed"
     r"|KVM_(?:CREATE_VM|CREATE_VCPU|RUN|SET_\w+)\W.*(?:fail|error|Invalid)|kvm_\w+ failed"
     r"|KVM (?:is )?not supported|invalid accelerator '?kvm|error: failed to [sg]et MSR"
 )
-"""What QEMU says at any time when KVM cannot run this kernel; no guest's kernel says it."""
-_SPEAKS = re.compile(
+"""Messages that QEMU prints at any time when KVM cannot run this kernel; no guest kernel prints
+them."""
+_SUBJECTS = re.compile(
     r"qemu|QEMU|[Kk][Vv][Mm]|ptrace|PTRACE|noexec|/dev/shm|PROT_EXEC|UML|start_userspace|linux"
     r"|Use -machine"
 )
-"""What such a line names: a kernel's own messages of missing memory or files do not count."""
+"""Subjects of such a line: a kernel's own messages about missing memory or files do not count."""
 GENERIC = Refusal("", "QEMU ended before the kernel began", "the line says why")
 _GENERIC = re.compile(r"qemu(?:-system-\S+)?: (?!terminating on signal|warning: )\S")
 
 
-def named(text: str) -> Refusal | None:
-    """The refusal that a line is."""
-    if not _SPEAKS.search(text):
+def refusal_in(text: str) -> Refusal | None:
+    """Return the refusal that a line reports."""
+    if not _SUBJECTS.search(text):
         return None
     return next((refusal for refusal, pattern in _COMPILED if pattern.search(text)), None)
 
 
-def first(lines: Iterable[tuple[int, str]]) -> Heard | None:
-    """The refusal that counts among console lines, each with its number.
+def first(lines: Iterable[tuple[int, str]]) -> FoundRefusal | None:
+    """Return the refusal that counts among numbered console lines.
 
-    One of KVM does not where QEMU fell back to emulation after it.
+    A refusal of KVM does not count if QEMU fell back to emulation after it.
     """
-    heard: list[Heard] = []
-    generic: Heard | None = None
+    found: list[FoundRefusal] = []
+    generic: FoundRefusal | None = None
     for number, text in lines:
         if FELL_BACK.search(text):
-            heard = [each for each in heard if not each.refusal.kvm]
+            found = [each for each in found if not each.refusal.kvm]
             generic = None
-        elif (refusal := named(text)) is not None:
-            heard.append(Heard(refusal, number, text))
+        elif (refusal := refusal_in(text)) is not None:
+            found.append(FoundRefusal(refusal, number, text))
         elif generic is None and _GENERIC.match(text):
-            generic = Heard(GENERIC, number, text)
+            generic = FoundRefusal(GENERIC, number, text)
     order = {refusal: place for place, refusal in enumerate(TABLE)}
-    return min(heard, key=lambda each: order[each.refusal], default=generic)
+    return min(found, key=lambda each: order[each.refusal], default=generic)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which frames of a call trace are the report's own: what is left begins with the top frame. Pure.
+"""Skip the frames of the reporting code in a call trace, to find the top frame. Pure.
 
-The order in which the top frame is looked for: what the report itself names (the title's `in f+0x`,
-`caller is f`, lockdep's `at: f`), the instruction pointer, what stands below the interrupt in which
-a stall was noticed, and last the lists of configs/reporters.toml.
+The top frame is searched in this order: the function named by the report itself (the title's `in
+f+0x`, `caller is f`, lockdep's `at: f`), the instruction pointer, the frames below the interrupt
+that detected a stall, and last the lists of configs/reporters.toml.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 _SUFFIX = re.compile(r"\.(?:part|cold|constprop|isra|llvm|cfi|cfi_jt)\b.*")
 _MOST = 24
-"""Frames among which a reporter is looked for: deeper ones belong to the reported code."""
+"""Frames searched for a reporter: deeper ones belong to the reported code."""
 
 _STALLS = frozenset({SplatKind.RCU_STALL, SplatKind.LOCKUP})
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Functions of one origin, as the data file lists them."""
+    """Functions of one origin in the data file."""
 
     functions: tuple[str, ...]
     kinds: tuple[SplatKind, ...] = ()
@@ -44,7 +44,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Entries:
-    """The functions by which an interrupt enters."""
+    """The functions through which an interrupt enters."""
 
     functions: tuple[str, ...]
 
@@ -56,7 +56,7 @@ class _File:
 
 
 class Role(NamedTuple):
-    """What the lists say of one function."""
+    """Membership of one function in the lists."""
 
     through: bool
     single: bool
@@ -65,7 +65,7 @@ class Role(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lists:
-    """The patterns that count for one kind of splat."""
+    """The patterns that apply to one kind of splat."""
 
     through: re.Pattern[str]
     single: re.Pattern[str]
@@ -73,12 +73,12 @@ class Lists:
 
     @functools.lru_cache(maxsize=4096)  # noqa: B019 - there is one for each kind, for ever
     def role(self, symbol: str) -> Role:
-        """The role of a frame's function."""
+        """Return the role of a frame's function."""
         name = _SUFFIX.sub("", function(symbol))
         return Role(*(bool(each.match(name)) for each in (self.through, self.single, self.entries)))
 
     def names(self, symbol: str) -> bool:
-        """Whether a function is the report's own."""
+        """Return whether a function belongs to the reporting code."""
         role = self.role(symbol)
         return role.through or role.single
 
@@ -100,7 +100,7 @@ def _file() -> _File:
 
 @functools.cache
 def lists(kind: SplatKind) -> Lists:
-    """The lists for a kind; HarnessError where the data file cannot be read."""
+    """Return the lists for a kind. Raises HarnessError where the data file cannot be read."""
     file = _file()
     groups = [each for each in file.reporters.values() if not each.kinds or kind in each.kinds]
     return Lists(
@@ -110,7 +110,7 @@ def lists(kind: SplatKind) -> Lists:
     )
 
 
-def blamed(
+def reported_trace(
     kind: SplatKind,
     trace: list[Frame],
     pointer: str | None,
@@ -118,10 +118,10 @@ def blamed(
     *,
     sleeps: bool = False,
 ) -> tuple[str, ...]:
-    """The trace from the top frame on; nothing if all of it is the report's own.
+    """Return the trace from the top frame on; () if all of it is reporting code.
 
     `pointer` is the instruction pointer above the trace, `named` the function that the report
-    itself names; `sleeps`: it is the trace of a task that waits, not of a CPU.
+    itself names. `sleeps`: the trace is that of a waiting task, not of a CPU.
     """
     known = lists(kind)
     start = trace
@@ -143,7 +143,7 @@ def blamed(
 
 
 def _from(trace: list[Frame], symbol: str) -> list[Frame] | None:
-    """The trace from `symbol` on; None if it is not there."""
+    """Return the trace from `symbol` on, None if it is not there."""
     name = function(symbol)
     for at, frame in enumerate(trace[:_MOST]):
         if function(frame.symbol) == name:
@@ -153,7 +153,7 @@ def _from(trace: list[Frame], symbol: str) -> list[Frame] | None:
 
 
 def _interrupted(trace: list[Frame], known: Lists) -> list[Frame]:
-    """What was interrupted, where a trace begins in the interrupt that noticed a stall."""
+    """Return the interrupted code of a trace that begins in the interrupt that detected a stall."""
     first = next((frame.symbol for frame in trace if frame.symbol), "")
     in_interrupt = any(frame.entry is EntryKind.END_OF_IRQ for frame in trace)
     if not in_interrupt and not known.names(first):
@@ -168,11 +168,11 @@ def _interrupted(trace: list[Frame], known: Lists) -> list[Frame]:
 
 
 def _through(trace: list[Frame], known: Lists) -> list[Frame]:
-    """The trace below the outermost reporter of the context in which the report was made."""
+    """Return the trace below the outermost reporter of the reporting context."""
     cut = 0
     for at, frame in enumerate(trace[:_MOST]):
         if at and frame.entry is not EntryKind.FRAME:
-            break  # below it is another context, of which a reporter may have been interrupted
+            break  # another context follows; a reporter may itself have been interrupted
         if frame.symbol and known.role(frame.symbol).through:
             cut = at + 1
     return trace[cut:]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A splat: what the kernel complained of, as one value. Read by `splat_reader`."""
+"""A splat: a complaint of the kernel, as one value. `splat_reader` reads it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 class SplatKind(enum.StrEnum):
-    """What the kernel complained of."""
+    """The kind of a complaint."""
 
     WARNING = "warning"
     BUG = "bug"
@@ -33,13 +33,12 @@ class SplatKind(enum.StrEnum):
 class Splat:
     """One complaint; `line`..`last_line` are its console lines (1-based, inclusive).
 
-    `frames` are the call trace's reliable entries, innermost first, without those of the code that
-    reports; `top_frame` is the first of them. `excerpt` is the text itself, capped, so that a
-    record can show it where the console is gone. `where` is FILE:LINE if the report names it,
-    `message` the sentence that was printed with the title but outside of it (what WARN() says),
-    `cause` the sentence that gives the reason, wherever it stands. `caller` is printk's thread
-    (`T27`) or CPU (`C0`), `count` how often the same came in the same test. `in_suite` is False
-    for what came before, between and after the suites.
+    `frames` are the call trace's reliable entries, innermost first, without those of the reporting
+    code; `top_frame` is the first of them. `excerpt` is the text itself, capped, so that a record
+    can show it after the console is deleted. `where` is FILE:LINE if the report names it, `message`
+    the sentence printed with the title but outside of it (WARN()'s own), `cause` the sentence with
+    the reason, wherever it stands. `caller` is printk's thread (`T27`) or CPU (`C0`), `count` how
+    often the same came in the same test. `in_suite` is False before, between and after the suites.
     """
 
     kind: SplatKind
@@ -60,16 +59,16 @@ class Splat:
 
 DEADLY = frozenset({SplatKind.OOPS, SplatKind.BUG, SplatKind.PANIC})
 STUCK = frozenset({SplatKind.LOCKUP, SplatKind.RCU_STALL})
-"""Kinds after which the test's thread, or the kernel, does not go on."""
+"""Kinds after which the test's thread, or the kernel, does not continue."""
 
 _NUMBERS = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8,}|CPU: ?\d+|CPU#\d+|PID: ?\d+|\d+s\b|/\d+\b")
 
 
 def sameness(splat: Splat) -> tuple[SplatKind, str]:
-    """What makes two complaints the same: all but addresses, CPUs, tasks and durations."""
+    """Return the key of equal complaints: all but addresses, CPUs, tasks and durations."""
     return splat.kind, _NUMBERS.sub("", splat.title)
 
 
 def function(frame: str) -> str:
-    """The function of a frame: `f+0x1/0x2`, `f (FILE:LINE)` or `f+0x1/0x2 FILE:LINE`."""
+    """Return the function of a frame: `f+0x1/0x2`, `f (FILE:LINE)` or `f+0x1/0x2 FILE:LINE`."""
     return frame.partition("+")[0].partition(" ")[0]

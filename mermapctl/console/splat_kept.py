@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The splats that are kept of a log: the first ones, and of those that end a kernel the last. Pure.
+"""The splats kept of a log: the first ones, and the last of each kind that can end a kernel. Pure.
 
-How a boot ended is told by its last deadly splat. A kernel that warns in every test must not push
-it out of the record.
+The last deadly splat shows how a boot ended. A kernel that warns in every test must not push it out
+of the record.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from dataclasses import replace
 from mermapctl.console.splat import DEADLY, STUCK, Splat, SplatKind, sameness
 
 _LAST = DEADLY | STUCK
-"""Kinds behind which a kernel may print nothing more."""
+"""Kinds that may be the last output of a kernel."""
 
 _Key = tuple[SplatKind, str, str | None]
 
 
 class KeptSplats:
-    """Up to `room` different splats, and one more of each kind that may be a kernel's last word.
+    """Keep up to `room` different splats, and one more of each kind that can end a kernel.
 
-    `dropped` is how many complaints are not kept. What is the same in the same test is counted.
+    Equal complaints in the same test are counted. `dropped` counts those that are not kept.
     """
 
     def __init__(self, room: int) -> None:
@@ -48,7 +48,7 @@ class KeptSplats:
             self.dropped += splat.count
 
     def take(self) -> tuple[Splat, ...]:
-        """All that is kept, and forget it; `dropped` stays."""
+        """Return all kept splats and clear them; `dropped` stays."""
         taken = tuple(self._kept.values())
         self._kept.clear()
         self._last.clear()

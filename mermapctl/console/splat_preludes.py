@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The sentence that tells why, where it stands before the report: above its cut-here line. Pure.
+"""The sentence with the cause, where a checker prints it above the cut-here line. Pure.
 
 A checker prints what it found and then calls BUG() or WARN(), which print their own report.
 """
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from mermapctl.console.lines import Line
 
 LOOK_BACK = 48
-"""Lines above a report in which its cause is looked for: page_owner's traces take thirty."""
+"""Lines above a report that are searched for its cause: page_owner's traces take thirty."""
 TEXT_LIMIT = 300
 _DUMP = 10
 """Lines of a page's dump."""
 _NEAR = 4
-"""So many lines of the same thread may stand between a one-line cause and the report."""
+"""Limit on lines of the same thread between a one-line cause and the report."""
 
 
 class Prelude(NamedTuple):
-    """What stands above a report: its cause, its lines, and FILE:LINE where it names one."""
+    """The text above a report: its cause, its lines, and FILE:LINE if it names one."""
 
     cause: str
     lines: tuple[Line, ...]
@@ -51,10 +51,10 @@ _BARRIER = re.compile(
 
 
 def above(lines: Iterable[Line]) -> Prelude | None:
-    """The cause in the lines above a report, all of its own thread, the nearest first.
+    """Return the cause in the lines above a report, all of its own thread, nearest first.
 
-    A dump of a page begins with the page, a Rust panic with the place; the sentence of a checker is
-    the last thing that the thread prints before BUG().
+    A page's dump begins with the page, a Rust panic with the place; a checker's sentence is the
+    last line that the thread prints before BUG().
     """
     seen: list[Line] = []
     source = iter(lines)
@@ -75,7 +75,7 @@ def above(lines: Iterable[Line]) -> Prelude | None:
 
 
 def _page(lines: Iterable[Line]) -> list[Line]:
-    """The lines of a page's dump above its last one; none if its first one is not there."""
+    """Return the lines of a page's dump above its last one, [] without its first one."""
     found: list[Line] = []
     for line in itertools.islice(lines, _DUMP):
         found.insert(0, line)

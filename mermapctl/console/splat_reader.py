@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Console lines -> splats: warnings, oopses, sanitizer and lockdep reports. Pure and streaming.
 
-Where printk prints who speaks (`[   T31]`, `[    C0]`), a report is the lines of one speaker, and
-several reports may be open at a time. A title that nothing picked is found when a line comes that
-only follows one: the lines above it are looked at again.
+Where printk prints its caller (`[   T31]`, `[    C0]`), a report consists of the lines of one
+caller, and several reports may be open at a time. A title that matched no pick is found when a line
+comes that only follows a title: the reader then searches the lines above it.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 KEEP_INSIDE = 64
 KEEP_OUTSIDE = 16
 OPEN = 8
-"""Reports that may be open at a time."""
+"""Limit on open reports."""
 PATIENCE = 200
-"""Lines of others after which a report is over that its speaker does not continue."""
+"""Lines of other callers after which a report that its own caller does not continue is closed."""
 ABOVE = 16
-"""Lines above a report's body among which its title is looked for."""
+"""Lines above a report's body that are searched for its title."""
 
 _IN_TORN = re.compile(r"(?:(?<!\[ end )Kernel panic - |BUG: |WARNING: ).*")
 _RUN_INTO = re.compile(rf"(?:(?<=[^\s:])|(?<=\] ))(?:{_IN_TORN.pattern})")
@@ -42,7 +42,7 @@ _STALLS = frozenset({SplatKind.RCU_STALL, SplatKind.LOCKUP})
 
 
 class _Above(NamedTuple):
-    """A title that was missed, its line, and the lines of the same speaker below it."""
+    """A title that was missed, its line, and the lines of the same caller below it."""
 
     title: Title
     line: Line
@@ -54,10 +54,10 @@ def _nothing() -> Iterator[Line]:
 
 
 class SplatReader:
-    """Feed console lines, say when a test ended, then `finish`.
+    """Feed console lines, report the end of each test, then `finish`.
 
-    `above` gives the lines above the one that was fed, the nearest first. `attentive`: the next
-    line may belong to a splat, whatever it looks like.
+    `above` yields the lines above the one that was fed, nearest first. `attentive`: the next line
+    may belong to a splat, whatever its text.
     """
 
     def __init__(self, above: Callable[[], Iterator[Line]] = _nothing) -> None:
@@ -69,12 +69,12 @@ class SplatReader:
 
     @property
     def dropped(self) -> int:
-        """How many complaints were too many to keep."""
+        """Return the number of complaints that were dropped for a limit."""
         return self._waiting.dropped + sum(kept.dropped for kept in self._kept.values())
 
     @property
     def attentive(self) -> bool:
-        """Whether a report is open."""
+        """Return whether a report is open."""
         return bool(self._open)
 
     def feed(self, line: Line, *, in_suite: bool) -> None:
@@ -98,21 +98,21 @@ class SplatReader:
                 self._opening(line, opening, opening.caller or caller, in_suite=in_suite)
                 return
         if report is None and text.startswith("NMI backtrace for cpu"):
-            report = self._joined(caller)
+            report = self._stall_of_other_cpu(caller)
         if report is None and picked:
             report = self._untitled(line, text, caller, in_suite=in_suite)
         if report is None:
-            self._forget(line.number)
+            self._close_idle(line.number)
             return
         self._continue(report, line, text, None)
 
     def torn(self, line: Line, *, in_suite: bool) -> None:
-        """Take a line of another reader, into which a splat's title may have run: an exact one.
+        """Take a line of another reader, into which the exact title of a splat may have run.
 
-        What a test says may quote one; then it does not run into the words before it.
+        A test's own message may quote a title; then the title does not touch the words before it.
         """
         text, caller = line.text, line.caller
-        if not splat_titles.may_hold_one(text):
+        if not splat_titles.may_contain_title(text):
             return
         if _REMARKS.match(text):
             if (inner := splat_titles.inner(text)) is not None:
@@ -128,15 +128,16 @@ class SplatReader:
 
     @property
     def waiting(self) -> bool:
-        """Whether something was said since the previous test's end."""
+        """Return whether anything was reported since the previous test's end."""
         if not self._open:
             return bool(self._waiting)
         return bool(self._waiting) or any(not each.settled for each in self._open.values())
 
     def test_ended(self, name: str | None, caller: str | None = None) -> None:
-        """What was said since the previous test's end was said in test `name` (None: the suite).
+        """Assign all reports since the previous test's end to test `name` (None: the suite).
 
-        `caller` is the thread that printed the result; another one's report may go on below it.
+        `caller` is the thread that printed the result; a report of another one may continue below
+        it.
         """
         if not self.waiting:
             return
@@ -148,12 +149,12 @@ class SplatReader:
             goes_on = not report.ended and not report.trace.done
             if key is None or key == caller:
                 goes_on = goes_on and not report.trace.begun and key is None
-            report.belongs_to(name)
+            report.set_test(name)
             if not goes_on:
                 self._close(report)
 
     def finish(self) -> tuple[Splat, ...]:
-        """All splats in order; those after the last `test_ended` have no test."""
+        """Return all splats in order; those after the last `test_ended` have no test."""
         for report in list(self._open.values()):
             self._close(report)
         self.test_ended(None)
@@ -172,19 +173,19 @@ class SplatReader:
             self._continue(report, line, text, title)
             return
         if title.number is not None and report is None:
-            above = self._missed(caller, line.number)
+            above = self._title_above(caller, line.number)
             if above is not None and above.title.number is None and above.title.kind in DEADLY:
-                self._again(above, caller, in_suite=in_suite)
+                self._reread(above, caller, in_suite=in_suite)
                 self._titled_line(line, title, caller, in_suite=in_suite)
                 return
-        heir_of = None
+        cut_short = None
         if report is not None and title.kind is SplatKind.PANIC and not report.ended:
-            heir_of = report if report.sure and not report.trace.begun else None
-        if heir_of is not None:
-            self._open = {key: each for key, each in self._open.items() if each is not heir_of}
+            cut_short = report if report.sure and not report.trace.begun else None
+        if cut_short is not None:
+            self._open = {key: each for key, each in self._open.items() if each is not cut_short}
         begun = self._begin(line, caller, in_suite=in_suite)
-        begun.heir_of = heir_of
-        if heir_of is None and not self._glued_opening(begun, caller):
+        begun.cut_short = cut_short
+        if cut_short is None and not self._opening_above(begun, caller):
             self._look_above(begun, line, caller)
         self._titled[caller] = line.number
         self._continue(begun, line, text, title)
@@ -210,10 +211,10 @@ class SplatReader:
         self._open[caller] = report
         return report
 
-    def _own(self, count: int, caller: str | None) -> Iterator[Line]:
-        """The lines of one speaker among `count` above the current one, the nearest first.
+    def _lines_of(self, count: int, caller: str | None) -> Iterator[Line]:
+        """Yield the lines of one caller among `count` above the current one, nearest first.
 
-        What belongs to a report that was read already ends them.
+        Stop at lines that belong to a report that was already read.
         """
         since = self._titled.get(caller, 0)
         for line in itertools.islice(self._above(), count):
@@ -229,15 +230,15 @@ class SplatReader:
 
     def _look_above(self, report: Report, line: Line, caller: str | None) -> None:
         """Read the cause that was printed before the report."""
-        own = self._own(splat_preludes.LOOK_BACK, caller)
+        own = self._lines_of(splat_preludes.LOOK_BACK, caller)
         prelude = splat_preludes.above(each for each in own if each.number < line.number)
         if prelude is not None:
-            report.explain(prelude)
+            report.set_prelude(prelude)
 
-    def _glued_opening(self, report: Report, caller: str | None) -> bool:
-        """Whether a cut-here line that ran into another one stands above the title."""
+    def _opening_above(self, report: Report, caller: str | None) -> bool:
+        """Find a cut-here line above the title, inside another line; return whether it exists."""
         below: list[Line] = []
-        for line in self._own(3, caller):
+        for line in self._lines_of(3, caller):
             if line.number >= report.line:
                 continue
             opening = splat_titles.opening(line.text)
@@ -250,20 +251,20 @@ class SplatReader:
             below.append(line)
         return False
 
-    def _joined(self, caller: str | None) -> Report | None:
-        """The report of a stall, for which another CPU prints where it was."""
+    def _stall_of_other_cpu(self, caller: str | None) -> Report | None:
+        """Return the open report of a stall, to which another CPU adds its own trace."""
         for report in self._open.values():
             if report.kind in _STALLS and not report.ended and not report.trace.done:
                 self._open[caller] = report
                 return report
         return None
 
-    def _missed(self, caller: str | None, line: int) -> _Above | None:
-        """The title above a line that nothing picked, with the lines below it."""
+    def _title_above(self, caller: str | None, line: int) -> _Above | None:
+        """Find the title above a line that matched no pick, with the lines below it."""
         below: list[Line] = []
-        for each in self._own(ABOVE, caller):
+        for each in self._lines_of(ABOVE, caller):
             if _RESULT.match(each.text):
-                return None  # what stands there is known
+                return None  # a report before this result was already read
             if each.number >= line:
                 continue
             title = splat_titles.find(each.text)
@@ -272,8 +273,8 @@ class SplatReader:
             below.append(each)
         return None
 
-    def _again(self, above: _Above, caller: str | None, *, in_suite: bool) -> None:
-        """Read a title that was missed, and what follows it."""
+    def _reread(self, above: _Above, caller: str | None, *, in_suite: bool) -> None:
+        """Read a title that was missed, and the lines below it."""
         self._titled_line(above.line, above.title, caller, in_suite=in_suite)
         for later in above.below:
             if (report := self._open.get(caller)) is not None:
@@ -282,13 +283,13 @@ class SplatReader:
     def _untitled(
         self, line: Line, text: str, caller: str | None, *, in_suite: bool
     ) -> Report | None:
-        """A line that only follows a title: the title is above it, in a form that no pick knows.
+        """Handle a line that only follows a title: find the title above it, which matched no pick.
 
-        Without one a report begins that counts only if its end says that it was a complaint: what
-        runs out of memory, for one, prints a call trace, too.
+        Without a title, begin a report that counts only if its end marks it as a complaint: an
+        allocation failure, for example, prints a call trace, too.
         """
-        if (above := self._missed(caller, line.number)) is not None:
-            self._again(above, caller, in_suite=in_suite)
+        if (above := self._title_above(caller, line.number)) is not None:
+            self._reread(above, caller, in_suite=in_suite)
             return self._open.get(caller)
         if not (frames.is_heading(text) or text.startswith(("CPU: ", "RIP: "))):
             return None
@@ -296,15 +297,15 @@ class SplatReader:
             return None
         return self._begin(line, caller, in_suite=in_suite)
 
-    # Lines that continue one, and its end.
+    # Lines that continue a report, and its end.
 
     def _continue(self, report: Report, line: Line, text: str, title: Title | None) -> None:
         report.take(line, text, title)
         if report.over:
             self._close(report)
 
-    def _forget(self, line: int) -> None:
-        """Close what its speaker has not continued for long."""
+    def _close_idle(self, line: int) -> None:
+        """Close reports that their callers have not continued for long."""
         for report in list(self._open.values()):
             if line - report.last_line > PATIENCE:
                 self._close(report)
@@ -312,13 +313,13 @@ class SplatReader:
     def _close(self, report: Report) -> None:
         for key in [key for key, each in self._open.items() if each is report]:
             del self._open[key]
-        if (prior := report.heir_of) is not None:
+        if (prior := report.cut_short) is not None:
             prior.trace = report.trace
             self._keep(prior)
         self._keep(report)
 
     def _keep(self, report: Report) -> None:
-        if not report.real:
+        if not report.is_complaint:
             return
         closed = report.splat()
         if report.settled or not closed.in_suite:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A report while it is being read: the lines of one thread or CPU -> a Splat. Pure."""
+"""An open report: the lines of one thread or CPU -> a Splat. Pure."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 BODY_LINES = 400
 EXCERPT_LINES = 60
-STRANGERS = 3
-"""So many lines in a row that no report prints end it."""
-EARLY_STRANGERS = 10
-"""So many end it before its trace has begun."""
+FOREIGN_LINES = 3
+"""This many foreign lines in a row, such as no report prints, end it."""
+EARLY_FOREIGN_LINES = 10
+"""This many end it before its trace has begun."""
 UNTITLED = 8
 """Lines below an opening after which its title counts as lost."""
 
 UNKNOWN = "------------[ cut here ]------------"
-"""The title of a report of which nothing but its opening is there."""
+"""The title of a report that consists of its opening only."""
 
 _ENDING = re.compile(r"---\[ end (?:trace|Kernel panic)|={25,}\s*\Z")
 _ENDS = ("-", "=")
 _REMARK = re.compile(r" *# (?:module|Totals): ")
-"""KTAP that its own reader leaves alone."""
+"""KTAP that the KTAP parser ignores."""
 _BODY = re.compile(
     r"\s|\Z|CPU|PID|Pid:|Tainted|Hardware name|Modules linked|Workqueue|Kernel Offset|note: "
     r"|RIP|Code|R\w\w?:|E\w\w:|[CDEFGS]S:|CR\d|DR\d|PKRU|#PF|PGD|PMD|P4D|Oops|KASAN|UBSAN|Internal"
@@ -53,18 +53,18 @@ _BODY = re.compile(
     r"|(?:[%$]?\w{1,8}(?: +\d+)?|\w+\[\d\]) *[:=] *(?:\[?<?[0-9a-f]{4}|<?\w+\+0x)"
     rf"|{frames.PLACE} |.*?{frames.SYMBOL}"
 )
-"""How the lines between a splat's title and its end begin."""
+"""Beginnings of the lines between a splat's title and its end."""
 _AFTER_WARN = re.compile(
     r"\s*\Z|Modules linked|CPU[: ]|Tainted|Hardware|Workqueue|Call |Stack|Backtrace|---|===|Kernel"
     r"|pc |sp |RIP|EIP|NIP|PC is|epc|Krnl|Pid:|Process|\[|<|[a-z]\d+ *:|\s*(?:not )?ok \d|PSW|ERA"
 )
-"""What stands below the title of a WARN() that printed no message of its own there."""
+"""Lines below the title of a WARN() that printed no message of its own there."""
 _INDEXED = re.compile(
     r"(?:index|shift exponent|signed integer|unsigned|division|member access|load of|negation|left"
     r"|right|null pointer|execution|addition|subtraction|multiplication|pointer|value"
     r"|\S+ [+*/-] ).*"
 )
-"""What UBSAN prints below its title."""
+"""Lines that UBSAN prints below its title."""
 _EVIDENCE = re.compile(
     r"CPU: \d+ (?:UID: \d+ )?PID: |stack backtrace:|---\[ end trace|Modules linked"
 )
@@ -75,19 +75,20 @@ _RANGE = re.compile(r"KASAN: [\w -]+ in range ")
 _DUMPED = "page dumped because: "
 _RCU_USE = re.compile(r"(?P<where>\S+\.\w{1,3}:\d+) (?P<cause>.+)")
 _DETAILED = frozenset(SplatKind) - {SplatKind.WARNING}
-"""WARN() prints all that it has to say next to its title."""
+"""Kinds with details below the title; WARN() prints its message next to the title."""
 _INLINED = frozenset({SplatKind.KASAN, SplatKind.KFENCE, SplatKind.KMSAN})
-"""A decoder repeats their title for each function that was inlined."""
+"""Kinds whose title a decoder repeats for each inlined function."""
 _BARE = frozenset({SplatKind.KCSAN, SplatKind.KFENCE, SplatKind.KMSAN, SplatKind.MEMORY_LEAK})
-"""Their first trace is the one that tells; no `Call Trace:` stands above it."""
+"""Kinds whose first trace is the relevant one, without `Call Trace:` above it."""
 
 
 @dataclass(slots=True)
 class Report:
-    """One report; without a title yet if only its opening line was seen.
+    """One report; without a title as long as only its opening line was read.
 
-    `sure`: it is one whatever follows. `cut`: a cut-here line stands above it, `frame`: a line of
-    `=`. `owner` is the test in which it was printed, once that ended.
+    `sure`: it is a report, whatever follows. `cut`: a cut-here line stands above it; `frame`: a
+    line of `=`. `owner` is the test in which it was printed, set when that test ends. `cut_short`
+    is an earlier report that this panic interrupted; the panic's trace belongs to both.
     """
 
     line: int
@@ -108,24 +109,24 @@ class Report:
     evident: bool = False
     ended: bool = False
     over: bool = False
-    heir_of: Report | None = None
+    cut_short: Report | None = None
     settled: bool = False
     owner: str | None = None
     trace: Trace = field(default_factory=Trace)
     excerpt: list[str] = field(default_factory=list)
     headline: str | None = None
-    _strangers: int = 0
+    _foreign: int = 0
     _fresh: bool = False
     _lock: bool = False
 
-    def belongs_to(self, test: str | None) -> None:
-        """The test in which it was printed has ended, or the suite (None)."""
-        for each in (self, self.heir_of):
+    def set_test(self, test: str | None) -> None:
+        """Set the test in which it was printed, or None for the suite."""
+        for each in (self, self.cut_short):
             if each is not None and not each.settled:
                 each.owner, each.settled = test, True
 
-    def entitle(self, title: Title, line: int) -> None:
-        """Take the title, which ends the search for one."""
+    def set_title(self, title: Title, line: int) -> None:
+        """Set the title."""
         self.kind, self.title, self.title_line = title.kind, title.text, line
         self.sure = self.sure or not title.weak
         self.where = self.where or title.where
@@ -133,15 +134,15 @@ class Report:
         self.named, self.number = title.symbol, title.number
         self.trace.bare = title.kind in _BARE
 
-    def explain(self, prelude: Prelude) -> None:
-        """Take the sentence that stands above the report."""
+    def set_prelude(self, prelude: Prelude) -> None:
+        """Set the sentence printed above the report as the cause."""
         self.line = min(self.line, prelude.lines[0].number)
         self.excerpt += [line.text[:TEXT_LIMIT] for line in prelude.lines]
         self.where = prelude.where or self.where
         self.message = self.cause = prelude.cause
 
     def continued_by(self, title: Title, line: int) -> bool:
-        """Whether a title only goes on with this report: die()'s line below the fault's, say."""
+        """Return whether a title continues this report, as die()'s line below the fault's does."""
         if self.kind is None or self.ended or not (self.sure or title.weak):
             return False
         if title.kind is self.kind and title.kind in _INLINED and line == self.title_line + 1:
@@ -151,22 +152,22 @@ class Report:
         return title.weak
 
     def take(self, line: Line, text: str, title: Title | None) -> None:
-        """Take a line of this report's thread; it may turn out to be `over`."""
+        """Take a line of this report's caller, and set `over` if it ends the report."""
         if "# " in text and _REMARK.match(text):
             return
         if title is not None:
             self._title(title, line.number)
-        elif self._message(text):
+        elif self._read_message(text):
             pass
         elif self.kind is not None and not _BODY.match(text):
-            self._strangers += 1
-            most = STRANGERS if self.trace.begun else EARLY_STRANGERS
-            self.over = self.ended or self._strangers >= most
+            self._foreign += 1
+            most = FOREIGN_LINES if self.trace.begun else EARLY_FOREIGN_LINES
+            self.over = self.ended or self._foreign >= most
             return
         if self.ended and title is None and (not text.strip() or text.startswith("====")):
             self.over = True
             return
-        self._strangers, self._fresh = 0, title is not None
+        self._foreign, self._fresh = 0, title is not None
         self.last_line = line.number
         if len(self.excerpt) < EXCERPT_LINES:
             self.excerpt.append(text[:TEXT_LIMIT])
@@ -174,7 +175,7 @@ class Report:
             self.evident = bool(_EVIDENCE.match(text)) or frames.is_heading(text)
         self.trace.feed(text)
         if title is None and self.kind in _DETAILED:
-            self._details(text)
+            self._read_details(text)
         if text[:1] in _ENDS and title is None and _ENDING.match(text):
             self.ended = self.kind is not None
             self.sure = self.sure or text.startswith("---[ end trace")
@@ -185,19 +186,19 @@ class Report:
 
     def _title(self, title: Title, line: int) -> None:
         if self.kind is None:
-            self.entitle(title, line)
+            self.set_title(title, line)
         elif title.kind is self.kind and line == self.title_line + 1 and title.symbol:
-            self.named, self.title_line = title.symbol, line  # an inlined function stood above it
+            self.named, self.title_line = title.symbol, line  # the line above: an inlined function
         elif title.number is not None:
             self.number = title.number
 
     @property
     def _warned(self) -> bool:
-        """Whether WARN() printed the title, and not just anybody."""
+        """Return whether WARN() printed the title."""
         return self.kind is SplatKind.WARNING and bool(self.where or self.named)
 
-    def _message(self, text: str) -> bool:
-        """Whether this is the sentence that WARN() prints: above the title, or right below it."""
+    def _read_message(self, text: str) -> bool:
+        """Take WARN()'s message, above the title or right below it; return whether this is one."""
         if self.message is not None or not (self.kind is None or self._fresh):
             return False
         said = text.strip()
@@ -214,8 +215,8 @@ class Report:
         self.message = self.cause = said[:TEXT_LIMIT]
         return True
 
-    def _details(self, text: str) -> None:
-        """What the lines below the title say of the reason and of the culprit."""
+    def _read_details(self, text: str) -> None:
+        """Read the cause and the function from a line below the title."""
         if self.kind is SplatKind.OOPS and _RANGE.match(text):
             self.cause = text.strip()[:TEXT_LIMIT]
         elif text.startswith(_DUMPED) or (self._indexable and _INDEXED.fullmatch(text)):
@@ -223,7 +224,7 @@ class Report:
         elif text.startswith("caller is ") and (caller := _CALLER_IS.match(text)):
             self.named = caller["symbol"]
         elif self.kind is SplatKind.LOCKDEP:
-            self._lockdep(text)
+            self._read_lockdep(text)
 
     @property
     def _indexable(self) -> bool:
@@ -233,7 +234,7 @@ class Report:
     def _of_rcu(self) -> bool:
         return "suspicious RCU" in self.title and self.where is None
 
-    def _lockdep(self, text: str) -> None:
+    def _read_lockdep(self, text: str) -> None:
         if self._lock and self.named is None and (at := _LOCK_AT.match(text)):
             self.named = at["symbol"]
         elif self._of_rcu and (found := _RCU_USE.match(text)) is not None:
@@ -243,33 +244,33 @@ class Report:
 
     @property
     def framed(self) -> bool:
-        """Whether a line of `=` stands above it, and nothing yet that is no title."""
+        """Return whether a line of `=` stands above it, followed by nothing but a title."""
         return self.frame and self.kind is None and not self.evident
 
     @property
-    def real(self) -> bool:
-        """Whether it is a complaint: its title is one, or a report follows what may be one."""
+    def is_complaint(self) -> bool:
+        """Return whether it is a complaint: its title is certain, or a report follows it."""
         return self.sure or (self.evident and bool(self.kind or self.headline))
 
     def splat(self) -> Splat:
-        """The complaint as read so far."""
+        """Return the complaint as read so far."""
         lost = f"report without a title: {self.excerpt[0]}" if self.excerpt else UNKNOWN
         title = self.title or self.message or self.headline or lost
-        blamed = reporters.blamed(
+        reported = reporters.reported_trace(
             self.kind or SplatKind.OTHER,
             self.trace.result(),
             self.trace.pointer,
             self.named,
             sleeps="INFO: task " in self.title,
         )
-        top = blamed[0] if blamed else None
+        top = reported[0] if reported else None
         return Splat(
             kind=self.kind or SplatKind.OTHER,
             title=title,
             test=self.owner,
             line=self.line,
             last_line=self.last_line,
-            frames=blamed[: frames.FRAMES],
+            frames=reported[: frames.FRAMES],
             excerpt=tuple(self.excerpt),
             where=self.where or place(top),
             message=self.message if self.kind is not None else None,

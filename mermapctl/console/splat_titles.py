@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The grammar of a splat's title, and where in a line it stands. Pure.
+"""The grammar of a splat's title, and its position in a line. Pure.
 
-What is known by its words comes first: 6.12 and 7.3, every architecture that kunit.py's QEMU
-configurations name, and UML. What die() prints has one form on all of them: it ends in `[#N]`.
-A sentence that only may be a title (`WARNING: text`, the text in a frame of `=`) is `weak`: what
-follows decides whether it was one.
+Titles known by their words come first: those of 6.12 and 7.3, of every architecture in kunit.py's
+QEMU configurations, and of UML. die() prints the same form on all of them, ending in `[#N]`. A
+sentence that may or may not be a title (`WARNING: text`, the text in a frame of `=`) is `weak`: the
+lines below it decide.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ PICKS = (
     *(r"CPU \d+ Unable", "Insufficient stack space", "UBSAN: ", "rcu: INFO: ", "INFO: task "),
     *("INFO: rcu", "INFO: trying to", "INFO: possible "),
     *("watchdog: ", "NMI watchdog: ", r"kmemleak: \d", "kmemleak: unref", "unreferenced object 0x"),
-    # What follows a title: it tells that there was one that no other pattern saw.
+    # Lines that only follow a title: they reveal one that no other pattern matches.
     *("Call [Tt]race:", "Backtrace:", r"CPU: \d+ (?:UID: \d+ )?PID: ", "RIP: "),
     r"---\[ end trace ",
 )
-"""The lines that the reader of splats wants (`console.Console`)."""
+"""The lines that the splat reader wants (`console.Console`)."""
 
 INSIDE = ("G: ", "new suspected memory leak")
-"""Words that matter in the middle of a line, too; the first ends `BUG: ` and `WARNING: `. What they
-miss is found by what follows it."""
+"""Words that also count in the middle of a line; the first ends `BUG: ` and `WARNING: `. The lines
+that follow a title reveal those without these words."""
 
 
 class Title(NamedTuple):
-    """A title and where it stands in its line.
+    """A title and its position in a line.
 
     `symbol` is the function that it names, `cause` the reason that it gives, `number` the `N` of
-    `[#N]`, `caller` printk's where the title stands behind a prefix inside its line.
+    `[#N]`, `caller` that of a prefix of printk inside the line, before the title.
     """
 
     kind: SplatKind
@@ -65,7 +65,7 @@ _LOCKDEP = (
     r"|\S+/\d+ still has locks held|MAX_(?:LOCK|STACK_TRACE)|key \S+ has not|looking up invalid)"
 )
 _WARNED = r"(?:CPU: \d+ (?:UID: \d+ )?PID: \d+ )?"
-"""Before 6.18; since then a condition may come in its place (DEBUG_BUGVERBOSE_DETAILED)."""
+"""The form before 6.18; later kernels may print a condition instead (DEBUG_BUGVERBOSE_DETAILED)."""
 _IN = rf" in (?P<symbol>{SYMBOL}|[\w.$]+)"
 _STACK = r"(?:\S+ )?stack guard page"
 _FAULT = rf"kernel NULL pointer|unable to handle|kernel data access|{_STACK}"
@@ -158,7 +158,7 @@ _GRAMMAR = tuple(
 )
 
 _LOOSE = re.compile(r"BUG(?:: (?P<cause>.*)| \S+ \(.*?\)(?:: (?P<slab>.*))?)")
-"""A complaint of a kind that has no name here; sure only where a line begins with it."""
+"""A complaint of an unknown kind, certain only at the beginning of a line."""
 _WEAK = re.compile(r"WARNING: \S|\[ (?:BUG|INFO|WARNING): .* \]")
 _BEGINS = re.compile(
     r"BUG: |BUG (?=\S+ \()|WARNING: |\[ (?:BUG|INFO): |Kernel panic - |[Kk]ernel B(?:UG|ug) at "
@@ -167,7 +167,7 @@ _BEGINS = re.compile(
     r"|stack segment|kmemleak: \d|Kernel mode fault|Bad mode in |Unhandled fault"
     r"|(?:traps: )?PANIC: |Kernel stack overflow|Insufficient stack|Kernel Fault: |Kernel unaligned"
 )
-"""How titles begin that are looked for behind other text in a line."""
+"""Beginnings of titles that are searched behind other text in a line."""
 _DEATHS = re.compile(r"Oops|Internal error|general|segment|divide|invalid|stack segment")
 """Words that are a title behind other text only with the count of deaths."""
 
@@ -177,7 +177,7 @@ _DIE = re.compile(
     r"(?:: (?P<code>[0-9a-f]{1,16})|, sig: \d+)?:?(?: ilc:\d)? ?\[#(?P<number>\d{1,6})\]"
     rf"(?=:|{_FLAGS}\s*\Z|\s*\Z)"
 )
-"""What die() prints: a name, an error code or none, and the count of deaths."""
+"""The output of die(): a name, an optional error code, and the count of deaths."""
 _COUNT = re.compile(r"\[#(\d{1,6})\]")
 _STAMP = re.compile(
     r"(?:<\d{1,3}>)?(?:\[ *\d{1,12}\.\d{1,9}\](?: ?\[ *(?P<caller>[CT]\d+)\])?"
@@ -188,9 +188,9 @@ _CUT_INSIDE = re.compile(r"-{4,}\[ cut here \]-{4}")
 
 
 _FOLLOWERS = ("CPU: ", "RIP: ", "Call ", "Backtrace:", "---[ end ")
-"""How lines begin that are no titles, though one may have run into them."""
+"""Beginnings of lines that are no titles, though one may have run into them."""
 _BRACKET = re.compile(r"\[ *(?:[CT]?\d|#|cut here)")
-"""What of a prefix of printk, of a count of deaths and of a cut-here line stands in each."""
+"""The beginning of a prefix of printk, of a count of deaths, or of a cut-here line."""
 _HINTS = (
     *("G: ", "BUG", "INFO: ", " - not sync", "Unable to", "UBSAN: ", "dog: ", "kmemleak: "),
     *("PANIC: ", "nhandled fault", "ernel ", "Bad mode in ", "nsufficient stack"),
@@ -198,13 +198,13 @@ _HINTS = (
 """A word of each title in `_BEGINS` that counts without a count of deaths."""
 
 
-def may_hold_one(text: str) -> bool:
-    """Whether a title or an opening may stand behind other text in a line: quick."""
+def may_contain_title(text: str) -> bool:
+    """Return quickly whether a title or an opening may stand behind other text in a line."""
     return any(hint in text for hint in _HINTS) or bool("[" in text and _BRACKET.search(text))
 
 
 class Opening(NamedTuple):
-    """A line that stands above a title: the cut-here line is `sure` to announce a report."""
+    """A line above a title: a cut-here line is `sure` to begin a report."""
 
     sure: bool
     frame: bool
@@ -212,7 +212,7 @@ class Opening(NamedTuple):
 
 
 def opening(text: str) -> Opening | None:
-    """The opening of a report, if `text` is one."""
+    """Return the opening of a report, None if `text` is none."""
     match = _OPENING.match(text)
     if match is not None:
         return Opening(match["cut"] is not None, match["frame"] is not None)
@@ -228,24 +228,24 @@ def _caller(stamp: re.Match[str] | None) -> str | None:
 
 
 def _stamp_before(text: str, at: int) -> re.Match[str] | None:
-    """The last prefix of printk that stands inside a line before `at`."""
+    """Return the last prefix of printk inside a line before `at`."""
     found = list(_STAMP.finditer(text, 0, at))
     return found[-1] if found else None
 
 
 def inner(text: str) -> tuple[str, str | None] | None:
-    """The text behind the last prefix of printk inside a line, and its caller."""
+    """Return the text behind the last prefix of printk inside a line, and its caller."""
     stamp = _stamp_before(text, len(text)) if "]" in text else None
     return (text[stamp.end() :], _caller(stamp)) if stamp else None
 
 
 def find(text: str) -> Title | None:
-    """The title in a line, also behind a prompt, dots or another message; None if there is none.
+    """Return the title in a line, also behind a prompt, dots or another message; None without one.
 
-    Behind text that no prefix of printk separates from it only a title known by its words counts;
+    Behind text without a prefix of printk in between, only a title known by its words is certain;
     other sentences are weak.
     """
-    if text.startswith(_FOLLOWERS) and (text[0] == "-" or not may_hold_one(text)):
+    if text.startswith(_FOLLOWERS) and (text[0] == "-" or not may_contain_title(text)):
         return None
     if (title := _at(text, 0, len(text))) is not None:
         return title
@@ -264,7 +264,7 @@ def find(text: str) -> Title | None:
 
 
 def _at(text: str, start: int, end: int) -> Title | None:
-    """The title that begins at `start`; a prefix of printk behind it ends it."""
+    """Return the title that begins at `start` and ends before the next prefix of printk."""
     said = text[start:end]
     if start == 0 and "]" in said and (glued := _STAMP.search(said, 1)) is not None:
         said = said[: glued.start()]
@@ -299,7 +299,7 @@ def _title(kind: SplatKind, said: str, groups: dict[str, str | None], start: int
 
 
 def _death(said: str, start: int) -> Title | None:
-    """A title of die() whose name is not known: the words before the error code."""
+    """Return a title of die() with an unknown name: the words before the error code."""
     match = _DIE.search(said)
     if match is None:
         return None

@@ -11,7 +11,7 @@ from mermapctl.console.splat import SplatKind
 from mermapctl.judge.verdict import Ended, Finding, Reason, Severity
 
 if TYPE_CHECKING:
-    from mermapctl.console.refusals import Heard
+    from mermapctl.console.refusals import FoundRefusal
     from mermapctl.judge.boot_end import Facts
 
 
@@ -81,16 +81,16 @@ def _mute_under_kvm(facts: Facts) -> bool:
     return killed and log.accelerated and not log.booted and not log.muted and not facts.supervised
 
 
-def _refused(heard: Heard) -> _Why:
+def _refused(heard: FoundRefusal) -> _Why:
     text = heard.text.strip()[:TEXT_LIMIT]
     return _Why(heard.refusal.summary, heard.refusal.advice, text, heard.line)
 
 
-def _accelerator(facts: Facts, heard: Heard | None) -> _Why:
+def _accelerator(facts: Facts, heard: FoundRefusal | None) -> _Why:
     """Find KVM's own message; a guest that is silent under KVM counts as the same failure."""
     error = facts.log.accelerator_error
     if error is not None:
-        told = refusals.named(error.text) or refusals.UNABLE
+        told = refusals.refusal_in(error.text) or refusals.UNABLE
         return _Why(told.summary, told.advice, error.text, error.line)
     if heard is not None and heard.refusal.kvm:
         return _refused(heard)
