@@ -38,6 +38,8 @@ from mermapctl.system.signals import Interrupted
 from mermapctl.tree import build_dir, state
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mermapctl.judge.hang_trials import Trial
     from mermapctl.runner.boot import Booted
     from mermapctl.runner.stages import Stage
@@ -281,25 +283,36 @@ def _settled(work: Work, progress: _Progress, booted: Booted) -> Cell:
     if cell.untraced or not unprobed.wanted(cell, booted):
         return _triaged(work, progress, booted)
     if dear := unprobed.too_dear(cell):
-        progress.cell = replace(cell, notes=(*cell.notes, dear))
+        progress.cell = _noted(cell, dear)
         return _triaged(work, progress, booted)
     progress.last = "boot without probes"
-    try:
-        progress.cell = unprobed.confirm(work, cell, booted)
-    except (MermapctlError, OSError) as error:
-        note = f"not booted again without probes: {error}"
-        progress.cell = replace(cell, notes=(*cell.notes, note))
+    with _noting("not booted again without probes") as notes:
+        cell = unprobed.confirm(work, cell, booted)
+    progress.cell = _noted(cell, *notes)
     return _triaged(work, progress, booted)
+
+
+@contextlib.contextmanager
+def _noting(failed: str) -> Iterator[list[str]]:
+    """Turn an error of a further boot into a note: the verdict that there is does not need it."""
+    notes: list[str] = []
+    try:
+        yield notes
+    except (MermapctlError, OSError) as error:
+        notes.append(f"{failed}: {error}")
+
+
+def _noted(cell: Cell, *notes: str) -> Cell:
+    return replace(cell, notes=(*cell.notes, *notes))
 
 
 def _witnessed(work: Work, progress: _Progress, booted: Booted) -> Cell:
     """The cell with what the witness sees in a boot of its own; without that it stands as it is."""
     progress.last = "boot under the witness"
-    try:
-        return witness_boot.add(work, progress.cell, booted)
-    except (MermapctlError, OSError) as error:
-        notes = (*progress.cell.notes, f"not witnessed: {error}")
-        return replace(progress.cell, notes=notes)
+    cell = progress.cell
+    with _noting("not witnessed") as notes:
+        cell = witness_boot.add(work, cell, booted)
+    return _noted(cell, *notes)
 
 
 def _traced_whole(work: Work, progress: _Progress, booted: Booted) -> tuple[Cell, Booted]:
@@ -309,15 +322,13 @@ def _traced_whole(work: Work, progress: _Progress, booted: Booted) -> tuple[Cell
     if gaps is None:
         return cell, booted
     progress.last = "second boot with probes"
-    try:
+    with _noting(f"the trace has gaps ({gaps}), and there is no second boot") as notes:
         again = trace_gaps.boot_again(work, gaps, booted)
-    except (MermapctlError, OSError) as error:
-        note = f"the trace has gaps ({gaps}), and there is no second boot: {error}"
-        return replace(cell, notes=(*cell.notes, note)), booted
+    if notes:
+        return _noted(cell, *notes), booted
     progress.spent(boot=booted.seconds + again.seconds)
     second = _judged(work, progress.cell, again)
-    note = trace_gaps.compared(gaps, second)
-    return replace(second, notes=(*second.notes, note)), again
+    return _noted(second, trace_gaps.compared(gaps, second)), again
 
 
 def _triaged(work: Work, progress: _Progress, booted: Booted) -> Cell:
@@ -333,11 +344,9 @@ def _triaged(work: Work, progress: _Progress, booted: Booted) -> Cell:
         confirmed = told.confirmed if told else cell.confirmed
         progress.cell = replace(with_trials(cell, trials), notes=notes, confirmed=confirmed)
 
-    try:
+    with _noting("the hang triage ended early") as notes:
         hang_triage.hung(work, cell, keep)
-    except (MermapctlError, OSError) as error:
-        note = f"the hang triage ended early: {error}"
-        progress.cell = replace(progress.cell, notes=(*progress.cell.notes, note))
+    progress.cell = _noted(progress.cell, *notes)
     return progress.cell
 
 
