@@ -14,12 +14,12 @@ from click.core import ParameterSource
 from mermapctl import render
 from mermapctl.cli import output, types
 from mermapctl.cli.command import Command, all_of, form
-from mermapctl.records.record import State, exit_of_verdict, verdict_of
+from mermapctl.records.record import State, exit_of_verdict
 from mermapctl.records.store import Store, console_lines
 from mermapctl.render.terminal.text import look_of
 
 if TYPE_CHECKING:
-    from mermapctl.records.record import Cell, RunRecord
+    from mermapctl.records.record import RunRecord
 
 _shown = all_of(
     form("table", "json", "junit", "html", "markdown", "email", "kcidb", "checks", says=output.HOW),
@@ -123,24 +123,22 @@ def log(files: tuple[Path, ...], suite: str | None, allow_splats: bool, **how: A
     \b
     mermapctl report log console.txt
     xz -dc console.xz | mermapctl report log -
-    mermapctl report log lab/*.log          each in turn; the worst verdict is the exit code
+    mermapctl report log lab/*.log --format junit -o lab.xml
+
+    Several logs are one record with a cell for each. It failed if one of them failed, else it has
+    no verdict if one of them has none.
 
     Exit codes: 0 passed, 1 failed, 3 no verdict. Wrong usage: 2.
     """
     from mermapctl.commands import judge_log
 
     shown = Shown(**how)
-    if len(files) > 1 and (shown.form != "table" or shown.open_it or shown.path is not None):
-        raise click.UsageError("several logs are shown as tables on standard output only")
+    logs = [str(file) for file in files]
+    if logs.count(judge_log.STDIN) > 1:
+        raise click.UsageError("standard input (-) is given twice: it can be read once")
     command = ("mermapctl", *sys.argv[1:])
-    cells: list[Cell] = []
-    for file in files:
-        record = judge_log.of_log(str(file), command, suite=suite, allow_splats=allow_splats)
-        if len(files) > 1:
-            click.echo(f"\n{look_of(sys.stdout).verbatim(str(file))}")
-        shown.show(record)
-        cells += record.cells
-    sys.exit(exit_of_verdict(verdict_of(cells)))
+    record = judge_log.of_logs(logs, command, suite=suite, allow_splats=allow_splats)
+    sys.exit(shown.show(record))
 
 
 @click.command("follow", cls=Command)

@@ -115,6 +115,14 @@ class Artifacts:
 
 
 @dataclass(frozen=True, slots=True)
+class LogFacts:
+    """A log among several that were judged together; `kernel` is the version that it prints."""
+
+    name: str
+    kernel: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
     """One commit x target x variant and its result.
 
@@ -129,6 +137,7 @@ class Cell:
     names what no event of the trace could have broken: a mermap wrong only there passes. `untraced`
     is the boot without probes that followed a traced one, `confirmed` whether the failure is there
     too (null: not tried, or that boot cannot show it). `witness` is what the witness outside saw.
+    `log` is absent but for one of several logs.
     """
 
     target: str | None
@@ -165,6 +174,7 @@ class Cell:
     confirmed: bool | None = None
     untraced: Unprobed | None = None
     witness: WitnessSummary | None = None
+    log: LogFacts | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def remarks(self) -> tuple[str, ...]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from mermapctl.console.ktap import NO_TESTS, Failure, FailureKind, Status, Suite, Tally, Test
 from mermapctl.console.splat import Splat
 from mermapctl.judge.leaf_tests import all_tests, concerned, unlisted
@@ -19,12 +21,13 @@ from mermapctl.render import complaint
 from mermapctl.render.visible import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mermapctl.records.record import Cell, RunRecord
 
 _ONE_LINE = 60
 _LONG_WORD = 40
+_FEW = 3
 
 BAD = (Status.FAILED, Status.CRASHED, Status.HUNG, Status.MISSING)
 
@@ -119,10 +122,10 @@ def marks(cell: Cell) -> set[int]:
 
 
 def parts(cell: Cell, record: RunRecord | None = None) -> list[str]:
-    """Target and variant; the short commit in front where the run has several commits."""
+    """Target and variant, or the name of a log; in front the short commit if there are several."""
     names = [cell.target or "unknown target", cell.configuration or "unknown variant"]
     if cell.target is None and cell.variant is None:
-        names = ["console log"]
+        names = ["console log" if cell.log is msgspec.UNSET else cell.log.name]
     if record is not None and cell.commit and len({c.commit for c in record.cells}) > 1:
         names.insert(0, cell.commit[:12])
     return [one_line(name, limit=80) for name in names]
@@ -133,12 +136,45 @@ def label(cell: Cell, record: RunRecord | None = None) -> str:
     return "/".join(parts(cell, record))
 
 
-def kernel(record: RunRecord) -> str:
-    """``Linux 7.3.4 (v7.3.4-12-gabc, modified)``, as much of it as is known."""
+def kernel(record: RunRecord, cell: Cell | None = None) -> str:
+    """``Linux 7.3.4 (v7.3.4-12-gabc, modified)``, as much of it as is known.
+
+    Of several logs: the kernel of `cell`, or how many kernels they print.
+    """
     tree = record.tree
-    name = f"Linux {tree.kernel}" if tree.kernel else "Linux, version unknown"
+    printed = kernels(record, record.cells if cell is None else (cell,))
+    if len(printed) > 1:
+        known = [version or "version unknown" for version in printed]
+        return f"{len(known)} kernels: Linux {', '.join(known[:_FEW])}{', …' * (len(known) > _FEW)}"
+    version = printed[0]
+    name = f"Linux {version}" if version else "Linux, version unknown"
     extra = [x for x in (tree.describe or (tree.commit or "")[:12], "modified" * tree.dirty) if x]
     return f"{name} ({', '.join(extra)})" if extra else name
+
+
+def kernels(record: RunRecord, cells: Sequence[Cell]) -> list[str | None]:
+    """The different versions of the kernels of some cells, one at least; None is unknown."""
+    logs = [cell.log for cell in cells]
+    printed = dict.fromkeys(log.kernel for log in logs if log is not msgspec.UNSET)
+    return list(printed) or [record.tree.kernel]
+
+
+def own_kernel(cell: Cell, record: RunRecord) -> str | None:
+    """The kernel of one of several logs, where they do not all print the same."""
+    if cell.log is msgspec.UNSET or cell.log.kernel == record.tree.kernel:
+        return None
+    return kernel(record, cell)
+
+
+def is_log(record: RunRecord) -> bool:
+    """Whether this is one judged console from elsewhere, or several, and not a run of ours."""
+    return record.tree.path is None and all(cell.target is None for cell in record.cells)
+
+
+def log_words(record: RunRecord) -> str:
+    """``a console log``, ``3 console logs``."""
+    number = len(record.cells)
+    return f"{number} console logs" if number > 1 else "a console log"
 
 
 def counts(accounts: Iterable[CellRows]) -> str:

@@ -303,16 +303,58 @@ def test_one_run_is_compared_with_none() -> None:
     assert result.exception.message == "latest~1: there is only 1 run"
 
 
-def test_several_logs_are_judged_in_turn() -> None:
-    names = ["good.log", "panic-before-ktap.log", "oops.log"]
-    logs = [str(LOGS / name) for name in names]
-    result = report("log", *logs)
+SEVERAL = [str(LOGS / f"{name}.log") for name in ("good", "panic-before-ktap", "oops")]
+
+
+def test_several_logs_have_one_exit_code() -> None:
+    assert report("log", *SEVERAL).exit_code == Exit.FAILED
+    assert report("log", *SEVERAL[:2]).exit_code == Exit.NO_VERDICT
+    assert report("log", SEVERAL[0], SEVERAL[0]).exit_code == Exit.PASSED
+    made = document("log", *SEVERAL, "--suite", "mermap", "--allow-splats")
+    assert [cell["verdict"] for cell in made["cells"]] == ["passed", "no-verdict", "failed"]
+    assert {(cell["suite"], cell["allow_splats"]) for cell in made["cells"]} == {("mermap", True)}
+
+
+@pytest.mark.parametrize("form", RENDERERS)
+def test_every_format_of_several_logs(form: str, tmp_path: Path) -> None:
+    result = report("log", *SEVERAL, "--format", form)
     assert result.exit_code == Exit.FAILED
-    places = [result.stdout.index(f"\n{log}\n") for log in logs]
-    assert places == sorted(places)
-    assert result.stdout.count("✓ PASSED") == 1
-    assert report("log", *logs[:2]).exit_code == Exit.NO_VERDICT
-    assert report("log", logs[0], logs[0]).exit_code == Exit.PASSED
+    assert all(Path(log).name in result.stdout for log in SEVERAL)
+    out = tmp_path / "out"
+    written = report("log", *SEVERAL, "--format", form, "-o", str(out))
+    assert (written.exit_code, written.stdout) == (Exit.FAILED, "")
+    assert all(Path(log).name in out.read_text("utf-8") for log in SEVERAL)
+
+
+def test_several_logs_are_one_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROWSER", "true")
+    (page,) = report("log", "--open", *SEVERAL).stdout.splitlines()
+    assert all(Path(log).name in Path(page).read_text("utf-8") for log in SEVERAL)
+
+
+def test_standard_input_may_be_one_of_several_logs() -> None:
+    result = CliRunner().invoke(
+        root,
+        ["report", "log", SEVERAL[0], "-", "--format", "json"],
+        input=Path(SEVERAL[2]).read_bytes(),
+    )
+    cells = json.loads(result.stdout)["cells"]
+    assert result.exit_code == Exit.FAILED
+    found = [
+        (cell["verdict"], cell["log"]["name"], cell["artifacts"]["console"]) for cell in cells
+    ]
+    assert found == [("passed", "good.log", SEVERAL[0]), ("failed", "standard input", None)]
+
+
+@pytest.mark.parametrize("form", RENDERERS)
+def test_one_log_that_cannot_be_read_shows_none(form: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for where in ([], ["-o", str(out)]):
+        result = report("log", *SEVERAL, str(tmp_path / "nowhere"), "--format", form, *where)
+        assert isinstance(result.exception, UserError)
+        assert result.exception.message.startswith(f"cannot read the log {tmp_path}/nowhere")
+        assert result.stdout == ""
+    assert not out.exists()
 
 
 # Lists.

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from junitparser import JUnitXml
 
 from mermapctl import render
-from mermapctl.commands.judge_log import of_log
+from mermapctl.commands.judge_log import of_logs
 from mermapctl.console import ktap_state
 from mermapctl.console.ktap import Status
 from mermapctl.judge.judge import Judgement, judge
@@ -214,7 +214,7 @@ def test_a_finding_counts_for_the_suite_that_ran() -> None:
     with tempfile.NamedTemporaryFile("w") as log:
         log.write(console([["ok"], ["not ok"]]))
         log.flush()
-        (cell,) = of_log(log.name, ("mermapctl",), suite=None).cells
+        (cell,) = of_logs([log.name], ("mermapctl",), suite=None).cells
     assert [(row.suite, row.bad) for row in account(cell).rows] == [("s1", False), ("s2", True)]
     assert [(leaf.suite, leaf.bad) for leaf in leaves(cell)] == [("s1", False), ("s2", True)]
 
@@ -298,7 +298,7 @@ def test_the_number_of_tests_is_the_same_in_every_format(body: Body, room: int) 
     with little_room(room), tempfile.NamedTemporaryFile("w") as log:
         log.write(console(body))
         log.flush()
-        record = of_log(log.name, ("mermapctl",), suite=None)
+        record = of_logs([log.name], ("mermapctl",), suite=None)
     words = Counter(word for tests in body for word in tests)
     truth = Counter(passed=words["ok"], failed=words["not ok"], skipped=words["skip"])
     for name, count in COUNTERS.items():

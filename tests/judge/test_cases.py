@@ -33,7 +33,7 @@ def judged(name: str) -> dict[str, Any]:
     """The document, or `verdict: usage` where the log is refused."""
     suite = EXPECTED[name].get("suite")
     try:
-        record = judge_log.of_log(str(CASES / f"{name}.log"), (), suite=suite)
+        record = judge_log.of_logs([str(CASES / f"{name}.log")], (), suite=suite)
     except UserError as error:
         return {"verdict": "usage", "cells": [], "said": f"{error} {error.hint}"}
     document: dict[str, Any] = msgspec.to_builtins(record)

@@ -13,7 +13,7 @@ import pytest
 from junitparser import JUnitXml
 
 from mermapctl import render
-from mermapctl.commands.judge_log import of_log
+from mermapctl.commands.judge_log import of_logs
 from mermapctl.judge.verdict import Severity, Verdict
 from mermapctl.records.store import console_lines
 from mermapctl.render import excerpt, visible
@@ -31,7 +31,7 @@ WORDS = {"passed": Verdict.PASSED, "failed": Verdict.FAILED, "no verdict": Verdi
 
 
 def judged(name: str) -> RunRecord:
-    return of_log(str(LOGS / f"{name}.log"), ("mermapctl", "report"), suite=None)
+    return of_logs([str(LOGS / f"{name}.log")], ("mermapctl", "report"), suite=None)
 
 
 def by_junit(text: str) -> Verdict:

@@ -113,7 +113,7 @@ UML = ["run", "--suite", "example", "--target", "um"]
     [
         (["report", "log", "a", "--suite", "a", "--suite", "b"], "twice: 'a' and 'b'"),
         (["report", "-o", "a", "--output", "b"], "--output is given twice: 'a' and 'b'"),
-        (["report", "log", "a", "b", "--format", "json"], "several logs are shown as tables"),
+        (["report", "log", "-", "a", "-"], "standard input (-) is given twice"),
         (["run", "--tree", "a", "--tree=b"], "--tree is given twice"),
         (["run", "--timeout", "1", "--timeout", "2"], "--timeout is given twice"),
         (["run", "--as-module", "--as-module=all"], "--as-module is given twice"),

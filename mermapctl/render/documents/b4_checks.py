@@ -19,6 +19,7 @@ from mermapctl.render.account import (
     evidence,
     kernel,
     label,
+    own_kernel,
     subject,
     unfinished,
     why,
@@ -94,7 +95,8 @@ def _marks(cell: Cell, record: RunRecord) -> Iterator[CheckDetail]:
     told = account(cell)
     verdict = cell.verdict
     said = why(cell) if verdict is Verdict.NO_VERDICT else counts([told])
-    yield CheckDetail(_STATUS[verdict], name, str(verdict), one_line(said))
+    described = ": ".join(filter(None, (own_kernel(cell, record), said)))
+    yield CheckDetail(_STATUS[verdict], name, str(verdict), one_line(described))
     for symbol in cell.missing:
         said = next(iter(missing_lines(symbol)), f"it became {symbol.resolved or 'nothing'}")
         wanted = f"CONFIG_{symbol.symbol}={symbol.requested}"

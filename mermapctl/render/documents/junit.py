@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """RunRecord -> JUnit XML, in the words that GitLab, Jenkins and GitHub actions show.
 
-A cell's suite is a <testsuite>. `classname` is ``target.variant.suite``, so that Jenkins keeps the
-same test of two cells apart. A failed test is a <failure>; a cell without a verdict an <error>,
-which CI servers count apart from failures. Repeats of a cell are folded in the Surefire way: passed
-after all is <flakyFailure>, failed again <rerunFailure>.
+A cell's suite is a <testsuite>. `classname` is ``target.variant.suite``, or ``log.suite``, so that
+Jenkins keeps the same test of two cells apart. A failed test is a <failure>; a cell without a
+verdict an <error>, which CI servers count apart from failures. Repeats of a cell are folded in the
+Surefire way: passed after all is <flakyFailure>, failed again <rerunFailure>.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
+
+import msgspec
 
 from mermapctl.console.ktap import NO_TESTS, ONE_PASSED, Status, Tally
 from mermapctl.judge.verdict import Finding, Severity, Verdict
@@ -95,10 +97,14 @@ def _nothing(record: RunRecord) -> ET.Element:
 
 
 def _attempts(record: RunRecord) -> list[list[Cell]]:
-    """Cells grouped into repeats of the same commit x target x variant, in the run's order."""
+    """Cells grouped into repeats of the same commit x target x variant, in the run's order.
+
+    A log is no repeat of another.
+    """
     groups: dict[tuple[str | None, ...], list[Cell]] = {}
     for cell in record.cells:
-        groups.setdefault((cell.commit, cell.target, cell.variant), []).append(cell)
+        log = None if cell.log is msgspec.UNSET else cell.log.name
+        groups.setdefault((cell.commit, cell.target, cell.variant, log), []).append(cell)
     return list(groups.values())
 
 
@@ -249,7 +255,7 @@ def _testcase(tries: list[_Case], classname: str) -> ET.Element:
 def _properties(element: ET.Element, record: RunRecord, attempts: list[Cell]) -> None:
     cell = attempts[0]
     facts: dict[str, object] = {
-        "kernel": kernel(record),
+        "kernel": kernel(record, cell),
         "commit": cell.commit or record.tree.commit,
         "dirty": str(record.tree.dirty).lower() if record.tree.commit else None,
         "target": cell.target,

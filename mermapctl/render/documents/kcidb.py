@@ -21,6 +21,7 @@ from mermapctl.render.account import (
     blocks,
     evidence,
     kernel,
+    kernels,
     label,
     marks,
     not_listed,
@@ -133,14 +134,14 @@ def render(
 ) -> str:
     """The submission; `origin` is the name under which KernelCI knows the sender."""
     run = f"{origin}:{_id(record.run.id)}"
-    checkouts = {cell.commit or record.tree.commit: "" for cell in record.cells}
-    checkouts = {commit: f"{run}.{n}" for n, commit in enumerate(checkouts)}
+    trees = dict.fromkeys(_tree(cell, record) for cell in record.cells)
+    checkouts = {tree: f"{run}.{n}" for n, tree in enumerate(trees)}
     whole = Submission({"major": 5, "minor": 0}, [], [], [], [], [])
-    for commit, key in checkouts.items():
-        whole.checkouts.append(_checkout(record, commit, key, origin))
+    for tree, key in checkouts.items():
+        whole.checkouts.append(_checkout(record, tree, key, origin))
     issues: dict[str, Issue] = {}
     for n, cell in enumerate(record.cells):
-        build = _build(record, cell, f"{run}.{n}", checkouts[cell.commit or record.tree.commit])
+        build = _build(record, cell, f"{run}.{n}", checkouts[_tree(cell, record)])
         whole.builds.append(build)
         lines = console(cell) if console else ()
         rows = list(_rows(record, cell, build, lines))
@@ -162,21 +163,30 @@ def render(
     return msgspec.json.format(msgspec.json.encode(whole), indent=1).decode("utf-8") + "\n"
 
 
-def _checkout(record: RunRecord, commit: str | None, key: str, origin: str) -> Checkout:
+def _tree(cell: Cell, record: RunRecord) -> tuple[str | None, str | None, str]:
+    """What sets the tree of a cell apart: its commit, its kernel's version, and that in words."""
+    (version,) = kernels(record, (cell,))
+    return cell.commit or record.tree.commit, version, kernel(record, cell)
+
+
+def _checkout(
+    record: RunRecord, of: tuple[str | None, str | None, str], key: str, origin: str
+) -> Checkout:
     tree = record.tree
+    commit, version, words = of
     sha1 = commit if commit and re.fullmatch(r"[0-9a-f]{40}", commit) else ""
     here = commit == tree.commit
     return Checkout(
         id=key,
         origin=origin,
-        comment=one_line(kernel(record)),
+        comment=one_line(words),
         git_commit_hash=sha1,
         git_commit_name=_text(tree.describe) if here else "",
         # an empty string says "no patches", which is known of a clean commit alone
         patchset_hash="" if sha1 and not tree.dirty else msgspec.UNSET,
         start_time=_time(record.run.started),
         valid=True,
-        misc={"kernel": _text(tree.kernel), "dirty": tree.dirty, "commit": _text(commit)},
+        misc={"kernel": _text(version), "dirty": tree.dirty, "commit": _text(commit)},
     )
 
 
@@ -194,7 +204,7 @@ def _build(record: RunRecord, cell: Cell, key: str, checkout: str) -> Build:
         id=key,
         origin=checkout.partition(":")[0],
         checkout_id=checkout,
-        comment=one_line(label(cell)),
+        comment=one_line(label(cell, record)),
         architecture=re.sub(r"[^a-z0-9_]", "_", (cell.target or "")[:60].lower()),
         compiler=_text(host.compiler) if host else "",
         config_name=_text(cell.variant),
@@ -234,7 +244,7 @@ def _rows(record: RunRecord, cell: Cell, build: Build, lines: Iterable[str]) -> 
         status="PASS" if cell.suites else missed,
         comment=one_line(why(cell)) if cell.verdict is Verdict.NO_VERDICT else "",
         duration=boot if boot is not None else msgspec.UNSET,
-        environment=_environment(cell),
+        environment=_environment(cell, record),
         log_excerpt=_excerpt(lines, cell),
         start_time=_time(record.run.started),
         misc={
@@ -258,7 +268,7 @@ def _rows(record: RunRecord, cell: Cell, build: Build, lines: Iterable[str]) -> 
             build_id=build.id,
             path=base,
             status=status,
-            environment=_environment(cell),
+            environment=_environment(cell, record),
             duration=suite.seconds if suite.seconds is not None else msgspec.UNSET,
         )
         for row in rows:
@@ -302,7 +312,7 @@ def _where(cell: Cell, finding: Finding, rows: list[KcidbTest]) -> str:
     return named or (suite if cell.suites else rows[0].id)
 
 
-def _environment(cell: Cell) -> dict[str, object]:
+def _environment(cell: Cell, record: RunRecord) -> dict[str, object]:
     facts = {
         "accelerator": _text(cell.accelerator),
         "cpu": _text(cell.cpu),
@@ -310,7 +320,7 @@ def _environment(cell: Cell) -> dict[str, object]:
         "kernel_args": [_text(arg) for arg in cell.kernel_args],
     }
     known = {key: value for key, value in facts.items() if value}
-    return {"comment": one_line(label(cell)), "misc": known}
+    return {"comment": one_line(label(cell, record)), "misc": known}
 
 
 def _excerpt(lines: Iterable[str], cell: Cell) -> str:

@@ -22,9 +22,13 @@ from mermapctl.render.account import (
     boot_words,
     counts,
     evidence_lines,
+    is_log,
     kernel,
+    kernels,
     label,
+    log_words,
     not_listed,
+    own_kernel,
     subject,
     unfinished,
     verdict_word,
@@ -72,7 +76,8 @@ def render(
 
 def _clean(record: RunRecord) -> bool:
     """Whether a commit was tested: a tree's state is known, a log's kernel says it in its name."""
-    return not record.tree.dirty and "-dirty" not in (record.tree.kernel or "")
+    dirty = any("-dirty" in (version or "") for version in kernels(record, record.cells))
+    return not record.tree.dirty and not dirty
 
 
 def _flat(text: str, limit: int = 400) -> str:
@@ -93,8 +98,9 @@ def _wrap(text: str, first: str = "", rest: str | None = None) -> list[str]:
 def _subject(record: RunRecord) -> str:
     """What a maintainer sees in a list of mails: the worst finding, or what passed."""
     what = subject(record)
-    where = f"on {record.tree.kernel}" if record.tree.kernel else "in a console log"
-    findings = [f for cell in record.cells for f in cell.findings if f.severity is Severity.ERROR]
+    where = f"on {record.tree.kernel}" if record.tree.kernel else f"in {log_words(record)}"
+    worst = sorted(record.cells, key=lambda cell: cell.verdict is not Verdict.FAILED)
+    findings = [f for cell in worst for f in cell.findings if f.severity is Severity.ERROR]
     if record.verdict is Verdict.FAILED:
         codes = list(dict.fromkeys(f.code for f in findings)) or ["tests failed"]
         more = f" (+{len(codes) - 1})" if len(codes) > 1 else ""
@@ -103,8 +109,9 @@ def _subject(record: RunRecord) -> str:
         reason = next((str(c.reason) for c in record.cells if c.reason), "unknown why")
         reason = reason if record.cells else "no cell ran"
         return _flat(f"{what}: no verdict {where}: {reason}")
-    cells = len(record.cells)
-    return _flat(f"{what}: KUnit suite passed {where}" + f", {cells} cells" * (cells > 1))
+    cells = log_words(record) if is_log(record) else f"{len(record.cells)} cells"
+    more = f", {cells}" if len(record.cells) > 1 and cells not in where else ""
+    return _flat(f"{what}: KUnit suite passed {where}{more}")
 
 
 def _opening(record: RunRecord) -> list[str]:
@@ -112,7 +119,8 @@ def _opening(record: RunRecord) -> list[str]:
     told = counts(map(account, record.cells))
     total = len(record.cells)
     bad = sum(cell.verdict is record.verdict for cell in record.cells)
-    cells = f" in {bad} of {total} configurations" if total > 1 else ""
+    noun = "logs" if is_log(record) else "configurations"
+    cells = f" in {bad} of {total} {noun}" if total > 1 else ""
     if record.verdict is Verdict.PASSED:
         quiet = not any(cell.findings for cell in record.cells)
         end = "without a complaint" if quiet else "with the remarks below"
@@ -171,6 +179,8 @@ def _matrix(record: RunRecord) -> Iterator[str]:
         said = counts([account(cell)])
         head = f"  {_flat(label(cell, record))[:width]:<{width}}  {word:<10}  "
         yield from _wrap(said, head, " " * len(head))
+        if own := own_kernel(cell, record):
+            yield from _wrap(_flat(own), " " * len(head))
     if record.cells:
         yield ""
 

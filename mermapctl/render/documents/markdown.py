@@ -24,6 +24,7 @@ from mermapctl.render.account import (
     evidence_lines,
     kernel,
     label,
+    own_kernel,
     subject,
     unfinished,
     verdict_word,
@@ -161,6 +162,9 @@ def _matrix(record: RunRecord) -> Iterator[str]:
     if any(one.unlisted.total for one in told):
         more = [counts([CellRows((), (), one.unlisted)]) for one in told]
         yield f"| not listed one by one | {' | '.join(more)} |"
+    own = [own_kernel(cell, record) for cell in record.cells]
+    if any(own):
+        yield f"| kernel | {' | '.join(code(each or '', row=True) for each in own)} |"
     verdicts = [f"{_VERDICTS[c.verdict]} **{verdict_word(c.verdict)}**" for c in record.cells]
     yield f"| **verdict** | {' | '.join(verdicts)} |"
     yield ""

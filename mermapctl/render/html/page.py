@@ -34,7 +34,9 @@ from mermapctl.render.account import (
     counts,
     kernel,
     label,
+    log_words,
     not_listed,
+    own_kernel,
     subject,
     unfinished,
     verdict_word,
@@ -106,6 +108,7 @@ class View:
     pictures: tuple[Picture, ...]
     bars: tuple[PhaseBar, ...]
     seconds: float
+    kernel: str | None
     console: tuple[Fold | Gap, ...]
     lines: int
     anchors: frozenset[int]
@@ -138,6 +141,7 @@ def render(
         script=Markup(script),  # noqa: S704
         title=f"{verdict_word(record.verdict)}: {subject(record)} on {kernel(record)}",
         subject=subject(record),
+        logs=log_words(record),
         unfinished=unfinished(record),
     )
 
@@ -237,6 +241,7 @@ def _view(
         pictures=pictures,
         bars=_bars(cell, longest),
         seconds=_seconds(cell),
+        kernel=own_kernel(cell, record),
         console=folds,
         lines=shown,
         anchors=frozenset(anchors),
@@ -289,7 +294,7 @@ def _headline(views: list[View]) -> tuple[str, str] | None:
     """The worst thing to know, and the id of where it is told: id, sentence."""
     order = list(Severity)
     found = [
-        (order.index(f.severity), view, n, f)
+        ((order.index(f.severity), view.cell.verdict is not Verdict.FAILED), view, n, f)
         for view in views
         for n, f in enumerate(view.cell.findings)
     ]

@@ -18,9 +18,12 @@ from mermapctl.render.account import (
     account,
     boot_words,
     counts,
+    is_log,
     kernel,
     label,
+    log_words,
     not_listed,
+    own_kernel,
     verdict_word,
     why,
 )
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mermapctl.records.record import RunRecord
+
+_STDIN = "standard input"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +97,13 @@ def _parts(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
         yield from tables.matrix(record, look, page.width, full=page.full)
         yield from _flushes(record, page)
     for cell in record.cells:
-        if page.several:
+        facts = list(_facts(record, cell, page))
+        shown = page.full or cell.verdict is not Verdict.PASSED or bool(cell.findings)
+        if page.several and (facts or shown):
             yield Text()
             yield _cell_title(record, cell, look)
-        yield from _facts(cell, page)
-        if not page.several or page.full or cell.verdict is not Verdict.PASSED or cell.findings:
+        yield from facts
+        if shown or not page.several:
             yield from _cell(record, cell, page)
     yield from _artifacts(record, page)
     for cell in record.cells:
@@ -119,7 +126,7 @@ def _flushes(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
 
 def _header(record: RunRecord, look: Look) -> Iterator[RenderableType]:
     run = record.run
-    if _is_log(record):
+    if is_log(record):
         yield Text(look.verbatim(_log_line(record)), "bold", no_wrap=True)
     else:
         head = look.text(kernel(record), "bold")
@@ -140,15 +147,12 @@ def _header(record: RunRecord, look: Look) -> Iterator[RenderableType]:
         )
 
 
-def _is_log(record: RunRecord) -> bool:
-    """Whether this is a judged console from elsewhere, not a run of ours."""
-    return record.tree.path is None and all(cell.target is None for cell in record.cells)
-
-
 def _log_line(record: RunRecord) -> str:
+    if len(record.cells) > 1:
+        return f"{log_words(record)}, {kernel(record)}"
     console = next((cell.artifacts.console for cell in record.cells), None)
     of = f" of Linux {record.tree.kernel}" if record.tree.kernel else ""
-    return f"console log{of}: {console or 'standard input'}"
+    return f"console log{of}: {console or _STDIN}"
 
 
 def _cell_title(record: RunRecord, cell: Cell, look: Look) -> Text:
@@ -156,10 +160,11 @@ def _cell_title(record: RunRecord, cell: Cell, look: Look) -> Text:
     return title.append("  " + look.plain(label(cell, record)), style="bold default")
 
 
-def _facts(cell: Cell, page: _Page) -> Iterator[RenderableType]:
+def _facts(record: RunRecord, cell: Cell, page: _Page) -> Iterator[RenderableType]:
     """What was booted, on what, and how long it took."""
     look = page.look
-    facts = []
+    own = own_kernel(cell, record)
+    facts = [own] if own else []
     if (cell.target or cell.variant) and not page.several:
         facts.append(label(cell))
     if cell.accelerator and cell.accelerator != "none":
@@ -238,12 +243,14 @@ def _limits(cell: Cell, look: Look) -> Iterator[RenderableType]:
 def _artifacts(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
     """Where things are: each path whole and alone on its line."""
     named: list[tuple[str, str | None]] = []
-    if _is_log(record):
+    logs = is_log(record)
+    if logs and not page.several:
         return
     for cell in record.cells:
         kept = cell.artifacts
         if page.several:
-            named.append((label(cell, record), kept.directory or kept.console))
+            place = kept.directory or kept.console or (_STDIN if logs else None)
+            named.append((label(cell, record), place))
         else:
             second = kept.console_untraced if kept.console_untraced != kept.console else None
             named = [
@@ -259,7 +266,7 @@ def _artifacts(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
     if not paths:
         return
     yield Text()
-    yield Text("artifacts", "bold")
+    yield Text("logs" if logs else "artifacts", "bold")
     size = max(len(name) for name, _ in paths)
     for name, path in paths:
         yield Text(f"  {name:{size}}  {page.look.verbatim(path)}", no_wrap=True)
