@@ -155,7 +155,7 @@ _QEMU = (
         r"qemu-system-\S+: (?:[^\n]*: )?(?:[Ii]nvalid|[Uu]nknown|unrecognized|[Nn]o such) option"
         r"|qemu-system-\S+: -\S+[^:\n]*: (?:invalid option|requires an argument)",
         "this QEMU does not take one of its options",
-        "look at the option in that line; a newer QEMU may know it",
+        "look at the option in that line; a newer QEMU may have it",
     ),
 )
 _UML = (

@@ -94,7 +94,7 @@ def _file() -> _File:
         return msgspec.convert(tomllib.loads(source.read_text(encoding="utf-8")), _File)
     except (OSError, ValueError) as error:
         raise HarnessError(
-            f"{source}: {error}", "it travels with mermapctl; install mermapctl again"
+            f"{source}: {error}", "the file is part of mermapctl; install mermapctl again"
         ) from error
 
 

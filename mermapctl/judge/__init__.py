@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Turns parsed consoles into findings and a verdict. Pure; never imports the runner."""
+"""Parsed consoles -> findings and a verdict. Pure; never imports the runner."""

@@ -49,7 +49,7 @@ def read(suites: tuple[Suite, ...], account: Account, manifest: Manifest) -> lis
 
 
 def _explained(suite: Suite) -> bool:
-    """Whether a failed test inside it explains its failure."""
+    """Return whether a failed test inside it explains its failure."""
     unlisted = suite.unlisted is not None and suite.unlisted.bad > 0
     return unlisted or any(not test.status.good for test in suite.tests)
 
@@ -235,7 +235,7 @@ def _silent(test: Test) -> str:
     if test.status is Status.CRASHED:
         return f"{test.name} crashed"
     if test.directive in ("TODO", "XFAIL"):
-        return f"{test.name} failed, as its {test.directive} says that it does: {test.reason}"
+        return f"{test.name} failed, as its {test.directive} announces: {test.reason}"
     if test.reason:
         return f"{test.name} failed: {test.reason}"
     return f"{test.name} failed without an assertion"

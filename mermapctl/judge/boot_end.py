@@ -20,8 +20,8 @@ from mermapctl.judge.verdict import Boot, Ended
 class Facts:
     """Results of all readers of one console; `boundary` is the line of the last result.
 
-    `supervised`: the supervisor reported how the boot ended. `complaints_dropped` were too many to
-    keep. `opening` are the console's first and last lines with their numbers.
+    `supervised`: the supervisor reported how the boot ended. `complaints_dropped` counts complaints
+    beyond the limit. `opening` are the console's first and last lines with their numbers.
     """
 
     account: Account
@@ -38,7 +38,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """The fate of the suite that was open at the end; `test` only if it is known.
+    """The suite that was open at the end, and its end; `test` only if it is known.
 
     `told` if a complaint of the kernel explains it.
     """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class BootFailure(NamedTuple):
-    """Why there is no verdict; `detail` is the console line that shows it, or a sentence."""
+    """The reason for having no verdict; `detail` is the console line with it, or a sentence."""
 
     reason: Reason
     detail: str | None
@@ -24,7 +24,7 @@ class BootFailure(NamedTuple):
 
 
 class _Why(NamedTuple):
-    """`text` is a console line, `telling` whether it explains the failure by itself."""
+    """`text` is a console line; `telling` is True if it explains the failure by itself."""
 
     summary: str
     advice: str
@@ -71,7 +71,7 @@ def _failed(reason: Reason, code: str, why: _Why) -> BootFailure:
 
 
 def _mute_under_kvm(facts: Facts) -> bool:
-    """Whether a log from elsewhere asked for KVM, has no line of the guest, and ends in a kill.
+    """Return whether a log asked for KVM, has no line of the guest, and ends in a kill.
 
     QEMU's `KVM internal error` goes to a stream that kunit.py does not show. A kernel booted with
     `quiet` or a low `loglevel` looks the same, and is excluded.

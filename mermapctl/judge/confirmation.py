@@ -30,8 +30,8 @@ NAMED = 6
 class Unprobed:
     """The boot without probes that followed a traced one.
 
-    `symptoms` are the names of its failures, `seconds` its length. `stands` if the cell's verdict
-    is this boot's, since the traced one had none. `words` is the comparison in a sentence.
+    `symptoms` are the names of its failures, `seconds` its length. `stands`: the traced boot had no
+    verdict, so the cell's verdict is this boot's. `words` is the comparison in a sentence.
     """
 
     verdict: Verdict
@@ -96,7 +96,7 @@ def instead(traced: str, plain: Unprobed) -> Confirmation:
     return Confirmation(
         f"the traced boot had no verdict ({traced}): this is the verdict of a boot without probes",
         confirmed=True if plain.verdict is Verdict.FAILED else None,
-        finding=_finding(f"the kernel gives no account with probes ({traced})"),
+        finding=_finding(f"the kernel has no verdict with probes ({traced})"),
     )
 
 

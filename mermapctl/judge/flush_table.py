@@ -68,7 +68,7 @@ def _words(row: Flush) -> str:
         return f"{row.words}: {UNSEEN}"
     if row.observed != row.counted:
         return f"counted {row.counted}, but {row.observed} done"
-    return f"{row.words}, as it must be" if row.counted == row.expected else row.words
+    return f"{row.words}, as required" if row.counted == row.expected else row.words
 
 
 def _at_reuse(flushes: int | None) -> str:

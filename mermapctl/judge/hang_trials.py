@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 DETECTED = "the kernel's own report"
 SAMPLED_AFTER = 12
-"""Seconds of silence before QEMU is asked where the CPUs are; the detector reports earlier."""
+"""Seconds of silence before QEMU is asked for the CPUs' instruction pointers; the detector reports
+earlier."""
 SHORT = 20
 """Seconds of silence after which a test booted alone counts as hung: a healthy one takes less than
 one, and the detector below reports within ten."""
@@ -36,7 +37,7 @@ DETECTOR = ("watchdog_thresh=4", "softlockup_panic=1")
 """Report a CPU stuck for twice as many seconds, and panic, which flushes the console."""
 LIST = "kunit.action=list"
 MOST = 16
-"""Number of tests booted alone: the one that hangs is among the first without a result."""
+"""Limit on tests booted alone: the one that hangs is among the first without a result."""
 HANG = "hang"
 _CODES = (HANG, "lockup", "rcu-stall")
 

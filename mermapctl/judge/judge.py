@@ -46,23 +46,24 @@ PICKS = {
     LineKind.HARNESS: boot_log.HARNESS,
 }
 _DIE = re.compile(r"\[#\d+\]")
-"""In each title that die() prints, behind `oops_enter()`: it counts Oopses (kernel/panic.c)."""
+"""Part of each title that die() prints after `oops_enter()`: the count of Oopses
+(kernel/panic.c)."""
 REQUEST, PANIC = "kprobe_event=", "Kernel panic - not syncing"
 ALWAYS = {ktap_parser.HEADER: LineKind.KTAP, PANIC: LineKind.SPLAT, REQUEST: LineKind.TRACE}
 IN_KTAP = dict.fromkeys(splat_titles.INSIDE, LineKind.SPLAT)
 IN_TRACE = dict.fromkeys(
     ("__mermap_", "(mermap_", "flush_tlb", "apply_to_", "mm_pte", "(migrate_"), LineKind.TRACE
 )
-"""Search words inside lines: at first, after KTAP has begun, after a trace has."""
+"""Search words inside lines: before KTAP begins, after it, and once a trace has begun."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The judgement of one console; `detail` explains `reason`, `lines` is their number.
+    """The judgement of one console; `detail` explains `reason`, `lines` is the number of lines.
 
     `omitted` suites were counted but not kept, `omitted_bad` of them did not pass, `unlisted`
-    counts their tests by status. `kernel` is the version that booted, `trace` the table of a trace
-    of the flushes if there was one, `not_exercised` the rules that no event of it could break.
+    counts their tests by status. `kernel` is the version that booted. `trace` is the table of a
+    trace, if there was one, and `not_exercised` lists the rules that no event of it could break.
     """
 
     verdict: Verdict
@@ -92,8 +93,8 @@ def judge(
 ) -> Judgement:
     """Judge a console log from any machine.
 
-    Without `observe` a trace is ignored, as if the boot had no probes. `boot` is the supervisor's
-    knowledge of the boot, `expected_suites` the filter of the boot (kunit.py's SUITE[.TEST] glob;
+    Without `observe` a trace is ignored, as if the boot had no probes. `boot` are the supervisor's
+    facts about the boot, `expected_suites` the filter of the boot (kunit.py's SUITE[.TEST] glob;
     None if unknown).
     """
     head, chunks = not_console.peek(stream, BLOCK_BYTES)
@@ -173,7 +174,7 @@ def _not_judged(foreign: Foreign, lines: int = 0) -> Judgement:
 
 
 class _Reading:
-    """The one pass: gives each line to its reader."""
+    """The one pass over a console: gives each line to its readers."""
 
     def __init__(
         self, stream: Iterable[bytes], manifest: Manifest, required: tuple[str, ...]
@@ -231,7 +232,7 @@ class _Reading:
         if self.ktap.nested:  # the parent test is still running
             return
         self.boundary = run.number + run.lines - 1
-        if self.splats.waiting:  # behind the result before, or before a whole suite
+        if self.splats.waiting:  # after the result before, or before a whole suite
             self.splats.test_ended(tests.first if run.match["results"] else None)
 
     def _ktap(self, line: Line) -> None:
@@ -244,7 +245,7 @@ class _Reading:
         self.splats.test_ended(None if ended.suite else ended.name, line.caller)
         if not ended.suite and not self.console.runs:
             self.trace.test_ended(ended.name)
-        if ": " in line.text:  # what ran into it comes after it
+        if ": " in line.text:  # text that ran into a line stands behind it
             self.splats.torn(line, in_suite=self.ktap.inside)
 
     def _torn(self, line: Line) -> None:

@@ -88,7 +88,7 @@ def _timed_out(suite: Suite, test: str | None, said: str | None, line: int | Non
 def _cut(facts: Facts, suites: tuple[Suite, ...], end: Fate) -> Draft:
     """Make the finding for a console that ends in the middle."""
     open_ = facts.account.unfinished
-    assert open_ is not None  # noqa: S101 - a fate is that of something open
+    assert open_ is not None  # noqa: S101 - a fate needs an open suite or document
     suite = next((s for s in suites if s.console_line == open_.console_line), None)
     place = f"the suite {open_.suite}" if open_.suite else "the KTAP document"
     unknown = [t.name for t in suite.tests if t.status is Status.MISSING] if suite else []
@@ -109,7 +109,7 @@ def _cut(facts: Facts, suites: tuple[Suite, ...], end: Fate) -> Draft:
             advice = "look at the suite's own clean-up, and at what its tests left running"
         else:
             summary = (
-                f"the kernel hung in {place}; which test cannot be told, since one CPU with "
+                f"the kernel hung in {place}; the test is unknown, since one CPU with "
                 "preemption off loses the last lines that it printed"
             )
             advice = (
@@ -120,7 +120,7 @@ def _cut(facts: Facts, suites: tuple[Suite, ...], end: Fate) -> Draft:
         return _draft("hang", summary, evidence, advice, test=end.test, line=line)
     evidence["without_result"] = ", ".join(unknown[:NAMED]) or None
     if facts.boot.ended is Ended.EXITED and not end.told:
-        summary = f"the machine ended in {place} without a word"
+        summary = f"the machine ended in {place} without a message"
         advice = "a triple fault or a reset looks like this; boot once with --smp 2 or with KASAN"
     else:
         summary = f"the console ends in {place}, before its last result"
@@ -172,12 +172,12 @@ def _test_missing(suite: Suite, name: str, strangers: list[str]) -> Draft:
     summary = f"{name} has no result in the suite {suite.name}"
     if strangers:
         evidence["unexpected"] = ", ".join(strangers[:NAMED])
-        summary += f"; {strangers[0]}, which nobody expects, has one"
+        summary += f"; {strangers[0]}, which is not expected, has one"
     return _draft(
         "test-missing",
         summary,
         evidence,
-        "was it renamed or removed? Which tests a suite must have is in configs/suites.toml",
+        "was it renamed or removed? configs/suites.toml lists the tests of a suite",
         test=name,
         line=suite.last_line,
     )
@@ -211,8 +211,8 @@ def _corrupt(facts: Facts, end: Fate | None) -> list[Draft]:
             "output-corrupt",
             _how_corrupt(bad, lost_suites) if serious else _how_curious(curious),
             evidence,
-            "another writer shares the console, or printk dropped messages: a larger log buffer "
-            "(log_buf_len=4M) and a console of its own cure it",
+            "another writer shares the console, or printk dropped messages: boot with a larger log "
+            "buffer (log_buf_len=4M) and a separate console",
             line=quoted.console_line if quoted else None,
             severity=Severity.ERROR if serious else Severity.WARNING,
         )
@@ -239,10 +239,10 @@ def dropped(facts: Facts, drafts: Iterable[Draft]) -> list[Draft]:
 
 _SAID = {
     Trouble.BAILED: "the test program gave up: Bail out!",
-    Trouble.CONTRADICTED: "a test says ok, and an assertion of its own failed",
+    Trouble.CONTRADICTED: "a test printed ok, but one of its assertions failed",
     Trouble.TORN: "result lines are torn: they cannot be counted",
 }
-"""Troubles of which one says what is wrong, the first of them before the others."""
+"""Texts of troubles, the most important first: a finding quotes one."""
 
 
 def _how_corrupt(bad: list[KtapNote], lost_suites: int) -> str:
@@ -255,7 +255,7 @@ def _how_corrupt(bad: list[KtapNote], lost_suites: int) -> str:
         if lost_suites or all(note.text.startswith(("1..", "no result")) for note in lost):
             return "result lines are lost: there are fewer than the plan promised"
         if all(note.text.startswith("the plan") for note in lost):
-            return f"{lost[0].text} is lost: whether all results are there cannot be told"
+            return f"{lost[0].text} is lost: it is unknown whether all results are there"
         return "results are numbered out of order, or lost: planned numbers never came"
     return "the suite's own totals differ from its result lines"
 
@@ -266,7 +266,7 @@ def _how_curious(curious: list[KtapNote]) -> str:
         return "results are nested too deeply to be listed; of those only failures are counted"
     if Trouble.DISORDER in troubles:
         return "results are numbered out of order, but none of the planned numbers is missing"
-    return "KTAP lines are not as they should be, but every result could be read"
+    return "KTAP lines are malformed, but every result was read"
 
 
 def _draft(

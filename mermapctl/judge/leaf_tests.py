@@ -33,17 +33,17 @@ class LeafTest:
 
     @property
     def name(self) -> str:
-        """``test/parameter``."""
+        """Return ``test/parameter``."""
         return "/".join(self.path)
 
     @property
     def bad(self) -> bool:
-        """Whether it counts against the cell."""
+        """Return whether it counts against the cell."""
         return bool(self.codes) or not self.test.status.good
 
     @property
     def word(self) -> str:
-        """Its status, or COMPLAINT."""
+        """Return its status, or COMPLAINT."""
         return COMPLAINT if self.codes and self.test.status.good else self.test.status.value
 
 

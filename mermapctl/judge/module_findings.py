@@ -41,7 +41,7 @@ def explained(
 ) -> tuple[Finding, ...]:
     """Explain by its guard a counter that stayed 0 in a module's boot.
 
-    Not if a trace (`flushes`) shows that there was nothing to count.
+    Leave the findings unchanged if a trace (`flushes`) shows that there was nothing to count.
     """
     undone = {row.test for row in flushes if row.observed == 0}
     effects = [
@@ -85,7 +85,7 @@ def _finding(
         evidence={"guard": found[0].text, **evidence, **({"also": others} if others else {})},
         where=found[0].where,
         advice=f"write `#if IS_ENABLED({_symbol(found[0].text)})`, which is true for =y and =m; "
-        "a suite that is built in never shows the difference",
+        "a built-in suite does not show the difference",
     )
 
 

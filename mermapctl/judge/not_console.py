@@ -96,7 +96,7 @@ def _text(text: str) -> Foreign | None:
     mail = _MAIL.match(begin)
     if mail is not None and _MAIL_HEADER.search(mail[0] + begin[mail.end() : mail.end() + 2000]):
         return Foreign(
-            "a mail, or an mbox", "the console that it holds as a file of its own, not quoted"
+            "a mail, or an mbox", "the console in it as a separate file, not quoted"
         )
     if _REPORT.search(text) or _STATUS_WORD.search(text):
         return Foreign("kunit.py's report for people, not a console", _RAW, certain=False)

@@ -31,7 +31,7 @@ class Draft:
 
     @property
     def line(self) -> int:
-        """The console line; findings without one come last."""
+        """Return the console line; findings without one come last."""
         return self.finding.console_line or 1 << 62
 
 
@@ -53,7 +53,7 @@ def _always(cause: Draft, effect: Draft) -> bool:  # noqa: ARG001
 
 
 def _same_test(cause: Draft, effect: Draft) -> bool:
-    """The effect is in the cause's test, or in another test that repeated the complaint."""
+    """Return whether the effect is in the cause's test, or in one that repeated the complaint."""
     again = str(cause.finding.evidence.get("tests", "")).split(", ")
     return cause.finding.test == effect.finding.test or effect.finding.test in again
 
@@ -67,13 +67,13 @@ def _later_in_test(cause: Draft, effect: Draft) -> bool:
 
 
 def _get_warned(cause: Draft, effect: Draft) -> bool:
-    """A get warns and returns NULL: the warning gives the reason."""
+    """Return whether a get warned and returned NULL: the warning gives the reason."""
     frame = str(cause.finding.evidence.get("top_frame", ""))
     return "mermap_get" in frame and _later_in_test(cause, effect)
 
 
 def _null_used(cause: Draft, effect: Draft) -> bool:
-    """A test dereferences a mapping it did not get, where even the first get fails."""
+    """Return whether a test dereferenced a missing mapping, where even the first get fails."""
     said = effect.finding.evidence
     frame = function(str(said.get("top_frame", "")))
     return (
@@ -84,20 +84,20 @@ def _null_used(cause: Draft, effect: Draft) -> bool:
 
 
 def _slot_taken(cause: Draft, effect: Draft) -> bool:
-    """The reserve's slot went to an ordinary get: its next user warns, and so does the end."""
+    """Return whether an ordinary get took the reserve's slot: its next user and the end warn."""
     frame = str(effect.finding.evidence.get("top_frame", ""))
     mermaps = ("mermap_get", "mermap_mm_teardown", "mermap_free_state")
     return any(name in frame for name in mermaps) and _later_in_test(cause, effect)
 
 
 def _same_get(cause: Draft, effect: Draft) -> bool:
-    """Both concern one get: without page tables there are no entries to fill."""
+    """Return whether both concern one get: without page tables there are no entries to fill."""
     get = cause.finding.evidence.get("get")
     return get is not None and get == effect.finding.evidence.get("get")
 
 
 def _of_the_bound(_cause: Draft, effect: Draft) -> bool:
-    """The bound was measured by gets that had to be refused."""
+    """Return whether the effect's bound was measured by gets that had to be refused."""
     return "fits" in effect.finding.evidence
 
 
@@ -106,13 +106,13 @@ _ALSO_TRACED = {"missing-flush": "stale-reuse"}
 
 
 def _counter_lies(cause: Draft, effect: Draft) -> bool:
-    """A trace shows correct flushes, so the suite's counter is wrong."""
+    """Return whether a trace shows correct flushes, so that the suite's counter is wrong."""
     traced = _ALSO_TRACED.get(effect.finding.code, "idle-flush")
     return _same_test(cause, effect) and traced not in cause.finding.evidence
 
 
 def _of_the_reserve(_cause: Draft, effect: Draft) -> bool:
-    """The reserved page went to an ordinary get, and its proper user uses it again."""
+    """Return whether an ordinary get took the reserved page, which its proper user uses again."""
     return bool(effect.finding.evidence.get("reserved"))
 
 

@@ -86,15 +86,15 @@ _SLEEPS = _Words(
     "a task has slept for too long",
     "look for what the top frame waits for, and for what should have ended the wait",
 )
-"""A hung task: no CPU runs it."""
+"""A hung task: it runs on no CPU."""
 _IN_MERMAP = {
     SplatKind.SLEEP_IN_ATOMIC: (
-        "between a get and its put nothing may sleep that needs another CPU; IRQs off least of all"
+        "from a get to its put no sleep may need another CPU; with IRQs off none is allowed"
     ),
 }
-"""Advice for reports that contain the mermap."""
+"""Advice for reports that contain the mermap, by kind."""
 _PURPOSE = (
-    "{test} said ok all the same: if it provokes this on purpose, --allow-splats keeps it as a "
+    "{test} printed ok nevertheless: if it provokes this on purpose, --allow-splats keeps it as a "
     "finding only"
 )
 _PROVOKED = "{test} provokes this on purpose"
@@ -186,7 +186,7 @@ def _status(splat: Splat, suites: tuple[Suite, ...]) -> Status | None:
 
 
 def _provoked(splat: Splat, suites: tuple[Suite, ...], manifest: Manifest) -> bool:
-    """Whether the manifest lists this kind for a test that printed ok."""
+    """Return whether the manifest lists this kind for a test that printed ok."""
     expected = _suite_of(splat, suites, manifest)
     return expected is not None and any(
         test.name == splat.test
@@ -242,9 +242,9 @@ def _last_seen(splat: Splat, suites: tuple[Suite, ...]) -> str | None:
 def global_refused(drafts: list[Draft], splats: tuple[Splat, ...], boot: BootLog) -> Draft | None:
     """Make the finding that explains all: PAGE_KERNEL is global here, and the mermap refuses it.
 
-    It needs a get that warned, gets that returned NULL, and evidence of the protection: a register
-    of the splat contains it with the global bit, or page-table isolation is off and none contains
-    it without (a CPU may have no global pages).
+    It needs a get that warned, gets that returned NULL, and evidence of the protection. The
+    evidence is a register of the splat that contains it with the global bit; or page-table
+    isolation is off and no register contains it without (a CPU may have no global pages).
     """
     refused = [draft for draft in drafts if "global-mapping-refused" in draft.follows]
     warned = next(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedTest:
-    """One test; `flushes` it needs, `counter` the expression with which it asserts that number.
+    """One test; it needs `flushes`, and asserts their number with the expression `counter`.
 
     `provokes` are the kinds of splats that it triggers on purpose.
     """
@@ -60,18 +60,17 @@ class ExpectedSuite:
     """The expected form of a suite; `tests` in the order they run."""
 
     source: str = ""
-    tests_source: str = ""
     symbols: tuple[str, ...] = ()
     tests: tuple[ExpectedTest, ...] = ()
     rules: tuple[Rule, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The tests' names."""
+        """Return the tests' names."""
         return tuple(test.name for test in self.tests)
 
     def owns(self, frame: str) -> bool:
-        """Whether a call trace's entry is in the code under test or in its tests."""
+        """Return whether a call trace's entry is in the code under test or in its tests."""
         symbol = function(frame)
         return symbol in self.names or any(fnmatchcase(symbol, glob) for glob in self.symbols)
 
@@ -88,7 +87,7 @@ class Manifest:
         return (name,) if name and not re.search(r"[*?\[]", name) else ()
 
     def tests(self, suite: str, glob: str | None) -> tuple[ExpectedTest, ...]:
-        """List the tests of `suite` that a run with this filter must have run; none if unknown."""
+        """List the tests of `suite` that a run with this filter must run; () for unknown suites."""
         expected = self.suites.get(suite)
         if expected is None:
             return ()
@@ -106,6 +105,6 @@ def load(path: Path | None = None) -> Manifest:
                 re.compile(pattern or "")
     except (OSError, ValueError, re.error) as error:
         raise HarnessError(
-            f"{source}: {error}", "it travels with mermapctl; install mermapctl again"
+            f"{source}: {error}", "the file is part of mermapctl; install mermapctl again"
         ) from error
     return manifest

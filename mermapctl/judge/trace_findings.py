@@ -26,7 +26,7 @@ INCOMPLETE = "trace-incomplete"
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """The text for a broken rule; without the probes in `needs` the rule is not judged."""
+    """The text for a broken rule; it is judged only with all probes in `needs`."""
 
     summary: str
     advice: str
@@ -81,7 +81,7 @@ RULES = {
     ),
     "region-too-small": _Rule(
         "a region ends before the page tables that were prepared for it do",
-        "look at the function that says where a region ends: nobody can get what lies behind",
+        "look at the function that returns a region's end: no get can use the addresses behind it",
         ("mm_tables",),
     ),
     "wrong-range-mapped": _Rule(
@@ -102,12 +102,12 @@ RULES = {
 """Codes of the violations that the replay reports, in the order of the findings."""
 
 JUDGED = (*RULES, "counter-mismatch")
-"""Codes of what a trace, or the witness, finds wrong; notes on its gaps are not among them."""
+"""Codes of faults that a trace or the witness can find; notes on its gaps are not among them."""
 
 _ILLEGIBLE = {
     Layout.UNKNOWN: "this tree's allocation has no two words that differ by the size asked for",
     Layout.AMBIGUOUS: "several pairs of words of this tree's allocation differ by the size asked "
-    "for, and which one is the mapping cannot be told",
+    "for, so the mapping's pair is unknown",
 }
 
 def findings(
@@ -158,7 +158,7 @@ def _conclusive(account: TraceAccount) -> bool:
 
 
 def _seen(account: TraceAccount, probe: str) -> bool:
-    """Whether a probe worked, so that the absence of its events is evidence.
+    """Return whether a probe worked, so that the absence of its events is evidence.
 
     `flush` is any flush probe. `walk` is a put's walk: one was seen, or both functions that a put
     could call are probed.
@@ -194,7 +194,7 @@ def _finding(breach: Breach) -> Finding:
 
 
 def _by_test(account: TraceAccount) -> dict[str | None, TraceSummary]:
-    """The first row of each test's name."""
+    """Return the first row of each test's name."""
     return {row.test: row for row in reversed(account.tests)}
 
 
@@ -241,7 +241,7 @@ def _times(flushes: int | None) -> str:
 
 
 def _notes(account: TraceAccount) -> tuple[Finding, ...]:
-    """Make notes on why the trace cannot be judged, wholly or in part."""
+    """Make notes on gaps and failed probes, for which the trace is judged partly or not at all."""
     notes = []
     if not account.complete:
         notes.append(_incomplete(account))
@@ -255,7 +255,7 @@ def _notes(account: TraceAccount) -> tuple[Finding, ...]:
                 {"get": f"line {line}"} if line else {},
                 advice
                 if account.layout is Layout.UNKNOWN
-                else "with apply_to_existing_page_range() probed, what a get walks would tell",
+                else "probe apply_to_existing_page_range(): the range that a get walks decides it",
                 line,
             )
         )
@@ -277,8 +277,8 @@ def _notes(account: TraceAccount) -> tuple[Finding, ...]:
         advice = "the trace needs tp_printk, kprobe_event= and the fragment `trace`"
         notes.append(_note("trace-silent", what, {"events": account.events}, advice, None))
     elif not account.requested and not _seen(account, "flush") and _conclusive(account):
-        what = "no flush is in the trace, nor whether one was probed: flushes are not judged"
-        advice = "the kernel's command line, which the console does not show, would tell"
+        what = "the trace shows no flush, and not whether one was probed: flushes are not judged"
+        advice = "the kernel's command line lists the probes; this console does not show it"
         notes.append(_note("trace-silent", what, {"events": account.events}, advice, None))
     return tuple(notes)
 
@@ -289,7 +289,7 @@ def _untraced(account: TraceAccount) -> list[Finding]:
     if account.off is None or not tests:
         return []
     evidence: Evidence = {"Oops": f"line {account.off}", "tests": ", ".join(tests)}
-    advice = "mend the Oops first; then the tests behind it are traced as well"
+    advice = "fix the Oops first; then the tests after it are traced, too"
     what = "an Oops ended the trace: these tests ran untraced, and their flushes are only counted"
     return [_note("trace-ended", what, evidence, advice, account.off)]
 

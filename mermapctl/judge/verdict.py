@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 
 class Verdict(enum.StrEnum):
-    """The three answers; "no verdict" is never "failed"."""
+    """The three verdicts; "no verdict" is never "failed"."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -16,7 +16,7 @@ class Verdict(enum.StrEnum):
 
 
 class Reason(enum.StrEnum):
-    """Why a cell has no verdict."""
+    """The reason for having no verdict."""
 
     CONFIG_UNSATISFIED = "config-unsatisfied"
     BUILD_FAILED = "build-failed"
@@ -28,7 +28,7 @@ class Reason(enum.StrEnum):
 
 
 class Severity(enum.StrEnum):
-    """An error fails the cell."""
+    """The severity of a finding; an error fails the cell."""
 
     ERROR = "error"
     WARNING = "warning"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Turns a witness's account into findings, and holds them against those of the trace. Pure.
+"""Turns a witness's account into findings, and compares them with those of the trace. Pure.
 
-The two come of two boots of the same kernel, so they are compared by what is wrong, not event by
-event. What only one of them can see counts as that one saw it.
+Trace and witness observe two boots of the same kernel, so they are compared by the codes of their
+findings, not event by event. If only one of them can observe a fault, its result counts.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ if TYPE_CHECKING:
 ONLY = "only-witnessed"
 """The code of a failure that only the boot under the witness shows."""
 _KEY = "witness"
-"""Of the evidence that says what the witness makes of a finding."""
+"""Key of the evidence with the witness's result for a finding."""
 _REFUTED = ("not-unmapped", "wrong-range-mapped")
-"""Concluded from walks of page tables by a trace that reads no entry; the witness reads all."""
+"""Codes that a trace without page table entries infers from walks; the witness reads all
+entries."""
 _ENTRY = "entry"
 _LINES = "lines named"
 
 
 def findings(account: WitnessAccount, flushes: tuple[Flush, ...]) -> tuple[Finding, ...]:
-    """What the witness found wrong; nothing where it cannot conclude. `flushes` are its boot's."""
+    """Make the witness's findings, () if it is inconclusive; `flushes` are those of its boot."""
     if not account.conclusive:
         return ()
     found, _ = trace_findings.findings(account.trace, flushes)
@@ -44,7 +45,7 @@ def _witnessed(finding: Finding) -> Finding:
 
 
 def words(account: WitnessAccount, found: Sequence[Finding]) -> str:
-    """What the witness saw, in a sentence."""
+    """Describe the witness's result in a sentence."""
     if account.lost is not None:
         return f"the witness saw too little to conclude anything: {account.lost}"
     if not account.gets:
@@ -52,27 +53,27 @@ def words(account: WitnessAccount, found: Sequence[Finding]) -> str:
     if not account.trace.complete:
         return f"halves of events are missing in {LOG}: nothing is concluded from the witness"
     if not account.conclusive:
-        return "the witness cannot tell where an allocation keeps its mapping: nothing is concluded"
+        return "the mapping's place in an allocation is unknown: the witness concludes nothing"
     seen = f"witnessed: {account.gets} mappings, {account.checked} page table entries read"
-    wrong = ", ".join(dict.fromkeys(each.code for each in found)) or "all as they must be"
+    wrong = ", ".join(dict.fromkeys(each.code for each in found)) or "all correct"
     gaps = []
     if account.unread:
         gaps.append(f"{account.unread} mappings could not be read")
     if account.bound:
         gaps.append(f"it stopped early ({account.bound})")
     if not account.struct_page:
-        gaps.append("the size of a struct page was not learnt: pages are held against each other")
+        gaps.append("the size of a struct page is unknown: pages are only compared with each other")
     return "; ".join([f"{seen}: {wrong}", *gaps])
 
 
 def compared(
     traced: Sequence[Finding], seen: Sequence[Finding], *, both: bool
 ) -> tuple[tuple[Finding, ...], bool | None]:
-    """The findings of a cell with those of the witness, and whether the two agree.
+    """Merge the findings of a cell with those of the witness; return them and whether both agree.
 
-    `both` says that either could conclude. A finding of both is listed once. A finding that the
-    trace inferred from walks alone, and that the witness does not see, is shown as a warning: the
-    two contradict each other, so nothing is concluded.
+    `both`: both are conclusive. A finding of both is listed once. A finding that the trace inferred
+    from walks alone, and that the witness does not confirm, becomes a warning: the two contradict
+    each other, so nothing is concluded.
     """
     codes = {each.code for each in seen}
     of_trace = {each.code for each in traced if each.code in trace_findings.JUDGED}
@@ -109,7 +110,7 @@ def _alone(traced: Finding) -> Finding:
 
 
 def only_witnessed(symptoms: Sequence[str]) -> Finding:
-    """A boot that passes alone fails under the witness."""
+    """Make the finding for a boot that passes alone and fails under the witness."""
     return Finding(
         code=ONLY,
         severity=Severity.ERROR,

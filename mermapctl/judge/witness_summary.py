@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a record keeps of the witness. Apart from its findings: a list of runs needs no judge."""
+"""The part of the witness's result that a record keeps. A separate module: it imports no rules."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ LOG = "witness.log"
 
 @dataclass(frozen=True, slots=True)
 class WitnessSummary:
-    """What the witness saw in a boot of its own, as a record keeps it.
+    """The witness's result in a boot of its own, as stored in a record.
 
-    `entries_checked` page table entries were held against the rules, in `gets` mappings. `agrees`
-    says whether the trace found the same things wrong, null where one of them cannot tell. `words`
-    is all that in a sentence; `boot` and `verdict` are of the boot under the witness.
+    It compared `entries_checked` page table entries with the rules, in `gets` mappings. `agrees` is
+    whether the trace found the same faults, null if either is inconclusive. `words` is all of this
+    in a sentence; `boot` and `verdict` are those of the boot under the witness.
     """
 
     gets: int = 0

@@ -80,7 +80,7 @@ def test_both_agree_on_a_right_mermap(tmp_path: Path) -> None:
     assert (cell.verdict, codes(cell)) == (Verdict.PASSED, [])
     assert cell.witness == replace(
         WitnessSummary(boot=Boot(Ended.EXITED)), gets=1, entries_checked=2, agrees=True,
-        words="witnessed: 1 mappings, 2 page table entries read: all as they must be",
+        words="witnessed: 1 mappings, 2 page table entries read: all correct",
         verdict=Verdict.PASSED,
     )  # fmt: skip
 

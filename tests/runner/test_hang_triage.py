@@ -235,7 +235,7 @@ def test_a_signal_during_the_triage_keeps_what_is_known(
 
 def hang(test: str | None = None, code: str = "hang", **evidence: str) -> Finding:
     return Finding(
-        code, Severity.ERROR, "the kernel hung in the suite mermap; which test cannot be told",
+        code, Severity.ERROR, "the kernel hung in the suite mermap; the test is unknown",
         test, dict(evidence), advice="as before",
     )  # fmt: skip
 
@@ -250,7 +250,7 @@ LOOP = "loop+0x4/0x9"
 @pytest.mark.parametrize(
     ("finding", "tries", "test", "summary"),
     [
-        (hang(), [], None, "the kernel hung in the suite mermap; which test cannot be told"),
+        (hang(), [], None, "the kernel hung in the suite mermap; the test is unknown"),
         (hang(), [tried("b", "hung")], "b", "the kernel hung in b"),
         (hang(), [tried("b", "hung", LOOP)], "b", "the kernel hung in b, in loop()"),
         (
@@ -269,7 +269,7 @@ LOOP = "loop+0x4/0x9"
             hang(),
             [tried("a", "passed"), tried("b", "unknown")],
             None,
-            "the kernel hung in the suite mermap; which test cannot be told",
+            "the kernel hung in the suite mermap; the test is unknown",
         ),
         (hang("a"), [tried("a", "hung", LOOP)], "a", "the kernel hung in a, in loop()"),
         (
@@ -282,7 +282,7 @@ LOOP = "loop+0x4/0x9"
             hang("a", "lockup", top_frame="f+0x1/0x2"),
             [tried("b", "passed")],
             "a",
-            "the kernel hung in the suite mermap; which test cannot be told",
+            "the kernel hung in the suite mermap; the test is unknown",
         ),
     ],
 )

@@ -38,7 +38,7 @@ def test_the_second_trace_is_whole_and_counts(fake_tree: Path, tmp_path: Path) -
     assert (cell["verdict"], codes(cell), cell["confirmed"]) == ("passed", [], None)
     assert cell["notes"] == [f"{GAPS}, without gaps"]
     (row,) = cell["flushes"]
-    assert (row["observed"], row["words"]) == (1, "one flush at reuse, as it must be")
+    assert (row["observed"], row["words"]) == (1, "one flush at reuse, as required")
     assert len(cell["reproduce"]) == len(set(cell["reproduce"]))
     first = Path(cell["artifacts"]["directory"]) / "console-gaps.log"
     assert "printk messages dropped" in told(str(first))

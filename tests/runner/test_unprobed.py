@@ -67,7 +67,7 @@ def test_a_plain_run_sees_the_flushes(fake_tree: Path, tmp_path: Path) -> None:
     assert "CONFIG_KPROBE_EVENTS=y" in told(cell["artifacts"]["config"])
     assert (cell["verdict"], cell["variant"]) == ("passed", "base")
     (row,) = cell["flushes"]
-    assert (row["observed"], row["words"]) == (1, "one flush at reuse, as it must be")
+    assert (row["observed"], row["words"]) == (1, "one flush at reuse, as required")
     assert (cell["confirmed"], cell["untraced"]) == (None, None)
     assert cell["artifacts"]["console_untraced"] is None
 
