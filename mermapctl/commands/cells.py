@@ -17,7 +17,7 @@ from mermapctl.records import record
 from mermapctl.records.record import RunRecord, State, TreeFacts
 from mermapctl.records.store import Store
 from mermapctl.runner import kunit
-from mermapctl.runner.cell import run_cell, unjudged
+from mermapctl.runner.cell import run_to_end, unjudged
 from mermapctl.runner.job import Context
 from mermapctl.system import signals
 
@@ -70,7 +70,7 @@ def _all_cells(context: Context, begun: RunRecord, store: Store) -> RunRecord:
     for number, planned in enumerate(context.plan.cells, 1):
         context.tell(CellStarted(planned.name, number, len(context.plan.cells)))
         _save(store, replace(kept, cells=(*kept.cells, unjudged(context, planned))))
-        cell = run_cell(context, planned)
+        cell = run_to_end(context, planned)
         context = replace(context, looking=None)
         cells = (*kept.cells, cell)
         ended = replace(

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import contextlib
+import enum
 import shutil
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from mermapctl.config import missing, modular
 from mermapctl.config.plan import CellPlan, without_trace
@@ -18,7 +19,7 @@ from mermapctl.judge.confirmation import by_trials
 from mermapctl.judge.verdict import Reason, Verdict
 from mermapctl.judge.witness_summary import LOG
 from mermapctl.records.judging import judge_console, with_trials
-from mermapctl.records.record import Artifacts, Cell, Phases
+from mermapctl.records.record import Artifacts, Cell
 from mermapctl.records.store import cell_slug
 from mermapctl.runner import (
     boot,
@@ -38,7 +39,7 @@ from mermapctl.system.signals import Interrupted
 from mermapctl.tree import build_dir, state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from mermapctl.judge.hang_trials import Trial
     from mermapctl.runner.boot import Booted
@@ -50,19 +51,30 @@ EXPLAIN = "explain"
 _FRESH = "nothing has changed since the last build: not built again (--rebuild does)"
 
 
-@dataclass
-class _Progress:
-    """How far a cell has come; what there is when it ends early.
+class Doing(enum.StrEnum):
+    """What is being done to a cell, for the sentence about a signal that ended it."""
 
-    `last` names what follows the first boot.
-    """
+    CONFIGURATION = "configuration"
+    BUILD = "build"
+    BOOT = "boot"
+    EXPLANATION = "explanation"
+    JUDGEMENT = "judgement"
+    SECOND_BOOT = "second boot with probes"
+    WITNESS = "boot under the witness"
+    UNPROBED = "boot without probes"
+    TRIAGE = "hang triage"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A cell as it is now, and what is done to it next."""
 
     cell: Cell
-    phases: Phases
-    last: str = ""
+    doing: Doing
 
-    def spent(self, **seconds: float) -> None:
-        self.phases = replace(self.phases, **seconds)
+
+Steps: TypeAlias = "Generator[Step, None, Cell]"
+"""Ever better cells; the one returned is the last."""
 
 
 def _work(context: Context, planned: CellPlan) -> Work:
@@ -124,69 +136,70 @@ def _write_request(context: Context, work: Work) -> None:
         path.write_text(fragment.text(), encoding="utf-8")
 
 
-def run_cell(context: Context, planned: CellPlan) -> Cell:
-    """Run one cell to its verdict, or to the reason why it has none. Raises nothing of its own."""
+def run_to_end(context: Context, planned: CellPlan) -> Cell:
+    """Run one cell to its verdict, or to the reason why it has none. Raises nothing of its own.
+
+    The last step counts, whatever ends the cell.
+    """
     work = _work(context, planned)
-    cell = unjudged(context, planned)
-    progress = _Progress(cell, Phases())
+    step = Step(unjudged(context, planned), Doing.CONFIGURATION)
     try:
-        with signals.interruptible():
-            _write_request(context, work)
-            if planned.obstacle:
-                cell = _obstructed(work, progress, planned.obstacle)
-            else:
-                cell = _locked(context, work, progress)
+        steps = run_cell(context, work, step.cell)
+        with signals.interruptible(), contextlib.closing(steps):
+            for latest in steps:
+                step = latest
+        cell = step.cell
     except Interrupted as signal:
-        known = f"; {progress.cell.detail}" if _unsatisfied(progress.cell) else ""
-        cell = replace(
-            progress.cell,
-            reason=Reason.INTERRUPTED,
-            detail=f"interrupted by {signal} during the {_stage_now(progress)}{known}",
-        )
+        cell = _interrupted(step, signal)
     except MermapctlError as error:
         detail = f"{error.message} ({error.hint})" if error.hint else error.message
-        cell = replace(progress.cell, reason=Reason.HARNESS_ERROR, detail=detail)
+        cell = replace(step.cell, reason=Reason.HARNESS_ERROR, detail=detail)
     except OSError as error:
         detail = f"{error.filename or f'a file in {work.folder}'}: {error.strerror}"
-        cell = replace(progress.cell, reason=Reason.HARNESS_ERROR, detail=detail)
-    return replace(cell, phases=progress.phases, artifacts=_artifacts(work, cell))
+        cell = replace(step.cell, reason=Reason.HARNESS_ERROR, detail=detail)
+    return replace(cell, artifacts=_artifacts(work, cell))
 
 
-def _locked(context: Context, work: Work, progress: _Progress) -> Cell:
+def _interrupted(step: Step, signal: Interrupted) -> Cell:
+    """The cell that a signal has ended; its verdict stands, and so does what it lacks."""
+    cell = step.cell
+    known = f"; {cell.detail}" if cell.reason is Reason.CONFIG_UNSATISFIED else ""
+    detail = f"interrupted by {signal} during the {step.doing}{known}"
+    return replace(cell, reason=Reason.INTERRUPTED, detail=detail)
+
+
+def run_cell(context: Context, work: Work, cell: Cell) -> Generator[Step, None, None]:
+    """Run one cell, `unjudged` as yet; yield it each time that more of it is known.
+
+    Raises Interrupted, MermapctlError, OSError.
+    """
+    _write_request(context, work)
+    if work.cell.obstacle:
+        yield from _obstructed(work, cell, work.cell.obstacle)
+        return
+    looking = context.looking
+
     def waiting(sentence: str) -> None:
-        nonlocal context
-        context.tell(Note(sentence))
-        context = replace(context, looking=None)  # the tree may change meanwhile
+        nonlocal looking
+        work.tell(Note(sentence))
+        looking = None  # the tree may change meanwhile
 
     with build_dir.locked(
         work.job.build_dir, context.invoked, wait=work.options.wait, waiting=waiting
     ):
-        return _stages(context, work, progress)
+        yield from _stages(replace(context, looking=looking), work, cell)
 
 
-def _unsatisfied(cell: Cell) -> bool:
-    return cell.reason is Reason.CONFIG_UNSATISFIED
-
-
-def _stage_now(progress: _Progress) -> str:
-    phases = progress.phases
-    if _unsatisfied(progress.cell):
-        return "explanation"
-    if phases.config is None:
-        return "configuration"
-    if phases.build is None:
-        return "build"
-    return "boot" if phases.boot is None else progress.last
-
-
-def _stages(context: Context, work: Work, progress: _Progress) -> Cell:
+def _stages(context: Context, work: Work, cell: Cell) -> Iterator[Step]:
     made_from = _signature(work, context.looking) if context.looking else _made_from(work)
     if work.cell.modular:
         names = modular.symbols(work.cell.variant.fragment)
         guards = modular.guards(work.job.tree, work.cell.target.srcarch, names)
-        progress.cell = replace(progress.cell, guards=guards)
+        cell = replace(cell, guards=guards)
+        yield Step(cell, Doing.CONFIGURATION)
     if not work.options.rebuild and up_to_date.is_fresh(work.job, work.image, made_from):
-        return _booted_fresh(work, progress)
+        yield from _booted_fresh(work, cell)
+        return
     up_to_date.forget(work.job)
     if not work.options.rebuild:
         wanted = work.cell.variant.fragment.text()
@@ -195,21 +208,32 @@ def _stages(context: Context, work: Work, progress: _Progress) -> Cell:
             work.tell(Note(f"begins as a copy of {origin}: make builds what differs"))
     asked = work
     work, configured = _configured(context, work)
-    progress.spent(config=configured.seconds)
+    cell = _spent(cell, config=configured.seconds)
+    yield Step(cell, Doing.BUILD)
     if configured.reason:
-        return _without_verdict(work, progress, configured)
+        yield from _without_verdict(work, cell, configured)
+        return
     built = stages.build(work)
-    progress.spent(build=built.seconds)
+    cell = _spent(cell, build=built.seconds)
+    yield Step(cell, Doing.BOOT)
     if built.reason:
-        return _unbuilt(work, _without_verdict(work, progress, built))
+        yield from _unbuilt(work, cell, built)
+        return
     # A file that was saved while make ran may or may not be in what it made: then nothing is noted.
     with contextlib.closing(state.look(work.job.tree)) as looking:
         booted = boot.boot(work)
         with contextlib.suppress(MermapctlError):  # the boot's verdict stands, whatever git says
             if _signature(asked, looking) == made_from:
                 up_to_date.remember(work.job, work.image, made_from)
-    progress.spent(boot=booted.seconds)
-    return _settled(work, progress, booted)
+    yield from _settled(work, _spent(cell, boot=booted.seconds), booted)
+
+
+def _spent(cell: Cell, **seconds: float) -> Cell:
+    return replace(cell, phases=replace(cell.phases, **seconds))
+
+
+def _noted(cell: Cell, *notes: str) -> Cell:
+    return replace(cell, notes=(*cell.notes, *notes))
 
 
 def _made_from(work: Work) -> str | None:
@@ -222,28 +246,31 @@ def _signature(work: Work, looking: state.Looking) -> str | None:
     return up_to_date.signature(work.job, kunitconfig, looking.state())
 
 
-def _booted_fresh(work: Work, progress: _Progress) -> Cell:
+def _booted_fresh(work: Work, cell: Cell) -> Iterator[Step]:
     """Boot what the last run built: nothing that it was made from has changed."""
     work.tell(Note(_FRESH))
     shutil.copyfile(work.job.build_dir / ".config", work.folder / "config")
-    progress.spent(config=0.0, build=0.0)
+    cell = _spent(cell, config=0.0, build=0.0)
+    yield Step(cell, Doing.BOOT)
     booted = boot.boot(work)
-    progress.spent(boot=booted.seconds)
-    progress.cell = replace(progress.cell, notes=(_FRESH,))
-    return _settled(work, progress, booted)
+    yield from _settled(work, _noted(_spent(cell, boot=booted.seconds), _FRESH), booted)
 
 
-def _obstructed(work: Work, progress: _Progress, obstacle: str) -> Cell:
+def _obstructed(work: Work, cell: Cell, obstacle: str) -> Iterator[Step]:
     """A cell that cannot be: what its tree and target would not give of it, and why."""
     planned = work.cell
-    progress.cell = replace(progress.cell, reason=Reason.CONFIG_UNSATISFIED, detail=obstacle)
+    cell = replace(cell, reason=Reason.CONFIG_UNSATISFIED, detail=obstacle)
+    yield Step(cell, Doing.EXPLANATION)
     try:
         lacking = missing.resolved(work.job.tree, planned.target, planned.variant.fragment)
     except MermapctlError as error:
         note = f"what it lacks could not be asked of the tree: {error.message}"
-        return replace(progress.cell, notes=(note,))
-    progress.cell = replace(progress.cell, missing=lacking)
-    return _explained(work, progress.cell) if lacking else progress.cell
+        yield Step(_noted(cell, note), Doing.EXPLANATION)
+        return
+    cell = replace(cell, missing=lacking)
+    yield Step(cell, Doing.EXPLANATION)
+    if lacking:
+        yield Step(_explained(work, cell), Doing.EXPLANATION)
 
 
 def _explained(work: Work, cell: Cell) -> Cell:
@@ -256,11 +283,14 @@ def _explained(work: Work, cell: Cell) -> Cell:
     return replace(cell, missing=explained)
 
 
-def _without_verdict(work: Work, progress: _Progress, stage: Stage) -> Cell:
+def _without_verdict(work: Work, cell: Cell, stage: Stage) -> Steps:
     """The cell that a stage has ended, with why symbols are missing where that was the reason."""
-    known = replace(progress.cell, reason=stage.reason, detail=stage.detail, missing=stage.missing)
-    progress.cell = known
-    return _explained(work, known) if stage.missing else known
+    cell = replace(cell, reason=stage.reason, detail=stage.detail, missing=stage.missing)
+    yield Step(cell, Doing.EXPLANATION if stage.missing else Doing.BUILD)
+    if stage.missing:
+        cell = _explained(work, cell)
+        yield Step(cell, Doing.EXPLANATION)
+    return cell
 
 
 def _configured(context: Context, work: Work) -> tuple[Work, Stage]:
@@ -274,22 +304,17 @@ def _configured(context: Context, work: Work) -> tuple[Work, Stage]:
     return bare, replace(again, seconds=configured.seconds + again.seconds)
 
 
-def _settled(work: Work, progress: _Progress, booted: Booted) -> Cell:
+def _settled(work: Work, cell: Cell, booted: Booted) -> Iterator[Step]:
     """The cell with its verdict, and with what further boots say of one that did not pass."""
-    cell, booted = _traced_whole(work, progress, booted)
-    progress.cell = cell
+    yield Step(cell, Doing.JUDGEMENT)
+    cell, booted = yield from _traced_whole(work, cell, booted)
+    yield Step(cell, Doing.JUDGEMENT)
     if work.options.witness:
-        progress.cell = cell = _witnessed(work, progress, booted)
-    if cell.untraced or not unprobed.wanted(cell, booted):
-        return _triaged(work, progress, booted)
-    if dear := unprobed.too_dear(cell):
-        progress.cell = _noted(cell, dear)
-        return _triaged(work, progress, booted)
-    progress.last = "boot without probes"
-    with _noting("not booted again without probes") as notes:
-        cell = unprobed.confirm(work, cell, booted)
-    progress.cell = _noted(cell, *notes)
-    return _triaged(work, progress, booted)
+        cell = yield from _witnessed(work, cell, booted)
+    if not cell.untraced and unprobed.wanted(cell, booted):
+        cell = yield from _confirmed(work, cell, booted)
+    if work.options.triage:
+        yield from _triaged(work, cell, booted)
 
 
 @contextlib.contextmanager
@@ -302,59 +327,76 @@ def _noting(failed: str) -> Iterator[list[str]]:
         notes.append(f"{failed}: {error}")
 
 
-def _noted(cell: Cell, *notes: str) -> Cell:
-    return replace(cell, notes=(*cell.notes, *notes))
+def _traced_whole(
+    work: Work, blank: Cell, booted: Booted
+) -> Generator[Step, None, tuple[Cell, Booted]]:
+    """The cell as its boot is judged, or a second boot where the first one's trace has gaps.
 
-
-def _witnessed(work: Work, progress: _Progress, booted: Booted) -> Cell:
-    """The cell with what the witness sees in a boot of its own; without that it stands as it is."""
-    progress.last = "boot under the witness"
-    cell = progress.cell
-    with _noting("not witnessed") as notes:
-        cell = witness_boot.add(work, cell, booted)
-    return _noted(cell, *notes)
-
-
-def _traced_whole(work: Work, progress: _Progress, booted: Booted) -> tuple[Cell, Booted]:
-    """The cell as its boot is judged, or a second boot where the first one's trace has gaps."""
-    cell = _judged(work, progress.cell, booted)
-    gaps = trace_gaps.found(cell, booted)
+    While the second boot runs, `blank` stays the last cell: the first one's pass is in doubt.
+    """
+    first = _judged(work, blank, booted)
+    gaps = trace_gaps.found(first, booted)
     if gaps is None:
-        return cell, booted
-    progress.last = "second boot with probes"
+        return first, booted
+    yield Step(blank, Doing.SECOND_BOOT)
     with _noting(f"the trace has gaps ({gaps}), and there is no second boot") as notes:
         again = trace_gaps.boot_again(work, gaps, booted)
     if notes:
-        return _noted(cell, *notes), booted
-    progress.spent(boot=booted.seconds + again.seconds)
-    second = _judged(work, progress.cell, again)
+        return _noted(first, *notes), booted
+    blank = _spent(blank, boot=booted.seconds + again.seconds)
+    yield Step(blank, Doing.SECOND_BOOT)
+    second = _judged(work, blank, again)
     return _noted(second, trace_gaps.compared(gaps, second)), again
 
 
-def _triaged(work: Work, progress: _Progress, booted: Booted) -> Cell:
-    """The cell with what the boots after a hang say; the verdict stands, however they end."""
-    cell = progress.cell
-    if not work.options.triage:
+def _witnessed(work: Work, cell: Cell, booted: Booted) -> Steps:
+    """The cell with what the witness sees in a boot of its own; without that it stands as it is."""
+    yield Step(cell, Doing.WITNESS)
+    with _noting("not witnessed") as notes:
+        cell = witness_boot.add(work, cell, booted)
+    cell = _noted(cell, *notes)
+    yield Step(cell, Doing.WITNESS)
+    return cell
+
+
+def _confirmed(work: Work, cell: Cell, booted: Booted) -> Steps:
+    """The cell with what a boot without probes says of its failure, if one is worth its time."""
+    if dear := unprobed.too_dear(cell):
+        cell = _noted(cell, dear)
+        yield Step(cell, Doing.JUDGEMENT)
         return cell
-    progress.last = "hang triage"
+    yield Step(cell, Doing.UNPROBED)
+    with _noting("not booted again without probes") as notes:
+        cell = unprobed.confirm(work, cell, booted)
+    cell = _noted(cell, *notes)
+    yield Step(cell, Doing.UNPROBED)
+    return cell
 
-    def keep(trials: tuple[Trial, ...]) -> None:
-        told = by_trials(trials) if booted.limits.traced and cell.confirmed is None else None
-        notes = (*cell.notes, told.words) if told else cell.notes
-        confirmed = told.confirmed if told else cell.confirmed
-        progress.cell = replace(with_trials(cell, trials), notes=notes, confirmed=confirmed)
 
+def _triaged(work: Work, judged: Cell, booted: Booted) -> Iterator[Step]:
+    """The cell with what the boots after a hang say; the verdict stands, however they end."""
+    cell = judged
+    yield Step(cell, Doing.TRIAGE)
     with _noting("the hang triage ended early") as notes:
-        hang_triage.hung(work, cell, keep)
-    progress.cell = _noted(progress.cell, *notes)
-    return progress.cell
+        for trials in hang_triage.hung(work, judged):
+            cell = _with_triage(judged, trials, traced=booted.limits.traced)
+            yield Step(cell, Doing.TRIAGE)
+    yield Step(_noted(cell, *notes), Doing.TRIAGE)
 
 
-def _unbuilt(work: Work, cell: Cell) -> Cell:
+def _with_triage(judged: Cell, trials: tuple[Trial, ...], *, traced: bool) -> Cell:
+    told = by_trials(trials) if traced and judged.confirmed is None else None
+    cell = with_trials(judged, trials)
+    return replace(_noted(cell, told.words), confirmed=told.confirmed) if told else cell
+
+
+def _unbuilt(work: Work, cell: Cell, built: Stage) -> Iterator[Step]:
     """A build that failed, with what the module flavour knows of it."""
+    cell = yield from _without_verdict(work, cell, built)
     log = work.build_log.read_text(encoding="utf-8", errors="replace")
     found = module_findings.without_member(log, cell.guards)
-    return replace(cell, findings=(found,)) if found else cell
+    if found:
+        yield Step(replace(cell, findings=(found,)), Doing.BUILD)
 
 
 def _judged(work: Work, cell: Cell, booted: Booted) -> Cell:

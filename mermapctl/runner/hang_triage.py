@@ -23,7 +23,7 @@ from mermapctl.runner import boot, qmp
 from mermapctl.system import inputs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from mermapctl.runner.job import Work
     from mermapctl.runner.qmp import Sample, Symbols
@@ -32,8 +32,8 @@ LONGEST_NAME = 100
 """Characters of a folder's name; file systems take 255 bytes."""
 
 
-def hung(work: Work, cell: Cell, keep: Callable[[tuple[Trial, ...]], None]) -> None:
-    """Boot the tests that the hang of `cell` left unfinished; `keep` hears of all so far.
+def hung(work: Work, cell: Cell) -> Iterator[tuple[Trial, ...]]:
+    """Boot the tests that the hang of `cell` left unfinished; yield all trials so far after each.
 
     Where none of them hangs alone, the suite is booted once more. Raises Interrupted, HarnessError.
     """
@@ -46,11 +46,11 @@ def hung(work: Work, cell: Cell, keep: Callable[[tuple[Trial, ...]], None]) -> N
     trials: list[Trial] = []
     for suite, test in wanted[: hang_trials.MOST]:
         trials.append(_boot(work, watching, suite, test))
-        keep(tuple(trials))
+        yield tuple(trials)
     for suite in dict.fromkeys(suite for suite, _ in wanted):
         if not any(each.outcome is Outcome.HUNG for each in trials if each.suite == suite):
             trials.append(_boot(work, watching, suite, None))
-            keep(tuple(trials))
+            yield tuple(trials)
 
 
 def _listed(work: Work, watching: Watching, suite: str) -> list[str]:
