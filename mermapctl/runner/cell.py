@@ -4,77 +4,46 @@
 from __future__ import annotations
 
 import contextlib
-import enum
 import shutil
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from mermapctl.config import missing, modular
 from mermapctl.config.plan import CellPlan, without_trace
 from mermapctl.errors import MermapctlError
 from mermapctl.events import Note, StageEnded, StageStarted
 from mermapctl.judge import module_findings
-from mermapctl.judge.confirmation import by_trials
 from mermapctl.judge.verdict import Reason, Verdict
 from mermapctl.judge.witness_summary import LOG
-from mermapctl.records.judging import judge_console, with_trials
 from mermapctl.records.record import Artifacts, Cell
 from mermapctl.records.store import cell_slug
 from mermapctl.runner import (
     boot,
-    hang_triage,
+    cell_verdict,
     kunit,
     reproduce,
     seed,
     stages,
-    trace_gaps,
     unprobed,
     up_to_date,
-    witness_boot,
 )
 from mermapctl.runner.job import Context, Work
-from mermapctl.system import inputs, signals
+from mermapctl.runner.step import Doing, Step, noted, spent
+from mermapctl.system import signals
 from mermapctl.system.signals import Interrupted
 from mermapctl.tree import build_dir, state
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from mermapctl.judge.hang_trials import Trial
-    from mermapctl.runner.boot import Booted
     from mermapctl.runner.stages import Stage
+    from mermapctl.runner.step import Steps
 
 
 EXPLAIN = "explain"
 """As the progress calls the look for why symbols are missing."""
 _FRESH = "nothing has changed since the last build: not built again (--rebuild does)"
-
-
-class Doing(enum.StrEnum):
-    """What is being done to a cell, for the sentence about a signal that ended it."""
-
-    CONFIGURATION = "configuration"
-    BUILD = "build"
-    BOOT = "boot"
-    EXPLANATION = "explanation"
-    JUDGEMENT = "judgement"
-    SECOND_BOOT = "second boot with probes"
-    WITNESS = "boot under the witness"
-    UNPROBED = "boot without probes"
-    TRIAGE = "hang triage"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A cell as it is now, and what is done to it next."""
-
-    cell: Cell
-    doing: Doing
-
-
-Steps: TypeAlias = "Generator[Step, None, Cell]"
-"""Ever better cells; the one returned is the last."""
 
 
 def _work(context: Context, planned: CellPlan) -> Work:
@@ -208,13 +177,13 @@ def _stages(context: Context, work: Work, cell: Cell) -> Iterator[Step]:
             work.tell(Note(f"begins as a copy of {origin}: make builds what differs"))
     asked = work
     work, configured = _configured(context, work)
-    cell = _spent(cell, config=configured.seconds)
+    cell = spent(cell, config=configured.seconds)
     yield Step(cell, Doing.BUILD)
     if configured.reason:
         yield from _without_verdict(work, cell, configured)
         return
     built = stages.build(work)
-    cell = _spent(cell, build=built.seconds)
+    cell = spent(cell, build=built.seconds)
     yield Step(cell, Doing.BOOT)
     if built.reason:
         yield from _unbuilt(work, cell, built)
@@ -225,15 +194,7 @@ def _stages(context: Context, work: Work, cell: Cell) -> Iterator[Step]:
         with contextlib.suppress(MermapctlError):  # the boot's verdict stands, whatever git says
             if _signature(asked, looking) == made_from:
                 up_to_date.remember(work.job, work.image, made_from)
-    yield from _settled(work, _spent(cell, boot=booted.seconds), booted)
-
-
-def _spent(cell: Cell, **seconds: float) -> Cell:
-    return replace(cell, phases=replace(cell.phases, **seconds))
-
-
-def _noted(cell: Cell, *notes: str) -> Cell:
-    return replace(cell, notes=(*cell.notes, *notes))
+    yield from cell_verdict.steps(work, spent(cell, boot=booted.seconds), booted)
 
 
 def _made_from(work: Work) -> str | None:
@@ -250,10 +211,10 @@ def _booted_fresh(work: Work, cell: Cell) -> Iterator[Step]:
     """Boot what the last run built: nothing that it was made from has changed."""
     work.tell(Note(_FRESH))
     shutil.copyfile(work.job.build_dir / ".config", work.folder / "config")
-    cell = _spent(cell, config=0.0, build=0.0)
+    cell = spent(cell, config=0.0, build=0.0)
     yield Step(cell, Doing.BOOT)
     booted = boot.boot(work)
-    yield from _settled(work, _noted(_spent(cell, boot=booted.seconds), _FRESH), booted)
+    yield from cell_verdict.steps(work, noted(spent(cell, boot=booted.seconds), _FRESH), booted)
 
 
 def _obstructed(work: Work, cell: Cell, obstacle: str) -> Iterator[Step]:
@@ -265,7 +226,7 @@ def _obstructed(work: Work, cell: Cell, obstacle: str) -> Iterator[Step]:
         lacking = missing.resolved(work.job.tree, planned.target, planned.variant.fragment)
     except MermapctlError as error:
         note = f"what it lacks could not be asked of the tree: {error.message}"
-        yield Step(_noted(cell, note), Doing.EXPLANATION)
+        yield Step(noted(cell, note), Doing.EXPLANATION)
         return
     cell = replace(cell, missing=lacking)
     yield Step(cell, Doing.EXPLANATION)
@@ -304,92 +265,6 @@ def _configured(context: Context, work: Work) -> tuple[Work, Stage]:
     return bare, replace(again, seconds=configured.seconds + again.seconds)
 
 
-def _settled(work: Work, cell: Cell, booted: Booted) -> Iterator[Step]:
-    """The cell with its verdict, and with what further boots say of one that did not pass."""
-    yield Step(cell, Doing.JUDGEMENT)
-    cell, booted = yield from _traced_whole(work, cell, booted)
-    yield Step(cell, Doing.JUDGEMENT)
-    if work.options.witness:
-        cell = yield from _witnessed(work, cell, booted)
-    if not cell.untraced and unprobed.wanted(cell, booted):
-        cell = yield from _confirmed(work, cell, booted)
-    if work.options.triage:
-        yield from _triaged(work, cell, booted)
-
-
-@contextlib.contextmanager
-def _noting(failed: str) -> Iterator[list[str]]:
-    """Turn an error of a further boot into a note: the verdict that there is does not need it."""
-    notes: list[str] = []
-    try:
-        yield notes
-    except (MermapctlError, OSError) as error:
-        notes.append(f"{failed}: {error}")
-
-
-def _traced_whole(
-    work: Work, blank: Cell, booted: Booted
-) -> Generator[Step, None, tuple[Cell, Booted]]:
-    """The cell as its boot is judged, or a second boot where the first one's trace has gaps.
-
-    While the second boot runs, `blank` stays the last cell: the first one's pass is in doubt.
-    """
-    first = _judged(work, blank, booted)
-    gaps = trace_gaps.found(first, booted)
-    if gaps is None:
-        return first, booted
-    yield Step(blank, Doing.SECOND_BOOT)
-    with _noting(f"the trace has gaps ({gaps}), and there is no second boot") as notes:
-        again = trace_gaps.boot_again(work, gaps, booted)
-    if notes:
-        return _noted(first, *notes), booted
-    blank = _spent(blank, boot=booted.seconds + again.seconds)
-    yield Step(blank, Doing.SECOND_BOOT)
-    second = _judged(work, blank, again)
-    return _noted(second, trace_gaps.compared(gaps, second)), again
-
-
-def _witnessed(work: Work, cell: Cell, booted: Booted) -> Steps:
-    """The cell with what the witness sees in a boot of its own; without that it stands as it is."""
-    yield Step(cell, Doing.WITNESS)
-    with _noting("not witnessed") as notes:
-        cell = witness_boot.add(work, cell, booted)
-    cell = _noted(cell, *notes)
-    yield Step(cell, Doing.WITNESS)
-    return cell
-
-
-def _confirmed(work: Work, cell: Cell, booted: Booted) -> Steps:
-    """The cell with what a boot without probes says of its failure, if one is worth its time."""
-    if dear := unprobed.too_dear(cell):
-        cell = _noted(cell, dear)
-        yield Step(cell, Doing.JUDGEMENT)
-        return cell
-    yield Step(cell, Doing.UNPROBED)
-    with _noting("not booted again without probes") as notes:
-        cell = unprobed.confirm(work, cell, booted)
-    cell = _noted(cell, *notes)
-    yield Step(cell, Doing.UNPROBED)
-    return cell
-
-
-def _triaged(work: Work, judged: Cell, booted: Booted) -> Iterator[Step]:
-    """The cell with what the boots after a hang say; the verdict stands, however they end."""
-    cell = judged
-    yield Step(cell, Doing.TRIAGE)
-    with _noting("the hang triage ended early") as notes:
-        for trials in hang_triage.hung(work, judged):
-            cell = _with_triage(judged, trials, traced=booted.limits.traced)
-            yield Step(cell, Doing.TRIAGE)
-    yield Step(_noted(cell, *notes), Doing.TRIAGE)
-
-
-def _with_triage(judged: Cell, trials: tuple[Trial, ...], *, traced: bool) -> Cell:
-    told = by_trials(trials) if traced and judged.confirmed is None else None
-    cell = with_trials(judged, trials)
-    return replace(_noted(cell, told.words), confirmed=told.confirmed) if told else cell
-
-
 def _unbuilt(work: Work, cell: Cell, built: Stage) -> Iterator[Step]:
     """A build that failed, with what the module flavour knows of it."""
     cell = yield from _without_verdict(work, cell, built)
@@ -397,20 +272,3 @@ def _unbuilt(work: Work, cell: Cell, built: Stage) -> Iterator[Step]:
     found = module_findings.without_member(log, cell.guards)
     if found:
         yield Step(replace(cell, findings=(found,)), Doing.BUILD)
-
-
-def _judged(work: Work, cell: Cell, booted: Booted) -> Cell:
-    """The cell with its verdict; the accelerator's complaint explains one that there is none."""
-    cell = replace(
-        cell,
-        accelerator=booted.accelerator,
-        kernel_args=booted.limits.kernel_args,
-        reproduce=(*cell.reproduce, unprobed.boot_line(work, booted)),
-        notes=(*cell.notes, *booted.notes),
-        boot=booted.boot,
-        suite=work.cell.suite,
-        allow_splats=work.options.allow_splats,
-    )
-    with inputs.open_own(work.console) as console:
-        judged = judge_console(cell, console)
-    return replace(judged, detail=judged.detail or booted.complaint)

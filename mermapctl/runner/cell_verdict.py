@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A cell gets its verdict: its boot is judged, and further boots add to that."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mermapctl.errors import MermapctlError
+from mermapctl.judge.confirmation import by_trials
+from mermapctl.records.judging import judge_console, with_trials
+from mermapctl.runner import hang_triage, trace_gaps, unprobed, witness_boot
+from mermapctl.runner.step import Doing, Step, noted, spent
+from mermapctl.system import inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from mermapctl.judge.hang_trials import Trial
+    from mermapctl.records.record import Cell
+    from mermapctl.runner.boot import Booted
+    from mermapctl.runner.job import Work
+    from mermapctl.runner.step import Steps
+
+
+def steps(work: Work, cell: Cell, booted: Booted) -> Iterator[Step]:
+    """The cell with its verdict, and with what further boots say of one that did not pass."""
+    yield Step(cell, Doing.JUDGEMENT)
+    cell, booted = yield from _traced_whole(work, cell, booted)
+    yield Step(cell, Doing.JUDGEMENT)
+    if work.options.witness:
+        cell = yield from _witnessed(work, cell, booted)
+    if not cell.untraced and unprobed.wanted(cell, booted):
+        cell = yield from _confirmed(work, cell, booted)
+    if work.options.triage:
+        yield from _triaged(work, cell, booted)
+
+
+@contextlib.contextmanager
+def _noting(failed: str) -> Iterator[list[str]]:
+    """Turn an error of a further boot into a note: the verdict that there is does not need it."""
+    notes: list[str] = []
+    try:
+        yield notes
+    except (MermapctlError, OSError) as error:
+        notes.append(f"{failed}: {error}")
+
+
+def _traced_whole(
+    work: Work, blank: Cell, booted: Booted
+) -> Generator[Step, None, tuple[Cell, Booted]]:
+    """The cell as its boot is judged, or a second boot where the first one's trace has gaps.
+
+    While the second boot runs, `blank` stays the last cell: the first one's pass is in doubt.
+    """
+    first = _judged(work, blank, booted)
+    gaps = trace_gaps.found(first, booted)
+    if gaps is None:
+        return first, booted
+    yield Step(blank, Doing.SECOND_BOOT)
+    with _noting(f"the trace has gaps ({gaps}), and there is no second boot") as notes:
+        again = trace_gaps.boot_again(work, gaps, booted)
+    if notes:
+        return noted(first, *notes), booted
+    blank = spent(blank, boot=booted.seconds + again.seconds)
+    yield Step(blank, Doing.SECOND_BOOT)
+    second = _judged(work, blank, again)
+    return noted(second, trace_gaps.compared(gaps, second)), again
+
+
+def _witnessed(work: Work, cell: Cell, booted: Booted) -> Steps:
+    """The cell with what the witness sees in a boot of its own; without that it stands as it is."""
+    yield Step(cell, Doing.WITNESS)
+    with _noting("not witnessed") as notes:
+        cell = witness_boot.add(work, cell, booted)
+    cell = noted(cell, *notes)
+    yield Step(cell, Doing.WITNESS)
+    return cell
+
+
+def _confirmed(work: Work, cell: Cell, booted: Booted) -> Steps:
+    """The cell with what a boot without probes says of its failure, if one is worth its time."""
+    if dear := unprobed.too_dear(cell):
+        cell = noted(cell, dear)
+        yield Step(cell, Doing.JUDGEMENT)
+        return cell
+    yield Step(cell, Doing.UNPROBED)
+    with _noting("not booted again without probes") as notes:
+        cell = unprobed.confirm(work, cell, booted)
+    cell = noted(cell, *notes)
+    yield Step(cell, Doing.UNPROBED)
+    return cell
+
+
+def _triaged(work: Work, judged: Cell, booted: Booted) -> Iterator[Step]:
+    """The cell with what the boots after a hang say; the verdict stands, however they end."""
+    cell = judged
+    yield Step(cell, Doing.TRIAGE)
+    with _noting("the hang triage ended early") as notes:
+        for trials in hang_triage.hung(work, judged):
+            cell = _with_triage(judged, trials, traced=booted.limits.traced)
+            yield Step(cell, Doing.TRIAGE)
+    yield Step(noted(cell, *notes), Doing.TRIAGE)
+
+
+def _with_triage(judged: Cell, trials: tuple[Trial, ...], *, traced: bool) -> Cell:
+    told = by_trials(trials) if traced and judged.confirmed is None else None
+    cell = with_trials(judged, trials)
+    return replace(noted(cell, told.words), confirmed=told.confirmed) if told else cell
+
+
+def _judged(work: Work, cell: Cell, booted: Booted) -> Cell:
+    """The cell with its verdict; the accelerator's complaint explains one that there is none."""
+    cell = replace(
+        cell,
+        accelerator=booted.accelerator,
+        kernel_args=booted.limits.kernel_args,
+        reproduce=(*cell.reproduce, unprobed.boot_line(work, booted)),
+        notes=(*cell.notes, *booted.notes),
+        boot=booted.boot,
+        suite=work.cell.suite,
+        allow_splats=work.options.allow_splats,
+    )
+    with inputs.open_own(work.console) as console:
+        judged = judge_console(cell, console)
+    return replace(judged, detail=judged.detail or booted.complaint)

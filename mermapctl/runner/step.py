@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Step: a cell as it is at one moment of its run; the last step counts."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from mermapctl.records.record import Cell
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+
+class Doing(enum.StrEnum):
+    """What is being done to a cell, for the sentence about a signal that ended it."""
+
+    CONFIGURATION = "configuration"
+    BUILD = "build"
+    BOOT = "boot"
+    EXPLANATION = "explanation"
+    JUDGEMENT = "judgement"
+    SECOND_BOOT = "second boot with probes"
+    WITNESS = "boot under the witness"
+    UNPROBED = "boot without probes"
+    TRIAGE = "hang triage"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A cell as it is now, and what is done to it next."""
+
+    cell: Cell
+    doing: Doing
+
+
+Steps: TypeAlias = "Generator[Step, None, Cell]"
+"""Ever better cells; the one returned is the last."""
+
+
+def spent(cell: Cell, **seconds: float) -> Cell:
+    """Return the cell with the seconds of a phase."""
+    return replace(cell, phases=replace(cell.phases, **seconds))
+
+
+def noted(cell: Cell, *notes: str) -> Cell:
+    """Return the cell with further notes."""
+    return replace(cell, notes=(*cell.notes, *notes))
