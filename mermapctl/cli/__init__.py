@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The command line: click only. Each callback calls one command, renders what it returns, exits."""
+"""The command line: click only. A callback calls one command, renders its result and exits."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What we add to click: options shared and grouped, one value each, commands imported late."""
+"""Extend click: options in groups, one value per option, commands imported when they are used."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Decorator = Callable[[Callback], Callback]
 
 
 def all_of(*decorators: Decorator) -> Decorator:
-    """Several parameters as one decorator, in the order in which the help lists them."""
+    """Combine several parameters into one decorator, in the order in which the help lists them."""
 
     def decorate(function: Callback) -> Callback:
         for each in reversed(decorators):
@@ -28,23 +28,23 @@ def all_of(*decorators: Decorator) -> Decorator:
     return decorate
 
 
-def form(*formats: str, says: str | None = None) -> Decorator:
-    """`--format`, with the first of `formats` as its default."""
+def format_option(*formats: str, summary: str | None = None) -> Decorator:
+    """Declare `--format`, with the first of `formats` as its default."""
     return click.option(
         "--format",
         "form",
         type=click.Choice(formats),
         default=formats[0],
         show_default=True,
-        help=says,
+        help=summary,
     )
 
 
 class Command(click.Command):
-    """A command whose help lists its options by group, and that takes one value an option.
+    """Group the options in the help, and refuse a second, different value for an option.
 
-    `groups` maps a title to the names of parameters; what is in none stands under "Options". Click
-    itself would let the last of two values count, without a word.
+    `groups` maps a title to names of parameters; the help lists all others under "Options". Click
+    itself takes the last of two values without a message.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Command(click.Command):
         self.groups = groups or {}
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """One section a group, in the order of `groups`."""
+        """Write one section per group, in the order of `groups`."""
         grouped = {name for names in self.groups.values() for name in names}
         options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
         params = {str(param.name): param for param in options}
@@ -66,18 +66,18 @@ class Command(click.Command):
                     formatter.write_dl(shown)
 
     def make_parser(self, ctx: click.Context) -> Any:
-        """Click's own parser; outside completion, its options look at what was there before."""
+        """Make click's parser, and outside completion let its options refuse a second value."""
         parser: Any = super().make_parser(ctx)
         if ctx.resilient_parsing:
             return parser
         for option in {*parser._short_opt.values(), *parser._long_opt.values()}:  # noqa: SLF001
             if option.action in {"store", "store_const"}:
-                option.process = _Once(option, ctx).process
+                option.process = _SingleValue(option, ctx).process
         return parser
 
 
-class _Once:
-    """One way to set a parameter; click keeps in `state.opts` what others have set it to."""
+class _SingleValue:
+    """Set an option unless `state.opts`, where click keeps the values so far, has another one."""
 
     def __init__(self, option: Any, ctx: click.Context) -> None:
         self.option, self.ctx, self.parent = option, ctx, option.process
@@ -100,7 +100,7 @@ class _Once:
 
 
 class Subcommand(NamedTuple):
-    """A command of a group: the module and the name in it, and what the group's help says."""
+    """Where a command of a group is defined, and its line in the group's help."""
 
     module: str
     name: str
@@ -108,9 +108,9 @@ class Subcommand(NamedTuple):
 
 
 class LazyGroup(click.Group):
-    """A group whose `members` are imported when they are used, not when they are listed.
+    """Import the `members` of a group when they are used, not when they are listed.
 
-    They come behind the commands that the group's own module defines.
+    The help lists them behind the commands that the group's own module defines.
     """
 
     command_class = Command
@@ -122,11 +122,11 @@ class LazyGroup(click.Group):
         self.members = members or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All command names; the members in the order of a day's work."""
+        """Return all command names, the members in the order in which they are declared."""
         return [*super().list_commands(ctx), *self.members]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a member, or find one of the group's own."""
+        """Import a member, or return a command of the group's own module."""
         if cmd_name not in self.members:
             return super().get_command(ctx, cmd_name)
         member = self.members[cmd_name]
@@ -134,7 +134,7 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """List the commands without importing one."""
+        """Write the list of commands without importing any of them."""
         own = {name: self.commands[name].get_short_help_str(80) for name in sorted(self.commands)}
         late = {name: each.help for name, each in self.members.items()}
         with formatter.section("Commands"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a shell may complete. An error here would garble the user's prompt: there is none."""
+"""Values for shell completion. No error is printed: it would garble the user's prompt."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def variants(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
-    """Variant names, also after a ``+``."""
+    """Return variant names that complete the word, or its part behind the last ``+``."""
     from mermapctl.config.variants import definitions
 
     before, plus, last = incomplete.rpartition("+")
@@ -24,8 +24,18 @@ def variants(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
         return []
 
 
+def configurations(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """Return names of variants and fragments."""
+    from mermapctl.commands import config
+
+    try:
+        return list(config.names(incomplete))
+    except (MermapctlError, OSError):
+        return []
+
+
 def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
-    """Targets of the tree that `run` would work on."""
+    """Return targets of the tree that `run` would use."""
     from mermapctl.config import target
     from mermapctl.tree import find
 

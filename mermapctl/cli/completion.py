@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl completion`: the script that a shell reads to complete our words."""
+"""`mermapctl completion`: print the script with which a shell completes the command line."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ def command(ctx: click.Context, shell: str) -> None:
     """
     found = get_completion_class(shell)
     if found is None:
-        raise click.UsageError(f"this version of click knows no {shell}")
+        raise click.UsageError(f"this version of click does not support {shell}")
     root = ctx.find_root().command
     click.echo(found(root, {}, "mermapctl", "_MERMAPCTL_COMPLETE").source())

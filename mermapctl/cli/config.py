@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl config`: parse, call one command, render what it returns, exit."""
+"""`mermapctl config`: parse the options, call the command, render its result, exit."""
 
 from __future__ import annotations
 
@@ -9,21 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mermapctl.cli import complete, types
-from mermapctl.cli.command import LazyGroup, Subcommand, all_of, form
-from mermapctl.errors import MermapctlError
+from mermapctl.cli import complete, options, types
+from mermapctl.cli.command import LazyGroup, Subcommand, all_of, format_option
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    from mermapctl.commands import config
-
-    try:
-        return list(config.names(incomplete))
-    except (MermapctlError, OSError):  # it would garble the user's prompt
-        return []
 
 
 _request = all_of(
@@ -33,35 +23,13 @@ _request = all_of(
         required=True,
         type=types.NAME,
         metavar="NAME…",
-        shell_complete=_complete,
+        shell_complete=complete.configurations,
     ),
-    click.option(
-        "--target",
-        type=types.NAME,
-        default="x86_64",
-        show_default=True,
-        metavar="ARCH",
-        help="The target that it is for.",
-        shell_complete=complete.targets,
-    ),
-    click.option(
-        "--suite",
-        type=types.NAME,
-        default="mermap",
-        show_default=True,
-        metavar="GLOB",
-        help="The suite that a variant is for.",
-    ),
-    click.option(
-        "--config",
-        "configs",
-        multiple=True,
-        type=types.INPUT,
-        help="A kunitconfig fragment of your own (-: standard input), merged on top. "
-        "May be repeated.",
-    ),
+    options.target("The target to configure for."),
+    options.suite("The suites that a variant builds."),
+    options.config,
 )
-"""The parameters that say which configuration is meant."""
+"""The parameters that name a configuration."""
 
 
 @click.group(
@@ -69,7 +37,7 @@ _request = all_of(
     cls=LazyGroup,
     members={
         "explain": Subcommand(
-            "mermapctl.cli.explain", "command", "Why a symbol is not what you asked for."
+            "mermapctl.cli.explain", "command", "Explain why a symbol does not get its value."
         )
     },
     short_help="List, show, write and check configurations.",
@@ -79,22 +47,23 @@ def command() -> None:
 
     \b
     mermapctl config list                   variants and fragments, and what each proves
-    mermapctl config check kasan            would this tree give what kasan asks for?
+    mermapctl config check kasan            does this tree give what kasan asks for?
     mermapctl config explain MERMAP=y --target um
 
     NAME is a variant or a fragment of `config list`; several are merged, and a+b is the same as
-    a b. With a variant come the lines that build the suite.
+    a b. A variant includes the lines that build the suite.
     """
 
 
-@command.command("list", short_help="Variants and fragments, and what each proves.")
-@form("table", "json")
+@command.command("list", short_help="List variants and fragments, and what each proves.")
+@format_option("table", "json")
 def list_(form: str) -> None:
-    """Variants and fragments, and what each proves.
+    """List variants and fragments, and what each proves.
 
     \b
     mermapctl config list
-    mermapctl config list --format json
+    mermapctl config list --format json     with the paths of the fragments
+    XDG_CONFIG_HOME=~/lab mermapctl config list         with your own, from ~/lab/mermapctl
     """
     from mermapctl.commands import config
     from mermapctl.render.terminal import config as config_list
@@ -102,10 +71,10 @@ def list_(form: str) -> None:
     config_list.listing(sys.stdout, config.listing(), form)
 
 
-@command.command(short_help="The merged lines, each with its origin.")
+@command.command(short_help="Print the merged lines, each with its origin.")
 @_request
 def show(**request: Any) -> None:
-    """The merged lines, each with its origin (FILE:LINE).
+    """Print the merged lines, each with its origin (FILE:LINE).
 
     \b
     mermapctl config show base
@@ -118,7 +87,7 @@ def show(**request: Any) -> None:
     config_list.merged(sys.stdout, ConfigRequest(**request).fragment())
 
 
-@command.command(short_help="A kunitconfig that kunit.py takes as it is.")
+@command.command(short_help="Write a kunitconfig that kunit.py takes unchanged.")
 @_request
 @click.option(
     "-o",
@@ -126,10 +95,10 @@ def show(**request: Any) -> None:
     type=types.OUTPUT,
     required=True,
     metavar="FILE",
-    help="Where to write it; - is stdout. A file that is there is replaced.",
+    help="Where to write it; - is stdout. An existing file is replaced.",
 )
 def write(output: Path, **request: Any) -> None:
-    """Write a kunitconfig that kunit.py takes as it is.
+    """Write a kunitconfig that kunit.py takes unchanged.
 
     \b
     mermapctl config write base -o mermap.kunitconfig
@@ -145,23 +114,23 @@ def write(output: Path, **request: Any) -> None:
         sys.stdout.write(config.document(asked.fragment()))
     else:
         config.write(asked, output)
-        told = f"mermapctl: wrote {output}: kunit.py run --kunitconfig={shlex.quote(str(output))}"
-        stdio.tell(visible(told))
+        usage = f"kunit.py run --kunitconfig={shlex.quote(str(output))}"
+        stdio.tell(visible(f"mermapctl: wrote {output}: {usage}"))
 
 
-@command.command(short_help="Would this tree give us what we ask for?")
+@command.command(short_help="Check whether a tree gives what a configuration asks for.")
 @_request
-@click.option("--tree", type=types.DIRECTORY, help="Kernel tree, as for `run`.")
-@form("table", "json")
+@options.tree
+@format_option("table", "json")
 def check(tree: Path | None, form: str, **request: Any) -> None:
-    """Run the tree's own olddefconfig in a scratch directory; list what did not come out, and why.
+    """Run the tree's own olddefconfig in a scratch directory; list what differs, and why.
 
     \b
     mermapctl config check base
     mermapctl config check kasan --tree ~/linux --target x86_64
     mermapctl config check base --config my.kunitconfig --format json
 
-    Exit codes: 0 everything as requested, 1 something is not, 2 wrong usage, 3 make failed.
+    Exit codes: 0 everything as requested, 1 a symbol differs, 2 wrong usage, 3 make failed.
     """
     from mermapctl.commands import config
     from mermapctl.render.terminal import config as config_list

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl doctor`: parse, call one command, render what it returns, exit."""
+"""`mermapctl doctor`: parse the options, call the command, render its result, exit."""
 
 from __future__ import annotations
 
@@ -8,41 +8,31 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mermapctl.cli import complete, types
-from mermapctl.cli.command import Command, form
+from mermapctl.cli import options
+from mermapctl.cli.command import Command, format_option
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 @click.command(
-    "doctor", cls=Command, short_help="Say what this machine lacks, and what installs it."
+    "doctor", cls=Command, short_help="List what this machine lacks, and what installs it."
 )
+@options.targets("The target to build and boot for. May be repeated.")
+@options.tree
 @click.option(
-    "--target",
-    "targets",
-    multiple=True,
-    type=types.NAME,
-    default=("x86_64",),
-    show_default="x86_64",
-    metavar="ARCH",
-    shell_complete=complete.targets,
-    help="What you want to build and boot for. May be repeated.",
+    "--kvm/--no-kvm", default=True, show_default=True, help="Boot a guest under KVM (up to 5 s)."
 )
-@click.option("--tree", type=types.DIRECTORY, help="Kernel tree, as for `run`.")
-@click.option(
-    "--kvm/--no-kvm", default=True, show_default=True, help="Try a guest under KVM (up to 5 s)."
-)
-@form("table", "json")
+@format_option("table", "json")
 def command(targets: tuple[str, ...], tree: Path | None, kvm: bool, form: str) -> None:
-    """Say what this machine and tree lack for a run, and the one command that installs it.
+    """List what this machine and tree lack for a run, and the one command that installs it.
 
     \b
     mermapctl doctor
     mermapctl doctor --target um --target arm64
     mermapctl doctor --no-kvm --format json
 
-    Exit codes: 0 everything needed is there, 1 something needed is not, 2 wrong usage.
+    Exit codes: 0 everything needed is there, 1 something needed is missing, 2 wrong usage.
     """
     from mermapctl.commands import doctor
     from mermapctl.render.terminal import doctor as render

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl config explain`: parse, call one command, render what it returns, exit."""
+"""`mermapctl config explain`: parse the options, call the command, render its result, exit."""
 
 from __future__ import annotations
 
@@ -8,51 +8,30 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mermapctl.cli import complete, types
-from mermapctl.cli.command import Command, form
+from mermapctl.cli import options, types
+from mermapctl.cli.command import Command, format_option
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.command(
-    "explain", cls=Command, short_help="Why a symbol is not what you asked for."
-)
+@click.command("explain", cls=Command, short_help="Explain why a symbol does not get its value.")
 @click.argument("symbols", nargs=-1, required=True, type=types.TEXT, metavar="SYMBOL[=VALUE]…")
-@click.option("--tree", type=types.DIRECTORY, help="Kernel tree, as for `run`.")
-@click.option(
-    "--target",
-    type=types.NAME,
-    default="x86_64",
-    show_default=True,
-    metavar="ARCH",
-    shell_complete=complete.targets,
-)
-@click.option(
-    "--variant",
+@options.tree
+@options.target("The target whose Kconfig is read.")
+@options.variants(
     "names",
-    multiple=True,
-    type=types.NAME,
-    default=("base",),
-    show_default="base",
-    metavar="NAME",
-    shell_complete=complete.variants,
-    help="What the symbol is asked for on top of: variants or fragments of `config list`, merged.",
+    "The configuration to which the symbol is added: variants or fragments of `config list`, "
+    "merged.",
 )
-@click.option(
-    "--config",
-    "configs",
-    multiple=True,
-    type=types.INPUT,
-    help="A kunitconfig fragment of your own (-: standard input), merged on top. May be repeated.",
-)
+@options.config
 @click.option(
     "--verify/--no-verify",
     default=True,
     show_default=True,
     help="Run the proposals through the tree's own olddefconfig (3 to 7 seconds).",
 )
-@form("text", "json")
+@format_option("text", "json")
 def command(
     symbols: tuple[str, ...],
     tree: Path | None,
@@ -62,17 +41,17 @@ def command(
     verify: bool,
     form: str,
 ) -> None:
-    """Why this tree and target do not give a symbol, and the fewest lines that make them.
+    """Explain why a tree and target do not give a symbol, and print the fewest lines that do.
 
     \b
     mermapctl config explain MERMAP
     mermapctl config explain KASAN=y --target um
     mermapctl config explain NR_CPUS=64 --variant smp --no-verify
 
-    A symbol is asked for as y, or as the variant's m, number or text; SYMBOL=n, =m or =VALUE says
-    otherwise. The tree is not written to; its Kconfig's macros run, as make runs them.
+    SYMBOL alone means y, or the variant's m, number or text; SYMBOL=n, =m or =VALUE asks for that
+    value. Nothing is written to the tree; the macros of its Kconfig run, as under make.
 
-    Exit codes: 0 asking is enough, 1 it is not, 2 wrong usage.
+    Exit codes: 0 each symbol gets its value when asked for, 1 one does not, 2 wrong usage.
     """
     from mermapctl.commands import explain
     from mermapctl.render.terminal import explain as render

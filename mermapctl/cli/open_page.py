@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl report --open`: the HTML page of a record as a file, shown in the browser."""
+"""`--open`: write the HTML page of a record and show it in the browser."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
 
 def write_page(record: RunRecord, asked: Path | None = None) -> Path:
-    """Write the page to `asked`, else beside the stored record.
+    """Write the page to `asked`, else beside the stored record, and return its absolute path.
 
-    A log's goes into the cache, and that of a run whose folder may not be written. Returns its
-    absolute path.
+    The page of a log goes into the cache, and so does that of a run whose folder is read-only.
     """
     document = render.document(record, "html", console_lines, previous=previous(record))
     data = document.encode("utf-8", "replace")
@@ -47,8 +46,8 @@ def _own_place(record: RunRecord) -> Path:
 
 
 def open_page(page: Path) -> bool:
-    """Show a page; False where there is no browser to show it."""
+    """Show a page in the browser; return False where there is none."""
     try:
         return webbrowser.open(page.as_uri())
-    except (IndexError, ValueError, webbrowser.Error):  # BROWSER is blanks, or an open quote
+    except (IndexError, ValueError, webbrowser.Error):  # BROWSER is blank, or has an open quote
         return False

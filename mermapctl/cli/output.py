@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the commands of `report` share: `--format`, `-o`, the options that choose runs, writing."""
+"""Options and output that the commands of `report` share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mermapctl.cli import types
-from mermapctl.cli.command import all_of, form
+from mermapctl.cli.command import all_of, format_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,36 +20,40 @@ if TYPE_CHECKING:
     from mermapctl.records.store import Store
     from mermapctl.render.terminal.runs import Sheet
 
-CHOOSING = {"Which runs": ("failed", "target", "variant", "commit", "since", "limit")}
-"""The group of the options that choose among the stored runs."""
+FILTER_GROUPS = {"Which runs": ("failed", "target", "variant", "commit", "since", "limit")}
+"""The names of `filter_options`, for the help."""
+ORIGIN_GROUPS = {"Which runs": ("target", "variant", "commit", "since")}
+"""The names of `origin_options`, for the help."""
 HOW = "How to show it."
 
 
-def run(name: str, metavar: str, default: str | None = None, *, nargs: int = 1) -> Decorator:
-    """An argument that is a stored run, or several (`nargs` -1)."""
+def run_argument(
+    name: str, metavar: str, default: str | None = None, *, nargs: int = 1
+) -> Decorator:
+    """Declare an argument that names a stored run, or several (`nargs` -1)."""
     return click.argument(
         name, nargs=nargs, required=False, default=default, type=types.RUN, metavar=metavar,
-        shell_complete=lambda _ctx, _param, incomplete: runs_from(incomplete),
+        shell_complete=lambda _ctx, _param, incomplete: run_ids_beginning(incomplete),
     )  # fmt: skip
 
 
-def runs_from(begin: str) -> list[str]:
-    """Run ids, newest first. Nothing may be printed here: it would garble the prompt."""
+def run_ids_beginning(begin: str) -> list[str]:
+    """Return run ids, newest first. Prints no error: it would garble the user's prompt."""
     from mermapctl.records.store import run_ids
 
     return [run for run in run_ids() if run.startswith(begin)][:50]
 
 
-output = click.option(
+output_option = click.option(
     "-o",
     "--output",
     "path",
     metavar="FILE",
     type=types.OUTPUT,
-    help="Write to FILE (all of it or nothing) instead of standard output (-).",
+    help="Write to FILE, whole or not at all, instead of standard output (-).",
 )
-sheet = all_of(form("table", "json", says=HOW), output)
-origin = all_of(
+table_options = all_of(format_option("table", "json", summary=HOW), output_option)
+origin_options = all_of(
     click.option("--target", type=types.NAME, metavar="ARCH", help="Only runs on this target."),
     click.option("--variant", type=types.NAME, metavar="NAME", help="Only runs of this variant."),
     click.option(
@@ -62,14 +66,14 @@ origin = all_of(
         "--since", type=types.TEXT, metavar="WHEN", help="Only since 2026-01-31, or 36h, 7d ago."
     ),
 )
-"""Where the runs come from."""
+"""Options that choose runs by where they come from, and when."""
 
 
-def filters(rows: int) -> Decorator:
-    """The options that choose among the stored runs; --limit is `rows` by default, 0 is all."""
+def filter_options(rows: int) -> Decorator:
+    """Declare the options that choose stored runs; --limit is `rows` by default, 0 means all."""
     return all_of(
-        click.option("--failed", is_flag=True, help="Only what failed."),
-        origin,
+        click.option("--failed", is_flag=True, help="Only failed runs or tests."),
+        origin_options,
         click.option(
             "--limit",
             type=types.ROWS,
@@ -81,25 +85,25 @@ def filters(rows: int) -> Decorator:
     )
 
 
-def chosen(*, since: str | None, **others: Any) -> Filters:
-    """Which runs the options of `filters` or `origin` choose. Raises UserError."""
+def filters_of(*, since: str | None, **others: Any) -> Filters:
+    """Turn the values of `filter_options` or `origin_options` into filters. Raises UserError."""
     from mermapctl.commands import history
     from mermapctl.records.rows import Filters
 
     return Filters(since=None if since is None else history.moment(since), **others)
 
 
-def say(
+def print_value(
     form: str, path: Path | None, name: str, value: object, table: Callable[[Sheet], str]
 ) -> None:
-    """Print or write a value that is no record, as a table or as JSON."""
+    """Print a value as a table or as JSON, or write it to `path`."""
     import msgspec
 
     from mermapctl import render
     from mermapctl.render.terminal.runs import Sheet
     from mermapctl.render.terminal.text import colored, look_of
 
-    path = destination(path)
+    path = file_or_stdout(path)
     if form == "json":
         document = msgspec.json.encode({"schema": 1, name: value})
         text = msgspec.json.format(document, indent=1).decode() + "\n"
@@ -114,25 +118,25 @@ def say(
         write(path, text)
 
 
-def destination(path: Path | None) -> Path | None:
-    """Where to write; None is standard output."""
+def file_or_stdout(path: Path | None) -> Path | None:
+    """Return the file to write; None for standard output."""
     return None if str(path) == "-" else path
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file, all of it or nothing."""
+    """Write a file, whole or not at all."""
     from mermapctl.system import files
 
     files.write(path, text.encode("utf-8", "replace"))
 
 
-def tell(store: Store) -> None:
+def print_notices(store: Store) -> None:
     """Print the store's notices on stderr, once each."""
     while store.notices:
-        note(store.notices.pop(0))
+        print_note(store.notices.pop(0))
 
 
-def note(sentence: str) -> None:
+def print_note(sentence: str) -> None:
     """Print a sentence on stderr."""
     from mermapctl.render.visible import visible
     from mermapctl.system import stdio

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl report`: finds its verbs; without one it shows a run."""
+"""`mermapctl report`: a group of commands; without the name of one it shows a run."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ VERBS = {
         ("log", "report_show", "log", "Judge console logs from any machine, without a tree."),
         ("follow", "report_show", "follow", "Show the console of a running run as it comes."),
         ("list", "report_lists", "list_", "List the stored runs, newest first."),
-        ("compare", "report_lists", "compare", "What changed from one run to another."),
-        ("history", "report_lists", "history", "One test over time."),
-        ("flaky", "report_lists", "flaky", "Tests that change their mind, and how often."),
-        ("rejudge", "report_store", "rejudge", "Judge stored consoles again, by today's rules."),
+        ("compare", "report_lists", "compare", "Compare two runs."),
+        ("history", "report_lists", "history", "Show the results of one test over time."),
+        ("flaky", "report_lists", "flaky", "List tests that both passed and failed on one commit."),
+        ("rejudge", "report_store", "rejudge", "Judge stored consoles again with today's rules."),
         ("prune", "report_store", "prune", "Remove old runs, after asking."),
     )
 }
 FORMER = {f"--{verb}": verb for verb in VERBS if verb != "show"} | {"-f": "follow"}
-"""Options that earlier versions had -> what to say instead."""
+"""Options of earlier versions -> the commands that replace them."""
 
 
 class ReportGroup(LazyGroup):
-    """The group; `show` takes what begins with no verb."""
+    """A group that runs `show` where the first word is no command."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put `show` where no verb is. Raises UsageError for a misspelt one."""
+        """Insert `show` where no verb is given. Raises UsageError for a misspelt one."""
         if ctx.resilient_parsing and not args:  # completion of the first word
             return super().parse_args(ctx, args)
         if not args or args[0] not in {*VERBS, "-h", "--help"}:
@@ -42,27 +42,27 @@ class ReportGroup(LazyGroup):
         return super().parse_args(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """The verbs, and the options or runs that `show` takes."""
+        """Complete the verbs, and the options or runs that `show` takes."""
         from mermapctl.cli import output
 
         if incomplete.startswith("-"):
             show = self.get_command(ctx, "show")
             return show.shell_complete(ctx, incomplete) if show else []
         found = [*super().shell_complete(ctx, incomplete)]
-        return [*found, *map(CompletionItem, output.runs_from(incomplete))]
+        return [*found, *map(CompletionItem, output.run_ids_beginning(incomplete))]
 
 
 def _refuse_no_verb(args: list[str], ctx: click.Context) -> None:
-    """Raise UsageError for an option of earlier versions, and for a misspelt verb."""
+    """Raise UsageError for an option of earlier versions, or a misspelt verb."""
     for word in args:
         if verb := FORMER.get(word.partition("=")[0]):
             raise click.UsageError(f"{word} is a command now: mermapctl report {verb}")
-    if meant := _meant(args[0] if args else ""):
+    if meant := _similar_verb(args[0] if args else ""):
         raise click.UsageError(f"no such command {args[0]!r}: did you mean {meant}?", ctx)
 
 
-def _meant(word: str) -> str | None:
-    """The verb that a first word resembles; None for a run, a file and what resembles none."""
+def _similar_verb(word: str) -> str | None:
+    """Return the verb that a word resembles; None for a run, a file or another word."""
     from mermapctl.cli import types
 
     if len(word) < 2 or types.looks_like_a_run(word) or types.is_file(word):
@@ -73,7 +73,7 @@ def _meant(word: str) -> str | None:
 
 @click.group("report", cls=ReportGroup, members=VERBS, subcommand_metavar="[COMMAND] [RUN]…")
 def command() -> None:
-    """Show, compare and pass on what runs found; judge any console log.
+    """Show, compare and export stored runs; judge any console log.
 
     \b
     mermapctl report                        the latest run, as it was shown when it ended
@@ -81,5 +81,5 @@ def command() -> None:
     mermapctl report compare                what changed from the run before to the latest
 
     RUN is an id, its start or its end, `latest`, or `latest~N` for the Nth before it. Without a
-    command: `show`, whose options may follow.
+    command, `show` runs with the options given.
     """

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 ROWS = 25
 
 
-@click.command("list", cls=Command, groups=output.CHOOSING)
-@output.filters(ROWS)
-@output.sheet
+@click.command("list", cls=Command, groups=output.FILTER_GROUPS)
+@output.filter_options(ROWS)
+@output.table_options
 def list_(form: str, path: Path | None, **which: Any) -> None:
     """List the stored runs, newest first.
 
@@ -34,41 +34,43 @@ def list_(form: str, path: Path | None, **which: Any) -> None:
     mermapctl report list --limit 0 --format json
     """
     store = Store.open()
-    rows = store.list(output.chosen(**which))
+    rows = store.list(output.filters_of(**which))
     total = store.count()
-    output.tell(store)
-    output.say(form, path, "runs", rows, lambda sheet: tables.runs(rows, total, sheet))
+    output.print_notices(store)
+    output.print_value(form, path, "runs", rows, lambda sheet: tables.runs(rows, total, sheet))
 
 
 @click.command("compare", cls=Command)
-@output.run("a", "[A", "latest~1")
-@output.run("b", "[B]]", "latest")
-@output.sheet
+@output.run_argument("a", "[A", "latest~1")
+@output.run_argument("b", "[B]]", "latest")
+@output.table_options
 def compare(a: str, b: str, form: str, path: Path | None) -> None:
-    """What changed from run A (the one before the latest) to run B (the latest).
+    """Compare run A (by default the one before the latest) with run B (the latest).
 
     \b
     mermapctl report compare
     mermapctl report compare latest~5
     mermapctl report compare 20260131 20260207
 
-    Exit codes: 1 if something fails newly, else 0. Wrong usage: 2.
+    Exit codes: 1 if a test or a finding fails newly, else 0. Wrong usage: 2.
     """
     from mermapctl.render.terminal import comparison
 
     store = Store.open()
     compared = questions.compare(store, a, b)
-    output.tell(store)
-    output.say(form, path, "comparison", compared, lambda sheet: comparison.render(compared, sheet))
+    output.print_notices(store)
+    output.print_value(
+        form, path, "comparison", compared, lambda sheet: comparison.render(compared, sheet)
+    )
     sys.exit(Exit.FAILED if compared.worse else Exit.PASSED)
 
 
-@click.command("history", cls=Command, groups=output.CHOOSING)
+@click.command("history", cls=Command, groups=output.FILTER_GROUPS)
 @click.argument("test", type=types.TEXT)
-@output.filters(ROWS)
-@output.sheet
+@output.filter_options(ROWS)
+@output.table_options
 def history(test: str, form: str, path: Path | None, **which: Any) -> None:
-    """One test over time, newest first; TEST as `test` or `suite.test`.
+    """Show the results of one test, newest first; TEST is `test` or `suite.test`.
 
     \b
     mermapctl report history test_tlb_flushed
@@ -76,16 +78,16 @@ def history(test: str, form: str, path: Path | None, **which: Any) -> None:
     mermapctl report history test_size --limit 0 --format json
     """
     store = Store.open()
-    rows = questions.test_history(store, test, output.chosen(**which))
-    output.tell(store)
-    output.say(form, path, "history", rows, lambda sheet: tables.history(rows, sheet))
+    rows = questions.test_history(store, test, output.filters_of(**which))
+    output.print_notices(store)
+    output.print_value(form, path, "history", rows, lambda sheet: tables.history(rows, sheet))
 
 
-@click.command("flaky", cls=Command, groups={"Which runs": output.CHOOSING["Which runs"][1:-1]})
-@output.origin
-@output.sheet
+@click.command("flaky", cls=Command, groups=output.ORIGIN_GROUPS)
+@output.origin_options
+@output.table_options
 def flaky(form: str, path: Path | None, **which: Any) -> None:
-    """Tests that both passed and failed on one commit in one configuration, and how often.
+    """List tests that both passed and failed on one commit in one configuration, and how often.
 
     \b
     mermapctl report flaky
@@ -93,6 +95,6 @@ def flaky(form: str, path: Path | None, **which: Any) -> None:
     mermapctl report flaky --format json
     """
     store = Store.open()
-    rows = questions.flaky(store, output.chosen(**which))
-    output.tell(store)
-    output.say(form, path, "flaky", rows, lambda sheet: tables.flaky(rows, sheet))
+    rows = questions.flaky(store, output.filters_of(**which))
+    output.print_notices(store)
+    output.print_value(form, path, "flaky", rows, lambda sheet: tables.flaky(rows, sheet))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl report show`, `log` and `follow`: a record in any format; its verdict is the code."""
+"""`mermapctl report show`, `log` and `follow`: show a record, and exit with its verdict."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from mermapctl import render
 from mermapctl.cli import output, types
-from mermapctl.cli.command import Command, all_of, form
+from mermapctl.cli.command import Command, all_of, format_option
 from mermapctl.records.record import State, exit_of_verdict
 from mermapctl.records.store import Store, console_lines
 from mermapctl.render.terminal.text import look_of
@@ -21,18 +21,19 @@ from mermapctl.render.terminal.text import look_of
 if TYPE_CHECKING:
     from mermapctl.records.record import RunRecord
 
+FORMATS = ("table", "json", "junit", "html", "markdown", "email", "kcidb", "checks")
 _shown = all_of(
-    form("table", "json", "junit", "html", "markdown", "email", "kcidb", "checks", says=output.HOW),
-    output.output,
-    click.option("--full", is_flag=True, help="Every test, frame and consequence."),
+    format_option(*FORMATS, summary=output.HOW),
+    output.output_option,
+    click.option("--full", is_flag=True, help="Show every test, frame and consequence."),
 )
-_open = click.option("--open", "open_it", is_flag=True, help="Show it in the browser, as HTML.")
-_run = output.run("run", "[RUN]")
+_open = click.option("--open", "open_it", is_flag=True, help="Show the HTML page in the browser.")
+_run = output.run_argument("run", "[RUN]")
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """How a record is shown. Raises UsageError for an option that another takes the effect from."""
+    """How to show a record. Raises UsageError where one option makes another one useless."""
 
     form: str
     path: Path | None
@@ -48,9 +49,14 @@ class Shown:
         if self.full and (self.form != "table" or self.open_it):
             raise click.UsageError("--full goes with --format table")
 
+    @property
+    def to_stdout(self) -> bool:
+        """Tell whether the record goes to standard output."""
+        return output.file_or_stdout(self.path) is None
+
     def show(self, record: RunRecord) -> int:
-        """Print, write or open one record; returns the exit code of its verdict."""
-        file = output.destination(self.path)
+        """Print, write or open a record; return the exit code of its verdict."""
+        file = output.file_or_stdout(self.path)
         if self.open_it:
             _open_page(record, file)
         elif file is None:
@@ -63,7 +69,7 @@ class Shown:
         return exit_of_verdict(record.verdict)
 
     def document(self, record: RunRecord) -> str:
-        """The record as text for a file."""
+        """Return the record as text for a file."""
         before = self._previous(record)
         return render.document(record, self.form, console_lines, full=self.full, previous=before)
 
@@ -74,7 +80,7 @@ class Shown:
 
 
 def _is_given(name: str) -> bool:
-    """Whether the command line has this option."""
+    """Tell whether the command line has this option."""
     source = click.get_current_context().get_parameter_source(name)
     return source is ParameterSource.COMMANDLINE
 
@@ -85,7 +91,7 @@ def _open_page(record: RunRecord, file: Path | None) -> None:
     page = open_page.write_page(record, file)
     click.echo(look_of(sys.stdout).verbatim(str(page)))
     if not open_page.open_page(page):
-        output.note("no browser could be started; open the file above")
+        output.print_note("no browser could be started; open the file above")
 
 
 @click.command("show", cls=Command)
@@ -100,20 +106,20 @@ def show(run: str | None, **how: Any) -> None:
     mermapctl report show --open            the latest, as a page in the browser
     mermapctl report show --format junit -o mermap.xml
 
-    Exit codes: those of the verdict: 0 passed, 1 failed, 3 no verdict. Wrong usage: 2.
+    Exit codes, from the verdict: 0 passed, 1 failed, 3 no verdict. Wrong usage: 2.
     """
     shown = Shown(**how)
     store = Store.open()
     record = store.get(run)
-    output.tell(store)
+    output.print_notices(store)
     if record.run.state is State.INTERRUPTED and not record.cells:
-        output.note(f"what it left is in {store.folder(record.run.id).path}")
+        output.print_note(f"its files are in {store.folder(record.run.id).path}")
     sys.exit(shown.show(record))
 
 
 @click.command("log", cls=Command, groups={"What is judged": ("suite", "allow_splats")})
 @click.argument("files", nargs=-1, required=True, type=types.INPUT, metavar="FILE…")
-@click.option("--suite", type=types.TEXT, metavar="GLOB", help="Suites that each log must hold.")
+@click.option("--suite", type=types.TEXT, metavar="GLOB", help="Suites that each log must contain.")
 @click.option("--allow-splats", is_flag=True, help="A kernel warning is a finding, not a failure.")
 @_shown
 @_open
@@ -135,7 +141,7 @@ def log(files: tuple[Path, ...], suite: str | None, allow_splats: bool, **how: A
     shown = Shown(**how)
     logs = [str(file) for file in files]
     if logs.count(judge_log.STDIN) > 1:
-        raise click.UsageError("standard input (-) is given twice: it can be read once")
+        raise click.UsageError("standard input (-) is given twice: it can be read only once")
     command = ("mermapctl", *sys.argv[1:])
     record = judge_log.of_logs(logs, command, suite=suite, allow_splats=allow_splats)
     sys.exit(shown.show(record))
@@ -152,24 +158,35 @@ def follow(run: str | None, **how: Any) -> None:
     mermapctl report follow 20260131-1      the one that started then
     mermapctl report follow --format json -o run.json
 
-    Exit codes: those of the verdict, as for `show`.
+    Exit codes: from the verdict, as for `show`.
     """
     from mermapctl.commands import follow as following
 
     shown = Shown(**how)
     store = Store.open()
-    look = look_of(sys.stdout)
-    printed = False
+    console = _ConsoleShown(silent=shown.form != "table" or not shown.to_stdout)
+    record = following.follow(store, run, console.print, output.print_note)
+    output.print_notices(store)
+    console.end()
+    sys.exit(shown.show(record))
 
-    def line(said: str) -> None:
-        nonlocal printed
-        if shown.form == "table" and output.destination(shown.path) is None:
-            printed = True
-            sys.stdout.write(look.plain(said, limit=4000) + "\n")
+
+class _ConsoleShown:
+    """Print the lines of a console as they come, or none if `silent`."""
+
+    def __init__(self, *, silent: bool) -> None:
+        self._silent = silent
+        self._look = look_of(sys.stdout)
+        self._printed = False
+
+    def print(self, line: str) -> None:
+        """Print a line at once."""
+        if not self._silent:
+            self._printed = True
+            sys.stdout.write(self._look.plain(line, limit=4000) + "\n")
             sys.stdout.flush()
 
-    record = following.follow(store, run, line, output.note)
-    output.tell(store)
-    if printed:
-        click.echo()
-    sys.exit(shown.show(record))
+    def end(self) -> None:
+        """Print a blank line between the console and the record."""
+        if self._printed:
+            click.echo()

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl report rejudge` and `prune`: the two that change what is stored."""
+"""`mermapctl report rejudge` and `prune`: the commands that change the store."""
 
 from __future__ import annotations
 
+import itertools
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from mermapctl.render.terminal.text import count
 from mermapctl.render.visible import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from mermapctl.commands.prune import Pruning
@@ -26,49 +28,63 @@ if TYPE_CHECKING:
 _dry_run = click.option("-n", "--dry-run", is_flag=True, help="Change nothing.")
 
 
-@click.command("rejudge", cls=Command, groups=output.CHOOSING)
-@output.run("runs", "[RUN]…", nargs=-1)
+@click.command("rejudge", cls=Command, groups=output.FILTER_GROUPS)
+@output.run_argument("runs", "[RUN]…", nargs=-1)
 @_dry_run
-@output.filters(0)
-@output.sheet
+@output.filter_options(0)
+@output.table_options
 def rejudge(
     runs: tuple[str, ...], dry_run: bool, form: str, path: Path | None, **which: Any
 ) -> None:
-    """Judge the consoles of RUNs (default: all) again, by today's rules.
+    """Judge the consoles of RUNs (default: all) again with today's rules.
 
     \b
     mermapctl report rejudge --dry-run      what would change
     mermapctl report rejudge latest
     mermapctl report rejudge --since 7d
 
-    A verdict that is replaced stays in the record.
+    A replaced verdict is kept in the record.
     """
     from mermapctl.commands import rejudge as judging
     from mermapctl.render.terminal import runs as tables
 
-    if runs and (given := [name for name, value in which.items() if value]):
-        raise click.UsageError(f"--{given[0]} chooses among all runs: name no RUN")
     store = Store.open()
-    named = [store.resolve(key) for key in runs]
-    chosen = named or [run.id for run in store.list(output.chosen(**which))]
-    done = 0
+    chosen = _named_or_filtered(store, runs, which)
+    outcomes = judging.rejudge(store, chosen, keep=not dry_run, done=_counter(len(chosen)))
+    output.print_notices(store)
+    output.print_value(
+        form, path, "rejudged", outcomes, lambda sheet: tables.rejudged(outcomes, sheet)
+    )
 
-    def progress(_: Rejudged) -> None:
-        nonlocal done
-        done += 1
+
+def _named_or_filtered(store: Store, names: tuple[str, ...], which: dict[str, Any]) -> list[str]:
+    """Return the ids of the named runs, else of those that the filters choose."""
+    if not names:
+        return [run.id for run in store.list(output.filters_of(**which))]
+    if given := [name for name, value in which.items() if value]:
+        raise click.UsageError(f"--{given[0]} chooses among all runs: name no RUN")
+    return [store.resolve(name) for name in names]
+
+
+def _counter(total: int) -> Callable[[Rejudged], None]:
+    """Return a callback that counts the judged runs on a terminal."""
+    numbers = itertools.count(1)
+
+    def show(_: Rejudged) -> None:
+        number = next(numbers)
         if sys.stderr.isatty():
-            end = done == len(chosen)
-            click.echo(f"\r{done:,} of {count(len(chosen), 'run')}", nl=end, err=True)
+            text = f"\r{number:,} of {count(total, 'run')}"
+            click.echo(text, nl=number == total, err=True)
 
-    outcomes = judging.rejudge(store, chosen, keep=not dry_run, done=progress)
-    output.tell(store)
-    output.say(form, path, "rejudged", outcomes, lambda sheet: tables.rejudged(outcomes, sheet))
+    return show
 
 
 @click.command("prune", cls=Command, groups={"What may go": ("older", "keep", "max_size")})
-@click.option("--older", type=types.TEXT, metavar="AGE", help="Runs older than 30d, 12w.")
-@click.option("--keep", type=types.ROWS, metavar="N", help="All but the newest N.")
-@click.option("--max-size", type=types.TEXT, metavar="SIZE", help="What exceeds 500M, 5G.")
+@click.option("--older", type=types.TEXT, metavar="AGE", help="Runs older than 30d, 12w, ….")
+@click.option("--keep", type=types.ROWS, metavar="N", help="All runs but the newest N.")
+@click.option(
+    "--max-size", type=types.TEXT, metavar="SIZE", help="The oldest runs beyond 500M, 5G, …."
+)
 @_dry_run
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def prune(
@@ -81,25 +97,28 @@ def prune(
     mermapctl report prune --keep 1000
     mermapctl report prune --max-size 5G --yes
     """
-    store = Store.open()
     before = None if older is None else history.moment(older)
     size = None if max_size is None else history.bytes_of(max_size)
+    store = Store.open()
     chosen = pruning.choose(store, before=before, keep=keep, size=size)
-    output.tell(store)
-    left = f"{count(chosen.kept, 'run')} left"
+    output.print_notices(store)
     if not chosen.runs:
-        click.echo(f"nothing to remove; {left}")
+        click.echo(f"nothing to remove; {_left(chosen)}")
     elif dry_run:
-        click.echo(f"would remove {_described(chosen)}; {left}")
+        click.echo(f"would remove {_with_size(chosen)}; {_left(chosen)}")
     else:
         _remove(store, chosen, yes=yes)
 
 
-def _described(chosen: Pruning) -> str:
-    return f"{_spanned(chosen)}, {chosen.size / 1e6:,.1f} MB"
+def _left(chosen: Pruning) -> str:
+    return f"{count(chosen.kept, 'run')} left"
 
 
-def _spanned(chosen: Pruning) -> str:
+def _with_size(chosen: Pruning) -> str:
+    return f"{_span(chosen)}, {chosen.size / 1e6:,.1f} MB"
+
+
+def _span(chosen: Pruning) -> str:
     oldest, newest = chosen.runs[-1], chosen.runs[0]
     span = oldest if oldest == newest else f"{oldest} to {newest}"
     return f"{count(len(chosen.runs), 'run')} ({span})"
@@ -109,10 +128,9 @@ def _remove(store: Store, chosen: Pruning, *, yes: bool) -> None:
     """Remove the runs, if the user agrees. Raises UserError where there is no terminal to ask."""
     if not yes:
         if not sys.stdin.isatty():
-            message = f"would remove {_described(chosen)}"
-            raise UserError(message, "Without a terminal, say --yes.")
-        click.confirm(visible(f"Remove {_described(chosen)} from {store.runs}?"), abort=True)
+            message = f"would remove {_with_size(chosen)}"
+            raise UserError(message, "Without a terminal, add --yes.")
+        click.confirm(visible(f"Remove {_with_size(chosen)} from {store.runs}?"), abort=True)
     freed = pruning.prune(store, chosen)
-    output.tell(store)
-    left = f"{count(chosen.kept, 'run')} left"
-    click.echo(f"removed {_spanned(chosen)}; {left}, {freed / 1e6:,.1f} MB freed")
+    output.print_notices(store)
+    click.echo(f"removed {_span(chosen)}; {_left(chosen)}, {freed / 1e6:,.1f} MB freed")

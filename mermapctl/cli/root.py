@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The root command: finds subcommands by name and imports each only when it is asked for."""
+"""The root command: find a command by name and import it when it is used."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ MEMBERS = {
     name: Subcommand(f"mermapctl.cli.{name}", "command", does)
     for name, does in (
         ("run", "Configure, build and boot a kernel, and judge its mermap."),
-        ("report", "Show, compare and pass on what runs found; judge any console log."),
-        ("config", "Show, write and check kunitconfig fragments and variants."),
-        ("tree", "Prepare a kernel tree with the reference mermap; say what a tree is."),
-        ("doctor", "Say what this machine lacks, and the command that installs it."),
+        ("report", "Show, compare and export stored runs; judge any console log."),
+        ("config", "List, show, write and check configurations."),
+        ("tree", "Prepare a kernel tree with a mermap; describe a tree."),
+        ("doctor", "List what this machine lacks, and what installs it."),
         ("completion", "Print the completion script of a shell."),
     )
 }
 
 
 class Root(LazyGroup):
-    """The root group; a reader that went away is no failure of a test."""
+    """The root group, which ends with "no verdict" where nobody reads stdout any more."""
 
     def invoke(self, ctx: click.Context) -> None:
-        """Run the command; of a reader that went away click itself would make "failed"."""
+        """Run the command; on EPIPE click itself would exit with 1, which means "failed"."""
         try:
             super().invoke(ctx)
         except BrokenPipeError as error:

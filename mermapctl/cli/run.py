@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl run`: options in, one command called, its record rendered."""
+"""`mermapctl run`: parse the options, call the command, render its record, exit."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
-from mermapctl.cli import complete, types
-from mermapctl.cli.command import Command, form
+from mermapctl.cli import options, types
+from mermapctl.cli.command import Command, format_option
 from mermapctl.errors import UserError
 
 
-def _traced_anyway(_ctx: click.Context, _param: click.Parameter, given: bool) -> None:
-    """Refuse an option that earlier versions had."""
+def _refuse_trace(_ctx: click.Context, _param: click.Parameter, given: bool) -> None:
+    """Raise UserError for --trace, an option of earlier versions."""
     if given:
         raise UserError(
             "there is no --trace any more: runs are traced by default",
@@ -52,66 +52,22 @@ GROUPS = {
     help="Kernel tree. Default: MERMAPCTL_TREE, else the kernel tree of the current directory, "
     "else the one that `tree prepare` made last.",
 )
-@click.option(
-    "--target",
-    "targets",
-    multiple=True,
-    type=types.NAME,
-    metavar="ARCH",
-    shell_complete=complete.targets,
-    default=("x86_64",),
-    show_default="x86_64",
-    help="um, or a QEMU architecture of the tree's kunit.py. May be repeated.",
-)
-@click.option(
-    "--variant",
+@options.targets("um, or a QEMU architecture of the tree's kunit.py. May be repeated.")
+@options.variants(
     "variants",
-    multiple=True,
-    type=types.NAME,
-    metavar="NAME",
-    shell_complete=complete.variants,
-    default=("base",),
-    show_default="base",
-    help="Configuration: see `config list`. Repeated, each is a cell; a+b is one merged cell.",
+    "Configuration: see `config list`. Repeated, each is a cell; a+b is one merged cell.",
 )
-@click.option(
-    "--suite",
-    type=types.NAME,
-    default="mermap",
-    show_default=True,
-    metavar="GLOB",
-    help="KUnit suites; ? stands for a blank in a name.",
-)
-@click.option(
-    "--config",
-    "configs",
-    multiple=True,
-    type=types.INPUT,
-    help="A kunitconfig fragment of your own (-: standard input), merged on top. May be repeated.",
-)
-@click.option(
-    "--timeout",
-    type=types.SECONDS,
-    default=300,
-    show_default=True,
-    metavar="S",
-    help="Seconds a boot may take in all.",
-)
-@click.option(
-    "--silence",
-    type=types.SECONDS,
-    default=60,
-    show_default=True,
-    metavar="S",
-    help="Seconds a console may stay silent.",
-)
+@options.suite("KUnit suites; ? stands for a blank in a name.")
+@options.config
+@options.seconds("--timeout", 300, "Seconds a boot may take in all.")
+@options.seconds("--silence", 60, "Seconds a console may stay silent.")
 @click.option(
     "--build-timeout",
     type=types.SECONDS,
     default=_build_seconds,
     show_default="4 hours",
     metavar="S",
-    help="Seconds that configuring may take, and building.",
+    help="Seconds that configuring and building may take, each.",
 )
 @click.option(
     "--jobs",
@@ -127,7 +83,7 @@ GROUPS = {
     type=click.Choice(["auto", "kvm", "tcg"]),
     default="auto",
     show_default=True,
-    help="auto: KVM if it really runs this kernel, else software emulation.",
+    help="auto: KVM if it runs this kernel, else software emulation.",
 )
 @click.option(
     "--smp", type=types.NumberType(min=1, max=256), metavar="N", help="CPUs of the guest."
@@ -139,7 +95,7 @@ GROUPS = {
     multiple=True,
     type=types.KernelArgument(),
     metavar="X",
-    help="Kernel parameter. May be repeated; takes the place of a default of the same name.",
+    help="Kernel parameter. May be repeated; replaces a default of the same name.",
 )
 @click.option(
     "--no-default-args",
@@ -165,7 +121,7 @@ GROUPS = {
     hidden=True,
     is_eager=True,
     expose_value=False,
-    callback=_traced_anyway,
+    callback=_refuse_trace,
 )
 @click.option(
     "--witness",
@@ -177,21 +133,21 @@ GROUPS = {
     type=click.Choice(["suite", "all"]),
     is_flag=False,
     flag_value="suite",
-    help="Build the suite as a module (=all: KUnit too), and insert it from an initramfs.",
+    help="Build the suite as a module (=all: KUnit too) and insert it from an initramfs.",
 )
 @click.option(
     "--no-triage",
     "triage",
     flag_value=False,
     default=True,
-    help="After a hang, do not boot each unfinished test alone.",
+    help="Do not boot each unfinished test alone after a hang.",
 )
 @click.option("--rebuild", is_flag=True, help="Build even if nothing has changed.")
 @click.option(
     "--ccache/--no-ccache",
     default=True,
     show_default=True,
-    help="Compile through ccache, if it is there.",
+    help="Compile through ccache, if it is installed.",
 )
 @click.option("--allow-splats", is_flag=True, help="A kernel warning is a finding, not a failure.")
 @click.option(
@@ -201,13 +157,13 @@ GROUPS = {
     default=True,
     help="Fail at once if the build directory is in use.",
 )
-@form("table", "json", says="What to print at the end.")
-@click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
+@format_option("table", "json", summary="What to print at the end.")
+@options.quiet
 @click.option(
     "--bisect-exit",
     is_flag=True,
-    help="For `git bisect run`: 125 (skip) where this commit has no verdict, 128 (stop) where no "
-    "commit would have one.",
+    help="Exit codes for `git bisect run`: 125 (skip) where this commit has no verdict, 128 (stop) "
+    "where no commit would have one.",
 )
 def command(
     form: str,
@@ -215,7 +171,7 @@ def command(
     as_module: str | None,
     quiet: bool,
     bisect_exit: bool,
-    **options: Any,
+    **others: Any,
 ) -> None:
     """Configure, build and boot a kernel, and judge its mermap.
 
@@ -225,9 +181,9 @@ def command(
     git bisect run mermapctl run --quiet --bisect-exit
 
     Exit codes: 0 passed, 1 failed, 2 wrong usage, 3 no verdict, 130 interrupted. With
-    --bisect-exit: 125 for no verdict of this commit, 128 for what every commit would meet, such as
-    wrong usage, an unknown variant, no tree. ^C, TERM and HUP interrupt, unless the parent ignores
-    them (nohup).
+    --bisect-exit: 125 for no verdict of this commit, 128 for an error that every commit would meet,
+    such as wrong usage, an unknown variant, no tree. ^C, TERM and HUP interrupt the run, unless the
+    parent ignores them (nohup).
     """
     from mermapctl.commands import run
     from mermapctl.config.modular import Modular
@@ -239,7 +195,7 @@ def command(
 
     with progress(sys.stderr, quiet=quiet) as tell:
         modular = Modular(as_module) if as_module else None
-        asked = Options(accel=Accel(accel), as_module=modular, **options)
+        asked = Options(accel=Accel(accel), as_module=modular, **others)
         record = run.run(asked, ("mermapctl", *sys.argv[1:]), tell)
     print_record(record, form)
     sys.exit(exit_of(record, bisect=bisect_exit))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl tree`: parse, call one command, render what it returns."""
+"""`mermapctl tree`: parse the options, call the command, render its result."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mermapctl.cli import types
-from mermapctl.cli.command import LazyGroup, form
+from mermapctl.cli import options, types
+from mermapctl.cli.command import LazyGroup, format_option
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 @click.group(
-    "tree", cls=LazyGroup, short_help="Prepare a kernel tree with a mermap; say what a tree can do."
+    "tree", cls=LazyGroup, short_help="Prepare a kernel tree with a mermap; describe a tree."
 )
 def command() -> None:
-    """Prepare a kernel tree with a mermap, and say what a tree is and can do.
+    """Prepare a kernel tree with a mermap; describe a tree and what it can do.
 
     \b
     mermapctl tree prepare linux            the distribution's source, with the reference mermap
@@ -28,14 +28,14 @@ def command() -> None:
     """
 
 
-@command.command(short_help="Make a kernel tree that has the reference mermap.")
+@command.command(short_help="Make a kernel tree with the reference mermap.")
 @click.argument("directory", metavar="DIR", type=types.PATH)
 @click.option(
     "--source",
     type=types.SOURCE,
     metavar="TARBALL|GIT-URL|PATH",
     help="A linux-*.tar.xz, a git URL, or a kernel tree on this machine; URL#TAG and TREE#TAG take "
-    "one tag or branch of it. "
+    "one tag or branch. "
     "Default: the newest supported linux-source tarball under /usr/src.",
 )
 @click.option(
@@ -47,10 +47,10 @@ def command() -> None:
 @click.option(
     "--posting",
     type=click.Choice(["first", "later", "newest"]),
-    help="Make the reference mermap behave like that posting of the real series, in all that its "
-    "suite and a trace show.",
+    help="Make the reference mermap behave like that posting of the real series, as far as its "
+    "suite and a trace can show.",
 )
-@click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
+@options.quiet
 def prepare(
     directory: Path, source: str | None, overlay: bool, posting: str | None, quiet: bool
 ) -> None:
@@ -61,8 +61,8 @@ def prepare(
     mermapctl tree prepare linux --source linux-6.12.tar.xz
     mermapctl tree prepare mine --source ~/linux#mermap-v4 --no-overlay
 
-    A source is only read: a git repository is cloned, a directory copied. What was interrupted
-    leaves nothing at DIR; run it again. A tree that stands there already is left as it is.
+    A source is only read: a git repository is cloned, a directory copied. An interrupted command
+    leaves nothing at DIR; run it again. A prepared tree at DIR is not changed.
     """
     from mermapctl.commands import tree
     from mermapctl.render.terminal import tree as tree_status
@@ -75,11 +75,11 @@ def prepare(
     tree_status.prepared(sys.stdout, done, tree.other_source(done, source))
 
 
-@command.command(short_help="Version, commit, mermap, kunit.py and targets of a tree.")
+@command.command(short_help="Show version, commit, mermap, kunit.py and targets of a tree.")
 @click.argument("directory", metavar="[DIR]", type=types.PATH, required=False)
-@form("table", "json")
+@format_option("table", "json")
 def status(directory: Path | None, form: str) -> None:
-    """Version, commit, mermap, kunit.py's options and targets of a tree; runs its kunit.py.
+    """Show version, commit, mermap, kunit.py's options and targets of a tree; run its kunit.py.
 
     \b
     mermapctl tree status

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The types of our options: a value is checked here, once, before a command sees it.
+"""Types of the options: check a value once, before a command gets it.
 
-Empty is not absent: `report show "$RUN"` with RUN unset must not show another run. What depends on
-the machine (does the file exist?) is checked where the file is opened.
+An empty value is an error: `report show "$RUN"` with RUN unset must not show another run. What
+depends on the machine (does the file exist?) is checked where the file is opened.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _NUMBER = re.compile(r"[+-]?\d{1,30}", re.ASCII)
 _RUN = re.compile(r"latest(?:~\d*)?|[\da-f]+(?:-[\da-f]*)*")
 _OPTION = re.compile(r"--?[A-Za-z]")
 _BLANK = re.compile(r'\s(?=(?:[^"]*"[^"]*")*[^"]*$)')
-"""A blank that is not between double quotes, the kernel's own (lib/cmdline.c, next_arg)."""
+"""A blank outside double quotes, where the kernel ends a parameter (lib/cmdline.c, next_arg)."""
 
 
 def _flaw_of_option(text: str, param: click.Parameter | None) -> str | None:
-    """The value of an option that was left without one: `run --suite --quiet`."""
+    """Return what is wrong where an option takes the next option as its value (`--suite -q`)."""
     if isinstance(param, click.Option) and _OPTION.match(text):
         where = f" (a file of that name is ./{text})" if isinstance(param.type, click.Path) else ""
         return f"would be {shown(text)}, an option: is a value missing?{where}"
@@ -46,9 +46,9 @@ def _flaw_of_option(text: str, param: click.Parameter | None) -> str | None:
 
 
 class TextType(_Text):
-    """A name, a pattern or a parameter: not empty, one line, every character visible.
+    """Accept a name, a pattern or a parameter: not empty, one line, every character visible.
 
-    `blanks` says whether it may have blanks, `flaw` finds what else is wrong with it.
+    `blanks` allows blanks; `flaw` returns what else is wrong with the text.
     """
 
     name = "text"
@@ -60,7 +60,7 @@ class TextType(_Text):
         self.flaw = flaw
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The text as it is. Fails with what is wrong with it."""
+        """Return the text unchanged. Fails with what is wrong with it."""
         text = str(value)
         if flaw := _flaw_of_option(text, param) or self.flaw(text):
             self.fail(f"it {flaw}", param, ctx)
@@ -70,34 +70,34 @@ class TextType(_Text):
 
 
 class RunType(TextType):
-    """A stored run. Fails for a file, which `report log` judges."""
+    """Accept a stored run. Fails for a file, and names `report log`, which judges one."""
 
     name = "run"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The text as it is."""
+        """Return the text unchanged."""
         text = super().convert(value, param, ctx)
         if not looks_like_a_run(text) and is_file(text):
-            asked = f"mermapctl report log {shlex.quote(text)}"
-            self.fail(f"{text} is a file, not a stored run: {asked} judges it", param, ctx)
+            command = f"mermapctl report log {shlex.quote(text)}"
+            self.fail(f"{text} is a file, not a stored run: {command} judges it", param, ctx)
         return text
 
 
 def looks_like_a_run(text: str) -> bool:
-    """Whether a word is `latest`, `latest~1`, or has the form of an id, its start or its end."""
+    """Tell whether a word is `latest`, `latest~1`, or looks like an id, its start or its end."""
     return _RUN.fullmatch(text) is not None
 
 
 def is_file(text: str) -> bool:
-    """Whether a word names a file; False where that cannot be found out."""
+    """Tell whether a word names a file; False on an error."""
     try:
         return Path(text).is_file()
-    except OSError:  # too long, or in a directory that cannot be looked into
+    except OSError:  # the name is too long, or its directory cannot be searched
         return False
 
 
 class KernelArgument(TextType):
-    """One kernel parameter; a blank stands between double quotes, as the kernel takes it."""
+    """Accept one kernel parameter; it may have blanks between double quotes, as in the kernel."""
 
     name = "parameter"
 
@@ -105,31 +105,31 @@ class KernelArgument(TextType):
         super().__init__(flaw=lambda text: flaw_of_text(text, COMMAND_LINE))
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The parameter as it is."""
+        """Return the parameter unchanged."""
         text = super().convert(value, param, ctx)
         if text.count('"') % 2:
-            self.fail(f"{text!r} has a double quote that does not end", param, ctx)
+            self.fail(f"{text!r} has a double quote that is not closed", param, ctx)
         if _BLANK.search(text):
             self.fail(f"{text!r} is several parameters: give each its own option", param, ctx)
         return text
 
 
 class NumberType(click.IntRange):
-    """A number in ASCII digits within bounds; int() would also take ``1_0`` and other digits."""
+    """Accept a number in ASCII digits within bounds; int() also takes ``1_0`` and other digits."""
 
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number."""
+        """Return the number."""
         if isinstance(value, str) and not _NUMBER.fullmatch(value):
-            said = value if len(value) <= 40 else f"{value[:40]}…"
-            self.fail(f"{said!r} is not a number", param, ctx)
+            text = value if len(value) <= 40 else f"{value[:40]}…"
+            self.fail(f"{text!r} is not a number", param, ctx)
         number: int = super().convert(value, param, ctx)
         return number
 
 
 class PathType(click.Path):
-    """A path that the file system can have; `dash` says that ``-`` is a standard stream."""
+    """Accept a path that a file system can have; with `dash`, ``-`` is a standard stream."""
 
     def __init__(self, *, files: bool = True, directories: bool = True, dash: bool = False) -> None:
         super().__init__(
@@ -137,16 +137,16 @@ class PathType(click.Path):
         )
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """The path as it is written. Fails with what is wrong with it."""
+        """Return the path as it is written. Fails with what is wrong with it."""
         if flaw := _flaw_of_option(str(value), param) or flaw_of_path(str(value)):
             self.fail(f"it {flaw}", param, ctx)
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
-        # pathlib makes "-" of "./-", which is a file.
+        # pathlib turns the file "./-" into "-".
         return path.absolute() if str(path) == "-" != str(value) else path
 
 
 def shown(value: Any) -> str:
-    """A value that was given, short enough for a sentence."""
+    """Quote a value, shortened to fit a sentence."""
     text = " ".join(value) if isinstance(value, tuple) else value
     if not isinstance(text, str):  # click's mark for an option whose value may be left out
         return "no value"

@@ -223,7 +223,10 @@ HELPED = sorted({place.words[:n] for place in PLACES for n in (1, 2)} - {(), ("c
 def test_help_begins_with_examples_that_parse(words: tuple[str, ...]) -> None:
     command, _ = _found(list(words))
     _usage, _summary, examples_, *_ = click.Context(command, info_name="x").get_help().split("\n\n")
-    examples = [line.strip() for line in examples_.splitlines() if line.startswith("  mermapctl ")]
+    lines = [line for line in examples_.splitlines() if line.startswith("  ")]
+    assert len(lines) >= 3
+    assert all("mermapctl " in line for line in lines)
+    examples = [line.strip() for line in lines if line.startswith("  mermapctl ")]
     assert len(examples) >= 2
     for example in examples:
         found, rest = _found(shlex.split(re.split(r"\s{3,}", example)[0])[1:])

@@ -684,7 +684,7 @@ def test_a_killed_run_says_where_its_console_is() -> None:
     folder = Store.open().begin(dataclasses.replace(samples.record(), run=killed))
     result = report()
     assert result.exit_code == Exit.NO_VERDICT
-    assert f"what it left is in {folder.path}" in result.stderr
+    assert f"its files are in {folder.path}" in result.stderr
 
 
 def test_a_running_run_is_never_pruned() -> None:
