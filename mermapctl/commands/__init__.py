@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One file a command: each composes the stages, returns a value, and prints nothing."""
+"""One module per command: it composes the other rooms, returns a value and prints nothing."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl config`: list, show, write and check variants and the fragments they are made of."""
+"""`mermapctl config`: list, show, write and check variants and their fragments."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Everything that can be named: variants with their definitions, fragments with their files.
+    """All variants with their definitions, and all fragments with their files.
 
-    `own` is where a user's fragments are looked for.
+    `own` is the directory of the user's fragments.
     """
 
     variants: dict[str, Definition]
@@ -31,7 +31,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class ConfigRequest:
-    """Which configuration: variants or fragments, the user's files, the suite's glob, a target."""
+    """A configuration: variants or fragments, the user's files, a glob of suites, a target."""
 
     names: tuple[str, ...]
     suite: str = "mermap"
@@ -39,9 +39,9 @@ class ConfigRequest:
     target: str = "x86_64"
 
     def fragment(self, own: tuple[Fragment, ...] | None = None, *, trace: bool = True) -> Fragment:
-        """All of it as one fragment. Raises UserError for unknown names and conflicts.
+        """Merge all parts into one fragment. Raises UserError for unknown names and conflicts.
 
-        `own` are the user's files where they have been read: a pipe cannot be read again.
+        `own` are the user's files if they are read already: a pipe cannot be read again.
         """
         extra = fragment.load_all(self.configs) if own is None else own
         return variants.compose(self.names, extra, self.suite, self.target, trace=trace)
@@ -49,9 +49,9 @@ class ConfigRequest:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a tree made of a request: `asked` holds kunit.py's own lines for the target too.
+    """The result of a check: `asked` includes kunit.py's own lines for the target.
 
-    Each of `missing` has its explanation.
+    Each symbol in `missing` has its explanation.
     """
 
     tree: Path
@@ -62,12 +62,12 @@ class Checked:
     notes: tuple[str, ...] = ()
 
     def origin(self, symbol: str) -> str:
-        """FILE:LINE that asks for a symbol."""
+        """Return the FILE:LINE that asks for a symbol."""
         return next(each.origin for each in self.asked.assignments if each.symbol == symbol)
 
 
 def listing() -> Listing:
-    """What there is; a fragment that cannot be read says so."""
+    """Return all variants and fragments; an unreadable fragment describes its error."""
     return Listing(
         variants.definitions(),
         {
@@ -79,20 +79,20 @@ def listing() -> Listing:
 
 
 def document(asked: Fragment) -> str:
-    """A kunitconfig with the origin of its lines in comments, which kunit.py takes as it is."""
+    """Return a kunitconfig for kunit.py, with the origin of its lines in comments."""
     lines = [f"# {asked.name}, as `mermapctl config write` merged it"]
     file = ""
     for each in asked.assignments:
-        came_from = each.origin.rpartition(":")[0]
-        if came_from != file:
-            file = came_from
+        source = each.origin.rpartition(":")[0]
+        if source != file:
+            file = source
             lines.append(f"# from {file!a}" if not file.isprintable() else f"# from {file}")
         lines.append(each.line())
     return "\n".join(lines) + "\n"
 
 
 def write(request: ConfigRequest, output: Path) -> Fragment:
-    """Write a kunitconfig, whole or not at all. Raises UserError where it cannot be written to."""
+    """Write a kunitconfig, whole or not at all. Raises UserError for a path that is no file's."""
     asked = request.fragment()
     if output.is_dir() or not output.parent.is_dir():
         what = "is a directory" if output.is_dir() else "is in a directory that does not exist"
@@ -102,7 +102,9 @@ def write(request: ConfigRequest, output: Path) -> Fragment:
 
 
 def check(tree: Path | None, request: ConfigRequest) -> Checked:
-    """Ask a tree's own olddefconfig what it makes of a request, and why. Nothing is written there.
+    """Run a tree's olddefconfig on a request; explain each symbol that differs.
+
+    Writes nothing to the tree.
 
     Raises UserError for a wrong tree, target or name, HarnessError where make fails.
     """
@@ -114,20 +116,20 @@ def check(tree: Path | None, request: ConfigRequest) -> Checked:
     bare = request.fragment(own, trace=False)
     notes: tuple[str, ...] = ()
     lacking = missing.resolved(path, where, asked)
-    if lacking and bare != asked:  # as `run` does: the trace's symbols are a wish
+    if lacking and bare != asked:  # as in `run`, the trace's symbols are optional
         asked, lacking = bare, missing.resolved(path, where, bare)
         notes = () if lacking else (f"{variants.NOT_GIVEN}: a run would not be traced",)
     lacking = missing.told(path, where, asked, lacking)
     chain = toolchain.of(where)
     if chain.wanted:
         notes += (
-            f"{chain.wanted} is not installed: what asks the compiler was answered by {chain.cc}",
+            f"{chain.wanted} is not installed: {chain.cc} answered the questions to the compiler",
         )
     whole = fragment.overlay(target.own_lines(where), asked)
     return Checked(path, known.version, where.name, whole, lacking, notes)
 
 
 def names(prefix: str) -> Iterable[str]:
-    """Names of variants and fragments that begin with `prefix`, for completion."""
+    """Return the names of variants and fragments that begin with `prefix`, for completion."""
     known = dict.fromkeys([*variants.definitions(), *variants.fragment_files()])
     return (name for name in known if name.startswith(prefix))

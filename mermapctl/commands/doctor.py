@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl doctor`: what this machine and tree lack, and the one command that installs it."""
+"""`mermapctl doctor`: check this machine and a tree; name the command that installs what lacks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """All checks; `required` installs what is in the way, `optional` what would only help."""
+    """All checks; `required` installs what a run needs, `optional` what only helps."""
 
     targets: tuple[str, ...]
     distribution: str | None
@@ -33,15 +33,15 @@ class Diagnosis:
 
     @property
     def healthy(self) -> bool:
-        """Whether everything needed is there."""
+        """Tell whether everything needed is installed."""
         return not any(each.lacking for each in self.checks)
 
 
 def diagnose(names: Sequence[str], tree: Path | None, *, probe_kvm: bool = True) -> Diagnosis:
-    """Look at the machine and the tree, if there is one.
+    """Check the machine, and the tree if there is one.
 
-    Raises UserError for a target that neither the tree nor kunit.py knows, and for a tree that was
-    named but is none.
+    Raises UserError for a target that neither the tree nor kunit.py has, and for a named directory
+    that is no kernel tree.
     """
     path = _tree(tree, names)
     known = target.read(path) if path else None
@@ -63,7 +63,7 @@ def _needs(checks: Sequence[Check], *, needed: bool) -> list[str]:
 
 
 def _tree(option: Path | None, names: Sequence[str]) -> Path | None:
-    """The tree that `run` would take; None where there is none and none was named."""
+    """Return the tree that `run` would use; None where no tree is found and none was named."""
     named = option is not None or environment.directory("MERMAPCTL_TREE") is not None
     try:
         return target.tree_for(option, names if named else ())
@@ -79,7 +79,7 @@ def _target(tree: KernelTree | None, name: str) -> Target:
     qemu = packages.qemu_of(name)
     if qemu is None and name != "um":
         raise UserError(
-            f"{name!r} is no target that we know of",
+            f"{name!r} is not a known target",
             "um, or an architecture of kunit.py; with --tree DIR, those of that tree",
         )
     return target.without_tree(name, qemu)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl config explain`: why a tree and target do not give a symbol, and what would."""
+"""`mermapctl config explain`: explain why a tree and target do not give a symbol."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """The explanations of one question; `asked` names the configuration that they start from."""
+    """The explanations of symbols on top of the configuration that `asked` names."""
 
     tree: Path
     kernel: str
@@ -27,7 +27,7 @@ class Explained:
 
     @property
     def satisfied(self) -> bool:
-        """Whether asking for each symbol gives it."""
+        """Tell whether each symbol gets its value when it is asked for."""
         return all(
             each.cause is Cause.SATISFIED and each.verified is not False
             for each in self.explanations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl report follow`: the console of a run in another process, as it comes."""
+"""`mermapctl report follow`: read the console of a run in another process as it grows."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ LONGEST_LINE = 1 << 14
 
 @dataclass(slots=True)
 class Tail:
-    """A console that grows: hands out its whole lines, and a long one in pieces.
+    """Read a growing console line by line; cut a long line into pieces.
 
-    `grew` says whether the last look found anything.
+    `grew` is true if the last read returned any bytes.
     """
 
     path: Path
@@ -42,9 +42,9 @@ class Tail:
     )
 
     def lines(self, *, final: bool = False) -> list[str]:
-        """What has come since the last look; `final` gives out an unended line, too.
+        """Return the lines since the last call; with `final`, also one without a newline.
 
-        A console that was begun again (the boot was repeated) is read from its start.
+        Start again at the first byte if the file was replaced or shortened (a repeated boot).
         """
         try:
             with open_regular(self.path) as file:
@@ -72,9 +72,10 @@ def follow(
     note: Callable[[str], None],
     sleep: Callable[[float], None] = time.sleep,
 ) -> RunRecord:
-    """Give each console line to `line` as it comes, until the run has ended; then its record.
+    """Pass each console line to `line` until the run has ended; return its record.
 
-    `note` gets a sentence where a cell's stage begins. A run that has ended gives no lines.
+    `note` gets a sentence when a stage of a cell begins. Of a run that has ended before, no line is
+    passed.
     """
     run_id = store.resolve(key)
     folder = store.folder(run_id).path
@@ -83,7 +84,7 @@ def follow(
     noted: set[Path] = set()
     first = True
     while True:
-        # The record is looked at before the consoles, so that their last lines are not missed.
+        # Read the record before the consoles, so that their last lines are not missed.
         record = store.read(run_id)
         ended = record.run.state is not State.RUNNING
         if first and ended:
@@ -93,10 +94,10 @@ def follow(
         for path in sorted(folder.glob("cells/*/console.log")):
             if path not in tails and is_inside(str(path), root):
                 tails[path] = Tail(path)
-        got = [said for tail in tails.values() for said in tail.lines(final=ended)]
-        for said in got:
-            line(said)
-        if got or any(tail.grew for tail in tails.values()):
+        texts = [text for tail in tails.values() for text in tail.lines(final=ended)]
+        for text in texts:
+            line(text)
+        if texts or any(tail.grew for tail in tails.values()):
             continue
         if ended:
             return record
@@ -104,7 +105,7 @@ def follow(
 
 
 def _announce(folder: Path, noted: set[Path], note: Callable[[str], None]) -> None:
-    """Say which cell has come how far, from the files that its stages leave."""
+    """Report each stage once its first file exists in the cell's directory."""
     for name, doing in (
         ("kunitconfig", "configuring"),
         ("build.log", "building"),

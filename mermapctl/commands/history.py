@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl report` on many stored runs: comparison, history, flaky tests."""
+"""`mermapctl report compare`, `history` and `flaky`: questions about many stored runs."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def compare(store: Store, a: str, b: str) -> Comparison:
-    """Two stored runs side by side."""
+    """Compare two stored runs."""
     return comparison.compare(store.get(a), store.get(b))
 
 
 def test_history(store: Store, test: str, filters: Filters) -> list[Occurrence]:
-    """A test over time, newest first; `test` as `test` or `suite.test`.
+    """Return the results of a test, newest first; `test` is `test` or `suite.test`.
 
-    Raises UserError with similar names where no stored run has it.
+    Raises UserError with similar names if no stored run has the test.
     """
     names = store.query(history.names)
     suite, _, name = test.rpartition(".")
@@ -45,14 +45,14 @@ def test_history(store: Store, test: str, filters: Filters) -> list[Occurrence]:
 
 
 def flaky(store: Store, filters: Filters) -> list[Flaky]:
-    """Tests that changed their mind on one commit in one configuration."""
+    """Return the tests that both passed and failed on one commit in one configuration."""
     return store.query(lambda db: history.flaky(db, filters))
 
 
 def moment(text: str) -> str:
-    """RFC 3339 in UTC for `2026-01-31`, `2026-01-31T12:00`, or an age such as `36h`, `7d`, `2w`.
+    """Convert `2026-01-31`, `2026-01-31T12:00` or an age (`36h`, `7d`, `2w`) to RFC 3339 in UTC.
 
-    Raises UserError where it is none of these.
+    Raises UserError for anything else.
     """
     now = dt.datetime.now(dt.UTC)
     age = re.fullmatch(r"(\d{1,5})([mhdw])", text, re.ASCII)
@@ -69,7 +69,7 @@ def moment(text: str) -> str:
 
 
 def bytes_of(text: str) -> int:
-    """Bytes for `500M`, `5G`, `100000`. Raises UserError."""
+    """Convert `500M`, `5G` or `100000` to bytes. Raises UserError for anything else."""
     found = re.fullmatch(r"(\d{1,15}(?:\.\d{1,9})?)\s*([kKMGT]?)i?B?", text, re.ASCII)
     if not found:
         raise UserError(f"{text!r} is no size", "Write 500M or 5G.")

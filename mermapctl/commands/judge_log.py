@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl report log`: console logs, from any machine, judged without a tree."""
+"""`mermapctl report log`: judge console logs from any machine, without a tree."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _LONGEST_NAME = 60
 def of_logs(
     logs: Sequence[str], command: tuple[str, ...], *, suite: str | None, allow_splats: bool = False
 ) -> RunRecord:
-    """Judge the consoles in files (`-`: standard input): one record, a cell for each.
+    """Judge the consoles in files (`-`: standard input) into one record, with a cell for each.
 
-    What is not known of them is null. `suite` is a glob of suites that each must hold. Raises
-    UserError where one cannot be read.
+    Facts that a console does not show are null. `suite` is a glob of suites that each console must
+    contain. Raises UserError if a file cannot be read.
     """
     begun = record.begin(command=command, tree=TreeFacts())
     run = replace(begun.run, host=None, state=State.FINISHED, pid=None, process=None)
@@ -94,7 +94,7 @@ def names(logs: Sequence[str]) -> list[str]:
 
 
 def _tails(logs: Sequence[str]) -> list[str]:
-    """The last part of each path; more of them where two different paths end alike."""
+    """Return the last part of each path; more parts where two different paths end alike."""
     paths = [
         (_STDIN_NAME,) if log == STDIN else PurePath(Path(log).absolute()).parts for log in logs
     ]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The programs that a run needs, and their versions: asked once, until one of their files changes.
+"""Check the programs that a run needs, and cache their versions until one of their files changes.
 
-Asking costs nine processes, 0.1 s of the 1.5 s of a run that builds nothing.
+The check starts nine processes: 0.1 s of the 1.5 s of a run that builds nothing.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 _HEADERS = ("/usr/include/stdio.h", "/usr/include/gelf.h")
 _SCRIPTS = ("Makefile", "scripts/min-tool-version.sh")
-"""What of a tree decides which versions it takes."""
+"""The files of a tree that decide which versions of the programs it accepts."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """The machine as it was when nothing was missing: `key` is a digest of the files asked."""
+    """Versions on a machine that lacks nothing; `key` is a digest of the programs' files."""
 
     key: str
     qemu: str | None
@@ -40,15 +40,15 @@ class _Ready:
 def require(planned: Plan) -> Host:
     """Return the facts of this machine, with the compiler and the QEMU of the first cell.
 
-    Raises HarnessError that names the packages where a program is missing or too old: no build may
-    fail at its end for want of QEMU.
+    Raises HarnessError that names the packages if a program is missing or too old, so that no build
+    fails at its end for lack of QEMU.
     """
     kept = paths.cache_dir() / "ready.json"
     key = _key(planned)
     ready = cache_file.read(kept, _Ready)
     if ready is None or ready.key != key:
         _check(planned)
-        ready = _asked(planned, key)
+        ready = _versions(planned, key)
         cache_file.write(kept, ready)
     return record.host_facts(qemu=ready.qemu, compiler=ready.compiler)
 
@@ -62,7 +62,7 @@ def _check(planned: Plan) -> None:
         raise HarnessError(doctor.sentence(lacking), doctor.install_hint(lacking))
 
 
-def _asked(planned: Plan, key: str) -> _Ready:
+def _versions(planned: Plan, key: str) -> _Ready:
     target = planned.cells[0].target
     compiler = toolchain.of_build(target.cross_compile).cc
     qemu = toolchain.first_line(target.qemu) if target.qemu else None
@@ -70,16 +70,16 @@ def _asked(planned: Plan, key: str) -> _Ready:
 
 
 def _key(planned: Plan) -> str:
-    """A digest of the files of all programs: `runner.up_to_date` knows a compiler so, too."""
+    """Digest the files of all programs, as `runner.up_to_date` does for a compiler."""
     targets = [cell.target for cell in planned.cells if not cell.obstacle]
     names = {tool for each in targets for tool in toolchain.of_build(each.cross_compile).tools}
     names |= {each.qemu for each in (planned.cells[0].target, *targets) if each.qemu}
     programs = [toolchain.located(name) for name in sorted({*names, *doctor.PROGRAMS})]
     programs += [Path(name) for name in _HEADERS]
     programs += [planned.tree.path / name for name in _SCRIPTS]
-    asked = [[each.name, each.linux_arch, each.cross_compile] for each in targets]
-    known = [planned.cells[0].target.name, asked, [_identity(path) for path in programs]]
-    return hashlib.sha256(json.dumps(known).encode()).hexdigest()
+    built = [[each.name, each.linux_arch, each.cross_compile] for each in targets]
+    facts = [planned.cells[0].target.name, built, [_identity(path) for path in programs]]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
 def _identity(path: Path | None) -> list[int | str] | None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl report prune`: which runs to remove, by age, count or size; then removing them."""
+"""`mermapctl report prune`: choose old runs by age, count or size, and remove them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """What would go: runs (newest first) and their bytes on disk; `kept` runs stay."""
+    """The runs to remove (newest first) and their bytes on disk; `kept` runs stay."""
 
     runs: tuple[str, ...]
     size: int
@@ -22,14 +22,14 @@ class Pruning:
 
 
 def choose(store: Store, *, before: str | None, keep: int | None, size: int | None) -> Pruning:
-    """The runs started before `before` (RFC 3339), or beyond the newest `keep`, or beyond `size`.
+    """Choose the runs started before `before` (RFC 3339), or beyond the newest `keep` or `size`.
 
-    `size` is in bytes, of the newest runs together. A run that goes on is never chosen. Raises
-    UserError where no limit is given.
+    `size` is the sum of the newest runs in bytes. A running run is never chosen. Raises UserError
+    if no limit is given.
     """
     if before is None and keep is None and size is None:
         raise UserError(
-            "report prune needs to know what may go",
+            "report prune needs a limit",
             "Give --older AGE (30d, 12w), --keep N, --max-size SIZE (500M, 5G), or several.",
         )
     rows = store.query(
@@ -41,7 +41,7 @@ def choose(store: Store, *, before: str | None, keep: int | None, size: int | No
     total = freed = 0
     for number, (run, started, state, used) in enumerate(rows):
         total += used
-        old = before is not None and "" < started < before  # an unreadable one has no time
+        old = before is not None and "" < started < before  # an unreadable record has no time
         many = keep is not None and number >= keep
         big = size is not None and total > size
         if (old or many or big) and state != "running":
@@ -51,5 +51,5 @@ def choose(store: Store, *, before: str | None, keep: int | None, size: int | No
 
 
 def prune(store: Store, pruning: Pruning) -> int:
-    """Remove the chosen runs with their artifacts; the bytes that were freed."""
+    """Remove the chosen runs with their artifacts; return the number of bytes freed."""
     return store.remove(pruning.runs)

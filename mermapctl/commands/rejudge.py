@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl report rejudge`: today's rules over the stored consoles."""
+"""`mermapctl report rejudge`: judge stored consoles again with today's rules."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _BEFORE_THE_BOOT = {Reason.CONFIG_UNSATISFIED, Reason.BUILD_FAILED, Reason.INTER
 
 @dataclass(frozen=True, slots=True)
 class Rejudged:
-    """One run judged again; `changes` are short sentences, none where nothing changed.
+    """One run judged again; `changes` are short sentences, empty where nothing changed.
 
-    `problem` says why it could not be judged: it is then as it was.
+    `problem` is the reason why a run could not be judged; its record is then unchanged.
     """
 
     run: str
@@ -44,7 +44,7 @@ def rejudge(
 ) -> list[Rejudged]:
     """Judge the stored consoles of `runs` again and, if `keep`, replace the records that change.
 
-    A replaced verdict stays in the record (`former`). `done` hears of each run.
+    A replaced verdict is kept in the record (`former`). `done` is called after each run.
     """
     outcomes = []
     for run in runs:
@@ -66,7 +66,7 @@ def _one(store: Store, run: str, *, keep: bool) -> Rejudged:
             lacking += [problem] if problem else []
     except MermapctlError as error:
         return Rejudged(run, Verdict.NO_VERDICT, Verdict.NO_VERDICT, problem=error.message)
-    new = _with(old, tuple(cells))
+    new = replace(old, cells=tuple(cells), verdict=record.verdict_of(cells))
     changes = tuple(_changes(old, new))
     if keep and new != old:
         if changes:
@@ -83,7 +83,7 @@ def _one(store: Store, run: str, *, keep: bool) -> Rejudged:
 
 
 def _judged(cell: Cell) -> tuple[Cell, str | None]:
-    """The cell judged again; as it was, and why, where there is nothing to judge."""
+    """Judge a cell again; return it unchanged, with the reason, where it cannot be judged."""
     if cell.reason in _BEFORE_THE_BOOT:
         return cell, None
     if cell.artifacts.console is None:
@@ -96,10 +96,6 @@ def _judged(cell: Cell) -> tuple[Cell, str | None]:
         return with_witness(judged, cell.witness), None
     except OSError as error:
         return cell, f"{error.filename or cell.artifacts.console}: {error.strerror}"
-
-
-def _with(old: RunRecord, cells: tuple[Cell, ...]) -> RunRecord:
-    return replace(old, cells=cells, verdict=record.verdict_of(cells))
 
 
 def _changes(old: RunRecord, new: RunRecord) -> Iterator[str]:

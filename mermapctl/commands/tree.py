@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl tree`: prepare a kernel tree with a mermap, and say what a tree is and can do."""
+"""`mermapctl tree`: prepare a kernel tree with a mermap; describe a tree."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TreeStatus:
-    """What a tree is: its mermap, kunit.py's options, each target with what keeps a mermap off.
+    """A tree, its mermap, kunit.py's options, and each target with what prevents a mermap there.
 
-    `posting` is the one that the reference mermap was made to behave like.
+    `posting` is the posting whose behaviour the reference mermap has.
     """
 
     tree: Tree
@@ -49,11 +49,11 @@ def prepare(
     with_overlay: bool,
     posting: Posting | None = None,
 ) -> Prepared:
-    """A prepared tree at `directory`: made now, or the one that stands there.
+    """Prepare a tree at `directory`, or return the prepared tree that exists there.
 
-    `asked` is the user's --source, `posting` the one that its mermap has to behave like. It
-    becomes the tree of last resort of `run`. Raises UserError, HarnessError; an ending signal
-    removes what was begun, and is raised as Interrupted.
+    `asked` is the user's --source, `posting` the posting whose behaviour the mermap gets. `run`
+    uses the tree if it finds no other. Raises UserError and HarnessError; an ending signal removes
+    the unfinished tree and is raised as Interrupted.
     """
     if posting is not None and not with_overlay:
         raise UserError("--posting changes what --no-overlay leaves out", "give one of them")
@@ -72,7 +72,7 @@ def prepare(
         )
     try:
         find.remember(done.tree.path)
-    except MermapctlError as error:  # the tree is there all the same
+    except MermapctlError as error:  # the tree exists all the same
         tell(Note(f"`run` will want --tree: {error.message}"))
     return done
 
@@ -85,7 +85,7 @@ def _absolute(directory: Path) -> Path:
 
 
 def other_source(done: Prepared, asked: str | None) -> str | None:
-    """The source that was asked for, where the tree that stands is of another one."""
+    """Return the source that was asked for if the existing tree was made from another one."""
     if asked is None or not done.already:
         return None
     wanted = source.identify(asked).spelled
@@ -93,7 +93,7 @@ def other_source(done: Prepared, asked: str | None) -> str | None:
 
 
 def status(option: Path | None) -> TreeStatus:
-    """What the tree is; `option` as for `run --tree`. A second at most, nothing is built."""
+    """Describe a tree; `option` is as for `run --tree`. Takes a second at most, builds nothing."""
     path = find.resolve(option)
     origin = state.origin(path)
     mermap = overlay.present(path)

@@ -675,7 +675,7 @@ def test_pruning_asks() -> None:
     assert "--yes" in str(result.exception.hint)
     result = report("prune")
     assert isinstance(result.exception, UserError)
-    assert "needs to know what may go" in result.exception.message
+    assert "report prune needs a limit" in result.exception.message
     assert Store.open().ids() == ["1"]
 
 
