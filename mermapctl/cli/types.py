@@ -108,7 +108,7 @@ class KernelArgument(TextType):
         """Return the parameter unchanged."""
         text = super().convert(value, param, ctx)
         if text.count('"') % 2:
-            self.fail(f"{text!r} has a double quote that is not closed", param, ctx)
+            self.fail(f"{text!r} has a double quote that does not end", param, ctx)
         if _BLANK.search(text):
             self.fail(f"{text!r} is several parameters: give each its own option", param, ctx)
         return text
