@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Two commands do everything: `make demo` and `make test`. Both say what they install.
+# `make demo` tries mermapctl, `make test` tests it. Both print what they install.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -13,8 +13,8 @@ TREE ?= $(CURDIR)/linux
 SOURCE ?=
 APT := $(shell command -v apt-get)
 
-# What building and booting the kernel needs, and this project itself. `mermapctl doctor` knows the
-# names on other distributions.
+# The packages to build and boot a kernel, and to run mermapctl. `mermapctl doctor` prints their names
+# on other distributions.
 DEMO_PACKAGES := python3 python3-venv git make gcc flex bison bc perl libelf-dev libssl-dev \
 	xz-utils bzip2 kmod cpio qemu-system-x86
 TEST_PACKAGES := $(DEMO_PACKAGES) chromium chromium-driver fonts-dejavu-core
@@ -25,32 +25,32 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 .PHONY: demo
-demo: demo-packages $(VENV)/.done ## From an empty machine to the tables: install, build a kernel, boot it
+demo: demo-packages $(VENV)/.done ## Install what is missing, build a kernel, boot it, print the tables
 	$(BIN)/mermapctl tree prepare '$(TREE)' $(if $(SOURCE),--source '$(SOURCE)')
 	$(BIN)/mermapctl run --tree '$(TREE)'
 
 .PHONY: test
-test: test-packages $(VENV)/.done lint ## Everything that must hold, real kernels included
+test: test-packages $(VENV)/.done lint ## Lint, type check and test, real kernels included
 	$(BIN)/pytest -n 2 -m 'not e2e'
 	MERMAPCTL_TEST_TREE='$(TREE)' $(BIN)/pytest -m 'e2e and not nightly'
 
 .PHONY: nightly
-nightly: test-packages $(VENV)/.done ## More real kernels: modules, hangs, seeded faults, more machines
+nightly: test-packages $(VENV)/.done ## Test more real kernels: modules, hangs, seeded faults, more machines
 	HYPOTHESIS_PROFILE=search $(BIN)/pytest -n 2 $$(grep -l 'from hypothesis\|import .*SEARCH' tests/test_*.py tests/*/test_*.py)
 	MERMAPCTL_TEST_TREE='$(TREE)' $(BIN)/pytest -m nightly
 	$(BIN)/python -m tests.soak
 
 .PHONY: soak
-soak: $(VENV)/.done ## 200 runs killed at random moments, 20 full disks (root); prints what was lost (SEED)
+soak: $(VENV)/.done ## Kill 200 runs at random moments, fill up 20 disks (root); print what was lost (SEED)
 	$(BIN)/python -m tests.soak --seed $(or $(SEED),1)
 
 .PHONY: faults
-faults: test-packages $(VENV)/.done ## Every seeded fault, built, booted and judged; writes docs/faults.md
+faults: test-packages $(VENV)/.done ## Build, boot and judge every seeded fault; write docs/faults.md
 	$(BIN)/mermapctl tree prepare '$(TREE)'
 	$(BIN)/python -m tests.faults --tree '$(TREE)'
 
 .PHONY: check
-check: $(VENV)/.done lint ## The fast part of `make test`: seconds, no kernel
+check: $(VENV)/.done lint ## Run the part of `make test` that needs no kernel
 	$(BIN)/pytest -n 2 -m 'not e2e'
 
 .PHONY: lint
@@ -68,7 +68,7 @@ schema: $(VENV)/.done ## Write docs/schema.json from the record's types
 	$(BIN)/python -m mermapctl.render.documents.json_schema > docs/schema.json
 
 .PHONY: screenshots
-screenshots: test-packages $(VENV)/.done ## The pictures of docs/ and README, of a stored run (RUN=ID)
+screenshots: test-packages $(VENV)/.done ## Draw the pictures of docs/ and README from a stored run (RUN=ID)
 	$(BIN)/python -m docs.screenshots $(or $(RUN),latest)
 
 .PHONY: man
@@ -76,18 +76,18 @@ man: $(VENV)/.done ## Write the man pages to build/man
 	$(BIN)/python -m docs.manpages build/man
 
 .PHONY: clean
-clean: ## Remove what was made here: the environment, the tree, test leftovers
+clean: ## Remove the environment, the tree and what tests left
 	rm -rf $(VENV) linux build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .PHONY: demo-packages test-packages bench-packages
 demo-packages: PACKAGES := $(DEMO_PACKAGES)
 test-packages: PACKAGES := $(TEST_PACKAGES)
 bench-packages: PACKAGES := $(BENCH_PACKAGES)
-# Only what is missing is installed, and nothing is asked of the network where nothing is. The kernel
-# source is the newest that the distribution has, unless SOURCE or the tree is there already.
+# Installs only what is missing, and uses the network only for that. The kernel source is the newest of
+# the distribution, unless SOURCE is given or the tree exists.
 demo-packages test-packages bench-packages:
 ifeq ($(APT),)
-	@echo 'This is no Debian or Ubuntu: install what `mermapctl doctor` lists, then go on.'
+	@echo 'This is neither Debian nor Ubuntu: the packages that `mermapctl doctor` lists must be installed.'
 else
 	@missing() { for p in "$$@"; do \
 		dpkg-query -W -f '$${db:Status-Status}\n' "$$p" 2>/dev/null | grep -qx installed || echo "$$p"; \
@@ -104,7 +104,7 @@ else
 	   && ! compgen -G '/usr/src/linux-source-*/*.tar.*' >/dev/null; then \
 		update; \
 		source=$$(apt-cache pkgnames linux-source- | grep -xE 'linux-source-[0-9.]+' | sort -V | tail -n 1); \
-		[ -n "$$source" ] || { echo 'no linux-source-* package: say SOURCE=TARBALL' >&2; exit 1; }; \
+		[ -n "$$source" ] || { echo 'no linux-source-* package: set SOURCE=TARBALL' >&2; exit 1; }; \
 		install $$source; \
 	fi
 endif
@@ -112,7 +112,7 @@ endif
 $(VENV)/.done: pyproject.toml
 	@echo 'making $(VENV): click, rich, gitpython and what the tests need, from PyPI'
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo '$(PYTHON) is older than 3.11: say PYTHON=python3.11' >&2; exit 1; }
+		|| { echo '$(PYTHON) is older than 3.11: set PYTHON=python3.11' >&2; exit 1; }
 	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install -qq --disable-pip-version-check -e '.[test]'
 	@touch $@

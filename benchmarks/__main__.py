@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`make bench`: every number that was promised, measured here and now."""
+"""`make bench`: measure each number that the documentation promises."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ PARTS = ("judging", "store", "tracing", "kconfig", "kunit")
 
 
 def main() -> int:
-    """Run the parts that are asked for, all by default; 1 where a promise is not kept."""
+    """Run the given parts, by default all; return 1 if a limit is exceeded."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
-    parser.add_argument("--rounds", type=int, default=5, help="of which a median is taken")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of which the median counts")
     asked = parser.parse_args()
     tree = Path(os.environ["MERMAPCTL_TEST_TREE"])
     results = []

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""mermapctl against kunit.py: same tree, same machine, in turn, medians, as ratios.
+"""Compare mermapctl with kunit.py: same tree, same machine, in turn, medians, as ratios.
 
-kunit.py's configuration is its own default for the suite: KUnit, the suite, and what Kconfig makes
-of the rest. Both run under software emulation. Each round of a row runs every command once; a
-build that is to be cold begins with an empty directory and an empty ccache.
+kunit.py's configuration is its own default for the suite: KUnit, the suite, and Kconfig's defaults
+for the rest. Both run under software emulation. Each round of a row runs every command once; a
+cold build begins with an empty directory and an empty ccache.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ from mermapctl.records import record
 MERMAPCTL = [sys.executable, "-m", "mermapctl"]
 THEIRS, OURS, UNTRACED = "kunit.py", "mermapctl", "mermapctl --no-trace"
 SECOND = "la57"
-"""A variant that is built after base, of which no object differs."""
+"""A variant that is built after base and differs in no object."""
 PHASES = ("config", "build", "boot")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where both build; `env` is what both get."""
+    """The tree, the directory and the environment of both programs."""
 
     tree: Path
     path: Path
     env: dict[str, str]
 
     def ours(self, *argv: str) -> list[str]:
-        """A run of mermapctl."""
+        """Return the command of a run of mermapctl."""
         return [*MERMAPCTL, "run", f"--tree={self.tree}", "--accel=tcg", "--format=json",
                 "--quiet", *argv]
 
     def theirs(self) -> list[str]:
-        """A run of kunit.py."""
+        """Return the command of a run of kunit.py."""
         return [
             *(sys.executable, str(self.tree / "tools/testing/kunit/kunit.py"), "run"),
             "--arch=x86_64",
@@ -56,12 +56,12 @@ class Place:
         ]
 
     def empty(self) -> None:
-        """As if nothing had ever been built."""
+        """Remove everything that was built."""
         for name in ("home", "build", "ccache"):
             shutil.rmtree(self.path / name, ignore_errors=True)
 
     def ran(self, who: str, argv: list[str]) -> tuple[float, record.Phases | None]:
-        """Wall seconds of a command that must succeed, and mermapctl's own account of them."""
+        """Run a command that must succeed; return its wall seconds and mermapctl's own phases."""
         began = time.monotonic()
         done = subprocess.run(argv, env=self.env, capture_output=True, check=False)
         spent = time.monotonic() - began
@@ -75,15 +75,15 @@ class Place:
 def _measure(
     place: Place, commands: dict[str, list[str]], rounds: int, before: Callable[[str], None]
 ) -> tuple[dict[str, float], dict[str, record.Phases]]:
-    """Medians of the wall seconds of each command, and of mermapctl's phases."""
+    """Return medians of the wall seconds of each command, and of mermapctl's phases."""
     times: dict[str, list[float]] = defaultdict(list)
     phases: dict[str, list[record.Phases]] = defaultdict(list)
     for _ in range(rounds):
         for who, argv in commands.items():
             before(who)
-            spent, account = place.ran(who, argv)
+            spent, spent_by_phase = place.ran(who, argv)
             times[who].append(spent)
-            phases[who] += [account] if account else []
+            phases[who] += [spent_by_phase] if spent_by_phase else []
     medians = {
         who: record.Phases(
             *(statistics.median(getattr(one, name) or 0.0 for one in all_of) for name in PHASES)
@@ -157,7 +157,7 @@ def _warm(place: Place, rounds: int) -> Iterator[bool]:
 
 
 def _traced(place: Place, rounds: int) -> bool:
-    """The boot of the whole suite, traced and not: mermapctl against itself."""
+    """Compare a traced boot of the whole suite with an untraced one."""
     commands = {UNTRACED: place.ours("--no-trace"), OURS: place.ours()}
     for who, argv in commands.items():
         place.ran(who, argv)
@@ -167,11 +167,11 @@ def _traced(place: Place, rounds: int) -> bool:
 
 
 def main(tree: Path, rounds: int) -> bool:
-    """Start-up, cold, second variant, nothing changed, one file touched, traced."""
+    """Measure start-up, a cold build, a second variant, no change, one changed file, a trace."""
     with tempfile.TemporaryDirectory(prefix="mermapctl-bench-") as directory:
         path = Path(directory)
         env = dict(os.environ)
-        # Both keep their bytecode, as Python does by default; but not in the tree.
+        # Both cache their bytecode, as Python does by default, but not in the tree.
         env.pop("PYTHONDONTWRITEBYTECODE", None)
         env["PYTHONPYCACHEPREFIX"] = str(path / "pycache")
         kept = _help(tree, env)

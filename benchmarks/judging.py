@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Judging a log, compared with `kunit.py parse --summary` on the same log in the same run.
+"""Compare judging a log with `kunit.py parse --summary` on the same log in the same run.
 
-Three kinds of log: boot noise with suites and splats between it, KTAP and nothing else, and the
-same noise with printk's time stamps. Both programs run as whole processes; what each takes on a
-log of one suite is taken off, so that starting Python is not what is compared. Seconds are of CPU
-time, which a busy machine disturbs least. Memory is compared between a log of 10 MB and of 100 MB.
+The logs are boot messages with suites and splats between them, or KTAP alone, each with and without
+printk's time stamps. Both programs run as whole processes; the time for a log of one suite is
+subtracted, so that Python's start is not compared. Seconds are CPU time, which a busy machine
+disturbs least. Memory is compared between a log of 10 MB and one of 100 MB.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.tables import LOGS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LOGS = Path(__file__).parent.parent / "tests" / "logs"
 SMALL, MIDDLE, LARGE = 10_000_000, 20_000_000, 100_000_000
 TARGET_RATIO = 8.0
 TARGET_MEMORY = 1.10
-"""Peak memory on the large log over that on the small one; the rest is the allocator's noise."""
+"""Largest allowed ratio of peak memory, large log to small log; 10 % is the allocator's noise."""
 REPEATS = 3
 
 JUDGE = """
@@ -51,7 +52,7 @@ def _between(log: str, first: str, last: str) -> list[str]:
 
 
 def _suite(number: int, splat: list[str]) -> Iterator[str]:
-    """A suite as KUnit prints it; a few fail, skip, or are interrupted by a warning."""
+    """Yield the lines of a suite as KUnit prints them; a few fail, skip, or contain a warning."""
     name, tests = f"suite_{number}", 20
     yield "    KTAP version 1"
     yield f"    # Subtest: {name}"
@@ -78,7 +79,7 @@ def _suite(number: int, splat: list[str]) -> Iterator[str]:
 
 
 def write_log(path: Path, size: int, *, noise: bool, stamps: bool = False) -> int:
-    """Write a log of about `size` bytes; returns its number of lines."""
+    """Write a log of about `size` bytes; return its number of lines."""
     boot = _between("good.log", "BIOS-e820", "KTAP version 1") if noise else []
     splat = _between("warn-but-ok.log", "------------[ cut here", "    ok 2 test_size")
     unit = sum(len(line) + 1 + 15 * stamps for line in (*boot, *_suite(1, splat)))
@@ -101,7 +102,7 @@ def write_log(path: Path, size: int, *, noise: bool, stamps: bool = False) -> in
 
 
 def run(argv: list[str], directory: Path) -> Cost:
-    """Run a program to its end, its output thrown away."""
+    """Run a program to its end without its output."""
     child = os.fork()
     if child == 0:
         null = os.open(os.devnull, os.O_RDWR)
@@ -116,9 +117,9 @@ def run(argv: list[str], directory: Path) -> Cost:
 
 
 def _best(directories: dict[Path, list[str]]) -> list[float]:
-    """CPU seconds of the quickest of a few runs of each program, in turn.
+    """Return the CPU seconds of the quickest of a few runs of each program, in turn.
 
-    What disturbs a run only makes it slower, and a machine that is slow for a while is so for both.
+    A disturbance only makes a run slower, and a machine that is slow for a while slows down both.
     """
     rounds = [
         [run(argv, directory).seconds for directory, argv in directories.items()]
@@ -128,13 +129,13 @@ def _best(directories: dict[Path, list[str]]) -> list[float]:
 
 
 def _summary_option(tree: Path) -> list[str]:
-    """`--summary`, where this tree's kunit.py has it; older ones print every test."""
+    """Return `--summary` if this tree's kunit.py has it; older ones print every test."""
     source = (tree / "tools/testing/kunit/kunit.py").read_text(encoding="utf-8")
     return ["--summary"] if "'--summary'" in source else []
 
 
 def main(tree: Path) -> bool:
-    """Print the table; True if the ratio and the memory are what was promised."""
+    """Print the table; return whether the ratio and the memory are as promised."""
     here = Path(__file__).parent.parent
     theirs = ["python3", "tools/testing/kunit/kunit.py", "parse", *_summary_option(tree)]
     ours = [sys.executable, "-c", JUDGE]

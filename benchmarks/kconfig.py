@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How long `config explain` reads a tree's Kconfig: a first time, and with the answers kept.
+"""Measure how long `config explain` reads a tree's Kconfig, without and with cached answers.
 
-Prints CPU seconds of a reading and of the compilers that its macros run, as medians of three, each
-first one with an empty cache. Exits 1 where a promise is not kept.
+Print the CPU seconds of a reading and of the compilers that its macros run, as medians of three,
+each first one with an empty cache. Exit with 1 if a limit is exceeded.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from mermapctl.config import kconfig, target
 
 TARGETS = ("x86_64", "um", "arm64")
 ALLOWED_SECONDS = 4.0
-"""For a first reading."""
+"""Limit for a first reading."""
 ALLOWED_SHARE = 0.5
-"""Of a first reading, for those that find its answers."""
+"""Limit for a reading with cached answers, as a share of a first reading."""
 
 
 def readings(tree: Path, name: str) -> tuple[float, float]:
-    """CPU seconds of a first reading and of the next one, in a home of their own."""
+    """Return the CPU seconds of a first reading and of the next one, in a home of their own."""
     spent = []
     home = os.environ.get("MERMAPCTL_HOME")
     with tempfile.TemporaryDirectory() as directory:
@@ -31,7 +31,7 @@ def readings(tree: Path, name: str) -> tuple[float, float]:
         try:
             where = target.read(tree).find(name)
             for _ in range(2):
-                gc.collect()  # what earlier readings have left
+                gc.collect()  # the garbage of earlier readings
                 began = cpu_seconds()
                 kconfig.read(tree, where)
                 spent.append(cpu_seconds() - began)
@@ -43,12 +43,12 @@ def readings(tree: Path, name: str) -> tuple[float, float]:
 
 
 def cpu_seconds() -> float:
-    """CPU time of this process and of the programs that it has waited for."""
+    """Return the CPU time of this process and of the programs that it has waited for."""
     return sum(os.times()[:4])
 
 
 def main(tree: Path) -> bool:
-    """Measure, print, and say whether the promises are kept."""
+    """Measure and print; return whether all limits are kept."""
     kept = True
     for name in TARGETS:
         measured = [readings(tree, name) for _ in range(3)]

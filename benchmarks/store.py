@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`report` on a store of ten thousand runs: each question in under a second.
+"""Measure `report` on a store of ten thousand runs: each command in under a second.
 
-Prints one line a question: seconds of the whole process on the clock and of CPU (medians of three),
-and what was allowed. Exits 1 where one took longer. Usage: python benchmarks/store.py [RUNS]
+Print a line per command: wall and CPU seconds of the whole process (medians of three) and the
+limit. Exit with 1 if one takes longer. Usage: python -m benchmarks.store [RUNS]
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from mermapctl.records.record import (
     to_json,
 )
 from mermapctl.records.store import Store
+from tests.tables import LOGS, NAMES
 
-NAMES = ("test_basic_alloc", "test_size", "test_multiple_allocs", "test_tlb_flushed")
 START = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
 ALLOWED_SECONDS = 1.0
 
@@ -60,7 +60,7 @@ QUESTIONS = (
 
 
 def fill(store: Store, number: int, console: bytes) -> str:
-    """Make `number` runs as if they had been made over time; returns one of their commits."""
+    """Write `number` runs with start times spread over months; return one of their commits."""
     chance = random.Random(12)  # noqa: S311 - the same store each time
     commits = [f"{chance.getrandbits(160):040x}" for _ in range(number // 8 + 1)]
     blank = begin(command=("mermapctl", "run"), tree=TreeFacts())
@@ -86,7 +86,7 @@ def fill(store: Store, number: int, console: bytes) -> str:
             (directory / "console.log").write_bytes(console)
         cells = tuple(_placed(cell, folder.path) for cell in cells)
         record = RunRecord(SCHEMA, this_tool(), run, tree, worst, cells)
-        folder.record.write_bytes(to_json(record))  # no fsync: the disk is not what is measured
+        folder.record.write_bytes(to_json(record))  # no fsync: the disk is not measured
     return commits[number // 16]
 
 
@@ -148,7 +148,7 @@ def _cell(chance: random.Random, variant: str) -> Cell:
 
 
 def ask(words: list[str], home: Path) -> tuple[float, float]:
-    """Seconds of one whole mermapctl process, on the clock and of CPU."""
+    """Run one mermapctl process; return its wall and CPU seconds."""
     env = {**os.environ, "MERMAPCTL_HOME": str(home)}
     argv = [sys.executable, "-m", "mermapctl", *words]
     if words == ["completion-of-ids"]:
@@ -168,13 +168,12 @@ def ask(words: list[str], home: Path) -> tuple[float, float]:
 
 
 def main(number: int = 10_000) -> int:
-    """Fill a store, ask everything, say how long it took."""
-    log = Path(__file__).parent.parent / "tests" / "logs" / "good.log"
+    """Fill a store, run every command, print its time; return 1 if one is too slow."""
     with tempfile.TemporaryDirectory() as directory:
         home = Path(directory)
         store = Store.open(home / "state")
         start = time.perf_counter()
-        commit = fill(store, number, log.read_bytes())
+        commit = fill(store, number, (LOGS / "good.log").read_bytes())
         print(f"{number:,} runs made in {time.perf_counter() - start:.1f} s")
         start = time.perf_counter()
         assert store.query(rows.count) == number

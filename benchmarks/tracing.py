@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The trace judge on long traces: CPU time per event, and memory that does not grow with them.
+"""Measure the trace reader on long traces: CPU time per event, and bounded memory.
 
-Judges traces of ten thousand, a hundred thousand and a million events, each in a process of its
-own. Exits 1 where the longest takes more memory than allowed over the shortest.
-Usage: python benchmarks/tracing.py [EVENTS]
+Read traces of ten thousand, a hundred thousand and a million events, each in a process of its
+own. Exit with 1 if the longest takes more than TARGET_MEMORY times the memory of the shortest.
+Usage: python -m benchmarks.tracing [EVENTS]
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TARGET_MEMORY = 1.10
 
 
 def lines(events: int) -> Iterator[str]:
-    """Gets and puts of one page, as a right mermap prints them; one flush per 511 pages."""
+    """Yield gets and puts of one page, as a correct mermap prints them; one flush per 511 pages."""
     mm = "mm=0xffff9e5e41063700"
     walk = f"mm_walk: (apply_to_existing_page_range+0x4/0x20) {mm} len=4096 at="
     for number in range(events // 5):
@@ -43,7 +43,7 @@ def lines(events: int) -> Iterator[str]:
 
 
 def judge(events: int) -> tuple[float, int, int]:
-    """CPU seconds, peak memory in KiB and findings of a trace, measured in a child process."""
+    """Read a trace in a child process; return its CPU seconds, peak KiB and number of findings."""
     ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:
@@ -76,7 +76,7 @@ def _feed(reader: TraceReader, chunk: list[str], number: int) -> float:
 
 
 def main(most: int = 1_000_000) -> int:
-    """Measure, print, and say whether the memory is bounded."""
+    """Measure and print; return 1 if the memory grows with the trace."""
     peaks = []
     for events in (10_000, 100_000, most):
         seconds, peak, broken = judge(events)

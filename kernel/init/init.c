@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * All the user space that a guest has: insert modules, end the machine.
+ * The only program of a guest: insert modules, then end the machine.
  *
- * Built on the kernel tree's own tools/include/nolibc: no C library, no shell
- * and no package of any distribution, and an archive of some kilobytes. A line
- * of /modules is a file, a blank, and the parameters to insert it with. Where
- * there is a file /linger, a thread prints the console (PREEMPT_RT), and a reboot
- * would not wait for it.
+ * It is built with the kernel tree's own tools/include/nolibc, so it needs no C
+ * library, no shell and no package of a distribution, and its archive has a few
+ * kilobytes. A line of /modules is a file, a blank, and the module's parameters.
+ * If a file /linger exists, a thread prints the console (PREEMPT_RT), and a
+ * reboot would not wait for it.
  */
 #include <nolibc.h>
 
@@ -16,8 +16,8 @@ static char text[4096];
 static int console = -1;
 
 /*
- * Through printk, so that no line of the kernel is torn apart: with the
- * console's own device two writers share the wire.
+ * Print through printk, so that no line of the kernel is torn: a second writer
+ * to the console's own device would interleave with the kernel.
  */
 static void say(const char *what, const char *name, const char *more)
 {

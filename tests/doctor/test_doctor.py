@@ -286,7 +286,7 @@ def test_the_command_without_a_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "in the way: tree" in result.output
     assert "mermapctl tree prepare DIR" in result.output
     for argv, said in (
-        (("--target", "vax"), "'vax' is no target"),
+        (("--target", "vax"), "'vax' is not a known target"),
         (("--tree", str(tmp_path)), "is not a kernel tree"),
     ):
         result = run(*argv)
