@@ -97,22 +97,34 @@ def fits(run: LineRun, tests: Tests, top: OpenLevel) -> bool:
     return top.plan is None or top.count + len(tests.numbers) <= top.plan
 
 
-def suite(run: LineRun, tests: Tests, doc: OpenLevel) -> PassedSuite | None:
-    """Return the document's next suite, None if its results differ from its plan or totals."""
-    match, count, skipped = run.match, len(tests.numbers), tests.skipped
-    start, name, plan, passed, skips, number = match.group(
-        "start", "name", "plan", "passed", "skipped", "number"
+def next_suite(run: LineRun, tests: Tests, doc: OpenLevel) -> str | None:
+    """Return the name of the document's next suite.
+
+    Returns None if the run is no suite, or if its results differ from its plan or totals.
+    """
+    name, plan, passed, skips, number = run.match.group(
+        "name", "plan", "passed", "skipped", "number"
     )
-    if doc.indent or int(number) != doc.last + 1 or int(plan) != count or not tests.count_up(0):
+    count, skipped = len(tests.numbers), tests.skipped
+    if name is None or doc.indent or int(number) != doc.last + 1 or int(plan) != count:
         return None
     totals = passed is None or (int(passed), int(skips)) == (count - skipped, skipped)
-    if not totals or skipped == count:
+    if not totals or skipped == count or not tests.count_up(0):
         return None
+    return str(name)
+
+
+def suite(run: LineRun) -> PassedSuite:
+    """Return the suite of a run that has the next one."""
+    match = run.match
+    start, name, plan, plan_at, number, end = match.group(
+        "start", "name", "plan", "plan_at", "number", "end"
+    )
     level = OpenLevel(len(match["indent"]), run.number, _float(start))
-    level.name, level.plan, level.mark = name, count, _float(match["plan_at"])
-    level.last = count
+    level.name, level.plan, level.mark = name, int(plan), _float(plan_at)
+    level.last = level.plan
     first = run.number + run.lines - match.string.count("\n", match.start("tests"), match.end())
-    last = Line(run.number + run.lines - 1, "", _float(match["end"]))
+    last = Line(run.number + run.lines - 1, "", _float(end))
     return PassedSuite(level, Result(int(number), name, Status.PASSED, None), first, last)
 
 
