@@ -251,7 +251,7 @@ class Kept:
                 counts[Status.SKIPPED] = counts.get(Status.SKIPPED, 0) + skipped
 
     def full(self, name: str) -> bool:
-        """Return whether a passed suite of this name, and its tests, are counted only."""
+        """Tell whether a passed suite of this name, and its tests, are only counted."""
         return self._good >= KEEP_TESTS and name not in self._names and name not in self._wanted
 
     def passed_suite(self, tests: Tests) -> None:
