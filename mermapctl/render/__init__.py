@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Renderers: a record in, text out. Each is imported only when its format is asked for."""
+"""Record -> text. Each format's module is imported only when that format is requested."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ RENDERERS = {
     "kcidb": "mermapctl.render.documents.kcidb",
     "checks": "mermapctl.render.documents.b4_checks",
 }
-"""Format -> module whose `render` makes it."""
+"""Format -> module; its `render` makes the text."""
 
 FILE_WIDTH = 100
 
 
 class Renderer(Protocol):
-    """What every format's module offers; `console` gives a cell's console lines."""
+    """The signature of each module's `render`; `console` returns a cell's console lines."""
 
     def __call__(
         self, record: RunRecord, *, console: Callable[[Cell], Iterable[str]] | None = None
     ) -> str:
-        """The whole document."""
+        """Return the whole document."""
 
 
 def renderer(name: str, previous: RunRecord | None = None) -> Renderer:
-    """The renderer of one format of RENDERERS; a page compares with `previous`."""
+    """Return the renderer of a format in RENDERERS; a page compares with `previous`."""
     module = importlib.import_module(RENDERERS[name])
     render: Renderer = module.render
     if name == "html" and previous is not None:
@@ -59,9 +59,9 @@ def print_record(
     full: bool = False,
     previous: RunRecord | None = None,
 ) -> None:
-    """Print a record in one of RENDERERS' formats, documents as UTF-8 whatever the locale.
+    """Print a record in one of RENDERERS' formats; documents are UTF-8 in any locale.
 
-    A reader that went away (`| head`) is no error: the verdict is the same.
+    A closed pipe (`| head`) is no error: the verdict is the same.
     """
     out = stream or sys.stdout
     try:
@@ -103,7 +103,7 @@ def document(
     full: bool = False,
     previous: RunRecord | None = None,
 ) -> str:
-    """A record in one of RENDERERS' formats, for a file: a table has a fixed width."""
+    """Return a record in one of RENDERERS' formats, for a file: a table has a fixed width."""
     if form != "table":
         return renderer(form, previous)(record, console=console)
     table: str = importlib.import_module(RENDERERS[form]).render(
@@ -113,5 +113,5 @@ def document(
 
 
 def terminal_width(stream: TextIO) -> int | None:
-    """The columns of the terminal behind `stream`; None where it is a pipe or a file."""
+    """Return the columns of the terminal behind `stream`, None for a pipe or a file."""
     return shutil.get_terminal_size((100, 24)).columns if stream.isatty() else None

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A cell's tests in a flat list, each with the findings, splats and consequences that concern it.
+"""A cell's tests in a flat list, each with its findings, splats and consequences.
 
-KTAP's word on a test and the cell's verdict differ where the kernel complained, or the trace shows
-a fault, while the test said ok; every format must fail such a test, so this is reckoned once, here.
+A test that printed ok counts as failed if the kernel complained in it, or the trace shows a fault.
+Every format must show that, so it is computed once, here.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ BAD = (Status.FAILED, Status.CRASHED, Status.HUNG, Status.MISSING)
 class Row:
     """One test of a suite; `path` names it below the suite (nested tests have several parts).
 
-    `cause` is the finding that this test's failure follows from, where it has none of its own.
+    `cause` is the finding of which this test's failure is a consequence, if it has none of its own.
     """
 
     suite: str
@@ -48,17 +48,17 @@ class Row:
 
     @property
     def name(self) -> str:
-        """The test's name below its suite."""
+        """Return the test's name below its suite."""
         return "/".join(self.path)
 
     @property
     def errors(self) -> tuple[Finding, ...]:
-        """The findings that fail it."""
+        """Return the findings that fail it."""
         return tuple(f for f in self.findings if f.severity is Severity.ERROR)
 
     @property
     def bad(self) -> bool:
-        """Whether it counts against the cell, whatever KTAP said."""
+        """Return whether it fails the cell, whatever its KTAP status."""
         return self.test.status in BAD or bool(self.errors)
 
 
@@ -66,7 +66,7 @@ class Row:
 class CellRows:
     """All rows of a cell, and the findings that belong to no row.
 
-    `unlisted` are the tests that have no row, since there were too many to keep.
+    `unlisted` counts the tests that were not kept and have no row.
     """
 
     rows: tuple[Row, ...]
@@ -75,16 +75,16 @@ class CellRows:
 
     @property
     def total(self) -> int:
-        """How many tests there are: the number that every format gives."""
+        """Return the number of tests; every format prints this number."""
         return len(self.rows) + self.unlisted.total
 
     def of(self, suite: Suite) -> tuple[Row, ...]:
-        """The rows of one suite."""
+        """Return the rows of one suite."""
         return tuple(row for row in self.rows if row.suite == suite.name)
 
 
 def account(cell: Cell) -> CellRows:
-    """Flatten a cell."""
+    """Return a cell's tests as rows, with the findings and splats of each."""
     tests = all_tests(cell.suites)
     found = concerned(tests, [(finding.test, finding.console_line) for finding in cell.findings])
     complaints = concerned(tests, [(splat.test, splat.line) for splat in cell.splats])
@@ -111,7 +111,7 @@ def _cause(findings: tuple[Finding, ...], name: str) -> Finding | None:
 
 
 def marks(cell: Cell) -> set[int]:
-    """The console lines of a cell's findings, splats, failures and bad tests."""
+    """Return the console lines of a cell's findings, splats, failures and bad tests."""
     lines = {finding.console_line for finding in cell.findings}
     lines |= {splat.line for splat in cell.splats}
     for row in account(cell).rows:
@@ -122,7 +122,7 @@ def marks(cell: Cell) -> set[int]:
 
 
 def parts(cell: Cell, record: RunRecord | None = None) -> list[str]:
-    """Target and variant, or the name of a log; in front the short commit if there are several."""
+    """Return target and variant, or a log's name; if commits differ, the short commit first."""
     names = [cell.target or "unknown target", cell.configuration or "unknown variant"]
     if cell.target is None and cell.variant is None:
         names = ["console log" if cell.log is msgspec.UNSET else cell.log.name]
@@ -132,14 +132,14 @@ def parts(cell: Cell, record: RunRecord | None = None) -> list[str]:
 
 
 def label(cell: Cell, record: RunRecord | None = None) -> str:
-    """``x86_64/base``: the parts of a cell's name in one word."""
+    """Return a cell's name in one word: ``x86_64/base``."""
     return "/".join(parts(cell, record))
 
 
 def kernel(record: RunRecord, cell: Cell | None = None) -> str:
-    """``Linux 7.3.4 (v7.3.4-12-gabc, modified)``, as much of it as is known.
+    """Return the kernel's known names: ``Linux 7.3.4 (v7.3.4-12-gabc, modified)``.
 
-    Of several logs: the kernel of `cell`, or how many kernels they print.
+    For several logs return the kernel of `cell`, or the number of different kernels.
     """
     tree = record.tree
     printed = kernels(record, record.cells if cell is None else (cell,))
@@ -153,32 +153,32 @@ def kernel(record: RunRecord, cell: Cell | None = None) -> str:
 
 
 def kernels(record: RunRecord, cells: Sequence[Cell]) -> list[str | None]:
-    """The different versions of the kernels of some cells, one at least; None is unknown."""
+    """Return the different kernel versions of some cells, at least one; None is unknown."""
     logs = [cell.log for cell in cells]
     printed = dict.fromkeys(log.kernel for log in logs if log is not msgspec.UNSET)
     return list(printed) or [record.tree.kernel]
 
 
 def own_kernel(cell: Cell, record: RunRecord) -> str | None:
-    """The kernel of one of several logs, where they do not all print the same."""
+    """Return the kernel of one of several logs, None if all print the same."""
     if cell.log is msgspec.UNSET or cell.log.kernel == record.tree.kernel:
         return None
     return kernel(record, cell)
 
 
 def is_log(record: RunRecord) -> bool:
-    """Whether this is one judged console from elsewhere, or several, and not a run of ours."""
+    """Return whether a record is of judged consoles from elsewhere, not of a run."""
     return record.tree.path is None and all(cell.target is None for cell in record.cells)
 
 
 def log_words(record: RunRecord) -> str:
-    """``a console log``, ``3 console logs``."""
+    """Return ``a console log`` or ``3 console logs``."""
     number = len(record.cells)
     return f"{number} console logs" if number > 1 else "a console log"
 
 
 def counts(accounts: Iterable[CellRows]) -> str:
-    """``3 passed, 1 failed``, by what each test counts as."""
+    """Count the tests by the status that counts: ``3 passed, 1 failed``."""
     tally: dict[str, int] = {}
     for told in accounts:
         for row in told.rows:
@@ -195,7 +195,7 @@ def counts(accounts: Iterable[CellRows]) -> str:
 
 
 def not_listed(told: CellRows) -> str | None:
-    """``and 1,200 tests that are not listed: 1,200 passed``, where there are such."""
+    """Return ``and 1200 tests not listed one by one: 1200 passed``, None if all are listed."""
     if not (more := told.unlisted.total):
         return None
     words = counts([CellRows((), (), told.unlisted)])
@@ -203,7 +203,7 @@ def not_listed(told: CellRows) -> str | None:
 
 
 def evidence(finding: Finding) -> str:
-    """``flushes 1, allocation 3``."""
+    """Return a finding's evidence on one line: ``flushes 1, allocation 3``."""
     return _facts(finding.evidence)
 
 
@@ -215,7 +215,7 @@ def _facts(facts: Mapping[str, object]) -> str:
 
 
 def evidence_lines(finding: Finding) -> list[str]:
-    """Numbers on one line; texts, which may hold commas, each on its own."""
+    """Return a finding's evidence: numbers on one line, texts (with commas) on their own."""
     joined = evidence(finding)
     if joined.count(",") < len(finding.evidence) and len(joined) <= _ONE_LINE:
         return [joined]
@@ -226,9 +226,9 @@ def evidence_lines(finding: Finding) -> list[str]:
 
 
 def subject(record: RunRecord) -> str:
-    """What was tested: ``mermap``, or the suites that ran instead of it.
+    """Return the suites that were tested: ``mermap``, or those that ran instead of it.
 
-    The suite that was asked for counts before the names on the console, which printk can tear.
+    The requested suite is preferred to names on the console, which printk can tear.
     """
     names = list(dict.fromkeys(cell.suite for cell in record.cells if cell.suite))
     if not names or any("*" in name for name in names):
@@ -240,7 +240,7 @@ def subject(record: RunRecord) -> str:
 
 
 def unfinished(record: RunRecord) -> str | None:
-    """A sentence where the record is not that of a whole run."""
+    """Return a sentence on a record that is not of a whole run, else None."""
     return {
         State.RUNNING: "The run goes on; this is what there is so far.",
         State.INTERRUPTED: "The run was interrupted before it was done; this is what there is.",
@@ -248,7 +248,7 @@ def unfinished(record: RunRecord) -> str | None:
 
 
 def block(failure: Failure, test: str) -> str:
-    """The failure as the console told it: what fired and where, the expectation, the values."""
+    """Return a failure in the console's form: macro and place, expectation, values."""
     where = f"{failure.file or 'unknown file'}:{failure.line or '?'}"
     if failure.kind is FailureKind.FAIL:
         lines = [f"# {test}: FAILED at {where}" if failure.file else f"# {test}: FAILED"]
@@ -263,24 +263,24 @@ def block(failure: Failure, test: str) -> str:
 
 
 def blocks(row: Row) -> list[str]:
-    """Its failures, then its splats, each as a block of lines."""
+    """Return the test's failures, then its splats, each as a block of lines."""
     failures = [block(failure, row.path[-1]) for failure in row.test.failures]
     return failures + [complaint.block(splat) for splat in row.splats]
 
 
 def boot_words(cell: Cell) -> str:
-    """The kernel's arguments, the long ones (a trace's probes) cut: reproduce lines have them."""
+    """Return the kernel's arguments, with long ones (a trace's probes) cut."""
     words = cell.kernel_args
     return " ".join(word[:_LONG_WORD] + "..." * (len(word) > _LONG_WORD) for word in words)
 
 
 def why(cell: Cell) -> str:
-    """Why a cell has no verdict, in a sentence."""
+    """Return the reason for having no verdict, in a sentence."""
     reason = (cell.reason or "not yet").replace("-", " ")
     detail = cell.detail or reason
     return detail if detail.startswith(reason) else f"{reason}: {detail}"
 
 
 def verdict_word(verdict: Verdict) -> str:
-    """PASSED, FAILED or NO VERDICT."""
+    """Return PASSED, FAILED or NO VERDICT."""
     return verdict.value.replace("-", " ").upper()

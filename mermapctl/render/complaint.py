@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A splat in words: why it was printed, where, and by whom, before its own text."""
+"""A splat in words: its cause, its place and its printer, before its own text."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from mermapctl.console.splat import Splat
 
 _SPEAKERS = {"T": "task", "C": "CPU"}
-"""printk's prefix under PRINTK_CALLER."""
+"""The letter in printk's prefix under PRINTK_CALLER."""
 
 
 def facts(splat: Splat) -> list[tuple[str, str]]:
-    """Labels and what they say; nothing that the title says already, or that is not known."""
+    """Return labels and texts, without unknown ones and those contained in the title."""
     said = []
     if splat.cause and splat.cause not in splat.title:
         said.append(("cause", splat.cause))
@@ -26,6 +26,6 @@ def facts(splat: Splat) -> list[tuple[str, str]]:
 
 
 def block(splat: Splat) -> str:
-    """The facts, a line each, and the splat's own text; its title where that was not kept."""
+    """Return the facts, one a line, and the splat's text, or its title if no text was kept."""
     lines = [f"{label}: {said}" for label, said in facts(splat)]
     return "\n".join([*lines, *(splat.excerpt or (splat.title,))])

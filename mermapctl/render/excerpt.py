@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The part of a console that a report shows: its ends, and what stands around the marked lines."""
+"""The part of a console that a report shows: its ends, and the lines around marked ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mermapctl.render.visible import LINE_LIMIT, cut
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-_SMALL_GAP = 3  # a gap mark takes a line itself
+_SMALL_GAP = 3  # shorter gaps are shown: a gap's mark takes a line, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,13 @@ class Gap:
 
     @property
     def count(self) -> int:
-        """How many lines."""
+        """Return the number of lines."""
         return self.last - self.first + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """How much to show: lines at the head, at the tail, and on each side of a marked line."""
+    """The number of lines to show at the head, at the tail, and on each side of a marked line."""
 
     head: int = 20
     tail: int = 40
@@ -48,9 +48,10 @@ class Window:
 def excerpt(
     lines: Iterable[str], marks: Collection[int] = (), window: Window | None = None
 ) -> Iterator[ExcerptLine | Gap]:
-    """Stream a console, one pass, memory of `tail` + `around` lines; marks are line numbers.
+    """Stream an excerpt of a console in one pass; marks are line numbers.
 
-    Lines longer than LINE_LIMIT are cut. Everything is shown of a console that is short enough.
+    Memory is bounded by `tail` + `around` lines. Lines longer than LINE_LIMIT are cut. A short
+    console is shown whole.
     """
     window = window or Window()
     wanted = _ranges(marks, window.around)
@@ -72,7 +73,7 @@ def excerpt(
 
 
 def _skipped(held: Collection[ExcerptLine], hidden: int, show: int) -> Iterator[ExcerptLine | Gap]:
-    """The last `show` of the `hidden` lines; a gap for those before them."""
+    """Yield a gap and the last `show` of the `hidden` lines."""
     lines = list(held)[-show:] if show else []
     if hidden > len(lines):
         first = next(iter(held)).number - (hidden - len(held))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The reproduce lines of a cell for somebody else: no path of the machine that made the record.
+"""The reproduce lines of a cell for another machine, without paths of the one that ran it.
 
-They are for a shell in the kernel tree. kunit.py's stages become one command, and what
-`mermapctl run` puts on PATH for it (which chooses QEMU's accelerator) is left out.
+They are for a shell in the kernel tree. kunit.py's stages become one command. The directory that
+`mermapctl run` adds to its PATH, to choose QEMU's accelerator, is left out.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 _SCRIPT = "/kunit.py"
 _LONG_WORD = 60  # characters: a line of a mail, indented
-_LONGEST = 1 << 14  # characters, far beyond what a run makes; shlex takes long for more
+_LONGEST = 1 << 14  # characters, far beyond those of a run; shlex is slow on more
 
 
 def reproduce(cell: Cell, record: RunRecord) -> tuple[str, ...]:
-    """The lines, or the record's own where something in them cannot be had elsewhere."""
+    """Return the portable lines, or the record's own if some of them need that machine."""
     if sum(map(len, cell.reproduce)) > _LONGEST:
         return cell.reproduce
     try:
@@ -35,7 +35,7 @@ def reproduce(cell: Cell, record: RunRecord) -> tuple[str, ...]:
         return cell.reproduce
     first = [word for word in ours[0] if word != f"--tree={tree}"]
     lines = [first]
-    # a module's configuration and initramfs are made by `mermapctl run` alone
+    # only `mermapctl run` makes a module's configuration and initramfs
     if cell.variant and not cell.flavour:
         configs = [word for word in first if word.startswith("--config=")]
         suite = [word for word in first if word.startswith("--suite=")]
@@ -43,18 +43,18 @@ def reproduce(cell: Cell, record: RunRecord) -> tuple[str, ...]:
         lines[-1] += ["-o", "kunitconfig"]
         lines.append(list(_whole(theirs[-1], tree)))
     if any(len(word) > _LONG_WORD for words in lines for word in words):
-        lines = [first]  # a trace's probes: nobody copies them from a mail
+        lines = [first]  # nobody copies a trace's probes from a mail
     return tuple(map(shlex.join, lines))
 
 
 def _stage(words: list[str]) -> str | None:
-    """The stage of a kunit.py command."""
+    """Return the stage of a kunit.py command."""
     at = next((n for n, word in enumerate(words) if word.endswith(_SCRIPT)), None)
     return words[at + 1] if at is not None and at + 1 < len(words) else None
 
 
 def _whole(words: list[str], tree: str) -> Iterator[str]:
-    """The last stage in the tree, with those before it: `exec` is `run`, and `build` configures."""
+    """Merge the stages into one command in the tree: `exec` becomes `run`; `build` configures."""
     at = next(n for n, word in enumerate(words) if word.endswith(_SCRIPT))
     yield "./" + words[at].removeprefix(tree).lstrip("/")
     yield "run" if words[at + 1] == "exec" else words[at + 1]

@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Text that a kernel printed, made visible: nothing in it is obeyed by what displays it.
+"""Make text from a kernel visible, so that no terminal, browser or parser executes it.
 
-Escape codes, NUL, C1 controls, format characters (bidirectional overrides, what has no width), lone
-surrogates (bytes that were not UTF-8) and the code points that XML 1.0 forbids become something a
-reader sees.
+Replaced by visible text are: escape codes, NUL, C1 controls, format characters (bidirectional
+overrides, zero-width characters), lone surrogates (bytes that were not UTF-8), and code points that
+XML 1.0 forbids.
 """
 
 from __future__ import annotations
 
 LINE_LIMIT = 2000
-"""Characters of one line that a report shows; the console file keeps the rest."""
+"""Limit on the characters of a line in a report; the console file contains the rest."""
 
 TEXT_LIMIT = 64 * 1024
-"""Characters of one block of text (a failure, an excerpt) that a report shows."""
+"""Limit on the characters of a block of text (a failure, an excerpt) in a report."""
 
 _SHOWN = {0x09, 0x0A}
 
 
-# Source: Unicode 16.0, the general category Cf, the line and paragraph separators, and what has
-# Default_Ignorable_Code_Point: it takes no room, or reorders and breaks what stands around it.
+# Source: Unicode 16.0, the general category Cf, the line and paragraph separators, and
+# Default_Ignorable_Code_Point: invisible characters, and those that reorder or break text.
 _UNSEEN = (
     (0xAD, 0xAD), (0x34F, 0x34F), (0x600, 0x605), (0x61C, 0x61C), (0x6DD, 0x6DD), (0x70F, 0x70F),
     (0x890, 0x891), (0x8E2, 0x8E2), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),
@@ -38,7 +38,7 @@ def _table() -> dict[int, str]:
     for plane in range(1, 17):
         for code in (plane << 16 | 0xFFFE, plane << 16 | 0xFFFF):
             table[code] = _number(code)
-    # Python's surrogateescape keeps an undecodable byte 0xNN as U+DCNN
+    # Python's surrogateescape decodes an invalid byte 0xNN to U+DCNN
     table |= {code: f"\\u{code:04x}" for code in range(0xD800, 0xE000)}
     table |= {0xDC00 + byte: f"\\x{byte:02x}" for byte in range(0x80, 0x100)}
     return table
@@ -53,14 +53,14 @@ _ONE_LINE = _VISIBLE | {0x09: " ", 0x0A: " "}
 
 
 def cut(text: str, limit: int) -> str:
-    """At most `limit` characters, and a note of how many were left out."""
+    """Return at most `limit` characters, and the number of omitted ones."""
     if len(text) <= limit:
         return text
     return f"{text[:limit]} [… {len(text) - limit} more characters]"
 
 
 def visible(text: str, *, limit: int = TEXT_LIMIT) -> str:
-    """Text of several lines, each cut to LINE_LIMIT and all to `limit`; tabs and newlines stay."""
+    """Return visible text, each line cut to LINE_LIMIT, all to `limit`; tabs and newlines stay."""
     text = cut(text.replace("\r\n", "\n"), limit)
     if len(text) > LINE_LIMIT:
         text = "\n".join(cut(line, LINE_LIMIT) for line in text.split("\n"))
@@ -68,12 +68,12 @@ def visible(text: str, *, limit: int = TEXT_LIMIT) -> str:
 
 
 def one_line(text: str, *, limit: int = 400) -> str:
-    """The same on one line: newlines and tabs become spaces."""
+    """Return visible text on one line: newlines and tabs become spaces."""
     return cut(text.strip(), limit).translate(_ONE_LINE)
 
 
 def ascii_line(text: str, *, limit: int = 400) -> str:
-    r"""One line of printable ASCII, for mail: ESC as ``^[``, the rest as ``\x..`` or ``\u....``."""
+    r"""Return one line of ASCII for mail: ESC as ``^[``, the rest as ``\x..`` or ``\u....``."""
     out = []
     for char in cut(text.strip("\r\n"), limit).replace("…", "..."):
         code = ord(char)

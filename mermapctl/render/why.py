@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Why symbols are missing: the explanation kept with each, as lines for any format to indent."""
+"""The explanation of each missing symbol, as lines that any format can indent."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from mermapctl.render.terminal.text import Look
 
 MOST = 100
-"""Lines of one explanation; a long one has thirty."""
+"""Limit on the lines of one explanation; a long one has thirty."""
 LIMIT = 16_000
 DEEPEST = 12
 
 
 def missing_lines(symbol: MissingSymbol) -> list[str]:
-    """The explanation's lines, each with its indentation; none where there is none."""
+    """Return the explanation's lines, each with its indentation; [] without an explanation."""
     said = cut(symbol.why or "", LIMIT).split("\n")
     if len(said) > MOST:
         said = [*said[:MOST], f"[… {len(said) - MOST} more lines]"]
@@ -33,7 +33,7 @@ def missing_lines(symbol: MissingSymbol) -> list[str]:
 
 
 def blocks(missing: Iterable[MissingSymbol], look: Look) -> Iterator[RenderableType]:
-    """For a terminal: a paragraph a symbol; what is wrapped goes on as deep as it began."""
+    """Yield a paragraph for each symbol on a terminal; wrapped lines keep their indentation."""
     for symbol in missing:
         for number, line in enumerate(missing_lines(symbol)):
             if not number:

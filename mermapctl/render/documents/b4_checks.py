@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""RunRecord -> what `b4 review` takes from a check command: a JSON array on standard output.
+"""RunRecord -> the JSON array that `b4 review` reads from a check command's standard output.
 
-b4 keeps one result for each tool and message, knows pass, warn and fail (any other word is a fail),
-and shows a `details` text that is itself a JSON list as a list of marks. Source: b4 0.16, its
-review.checks; use it with ``git config b4.review-series-check-cmd``.
+b4 keeps one result for each tool and message. It supports pass, warn and fail; any other word
+counts as fail. A `details` text that is itself a JSON list is shown as a list of marks. Source: b4
+0.16, its review.checks; use it with ``git config b4.review-series-check-cmd``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SEVERITY = {Severity.ERROR: "fail", Severity.WARNING: "warn", Severity.NOTE: "p
 
 
 class CheckResult(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One result; `details` is the JSON of a list of Mark."""
+    """One result; `details` is a JSON list of CheckDetail."""
 
     tool: str
     status: str
@@ -62,7 +62,7 @@ def render(
     console: Callable[[Cell], Iterable[str]] | None = None,  # noqa: ARG001 - one signature for all
     url: str = "",
 ) -> str:
-    """One result for the run; `url` is where a reviewer finds the whole report."""
+    """Return one result for the run; `url` is the address of the whole report."""
     marks = [mark for cell in record.cells for mark in _marks(cell, record)]
     result = CheckResult(
         tool=subject(record),
@@ -90,7 +90,7 @@ def _summary(record: RunRecord) -> str:
 
 
 def _marks(cell: Cell, record: RunRecord) -> Iterator[CheckDetail]:
-    """A line for the cell, and one for each finding."""
+    """Yield a line for the cell, and one for each finding."""
     name = label(cell, record)
     told = account(cell)
     verdict = cell.verdict

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The record as the public JSON document, schema 1 (docs/verdict.md)."""
+"""The record as the public JSON document, schema 1 (docs/verdicts.md)."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ def render(
     *,
     console: Callable[[Cell], Iterable[str]] | None = None,  # noqa: ARG001 - a renderer's signature
 ) -> str:
-    """One JSON object and a newline."""
+    """Return one JSON object and a newline."""
     return to_json(record).decode("utf-8")

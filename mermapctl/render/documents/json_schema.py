@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The JSON Schema of the public document, made from the record's own types.
+"""The JSON Schema of the public document, made from the record's types.
 
 ``python -m mermapctl.render.documents.json_schema > docs/schema.json`` writes the published copy.
 """
@@ -18,10 +18,9 @@ _TITLE = "mermapctl run record"
 
 
 def schema() -> dict[str, Any]:
-    """Draft 2020-12. Keys may be added under a schema number, so unknown ones are allowed.
+    """Return the schema in draft 2020-12; unknown keys are allowed, since a schema may gain keys.
 
-    Every key of the contract (docs/verdicts.md) is required: a reader need not ask whether it is
-    there, only whether it is null.
+    Every key of the contract (docs/verdicts.md) is required, though it may be null.
     """
     made = msgspec.json.schema(record.RunRecord)
     definitions: dict[str, Any] = made["$defs"]
@@ -63,7 +62,7 @@ CONTRACT = {
 
 
 def text() -> str:
-    """The schema as it is published."""
+    """Return the schema as text."""
     return msgspec.json.format(msgspec.json.encode(schema()), indent=2).decode("utf-8") + "\n"
 
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""RunRecord -> JUnit XML, in the words that GitLab, Jenkins and GitHub actions show.
+"""RunRecord -> JUnit XML for GitLab, Jenkins and GitHub actions.
 
 A cell's suite is a <testsuite>. `classname` is ``target.variant.suite``, or ``log.suite``, so that
-Jenkins keeps the same test of two cells apart. A failed test is a <failure>; a cell without a
-verdict an <error>, which CI servers count apart from failures. Repeats of a cell are folded in the
-Surefire way: passed after all is <flakyFailure>, failed again <rerunFailure>.
+Jenkins does not merge the same test of two cells. A failed test is a <failure>; a cell without a
+verdict is an <error>, which CI servers count apart from failures. Repeats of a cell are folded in
+the Surefire way: a failure of a test that passed in another repeat is a <flakyFailure>, a repeated
+failure a <rerunFailure>.
 """
 
 from __future__ import annotations
@@ -49,9 +50,9 @@ _OUTPUT_LIMIT = 256 * 1024  # characters of one <system-out>; GitLab refuses rep
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """One attempt at one test: what is wrong with it, or nothing.
+    """One attempt at one test, with its fault, if any.
 
-    It `stands_for` several where tests are counted but not kept one by one.
+    It `stands_for` several tests that are counted but not kept one by one.
     """
 
     suite: str
@@ -68,7 +69,7 @@ class _Case:
 def render(
     record: RunRecord, *, console: Callable[[Cell], Iterable[str]] | None = None
 ) -> str:
-    """The whole document; valid XML 1.0 whatever the kernel printed."""
+    """Return the whole document; it is valid XML 1.0, whatever the kernel printed."""
     root = ET.Element("testsuites", {"name": "mermapctl"})
     totals = [0, 0, 0, 0]
     if not record.cells:
@@ -87,7 +88,7 @@ def render(
 
 
 def _nothing(record: RunRecord) -> ET.Element:
-    """A suite for a run without a cell: a report without a test would look like a good one."""
+    """Return a suite for a run without a cell: a report without tests would look passed."""
     why_not = unfinished(record) or "No cell ran."
     numbers = {"tests": "1", "failures": "0", "errors": "1", "skipped": "0"}
     element = ET.Element("testsuite", {"name": "mermap", **numbers, "time": "0.000"})
@@ -97,7 +98,7 @@ def _nothing(record: RunRecord) -> ET.Element:
 
 
 def _attempts(record: RunRecord) -> list[list[Cell]]:
-    """Cells grouped into repeats of the same commit x target x variant, in the run's order.
+    """Group cells into repeats of the same commit x target x variant, in the run's order.
 
     A log is no repeat of another.
     """
@@ -113,10 +114,10 @@ def _suites(
     attempts: list[Cell],
     console: Callable[[Cell], Iterable[str]] | None,
 ) -> Iterator[ET.Element]:
-    """The <testsuite> elements of one cell and its repeats."""
+    """Yield the <testsuite> elements of one cell and its repeats."""
     suites: dict[str, dict[tuple[str, int], list[_Case]]] = {}
     for cell in attempts:
-        seen: Counter[tuple[str, str]] = Counter()  # a torn console can name two tests alike
+        seen: Counter[tuple[str, str]] = Counter()  # a torn console may name two tests alike
         for case in _cases(cell):
             seen[case.suite, case.name] += 1
             key = (case.name, seen[case.suite, case.name])
@@ -137,7 +138,7 @@ def _suites(
 
 
 def _cases(cell: Cell) -> Iterator[_Case]:
-    """A cell's tests, then a case for each error that belongs to no test."""
+    """Yield a cell's tests, then a case for each error that belongs to no test."""
     told = account(cell)
     for row in told.rows:
         yield _case(row)
@@ -168,7 +169,7 @@ def _cases(cell: Cell) -> Iterator[_Case]:
 
 
 def _unlisted(suite: str, tests: Tally) -> _Case:
-    """One case for many: a failure if one of them did not pass."""
+    """Return one case for many tests: a failure if one of them did not pass."""
     name = f"{tests.total} tests not listed one by one"
     said = counts([CellRows((), (), tests)])
     fault = ("failed", said, said) if tests.bad else None
@@ -226,7 +227,7 @@ def _missing(cell: Cell) -> list[str]:
 
 
 def _testcase(tries: list[_Case], classname: str) -> ET.Element:
-    """One <testcase> of all attempts; the last one that passed decides, else the first."""
+    """Return one <testcase> of all attempts; the last passed one decides, else the first."""
     good = next((t for t in tries if t.fault is None), None)
     shown = good or tries[0]
     element = ET.Element("testcase", {"name": one_line(shown.name), "classname": classname})
@@ -279,7 +280,7 @@ def _properties(element: ET.Element, record: RunRecord, attempts: list[Cell]) ->
 
 
 def _count(element: ET.Element, record: RunRecord, cell: Cell, tests: list[Tally]) -> None:
-    """The totals: cases, but for those that stand for many tests."""
+    """Set the totals: the cases, except those that stand for many tests."""
     cases = element.findall("testcase")
     many = sum((each for each in tests if each.total > 1), NO_TESTS)
     element.set("tests", str(sum(each.total for each in tests)))
@@ -298,7 +299,7 @@ def _count(element: ET.Element, record: RunRecord, cell: Cell, tests: list[Tally
 
 
 def _output(cell: Cell, lines: Iterable[str]) -> str:
-    """The console's ends and what stands around each failure, splat and finding."""
+    """Return the console's ends and the lines around each failure, splat and finding."""
     shown: list[str] = []
     size = 0
     for item in excerpt(lines, marks(cell), _WINDOW):
@@ -319,5 +320,5 @@ def _file(where: str | None) -> str | None:
 
 
 def _word(text: str | None) -> str:
-    """A part of a classname: dots would make another package of it."""
+    """Return a part of a classname, without dots: a dot would begin another package."""
     return re.sub(r"[^A-Za-z0-9_+=-]+", "_", one_line(text or "unknown", limit=80)) or "_"

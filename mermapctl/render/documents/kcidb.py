@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""RunRecord -> KernelCI's submission JSON: a checkout, a build a cell, its tests, what they showed.
+"""RunRecord -> KernelCI's submission JSON: a checkout, a build for each cell, tests, findings.
 
-Schema 5.0 of kcidb-io, the oldest that has all that is used here, so that any 5.x service takes it.
-Nothing is given as a URL: a file of this machine is none. Findings become issues, one for each
-code, and an incident for each time that one was seen.
+It uses schema 5.0 of kcidb-io, the oldest with all needed fields, so that any 5.x service accepts
+it. No file is given as a URL, since the files of this machine have none. Findings become issues,
+one for each code, and an incident for each occurrence.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _NO_VERDICT = {Reason.BOOT_FAILED: "ERROR", Reason.BUILD_FAILED: "MISS"}
 
 
 class Base(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What every object of a submission has; a null is not allowed, so nothing is left out."""
+    """Fields of every object of a submission; empty ones are omitted, since null is not allowed."""
 
     id: str
     origin: str
@@ -100,7 +100,7 @@ class KcidbTest(Base, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class Issue(Base, frozen=True, omit_defaults=True, kw_only=True):
-    """A kind of finding."""
+    """A code of a finding."""
 
     version: int
     culprit: dict[str, bool]
@@ -116,7 +116,7 @@ class Incident(Base, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class Submission(msgspec.Struct, frozen=True):
-    """The document."""
+    """The whole document."""
 
     version: dict[str, int]
     checkouts: list[Checkout]
@@ -132,7 +132,7 @@ def render(
     console: Callable[[Cell], Iterable[str]] | None = None,
     origin: str = ORIGIN,
 ) -> str:
-    """The submission; `origin` is the name under which KernelCI knows the sender."""
+    """Return the submission; `origin` is the sender's name at KernelCI."""
     run = f"{origin}:{_id(record.run.id)}"
     trees = dict.fromkeys(_tree(cell, record) for cell in record.cells)
     checkouts = {tree: f"{run}.{n}" for n, tree in enumerate(trees)}
@@ -164,7 +164,7 @@ def render(
 
 
 def _tree(cell: Cell, record: RunRecord) -> tuple[str | None, str | None, str]:
-    """What sets the tree of a cell apart: its commit, its kernel's version, and that in words."""
+    """Return the identity of a cell's tree: its commit, its kernel's version, and both in words."""
     (version,) = kernels(record, (cell,))
     return cell.commit or record.tree.commit, version, kernel(record, cell)
 
@@ -182,7 +182,7 @@ def _checkout(
         comment=one_line(words),
         git_commit_hash=sha1,
         git_commit_name=_text(tree.describe) if here else "",
-        # an empty string says "no patches", which is known of a clean commit alone
+        # an empty string means "no patches", which is certain of a clean commit only
         patchset_hash="" if sha1 and not tree.dirty else msgspec.UNSET,
         start_time=_time(record.run.started),
         valid=True,
@@ -222,7 +222,7 @@ def _build(record: RunRecord, cell: Cell, key: str, checkout: str) -> Build:
 
 
 def _build_said(cell: Cell, status: str) -> str:
-    """The error of a build that failed; why there was none of a configuration."""
+    """Return the error of a failed build, or the reason why a configuration was not built."""
     if status == "FAIL":
         return visible(cell.detail or "", limit=4000)
     if cell.reason is not Reason.CONFIG_UNSATISFIED:
@@ -232,7 +232,7 @@ def _build_said(cell: Cell, status: str) -> str:
 
 
 def _rows(record: RunRecord, cell: Cell, build: Build, lines: Iterable[str]) -> Iterator[KcidbTest]:
-    """The boot, then each suite and its tests."""
+    """Yield the boot, then each suite and its tests."""
     told = account(cell)
     missed = _NO_VERDICT.get(cell.reason, "MISS") if cell.reason else "PASS"
     boot = cell.phases.boot
@@ -305,7 +305,7 @@ def _issue(finding: Finding, origin: str) -> Issue:
 
 
 def _where(cell: Cell, finding: Finding, rows: list[KcidbTest]) -> str:
-    """The test that showed it; else the suite that failed, else the boot."""
+    """Return the test with the finding, else the failed suite, else the boot."""
     path = f".{_word(finding.test)}" if finding.test else None
     named = next((row.id for row in rows if path and row.path.endswith(path)), None)
     suite = rows[1].id if len(rows) > 1 and finding.severity is Severity.ERROR else rows[0].id
@@ -324,7 +324,7 @@ def _environment(cell: Cell, record: RunRecord) -> dict[str, object]:
 
 
 def _excerpt(lines: Iterable[str], cell: Cell) -> str:
-    """What stands around the findings; the schema takes 16 KiB of it."""
+    """Return the lines around the findings; the schema allows 16 KiB."""
     shown: list[str] = []
     room = _EXCERPT_LIMIT
     for item in excerpt(lines, marks(cell), Window(head=0, tail=20, around=12)):
@@ -345,12 +345,12 @@ def _id(text: str) -> str:
 
 
 def _word(text: str) -> str:
-    """One part of a path."""
+    """Return one part of a path."""
     return re.sub(r"[^A-Za-z0-9_-]+", "_", text[:120]) or "_"
 
 
 def _time(started: str) -> str:
-    """RFC 3339, or nothing where the record's time is none."""
+    """Return the time in RFC 3339, "" if the record's time is invalid."""
     try:
         moment = dt.datetime.fromisoformat(started)
     except ValueError:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """RunRecord -> a mail of plain ASCII in 72 columns: a Tested-by reply, or a bug report.
 
-Text from the kernel is indented, so that no line of it is a trailer, a patch or a mailbox's "From".
+Text from the kernel is indented, so that no line of it is read as a trailer, a patch or a mailbox's
+"From".
 """
 
 from __future__ import annotations
@@ -55,9 +56,9 @@ def render(
     console: Callable[[Cell], Iterable[str]] | None = None,  # noqa: ARG001 - one signature for all
     tester: str | None = None,
 ) -> str:
-    """Subject, an empty line, the body; `tester` is "Name <address>" for the trailer.
+    """Return subject, an empty line, body; `tester` is "Name <address>" for the trailer.
 
-    No line is longer than WIDTH, but for a word that cannot be broken inside a command.
+    No line is longer than WIDTH, except for a word of a command that cannot be broken.
     """
     lines = [f"Subject: {_subject(record)}"[:WIDTH].rstrip(), "", *_opening(record)]
     lines += [*_wrap(unfinished(record) or ""), ""] if unfinished(record) else [""]
@@ -75,7 +76,7 @@ def render(
 
 
 def _clean(record: RunRecord) -> bool:
-    """Whether a commit was tested: a tree's state is known, a log's kernel says it in its name."""
+    """Return whether a clean commit was tested, by the tree's state or a log's kernel version."""
     dirty = any("-dirty" in (version or "") for version in kernels(record, record.cells))
     return not record.tree.dirty and not dirty
 
@@ -85,7 +86,7 @@ def _flat(text: str, limit: int = 400) -> str:
 
 
 def _wrap(text: str, first: str = "", rest: str | None = None) -> list[str]:
-    """One paragraph; long words are broken, since the column limit is the stronger promise."""
+    """Wrap one paragraph; break long words, since the column limit has priority."""
     return textwrap.wrap(
         text,
         WIDTH,
@@ -96,7 +97,7 @@ def _wrap(text: str, first: str = "", rest: str | None = None) -> list[str]:
 
 
 def _subject(record: RunRecord) -> str:
-    """What a maintainer sees in a list of mails: the worst finding, or what passed."""
+    """Return the subject: the worst finding, or the passed suites."""
     what = subject(record)
     where = f"on {record.tree.kernel}" if record.tree.kernel else f"in {log_words(record)}"
     worst = sorted(record.cells, key=lambda cell: cell.verdict is not Verdict.FAILED)
@@ -137,7 +138,7 @@ def _opening(record: RunRecord) -> list[str]:
 
 
 def _environment(record: RunRecord) -> Iterator[str]:
-    """What was tested, and where."""
+    """Yield what was tested, and on which machine."""
     host = record.run.host
     shared = record.cells[0] if len(record.cells) == 1 else None
     facts = {
@@ -161,7 +162,7 @@ def _machine(cell: Cell) -> str:
 
 
 def _matrix(record: RunRecord) -> Iterator[str]:
-    """A line a cell; the tests of the only cell otherwise."""
+    """Yield a line for each cell, or for each test of the only cell."""
     if len(record.cells) == 1:
         told = account(record.cells[0])
         rows = told.rows
@@ -194,12 +195,12 @@ def _state(row: Row) -> str:
 
 
 def _cell(cell: Cell, record: RunRecord) -> Iterator[str]:
-    """Reason, findings, quoted console and flushes of a cell with something to say."""
+    """Yield reason, findings, quoted console and flushes of a cell that has any."""
     several = len(record.cells) > 1
     if cell.verdict is Verdict.PASSED and not cell.findings:
         return
     if several:
-        # not "---", where git would see the end of a message or a patch
+        # not "---": git takes that for the end of a message or a patch
         yield f"== {_flat(label(cell, record), 60)} "[:WIDTH].ljust(WIDTH, "=")
         yield ""
     if cell.verdict is Verdict.NO_VERDICT:
@@ -220,7 +221,7 @@ def _cell(cell: Cell, record: RunRecord) -> Iterator[str]:
 
 
 def _flushes(cell: Cell) -> Iterator[str]:
-    """The numbers of a failed cell; of one that passed what was not exercised."""
+    """Yield the flush numbers of a failed cell, or the rules that a passed one did not exercise."""
     if cell.flushes and cell.verdict is Verdict.FAILED:
         yield f"  {'TLB flushes':<24} {'expected':>8} {'counted':>8} {'observed':>8} {'gets':>8}"
         for row in cell.flushes:
@@ -235,7 +236,7 @@ def _flushes(cell: Cell) -> Iterator[str]:
 
 
 def _seen(cell: Cell) -> Iterator[str]:
-    """Whose word the numbers of flushes are."""
+    """Yield who observed the numbers of flushes."""
     unseen = [row.test for row in cell.flushes if row.counted is not None and row.observed is None]
     if unseen:
         yield from _wrap(_flat(f"{UNSEEN}: {', '.join(unseen)}"), "  ", "    ")
@@ -262,7 +263,7 @@ def _finding(finding: Finding) -> Iterator[str]:
 
 
 def _blocks(told: CellRows) -> Iterator[str]:
-    """The failing tests' own words."""
+    """Yield the console blocks of the failed tests."""
     for row in [row for row in told.rows if row.bad][:_BLOCKS]:
         text = "\n\n".join(blocks(row))
         lines = visible(text).split("\n") if text else []
@@ -275,13 +276,13 @@ def _blocks(told: CellRows) -> Iterator[str]:
 
 
 def _quoted(line: str) -> list[str]:
-    """A line that is not ours, two columns in and as deep as it was."""
+    """Quote a line of the console, indented by two columns more."""
     indent = " " * (2 + min(len(line) - len(line.lstrip(" ")), 20))
     return _wrap(_flat(line), indent, indent + "    ")
 
 
 def _reproduce(record: RunRecord) -> Iterator[str]:
-    """The commands, as a shell takes them; those of failing cells first, each once."""
+    """Yield the shell commands, those of failing cells first, each once."""
     cells = sorted(record.cells, key=lambda cell: cell.verdict is Verdict.PASSED)
     if record.verdict is not Verdict.PASSED:
         cells = [cell for cell in cells if cell.verdict is not Verdict.PASSED]
@@ -297,7 +298,7 @@ def _reproduce(record: RunRecord) -> Iterator[str]:
 
 
 def _command(command: str) -> Iterator[str]:
-    r"""One command, broken between its words with a backslash; each word whole."""
+    r"""Break one command between its words with a backslash; no word is broken."""
     words = _words(ascii_line(command, limit=_COMMAND_LIMIT))
     line = "  "
     for n, word in enumerate(words):
@@ -311,7 +312,7 @@ def _command(command: str) -> Iterator[str]:
 
 
 def _words(command: str) -> list[str]:
-    """The command's words with their quotes; a text that no shell would take, at its blanks."""
+    """Split a command into words with their quotes; at blanks if no shell could parse it."""
     try:
         lexer = shlex.shlex(command, posix=False, punctuation_chars=False)
         lexer.whitespace_split = True

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""RunRecord -> Markdown for a merge request, as GitLab and GitHub show it.
+"""RunRecord -> Markdown for a merge request on GitLab or GitHub.
 
-Text from the kernel stands only in code spans and fenced blocks, so that neither markup nor a
-mention nor an image in it is obeyed.
+Text from the kernel is only in code spans and fenced blocks, so that markup, mentions and images in
+it have no effect.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def render(
     *,
     console: Callable[[Cell], Iterable[str]] | None = None,  # noqa: ARG001 - one signature for all
 ) -> str:
-    """A comment: verdict, matrix of tests and cells, findings, flushes, how to reproduce."""
+    """Return a comment: verdict, matrix of tests and cells, findings, flushes, reproduce lines."""
     what = prose(subject(record), limit=80)
     lines = [f"## {_VERDICTS[record.verdict]} {what}: {verdict_word(record.verdict)}", ""]
     lines += [_facts(record), ""]
@@ -72,19 +72,19 @@ def render(
 
 
 def code(text: str, *, limit: int = 300, row: bool = False) -> str:
-    """A code span that holds `text` whatever backticks are in it; `row`: inside a table."""
+    """Return a code span of `text`, with any backticks in it; `row`: for a table."""
     text = one_line(text, limit=limit)
     if not text.strip():
         return "—"
     ticks = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
     pad = " " if text.startswith("`") or text.endswith("`") else ""
     span = f"{ticks}{pad}{text}{pad}{ticks}"
-    # a row is split at its | before code spans are looked for; no escape helps a \ before the |
+    # a row is split at each | before code spans are parsed; no escape helps a \ before the |
     return re.sub(r"\\*\|", r"\\|", span) if row else span
 
 
 def prose(text: str, *, limit: int = 600) -> str:
-    """A sentence; each word that markup could live in (and so each identifier) as code."""
+    """Return a sentence; each word that may contain markup (each identifier, too) as code."""
     shown: list[str] = []
     for phrase in _phrases(one_line(text, limit=limit).split()):
         if _plain(phrase):
@@ -98,7 +98,7 @@ def prose(text: str, *, limit: int = 600) -> str:
 
 
 def _phrases(words: Iterable[str]) -> Iterator[str]:
-    """Plain words one by one; others together, as far as a mark that ends a clause."""
+    """Yield plain words one by one, others together up to a mark that ends a clause."""
     held: list[str] = []
     for word in words:
         if held and (_plain(word) or held[-1].endswith((":", ",", ";"))):
@@ -119,14 +119,14 @@ def _plain(word: str) -> bool:
 
 
 def fence(text: str, language: str = "") -> list[str]:
-    """A fenced block that nothing in `text` can end."""
+    """Return a fenced block that no line of `text` can end."""
     text = visible(text, limit=_BLOCK_LIMIT)
     ticks = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", text)), 3)
     return [f"{ticks}{language}", *text.split("\n"), ticks, ""]
 
 
 def _facts(record: RunRecord) -> str:
-    """One line: what was tested, how many cells."""
+    """Return one line: the kernel, and the numbers of tests and cells."""
     facts = [prose(kernel(record))]
     if record.tree.commit:
         facts.append(f"commit {code(record.tree.commit[:12])}")
@@ -143,7 +143,7 @@ def _facts(record: RunRecord) -> str:
 
 
 def _matrix(record: RunRecord) -> Iterator[str]:
-    """Tests down, cells across."""
+    """Yield a table of tests (rows) and cells (columns)."""
     if not record.cells:
         return
     told = [account(cell) for cell in record.cells]
@@ -177,7 +177,7 @@ def _mark(row: Row) -> str:
 
 
 def _cell(cell: Cell, record: RunRecord) -> Iterator[str]:
-    """What there is to say of a cell; nothing more than its row if it passed without a finding."""
+    """Yield the details of a cell; none if it passed without a finding."""
     told = account(cell)
     if len(record.cells) > 1 and cell.verdict is Verdict.PASSED and not cell.findings:
         return

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A record in, an HTML page out."""
+"""Record -> an HTML page."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A console, annotated: each line with its number, its kind and what was found there, in folds.
+"""Annotate a console for a page: each line with its number, its kind and its findings, in folds.
 
-The boot's own messages and long runs of trace lines are folded away; nothing that a finding, a
-failure or a splat stands on is.
+Folds hide the boot's own messages and long runs of trace lines. Lines with a finding, a failure or
+a splat are always shown.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mermapctl.records.record import Cell
 
 WHOLE = 6000
-"""Lines up to which a console is shown whole."""
+"""Limit on the lines of a console that is shown whole."""
 
 _WINDOW = Window(head=500, tail=500, around=100)
 _FOLD = 8  # a run of trace lines shorter than this stays open
@@ -43,7 +43,7 @@ _VALUE = re.compile(r"\s{4,}\S.* == ")
 
 @dataclass(frozen=True, slots=True)
 class LineMark:
-    """A mark on a line: its word, and the id of what it leads to."""
+    """A link at a line: its word, and the id of its target."""
 
     word: str
     target: str
@@ -61,7 +61,7 @@ class PageLine:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Lines that belong together; `title` is empty where they are always shown."""
+    """Consecutive lines of a kind; without `title` they are always shown."""
 
     lines: tuple[PageLine, ...]
     title: str = ""
@@ -70,9 +70,9 @@ class Fold:
 def annotate(
     cell: Cell, lines: Iterable[str], prefix: str, more: Mapping[int, LineMark] | None = None
 ) -> tuple[tuple[Fold | Gap, ...], int]:
-    """The folds and gaps of a console, and how many lines are shown.
+    """Return a console's folds and gaps, and the number of shown lines.
 
-    `prefix` begins the ids that notes lead to; `more` has further notes by line.
+    `prefix` begins the ids of the links' targets; `more` has further links by line.
     """
     source = iter(lines)
     held = list(itertools.islice(source, WHOLE + 1))
@@ -117,7 +117,7 @@ def _said(
 
 
 def _blocks(lines: list[PageLine]) -> Iterator[PageLine]:
-    """The lines of a failure block take its colour."""
+    """Give all lines of a failure block its kind."""
     inside = False
     for line in lines:
         if line.kind:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""RunRecord -> one HTML file that needs nothing else: no network, no other file.
+"""RunRecord -> one HTML file without references to the network or other files.
 
-Three guards keep what a kernel printed from being obeyed: every expression goes through `visible`,
-Jinja2 escapes it, and the page's content security policy runs no script and no style but the two
+Three guards make text from a kernel harmless: every expression goes through `visible`, Jinja2
+escapes it, and the page's content security policy allows only the one script and the one style
 whose hashes it names.
 """
 
@@ -68,7 +68,7 @@ GLYPHS: dict[str, str] = {
     Change.FIXED: "✓",
     Change.STILL_FAILING: "=",
     Change.NEW: "+",
-    Change.GONE: "−",  # noqa: RUF001 - a minus sign is what is meant
+    Change.GONE: "−",  # noqa: RUF001 - a minus sign is intended
 }
 _TONES: dict[str, str] = {
     Status.PASSED: "pass",
@@ -99,7 +99,7 @@ class PhaseBar:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the page shows of one cell; `id` begins the ids of all that belongs to it."""
+    """The parts of the page for one cell; `id` begins the ids of its elements."""
 
     id: str
     label: str
@@ -120,7 +120,7 @@ def render(
     console: Callable[[Cell], Iterable[str]] | None = None,
     previous: RunRecord | None = None,
 ) -> str:
-    """The page; `previous` is an earlier run to compare with."""
+    """Return the page; `previous` is an earlier run to compare with."""
     longest = max((_seconds(cell) for cell in record.cells), default=0.0)
     views = [
         _view(cell, f"c{n}", record, longest, console(cell) if console else ())
@@ -147,7 +147,7 @@ def render(
 
 
 def policy(style: str, script: str) -> str:
-    """The content security policy: nothing is fetched, and only these two texts take effect."""
+    """Return the content security policy: no fetches, and only this style and this script."""
     return (
         "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
         f"style-src '{_hash(style)}'; script-src '{_hash(script)}'"
@@ -199,7 +199,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _sentence(text: str) -> str:
-    """A capital in front, unless that would change a name."""
+    """Capitalize a sentence, unless that would change a name."""
     return text[:1].upper() + text[1:] if re.match(r"[a-z]+[ ,]", text) else text
 
 
@@ -216,7 +216,7 @@ def _path(text: str) -> str:
 
 
 def _finalize(value: object) -> object:
-    """Each value on its way into the page; text that is no markup of ours is made visible."""
+    """Convert each value for the page; make text visible, except our own markup."""
     if value is None:
         return "–"  # noqa: RUF001 - a dash
     return visible(value) if type(value) is str else value
@@ -282,7 +282,7 @@ def _totals(record: RunRecord, views: list[View]) -> dict[str, int]:
 
 
 def _suites(views: list[View]) -> dict[str, list[str]]:
-    """The tests of all cells by suite."""
+    """Return the tests of all cells by suite."""
     suites: dict[str, dict[str, None]] = {}
     for view in views:
         for row in view.account.rows:
@@ -291,7 +291,7 @@ def _suites(views: list[View]) -> dict[str, list[str]]:
 
 
 def _headline(views: list[View]) -> tuple[str, str] | None:
-    """The worst thing to know, and the id of where it is told: id, sentence."""
+    """Return the id and the summary of the worst finding."""
     order = list(Severity)
     found = [
         ((order.index(f.severity), view.cell.verdict is not Verdict.FAILED), view, n, f)
@@ -317,19 +317,19 @@ def _find(view: View, suite: str, name: str) -> tuple[int, Row] | None:
 
 
 def _state(row: Row) -> tuple[str, str, str]:
-    """Tone, glyph and words of a test."""
+    """Return tone, glyph and words of a test."""
     if row.bad and row.test.status not in BAD:
         return "fail", "✗", f"passed, but {one_line(row.errors[0].code, limit=60)}"
     return _TONES.get(row.test.status, "fail"), GLYPHS[row.test.status], str(row.test.status)
 
 
 def _bad_findings(view: View, row: Row) -> list[tuple[int, Finding]]:
-    """The findings of a test with their places in the cell."""
+    """Return the findings of a test, with their indices in the cell."""
     return [(n, f) for n, f in enumerate(view.cell.findings) if any(f is g for g in row.findings)]
 
 
 def _linked(view: View, text: str) -> Markup:
-    """Text in which each "line 12" that the page has leads to that line of the console."""
+    """Link each "line 12" in a text to that line of the console, if the page has it."""
     shown = one_line(text, limit=1000)
     parts: list[str] = []
     at = 0
@@ -342,7 +342,7 @@ def _linked(view: View, text: str) -> Markup:
 
 
 def _flushed(view: View) -> tuple[str, str, str]:
-    """Flushes seen and expected in the cell's rows that say so, for a tile, and who saw them."""
+    """Return, for a tile, the observed and the expected flushes of a cell, and their observer."""
     rows = [f for f in view.cell.flushes if f.expected is not None]
     if not rows:
         return "–", "", ""  # noqa: RUF001 - a dash
@@ -361,7 +361,7 @@ def _moved(change: Moved) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """A duration for reading."""
+    """Format a duration."""
     if value is None:
         return "–"  # noqa: RUF001 - a dash
     if value < 10:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Timeline -> the geometry of a picture: addresses over events, in one CPU's region.
 
-Bars live in a coordinate system of their own (x: events, y: pages from the top), stretched to
-whatever room the page has; ticks, flush marks and stale reuses are placed in per cent of it, so
-that text keeps its size on a phone.
+Bars have their own coordinate system (x: events, y: pages from the top), stretched to the width of
+the page. Ticks, flush marks and stale reuses are placed in per cent of it, so that text keeps its
+size on a phone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _LABELLED_FLUSHES = 12
 _LABELLED_STALE = 3
-_WIDE_EVENTS = 100  # a test with more events gets the page's whole width
+_WIDE_EVENTS = 100  # a test with more events gets the whole width of the page
 _NICE = (1, 2, 5)
 
 
@@ -49,7 +49,7 @@ class AxisLabel:
 
 @dataclass(frozen=True, slots=True)
 class FlushMark:
-    """A flush or a stale reuse, in per cent; `line` is its console line, where it has one."""
+    """A flush or a stale reuse, in per cent; `line` is its console line, if any."""
 
     x: float
     y: float
@@ -61,7 +61,7 @@ class FlushMark:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """All of one drawing; `waiting` is the path of what was put and not yet flushed."""
+    """One drawing; `waiting` is the path of the ranges that were put and not yet flushed."""
 
     test: str
     cpu: int | None
@@ -78,7 +78,7 @@ class Picture:
 
 
 def draw_all(trace: TraceTable | None) -> tuple[Picture, ...]:
-    """The pictures of a cell: what is wrong first, then the long tests, then the rest."""
+    """Return the pictures of a cell: stale reuses first, then long tests, then the rest."""
     if trace is None:
         return ()
     drawn = [timeline for timeline in trace.timelines if timeline.spans]
@@ -87,7 +87,7 @@ def draw_all(trace: TraceTable | None) -> tuple[Picture, ...]:
 
 
 def draw(timeline: Timeline) -> Picture:
-    """One test in one CPU's region."""
+    """Draw one test in one CPU's region."""
     region = range((timeline.high - timeline.low) // PAGE + 1)
     base, end = _shown(timeline)
     room = max((end - base) / 33, PAGE / 8)
@@ -145,13 +145,13 @@ def draw(timeline: Timeline) -> Picture:
 
 
 def _events(timeline: Timeline) -> float:
-    """How wide the picture is; the last event has room to end in."""
+    """Return the width of the picture, with room after the last event."""
     events = max(timeline.last_event - timeline.first_event + 1, 1)
     return events + max(events / 100, 0.5)
 
 
 def _shown(timeline: Timeline) -> tuple[int, int]:
-    """The region, or the part of it that was used where that is much less."""
+    """Return the region, or only its used part if that is less than an eighth."""
     low = min(span.base for span in timeline.spans)
     high = max(span.end for span in timeline.spans)
     if high - low > (timeline.high - timeline.low) / 8:
@@ -178,7 +178,7 @@ def _bar(span: Span, low: float, high: float, *, stale: bool, region: int) -> Ra
 
 
 def _waiting(spans: Iterable[Span], timeline: Timeline, high: float) -> str:
-    """Each range from its put to the next flush, as one path: stale entries may live there."""
+    """Return the path of ranges between put and next flush, where stale entries may exist."""
     flushes = sorted(timeline.flushes)
     end = timeline.first_event + _events(timeline)
     parts = []
@@ -208,7 +208,7 @@ def _caption(timeline: Timeline) -> str:
 
 
 def _ticks(low: float, high: float, most: int) -> Sequence[int]:
-    """Round numbers within [low, high], at most `most` and a few."""
+    """Return round numbers within [low, high], `most` + 1 at most."""
     steps = (nice * 10**power for power in itertools.count() for nice in _NICE)
     step = next(step for step in steps if (high - low) / step <= most)
     first = math.ceil(low / step) * step

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A record in, a terminal's text out."""
+"""Record -> text for a terminal."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Plain columns for lists of thousands of rows: one line a row, whole in a pipe, quick to make."""
+"""Plain columns for lists of thousands of rows: one line a row, never cut in a pipe, and fast."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Field = tuple[str, str]
-"""Text, already fit for a terminal, and its style ("" for none)."""
+"""Text that is safe on a terminal, and its style ("" for none)."""
 
 GAP = "  "
 
@@ -27,10 +27,10 @@ def columns(
     width: int | None = None,
     first_to_go: Sequence[str] = (),
 ) -> str:
-    """Lines of aligned fields under `heads`; the columns named in `right` hold numbers.
+    """Align fields in lines under `heads`; the columns named in `right` contain numbers.
 
-    Where `width` is given and too little, the columns `first_to_go` are left out one by one, those
-    that say the same in every row before the others.
+    If `width` is too small, leave out the columns `first_to_go` one by one, beginning with those
+    that have the same text in every row.
     """
     sizes = [max((_size(row[index][0]) for row in rows), default=0) for index in range(len(heads))]
     sizes = [max(size, len(head)) for size, head in zip(sizes, heads, strict=True)]
@@ -58,7 +58,7 @@ def _size(text: str) -> int:
 
 
 def paint(text: str, style: str) -> str:
-    """The text in the sixteen colours of the terminal's own theme."""
+    """Color a text with one of the sixteen colours of the terminal's theme."""
     return Style.parse(style).render(text, color_system=ColorSystem.STANDARD)
 
 
@@ -66,7 +66,7 @@ _BARS = ("▁▂▃▄▅▆▇█", "_.-=+*%#")
 
 
 def sparkline(values: Sequence[float | None], *, unicode: bool) -> str:
-    """One character a value, low to high; a space where there is none."""
+    """Return one character a value, low to high; a space for a missing value."""
     bars = _BARS[0] if unicode else _BARS[1]
     known = [value for value in values if value is not None]
     if not known:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Two runs side by side on a terminal."""
+"""Compare two runs on a terminal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _STYLE = {
 
 
 def render(compared: Comparison, sheet: Sheet) -> str:
-    """Verdicts, tests, findings, flushes and times that differ; then the sum."""
+    """Return the differing verdicts, tests, findings, flushes and times, then the sum."""
     look = sheet.look
     parts = [
         f"{side}  {look.plain(run)}  {look.mark(verdict, verdict_word(verdict))}\n"
@@ -127,7 +127,7 @@ def _columns(
     first_to_go: Sequence[str],
     right: Sequence[str] = (),
 ) -> str:
-    """The table, as wide as the sheet; nothing where there is no row."""
+    """Return the table in the sheet's width, "" without rows."""
     if not rows:
         return ""
     return columns(

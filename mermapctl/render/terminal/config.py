@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What `mermapctl config` prints: lists of variants and fragments, merged lines, a check."""
+"""The output of `mermapctl config`: lists of variants and fragments, merged lines, a check."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def guest(of: Definition) -> str:
-    """What a variant's guest has beyond the target's own: `2 CPUs, -cpu max, pti=off`."""
+    """Describe how a variant's guest differs from the target's: `2 CPUs, -cpu max, pti=off`."""
     parts = [f"{of.smp} CPUs" if of.smp else "", f"-cpu {of.cpu}" if of.cpu else ""]
     only = f"{' and '.join(of.targets)} only" if of.targets else ""
     return ", ".join(part for part in (*parts, *of.kernel_args, only) if part)
@@ -82,7 +82,7 @@ def _listing(found: Listing, look: Look) -> Iterator[RenderableType]:
 
 
 def merged(stream: TextIO, asked: Fragment) -> None:
-    """Print each line of a fragment beside where it comes from. Plain text: it goes into pipes."""
+    """Print each line of a fragment with its origin, as plain text for pipes."""
     width = min(max((len(each.line()) for each in asked.assignments), default=0), 60)
     for each in asked.assignments:
         line = one_line(each.line(), limit=10_000)
@@ -90,7 +90,7 @@ def merged(stream: TextIO, asked: Fragment) -> None:
 
 
 def checked(stream: TextIO, result: Checked, form: str) -> None:
-    """Print what a tree would not give."""
+    """Print the symbols that a tree does not give as requested."""
     if form == "json":
         show_json(stream, _checked_document(result))
     else:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What `mermapctl doctor` prints."""
+"""The output of `mermapctl doctor`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def diagnosed(stream: TextIO, found: Diagnosis, form: str) -> None:
-    """Print what was found and what to do about it."""
+    """Print the results and the commands to run."""
     if form == "json":
         show_json(stream, document(found))
     else:
@@ -32,7 +32,7 @@ def diagnosed(stream: TextIO, found: Diagnosis, form: str) -> None:
 
 
 def document(found: Diagnosis) -> dict[str, object]:
-    """Every check, and the commands."""
+    """Return every check, and the commands."""
     return {
         "healthy": found.healthy,
         "targets": list(found.targets),

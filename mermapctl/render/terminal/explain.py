@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What `mermapctl config explain` prints."""
+"""The output of `mermapctl config explain`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def explained(stream: TextIO, found: Explained, form: str) -> None:
 
 
 def document(found: Explained) -> dict[str, object]:
-    """The explanations as they are; `assignments` as lines of a kunitconfig."""
+    """Return the explanations; `assignments` as lines of a kunitconfig."""
     return {
         "tree": str(found.tree),
         "kernel": found.kernel,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Findings and splats on a terminal: what is wrong, the numbers, where to look, what follows."""
+"""Findings and splats on a terminal: summary, numbers, advice, consequences."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SHORT_CONSEQUENCES = 4
 SHORT_FRAMES = 5
 
-# KUnit's and the kernel's own way into a test, the same in every trace.
+# Functions of KUnit and the kernel that run every test or report every splat.
 _MACHINERY = re.compile(
     r"^\??\s*(?:kunit_|__kunit_|kthread\b|kthread\+|ret_from_fork|dump_stack|show_stack|__warn\b"
     r"|__warn\+|report_bug|handle_bug|exc_|asm_exc_|print_report|kasan_report|__asan_|__die"
@@ -36,7 +36,7 @@ _MACHINERY = re.compile(
 
 
 def findings(cell: Cell, look: Look, *, full: bool) -> Iterator[RenderableType]:
-    """Each finding as a block; its consequences are folded under it."""
+    """Yield each finding as a block, its consequences below it."""
     for number, finding in enumerate(cell.findings):
         if number:
             yield Text()
@@ -70,7 +70,7 @@ def _indented(text: Text) -> Padding:
 
 
 def _labelled(name: str, said: str) -> Padding:
-    """A label and a text that wraps beside it."""
+    """Return a label and a text that wraps beside it."""
     grid = _grid()
     grid.add_row(Text(name, style="cyan"), Text(said))
     return Padding(grid, (0, 0, 0, 4), expand=False)
@@ -90,7 +90,7 @@ def splats(
     full: bool,
     console: Callable[[Cell], Iterable[str]] | None = None,
 ) -> Iterator[RenderableType]:
-    """Each splat as its title, its cause and the frames that matter; with `full` its whole text."""
+    """Yield each splat's title, cause and relevant frames; with `full` its whole text."""
     for splat in cell.splats:
         where = f"console line {splat.line:,}" + (f", in {splat.test}" if splat.test else "")
         yield _indented(look.text(splat.title, "bold", limit=1000))
@@ -103,13 +103,13 @@ def splats(
 
 
 def _below(splat: Splat) -> list[str]:
-    """The frames that matter, without the top frame, which has a line of its own."""
+    """Return the relevant frames without the top frame, which has its own line."""
     lines = frames_that_matter(splat)
     return lines[1:] if lines and lines[0] == splat.top_frame else lines
 
 
 def frames_that_matter(splat: Splat) -> list[str]:
-    """The innermost frames that are not the machinery that runs any test or reports any splat."""
+    """Return the innermost frames, without those that run every test or report every splat."""
     frames = [frame for frame in splat.frames if not _MACHINERY.match(frame.strip())]
     left_out = len(splat.frames) - min(len(frames), SHORT_FRAMES)
     shown = frames[:SHORT_FRAMES]
@@ -121,7 +121,7 @@ def frames_that_matter(splat: Splat) -> list[str]:
 def _whole(
     cell: Cell, splat: Splat, console: Callable[[Cell], Iterable[str]] | None
 ) -> Iterable[str]:
-    """The splat's console lines; the record's excerpt where the console is gone."""
+    """Return the splat's console lines, or the record's excerpt if the console is deleted."""
     if console is not None and splat.last_line is not None:
         lines = list(itertools.islice(console(cell), splat.line - 1, splat.last_line))
         if lines:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A console that obeys nothing in what it prints, and the tables of the smaller commands on it."""
+"""A rich console without markup, and the tables of the smaller commands on it."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ NARROWEST, WIDEST = 40, 200
 
 
 def show(stream: TextIO, parts: Callable[[Look], Iterable[RenderableType]]) -> None:
-    """Print what `parts` makes for what `stream` can show; no line ends in blanks."""
+    """Print the parts in the form that `stream` supports; strip blanks at ends of lines."""
     buffer = io.StringIO()
     out = deaf_console(buffer, color=colored(stream))
     for part in parts(look_of(stream)):
-        # What is to be copied is neither wrapped nor cut: the terminal wraps it, if anything.
+        # Text to copy is neither wrapped nor cut; the terminal may wrap it.
         out.print(part, soft_wrap=isinstance(part, Text))
     stream.write(without_blanks(buffer.getvalue()))
 
 
 def deaf_console(out: TextIO, width: int | None = None, *, color: bool) -> Console:
-    """A console that obeys nothing in what it prints; `width` in columns: the terminal's."""
+    """Return a console without markup; `width` in columns (default: the terminal's)."""
     columns = width or shutil.get_terminal_size((100, 24)).columns
     return Console(
         file=out,
@@ -50,10 +50,10 @@ def deaf_console(out: TextIO, width: int | None = None, *, color: bool) -> Conso
 
 
 def without_blanks(text: str) -> str:
-    """The text without the blanks that fill its lines."""
+    """Strip the blanks that fill up lines."""
     return re.sub(r" +$", "", text, flags=re.MULTILINE)
 
 
 def show_json(stream: TextIO, value: Any) -> None:
-    """Print one JSON document; what is not ASCII is escaped, so that any locale carries it."""
+    """Print one JSON document in ASCII, for any locale."""
     stream.write(json.dumps(value, indent=2) + "\n")

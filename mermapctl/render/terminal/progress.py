@@ -46,7 +46,7 @@ def _seconds(seconds: float) -> str:
 
 
 class _StageShown:
-    """What both renderings know: the stage, since when, and how far it is."""
+    """The state of both displays: the stage, its start, and its progress."""
 
     def __init__(self) -> None:
         self.stage = ""
@@ -90,7 +90,7 @@ def _summary(shown: _StageShown, event: StageEnded) -> str:
 
 
 class Plain:
-    """Lines for a pipe or a CI log: stages as they end, and a sign of life every half minute."""
+    """Print lines for a pipe or a CI log: each stage as it ends, and a line every half minute."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
@@ -102,7 +102,7 @@ class Plain:
         stdio.tell(f"mermapctl: {visible(text)}", self.stream)
 
     def take(self, event: Event) -> None:
-        """Show one event, if it is worth a line."""
+        """Print a line for one event, if it is worth one."""
         self.shown.take(event)
         if isinstance(event, CellStarted):
             self._write(f"{event.name} ({event.number} of {event.of})")
@@ -117,7 +117,7 @@ class Plain:
 
 
 class Lively:
-    """One line on a terminal that changes in place; what has ended scrolls up above it."""
+    """Redraw one line of a terminal in place; ended stages scroll up above it."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -126,7 +126,7 @@ class Lively:
         self.live = Live(console=console, transient=True, refresh_per_second=8, get_renderable=self)
 
     def __call__(self) -> Text:
-        """What the live line shows now."""
+        """Return the current live line."""
         turning = self.console.encoding.startswith("utf")
         frame = _FRAMES[int(time.monotonic() * 8) % len(_FRAMES)] if turning else ""
         cell = f"{self.cell}: " if self.cell else ""
@@ -135,7 +135,7 @@ class Lively:
 
     @contextlib.contextmanager
     def drawn(self) -> Iterator[Listener]:
-        """Draw the line; at the end take it away and give the cursor back."""
+        """Draw the line; at the end remove it and restore the cursor."""
         try:
             with deferred(), self._while_there_is_a_terminal():
                 self.live.start()
@@ -146,7 +146,7 @@ class Lively:
 
     @contextlib.contextmanager
     def _while_there_is_a_terminal(self) -> Iterator[None]:
-        """A run goes on without anybody who looks at it."""
+        """Continue the run if the terminal is gone."""
         try:
             yield
         except OSError:
@@ -172,7 +172,7 @@ class Lively:
 
 @contextlib.contextmanager
 def progress(stream: TextIO, *, quiet: bool) -> Iterator[Listener]:
-    """A listener that shows progress on `stream` as that can show it, or not at all."""
+    """Yield a listener that shows progress on `stream`, or nothing if `quiet`."""
     console = Console(file=stream, highlight=False, markup=False, emoji=False)
     if quiet:
         yield lambda _event: None

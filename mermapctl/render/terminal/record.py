@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A record for a person at a terminal: what `run` prints at its end and `report` prints later."""
+"""A record on a terminal: `run` prints it at its end, `report` prints it later."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _STDIN = "standard input"
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """How to show a record: what the terminal can do, its width, how much, the consoles."""
+    """The display of a record: the terminal's abilities, its width, details, the consoles."""
 
     look: Look
     width: int
@@ -60,16 +60,16 @@ def render(
     full: bool = False,
     unicode: bool = True,
 ) -> str:
-    """The whole report; `width` in columns (default: the terminal's), `color` by NO_COLOR & Co.
+    """Return the whole report; `width` in columns (default: the terminal's).
 
-    `full` shows every test, every finding's consequences and whole splats, from `console` where
-    it is given. Without `unicode` there is nothing but ASCII in it.
+    `color` defaults to `colored()`. `full` shows every test, every finding's consequences and whole
+    splats, from `console` if given. Without `unicode` the text is ASCII.
     """
     buffer = io.StringIO()
     out = deaf_console(buffer, width, color=colored() if color is None else color)
     page = _Page(Look(unicode), out.width, full, console, len(record.cells) > 1)
     for part in _parts(record, page):
-        # What is to be copied is neither wrapped nor cut: the terminal wraps it, if anything.
+        # Text to copy is neither wrapped nor cut; the terminal may wrap it.
         out.print(part, soft_wrap=isinstance(part, Text) and bool(part.no_wrap))
     return without_blanks(buffer.getvalue())
 
@@ -81,7 +81,7 @@ def show(
     console: Callable[[Cell], Iterable[str]] | None = None,
     full: bool = False,
 ) -> None:
-    """Print the report as `stream` (default: stdout) can show it."""
+    """Print the report in the form that `stream` (default: stdout) supports."""
     file = stream or sys.stdout
     look = look_of(file)
     file.write(
@@ -161,7 +161,7 @@ def _cell_title(record: RunRecord, cell: Cell, look: Look) -> Text:
 
 
 def _facts(record: RunRecord, cell: Cell, page: _Page) -> Iterator[RenderableType]:
-    """What was booted, on what, and how long it took."""
+    """Yield what was booted, on what, and how long it took."""
     look = page.look
     own = own_kernel(cell, record)
     facts = [own] if own else []
@@ -186,7 +186,7 @@ def _facts(record: RunRecord, cell: Cell, page: _Page) -> Iterator[RenderableTyp
 
 
 def _cell(record: RunRecord, cell: Cell, page: _Page) -> Iterator[RenderableType]:
-    """Results, missing symbols, findings and splats of one cell."""
+    """Yield results, missing symbols, findings and splats of one cell."""
     look, full = page.look, page.full
     if cell.verdict is Verdict.NO_VERDICT:
         yield Text()
@@ -223,7 +223,7 @@ def _cell(record: RunRecord, cell: Cell, page: _Page) -> Iterator[RenderableType
 
 
 def _left_out(cell: Cell) -> Iterator[Text]:
-    """Tests and suites that were counted, but not kept."""
+    """Yield the numbers of tests and suites that were counted, but not kept."""
     if more := not_listed(account(cell)):
         yield Text(more)
     if cell.omitted:
@@ -233,7 +233,7 @@ def _left_out(cell: Cell) -> Iterator[Text]:
 
 
 def _limits(cell: Cell, look: Look) -> Iterator[RenderableType]:
-    """What the trace could not conclude, and what a pass says nothing about."""
+    """Yield the gaps of the trace, and the rules that a pass did not exercise."""
     for note in cell.trace.notes if cell.trace else ():
         yield look.text(f"note: {note}", "cyan", limit=2000)
     if cell.verdict is Verdict.PASSED and cell.not_exercised:
@@ -241,7 +241,7 @@ def _limits(cell: Cell, look: Look) -> Iterator[RenderableType]:
 
 
 def _artifacts(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
-    """Where things are: each path whole and alone on its line."""
+    """Yield the paths of the artifacts, each whole and alone on its line."""
     named: list[tuple[str, str | None]] = []
     logs = is_log(record)
     if logs and not page.several:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Lists for a terminal: stored runs, a test over time, flaky tests, what a rejudging changed."""
+"""Lists for a terminal: stored runs, a test over time, flaky tests, changes by a rejudging."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """What the lists are shown on; `width` None: a pipe or a file, where no column is left out."""
+    """The output of a list; `width` is None for a pipe or a file, where all columns are printed."""
 
     look: Look
     color: bool = False
@@ -31,7 +31,7 @@ class Sheet:
 
 
 def runs(rows: Sequence[RunSummary], total: int, sheet: Sheet) -> str:
-    """The stored runs, newest first, and how many of `total` they are."""
+    """List the stored runs, newest first, and their total number."""
     look = sheet.look
     made = [
         (
@@ -59,7 +59,7 @@ def runs(rows: Sequence[RunSummary], total: int, sheet: Sheet) -> str:
 
 
 def when(started: str) -> str:
-    """Local time to the minute."""
+    """Return local time to the minute."""
     try:
         return dt.datetime.fromisoformat(started).astimezone().strftime("%Y-%m-%d %H:%M")
     except ValueError:
@@ -87,7 +87,7 @@ def _cells(cells: Sequence[CellSummary], look: Look) -> str:
 
 
 def _phases(cells: Sequence[CellSummary]) -> str:
-    """`1.2+101+1.4 s`: the sums over the cells; a dash for what did not happen."""
+    """Sum the phases over the cells: `1.2+101+1.4 s`; a dash for a missing phase."""
     sums = []
     for name in ("config", "build", "boot"):
         spent = [value for cell in cells if (value := getattr(cell.phases, name)) is not None]
@@ -96,7 +96,7 @@ def _phases(cells: Sequence[CellSummary]) -> str:
 
 
 def history(rows: Sequence[Occurrence], sheet: Sheet) -> str:
-    """A test over time, newest first; below, its outcomes and seconds from old to new."""
+    """List a test over time, newest first; below, outcomes and seconds from old to new."""
     look = sheet.look
     several = len({(row.suite, row.test) for row in rows}) > 1
     complained = any(row.complaint for row in rows)
@@ -136,7 +136,7 @@ def history(rows: Sequence[Occurrence], sheet: Sheet) -> str:
 
 
 def _outcome(row: Occurrence) -> Status:
-    """What the test counts as: with a complaint it failed, whatever it said."""
+    """Return the status that counts: a test with a complaint failed."""
     return Status.FAILED if row.complaint else Status(row.status)
 
 
@@ -155,7 +155,7 @@ def _flushes(row: Occurrence) -> str:
 
 
 def flaky(rows: Sequence[Flaky], sheet: Sheet) -> str:
-    """Tests that change their mind, with the rate at which they do not pass."""
+    """List the tests that both passed and failed, with the rate of not passing."""
     if not rows:
         return "no test both passed and failed on one commit in one configuration\n"
     look = sheet.look
@@ -184,7 +184,7 @@ def flaky(rows: Sequence[Flaky], sheet: Sheet) -> str:
 
 
 def rejudged(outcomes: Iterable[Rejudged], sheet: Sheet) -> str:
-    """What changed, run by run; then how many did not."""
+    """List the changes by run, then the number of unchanged runs."""
     look = sheet.look
     lines = []
     same = 0

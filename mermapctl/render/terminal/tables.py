@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from mermapctl.records.record import Cell, Phases, RunRecord
 
 MANY = 40
-"""From so many tests on, those that passed are one line a suite, unless all are asked for."""
+"""From this many tests on, passed ones share one line per suite, unless `full`."""
 
 WORDS_ROOM = 16
-"""Columns that a table leaves to words at least, before it keeps names whole."""
+"""Minimal columns for the words of a table that keeps names whole."""
 
 _COLUMN_GAP = 2
 
 
 def table(look: Look, *columns: str, right: Iterable[str] = ()) -> Table:
-    """An empty table in the house's style; the columns in `right` hold numbers."""
+    """Return an empty table in the common style; the columns in `right` contain numbers."""
     made = Table(
         box=box.SIMPLE_HEAD if look.unicode else box.ASCII2,
         show_edge=False,
@@ -51,9 +51,9 @@ def table(look: Look, *columns: str, right: Iterable[str] = ()) -> Table:
 
 
 def results(cell: Cell, look: Look, *, full: bool, only_bad: bool) -> Table | None:
-    """Suite, test, status and seconds; None where there is nothing to show.
+    """Return suite, test, status and seconds; None if there is nothing to show.
 
-    `only_bad` leaves out what passed. A long list of passes is summed up unless `full`.
+    `only_bad` leaves out passed tests. A long list of them is one line, unless `full`.
     """
     told = account(cell)
     timed = any(row.test.seconds is not None for row in told.rows)
@@ -82,7 +82,7 @@ def results(cell: Cell, look: Look, *, full: bool, only_bad: bool) -> Table | No
 
 
 def status(row: Row, look: Look) -> Text:
-    """A test's status, with what spoils it or why it was skipped."""
+    """Return a test's status, with its errors or its skip reason."""
     test = row.test
     if row.bad and test.status not in BAD:
         codes = ", ".join(dict.fromkeys(look.plain(finding.code) for finding in row.errors))
@@ -97,7 +97,7 @@ def status(row: Row, look: Look) -> Text:
 
 
 def matrix(record: RunRecord, look: Look, width: int, *, full: bool) -> Iterator[RenderableType]:
-    """Tests down, cells across, in as many tables as the width asks for."""
+    """Yield tables of tests (rows) and cells (columns), as many as the width requires."""
     accounts = [account(cell).rows for cell in record.cells]
     by_cell = [{(row.suite, row.name): row for row in rows} for rows in accounts]
     keys = list(dict.fromkeys(key for rows in by_cell for key in rows))
@@ -152,7 +152,7 @@ def _verdict_at(cell: Cell, look: Look) -> Text:
 
 
 def _chunks(sizes: list[int], room: int) -> Iterator[list[int]]:
-    """The columns' numbers, in groups that fit into `room`; a group has one at least."""
+    """Yield groups of columns that fit into `room`; a group has at least one."""
     chosen: list[int] = []
     used = 0
     for index, size in enumerate(sizes):
@@ -166,7 +166,7 @@ def _chunks(sizes: list[int], room: int) -> Iterator[list[int]]:
 
 
 def flushes(record: RunRecord, look: Look, width: int) -> Iterator[RenderableType]:
-    """The TLB-flush table of all cells."""
+    """Yield the TLB-flush table of all cells."""
     rows = [(cell, flush) for cell in record.cells for flush in cell.flushes]
     if not rows:
         return
@@ -174,7 +174,7 @@ def flushes(record: RunRecord, look: Look, width: int) -> Iterator[RenderableTyp
     traced = any(flush.observed is not None for _, flush in rows)
     numbers = ["Expected", "Counted"] + ["Observed"] * traced
     made = table(look, *["Cell"] * several, "Test", *numbers, "TLB flushes", right=numbers)
-    # Names stay whole where the words beside them keep room enough to be read.
+    # Keep names whole if that leaves enough room for the words beside them.
     fixed = max(cell_len(flush.test) for _, flush in rows) + (len(numbers) + 1) * 11 + WORDS_ROOM
     cells = [look.plain(label(cell, record)) for cell, _ in rows] if several else []
     if cells and fixed + max(map(len, cells)) + 3 > width:
@@ -193,7 +193,7 @@ def flushes(record: RunRecord, look: Look, width: int) -> Iterator[RenderableTyp
 
 
 def flush_words(flush: Flush, cell: Cell, look: Look) -> Text:
-    """The verdict on a test's flushes in words, marked good, bad or unknown."""
+    """Return the verdict on a test's flushes in words, marked good, bad or unknown."""
     known = {value for value in (flush.counted, flush.observed) if value is not None}
     about = (flush.test, None)
     wrong = any(
@@ -211,7 +211,7 @@ def flush_words(flush: Flush, cell: Cell, look: Look) -> Text:
 
 
 def trace(cell: Cell, look: Look) -> Table | None:
-    """What a trace saw in each test, None without one: the mermap's own flushes and the needed."""
+    """Return each test's traced numbers, with done and needed flushes; None without a trace."""
     if cell.trace is None or not cell.trace.tests:
         return None
     numbers = ["Gets", "Flushes", "Needed", "Others"]
@@ -230,12 +230,12 @@ def trace(cell: Cell, look: Look) -> Table | None:
 
 
 def triage(cell: Cell, look: Look) -> Table | None:
-    """The boots after a hang: what was booted alone, and in which function it hung."""
+    """Return the boots after a hang: the test booted alone, and the function in which it hung."""
     if not cell.triage:
         return None
     made = table(look, "Booted alone", "Outcome", "Seconds", "Hung in", right=["Seconds"])
     for trial in cell.triage:
-        # "unknown" is no status of a test: its boot never came so far
+        # "unknown" is no status of a test: the boot did not reach it
         told = trial.outcome is not Outcome.UNKNOWN
         made.add_row(
             look.text(trial.test or f"the whole suite {trial.suite}"),
@@ -247,7 +247,7 @@ def triage(cell: Cell, look: Look) -> Table | None:
 
 
 def missing(cell: Cell, look: Look) -> Table:
-    """Symbols that the tree did not give as requested."""
+    """Return the symbols that the tree did not give as requested."""
     made = table(look, "Symbol", "Requested", "Resolved")
     for symbol in cell.missing:
         made.add_row(
@@ -259,6 +259,6 @@ def missing(cell: Cell, look: Look) -> Table:
 
 
 def phase_words(phases: Phases) -> str:
-    """`config 1.2 s, build 101 s, boot 1.4 s`, as much as there was."""
+    """Return the times of the known phases: `config 1.2 s, build 101 s, boot 1.4 s`."""
     named = (("config", phases.config), ("build", phases.build), ("boot", phases.boot))
     return ", ".join(f"{name} {seconds(value)}" for name, value in named if value is not None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Words, glyphs and kernel text as one kind of terminal can show them, in known widths."""
+"""Words, glyphs and kernel text in the characters that a terminal supports, with known widths."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mermapctl.render.visible import ascii_line, one_line
 if TYPE_CHECKING:
     from enum import StrEnum
 
-# The sixteen colours that a terminal's own theme makes readable on its background; no "white".
+# The sixteen colours of a terminal's theme are readable on its background; no "white".
 _MARKS: dict[StrEnum, tuple[str, str, str]] = {
     Status.PASSED: ("✓", "+", "green"),
     Status.FAILED: ("✗", "x", "bold red"),
@@ -35,54 +35,54 @@ _MARKS: dict[StrEnum, tuple[str, str, str]] = {
 }
 
 _SAFE_SYMBOLS = {"Lu", "Ll", "Lt", "Lo", "Nd", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm", "Sc"}
-_SURE = {0x2026, 0x2013, 0x2014, 0x00D7, 0x2192}  # ellipsis, dashes, times, arrow: our own words
-_PICTURES = range(0x2400, 0x2427)  # the control pictures that `visible` puts
+_SURE = {0x2026, 0x2013, 0x2014, 0x00D7, 0x2192}  # ellipsis, dashes, times, arrow: our own text
+_PICTURES = range(0x2400, 0x2427)  # the control pictures that `visible` inserts
 
 
 COMMAND_LIMIT = 1 << 14
-"""Characters of a command line, far beyond what a run makes."""
+"""Limit on the characters of a command line, far beyond those of a run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What the terminal can show; `unicode` false: nothing but ASCII, as under TERM=dumb."""
+    """The characters of a terminal; without `unicode` only ASCII, as under TERM=dumb."""
 
     unicode: bool = True
 
     def text(self, said: str, style: str = "", *, limit: int = 400) -> Text:
-        """Text from a record on one line, never markup, each character of a width that is sure."""
+        """Return text from a record on one line, without markup, in characters of known width."""
         return Text(self.plain(said, limit=limit), style=style)
 
     def plain(self, said: str, *, limit: int = 400) -> str:
-        """The same as a string."""
+        """Return the same as a string."""
         if len(said) <= limit and said.isascii() and said.isprintable():
-            return said.strip()  # what nearly everything is
+            return said.strip()  # the common case
         if not self.unicode:
             return ascii_line(said, limit=limit)
         line = one_line(said, limit=limit)
         return line if line.isascii() else "".join(map(_sure, line))
 
     def verbatim(self, said: str) -> str:
-        """A command or a path, whole; only what would move the cursor is shown in its stead."""
+        """Return a command or a path, whole; only characters that move the cursor are replaced."""
         show = one_line if self.unicode else ascii_line
         return show(said, limit=COMMAND_LIMIT)
 
     def glyph(self, what: StrEnum) -> str:
-        """One character."""
+        """Return the glyph."""
         fine, plain, _ = _MARKS[what]
         return fine if self.unicode else plain
 
     def style(self, what: StrEnum) -> str:
-        """The colour that goes with the glyph and the word."""
+        """Return the colour of the glyph and the word."""
         return _MARKS[what][2]
 
     def mark(self, what: StrEnum, word: str | None = None) -> Text:
-        """Glyph and word: `✓ passed`."""
+        """Return glyph and word: `✓ passed`."""
         return Text(f"{self.glyph(what)} {word or what.value}", style=self.style(what))
 
 
 def _sure(char: str) -> str:
-    """The character, or its number where terminals disagree about its width."""
+    """Return the character, or its escape if terminals disagree about its width."""
     code = ord(char)
     if code < 0x7F or code in _PICTURES or code in _SURE:
         return char
@@ -92,13 +92,13 @@ def _sure(char: str) -> str:
 
 
 def look_of(stream: TextIO) -> Look:
-    """What the terminal or file behind `stream` can show."""
+    """Return the characters that the terminal or file behind `stream` supports."""
     encoding = (getattr(stream, "encoding", None) or "ascii").lower().replace("_", "-")
     return Look(unicode=encoding.startswith("utf") and os.environ.get("TERM") != "dumb")
 
 
 def colored(stream: TextIO | None = None) -> bool:
-    """Whether to use colour: NO_COLOR, FORCE_COLOR, TERM=dumb, and whether it is a terminal.
+    """Return whether to use colour, by NO_COLOR, FORCE_COLOR, TERM=dumb and the stream.
 
     Sources: no-color.org, force-color.org.
     """
@@ -110,7 +110,7 @@ def colored(stream: TextIO | None = None) -> bool:
 
 
 def seconds(value: float | None) -> str:
-    """A duration for reading: `1.2 s`, `101 s`, `12 min 3 s`."""
+    """Format a duration: `1.2 s`, `101 s`, `12 min 3 s`."""
     if value is None:
         return "-"
     if value < 99.95:
@@ -123,6 +123,6 @@ def seconds(value: float | None) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """`1 test`, `2 tests`, `3 flushes`."""
+    """Format a number with its noun: `1 test`, `2 tests`, `3 flushes`."""
     plural = noun + ("es" if noun.endswith(("s", "sh", "x")) else "s")
     return f"{number:,} {noun if number == 1 else plural}"

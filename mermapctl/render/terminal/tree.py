@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What `mermapctl tree` prints: a tree that was prepared, and what a tree is and can do."""
+"""The output of `mermapctl tree`: a prepared tree, and the facts about a tree."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _MERMAP = {
     Mermap.SERIES: "its own",
     None: "none (`mermapctl tree prepare DIR --source TREE` makes a tree that has one)",
 }
-# What run makes use of, where a tree's kunit.py has it (exec's options, by kernel version).
+# kunit.py's options that a run uses, if the tree has them (for `exec`, by kernel version).
 _OPTIONS = ("--qemu_args", "--run_isolated", "--list_tests", "--filter", "--kernel_args")
 
 
 def prepared(stream: TextIO, done: Prepared, wanted: str | None) -> None:
-    """Print what stands there now, and what to run next; `wanted` is a source it is not from."""
+    """Print the prepared tree and the next command; `wanted` is a source that it is not from."""
     show(stream, lambda look: _prepared(done, wanted, look))
 
 
@@ -74,7 +74,7 @@ def _line(look: Look, said: str, indent: int = 2) -> Text:
 
 
 def status(stream: TextIO, found: TreeStatus, form: str) -> None:
-    """Print what a tree is and can do."""
+    """Print the facts about a tree, and the targets on which its mermap can run."""
     if form == "json":
         show_json(stream, _document(found))
     else:
