@@ -24,8 +24,8 @@ from mermapctl.render.account import (
     unfinished,
     why,
 )
+from mermapctl.render.missing import missing_lines
 from mermapctl.render.visible import cut, one_line
-from mermapctl.render.why import missing_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -36,8 +36,8 @@ from mermapctl.render.account import (
     why,
 )
 from mermapctl.render.excerpt import Gap, Window, excerpt
+from mermapctl.render.missing import missing_lines
 from mermapctl.render.visible import one_line, visible
-from mermapctl.render.why import missing_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

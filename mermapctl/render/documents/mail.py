@@ -35,9 +35,9 @@ from mermapctl.render.account import (
     verdict_word,
     why,
 )
+from mermapctl.render.missing import missing_lines
 from mermapctl.render.portable import reproduce
 from mermapctl.render.visible import ascii_line, visible
-from mermapctl.render.why import missing_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -30,9 +30,9 @@ from mermapctl.render.account import (
     verdict_word,
     why,
 )
+from mermapctl.render.missing import missing_lines
 from mermapctl.render.portable import reproduce
 from mermapctl.render.visible import one_line, visible
-from mermapctl.render.why import missing_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -45,8 +45,8 @@ from mermapctl.render.account import (
 from mermapctl.render.excerpt import Gap
 from mermapctl.render.html.annotated import Fold, LineMark, annotate
 from mermapctl.render.html.svg_timeline import Picture, draw_all
+from mermapctl.render.missing import missing_lines
 from mermapctl.render.visible import one_line, visible
-from mermapctl.render.why import missing_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

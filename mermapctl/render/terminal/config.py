@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, TextIO
 from rich.text import Text
 
 from mermapctl.judge.verdict import Verdict
+from mermapctl.render.terminal.findings import missing_symbols
 from mermapctl.render.terminal.page import show, show_json
 from mermapctl.render.terminal.tables import table
 from mermapctl.render.terminal.text import count
 from mermapctl.render.visible import one_line
-from mermapctl.render.why import blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,4 +142,4 @@ def _checked(result: Checked, look: Look) -> Iterator[RenderableType]:
             look.text(result.origin(each.symbol)),
         )
     yield rows
-    yield from blocks(result.missing, look)
+    yield from missing_symbols(result.missing, look)

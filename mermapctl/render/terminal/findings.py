@@ -13,12 +13,14 @@ from rich.text import Text
 
 from mermapctl.render import complaint
 from mermapctl.render.account import evidence_lines
+from mermapctl.render.missing import missing_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from rich.console import RenderableType
 
+    from mermapctl.config.fragment import MissingSymbol
     from mermapctl.console.splat import Splat
     from mermapctl.judge.verdict import Finding
     from mermapctl.records.record import Cell
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 SHORT_CONSEQUENCES = 4
 SHORT_FRAMES = 5
+DEEPEST = 12
+"""Limit on the indentation of an explanation's lines."""
 
 # Functions of KUnit and the kernel that run every test or report every splat.
 _MACHINERY = re.compile(
@@ -127,3 +131,15 @@ def _whole(
         if lines:
             return lines
     return splat.excerpt or splat.frames
+
+
+def missing_symbols(missing: Iterable[MissingSymbol], look: Look) -> Iterator[RenderableType]:
+    """Yield a paragraph for each symbol on a terminal; wrapped lines keep their indentation."""
+    for symbol in missing:
+        for number, line in enumerate(missing_lines(symbol)):
+            if not number:
+                yield Text()
+                yield look.text(line, "bold", limit=1000)
+                continue
+            depth = min(len(line) - len(line.lstrip(" ")), DEEPEST)
+            yield Padding(look.text(line, limit=1000), (0, 0, 0, depth), expand=False)

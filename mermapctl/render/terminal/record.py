@@ -30,7 +30,6 @@ from mermapctl.render.account import (
 from mermapctl.render.terminal import findings, tables
 from mermapctl.render.terminal.page import deaf_console, without_blanks
 from mermapctl.render.terminal.text import Look, colored, count, look_of, seconds
-from mermapctl.render.why import blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -194,7 +193,7 @@ def _cell(record: RunRecord, cell: Cell, page: _Page) -> Iterator[RenderableType
     if cell.missing:
         yield Text()
         yield tables.missing(cell, look)
-        yield from blocks(cell.missing, look)
+        yield from findings.missing_symbols(cell.missing, look)
     results = tables.results(cell, look, full=full, only_bad=page.several and not full)
     if results is not None:
         yield Text()
