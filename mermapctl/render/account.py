@@ -247,7 +247,7 @@ def unfinished(record: RunRecord) -> str | None:
     }.get(record.run.state)
 
 
-def block(failure: Failure, test: str) -> str:
+def failure_block(failure: Failure, test: str) -> str:
     """Return a failure in the console's form: macro and place, expectation, values."""
     where = f"{failure.file or 'unknown file'}:{failure.line or '?'}"
     if failure.kind is FailureKind.FAIL:
@@ -262,9 +262,9 @@ def block(failure: Failure, test: str) -> str:
     return "\n".join(lines)
 
 
-def blocks(row: Row) -> list[str]:
+def test_blocks(row: Row) -> list[str]:
     """Return the test's failures, then its splats, each as a block of lines."""
-    failures = [block(failure, row.path[-1]) for failure in row.test.failures]
+    failures = [failure_block(failure, row.path[-1]) for failure in row.test.failures]
     return failures + [complaint.block(splat) for splat in row.splats]
 
 

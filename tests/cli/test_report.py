@@ -592,7 +592,7 @@ def test_a_column_that_says_nothing_goes_first() -> None:
     rows = [[("a", ""), ("x" * 9, ""), (cell, "")] for cell in ("one", "two")]
     heads, going = ("Run", "Commit", "Cell"), ("Cell", "Commit")
     for width, row in ((12, "a    one"), (4, "a")):
-        made = columns(heads, rows, color=False, width=width, first_to_go=going)
+        made = columns(heads, rows, color=False, width=width, optional=going)
         assert made.split("\n")[1] == row
 
 

@@ -23,7 +23,7 @@ from mermapctl.events import (
     StageStarted,
     TestEnded,
 )
-from mermapctl.render.terminal.progress import Lively, Plain, progress
+from mermapctl.render.terminal.progress import LiveDisplay, PlainDisplay, progress
 from tests.forkserver import command
 
 RUN = [sys.executable, "-m", "mermapctl", "run", "--accel=tcg", "--quiet"]
@@ -129,7 +129,7 @@ def test_lines_in_a_pipe(tmp_path: Path) -> None:
 
 
 def test_a_sign_of_life_says_how_far_it_is() -> None:
-    shown = Plain(sys.stderr).shown
+    shown = PlainDisplay(sys.stderr).shown
     assert shown.line().startswith("starting, 0.0 s")
     shown.take(StageStarted("boot", 300.0))
     shown.take(TestEnded("test_size", ok=True))
@@ -151,14 +151,14 @@ def test_nothing_in_a_line_of_progress_is_obeyed(tmp_path: Path) -> None:
         StageEnded(HOSTILE, 1.0, ok=True),
     ]
     with (tmp_path / "out").open("w+") as out:
-        plain = Plain(out)
+        plain = PlainDisplay(out)
         for event in events:
             plain.take(event)
         plain._write(plain.shown.line())
         out.seek(0)
         said = out.read()
     screen = io.StringIO()
-    live = Lively(Console(file=screen, force_terminal=True, color_system=None, width=400))
+    live = LiveDisplay(Console(file=screen, force_terminal=True, color_system=None, width=400))
     for event in events:
         live.take(event)
         screen.write(live().plain + "\n")

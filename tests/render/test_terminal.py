@@ -415,6 +415,6 @@ def test_columns_align_wide_text_and_leave_out_what_may_go() -> None:
     rows = [[("世界", ""), ("1", "bold"), ("x", "")], [("a", ""), ("100", ""), ("y", "")]]
     made = columns(("Name", "N", "Tail"), rows, color=False, right=["N"])
     assert made == "Name    N  Tail\n世界    1  x\na     100  y\n"
-    narrow = columns(("Name", "N", "Tail"), rows, color=False, width=10, first_to_go=["Tail"])
+    narrow = columns(("Name", "N", "Tail"), rows, color=False, width=10, optional=["Tail"])
     assert narrow.split("\n")[0] == "Name  N"
     assert "\x1b[1m" in columns(("Name", "N", "Tail"), rows, color=True)

@@ -25,13 +25,13 @@ from mermapctl.render.account import (
     CellRows,
     Row,
     account,
-    blocks,
     counts,
     evidence_lines,
     kernel,
     label,
     marks,
     parts,
+    test_blocks,
     unfinished,
     why,
 )
@@ -188,7 +188,7 @@ def _case(row: Row) -> _Case:
     parts = [_finding(f) for f in row.errors]
     if row.cause:
         parts.append(f"This follows from {row.cause.code}: {row.cause.summary}")
-    parts += blocks(row)
+    parts += test_blocks(row)
     kind = row.errors[0].code if row.errors else (row.cause.code if row.cause else test.status)
     message = row.errors[0].summary if row.errors else _message(row)
     fault = (str(kind), message, "\n\n".join(parts) or message)

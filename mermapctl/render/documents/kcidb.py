@@ -18,13 +18,13 @@ from mermapctl.console.ktap import Status
 from mermapctl.judge.verdict import Reason, Severity, Verdict
 from mermapctl.render.account import (
     account,
-    blocks,
     evidence,
     kernel,
     kernels,
     label,
     marks,
     not_listed,
+    test_blocks,
     why,
 )
 from mermapctl.render.excerpt import Gap, Window, excerpt
@@ -279,6 +279,7 @@ def _rows(record: RunRecord, cell: Cell, build: Build, lines: Iterable[str]) -> 
 def _test(row: Row, build: Build, key: str, base: str) -> KcidbTest:
     seconds = row.test.seconds
     comment = next((f.summary for f in row.errors), row.test.reason or "")
+    shown = visible("\n\n".join(test_blocks(row)), limit=_EXCERPT_LIMIT)
     return KcidbTest(
         id=key,
         origin=build.origin,
@@ -287,7 +288,7 @@ def _test(row: Row, build: Build, key: str, base: str) -> KcidbTest:
         status="FAIL" if row.errors else _STATUS[row.test.status],
         comment=one_line(comment),
         duration=seconds if seconds is not None else msgspec.UNSET,
-        log_excerpt=cut(visible("\n\n".join(blocks(row)), limit=_EXCERPT_LIMIT), _EXCERPT_LIMIT),
+        log_excerpt=cut(shown, _EXCERPT_LIMIT),
         misc={"name": _text(row.name), "ktap": str(row.test.status)},
     )
 

@@ -19,7 +19,6 @@ from mermapctl.render.account import (
     CellRows,
     Row,
     account,
-    blocks,
     boot_words,
     counts,
     evidence_lines,
@@ -31,6 +30,7 @@ from mermapctl.render.account import (
     not_listed,
     own_kernel,
     subject,
+    test_blocks,
     unfinished,
     verdict_word,
     why,
@@ -265,7 +265,7 @@ def _finding(finding: Finding) -> Iterator[str]:
 def _blocks(told: CellRows) -> Iterator[str]:
     """Yield the console blocks of the failed tests."""
     for row in [row for row in told.rows if row.bad][:_BLOCKS]:
-        text = "\n\n".join(blocks(row))
+        text = "\n\n".join(test_blocks(row))
         lines = visible(text).split("\n") if text else []
         for line in lines[:_BLOCK_LINES]:
             yield from _quoted(line)

@@ -19,13 +19,13 @@ from mermapctl.render.account import (
     CellRows,
     Row,
     account,
-    blocks,
     counts,
     evidence_lines,
     kernel,
     label,
     own_kernel,
     subject,
+    test_blocks,
     unfinished,
     verdict_word,
     why,
@@ -199,7 +199,7 @@ def _cell(cell: Cell, record: RunRecord) -> Iterator[str]:
     for row in failing:
         name = html.escape(one_line(row.name, limit=300)) or "—"
         yield from (f"<details><summary>Console of <code>{name}</code></summary>", "")
-        yield from fence("\n\n".join(blocks(row)), "text")
+        yield from fence("\n\n".join(test_blocks(row)), "text")
         yield from ("</details>", "")
     for note in cell.remarks:
         yield f"- {prose(note)}"

@@ -89,9 +89,9 @@ def annotate(
         if gap:
             blocks.extend(item for item in group if isinstance(item, Gap))
             continue
-        said = [_said(item, notes, splats) for item in group if isinstance(item, ExcerptLine)]
+        said = [_page_line(item, notes, splats) for item in group if isinstance(item, ExcerptLine)]
         shown += len(said)
-        blocks.extend(_folds(_blocks(said)))
+        blocks.extend(_folds(_color_blocks(said)))
     return tuple(blocks), shown
 
 
@@ -107,7 +107,7 @@ def _notes(cell: Cell, prefix: str) -> dict[int, list[LineMark]]:
     return notes
 
 
-def _said(
+def _page_line(
     line: ExcerptLine, notes: dict[int, list[LineMark]], splats: list[tuple[int, int]]
 ) -> PageLine:
     kind = next((name for name, pattern in _KINDS if pattern.match(line.text)), "")
@@ -116,7 +116,7 @@ def _said(
     return PageLine(line.number, line.text, kind, tuple(notes.get(line.number, ())))
 
 
-def _blocks(lines: list[PageLine]) -> Iterator[PageLine]:
+def _color_blocks(lines: list[PageLine]) -> Iterator[PageLine]:
     """Give all lines of a failure block its kind."""
     inside = False
     for line in lines:

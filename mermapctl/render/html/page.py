@@ -30,8 +30,8 @@ from mermapctl.render.account import (
     CellRows,
     Row,
     account,
-    block,
     counts,
+    failure_block,
     kernel,
     label,
     log_words,
@@ -185,13 +185,13 @@ def _environment() -> jinja2.Environment:
         "complaint_facts": complaint.facts,
         "state": _state,
         "find": _find,
-        "block": block,
+        "failure_block": failure_block,
         "counts": counts,
         "not_listed": not_listed,
         "kernel": kernel,
         "is_gap": lambda item: isinstance(item, Gap),
-        "bad_findings": _bad_findings,
-        "because": missing_lines,
+        "row_findings": _row_findings,
+        "missing_lines": missing_lines,
         "flushed": _flushed,
         "linked": _linked,
     }
@@ -323,7 +323,7 @@ def _state(row: Row) -> tuple[str, str, str]:
     return _TONES.get(row.test.status, "fail"), GLYPHS[row.test.status], str(row.test.status)
 
 
-def _bad_findings(view: View, row: Row) -> list[tuple[int, Finding]]:
+def _row_findings(view: View, row: Row) -> list[tuple[int, Finding]]:
     """Return the findings of a test, with their indices in the cell."""
     return [(n, f) for n, f in enumerate(view.cell.findings) if any(f is g for g in row.findings)]
 

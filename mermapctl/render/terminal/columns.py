@@ -25,17 +25,17 @@ def columns(
     color: bool,
     right: Sequence[str] = (),
     width: int | None = None,
-    first_to_go: Sequence[str] = (),
+    optional: Sequence[str] = (),
 ) -> str:
     """Align fields in lines under `heads`; the columns named in `right` contain numbers.
 
-    If `width` is too small, leave out the columns `first_to_go` one by one, beginning with those
+    If `width` is too small, leave out the columns `optional` one by one, beginning with those
     that have the same text in every row.
     """
     sizes = [max((_size(row[index][0]) for row in rows), default=0) for index in range(len(heads))]
     sizes = [max(size, len(head)) for size, head in zip(sizes, heads, strict=True)]
     shown = list(range(len(heads)))
-    going = [heads.index(name) for name in first_to_go]
+    going = [heads.index(name) for name in optional]
     for index in sorted(going, key=lambda index: len({row[index][0] for row in rows}) > 1):
         if width is None or sum(sizes[each] + len(GAP) for each in shown) - len(GAP) <= width:
             break

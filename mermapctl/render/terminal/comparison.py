@@ -124,12 +124,12 @@ def _columns(
     heads: Sequence[str],
     rows: Sequence[Sequence[Field]],
     sheet: Sheet,
-    first_to_go: Sequence[str],
+    optional: Sequence[str],
     right: Sequence[str] = (),
 ) -> str:
     """Return the table in the sheet's width, "" without rows."""
     if not rows:
         return ""
     return columns(
-        heads, rows, color=sheet.color, right=right, width=sheet.width, first_to_go=first_to_go
+        heads, rows, color=sheet.color, right=right, width=sheet.width, optional=optional
     )

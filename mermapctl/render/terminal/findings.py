@@ -108,11 +108,11 @@ def splats(
 
 def _below(splat: Splat) -> list[str]:
     """Return the relevant frames without the top frame, which has its own line."""
-    lines = frames_that_matter(splat)
+    lines = relevant_frames(splat)
     return lines[1:] if lines and lines[0] == splat.top_frame else lines
 
 
-def frames_that_matter(splat: Splat) -> list[str]:
+def relevant_frames(splat: Splat) -> list[str]:
     """Return the innermost frames, without those that run every test or report every splat."""
     frames = [frame for frame in splat.frames if not _MACHINERY.match(frame.strip())]
     left_out = len(splat.frames) - min(len(frames), SHORT_FRAMES)

@@ -25,14 +25,14 @@ NARROWEST, WIDEST = 40, 200
 def show(stream: TextIO, parts: Callable[[Look], Iterable[RenderableType]]) -> None:
     """Print the parts in the form that `stream` supports; strip blanks at ends of lines."""
     buffer = io.StringIO()
-    out = deaf_console(buffer, color=colored(stream))
+    out = plain_console(buffer, color=colored(stream))
     for part in parts(look_of(stream)):
         # Text to copy is neither wrapped nor cut; the terminal may wrap it.
         out.print(part, soft_wrap=isinstance(part, Text))
     stream.write(without_blanks(buffer.getvalue()))
 
 
-def deaf_console(out: TextIO, width: int | None = None, *, color: bool) -> Console:
+def plain_console(out: TextIO, width: int | None = None, *, color: bool) -> Console:
     """Return a console without markup; `width` in columns (default: the terminal's)."""
     columns = width or shutil.get_terminal_size((100, 24)).columns
     return Console(

@@ -45,7 +45,7 @@ def _seconds(seconds: float) -> str:
     return f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s"
 
 
-class _StageShown:
+class _StageState:
     """The state of both displays: the stage, its start, and its progress."""
 
     def __init__(self) -> None:
@@ -83,18 +83,18 @@ class _StageShown:
         return ", ".join(words)
 
 
-def _summary(shown: _StageShown, event: StageEnded) -> str:
+def _summary(shown: _StageState, event: StageEnded) -> str:
     made = f", {shown.objects.made} objects" if shown.objects and event.stage == "build" else ""
     word = "" if event.ok else ": FAILED"
     return f"{event.stage}{word} {_seconds(event.seconds)}{made}"
 
 
-class Plain:
+class PlainDisplay:
     """Print lines for a pipe or a CI log: each stage as it ends, and a line every half minute."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
-        self.shown = _StageShown()
+        self.shown = _StageState()
         self.last = time.monotonic()
 
     def _write(self, text: str) -> None:
@@ -116,12 +116,12 @@ class Plain:
             self._write(self.shown.line())
 
 
-class Lively:
+class LiveDisplay:
     """Redraw one line of a terminal in place; ended stages scroll up above it."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.shown = _StageShown()
+        self.shown = _StageState()
         self.cell = ""
         self.live = Live(console=console, transient=True, refresh_per_second=8, get_renderable=self)
 
@@ -137,15 +137,15 @@ class Lively:
     def drawn(self) -> Iterator[Listener]:
         """Draw the line; at the end remove it and restore the cursor."""
         try:
-            with deferred(), self._while_there_is_a_terminal():
+            with deferred(), self._terminal_may_be_gone():
                 self.live.start()
             yield self.take
         finally:
-            with deferred(), self._while_there_is_a_terminal():
+            with deferred(), self._terminal_may_be_gone():
                 self.live.stop()
 
     @contextlib.contextmanager
-    def _while_there_is_a_terminal(self) -> Iterator[None]:
+    def _terminal_may_be_gone(self) -> Iterator[None]:
         """Continue the run if the terminal is gone."""
         try:
             yield
@@ -154,7 +154,7 @@ class Lively:
 
     def take(self, event: Event) -> None:
         """Show one event."""
-        with self._while_there_is_a_terminal():
+        with self._terminal_may_be_gone():
             self._show(event)
 
     def _show(self, event: Event) -> None:
@@ -177,7 +177,7 @@ def progress(stream: TextIO, *, quiet: bool) -> Iterator[Listener]:
     if quiet:
         yield lambda _event: None
     elif console.is_terminal and not console.is_dumb_terminal:
-        with Lively(console).drawn() as listener:
+        with LiveDisplay(console).drawn() as listener:
             yield listener
     else:
-        yield Plain(stream).take
+        yield PlainDisplay(stream).take

@@ -28,7 +28,7 @@ from mermapctl.render.account import (
     why,
 )
 from mermapctl.render.terminal import findings, tables
-from mermapctl.render.terminal.page import deaf_console, without_blanks
+from mermapctl.render.terminal.page import plain_console, without_blanks
 from mermapctl.render.terminal.text import Look, colored, count, look_of, seconds
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def render(
     splats, from `console` if given. Without `unicode` the text is ASCII.
     """
     buffer = io.StringIO()
-    out = deaf_console(buffer, width, color=colored() if color is None else color)
+    out = plain_console(buffer, width, color=colored() if color is None else color)
     page = _Page(Look(unicode), out.width, full, console, len(record.cells) > 1)
     for part in _parts(record, page):
         # Text to copy is neither wrapped nor cut; the terminal may wrap it.

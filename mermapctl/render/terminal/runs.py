@@ -51,7 +51,7 @@ def runs(rows: Sequence[RunSummary], total: int, sheet: Sheet) -> str:
         made,
         color=sheet.color,
         width=sheet.width,
-        first_to_go=("When", "Kernel", "Config+build+boot"),
+        optional=("When", "Kernel", "Config+build+boot"),
     )
     problems = [f"{run.id}: {look.plain(run.problem, limit=400)}\n" for run in rows if run.problem]
     more = f"{len(rows):,} of {count(total, 'run')}\n" if len(rows) != total else ""
@@ -123,7 +123,7 @@ def history(rows: Sequence[Occurrence], sheet: Sheet) -> str:
         color=sheet.color,
         right=("Seconds",),
         width=sheet.width,
-        first_to_go=("When", *said, "Cell", "Commit"),
+        optional=("When", *said, "Cell", "Commit"),
     )
     last = rows[: (sheet.width or 80) - 12][::-1]
     outcomes = "".join(look.glyph(_outcome(row)) for row in last)
@@ -179,7 +179,7 @@ def flaky(rows: Sequence[Flaky], sheet: Sheet) -> str:
         color=sheet.color,
         right=("Not passed", "Rate"),
         width=sheet.width,
-        first_to_go=("Setup", "Latest run", "Commit", "Cell"),
+        optional=("Setup", "Latest run", "Commit", "Cell"),
     )
 
 
