@@ -18,7 +18,7 @@ from mermapctl.records.record import RunRecord, State, TreeFacts
 from mermapctl.records.store import Store
 from mermapctl.runner import kunit
 from mermapctl.runner.cell import run_to_end, unjudged
-from mermapctl.runner.job import Context
+from mermapctl.runner.job import Job, begin
 from mermapctl.system import signals
 
 if TYPE_CHECKING:
@@ -47,8 +47,11 @@ def run(
     with contextlib.suppress(signals.Interrupted), signals.deferred():
         folder = store.begin(begun)
         invoked = shlex.join(command)
-        context = Context(planned, can, folder, facts.commit, invoked, tell, looking)
-        ran = _finish(store, _all_cells(context, begun, store))
+        jobs = [
+            begin(planned, cell, folder, can=can, commit=facts.commit, invoked=invoked, tell=tell)
+            for cell in planned.cells
+        ]
+        ran = _finish(store, _all_cells(jobs, begun, store, looking))
     return ran
 
 
@@ -64,14 +67,14 @@ def _finish(store: Store, ran: RunRecord) -> RunRecord:
         return replace(ran, run=replace(ran.run, state=state), cells=tuple(cells))
 
 
-def _all_cells(context: Context, begun: RunRecord, store: Store) -> RunRecord:
+def _all_cells(jobs: list[Job], begun: RunRecord, store: Store, first: state.Looking) -> RunRecord:
+    """Run each cell; `first` is a look at the tree that has begun, a later cell takes its own."""
     began = time.monotonic()
     kept = begun
-    for number, planned in enumerate(context.plan.cells, 1):
-        context.tell(CellStarted(planned.name, number, len(context.plan.cells)))
-        _save(store, replace(kept, cells=(*kept.cells, unjudged(context, planned))))
-        cell = run_to_end(context, planned)
-        context = replace(context, looking=None)
+    for number, job in enumerate(jobs, 1):
+        job.tell(CellStarted(job.cell.name, number, len(jobs)))
+        _save(store, replace(kept, cells=(*kept.cells, unjudged(job))))
+        cell = run_to_end(job, first if number == 1 else None)
         cells = (*kept.cells, cell)
         ended = replace(
             kept.run,

@@ -170,10 +170,10 @@ def _untraced(variant: Variant, options: Options) -> str | None:
     return f"--kernel-arg {PROBE}= takes the place of the trace's probes" if own else None
 
 
-def without_trace(plan: Plan, cell: CellPlan) -> CellPlan:
+def without_trace(cell: CellPlan, own: tuple[Fragment, ...]) -> CellPlan:
     """The cell with a kernel that has none of the trace's symbols, for a tree that refuses them."""
     variant = variants.resolve(
-        cell.variant.name, plan.own, cell.suite, cell.target.name, trace=False
+        cell.variant.name, own, cell.suite, cell.target.name, trace=False
     )
     if cell.modular:
         asked = modular.fragment_of(variant.fragment, cell.modular)

@@ -25,7 +25,7 @@ from mermapctl.runner.path_shims import write_qemu
 from mermapctl.system import process
 
 if TYPE_CHECKING:
-    from mermapctl.runner.job import Work
+    from mermapctl.runner.job import Job
 
 _PRINTK = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ")
 """What printk.time=1 (and CONFIG_PRINTK_CALLER) put before a line."""
@@ -53,8 +53,8 @@ class Booted:
 class _Listening:
     """Reads a console as it comes: tests for the progress, complaints for the accelerator."""
 
-    def __init__(self, work: Work, accel: str, *, patient: bool) -> None:
-        self.work = work
+    def __init__(self, job: Job, accel: str, *, patient: bool) -> None:
+        self.job = job
         self.kvm = accel == "kvm"
         self.patient = patient
         self.rest = b""
@@ -67,7 +67,7 @@ class _Listening:
             line = _PRINTK.sub("", raw[:4096].decode(errors="backslashreplace"))
             progress = progress_of(line)
             if progress is not None and progress.kind == "result" and progress.depth > 0:
-                self.work.tell(TestEnded(progress.name, progress.ok is True))
+                self.job.tell(TestEnded(progress.name, progress.ok is True))
             complaint = accelerator.complaint(raw) if self.kvm else None
             if complaint:
                 return complaint
@@ -79,7 +79,7 @@ class _Listening:
         return None
 
     def tick(self, elapsed: float, _silent: float) -> str | None:
-        self.work.tell(Tick())
+        self.job.tell(Tick())
         if self.kvm and not self.patient and not self.guest_spoke and elapsed > accelerator.MUTE:
             return f"the guest said nothing for {accelerator.MUTE:g} s under KVM"
         return None
@@ -91,35 +91,35 @@ def _from_guest(line: str) -> bool:
     return bool(line.strip()) and not line.startswith(ours) and "Starting KUnit Kernel" not in line
 
 
-def boot(work: Work, again: str | None = None) -> Booted:
+def boot(job: Job, again: str | None = None) -> Booted:
     """Boot the kernel, under KVM where that works, else (again, if need be) under emulation.
 
     `again` is the accelerator of a boot before, whose choice then stands.
     """
-    asked = work.options.accel
-    accel, note = (again, None) if again else accelerator.choose(asked, work.cell.target)
-    limits, notes = guest.limits(work)
-    if work.own_init:
-        _pack_initramfs(work)
+    asked = job.options.accel
+    accel, note = (again, None) if again else accelerator.choose(asked, job.cell.target)
+    limits, notes = guest.limits(job)
+    if job.own_init:
+        _pack_initramfs(job)
     notes += [note] if note else []
     for each in notes:
-        work.tell(Note(each))
+        job.tell(Note(each))
     spent = 0.0
     while True:
-        outcome = _boot_once(work, accel, limits, patient=asked is Accel.KVM)
+        outcome = _boot_once(job, accel, limits, patient=asked is Accel.KVM)
         spent += outcome.seconds
         over = outcome.stopped_for in OVER
         failed = outcome.ending is process.Ending.STOPPED and not over
         if not failed or asked is not Accel.AUTO:
             break
-        work.console.rename(work.console_kvm)
+        job.console.rename(job.console_kvm)
         notes.append(_kvm_failed(outcome.stopped_for or "no reason given"))
-        work.tell(Note(notes[-1]))
+        job.tell(Note(notes[-1]))
         accel = "tcg"
     if accel == "kvm" and (over or outcome.ending is process.Ending.EXITED):
         accelerator.forget_failure()
     if over:
-        facts = Boot(Ended.EXITED, None, float(work.options.timeout))
+        facts = Boot(Ended.EXITED, None, float(job.options.timeout))
         return Booted(spent, facts, accel, limits, tuple(notes))
     ended = {
         process.Ending.EXITED: Ended.EXITED,
@@ -127,7 +127,7 @@ def boot(work: Work, again: str | None = None) -> Booted:
         process.Ending.SILENCE: Ended.SILENCE,
         process.Ending.STOPPED: Ended.ACCELERATOR_FAILED,
     }[outcome.ending]
-    facts = Boot(ended, outcome.silence, float(work.options.timeout))
+    facts = Boot(ended, outcome.silence, float(job.options.timeout))
     return Booted(spent, facts, accel, limits, tuple(notes), outcome.stopped_for)
 
 
@@ -145,48 +145,48 @@ def _kvm_failed(reason: str) -> str:
     return f"KVM cannot run this kernel ({reason}); {again}"
 
 
-def _pack_initramfs(work: Work) -> None:
+def _pack_initramfs(job: Job) -> None:
     """Make the initramfs that inserts the suite, or only waits. Raises HarnessError."""
-    program = work.folder / "init"
-    initramfs.compile_init(work.job.tree, of_build(work.job.cross_compile), program)
-    inserted = _insertions(work) if work.cell.modular else []
-    initramfs.write(work.initramfs, program.read_bytes(), inserted, lingers=work.lingers)
+    program = job.folder / "init"
+    initramfs.compile_init(job.tree, of_build(job.target.cross_compile), program)
+    inserted = _insertions(job) if job.cell.modular else []
+    initramfs.write(job.initramfs, program.read_bytes(), inserted, lingers=job.lingers)
     program.unlink()
 
 
-def _insertions(work: Work) -> list[kernel_modules.Insertion]:
+def _insertions(job: Job) -> list[kernel_modules.Insertion]:
     """The modules that were built, in order. Raises HarnessError where there is no suite."""
     prefix = f"{kernel_modules.KUNIT}."
-    asked = [each for each in work.cell.kernel_args if each.startswith(prefix)]
-    parameters = (f"filter_glob={work.cell.suite}", "enable=1")
+    asked = [each for each in job.cell.kernel_args if each.startswith(prefix)]
+    parameters = (f"filter_glob={job.cell.suite}", "enable=1")
     return kernel_modules.insertions(
-        kernel_modules.built(work.job.build_dir),
+        kernel_modules.built(job.build_dir),
         (*parameters, *(each.removeprefix(prefix) for each in asked)),
     )
 
 
 def _boot_once(
-    work: Work, accel: str, limits: kunit.BootRequest, *, patient: bool
+    job: Job, accel: str, limits: kunit.BootRequest, *, patient: bool
 ) -> process.SessionEnd:
-    options = work.options
-    if work.cell.target.qemu:
-        plain = work.plain_image
-        kernel = work.job.build_dir / plain if plain else None
-        qemu = work.cell.target.qemu
-        write_qemu(work.programs, qemu, accel, stay=work.own_init, kernel=kernel)
+    options = job.options
+    if job.cell.target.qemu:
+        plain = job.plain_image
+        kernel = job.build_dir / plain if plain else None
+        qemu = job.cell.target.qemu
+        write_qemu(job.programs, qemu, accel, stay=job.own_init, kernel=kernel)
     # kunit.py's own limit is the second net: ours ends the whole session, its ends QEMU only.
     guarded = replace(limits, timeout=limits.timeout + 30)
-    command = kunit.boot(work.job, guarded, work.can)
-    listening = _Listening(work, accel, patient=patient)
-    work.tell(StageStarted("boot", float(options.timeout)))
+    command = kunit.boot(job, guarded, job.can)
+    listening = _Listening(job, accel, patient=patient)
+    job.tell(StageStarted("boot", float(options.timeout)))
     watch = process.Watch(
         limit=float(options.timeout),
         silence=float(options.silence),
         output=listening.output,
         tick=listening.tick,
     )
-    work.console.unlink(missing_ok=True)
-    outcome = stages.supervise(work, command, work.console, watch)
+    job.console.unlink(missing_ok=True)
+    outcome = stages.supervise(job, command, job.console, watch)
     ok = outcome.ending is process.Ending.EXITED or outcome.stopped_for == initramfs.DONE
-    work.tell(StageEnded("boot", outcome.seconds, ok))
+    job.tell(StageEnded("boot", outcome.seconds, ok))
     return outcome

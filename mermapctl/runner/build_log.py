@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mermapctl.runner.job import Work
+    from mermapctl.runner.job import Job
     from mermapctl.system import process
 
 LOG_BYTES = 128 << 20
@@ -28,31 +28,31 @@ _TRACEBACK = re.compile(rb"^Traceback \(most recent call last\)", re.MULTILINE)
 _MAKE_ERROR = re.compile(rb"^\s*(?:make\S*: )?\*\*\* .*$", re.MULTILINE)
 
 
-def bound(work: Work) -> Callable[[], str | None]:
+def bound(job: Job) -> Callable[[], str | None]:
     """Looks at make's log, which make itself appends to: a reason to stop where it is endless."""
 
     def look() -> str | None:
-        size = work.build_log.stat().st_size if work.build_log.is_file() else 0
+        size = job.build_log.stat().st_size if job.build_log.is_file() else 0
         return f"its log has more than {LOG_BYTES >> 20} MB" if size > LOG_BYTES else None
 
     return look
 
 
-def fell_over(work: Work) -> bool:
+def fell_over(job: Job) -> bool:
     """Whether kunit.py itself ended in a traceback."""
-    return _TRACEBACK.search(_bytes(work.harness_log)) is not None
+    return _TRACEBACK.search(_bytes(job.harness_log)) is not None
 
 
 def _bytes(path: Path) -> bytes:
     return path.read_bytes() if path.is_file() else b""
 
 
-def why(work: Work, what: str, outcome: process.SessionEnd) -> str:
+def why(job: Job, what: str, outcome: process.SessionEnd) -> str:
     """The line of the logs that says best why a stage failed. Raises HarnessError: disk full."""
-    log, harness = _bytes(work.build_log), _bytes(work.harness_log)
+    log, harness = _bytes(job.build_log), _bytes(job.harness_log)
     if b"No space left on device" in log + harness:
         raise HarnessError(
-            f"the disk is full: {work.job.build_dir}",
+            f"the disk is full: {job.build_dir}",
             "free some space, or set MERMAPCTL_HOME or XDG_CACHE_HOME to a larger disk",
         )
     for pattern, text in ((_COMPILER_ERROR, log), (_MAKE_ERROR, log)):

@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from mermapctl.judge.hang_trials import Trial
     from mermapctl.records.record import Cell
     from mermapctl.runner.boot import Booted
-    from mermapctl.runner.job import Work
+    from mermapctl.runner.job import Job
     from mermapctl.runner.step import Steps
 
 
-def steps(work: Work, cell: Cell, booted: Booted) -> Iterator[Step]:
+def steps(job: Job, cell: Cell, booted: Booted) -> Iterator[Step]:
     """The cell with its verdict, and with what further boots say of one that did not pass."""
     yield Step(cell, Doing.JUDGEMENT)
-    cell, booted = yield from _traced_whole(work, cell, booted)
+    cell, booted = yield from _traced_whole(job, cell, booted)
     yield Step(cell, Doing.JUDGEMENT)
-    if work.options.witness:
-        cell = yield from _witnessed(work, cell, booted)
+    if job.options.witness:
+        cell = yield from _witnessed(job, cell, booted)
     if not cell.untraced and unprobed.wanted(cell, booted):
-        cell = yield from _confirmed(work, cell, booted)
-    if work.options.triage:
-        yield from _triaged(work, cell, booted)
+        cell = yield from _confirmed(job, cell, booted)
+    if job.options.triage:
+        yield from _triaged(job, cell, booted)
 
 
 @contextlib.contextmanager
@@ -48,38 +48,38 @@ def _noting(failed: str) -> Iterator[list[str]]:
 
 
 def _traced_whole(
-    work: Work, blank: Cell, booted: Booted
+    job: Job, blank: Cell, booted: Booted
 ) -> Generator[Step, None, tuple[Cell, Booted]]:
     """The cell as its boot is judged, or a second boot where the first one's trace has gaps.
 
     While the second boot runs, `blank` stays the last cell: the first one's pass is in doubt.
     """
-    first = _judged(work, blank, booted)
+    first = _judged(job, blank, booted)
     gaps = trace_gaps.found(first, booted)
     if gaps is None:
         return first, booted
     yield Step(blank, Doing.SECOND_BOOT)
     with _noting(f"the trace has gaps ({gaps}), and there is no second boot") as notes:
-        again = trace_gaps.boot_again(work, gaps, booted)
+        again = trace_gaps.boot_again(job, gaps, booted)
     if notes:
         return noted(first, *notes), booted
     blank = spent(blank, boot=booted.seconds + again.seconds)
     yield Step(blank, Doing.SECOND_BOOT)
-    second = _judged(work, blank, again)
+    second = _judged(job, blank, again)
     return noted(second, trace_gaps.compared(gaps, second)), again
 
 
-def _witnessed(work: Work, cell: Cell, booted: Booted) -> Steps:
+def _witnessed(job: Job, cell: Cell, booted: Booted) -> Steps:
     """The cell with what the witness sees in a boot of its own; without that it stands as it is."""
     yield Step(cell, Doing.WITNESS)
     with _noting("not witnessed") as notes:
-        cell = witness_boot.add(work, cell, booted)
+        cell = witness_boot.add(job, cell, booted)
     cell = noted(cell, *notes)
     yield Step(cell, Doing.WITNESS)
     return cell
 
 
-def _confirmed(work: Work, cell: Cell, booted: Booted) -> Steps:
+def _confirmed(job: Job, cell: Cell, booted: Booted) -> Steps:
     """The cell with what a boot without probes says of its failure, if one is worth its time."""
     if dear := unprobed.too_dear(cell):
         cell = noted(cell, dear)
@@ -87,18 +87,18 @@ def _confirmed(work: Work, cell: Cell, booted: Booted) -> Steps:
         return cell
     yield Step(cell, Doing.UNPROBED)
     with _noting("not booted again without probes") as notes:
-        cell = unprobed.confirm(work, cell, booted)
+        cell = unprobed.confirm(job, cell, booted)
     cell = noted(cell, *notes)
     yield Step(cell, Doing.UNPROBED)
     return cell
 
 
-def _triaged(work: Work, judged: Cell, booted: Booted) -> Iterator[Step]:
+def _triaged(job: Job, judged: Cell, booted: Booted) -> Iterator[Step]:
     """The cell with what the boots after a hang say; the verdict stands, however they end."""
     cell = judged
     yield Step(cell, Doing.TRIAGE)
     with _noting("the hang triage ended early") as notes:
-        for trials in hang_triage.hung(work, judged):
+        for trials in hang_triage.hung(job, judged):
             cell = _with_triage(judged, trials, traced=booted.limits.traced)
             yield Step(cell, Doing.TRIAGE)
     yield Step(noted(cell, *notes), Doing.TRIAGE)
@@ -110,18 +110,18 @@ def _with_triage(judged: Cell, trials: tuple[Trial, ...], *, traced: bool) -> Ce
     return replace(noted(cell, told.words), confirmed=told.confirmed) if told else cell
 
 
-def _judged(work: Work, cell: Cell, booted: Booted) -> Cell:
+def _judged(job: Job, cell: Cell, booted: Booted) -> Cell:
     """The cell with its verdict; the accelerator's complaint explains one that there is none."""
     cell = replace(
         cell,
         accelerator=booted.accelerator,
         kernel_args=booted.limits.kernel_args,
-        reproduce=(*cell.reproduce, unprobed.boot_line(work, booted)),
+        reproduce=(*cell.reproduce, unprobed.boot_line(job, booted)),
         notes=(*cell.notes, *booted.notes),
         boot=booted.boot,
-        suite=work.cell.suite,
-        allow_splats=work.options.allow_splats,
+        suite=job.cell.suite,
+        allow_splats=job.options.allow_splats,
     )
-    with inputs.open_own(work.console) as console:
+    with inputs.open_own(job.console) as console:
         judged = judge_console(cell, console)
     return replace(judged, detail=judged.detail or booted.complaint)

@@ -12,23 +12,23 @@ from mermapctl.trace import probes
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mermapctl.runner.job import Work
+    from mermapctl.runner.job import Job
 
 _KUNIT_ARGS = 320
 """Bytes of the command line that kunit.py and its qemu_configs may add to ours."""
 
 
-def limits(work: Work) -> tuple[kunit.BootRequest, list[str]]:
+def limits(job: Job) -> tuple[kunit.BootRequest, list[str]]:
     """What the guest is given, the probes of a trace included, and what the trace cannot show."""
-    planned = probes.plan(_functions(work.job.build_dir)) if work.traced else None
-    untraced = work.untraced
-    if planned and _too_long((*work.cell.kernel_args, *planned.kernel_args)):
+    planned = probes.plan(_functions(job.build_dir)) if job.traced else None
+    untraced = job.untraced
+    if planned and _too_long((*job.cell.kernel_args, *planned.kernel_args)):
         planned, untraced = None, "the kernel's command line has no room left for the probes"
     given = kunit.BootRequest(
-        filter_glob=work.cell.suite,
-        kernel_args=(*work.cell.kernel_args, *(planned.kernel_args if planned else ())),
-        qemu_args=(*work.cell.qemu_args, *_initrd(work)),
-        timeout=work.options.timeout,
+        filter_glob=job.cell.suite,
+        kernel_args=(*job.cell.kernel_args, *(planned.kernel_args if planned else ())),
+        qemu_args=(*job.cell.qemu_args, *_initrd(job)),
+        timeout=job.options.timeout,
         traced=planned is not None,
     )
     notes = list(planned.notes) if planned else []
@@ -40,8 +40,8 @@ def _too_long(arguments: tuple[str, ...]) -> bool:
     return len(" ".join(arguments)) + _KUNIT_ARGS >= probes.COMMAND_LINE_SIZE
 
 
-def _initrd(work: Work) -> tuple[str, ...]:
-    return ("-initrd", str(work.initramfs)) if work.own_init else ()
+def _initrd(job: Job) -> tuple[str, ...]:
+    return ("-initrd", str(job.initramfs)) if job.own_init else ()
 
 
 def _functions(build_dir: Path) -> tuple[probes.Symbol, ...] | None:

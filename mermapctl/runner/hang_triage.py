@@ -25,54 +25,54 @@ from mermapctl.system import inputs
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mermapctl.runner.job import Work
+    from mermapctl.runner.job import Job
     from mermapctl.runner.qmp import Sample, Symbols
 
 LONGEST_NAME = 100
 """Characters of a folder's name; file systems take 255 bytes."""
 
 
-def hung(work: Work, cell: Cell) -> Iterator[tuple[Trial, ...]]:
+def hung(job: Job, cell: Cell) -> Iterator[tuple[Trial, ...]]:
     """Boot the tests that the hang of `cell` left unfinished; yield all trials so far after each.
 
     Where none of them hangs alone, the suite is booted once more. Raises Interrupted, HarnessError.
     """
-    watching = hang_trials.watching(fragment.resolved(work.job.build_dir / ".config"))
+    watching = hang_trials.watching(fragment.resolved(job.build_dir / ".config"))
     wanted = hang_trials.unfinished(cell.suites, cell.findings)
     for unnamed in hang_trials.nameless(cell.suites):
         known = {test.name for test in unnamed.tests}
-        names = _listed(work, watching, unnamed.name)
+        names = _listed(job, watching, unnamed.name)
         wanted += [(unnamed.name, name) for name in names if name not in known]
     trials: list[Trial] = []
     for suite, test in wanted[: hang_trials.MOST]:
-        trials.append(_boot(work, watching, suite, test))
+        trials.append(_boot(job, watching, suite, test))
         yield tuple(trials)
     for suite in dict.fromkeys(suite for suite, _ in wanted):
         if not any(each.outcome is Outcome.HUNG for each in trials if each.suite == suite):
-            trials.append(_boot(work, watching, suite, None))
+            trials.append(_boot(job, watching, suite, None))
             yield tuple(trials)
 
 
-def _listed(work: Work, watching: Watching, suite: str) -> list[str]:
+def _listed(job: Job, watching: Watching, suite: str) -> list[str]:
     """The tests of a suite, by a boot that only lists them."""
-    work.tell(Note(f"hang triage: which tests {suite} has"))
-    listing = _alone(work, watching, suite, f"{suite}-list")
+    job.tell(Note(f"hang triage: which tests {suite} has"))
+    listing = _alone(job, watching, suite, f"{suite}-list")
     arguments = (*listing.cell.kernel_args, hang_trials.LIST)
     boot.boot(replace(listing, cell=replace(listing.cell, kernel_args=arguments)))
     with inputs.open_own(listing.console) as console:
         return hang_trials.listed(console, suite)
 
 
-def _boot(work: Work, watching: Watching, suite: str, test: str | None) -> Trial:
+def _boot(job: Job, watching: Watching, suite: str, test: str | None) -> Trial:
     what = f"{test} alone" if test else f"the suite {suite} again"
-    work.tell(Note(f"hang triage: {what}"))
+    job.tell(Note(f"hang triage: {what}"))
     glob = f"{suite}.{test}" if test else suite
-    alone = _alone(work, watching, glob, glob)
+    alone = _alone(job, watching, glob, glob)
     with _Watcher.of(alone) as watcher:
-        booted = boot.boot(watcher.work)
+        booted = boot.boot(watcher.job)
     blank = Cell(
-        target=work.cell.target.name,
-        variant=work.cell.variant.name,
+        target=job.cell.target.name,
+        variant=job.cell.variant.name,
         verdict=Verdict.NO_VERDICT,
         boot=booted.boot,
         suite=alone.cell.suite,
@@ -96,20 +96,20 @@ def _boot(work: Work, watching: Watching, suite: str, test: str | None) -> Trial
     )
 
 
-def _alone(work: Work, watching: Watching, glob: str, name: str) -> Work:
+def _alone(job: Job, watching: Watching, glob: str, name: str) -> Job:
     """The same kernel for one filter, in a folder of its own, with what shows a hang.
 
     It has no probes: they would only slow it down.
     """
-    cell, options = work.cell, work.options
-    folder = _folder(work.folder, name)
+    cell, options = job.cell, job.options
+    folder = _folder(job.folder, name)
     folder.mkdir()
     watch = hang_trials.DETECTOR if watching.detector else ()
     # An address then means what System.map says.
     arguments = kernel_args(("nokaslr", *watch), cell.kernel_args, ())
     smp = max(2, cell.smp or 1) if watching.smp and cell.target.qemu else cell.smp
     return replace(
-        work,
+        job,
         cell=replace(cell, suite=glob, smp=smp, kernel_args=arguments, untraced=""),
         options=replace(
             options,
@@ -129,29 +129,29 @@ def _folder(parent: Path, name: str) -> Path:
 class _Watcher:
     """Asks QEMU where the CPUs are, once, when a boot has been silent for long enough.
 
-    `work` is the boot's work with a listener that looks at the console as time passes.
+    `job` is the boot's job with a listener that looks at the console as time passes.
     """
 
-    def __init__(self, work: Work, known: Symbols | None, place: Path) -> None:
+    def __init__(self, job: Job, known: Symbols | None, place: Path) -> None:
         self.samples: list[Sample] = []
         self._known = known
         self._socket = place / "qmp"
-        self._console = work.console
-        self._told = work.tell
-        self._after = min(hang_trials.SAMPLED_AFTER, 0.6 * work.options.silence)
+        self._console = job.console
+        self._told = job.tell
+        self._after = min(hang_trials.SAMPLED_AFTER, 0.6 * job.options.silence)
         self._size = -1
         self._heard = time.monotonic()
         more = qmp.argument(self._socket) if known else ()
-        self.work = replace(work, cell=replace(work.cell, more_qemu_args=more), tell=self._listen)
+        self.job = replace(job, cell=replace(job.cell, more_qemu_args=more), tell=self._listen)
 
     @classmethod
     @contextlib.contextmanager
-    def of(cls, work: Work) -> Iterator[_Watcher]:
+    def of(cls, job: Job) -> Iterator[_Watcher]:
         """A watcher whose socket's directory goes with it: its path must be short."""
-        known = qmp.symbols(work.job.build_dir / "System.map")
-        able = work.cell.target.qemu is not None and work.can.has("exec", "--qemu_args")
+        known = qmp.symbols(job.build_dir / "System.map")
+        able = job.cell.target.qemu is not None and job.can.has("exec", "--qemu_args")
         with tempfile.TemporaryDirectory(prefix="mermapctl-") as place:
-            yield cls(work, known if able else None, Path(place))
+            yield cls(job, known if able else None, Path(place))
 
     def _listen(self, event: Event) -> None:
         self._told(event)

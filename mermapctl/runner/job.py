@@ -1,59 +1,61 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the stages of one cell share, and the guest that its configuration asks for."""
+"""Job: one cell as its stages carry it, and the guest that its configuration asks for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from mermapctl.config.fragment import Fragment
 from mermapctl.config.plan import CellPlan, Options, Plan
 from mermapctl.config.variants import LOCKDEP, NOT_GIVEN
 from mermapctl.events import Listener
-from mermapctl.records.store import RunFolder
+from mermapctl.records.store import RunFolder, cell_slug
 from mermapctl.runner import kunit
 from mermapctl.system.inputs import read_regular
-from mermapctl.tree import state
+from mermapctl.tree import build_dir
+
+if TYPE_CHECKING:
+    from mermapctl.config.target import Target
 
 
-def _configured(build_dir: Path, *symbols: str) -> bool:
+def _configured(directory: Path, *symbols: str) -> bool:
     """Whether all of these are =y in a build's .config; false where there is none."""
     try:
-        lines = read_regular(build_dir / ".config").decode(errors="replace").splitlines()
+        lines = read_regular(directory / ".config").decode(errors="replace").splitlines()
     except OSError:
         return False
     return {f"CONFIG_{symbol}=y" for symbol in symbols} <= set(lines)
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
-    """The values that all cells of a run share. `invoked` is the command line in the lock file.
+class Job:
+    """All that the stages of one cell go by; made when the cell begins. Its paths are absolute.
 
-    `looking` is a look at the tree that has just begun; a later cell starts its own.
-    """
-
-    plan: Plan
-    can: kunit.Capabilities
-    folder: RunFolder
-    commit: str | None
-    invoked: str
-    tell: Listener
-    looking: state.Looking | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What the stages of one cell share. `folder` is where its artifacts are kept.
-
-    `repeat` is the word for a boot after the first: its console stands beside the first one's.
+    `own` is what --config gave, `folder` is where the cell's artifacts are kept, `invoked` is the
+    command line for the lock file. `repeat` is the word for a boot after the first: its console
+    stands beside the first one's.
     """
 
     cell: CellPlan
     options: Options
-    job: kunit.Job
-    can: kunit.Capabilities
+    own: tuple[Fragment, ...]
+    tree: Path
+    build_dir: Path
+    kunitconfig: Path
     folder: Path
+    can: kunit.Capabilities
+    commit: str | None
+    invoked: str
     tell: Listener
     repeat: str = ""
+    make_options: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> Target:
+        """The machine of the kernel."""
+        return self.cell.target
 
     @property
     def programs(self) -> Path:
@@ -90,11 +92,6 @@ class Work:
         return self.folder / "initramfs"
 
     @property
-    def kunitconfig(self) -> Path:
-        """What the kernel was asked to be configured with."""
-        return self.folder / "kunitconfig"
-
-    @property
     def plain_image(self) -> str | None:
         """The kernel that QEMU boots as it was linked, if this one can be; None where it cannot.
 
@@ -104,7 +101,7 @@ class Work:
         plain = self.cell.target.plain_image
         if not plain or any(each.lstrip("-") == "cpu" for each in self.cell.qemu_args):
             return None
-        built = self.job.build_dir
+        built = self.build_dir
         kept = any(_configured(built, each) for each in plain.unless)
         return plain.image if _configured(built, *plain.needs) and not kept else None
 
@@ -112,9 +109,9 @@ class Work:
     def untraced(self) -> str | None:
         """Why the boot has no probes, in words; None where it has them, or nothing to trace."""
         cell = self.cell
-        if cell.traced and not _configured(self.job.build_dir, *cell.variant.wished):
+        if cell.traced and not _configured(self.build_dir, *cell.variant.wished):
             return NOT_GIVEN
-        if cell.traced and _configured(self.job.build_dir, "PROVE_LOCKING"):
+        if cell.traced and _configured(self.build_dir, "PROVE_LOCKING"):
             return LOCKDEP
         return cell.untraced
 
@@ -143,10 +140,37 @@ class Work:
         return bool(
             self.cell.target.qemu
             and self.cell.target.userspace
-            and _configured(self.job.build_dir, "PREEMPT_RT", "BLK_DEV_INITRD", "BINFMT_ELF")
+            and _configured(self.build_dir, "PREEMPT_RT", "BLK_DEV_INITRD", "BINFMT_ELF")
         )
 
     @property
     def own_init(self) -> bool:
         """Whether the guest goes on to an init of ours once the suites that are built in ran."""
         return self.cell.modular is not None or self.lingers
+
+
+def begin(
+    plan: Plan,
+    cell: CellPlan,
+    run: RunFolder,
+    *,
+    can: kunit.Capabilities,
+    commit: str | None,
+    invoked: str,
+    tell: Listener,
+) -> Job:
+    """Make the job of one cell of a run: its places, and what all cells share."""
+    folder = run.cell_path(cell_slug(cell.target.name, cell.build_name))
+    return Job(
+        cell=cell,
+        options=plan.options,
+        own=plan.own,
+        tree=plan.tree.path,
+        build_dir=build_dir.locate(plan.tree.path, cell.target.name, cell.build_name),
+        kunitconfig=folder / "kunitconfig",
+        folder=folder,
+        can=can,
+        commit=commit,
+        invoked=invoked,
+        tell=tell,
+    )

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl.config.target import Target
 from mermapctl.errors import CommitError, UserError
 from mermapctl.system import cache_file, inputs, paths, process
 from mermapctl.tree import ownership
@@ -24,6 +23,7 @@ from mermapctl.tree import ownership
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mermapctl.runner.job import Job
 
 SCRIPT = Path("tools/testing/kunit/kunit.py")
 STAGES = ("config", "build", "exec")
@@ -39,19 +39,6 @@ class Capabilities:
     def has(self, stage: str, option: str) -> bool:
         """Whether `kunit.py STAGE` takes `option` (such as ``--qemu_args``)."""
         return option in self.options.get(stage, frozenset())
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What every stage of one cell has in common; paths are absolute."""
-
-    tree: Path
-    build_dir: Path
-    kunitconfig: Path
-    target: Target
-    jobs: int
-    cross_compile: str | None = None
-    make_options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +141,8 @@ def _common(job: Job, stage: str) -> list[str]:
         f"--kunitconfig={job.kunitconfig}",
         f"--arch={job.target.name}",
     ]
-    if job.cross_compile:
-        argv.append(f"--cross_compile={job.cross_compile}")
+    if job.target.cross_compile:
+        argv.append(f"--cross_compile={job.target.cross_compile}")
     return argv
 
 
@@ -170,7 +157,7 @@ def config(job: Job) -> list[str]:
 
 def build(job: Job) -> list[str]:
     """`kunit.py build`: olddefconfig, then make."""
-    return [*_common(job, "build"), f"--jobs={job.jobs}", *_make(job)]
+    return [*_common(job, "build"), f"--jobs={job.options.jobs}", *_make(job)]
 
 
 def boot(job: Job, boot: BootRequest, can: Capabilities) -> list[str]:

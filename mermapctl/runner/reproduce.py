@@ -12,19 +12,19 @@ from mermapctl.runner import kunit
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mermapctl.runner.job import Context, Work
+    from mermapctl.runner.job import Job
 
 
-def _mermapctl_command(context: Context, work: Work) -> list[str]:
+def _mermapctl_command(job: Job) -> list[str]:
     """Build the `mermapctl run` of this cell alone; defaults that may change are written out.
 
     --config names the copies of the user's fragments in the cell's folder.
     """
-    options, planned = context.plan.options, work.cell
-    argv = ["mermapctl", "run", f"--tree={context.plan.tree.path}"]
+    options, planned = job.options, job.cell
+    argv = ["mermapctl", "run", f"--tree={job.tree}"]
     argv += [f"--target={planned.target.name}"]
     argv += [f"--variant={planned.variant.name}", f"--suite={planned.suite}"]
-    argv += [f"--config={path}" for path in own_fragments(context, work)]
+    argv += [f"--config={path}" for path in own_fragments(job)]
     argv += [f"--accel={options.accel}"] if planned.target.qemu else []
     argv += [f"--smp={options.smp}"] if options.smp else []
     argv += [f"--cpu={options.cpu}"] if options.cpu else []
@@ -42,14 +42,14 @@ def _mermapctl_command(context: Context, work: Work) -> list[str]:
     return argv
 
 
-def lines(context: Context, work: Work) -> tuple[str, ...]:
+def lines(job: Job) -> tuple[str, ...]:
     """List the shell lines: mermapctl's, then those of kunit.py."""
-    commands = [_mermapctl_command(context, work)]
-    if not work.cell.obstacle:
-        commands += [kunit.config(work.job), kunit.build(work.job)]
+    commands = [_mermapctl_command(job)]
+    if not job.cell.obstacle:
+        commands += [kunit.config(job), kunit.build(job)]
     return tuple(map(shlex.join, commands))
 
 
-def own_fragments(context: Context, work: Work) -> list[Path]:
+def own_fragments(job: Job) -> list[Path]:
     """List the files in the cell's folder that keep the user's own fragments."""
-    return [work.folder / f"own-{number}.kunitconfig" for number in range(len(context.plan.own))]
+    return [job.folder / f"own-{number}.kunitconfig" for number in range(len(job.own))]

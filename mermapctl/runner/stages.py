@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mermapctl.runner.job import Work
+    from mermapctl.runner.job import Job
 
 _LOOK_BYTES = 8 << 20
 
@@ -53,76 +53,74 @@ class Stage:
     missing: tuple[MissingSymbol, ...] = ()
 
 
-def environment(work: Work) -> dict[str, str]:
+def environment(job: Job) -> dict[str, str]:
     """The environment of a stage: our programs first, nothing of an outer make or build."""
     cleared = make_environment()
-    if work.cell.target.native and not work.job.cross_compile:
+    if job.cell.target.native and not job.target.cross_compile:
         cleared.pop("CROSS_COMPILE", None)
-    path = f"{work.programs}:{cleared.get('PATH', '/usr/bin:/bin')}"
+    path = f"{job.programs}:{cleared.get('PATH', '/usr/bin:/bin')}"
     return kunit.environment({**_CCACHE, **cleared, **_STAMP, "PATH": path})
 
 
-def supervise(
-    work: Work, argv: list[str], stdout: Path, watch: process.Watch
-) -> process.SessionEnd:
+def supervise(job: Job, argv: list[str], stdout: Path, watch: process.Watch) -> process.SessionEnd:
     """Run kunit.py in a session of its own under `watch`. Raises if the tree is another user's."""
-    ownership.require(work.job.tree)
+    ownership.require(job.tree)
     return process.supervise(
         kunit.interpreted(argv),
-        cwd=work.job.tree,
-        env=environment(work),
+        cwd=job.tree,
+        env=environment(job),
         stdout=stdout,
-        stderr=work.harness_log,
+        stderr=job.harness_log,
         watch=watch,
     )
 
 
-def _tick(work: Work, also: Callable[[], str | None]) -> Callable[[float, float], str | None]:
+def _tick(job: Job, also: Callable[[], str | None]) -> Callable[[float, float], str | None]:
     def tick(_elapsed: float, _silent: float) -> str | None:
-        work.tell(Tick())
+        job.tell(Tick())
         return also()
 
     return tick
 
 
-def configure(work: Work) -> Stage:
+def configure(job: Job) -> Stage:
     """Make the .config; what the tree did not give as requested is in `missing`."""
-    work.tell(StageStarted("config"))
+    job.tell(StageStarted("config"))
     # kunit.py does not let make compile Kconfig's own programs in parallel.
-    write_make(work.programs, work.build_log, Goals(jobs=work.job.jobs))
-    dot_config = work.job.build_dir / ".config"
-    if not up_to_date.config_is_current(work.job.tree, work.job.build_dir):
+    write_make(job.programs, job.build_log, Goals(jobs=job.options.jobs))
+    dot_config = job.build_dir / ".config"
+    if not up_to_date.config_is_current(job.tree, job.build_dir):
         # kunit.py keeps one that has all that was asked for, whatever the tree's Kconfig says now.
         dot_config.unlink(missing_ok=True)
-    tick = _tick(work, build_log.bound(work))
-    watch = process.Watch(float(work.options.build_timeout), tick=tick)
-    outcome = supervise(work, kunit.config(work.job), work.harness_log, watch)
+    tick = _tick(job, build_log.bound(job))
+    watch = process.Watch(float(job.options.build_timeout), tick=tick)
+    outcome = supervise(job, kunit.config(job), job.harness_log, watch)
     ok = outcome.returncode == 0
-    work.tell(StageEnded("config", outcome.seconds, ok))
+    job.tell(StageEnded("config", outcome.seconds, ok))
     if dot_config.is_file():
-        shutil.copyfile(dot_config, work.folder / "config")
+        shutil.copyfile(dot_config, job.folder / "config")
     if ok:
         return Stage(outcome.seconds)
-    return _failed(work, "kunit.py config", outcome)
+    return _failed(job, "kunit.py config", outcome)
 
 
-def _failed(work: Work, what: str, outcome: process.SessionEnd) -> Stage:
+def _failed(job: Job, what: str, outcome: process.SessionEnd) -> Stage:
     """Why a stage failed: symbols that its .config lacks, else what the logs say.
 
     kunit.py looks at the .config after the build once more, and Kconfig may have changed by then.
     """
     if outcome.ending is process.Ending.LIMIT:
-        told = f"{what} did not end within {work.options.build_timeout} s (--build-timeout)"
+        told = f"{what} did not end within {job.options.build_timeout} s (--build-timeout)"
         return Stage(outcome.seconds, Reason.BUILD_FAILED, told)
     if outcome.ending is process.Ending.STOPPED:
         told = f"{what} was stopped: {outcome.stopped_for}"
         return Stage(outcome.seconds, Reason.BUILD_FAILED, told)
-    why = build_log.why(work, what, outcome)
-    dot_config = work.job.build_dir / ".config"
+    why = build_log.why(job, what, outcome)
+    dot_config = job.build_dir / ".config"
     # kunit.py's own lines for the target count to it as much as those of the variant.
-    asked = fragment.overlay(target.own_lines(work.cell.target), work.cell.variant.fragment)
+    asked = fragment.overlay(target.own_lines(job.cell.target), job.cell.variant.fragment)
     # Where kunit.py itself fell over, the .config is none, or an old one.
-    answered = dot_config.is_file() and not build_log.fell_over(work)
+    answered = dot_config.is_file() and not build_log.fell_over(job)
     missing = fragment.missing(asked, dot_config) if answered else ()
     if not missing:
         return Stage(outcome.seconds, Reason.BUILD_FAILED, why)
@@ -131,53 +129,53 @@ def _failed(work: Work, what: str, outcome: process.SessionEnd) -> Stage:
     return Stage(outcome.seconds, Reason.CONFIG_UNSATISFIED, detail, missing)
 
 
-def build(work: Work) -> Stage:
+def build(job: Job) -> Stage:
     """Build the kernel; progress is read from make's log as it grows."""
-    expected = build_dir.expected_objects(work.job.build_dir)
+    expected = build_dir.expected_objects(job.build_dir)
     made = 0
-    start = work.build_log.stat().st_size if work.build_log.is_file() else 0
+    start = job.build_log.stat().st_size if job.build_log.is_file() else 0
     position = start
 
     def look() -> None:
         nonlocal made, position
-        if not work.build_log.is_file():
+        if not job.build_log.is_file():
             return
-        with work.build_log.open("rb") as log:
+        with job.build_log.open("rb") as log:
             log.seek(position)
             grown = log.read(_LOOK_BYTES)
         whole = grown[: grown.rfind(b"\n") + 1]
         position += len(whole)
         before, made = made, made + build_dir.objects_in(whole)
         if made != before:
-            work.tell(Objects(made, expected if expected and made <= expected else None))
+            job.tell(Objects(made, expected if expected and made <= expected else None))
 
-    work.tell(StageStarted("build"))
-    _prepare_programs(work)
-    bound = build_log.bound(work)
+    job.tell(StageStarted("build"))
+    _prepare_programs(job)
+    bound = build_log.bound(job)
 
     def tick() -> str | None:
         look()
         return bound()
 
-    watch = process.Watch(float(work.options.build_timeout), tick=_tick(work, tick))
-    outcome = supervise(work, kunit.build(work.job), work.harness_log, watch)
+    watch = process.Watch(float(job.options.build_timeout), tick=_tick(job, tick))
+    outcome = supervise(job, kunit.build(job), job.harness_log, watch)
     look()
     ok = outcome.returncode == 0
-    work.tell(StageEnded("build", outcome.seconds, ok))
+    job.tell(StageEnded("build", outcome.seconds, ok))
     if not ok:
-        return _failed(work, "kunit.py build", outcome)
-    build_dir.remember_objects(work.job.build_dir, made)
+        return _failed(job, "kunit.py build", outcome)
+    build_dir.remember_objects(job.build_dir, made)
     return Stage(outcome.seconds)
 
 
-def _prepare_programs(work: Work) -> None:
+def _prepare_programs(job: Job) -> None:
     """Write a make that makes only the kernel and skips syncconfig where .config is current."""
-    goal = work.image_goal
-    current = up_to_date.config_is_current(work.job.tree, work.job.build_dir)
-    goals = (goal, *(("modules",) if work.cell.modular else ())) if goal else ()
-    if work.plain_image:
+    goal = job.image_goal
+    current = up_to_date.config_is_current(job.tree, job.build_dir)
+    goals = (goal, *(("modules",) if job.cell.modular else ())) if goal else ()
+    if job.plain_image:
         # Delete the stale image so that a failed build cannot boot it.
-        (work.job.build_dir / work.job.target.kernel_image).unlink(missing_ok=True)
-    write_make(work.programs, work.build_log, Goals(goals, current))
-    if work.options.ccache:
-        write_ccache(work.programs, of_build(work.job.cross_compile).cc)
+        (job.build_dir / job.target.kernel_image).unlink(missing_ok=True)
+    write_make(job.programs, job.build_log, Goals(goals, current))
+    if job.options.ccache:
+        write_ccache(job.programs, of_build(job.target.cross_compile).cc)

@@ -16,7 +16,7 @@ from mermapctl.runner import boot, unprobed
 if TYPE_CHECKING:
     from mermapctl.records.record import Cell
     from mermapctl.runner.boot import Booted
-    from mermapctl.runner.job import Work
+    from mermapctl.runner.job import Job
 
 FIRST = "console-gaps.log"
 """The console of the boot whose trace has gaps, beside the one that is judged."""
@@ -29,17 +29,17 @@ def found(cell: Cell, booted: Booted) -> str | None:
     return _gaps(cell)
 
 
-def boot_again(work: Work, gaps: str, booted: Booted) -> Booted:
+def boot_again(job: Job, gaps: str, booted: Booted) -> Booted:
     """Boot once more with probes; the console of the first boot is kept as FIRST.
 
     Restores the first console if there is no second one. Raises Interrupted, HarnessError, OSError.
     """
-    work.tell(Note(f"the trace has gaps ({gaps}): booting once more"))
-    first = work.console.rename(work.folder / FIRST)
+    job.tell(Note(f"the trace has gaps ({gaps}): booting once more"))
+    first = job.console.rename(job.folder / FIRST)
     try:
-        return boot.boot(unprobed.bounded(work, booted), booted.accelerator)
+        return boot.boot(unprobed.bounded(job, booted), booted.accelerator)
     except Exception:
-        first.replace(work.console)
+        first.replace(job.console)
         raise
 
 

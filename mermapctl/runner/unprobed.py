@@ -17,7 +17,7 @@ from mermapctl.runner import boot, kunit
 if TYPE_CHECKING:
     from mermapctl.records.record import Cell
     from mermapctl.runner.boot import Booted
-    from mermapctl.runner.job import Work
+    from mermapctl.runner.job import Job
 
 AGAIN = "untraced"
 """The word of this boot in the names of its files."""
@@ -40,16 +40,16 @@ def too_dear(cell: Cell) -> str | None:
     return None
 
 
-def confirm(work: Work, cell: Cell, booted: Booted) -> Cell:
+def confirm(job: Job, cell: Cell, booted: Booted) -> Cell:
     """Boot once more without probes, and hold the two against each other.
 
     The first boot's console stays as it is. Raises Interrupted, HarnessError, OSError.
     """
     what = "no verdict" if cell.verdict is Verdict.NO_VERDICT else "failed"
-    work.tell(Note(f"{what}: booting once more without probes"))
-    again = _again(work, booted)
+    job.tell(Note(f"{what}: booting once more without probes"))
+    again = _again(job, booted)
     second = boot.boot(again, booted.accelerator)
-    files = replace(cell.artifacts, console=str(work.console), console_untraced=str(again.console))
+    files = replace(cell.artifacts, console=str(job.console), console_untraced=str(again.console))
     blank = Unprobed(Verdict.NO_VERDICT, round(second.seconds, 3), boot=second.boot)
     settled = with_unprobed(replace(cell, artifacts=files), blank)
     if settled.untraced and settled.untraced.stands:
@@ -58,19 +58,19 @@ def confirm(work: Work, cell: Cell, booted: Booted) -> Cell:
     return settled
 
 
-def boot_line(work: Work, booted: Booted) -> str:
+def boot_line(job: Job, booted: Booted) -> str:
     """A boot by kunit.py itself, with the QEMU that obeys first on PATH, for a shell."""
-    line = shlex.join(kunit.boot(work.job, booted.limits, work.can))
-    if work.cell.target.qemu:
-        return f'PATH={shlex.quote(str(work.programs))}:"$PATH" {line}'
+    line = shlex.join(kunit.boot(job, booted.limits, job.can))
+    if job.cell.target.qemu:
+        return f'PATH={shlex.quote(str(job.programs))}:"$PATH" {line}'
     return line
 
 
-def bounded(work: Work, booted: Booted) -> Work:
+def bounded(job: Job, booted: Booted) -> Job:
     """Limit the time of a further boot to what a boot that works needs."""
-    options = work.options
+    options = job.options
     return replace(
-        work,
+        job,
         options=replace(
             options,
             timeout=min(options.timeout, max(hang_trials.LONGEST, 1 + int(2 * booted.seconds))),
@@ -79,7 +79,5 @@ def bounded(work: Work, booted: Booted) -> Work:
     )
 
 
-def _again(work: Work, booted: Booted) -> Work:
-    return replace(
-        bounded(work, booted), cell=replace(work.cell, untraced=""), repeat=AGAIN
-    )
+def _again(job: Job, booted: Booted) -> Job:
+    return replace(bounded(job, booted), cell=replace(job.cell, untraced=""), repeat=AGAIN)

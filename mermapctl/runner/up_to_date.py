@@ -23,7 +23,7 @@ from mermapctl.system import files, inputs
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mermapctl.runner.kunit import Job
+    from mermapctl.runner.job import Job
 
 STAMP = ".mermapctl-built"
 STEERING = (
@@ -52,7 +52,7 @@ def signature(job: Job, kunitconfig: str, tree_state: str | None) -> str | None:
         "kunitconfig": kunitconfig,
         "target": [job.target.name, job.target.kconfig],
         "make": job.make_options,
-        "toolchain": _toolchain(job.cross_compile),
+        "toolchain": _toolchain(job.target.cross_compile),
         "environment": {name: os.environ[name] for name in STEERING if name in os.environ},
     }
     return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from mermapctl.records.record import Cell
     from mermapctl.runner.boot import Booted
-    from mermapctl.runner.job import Work
+    from mermapctl.runner.job import Job
     from mermapctl.runner.system_map import SystemMap
 
 TARGET = "x86_64"
@@ -38,36 +38,36 @@ ACCELERATOR = "tcg"
 """Breakpoints under KVM need the CPU's four debug registers, or write to the guest's code."""
 
 
-def obstacle(work: Work) -> str | None:
+def obstacle(job: Job) -> str | None:
     """Why the witness cannot watch a cell, in words; None where it can."""
-    target = work.cell.target
+    target = job.cell.target
     if target.name != TARGET:
         return (
             f"not witnessed: the witness knows the page tables of {TARGET} alone, and no other "
             "architecture can have the mermap"
         )
-    if not work.can.has("exec", "--qemu_args"):
+    if not job.can.has("exec", "--qemu_args"):
         return "not witnessed: this tree's kunit.py has no --qemu_args"
     return None
 
 
-def add(work: Work, cell: Cell, booted: Booted) -> Cell:
+def add(job: Job, cell: Cell, booted: Booted) -> Cell:
     """The cell with what the witness sees of one more boot, which also confirms a failure.
 
     A boot that ends otherwise than by itself is not repeated. Raises Interrupted, HarnessError,
     OSError.
     """
-    why = obstacle(work) or unprobed.too_dear(cell)
-    known = None if why else system_map.load(work.job.build_dir / "System.map")
+    why = obstacle(job) or unprobed.too_dear(cell)
+    known = None if why else system_map.load(job.build_dir / "System.map")
     if known is None:
         return replace(cell, notes=(*cell.notes, why or "not witnessed: there is no System.map"))
-    work.tell(Note("booting once more, under the witness"))
-    with _socket(work.folder) as socket:
-        again = _again(work, booted, socket)
-        second, error = _watched(again, known, socket, work.folder / LOG)
+    job.tell(Note("booting once more, under the witness"))
+    with _socket(job.folder) as socket:
+        again = _again(job, booted, socket)
+        second, error = _watched(again, known, socket, job.folder / LOG)
     files = replace(
-        cell.artifacts, console=str(work.console), console_untraced=str(again.console),
-        witness=str(work.folder / LOG),
+        cell.artifacts, console=str(job.console), console_untraced=str(again.console),
+        witness=str(job.folder / LOG),
     )  # fmt: skip
     cell = replace(cell, artifacts=files)
     seconds = round(second.seconds, 3)
@@ -82,7 +82,7 @@ def add(work: Work, cell: Cell, booted: Booted) -> Cell:
 
 
 def _watched(
-    again: Work, known: SystemMap, socket: Path, log: Path
+    again: Job, known: SystemMap, socket: Path, log: Path
 ) -> tuple[Booted, str | None]:
     suite = suites_known().suites.get(again.cell.suite.partition(".")[0])
     tests = suite.names if suite else ()
@@ -95,12 +95,12 @@ def _watched(
     return booted, witness.error
 
 
-def _again(work: Work, booted: Booted, socket: Path) -> Work:
-    options = work.options
+def _again(job: Job, booted: Booted, socket: Path) -> Job:
+    options = job.options
     longest = max(SHORTEST, int(SLOWER * booted.seconds))
     return replace(
-        work,
-        cell=replace(work.cell, untraced="", more_qemu_args=gdb_client.argument(socket)),
+        job,
+        cell=replace(job.cell, untraced="", more_qemu_args=gdb_client.argument(socket)),
         options=replace(
             options,
             timeout=min(max(options.timeout, SHORTEST), longest),

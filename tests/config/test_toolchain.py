@@ -16,7 +16,9 @@ from mermapctl.config.plan import Options
 from mermapctl.config.target import Target
 from mermapctl.config.toolchain import Toolchain
 from mermapctl.doctor import doctor
-from mermapctl.runner import initramfs, kunit, path_shims, up_to_date
+from mermapctl.runner import initramfs, path_shims, up_to_date
+from mermapctl.runner.job import Job
+from tests import jobs
 from tests.forkserver import command
 from tests.runner.test_run import run
 from tests.tables import FAKE
@@ -62,10 +64,10 @@ def test_without_its_assembler_llvm_takes_the_targets(monkeypatch: pytest.Monkey
     assert toolchain.of_build("x-").tools[-1] == "x-as"
 
 
-def job(tree: Path, prefix: str | None) -> kunit.Job:
+def job(tree: Path, prefix: str | None) -> Job:
     qemu = "qemu-system-x86_64"
     target = Target("x86_64", "x86_64", "x86", qemu, prefix, "", "vmlinux", native=True)
-    return kunit.Job(tree, tree / "build", tree / "kunitconfig", target, 1, prefix)
+    return jobs.job(tree, target, build_dir=tree / "build", kunitconfig=tree / "kunitconfig")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,16 +9,17 @@ import pytest
 from mermapctl.config import target
 from mermapctl.errors import UserError
 from mermapctl.runner import kunit
+from mermapctl.runner.job import Job
+from tests import jobs
 
 
-def job(tree: Path) -> kunit.Job:
-    return kunit.Job(
-        tree=tree,
+def job(tree: Path) -> Job:
+    return jobs.job(
+        tree,
+        replace(target.read(tree).find("x86_64"), cross_compile="x-"),
         build_dir=Path("/b d"),
         kunitconfig=Path("/k"),
-        target=target.read(tree).find("x86_64"),
         jobs=3,
-        cross_compile="x-",
         make_options=("V=1",),
     )
 

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from mermapctl.config import target
-from mermapctl.runner import kunit, up_to_date
+from mermapctl.runner import up_to_date
+from tests import jobs
 from tests.conftest import git
 from tests.forkserver import Done, command
 from tests.tables import LOGS
@@ -310,7 +311,8 @@ def test_the_compiler_that_was_asked_for_is_the_one_looked_for(
 def test_another_clang_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("LLVM", "1")
-    job = kunit.Job(tmp_path, tmp_path, tmp_path / "k", target.without_tree("um", None), 1)
+    um = target.without_tree("um", None)
+    job = jobs.job(tmp_path, um, build_dir=tmp_path, kunitconfig=tmp_path / "k")
     for name in ("clang", "gcc", "ld.lld"):
         (tmp_path / name).write_text("#!/bin/sh\n")
         (tmp_path / name).chmod(0o755)

@@ -13,7 +13,7 @@ from mermapctl.cli import root
 from mermapctl.errors import HarnessError
 from mermapctl.runner import boot
 from mermapctl.runner.boot import Booted
-from mermapctl.runner.job import Work
+from mermapctl.runner.job import Job
 from tests.runner.test_run import document
 from tests.runner.test_unprobed import PROBES, arguments, cell_of, console, told
 
@@ -92,14 +92,14 @@ def test_the_first_boot_stands_where_there_is_no_second(
     boots = tmp_path / "arguments"
     cell_twice(fake_tree, boots, "trace-good")
     monkeypatch.setenv("FAKE_LOG", console("trace-lines-dropped"))
-    taken: list[Work] = []
+    taken: list[Job] = []
 
-    def once(work: Work, again: str | None = None) -> Booted:
+    def once(job: Job, again: str | None = None) -> Booted:
         if taken:
-            work.console.write_text("half of a line")
+            job.console.write_text("half of a line")
             raise HarnessError("no more processes")
-        taken.append(work)
-        return first_boot(work, again)
+        taken.append(job)
+        return first_boot(job, again)
 
     first_boot = boot.boot
     monkeypatch.setattr(boot, "boot", once)
