@@ -194,15 +194,21 @@ def load_all(paths: Iterable[Path]) -> tuple[Fragment, ...]:
 
 def resolved(dot_config: Path) -> dict[str, str]:
     """Return symbol to value in a .config, ``n`` for "is not set"; {} for a missing file."""
+    if not dot_config.is_file():
+        return {}
+    with dot_config.open(encoding="utf-8", errors="replace") as lines:
+        return values(lines)
+
+
+def values(lines: Iterable[str]) -> dict[str, str]:
+    """Return the same from the lines of a .config."""
     found: dict[str, str] = {}
-    if dot_config.is_file():
-        with dot_config.open(encoding="utf-8", errors="replace") as lines:
-            for raw in lines:
-                line = raw.strip()
-                if assigned := _ASSIGNED.fullmatch(line):
-                    found[assigned[1]] = assigned[2]
-                elif unset := _NOT_SET.fullmatch(line):
-                    found[unset[1]] = "n"
+    for raw in lines:
+        line = raw.strip()
+        if assigned := _ASSIGNED.fullmatch(line):
+            found[assigned[1]] = assigned[2]
+        elif unset := _NOT_SET.fullmatch(line):
+            found[unset[1]] = "n"
     return found
 
 

@@ -21,6 +21,7 @@ from mermapctl.runner import (
     kvm_probe,
     stages,
 )
+from mermapctl.runner.kernel import Kernel
 from mermapctl.runner.path_shims import write_qemu
 from mermapctl.system import process
 
@@ -40,8 +41,9 @@ OVER = (PANICKED, initramfs.DONE)
 
 @dataclass(frozen=True, slots=True)
 class Booted:
-    """How a boot ended, on which accelerator, with the sentences that explain the choice."""
+    """How a boot of `kernel` ended, on which accelerator, and sentences that explain the choice."""
 
+    kernel: Kernel
     seconds: float
     boot: Boot
     accelerator: str
@@ -91,22 +93,22 @@ def _from_guest(line: str) -> bool:
     return bool(line.strip()) and not line.startswith(ours) and "Starting KUnit Kernel" not in line
 
 
-def boot(job: Job, again: str | None = None) -> Booted:
+def boot(job: Job, kernel: Kernel, again: str | None = None) -> Booted:
     """Boot the kernel, under KVM where that works, else (again, if need be) under emulation.
 
     `again` is the accelerator of a boot before, whose choice then stands.
     """
     asked = job.options.accel
     accel, note = (again, None) if again else accelerator.choose(asked, job.cell.target)
-    limits, notes = guest.limits(job)
-    if job.own_init:
-        _pack_initramfs(job)
+    limits, notes = guest.limits(job, kernel)
+    if kernel.own_init:
+        _pack_initramfs(job, lingers=kernel.lingers)
     notes += [note] if note else []
     for each in notes:
         job.tell(Note(each))
     spent = 0.0
     while True:
-        outcome = _boot_once(job, accel, limits, patient=asked is Accel.KVM)
+        outcome = _boot_once(job, kernel, accel, limits, patient=asked is Accel.KVM)
         spent += outcome.seconds
         over = outcome.stopped_for in OVER
         failed = outcome.ending is process.Ending.STOPPED and not over
@@ -120,7 +122,7 @@ def boot(job: Job, again: str | None = None) -> Booted:
         accelerator.forget_failure()
     if over:
         facts = Boot(Ended.EXITED, None, float(job.options.timeout))
-        return Booted(spent, facts, accel, limits, tuple(notes))
+        return Booted(kernel, spent, facts, accel, limits, tuple(notes))
     ended = {
         process.Ending.EXITED: Ended.EXITED,
         process.Ending.LIMIT: Ended.TIMEOUT,
@@ -128,7 +130,7 @@ def boot(job: Job, again: str | None = None) -> Booted:
         process.Ending.STOPPED: Ended.ACCELERATOR_FAILED,
     }[outcome.ending]
     facts = Boot(ended, outcome.silence, float(job.options.timeout))
-    return Booted(spent, facts, accel, limits, tuple(notes), outcome.stopped_for)
+    return Booted(kernel, spent, facts, accel, limits, tuple(notes), outcome.stopped_for)
 
 
 def _kvm_failed(reason: str) -> str:
@@ -145,12 +147,12 @@ def _kvm_failed(reason: str) -> str:
     return f"KVM cannot run this kernel ({reason}); {again}"
 
 
-def _pack_initramfs(job: Job) -> None:
+def _pack_initramfs(job: Job, *, lingers: bool) -> None:
     """Make the initramfs that inserts the suite, or only waits. Raises HarnessError."""
     program = job.folder / "init"
     initramfs.compile_init(job.tree, of_build(job.target.cross_compile), program)
     inserted = _insertions(job) if job.cell.modular else []
-    initramfs.write(job.initramfs, program.read_bytes(), inserted, lingers=job.lingers)
+    initramfs.write(job.initramfs, program.read_bytes(), inserted, lingers=lingers)
     program.unlink()
 
 
@@ -166,14 +168,13 @@ def _insertions(job: Job) -> list[kernel_modules.Insertion]:
 
 
 def _boot_once(
-    job: Job, accel: str, limits: kunit.BootRequest, *, patient: bool
+    job: Job, kernel: Kernel, accel: str, limits: kunit.BootRequest, *, patient: bool
 ) -> process.SessionEnd:
     options = job.options
     if job.cell.target.qemu:
-        plain = job.plain_image
-        kernel = job.build_dir / plain if plain else None
+        plain = job.build_dir / kernel.plain_image if kernel.plain_image else None
         qemu = job.cell.target.qemu
-        write_qemu(job.programs, qemu, accel, stay=job.own_init, kernel=kernel)
+        write_qemu(job.programs, qemu, accel, stay=kernel.own_init, kernel=plain)
     # kunit.py's own limit is the second net: ours ends the whole session, its ends QEMU only.
     guarded = replace(limits, timeout=limits.timeout + 30)
     command = kunit.boot(job, guarded, job.can)

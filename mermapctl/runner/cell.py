@@ -20,6 +20,7 @@ from mermapctl.records.record import Artifacts, Cell
 from mermapctl.runner import (
     boot,
     cell_verdict,
+    kernel,
     reproduce,
     seed,
     stages,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from mermapctl.runner.job import Job
+    from mermapctl.runner.kernel import Kernel
     from mermapctl.runner.stages import Stage
     from mermapctl.runner.step import Steps
 
@@ -144,8 +146,9 @@ def _stages(job: Job, cell: Cell, looking: state.Looking | None) -> Iterator[Ste
         guards = modular.guards(job.tree, job.cell.target.srcarch, names)
         cell = replace(cell, guards=guards)
         yield Step(cell, Doing.CONFIGURATION)
-    if not job.options.rebuild and up_to_date.is_fresh(job, job.image, made_from):
-        yield from _booted_fresh(job, cell)
+    found = kernel.read(job)
+    if not job.options.rebuild and up_to_date.is_fresh(job, found.image, made_from):
+        yield from _booted_fresh(job, found, cell)
         return
     up_to_date.forget(job)
     if not job.options.rebuild:
@@ -160,7 +163,7 @@ def _stages(job: Job, cell: Cell, looking: state.Looking | None) -> Iterator[Ste
     if configured.reason:
         yield from _without_verdict(job, cell, configured)
         return
-    built = stages.build(job)
+    built = stages.build(job, kernel.read(job))
     cell = spent(cell, build=built.seconds)
     yield Step(cell, Doing.BOOT)
     if built.reason:
@@ -168,10 +171,10 @@ def _stages(job: Job, cell: Cell, looking: state.Looking | None) -> Iterator[Ste
         return
     # A file that was saved while make ran may or may not be in what it made: then nothing is noted.
     with contextlib.closing(state.look(job.tree)) as after:
-        booted = boot.boot(job)
+        booted = boot.boot(job, kernel.read(job))
         with contextlib.suppress(MermapctlError):  # the boot's verdict stands, whatever git says
             if _signature(asked, after) == made_from:
-                up_to_date.remember(job, job.image, made_from)
+                up_to_date.remember(job, booted.kernel.image, made_from)
     yield from cell_verdict.steps(job, spent(cell, boot=booted.seconds), booted)
 
 
@@ -185,13 +188,13 @@ def _signature(job: Job, looking: state.Looking) -> str | None:
     return up_to_date.signature(job, kunitconfig, looking.state())
 
 
-def _booted_fresh(job: Job, cell: Cell) -> Iterator[Step]:
+def _booted_fresh(job: Job, found: Kernel, cell: Cell) -> Iterator[Step]:
     """Boot what the last run built: nothing that it was made from has changed."""
     job.tell(Note(_FRESH))
     shutil.copyfile(job.build_dir / ".config", job.folder / "config")
     cell = spent(cell, config=0.0, build=0.0)
     yield Step(cell, Doing.BOOT)
-    booted = boot.boot(job)
+    booted = boot.boot(job, found)
     yield from cell_verdict.steps(job, noted(spent(cell, boot=booted.seconds), _FRESH), booted)
 
 

@@ -98,7 +98,7 @@ def _triaged(job: Job, judged: Cell, booted: Booted) -> Iterator[Step]:
     cell = judged
     yield Step(cell, Doing.TRIAGE)
     with _noting("the hang triage ended early") as notes:
-        for trials in hang_triage.hung(job, judged):
+        for trials in hang_triage.hung(job, booted.kernel, judged):
             cell = _with_triage(judged, trials, traced=booted.limits.traced)
             yield Step(cell, Doing.TRIAGE)
     yield Step(noted(cell, *notes), Doing.TRIAGE)

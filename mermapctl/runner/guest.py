@@ -13,21 +13,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mermapctl.runner.job import Job
+    from mermapctl.runner.kernel import Kernel
 
 _KUNIT_ARGS = 320
 """Bytes of the command line that kunit.py and its qemu_configs may add to ours."""
 
 
-def limits(job: Job) -> tuple[kunit.BootRequest, list[str]]:
+def limits(job: Job, kernel: Kernel) -> tuple[kunit.BootRequest, list[str]]:
     """What the guest is given, the probes of a trace included, and what the trace cannot show."""
-    planned = probes.plan(_functions(job.build_dir)) if job.traced else None
-    untraced = job.untraced
+    untraced = kernel.untraceable if job.cell.traced else job.cell.untraced
+    traced = job.cell.traced and untraced is None
+    planned = probes.plan(_functions(job.build_dir)) if traced else None
     if planned and _too_long((*job.cell.kernel_args, *planned.kernel_args)):
         planned, untraced = None, "the kernel's command line has no room left for the probes"
     given = kunit.BootRequest(
         filter_glob=job.cell.suite,
         kernel_args=(*job.cell.kernel_args, *(planned.kernel_args if planned else ())),
-        qemu_args=(*job.cell.qemu_args, *_initrd(job)),
+        qemu_args=(*job.cell.qemu_args, *_initrd(job, kernel)),
         timeout=job.options.timeout,
         traced=planned is not None,
     )
@@ -40,8 +42,8 @@ def _too_long(arguments: tuple[str, ...]) -> bool:
     return len(" ".join(arguments)) + _KUNIT_ARGS >= probes.COMMAND_LINE_SIZE
 
 
-def _initrd(job: Job) -> tuple[str, ...]:
-    return ("-initrd", str(job.initramfs)) if job.own_init else ()
+def _initrd(job: Job, kernel: Kernel) -> tuple[str, ...]:
+    return ("-initrd", str(job.initramfs)) if kernel.own_init else ()
 
 
 def _functions(build_dir: Path) -> tuple[probes.Symbol, ...] | None:

@@ -10,11 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl.config import fragment
 from mermapctl.config.plan import kernel_args
 from mermapctl.events import Event, Note, Tick
 from mermapctl.judge import hang_trials
-from mermapctl.judge.hang_trials import Outcome, Trial, Watching
+from mermapctl.judge.hang_trials import Outcome, Trial
 from mermapctl.judge.verdict import Verdict
 from mermapctl.records.folder import cell_slug
 from mermapctl.records.judging import judge_console, suites_known
@@ -26,50 +25,50 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mermapctl.runner.job import Job
+    from mermapctl.runner.kernel import Kernel
     from mermapctl.runner.qmp import Sample, Symbols
 
 LONGEST_NAME = 100
 """Characters of a folder's name; file systems take 255 bytes."""
 
 
-def hung(job: Job, cell: Cell) -> Iterator[tuple[Trial, ...]]:
+def hung(job: Job, kernel: Kernel, cell: Cell) -> Iterator[tuple[Trial, ...]]:
     """Boot the tests that the hang of `cell` left unfinished; yield all trials so far after each.
 
     Where none of them hangs alone, the suite is booted once more. Raises Interrupted, HarnessError.
     """
-    watching = hang_trials.watching(fragment.resolved(job.build_dir / ".config"))
     wanted = hang_trials.unfinished(cell.suites, cell.findings)
     for unnamed in hang_trials.nameless(cell.suites):
         known = {test.name for test in unnamed.tests}
-        names = _listed(job, watching, unnamed.name)
+        names = _listed(job, kernel, unnamed.name)
         wanted += [(unnamed.name, name) for name in names if name not in known]
     trials: list[Trial] = []
     for suite, test in wanted[: hang_trials.MOST]:
-        trials.append(_boot(job, watching, suite, test))
+        trials.append(_boot(job, kernel, suite, test))
         yield tuple(trials)
     for suite in dict.fromkeys(suite for suite, _ in wanted):
         if not any(each.outcome is Outcome.HUNG for each in trials if each.suite == suite):
-            trials.append(_boot(job, watching, suite, None))
+            trials.append(_boot(job, kernel, suite, None))
             yield tuple(trials)
 
 
-def _listed(job: Job, watching: Watching, suite: str) -> list[str]:
+def _listed(job: Job, kernel: Kernel, suite: str) -> list[str]:
     """The tests of a suite, by a boot that only lists them."""
     job.tell(Note(f"hang triage: which tests {suite} has"))
-    listing = _alone(job, watching, suite, f"{suite}-list")
+    listing = _alone(job, kernel, suite, f"{suite}-list")
     arguments = (*listing.cell.kernel_args, hang_trials.LIST)
-    boot.boot(replace(listing, cell=replace(listing.cell, kernel_args=arguments)))
+    boot.boot(replace(listing, cell=replace(listing.cell, kernel_args=arguments)), kernel)
     with inputs.open_own(listing.console) as console:
         return hang_trials.listed(console, suite)
 
 
-def _boot(job: Job, watching: Watching, suite: str, test: str | None) -> Trial:
+def _boot(job: Job, kernel: Kernel, suite: str, test: str | None) -> Trial:
     what = f"{test} alone" if test else f"the suite {suite} again"
     job.tell(Note(f"hang triage: {what}"))
     glob = f"{suite}.{test}" if test else suite
-    alone = _alone(job, watching, glob, glob)
+    alone = _alone(job, kernel, glob, glob)
     with _Watcher.of(alone) as watcher:
-        booted = boot.boot(watcher.job)
+        booted = boot.boot(watcher.job, kernel)
     blank = Cell(
         target=job.cell.target.name,
         variant=job.cell.variant.name,
@@ -96,7 +95,7 @@ def _boot(job: Job, watching: Watching, suite: str, test: str | None) -> Trial:
     )
 
 
-def _alone(job: Job, watching: Watching, glob: str, name: str) -> Job:
+def _alone(job: Job, kernel: Kernel, glob: str, name: str) -> Job:
     """The same kernel for one filter, in a folder of its own, with what shows a hang.
 
     It has no probes: they would only slow it down.
@@ -104,6 +103,7 @@ def _alone(job: Job, watching: Watching, glob: str, name: str) -> Job:
     cell, options = job.cell, job.options
     folder = _folder(job.folder, name)
     folder.mkdir()
+    watching = hang_trials.watching(kernel.config)
     watch = hang_trials.DETECTOR if watching.detector else ()
     # An address then means what System.map says.
     arguments = kernel_args(("nokaslr", *watch), cell.kernel_args, ())

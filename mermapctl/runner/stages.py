@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mermapctl.runner.job import Job
+    from mermapctl.runner.kernel import Kernel
 
 _LOOK_BYTES = 8 << 20
 
@@ -129,7 +130,7 @@ def _failed(job: Job, what: str, outcome: process.SessionEnd) -> Stage:
     return Stage(outcome.seconds, Reason.CONFIG_UNSATISFIED, detail, missing)
 
 
-def build(job: Job) -> Stage:
+def build(job: Job, kernel: Kernel) -> Stage:
     """Build the kernel; progress is read from make's log as it grows."""
     expected = build_dir.expected_objects(job.build_dir)
     made = 0
@@ -150,7 +151,7 @@ def build(job: Job) -> Stage:
             job.tell(Objects(made, expected if expected and made <= expected else None))
 
     job.tell(StageStarted("build"))
-    _prepare_programs(job)
+    _prepare_programs(job, kernel)
     bound = build_log.bound(job)
 
     def tick() -> str | None:
@@ -168,12 +169,12 @@ def build(job: Job) -> Stage:
     return Stage(outcome.seconds)
 
 
-def _prepare_programs(job: Job) -> None:
+def _prepare_programs(job: Job, kernel: Kernel) -> None:
     """Write a make that makes only the kernel and skips syncconfig where .config is current."""
-    goal = job.image_goal
+    goal = kernel.image_goal
     current = up_to_date.config_is_current(job.tree, job.build_dir)
     goals = (goal, *(("modules",) if job.cell.modular else ())) if goal else ()
-    if job.plain_image:
+    if kernel.plain_image:
         # Delete the stale image so that a failed build cannot boot it.
         (job.build_dir / job.target.kernel_image).unlink(missing_ok=True)
     write_make(job.programs, job.build_log, Goals(goals, current))

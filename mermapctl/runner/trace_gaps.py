@@ -37,7 +37,7 @@ def boot_again(job: Job, gaps: str, booted: Booted) -> Booted:
     job.tell(Note(f"the trace has gaps ({gaps}): booting once more"))
     first = job.console.rename(job.folder / FIRST)
     try:
-        return boot.boot(unprobed.bounded(job, booted), booted.accelerator)
+        return boot.boot(unprobed.bounded(job, booted), booted.kernel, booted.accelerator)
     except Exception:
         first.replace(job.console)
         raise

@@ -48,7 +48,7 @@ def confirm(job: Job, cell: Cell, booted: Booted) -> Cell:
     what = "no verdict" if cell.verdict is Verdict.NO_VERDICT else "failed"
     job.tell(Note(f"{what}: booting once more without probes"))
     again = _again(job, booted)
-    second = boot.boot(again, booted.accelerator)
+    second = boot.boot(again, booted.kernel, booted.accelerator)
     files = replace(cell.artifacts, console=str(job.console), console_untraced=str(again.console))
     blank = Unprobed(Verdict.NO_VERDICT, round(second.seconds, 3), boot=second.boot)
     settled = with_unprobed(replace(cell, artifacts=files), blank)

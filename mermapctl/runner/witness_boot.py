@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mermapctl.records.record import Cell
     from mermapctl.runner.boot import Booted
     from mermapctl.runner.job import Job
+    from mermapctl.runner.kernel import Kernel
     from mermapctl.runner.system_map import SystemMap
 
 TARGET = "x86_64"
@@ -64,7 +65,7 @@ def add(job: Job, cell: Cell, booted: Booted) -> Cell:
     job.tell(Note("booting once more, under the witness"))
     with _socket(job.folder) as socket:
         again = _again(job, booted, socket)
-        second, error = _watched(again, known, socket, job.folder / LOG)
+        second, error = _watched(again, booted.kernel, known, socket)
     files = replace(
         cell.artifacts, console=str(job.console), console_untraced=str(again.console),
         witness=str(job.folder / LOG),
@@ -82,14 +83,14 @@ def add(job: Job, cell: Cell, booted: Booted) -> Cell:
 
 
 def _watched(
-    again: Job, known: SystemMap, socket: Path, log: Path
+    again: Job, kernel: Kernel, known: SystemMap, socket: Path
 ) -> tuple[Booted, str | None]:
     suite = suites_known().suites.get(again.cell.suite.partition(".")[0])
     tests = suite.names if suite else ()
-    witness = Witness(socket, log, known, tests, moves=again.plain_image is None)
+    witness = Witness(socket, again.folder / LOG, known, tests, moves=kernel.plain_image is None)
     witness.start()
     try:
-        booted = boot.boot(again, ACCELERATOR)
+        booted = boot.boot(again, kernel, ACCELERATOR)
     finally:
         witness.end()
     return booted, witness.error

@@ -14,6 +14,7 @@ from mermapctl.errors import HarnessError
 from mermapctl.runner import boot
 from mermapctl.runner.boot import Booted
 from mermapctl.runner.job import Job
+from mermapctl.runner.kernel import Kernel
 from tests.runner.test_run import document
 from tests.runner.test_unprobed import PROBES, arguments, cell_of, console, told
 
@@ -94,12 +95,12 @@ def test_the_first_boot_stands_where_there_is_no_second(
     monkeypatch.setenv("FAKE_LOG", console("trace-lines-dropped"))
     taken: list[Job] = []
 
-    def once(job: Job, again: str | None = None) -> Booted:
+    def once(job: Job, kernel: Kernel, again: str | None = None) -> Booted:
         if taken:
             job.console.write_text("half of a line")
             raise HarnessError("no more processes")
         taken.append(job)
-        return first_boot(job, again)
+        return first_boot(job, kernel, again)
 
     first_boot = boot.boot
     monkeypatch.setattr(boot, "boot", once)
