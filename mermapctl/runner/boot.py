@@ -18,8 +18,8 @@ from mermapctl.runner import (
     initramfs,
     kernel_modules,
     kunit,
+    kunit_session,
     kvm_probe,
-    stages,
 )
 from mermapctl.runner.kernel import Kernel
 from mermapctl.runner.path_shims import write_qemu
@@ -187,7 +187,7 @@ def _boot_once(
         tick=listening.tick,
     )
     job.console.unlink(missing_ok=True)
-    outcome = stages.supervise(job, command, job.console, watch)
+    outcome = kunit_session.supervise(job, command, job.console, watch)
     ok = outcome.ending is process.Ending.EXITED or outcome.stopped_for == initramfs.DONE
     job.tell(StageEnded("boot", outcome.seconds, ok))
     return outcome

@@ -9,39 +9,21 @@ from typing import TYPE_CHECKING
 
 from mermapctl.config import fragment, target
 from mermapctl.config.fragment import MissingSymbol
-from mermapctl.config.toolchain import make_environment, of_build
+from mermapctl.config.toolchain import of_build
 from mermapctl.events import Objects, StageEnded, StageStarted, Tick
 from mermapctl.judge.verdict import Reason
-from mermapctl.runner import build_log, kunit, up_to_date
+from mermapctl.runner import build_log, kunit, kunit_session, up_to_date
 from mermapctl.runner.path_shims import Goals, write_ccache, write_make
 from mermapctl.system import process
-from mermapctl.tree import build_dir, ownership
+from mermapctl.tree import build_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from mermapctl.runner.job import Job
     from mermapctl.runner.kernel import Kernel
 
 _LOOK_BYTES = 8 << 20
-
-
-_STAMP = {
-    # These differ between two builds of the same source: ccache would miss, and vmlinux relink.
-    "KBUILD_BUILD_TIMESTAMP": "Thu Jan  1 00:00:00 UTC 1970",
-    "KBUILD_BUILD_USER": "mermapctl",
-    "KBUILD_BUILD_HOST": "localhost",
-    "KBUILD_BUILD_VERSION": "1",
-}
-
-_CCACHE = {"CCACHE_DEPEND": "true", "CCACHE_INODECACHE": "true"}
-"""What ccache may save, and what it may cost where it has nothing yet.
-
-A miss costs no run of the preprocessor: two builds of a kernel seldom share what it would find (on
-6.12 an object of 0.24 s takes 0.38 s with it, 0.25 s without). The 400 headers of an object are
-read once for all objects.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,28 +34,6 @@ class Stage:
     reason: Reason | None = None
     detail: str | None = None
     missing: tuple[MissingSymbol, ...] = ()
-
-
-def environment(job: Job) -> dict[str, str]:
-    """The environment of a stage: our programs first, nothing of an outer make or build."""
-    cleared = make_environment()
-    if job.cell.target.native and not job.target.cross_compile:
-        cleared.pop("CROSS_COMPILE", None)
-    path = f"{job.programs}:{cleared.get('PATH', '/usr/bin:/bin')}"
-    return kunit.environment({**_CCACHE, **cleared, **_STAMP, "PATH": path})
-
-
-def supervise(job: Job, argv: list[str], stdout: Path, watch: process.Watch) -> process.SessionEnd:
-    """Run kunit.py in a session of its own under `watch`. Raises if the tree is another user's."""
-    ownership.require(job.tree)
-    return process.supervise(
-        kunit.interpreted(argv),
-        cwd=job.tree,
-        env=environment(job),
-        stdout=stdout,
-        stderr=job.harness_log,
-        watch=watch,
-    )
 
 
 def _tick(job: Job, also: Callable[[], str | None]) -> Callable[[float, float], str | None]:
@@ -95,7 +55,7 @@ def configure(job: Job) -> Stage:
         dot_config.unlink(missing_ok=True)
     tick = _tick(job, build_log.bound(job))
     watch = process.Watch(float(job.options.build_timeout), tick=tick)
-    outcome = supervise(job, kunit.config(job), job.harness_log, watch)
+    outcome = kunit_session.supervise(job, kunit.config(job), job.harness_log, watch)
     ok = outcome.returncode == 0
     job.tell(StageEnded("config", outcome.seconds, ok))
     if dot_config.is_file():
@@ -159,7 +119,7 @@ def build(job: Job, kernel: Kernel) -> Stage:
         return bound()
 
     watch = process.Watch(float(job.options.build_timeout), tick=_tick(job, tick))
-    outcome = supervise(job, kunit.build(job), job.harness_log, watch)
+    outcome = kunit_session.supervise(job, kunit.build(job), job.harness_log, watch)
     look()
     ok = outcome.returncode == 0
     job.tell(StageEnded("build", outcome.seconds, ok))

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A session of kunit.py under watch, for the stages and for a boot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mermapctl.config.toolchain import make_environment
+from mermapctl.runner import kunit
+from mermapctl.system import process
+from mermapctl.tree import ownership
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mermapctl.runner.job import Job
+
+_STAMP = {
+    # These differ between two builds of the same source: ccache would miss, and vmlinux relink.
+    "KBUILD_BUILD_TIMESTAMP": "Thu Jan  1 00:00:00 UTC 1970",
+    "KBUILD_BUILD_USER": "mermapctl",
+    "KBUILD_BUILD_HOST": "localhost",
+    "KBUILD_BUILD_VERSION": "1",
+}
+
+_CCACHE = {"CCACHE_DEPEND": "true", "CCACHE_INODECACHE": "true"}
+"""What ccache may save, and what it may cost where it has nothing yet.
+
+A miss costs no run of the preprocessor: two builds of a kernel seldom share what it would find (on
+6.12 an object of 0.24 s takes 0.38 s with it, 0.25 s without). The 400 headers of an object are
+read once for all objects.
+"""
+
+
+def environment(job: Job) -> dict[str, str]:
+    """The environment of a stage: our programs first, nothing of an outer make or build."""
+    cleared = make_environment()
+    if job.cell.target.native and not job.target.cross_compile:
+        cleared.pop("CROSS_COMPILE", None)
+    path = f"{job.programs}:{cleared.get('PATH', '/usr/bin:/bin')}"
+    return kunit.environment({**_CCACHE, **cleared, **_STAMP, "PATH": path})
+
+
+def supervise(job: Job, argv: list[str], stdout: Path, watch: process.Watch) -> process.SessionEnd:
+    """Run kunit.py in a session of its own under `watch`. Raises if the tree is another user's."""
+    ownership.require(job.tree)
+    return process.supervise(
+        kunit.interpreted(argv),
+        cwd=job.tree,
+        env=environment(job),
+        stdout=stdout,
+        stderr=job.harness_log,
+        watch=watch,
+    )
