@@ -6,8 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mermapctl.config.fragment import Fragment
-from mermapctl.config.plan import CellPlan, Options
-from mermapctl.config.target import Target
+from mermapctl.config.plan import CellPlan, Request
+from mermapctl.config.target import KernelTree, Target
 from mermapctl.config.variants import Variant
 from mermapctl.runner.job import Job
 from mermapctl.runner.kunit import Capabilities
@@ -22,11 +22,17 @@ def job(
     jobs: int = 1,
     make_options: tuple[str, ...] = (),
 ) -> Job:
+    request = Request(jobs=jobs)
     return Job(
-        cell=CellPlan(target, Variant("base", Fragment("base")), "mermap", ()),
-        options=Options(jobs=jobs),
-        own=(),
-        tree=tree,
+        cell=CellPlan(
+            request=request,
+            tree=KernelTree(tree, "", {}, (), mermap=True),
+            own=(),
+            target=target,
+            variant=Variant("base", Fragment("base")),
+            suite=request.suite,
+            kernel_args=(),
+        ),
         build_dir=build_dir,
         kunitconfig=kunitconfig,
         folder=tree,
@@ -34,5 +40,7 @@ def job(
         commit=None,
         invoked="mermapctl run",
         tell=lambda _event: None,
+        timeout=request.timeout,
+        silence=request.silence,
         make_options=make_options,
     )

@@ -187,7 +187,7 @@ def command(
     """
     from mermapctl.commands import run
     from mermapctl.config.modular import Modular
-    from mermapctl.config.plan import Options
+    from mermapctl.config.plan import Request
     from mermapctl.config.target import Accel
     from mermapctl.records.record import exit_of
     from mermapctl.render import print_record
@@ -195,7 +195,7 @@ def command(
 
     with progress(sys.stderr, quiet=quiet) as tell:
         modular = Modular(as_module) if as_module else None
-        asked = Options(accel=Accel(accel), as_module=modular, **others)
+        asked = Request(accel=Accel(accel), as_module=modular, **others)
         record = run.run(asked, ("mermapctl", *sys.argv[1:]), tell)
     print_record(record, form)
     sys.exit(exit_of(record, bisect=bisect_exit))

@@ -22,12 +22,12 @@ from mermapctl.runner.job import Job, begin
 from mermapctl.system import signals
 
 if TYPE_CHECKING:
-    from mermapctl.config.plan import Plan
+    from mermapctl.config.plan import CellPlan
     from mermapctl.tree import state
 
 
 def run(
-    planned: Plan, command: tuple[str, ...], tell: Listener, looking: state.Looking
+    planned: tuple[CellPlan, ...], command: tuple[str, ...], tell: Listener, looking: state.Looking
 ) -> RunRecord:
     """Run all cells and return the record, which is in the store by then.
 
@@ -35,7 +35,7 @@ def run(
     record exists: it comes back marked `interrupted`.
     """
     host = machine.require(planned)
-    can = kunit.capabilities(planned.tree.path)
+    can = kunit.capabilities(planned[0].tree.path)
     store = Store.open()
     for notice in store.notices:
         tell(Note(notice))
@@ -48,8 +48,8 @@ def run(
         folder = store.begin(begun)
         invoked = shlex.join(command)
         jobs = [
-            begin(planned, cell, folder, can=can, commit=facts.commit, invoked=invoked, tell=tell)
-            for cell in planned.cells
+            begin(cell, folder, can=can, commit=facts.commit, invoked=invoked, tell=tell)
+            for cell in planned
         ]
         ran = _finish(store, _all_cells(jobs, begun, store, looking))
     return ran

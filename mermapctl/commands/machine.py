@@ -19,7 +19,7 @@ from mermapctl.records import record
 from mermapctl.system import cache_file, files, paths
 
 if TYPE_CHECKING:
-    from mermapctl.config.plan import Plan
+    from mermapctl.config.plan import CellPlan
     from mermapctl.doctor.requirement import Check
     from mermapctl.records.record import Host
 
@@ -37,7 +37,7 @@ class _Ready:
     compiler: str | None
 
 
-def require(planned: Plan) -> Host:
+def require(planned: tuple[CellPlan, ...]) -> Host:
     """Return the facts of this machine, with the compiler and the QEMU of the first cell.
 
     Raises HarnessError that names the packages if a program is missing or too old, so that no build
@@ -53,32 +53,32 @@ def require(planned: Plan) -> Host:
     return record.host_facts(qemu=ready.qemu, compiler=ready.compiler)
 
 
-def _check(planned: Plan) -> None:
+def _check(planned: tuple[CellPlan, ...]) -> None:
     lacking: list[Check] = []
-    built = {cell.target.name: cell.target for cell in planned.cells if not cell.obstacle}
+    built = {cell.target.name: cell.target for cell in planned if not cell.obstacle}
     for each in built.values():
-        lacking += doctor.missing_for_run(planned.tree.path, each)
+        lacking += doctor.missing_for_run(planned[0].tree.path, each)
     if lacking:
         raise HarnessError(doctor.sentence(lacking), doctor.install_hint(lacking))
 
 
-def _versions(planned: Plan, key: str) -> _Ready:
-    target = planned.cells[0].target
+def _versions(planned: tuple[CellPlan, ...], key: str) -> _Ready:
+    target = planned[0].target
     compiler = toolchain.of_build(target.cross_compile).cc
     qemu = toolchain.first_line(target.qemu) if target.qemu else None
     return _Ready(key, qemu or None, toolchain.first_line(compiler) or None)
 
 
-def _key(planned: Plan) -> str:
+def _key(planned: tuple[CellPlan, ...]) -> str:
     """Digest the files of all programs, as `runner.up_to_date` does for a compiler."""
-    targets = [cell.target for cell in planned.cells if not cell.obstacle]
+    targets = [cell.target for cell in planned if not cell.obstacle]
     names = {tool for each in targets for tool in toolchain.of_build(each.cross_compile).tools}
-    names |= {each.qemu for each in (planned.cells[0].target, *targets) if each.qemu}
+    names |= {each.qemu for each in (planned[0].target, *targets) if each.qemu}
     programs = [toolchain.located(name) for name in sorted({*names, *doctor.PROGRAMS})]
     programs += [Path(name) for name in _HEADERS]
-    programs += [planned.tree.path / name for name in _SCRIPTS]
+    programs += [planned[0].tree.path / name for name in _SCRIPTS]
     built = [[each.name, each.linux_arch, each.cross_compile] for each in targets]
-    facts = [planned.cells[0].target.name, built, [_identity(path) for path in programs]]
+    facts = [planned[0].target.name, built, [_identity(path) for path in programs]]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 

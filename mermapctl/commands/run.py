@@ -11,22 +11,22 @@ from mermapctl.system import paths
 from mermapctl.tree import build_dir, ownership, state
 
 if TYPE_CHECKING:
-    from mermapctl.config.plan import Options
+    from mermapctl.config.plan import Request
     from mermapctl.events import Listener
     from mermapctl.records.record import RunRecord
 
 
-def run(options: Options, command: tuple[str, ...], tell: Listener) -> RunRecord:
+def run(request: Request, command: tuple[str, ...], tell: Listener) -> RunRecord:
     """Run all cells and return the record, which is in the store by then.
 
     Raises UserError before anything is built, HarnessError where a program or the store fails. An
     ending signal is not raised once the record exists: it comes back marked `interrupted`.
     """
-    own = plan.spelled(options)
-    path = target.tree_for(options.tree, options.targets)
+    own = plan.spelled(request)
+    path = target.tree_for(request.tree, request.targets)
     ownership.require(path)
     # What can be refused is refused before git looks at 90,000 files.
-    planned = plan.make(target.read(path), options, own)
+    planned = plan.make(target.read(path), request, own)
     build_dir.require_plain(path, paths.cache_dir(), paths.state_dir())
     with contextlib.closing(state.look(path)) as looking:
         # git takes 0.2 s, and so do the imports.

@@ -25,7 +25,7 @@ BUILD_SECONDS = 4 * 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class Request:
     """What the user asked of a run; `silence`, `timeout` and `build_timeout` in seconds."""
 
     tree: Path | None = None
@@ -55,11 +55,15 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class CellPlan:
-    """One cell to be run. `obstacle` says why it cannot be, before anything is built.
+    """One cell to be run: a target and a variant, on a tree, for a request.
 
-    `untraced` is the reason why its boot has no probes, in words ("" where it needs none).
+    `own` is what its --config gave. `obstacle` says why the cell cannot be run, before anything is
+    built. `untraced` is the reason why its boot has no probes, in words ("" where it needs none).
     """
 
+    request: Request
+    tree: KernelTree
+    own: tuple[Fragment, ...]
     target: Target
     variant: Variant
     suite: str
@@ -100,16 +104,6 @@ class CellPlan:
         return (*cpu, *smp, *self.more_qemu_args)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The cells of one run, in the order in which they are run; `own` is what --config gave."""
-
-    tree: KernelTree
-    options: Options
-    cells: tuple[CellPlan, ...] = ()
-    own: tuple[Fragment, ...] = ()
-
-
 def parameter(argument: str) -> str:
     """The name of a kernel parameter: ``pti`` for ``pti=on``; ``nopti`` counts as ``pti``."""
     name = argument.partition("=")[0].replace("-", "_")
@@ -129,51 +123,54 @@ def kernel_args(
 
 
 def _cell(
-    tree: KernelTree, options: Options, own: tuple[Fragment, ...], target: Target, name: str
+    tree: KernelTree, request: Request, own: tuple[Fragment, ...], target: Target, name: str
 ) -> CellPlan:
-    variant = variants.resolve(name, own, options.suite, target.name)
-    if options.cross_compile:  # what builds the kernel is also what is looked for and asked
-        target = replace(target, cross_compile=options.cross_compile)
-    if options.as_module:
-        asked = modular.fragment_of(variant.fragment, options.as_module)
+    variant = variants.resolve(name, own, request.suite, target.name)
+    if request.cross_compile:  # what builds the kernel is also what is looked for and asked
+        target = replace(target, cross_compile=request.cross_compile)
+    if request.as_module:
+        asked = modular.fragment_of(variant.fragment, request.as_module)
         variant = replace(variant, fragment=asked)
-    smp = options.smp or variant.smp
+    smp = request.smp or variant.smp
     one_cpu = target.one_cpu_args if smp in {None, 1} else ()
-    defaults = (*target.kernel_args, *one_cpu) if options.default_args else ()
+    defaults = (*target.kernel_args, *one_cpu) if request.default_args else ()
     obstacle = None
     if variant.targets and target.name not in variant.targets:
         obstacle = _only_for(variant)
-    elif options.suite == SUITE:
+    elif request.suite == SUITE:
         obstacle = tree.mermap_obstacle(target)
-    if options.as_module and not obstacle:
+    if request.as_module and not obstacle:
         obstacle = modular.obstacle(tree.path, target)
     return CellPlan(
+        request=request,
+        tree=tree,
+        own=own,
         target=target,
         variant=variant,
-        suite=options.suite,
-        kernel_args=kernel_args(defaults, variant.kernel_args, options.kernel_args),
-        cpu=options.cpu or variant.cpu,
+        suite=request.suite,
+        kernel_args=kernel_args(defaults, variant.kernel_args, request.kernel_args),
+        cpu=request.cpu or variant.cpu,
         smp=smp,
         obstacle=obstacle,
-        modular=options.as_module,
-        untraced=_untraced(variant, options),
+        modular=request.as_module,
+        untraced=_untraced(variant, request),
     )
 
 
-def _untraced(variant: Variant, options: Options) -> str | None:
+def _untraced(variant: Variant, request: Request) -> str | None:
     """Why a cell is booted without probes; None where it has them, or nothing to trace."""
     if not variant.wished:
         return variant.untraced
-    if not options.trace:
+    if not request.trace:
         return "--no-trace"
-    own = [each for each in options.kernel_args if parameter(each) == PROBE]
+    own = [each for each in request.kernel_args if parameter(each) == PROBE]
     return f"--kernel-arg {PROBE}= takes the place of the trace's probes" if own else None
 
 
-def without_trace(cell: CellPlan, own: tuple[Fragment, ...]) -> CellPlan:
+def without_trace(cell: CellPlan) -> CellPlan:
     """The cell with a kernel that has none of the trace's symbols, for a tree that refuses them."""
     variant = variants.resolve(
-        cell.variant.name, own, cell.suite, cell.target.name, trace=False
+        cell.variant.name, cell.own, cell.suite, cell.target.name, trace=False
     )
     if cell.modular:
         asked = modular.fragment_of(variant.fragment, cell.modular)
@@ -189,44 +186,48 @@ def _only_for(variant: Variant) -> str:
     return f"variant {variant.name} is for {', '.join(variant.targets)} only{of}"
 
 
-def spelled(options: Options) -> tuple[Fragment, ...]:
+def spelled(request: Request) -> tuple[Fragment, ...]:
     """What --config gives, once every name is known that needs no tree.
 
     Raises UserError for an unknown variant or suite, and for a fragment that cannot be read.
     """
-    own = fragment.load_all(options.configs)  # a pipe cannot be read twice
-    for name in dict.fromkeys(options.variants):
-        variants.resolve(name, own, options.suite)
+    own = fragment.load_all(request.configs)  # a pipe cannot be read twice
+    for name in dict.fromkeys(request.variants):
+        variants.resolve(name, own, request.suite)
     return own
 
 
-def make(tree: KernelTree, options: Options, own: tuple[Fragment, ...] | None = None) -> Plan:
-    """All cells, each checked as far as files can tell; `own` is what `spelled` gave.
+def make(
+    tree: KernelTree, request: Request, own: tuple[Fragment, ...] | None = None
+) -> tuple[CellPlan, ...]:
+    """All cells in the order in which they are run, each checked as far as files can tell.
+
+    `own` is what `spelled` gave.
 
     Raises UserError for an unknown target or variant, CommitError where no cell could be run here.
     """
-    own = spelled(options) if own is None else own
-    chosen = [tree.find(name) for name in dict.fromkeys(options.targets)]
+    own = spelled(request) if own is None else own
+    chosen = [tree.find(name) for name in dict.fromkeys(request.targets)]
     for target in chosen:
-        _require_guest(target, options)
+        _require_guest(target, request)
     cells = tuple(
-        _cell(tree, options, own, target, variant)
+        _cell(tree, request, own, target, variant)
         for target in chosen
-        for variant in dict.fromkeys(options.variants)
+        for variant in dict.fromkeys(request.variants)
     )
     if all(cell.obstacle for cell in cells):
-        raise _refusal(tree, cells[0])
-    return Plan(tree, options, cells, own)
+        raise _refusal(cells[0])
+    return cells
 
 
-def _require_guest(target: Target, options: Options) -> None:
+def _require_guest(target: Target, request: Request) -> None:
     """Raise UserError for an option about QEMU's guest that a target without QEMU would ignore."""
     if target.qemu is not None:
         return
     given = {
-        f"--smp {options.smp}": (options.smp or 1) > 1,
-        f"--cpu {options.cpu}": options.cpu is not None,
-        "--accel kvm": options.accel is Accel.KVM,
+        f"--smp {request.smp}": (request.smp or 1) > 1,
+        f"--cpu {request.cpu}": request.cpu is not None,
+        "--accel kvm": request.accel is Accel.KVM,
     }
     for option, meaningless in given.items():
         if meaningless:
@@ -236,7 +237,7 @@ def _require_guest(target: Target, options: Options) -> None:
             )
 
 
-def _refusal(tree: KernelTree, cell: CellPlan) -> UserError:
+def _refusal(cell: CellPlan) -> UserError:
     """The error of a run without a cell: of every commit, or (CommitError) of this one alone.
 
     Another commit may have a mermap; a variant is for the same targets in all of them.
@@ -246,10 +247,11 @@ def _refusal(tree: KernelTree, cell: CellPlan) -> UserError:
     if cell.modular:
         always = always or target.qemu is None or not target.userspace
     kind = UserError if always else CommitError
-    return kind(cell.obstacle or "nothing to run", _way_out(tree, cell))
+    return kind(cell.obstacle or "nothing to run", _way_out(cell))
 
 
-def _way_out(tree: KernelTree, cell: CellPlan) -> str:
+def _way_out(cell: CellPlan) -> str:
+    tree = cell.tree
     if cell.modular and modular.obstacle(tree.path, cell.target) == cell.obstacle:
         return "leave out --as-module, or use --target x86_64"
     if not tree.mermap:
@@ -257,11 +259,7 @@ def _way_out(tree: KernelTree, cell: CellPlan) -> str:
             "`mermapctl tree prepare DIR` makes a tree that has one; "
             "--suite NAME runs another suite of this tree"
         )
-    able = [
-        name
-        for name, target in tree.targets.items()
-        if tree.mermap_obstacle(target) is None
-    ]
+    able = [name for name, target in tree.targets.items() if tree.mermap_obstacle(target) is None]
     name = cell.target.name
     symbols = modular.symbols(cell.variant.fragment)
     return (

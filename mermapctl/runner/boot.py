@@ -98,8 +98,8 @@ def boot(job: Job, kernel: Kernel, again: str | None = None) -> Booted:
 
     `again` is the accelerator of a boot before, whose choice then stands.
     """
-    asked = job.options.accel
-    accel, note = (again, None) if again else accelerator.choose(asked, job.cell.target)
+    asked = job.request.accel
+    accel, note = (again, None) if again else accelerator.choose(asked, job.target)
     limits, notes = guest.limits(job, kernel)
     if kernel.own_init:
         _pack_initramfs(job, lingers=kernel.lingers)
@@ -121,7 +121,7 @@ def boot(job: Job, kernel: Kernel, again: str | None = None) -> Booted:
     if accel == "kvm" and (over or outcome.ending is process.Ending.EXITED):
         accelerator.forget_failure()
     if over:
-        facts = Boot(Ended.EXITED, None, float(job.options.timeout))
+        facts = Boot(Ended.EXITED, None, float(job.timeout))
         return Booted(kernel, spent, facts, accel, limits, tuple(notes))
     ended = {
         process.Ending.EXITED: Ended.EXITED,
@@ -129,7 +129,7 @@ def boot(job: Job, kernel: Kernel, again: str | None = None) -> Booted:
         process.Ending.SILENCE: Ended.SILENCE,
         process.Ending.STOPPED: Ended.ACCELERATOR_FAILED,
     }[outcome.ending]
-    facts = Boot(ended, outcome.silence, float(job.options.timeout))
+    facts = Boot(ended, outcome.silence, float(job.timeout))
     return Booted(kernel, spent, facts, accel, limits, tuple(notes), outcome.stopped_for)
 
 
@@ -170,19 +170,18 @@ def _insertions(job: Job) -> list[kernel_modules.Insertion]:
 def _boot_once(
     job: Job, kernel: Kernel, accel: str, limits: kunit.BootRequest, *, patient: bool
 ) -> process.SessionEnd:
-    options = job.options
-    if job.cell.target.qemu:
+    if job.target.qemu:
         plain = job.build_dir / kernel.plain_image if kernel.plain_image else None
-        qemu = job.cell.target.qemu
+        qemu = job.target.qemu
         write_qemu(job.programs, qemu, accel, stay=kernel.own_init, kernel=plain)
     # kunit.py's own limit is the second net: ours ends the whole session, its ends QEMU only.
     guarded = replace(limits, timeout=limits.timeout + 30)
     command = kunit.boot(job, guarded, job.can)
     listening = _Listening(job, accel, patient=patient)
-    job.tell(StageStarted("boot", float(options.timeout)))
+    job.tell(StageStarted("boot", float(job.timeout)))
     watch = process.Watch(
-        limit=float(options.timeout),
-        silence=float(options.silence),
+        limit=float(job.timeout),
+        silence=float(job.silence),
         output=listening.output,
         tick=listening.tick,
     )

@@ -85,7 +85,7 @@ def _write_request(job: Job) -> None:
     """Make the cell's folder, with the configuration that is asked for in it."""
     job.folder.mkdir(parents=True, exist_ok=True)
     job.kunitconfig.write_text(job.cell.variant.fragment.text(), encoding="utf-8")
-    for path, fragment in zip(reproduce.own_fragments(job), job.own, strict=True):
+    for path, fragment in zip(reproduce.own_fragments(job), job.cell.own, strict=True):
         path.write_text(fragment.text(), encoding="utf-8")
 
 
@@ -135,7 +135,7 @@ def run_cell(job: Job, cell: Cell, looking: state.Looking | None) -> Generator[S
         job.tell(Note(sentence))
         looking = None  # the tree may change meanwhile
 
-    with build_dir.locked(job.build_dir, job.invoked, wait=job.options.wait, waiting=waiting):
+    with build_dir.locked(job.build_dir, job.invoked, wait=job.request.wait, waiting=waiting):
         yield from _stages(job, cell, looking)
 
 
@@ -143,15 +143,15 @@ def _stages(job: Job, cell: Cell, looking: state.Looking | None) -> Iterator[Ste
     made_from = _signature(job, looking) if looking else _made_from(job)
     if job.cell.modular:
         names = modular.symbols(job.cell.variant.fragment)
-        guards = modular.guards(job.tree, job.cell.target.srcarch, names)
+        guards = modular.guards(job.tree, job.target.srcarch, names)
         cell = replace(cell, guards=guards)
         yield Step(cell, Doing.CONFIGURATION)
     found = kernel.read(job)
-    if not job.options.rebuild and up_to_date.is_fresh(job, found.image, made_from):
+    if not job.request.rebuild and up_to_date.is_fresh(job, found.image, made_from):
         yield from _booted_fresh(job, found, cell)
         return
     up_to_date.forget(job)
-    if not job.options.rebuild:
+    if not job.request.rebuild:
         wanted = job.cell.variant.fragment.text()
         origin = seed.begin(job.build_dir, wanted, job.invoked)
         if origin:
@@ -220,7 +220,7 @@ def _explained(job: Job, cell: Cell) -> Cell:
     began = time.monotonic()
     job.tell(StageStarted(EXPLAIN))
     asked = job.cell.variant.fragment
-    explained = missing.told(job.tree, job.cell.target, asked, cell.missing)
+    explained = missing.told(job.tree, job.target, asked, cell.missing)
     job.tell(StageEnded(EXPLAIN, time.monotonic() - began, ok=True))
     return replace(cell, missing=explained)
 
@@ -240,7 +240,7 @@ def _configured(job: Job) -> tuple[Job, Stage]:
     configured = stages.configure(job)
     if not (configured.missing and job.cell.variant.wished):
         return job, configured
-    bare = replace(job, cell=without_trace(job.cell, job.own))
+    bare = replace(job, cell=without_trace(job.cell))
     _write_request(bare)
     again = stages.configure(bare)
     return bare, replace(again, seconds=configured.seconds + again.seconds)

@@ -29,11 +29,11 @@ def steps(job: Job, cell: Cell, booted: Booted) -> Iterator[Step]:
     yield Step(cell, Doing.JUDGEMENT)
     cell, booted = yield from _traced_whole(job, cell, booted)
     yield Step(cell, Doing.JUDGEMENT)
-    if job.options.witness:
+    if job.request.witness:
         cell = yield from _witnessed(job, cell, booted)
     if not cell.untraced and unprobed.wanted(cell, booted):
         cell = yield from _confirmed(job, cell, booted)
-    if job.options.triage:
+    if job.request.triage:
         yield from _triaged(job, cell, booted)
 
 
@@ -120,7 +120,7 @@ def _judged(job: Job, cell: Cell, booted: Booted) -> Cell:
         notes=(*cell.notes, *booted.notes),
         boot=booted.boot,
         suite=job.cell.suite,
-        allow_splats=job.options.allow_splats,
+        allow_splats=job.request.allow_splats,
     )
     with inputs.open_own(job.console) as console:
         judged = judge_console(cell, console)

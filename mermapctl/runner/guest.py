@@ -30,7 +30,7 @@ def limits(job: Job, kernel: Kernel) -> tuple[kunit.BootRequest, list[str]]:
         filter_glob=job.cell.suite,
         kernel_args=(*job.cell.kernel_args, *(planned.kernel_args if planned else ())),
         qemu_args=(*job.cell.qemu_args, *_initrd(job, kernel)),
-        timeout=job.options.timeout,
+        timeout=job.timeout,
         traced=planned is not None,
     )
     notes = list(planned.notes) if planned else []

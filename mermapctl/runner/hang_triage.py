@@ -70,7 +70,7 @@ def _boot(job: Job, kernel: Kernel, suite: str, test: str | None) -> Trial:
     with _Watcher.of(alone) as watcher:
         booted = boot.boot(watcher.job, kernel)
     blank = Cell(
-        target=job.cell.target.name,
+        target=job.target.name,
         variant=job.cell.variant.name,
         verdict=Verdict.NO_VERDICT,
         boot=booted.boot,
@@ -100,7 +100,7 @@ def _alone(job: Job, kernel: Kernel, glob: str, name: str) -> Job:
 
     It has no probes: they would only slow it down.
     """
-    cell, options = job.cell, job.options
+    cell = job.cell
     folder = _folder(job.folder, name)
     folder.mkdir()
     watching = hang_trials.watching(kernel.config)
@@ -111,11 +111,8 @@ def _alone(job: Job, kernel: Kernel, glob: str, name: str) -> Job:
     return replace(
         job,
         cell=replace(cell, suite=glob, smp=smp, kernel_args=arguments, untraced=""),
-        options=replace(
-            options,
-            timeout=min(hang_trials.LONGEST, options.timeout),
-            silence=min(hang_trials.SHORT, options.silence, options.timeout),
-        ),
+        timeout=min(hang_trials.LONGEST, job.timeout),
+        silence=min(hang_trials.SHORT, job.silence, job.timeout),
         folder=folder,
     )
 
@@ -138,7 +135,7 @@ class _Watcher:
         self._socket = place / "qmp"
         self._console = job.console
         self._told = job.tell
-        self._after = min(hang_trials.SAMPLED_AFTER, 0.6 * job.options.silence)
+        self._after = min(hang_trials.SAMPLED_AFTER, 0.6 * job.silence)
         self._size = -1
         self._heard = time.monotonic()
         more = qmp.argument(self._socket) if known else ()
@@ -149,7 +146,7 @@ class _Watcher:
     def of(cls, job: Job) -> Iterator[_Watcher]:
         """A watcher whose socket's directory goes with it: its path must be short."""
         known = qmp.symbols(job.build_dir / "System.map")
-        able = job.cell.target.qemu is not None and job.can.has("exec", "--qemu_args")
+        able = job.target.qemu is not None and job.can.has("exec", "--qemu_args")
         with tempfile.TemporaryDirectory(prefix="mermapctl-") as place:
             yield cls(job, known if able else None, Path(place))
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl.config.fragment import Fragment
-from mermapctl.config.plan import CellPlan, Options, Plan
+from mermapctl.config.plan import CellPlan
 from mermapctl.events import Listener
 from mermapctl.records.store import RunFolder, cell_slug
 from mermapctl.runner import kunit
 from mermapctl.tree import build_dir
 
 if TYPE_CHECKING:
+    from mermapctl.config.plan import Request
     from mermapctl.config.target import Target
 
 
@@ -22,15 +22,12 @@ if TYPE_CHECKING:
 class Job:
     """All that the stages of one cell go by; made when the cell begins. Its paths are absolute.
 
-    `own` is what --config gave, `folder` is where the cell's artifacts are kept, `invoked` is the
-    command line for the lock file. `repeat` is the word for a boot after the first: its console
-    stands beside the first one's.
+    `folder` is where the cell's artifacts are kept, `invoked` is the command line for the lock
+    file, `timeout` and `silence` are the limits of a boot in seconds. `repeat` is the word for a
+    boot after the first: its console stands beside the first one's.
     """
 
     cell: CellPlan
-    options: Options
-    own: tuple[Fragment, ...]
-    tree: Path
     build_dir: Path
     kunitconfig: Path
     folder: Path
@@ -38,8 +35,20 @@ class Job:
     commit: str | None
     invoked: str
     tell: Listener
+    timeout: int
+    silence: int
     repeat: str = ""
     make_options: tuple[str, ...] = ()
+
+    @property
+    def request(self) -> Request:
+        """What the user asked for."""
+        return self.cell.request
+
+    @property
+    def tree(self) -> Path:
+        """The kernel tree."""
+        return self.cell.tree.path
 
     @property
     def target(self) -> Target:
@@ -82,7 +91,6 @@ class Job:
 
 
 def begin(
-    plan: Plan,
     cell: CellPlan,
     run: RunFolder,
     *,
@@ -95,14 +103,13 @@ def begin(
     folder = run.cell_path(cell_slug(cell.target.name, cell.build_name))
     return Job(
         cell=cell,
-        options=plan.options,
-        own=plan.own,
-        tree=plan.tree.path,
-        build_dir=build_dir.locate(plan.tree.path, cell.target.name, cell.build_name),
+        build_dir=build_dir.locate(cell.tree.path, cell.target.name, cell.build_name),
         kunitconfig=folder / "kunitconfig",
         folder=folder,
         can=can,
         commit=commit,
         invoked=invoked,
         tell=tell,
+        timeout=cell.request.timeout,
+        silence=cell.request.silence,
     )

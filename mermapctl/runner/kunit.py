@@ -157,7 +157,7 @@ def config(job: Job) -> list[str]:
 
 def build(job: Job) -> list[str]:
     """`kunit.py build`: olddefconfig, then make."""
-    return [*_common(job, "build"), f"--jobs={job.options.jobs}", *_make(job)]
+    return [*_common(job, "build"), f"--jobs={job.request.jobs}", *_make(job)]
 
 
 def boot(job: Job, boot: BootRequest, can: Capabilities) -> list[str]:

@@ -35,7 +35,7 @@ read once for all objects.
 def environment(job: Job) -> dict[str, str]:
     """The environment of a stage: our programs first, nothing of an outer make or build."""
     cleared = make_environment()
-    if job.cell.target.native and not job.target.cross_compile:
+    if job.target.native and not job.target.cross_compile:
         cleared.pop("CROSS_COMPILE", None)
     path = f"{job.programs}:{cleared.get('PATH', '/usr/bin:/bin')}"
     return kunit.environment({**_CCACHE, **cleared, **_STAMP, "PATH": path})

@@ -20,25 +20,25 @@ def _mermapctl_command(job: Job) -> list[str]:
 
     --config names the copies of the user's fragments in the cell's folder.
     """
-    options, planned = job.options, job.cell
+    request, planned = job.request, job.cell
     argv = ["mermapctl", "run", f"--tree={job.tree}"]
     argv += [f"--target={planned.target.name}"]
     argv += [f"--variant={planned.variant.name}", f"--suite={planned.suite}"]
     argv += [f"--config={path}" for path in own_fragments(job)]
-    argv += [f"--accel={options.accel}"] if planned.target.qemu else []
-    argv += [f"--smp={options.smp}"] if options.smp else []
-    argv += [f"--cpu={options.cpu}"] if options.cpu else []
-    argv += [f"--kernel-arg={argument}" for argument in options.kernel_args]
-    argv += [] if options.default_args else ["--no-default-args"]
-    argv += [f"--cross-compile={options.cross_compile}"] if options.cross_compile else []
-    argv += [f"--timeout={options.timeout}", f"--silence={options.silence}"]
-    if options.build_timeout != BUILD_SECONDS:
-        argv += [f"--build-timeout={options.build_timeout}"]
-    argv += ["--allow-splats"] if options.allow_splats else []
+    argv += [f"--accel={request.accel}"] if planned.target.qemu else []
+    argv += [f"--smp={request.smp}"] if request.smp else []
+    argv += [f"--cpu={request.cpu}"] if request.cpu else []
+    argv += [f"--kernel-arg={argument}" for argument in request.kernel_args]
+    argv += [] if request.default_args else ["--no-default-args"]
+    argv += [f"--cross-compile={request.cross_compile}"] if request.cross_compile else []
+    argv += [f"--timeout={request.timeout}", f"--silence={request.silence}"]
+    if request.build_timeout != BUILD_SECONDS:
+        argv += [f"--build-timeout={request.build_timeout}"]
+    argv += ["--allow-splats"] if request.allow_splats else []
     argv += [f"--as-module={planned.modular}"] if planned.modular else []
-    argv += [] if options.triage else ["--no-triage"]
-    argv += [] if options.trace else ["--no-trace"]
-    argv += ["--witness"] if options.witness else []
+    argv += [] if request.triage else ["--no-triage"]
+    argv += [] if request.trace else ["--no-trace"]
+    argv += ["--witness"] if request.witness else []
     return argv
 
 
@@ -52,4 +52,4 @@ def lines(job: Job) -> tuple[str, ...]:
 
 def own_fragments(job: Job) -> list[Path]:
     """List the files in the cell's folder that keep the user's own fragments."""
-    return [job.folder / f"own-{number}.kunitconfig" for number in range(len(job.own))]
+    return [job.folder / f"own-{number}.kunitconfig" for number in range(len(job.cell.own))]

@@ -48,13 +48,13 @@ def configure(job: Job) -> Stage:
     """Make the .config; what the tree did not give as requested is in `missing`."""
     job.tell(StageStarted("config"))
     # kunit.py does not let make compile Kconfig's own programs in parallel.
-    write_make(job.programs, job.build_log, Goals(jobs=job.options.jobs))
+    write_make(job.programs, job.build_log, Goals(jobs=job.request.jobs))
     dot_config = job.build_dir / ".config"
     if not up_to_date.config_is_current(job.tree, job.build_dir):
         # kunit.py keeps one that has all that was asked for, whatever the tree's Kconfig says now.
         dot_config.unlink(missing_ok=True)
     tick = _tick(job, build_log.bound(job))
-    watch = process.Watch(float(job.options.build_timeout), tick=tick)
+    watch = process.Watch(float(job.request.build_timeout), tick=tick)
     outcome = kunit_session.supervise(job, kunit.config(job), job.harness_log, watch)
     ok = outcome.returncode == 0
     job.tell(StageEnded("config", outcome.seconds, ok))
@@ -71,7 +71,7 @@ def _failed(job: Job, what: str, outcome: process.SessionEnd) -> Stage:
     kunit.py looks at the .config after the build once more, and Kconfig may have changed by then.
     """
     if outcome.ending is process.Ending.LIMIT:
-        told = f"{what} did not end within {job.options.build_timeout} s (--build-timeout)"
+        told = f"{what} did not end within {job.request.build_timeout} s (--build-timeout)"
         return Stage(outcome.seconds, Reason.BUILD_FAILED, told)
     if outcome.ending is process.Ending.STOPPED:
         told = f"{what} was stopped: {outcome.stopped_for}"
@@ -79,7 +79,7 @@ def _failed(job: Job, what: str, outcome: process.SessionEnd) -> Stage:
     why = build_log.why(job, what, outcome)
     dot_config = job.build_dir / ".config"
     # kunit.py's own lines for the target count to it as much as those of the variant.
-    asked = fragment.overlay(target.own_lines(job.cell.target), job.cell.variant.fragment)
+    asked = fragment.overlay(target.own_lines(job.target), job.cell.variant.fragment)
     # Where kunit.py itself fell over, the .config is none, or an old one.
     answered = dot_config.is_file() and not build_log.fell_over(job)
     missing = fragment.missing(asked, dot_config) if answered else ()
@@ -118,7 +118,7 @@ def build(job: Job, kernel: Kernel) -> Stage:
         look()
         return bound()
 
-    watch = process.Watch(float(job.options.build_timeout), tick=_tick(job, tick))
+    watch = process.Watch(float(job.request.build_timeout), tick=_tick(job, tick))
     outcome = kunit_session.supervise(job, kunit.build(job), job.harness_log, watch)
     look()
     ok = outcome.returncode == 0
@@ -138,5 +138,5 @@ def _prepare_programs(job: Job, kernel: Kernel) -> None:
         # Delete the stale image so that a failed build cannot boot it.
         (job.build_dir / job.target.kernel_image).unlink(missing_ok=True)
     write_make(job.programs, job.build_log, Goals(goals, current))
-    if job.options.ccache:
+    if job.request.ccache:
         write_ccache(job.programs, of_build(job.target.cross_compile).cc)

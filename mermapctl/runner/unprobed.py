@@ -61,21 +61,17 @@ def confirm(job: Job, cell: Cell, booted: Booted) -> Cell:
 def boot_line(job: Job, booted: Booted) -> str:
     """A boot by kunit.py itself, with the QEMU that obeys first on PATH, for a shell."""
     line = shlex.join(kunit.boot(job, booted.limits, job.can))
-    if job.cell.target.qemu:
+    if job.target.qemu:
         return f'PATH={shlex.quote(str(job.programs))}:"$PATH" {line}'
     return line
 
 
 def bounded(job: Job, booted: Booted) -> Job:
     """Limit the time of a further boot to what a boot that works needs."""
-    options = job.options
     return replace(
         job,
-        options=replace(
-            options,
-            timeout=min(options.timeout, max(hang_trials.LONGEST, 1 + int(2 * booted.seconds))),
-            silence=min(options.silence, hang_trials.SHORT),
-        ),
+        timeout=min(job.timeout, max(hang_trials.LONGEST, 1 + int(2 * booted.seconds))),
+        silence=min(job.silence, hang_trials.SHORT),
     )
 
 

@@ -41,7 +41,7 @@ ACCELERATOR = "tcg"
 
 def obstacle(job: Job) -> str | None:
     """Why the witness cannot watch a cell, in words; None where it can."""
-    target = job.cell.target
+    target = job.target
     if target.name != TARGET:
         return (
             f"not witnessed: the witness knows the page tables of {TARGET} alone, and no other "
@@ -97,16 +97,12 @@ def _watched(
 
 
 def _again(job: Job, booted: Booted, socket: Path) -> Job:
-    options = job.options
     longest = max(SHORTEST, int(SLOWER * booted.seconds))
     return replace(
         job,
         cell=replace(job.cell, untraced="", more_qemu_args=gdb_client.argument(socket)),
-        options=replace(
-            options,
-            timeout=min(max(options.timeout, SHORTEST), longest),
-            silence=max(options.silence, SILENCE),
-        ),
+        timeout=min(max(job.timeout, SHORTEST), longest),
+        silence=max(job.silence, SILENCE),
         repeat=unprobed.AGAIN,
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mermapctl.config import plan, target
-from mermapctl.config.plan import Options
+from mermapctl.config.plan import Request
 from mermapctl.errors import UserError
 from mermapctl.system import inputs
 
@@ -32,8 +32,8 @@ def test_a_parameter_of_the_user_takes_the_place_of_its_namesake(
 
 
 def test_cells_are_targets_by_variants_without_repeats(fake_tree: Path) -> None:
-    options = Options(targets=("x86_64", "x86_64"), variants=("base", "smp", "base"))
-    cells = plan.make(target.read(fake_tree), options).cells
+    asked = Request(targets=("x86_64", "x86_64"), variants=("base", "smp", "base"))
+    cells = plan.make(target.read(fake_tree), asked)
     assert [(cell.target.name, cell.variant.name) for cell in cells] == [
         ("x86_64", "base"),
         ("x86_64", "smp"),
@@ -46,37 +46,37 @@ def test_cells_are_targets_by_variants_without_repeats(fake_tree: Path) -> None:
 
 
 def test_what_the_user_says_of_the_guest_wins(fake_tree: Path) -> None:
-    options = Options(variants=("smp",), smp=4, cpu="Haswell", default_args=False)
-    (cell,) = plan.make(target.read(fake_tree), options).cells
+    asked = Request(variants=("smp",), smp=4, cpu="Haswell", default_args=False)
+    (cell,) = plan.make(target.read(fake_tree), asked)
     assert cell.qemu_args == ("-cpu", "Haswell", "-smp", "4")
     assert cell.kernel_args == ()
 
 
 @pytest.mark.parametrize(
-    ("options", "message", "hint"),
+    ("asked", "message", "hint"),
     [
-        (Options(targets=("um",)), "X86_64 (arch/x86/Kconfig", "--target um --suite example"),
-        (Options(targets=("um",)), "um", "config explain MERMAP_KUNIT_TEST --target um"),
-        (Options(targets=("x68_64",)), "has no target", "x86_64"),
-        (Options(variants=("kasn",)), "kasn", "kasan"),
+        (Request(targets=("um",)), "X86_64 (arch/x86/Kconfig", "--target um --suite example"),
+        (Request(targets=("um",)), "um", "config explain MERMAP_KUNIT_TEST --target um"),
+        (Request(targets=("x68_64",)), "has no target", "x86_64"),
+        (Request(variants=("kasn",)), "kasn", "kasan"),
     ],
 )
 def test_what_cannot_be_is_refused_with_a_way_out(
-    fake_tree: Path, options: Options, message: str, hint: str
+    fake_tree: Path, asked: Request, message: str, hint: str
 ) -> None:
     with pytest.raises(UserError) as caught:
-        plan.make(target.read(fake_tree), options)
+        plan.make(target.read(fake_tree), asked)
     assert message in caught.value.message
     assert hint in (caught.value.hint or "")
 
 
 def test_one_impossible_cell_does_not_stop_the_others(fake_tree: Path) -> None:
-    cells = plan.make(target.read(fake_tree), Options(targets=("um", "x86_64"))).cells
+    cells = plan.make(target.read(fake_tree), Request(targets=("um", "x86_64")))
     assert [cell.obstacle is None for cell in cells] == [False, True]
 
 
 def test_another_suite_needs_no_mermap(fake_tree: Path) -> None:
-    (cell,) = plan.make(target.read(fake_tree), Options(targets=("um",), suite="example")).cells
+    (cell,) = plan.make(target.read(fake_tree), Request(targets=("um",), suite="example"))
     assert cell.obstacle is None
     assert cell.build_name == "base-example"
 
@@ -93,8 +93,8 @@ def test_a_plan_of_ten_cells_reads_the_targets_once(
 
     monkeypatch.setattr(inputs, "read_regular", counted)
     variants = ("base", "smp", "kasan", "debug", "ubsan")
-    options = Options(targets=("x86_64", "um"), variants=variants)
-    assert len(plan.make(target.read(fake_tree), options).cells) == 10
+    asked = Request(targets=("x86_64", "um"), variants=variants)
+    assert len(plan.make(target.read(fake_tree), asked)) == 10
     of_tree = [path for path in read if path.is_relative_to(fake_tree)]
     assert len([path for path in of_tree if path.parent.name == "qemu_configs"]) == 3
     assert len(of_tree) == len(set(of_tree))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mermapctl.config import plan, target, toolchain
-from mermapctl.config.plan import Options
+from mermapctl.config.plan import Request
 from mermapctl.config.target import Target
 from mermapctl.config.toolchain import Toolchain
 from mermapctl.doctor import doctor
@@ -136,8 +136,8 @@ def test_the_users_prefix_is_the_compiler_that_is_looked_for(
     fake_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, installed: bool
 ) -> None:
     monkeypatch.delenv("LLVM", raising=False)
-    options = Options(targets=("arm64",), suite="example", cross_compile="mine-")
-    (cell,) = plan.make(target.read(fake_tree), options).cells
+    wanted = Request(targets=("arm64",), suite="example", cross_compile="mine-")
+    (cell,) = plan.make(target.read(fake_tree), wanted)
     for tool in ("gcc", "ld") if installed else ():
         real = shutil.which(tool)
         assert real

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from mermapctl.config import plan, target
-from mermapctl.config.plan import Options
+from mermapctl.config.plan import Request
 from mermapctl.errors import UserError
 from mermapctl.judge import confirmation
 from mermapctl.judge.confirmation import Unprobed
@@ -166,8 +166,8 @@ def test_lockdep_keeps_its_one_report_for_the_suite(fake_tree: Path, tmp_path: P
 
 def test_another_suite_and_another_target_have_nothing_to_trace(fake_tree: Path) -> None:
     cells = plan.make(
-        target.read(fake_tree), Options(targets=("um", "x86_64"), suite="example")
-    ).cells
+        target.read(fake_tree), Request(targets=("um", "x86_64"), suite="example")
+    )
     assert [cell.traced for cell in cells] == [False, False]
     assert [cell.variant.fragment.value("KPROBES") for cell in cells] == [None, None]
     assert [cell.untraced for cell in cells] == [None, None]
@@ -381,4 +381,4 @@ def test_a_record_of_the_variant_that_was_is_still_read() -> None:
 
 def test_the_variant_that_was_cannot_be_asked_for(fake_tree: Path) -> None:
     with pytest.raises(UserError, match="runs are traced by default"):
-        plan.make(target.read(fake_tree), Options(variants=("base+trace",)))
+        plan.make(target.read(fake_tree), Request(variants=("base+trace",)))
