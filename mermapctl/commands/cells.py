@@ -73,8 +73,9 @@ def _all_cells(jobs: list[Job], begun: RunRecord, store: Store, first: state.Loo
     kept = begun
     for number, job in enumerate(jobs, 1):
         job.tell(CellStarted(job.cell.name, number, len(jobs)))
-        _save(store, replace(kept, cells=(*kept.cells, unjudged(job))))
-        cell = run_to_end(job, first if number == 1 else None)
+        blank = unjudged(job)
+        _save(store, replace(kept, cells=(*kept.cells, blank)))
+        cell = run_to_end(job, blank, first if number == 1 else None)
         cells = (*kept.cells, cell)
         ended = replace(
             kept.run,

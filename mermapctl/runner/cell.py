@@ -89,14 +89,15 @@ def _write_request(job: Job) -> None:
         path.write_text(fragment.text(), encoding="utf-8")
 
 
-def run_to_end(job: Job, looking: state.Looking | None = None) -> Cell:
-    """Run one cell to its verdict, or to the reason why it has none. Raises nothing of its own.
+def run_to_end(job: Job, cell: Cell, looking: state.Looking | None = None) -> Cell:
+    """Run one cell, `unjudged` as yet, to its verdict or to the reason why it has none.
 
-    The last step counts, whatever ends the cell.
+    The last step counts, whatever ends the cell; raises nothing of its own. `looking` is a look at
+    the tree that has begun already.
     """
-    step = Step(unjudged(job), Doing.CONFIGURATION)
+    step = Step(cell, Doing.CONFIGURATION)
     try:
-        steps = run_cell(job, step.cell, looking)
+        steps = run_cell(job, cell, looking)
         with signals.interruptible(), contextlib.closing(steps):
             for latest in steps:
                 step = latest
@@ -121,7 +122,7 @@ def _interrupted(step: Step, signal: Interrupted) -> Cell:
 
 
 def run_cell(job: Job, cell: Cell, looking: state.Looking | None) -> Generator[Step, None, None]:
-    """Run one cell, `unjudged` as yet; yield it each time that more of it is known.
+    """Yield one cell, `unjudged` as yet, each time that more of it is known.
 
     Raises Interrupted, MermapctlError, OSError.
     """
