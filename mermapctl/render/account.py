@@ -242,8 +242,8 @@ def subject(record: RunRecord) -> str:
 def unfinished(record: RunRecord) -> str | None:
     """Return a sentence on a record that is not of a whole run, else None."""
     return {
-        State.RUNNING: "The run goes on; this is what there is so far.",
-        State.INTERRUPTED: "The run was interrupted before it was done; this is what there is.",
+        State.RUNNING: "The run is still going on; the report is incomplete.",
+        State.INTERRUPTED: "The run was interrupted before its end; the report is incomplete.",
     }.get(record.run.state)
 
 

@@ -752,7 +752,7 @@ def test_following_a_run_that_is_killed() -> None:
     process.communicate()
     out, _ = follower.communicate(timeout=20)
     assert follower.returncode == Exit.NO_VERDICT
-    assert "interrupted before it was done" in out
+    assert "interrupted before its end" in out
 
 
 def test_a_console_is_followed_through_everything(tmp_path: Path) -> None:

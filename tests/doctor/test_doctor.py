@@ -267,7 +267,7 @@ def test_the_command_where_something_is_missing(tree: Path, path: Path) -> None:
     (path / "ccache").unlink()
     result = run("--tree", str(tree), "--target", "um")
     assert result.exit_code == 1
-    assert "in the way: flex" in result.output
+    assert "problems: flex" in result.output
     result = run("--tree", str(tree), "--target", "um", "--format", "json")
     found = json.loads(result.output)
     assert (result.exit_code, found["healthy"], found["targets"]) == (1, False, ["um"])
@@ -283,7 +283,7 @@ def test_the_command_without_a_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(tmp_path)
     result = run("--target", "x86_64", "--target", "um")
     assert result.exit_code == 1
-    assert "in the way: tree" in result.output
+    assert "problems: tree" in result.output
     assert "mermapctl tree prepare DIR" in result.output
     for argv, said in (
         (("--target", "vax"), "'vax' is not a known target"),

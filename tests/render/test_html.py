@@ -121,7 +121,7 @@ def test_the_policy_names_what_runs_and_forbids_the_rest() -> None:
         ("bare log", "title", "FAILED: mermap on Linux, version unknown"),
         ("another suite", "title", "PASSED: example on Linux 7.3.4"),
         ("another suite", "h1", "example Linux 7.3.4"),
-        ("nothing ran", "p", "The run was interrupted before it was done; this is what there is."),
+        ("nothing ran", "p", "The run was interrupted before its end; the report is incomplete."),
     ],
 )
 def test_it_says(name: str, tag: str, said: str) -> None:
@@ -177,7 +177,7 @@ def test_a_sentence_begins_with_a_capital_and_a_name_stays(summary: str, shown: 
 def test_a_verdict_that_was_replaced_is_told() -> None:
     former = Former(Verdict.PASSED, Tool("mermapctl", "0.0.9"), "2026-12-01T10:00:00Z")
     page = read(html_page.render(replace(samples.failed(), former=(former,))))
-    said = "Judged again at 2026-12-01 10:00:00 UTC; mermapctl 0.0.9 had said PASSED."
+    said = "Judged again at 2026-12-01 10:00:00 UTC; mermapctl 0.0.9 reported PASSED."
     assert said in page.text("p")
 
 

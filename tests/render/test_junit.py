@@ -109,7 +109,7 @@ def test_no_verdict_is_an_error_and_never_a_failure(reason: Reason) -> None:
     text = next(iter(suite)).result[0].text
     assert "initcall" in text
     told = "\n".join(f"  {line}" for line in samples.WHY.split("\n"))
-    assert f"CONFIG_PREEMPT_RT=y was asked for, n came of it\n{told}" in text
+    assert f"CONFIG_PREEMPT_RT=y was requested and became n\n{told}" in text
 
 
 def test_the_finding_comes_first_and_the_block_after() -> None:

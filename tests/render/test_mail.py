@@ -63,7 +63,7 @@ def test_the_subject(name: str, subject: str) -> None:
         ("no verdict", "No verdict: boot failed: Kernel panic - not syncing: initcall that "),
         ("no verdict", "CONFIG_PREEMPT_RT=y became n.\n  CONFIG_PREEMPT_RT is n, not y, on"),
         ("no verdict", "    blocked by EXPERT [=n] (init/Kconfig:1589): nothing asks for it\n"),
-        ("nothing ran", "The run was interrupted before it was done; this is what there is.\n\n"),
+        ("nothing ran", "The run was interrupted before its end; the report is incomplete.\n\n"),
         ("another suite", "The example KUnit suite passed, without a complaint: 1 passed."),
         ("multi cell", "    evidence:\n      title: WARNING: mm/mermap.c:189 at __mermap_get"),
         ("failed", "  date:      2026-11-23 07:05:12 UTC\n"),

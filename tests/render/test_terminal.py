@@ -297,7 +297,7 @@ def test_flushes_in_words(flush: Flush, mark: str) -> None:
 
 def test_a_run_says_how_it_stands() -> None:
     record = samples.record(samples.cell_no_verdict(Reason.INTERRUPTED), state=State.INTERRUPTED)
-    assert "interrupted before it was done" in shown(record)
+    assert "interrupted before its end" in shown(record)
     running = samples.record(state=State.RUNNING, pid=4711)
     assert "running, process 4711" in shown(running)
     assert "so far" in shown(running).splitlines()[-1]

@@ -219,8 +219,8 @@ def _finding(finding: Finding) -> str:
 def _missing(cell: Cell) -> list[str]:
     told = []
     for symbol in cell.missing:
-        asked = f"CONFIG_{symbol.symbol}={symbol.requested} was asked for"
-        lines = [f"{asked}, {symbol.resolved or 'nothing'} came of it"]
+        asked = f"CONFIG_{symbol.symbol}={symbol.requested} was requested"
+        lines = [f"{asked} and became {symbol.resolved or 'nothing'}"]
         lines += [f"  {line}" for line in missing_lines(symbol)]
         told.append("\n".join(lines))
     return told

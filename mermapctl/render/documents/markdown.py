@@ -188,7 +188,7 @@ def _cell(cell: Cell, record: RunRecord) -> Iterator[str]:
     for symbol in cell.missing:
         wanted = code(f"CONFIG_{symbol.symbol}={symbol.requested}")
         got = code(symbol.resolved or "absent")
-        yield from (f"{wanted} came out as {got}.", "")
+        yield from (f"{wanted} became {got}.", "")
         said = missing_lines(symbol)
         yield from fence("\n".join(said), "text") if said else ()
     for finding in cell.findings:

@@ -71,7 +71,7 @@ def _listing(found: Listing, look: Look) -> Iterator[RenderableType]:
         )
     yield variants
     yield Text()
-    fragments = table(look, "Fragment", "What it asks for", "Symbols", right=["Symbols"])
+    fragments = table(look, "Fragment", "Purpose", "Symbols", right=["Symbols"])
     for name, (what, _path) in found.fragments.items():
         fragments.add_row(
             look.text(name, "bold"), look.text(what.about), str(len(what.assignments))

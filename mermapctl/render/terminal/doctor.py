@@ -78,7 +78,7 @@ def _pages(found: Diagnosis, look: Look) -> Iterator[RenderableType]:
     if found.healthy:
         yield look.mark(Verdict.PASSED, f"everything needed for {', '.join(found.targets)} is here")
     else:
-        yield look.mark(Verdict.FAILED, look.plain(f"in the way: {', '.join(lacking)}"))
+        yield look.mark(Verdict.FAILED, look.plain(f"problems: {', '.join(lacking)}"))
     yield from _advice(found, look)
 
 

@@ -64,7 +64,7 @@ def _finding(finding: Finding, look: Look, *, full: bool) -> Iterator[Renderable
         yield _labelled("look next", look.plain(finding.advice, limit=2000))
     shown = finding.consequences if full else finding.consequences[:SHORT_CONSEQUENCES]
     for number, consequence in enumerate(shown):
-        yield _labelled("so also" if not number else "", look.plain(consequence, limit=1000))
+        yield _labelled("follows" if not number else "", look.plain(consequence, limit=1000))
     if len(shown) < len(finding.consequences):
         yield _labelled("", f"and {len(finding.consequences) - len(shown)} more (--full)")
 

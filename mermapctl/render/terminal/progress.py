@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _DOING = {
     "": "starting",
     "config": "configuring",
-    "explain": "asking Kconfig why",
+    "explain": "explaining missing symbols",
     "build": "building",
     "boot": "booting",
 }

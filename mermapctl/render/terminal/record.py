@@ -137,7 +137,7 @@ def _header(record: RunRecord, look: Look) -> Iterator[RenderableType]:
         words.append(f"running, process {run.pid}" if going else seconds(run.seconds))
         yield look.text(", ".join(words))
     if run.state is State.INTERRUPTED:
-        yield Text("interrupted before it was done; this is what there is", style="bold yellow")
+        yield Text("interrupted before its end; the report is incomplete", style="bold yellow")
     for former in record.former:
         yield look.text(
             f"was {verdict_word(former.verdict)} until judged again on {former.replaced[:10]} "

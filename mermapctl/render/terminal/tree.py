@@ -45,13 +45,13 @@ def _prepared(done: Prepared, wanted: str | None, look: Look) -> Iterator[Render
     if wanted is not None:
         said = (
             f"it is from {done.source}, not from {wanted}: "
-            "for that one name another directory, or remove this one"
+            "name another directory, or remove this one first"
         )
         yield look.mark(Severity.WARNING, look.plain(said, limit=10_000))
     if done.differs:
         said = (
             "its reference mermap is not the one of this mermapctl: another version made it, or it "
-            "was changed since. Remove the directory and prepare it anew to have that one"
+            "was changed since. To replace it, remove the directory and prepare it again"
         )
         yield look.mark(Severity.WARNING, said)
     yield _line(look, f"Linux {done.tree.kernel} from {done.source}, base {done.base[:12]}")
