@@ -124,9 +124,10 @@ GROUPS = {
     callback=_refuse_trace,
 )
 @click.option(
-    "--witness",
-    is_flag=True,
-    help="Boot once more and read the page tables from outside, through QEMU's gdb stub (x86_64).",
+    "--witness/--no-witness",
+    default=None,
+    help="Boot once more and read the page tables from outside, through QEMU's gdb stub (x86_64). "
+    "Default: after a failure, and where there are no probes.",
 )
 @click.option(
     "--as-module",

@@ -26,7 +26,10 @@ BUILD_SECONDS = 4 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the user asked of a run; `silence`, `timeout` and `build_timeout` in seconds."""
+    """What the user asked of a run; `silence`, `timeout` and `build_timeout` in seconds.
+
+    `witness` is whether the witness watches a boot of its own: None where that adds something.
+    """
 
     tree: Path | None = None
     targets: tuple[str, ...] = ("x86_64",)
@@ -50,7 +53,7 @@ class Request:
     ccache: bool = True
     as_module: Modular | None = None
     triage: bool = True
-    witness: bool = False
+    witness: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

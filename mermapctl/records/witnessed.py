@@ -35,8 +35,8 @@ def with_witness(cell: Cell, blank: WitnessSummary) -> Cell:
     seen = witness_findings.findings(account, second.flushes)
     both = account.conclusive and cell.trace is not None and cell.not_exercised is not None
     merged, agrees = witness_findings.compared(cell.findings, seen, both=both)
-    # A stub that breaks off may leave the guest standing: that is no hang of the kernel's.
-    whole = account.lost is None or (blank.boot is not None and blank.boot.ended is Ended.EXITED)
+    # A guest that stands under a broken stub, or is slow under the witness, is no hang of its own.
+    whole = blank.boot.ended is Ended.EXITED if blank.boot else account.lost is None
     if whole and cell.verdict is Verdict.PASSED and second.verdict is Verdict.FAILED:
         failed = symptoms(second.suites, second.findings)
         merged = (*merged, witness_findings.only_witnessed(failed or ("the suite",)))

@@ -29,9 +29,9 @@ def steps(job: Job, cell: Cell, booted: Booted) -> Iterator[Step]:
     yield Step(cell, Doing.JUDGEMENT)
     cell, booted = yield from _traced_whole(job, cell, booted)
     yield Step(cell, Doing.JUDGEMENT)
-    if job.request.witness:
+    if witness_boot.wanted(job, cell, booted):
         cell = yield from _witnessed(job, cell, booted)
-    if not cell.untraced and unprobed.wanted(cell, booted):
+    if not (cell.untraced or cell.witness) and unprobed.wanted(cell, booted):
         cell = yield from _confirmed(job, cell, booted)
     if job.request.triage:
         yield from _triaged(job, cell, booted)

@@ -38,7 +38,8 @@ def _mermapctl_command(job: Job) -> list[str]:
     argv += [f"--as-module={planned.modular}"] if planned.modular else []
     argv += [] if request.triage else ["--no-triage"]
     argv += [] if request.trace else ["--no-trace"]
-    argv += ["--witness"] if request.witness else []
+    if request.witness is not None:
+        argv += ["--witness" if request.witness else "--no-witness"]
     return argv
 
 

@@ -50,8 +50,13 @@ def confirm(job: Job, cell: Cell, booted: Booted) -> Cell:
     again = _again(job, booted)
     second = boot.boot(again, booted.kernel, booted.accelerator)
     files = replace(cell.artifacts, console=str(job.console), console_untraced=str(again.console))
+    return compared(again, replace(cell, artifacts=files), second)
+
+
+def compared(again: Job, cell: Cell, second: Booted) -> Cell:
+    """Compare a boot without probes, whose console the artifacts name, with the one before."""
     blank = Unprobed(Verdict.NO_VERDICT, round(second.seconds, 3), boot=second.boot)
-    settled = with_unprobed(replace(cell, artifacts=files), blank)
+    settled = with_unprobed(cell, blank)
     if settled.untraced and settled.untraced.stands:
         lines = (*cell.reproduce[:-1], boot_line(again, second))
         return replace(settled, kernel_args=second.limits.kernel_args, reproduce=lines)

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mermapctl.events import Note
-from mermapctl.judge.confirmation import Unprobed
 from mermapctl.judge.verdict import Ended, Verdict
 from mermapctl.judge.witness_summary import LOG, WitnessSummary
-from mermapctl.records.judging import suites_known, with_unprobed
+from mermapctl.records.judging import suites_known
 from mermapctl.records.witnessed import with_witness
-from mermapctl.runner import boot, gdb_client, system_map, unprobed
+from mermapctl.runner import boot, gdb_client, system_map, unprobed, witness_sites
+from mermapctl.runner.gdb_packets import StubError
 from mermapctl.runner.witness import Witness
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mermapctl.runner.system_map import SystemMap
 
 TARGET = "x86_64"
+SYSTEM_MAP = "System.map"
 LONGEST_SOCKET = 100
 """Bytes of a socket's path; the kernel takes 107 (sun_path, unix(7))."""
 SLOWER = 10
@@ -39,55 +40,89 @@ ACCELERATOR = "tcg"
 """Breakpoints under KVM need the CPU's four debug registers, or write to the guest's code."""
 
 
-def obstacle(job: Job) -> str | None:
+def wanted(job: Job, cell: Cell, booted: Booted) -> bool:
+    """Whether the witness watches a boot of its own: as asked, else where it adds something.
+
+    It does after a traced boot that did not pass, in place of a boot without probes, and where a
+    kernel is booted without probes. Under KVM only if asked: its boot is emulated.
+    """
+    if job.request.witness is not None:
+        return job.request.witness
+    if booted.accelerator != ACCELERATOR:
+        return False
+    if booted.limits.traced:
+        return unprobed.wanted(cell, booted)
+    lacks = job.cell.traced or bool(job.cell.untraced)  # what another suite has not to lose
+    return cell.verdict is not Verdict.NO_VERDICT and lacks
+
+
+def _obstacle(job: Job, known: SystemMap | None) -> str | None:
     """Why the witness cannot watch a cell, in words; None where it can."""
     target = job.target
     if target.name != TARGET:
         return (
-            f"not witnessed: the witness knows the page tables of {TARGET} alone, and no other "
+            f"the witness knows the page tables of {TARGET} alone, and no other "
             "architecture can have the mermap"
         )
     if not job.can.has("exec", "--qemu_args"):
-        return "not witnessed: this tree's kunit.py has no --qemu_args"
+        return "this tree's kunit.py has no --qemu_args"
+    if known is None:
+        return f"there is no {SYSTEM_MAP}"
+    try:
+        witness_sites.sites(known, (), 0)
+    except StubError as error:
+        return error.message
     return None
 
 
 def add(job: Job, cell: Cell, booted: Booted) -> Cell:
     """The cell with what the witness sees of one more boot, which also confirms a failure.
 
-    A boot that ends otherwise than by itself is not repeated. Raises Interrupted, HarnessError,
-    OSError.
+    Where it breaks off, the cell says so; where the guest then stands, the cell is as it was. A
+    boot that hung is not repeated. Raises Interrupted, HarnessError, OSError.
     """
-    why = obstacle(job) or unprobed.too_dear(cell)
-    known = None if why else system_map.load(job.build_dir / "System.map")
-    if known is None:
-        return replace(cell, notes=(*cell.notes, why or "not witnessed: there is no System.map"))
-    job.tell(Note("booting once more, under the witness"))
+    symbols = system_map.load(job.build_dir / SYSTEM_MAP)
+    why = _obstacle(job, symbols)
+    if unprobed.too_dear(cell):
+        why = "the hang would take its time once more"
+    if symbols is None or why:
+        told = (f"not witnessed: {why}",) if job.request.witness else ()
+        return replace(cell, notes=(*cell.notes, *told))
+    job.tell(Note("booting once more, without probes, under the witness"))
     with _socket(job.folder) as socket:
         again = _again(job, booted, socket)
-        second, error = _watched(again, booted.kernel, known, socket)
+        second, error = _watched(again, booted.kernel, symbols, socket)
+    given = gdb_client.argument(socket)
+    plain = tuple(each for each in second.limits.qemu_args if each not in given)
+    second = replace(second, limits=replace(second.limits, qemu_args=plain))
     files = replace(
         cell.artifacts, console=str(job.console), console_untraced=str(again.console),
         witness=str(job.folder / LOG),
     )  # fmt: skip
-    cell = replace(cell, artifacts=files)
-    seconds = round(second.seconds, 3)
+    known = replace(cell, artifacts=files)
     if error is not None:
-        cell = replace(cell, notes=(*cell.notes, f"the witness broke off: {error}"))
+        known = replace(known, notes=(*cell.notes, f"the witness broke off: {error}"))
         if second.boot.ended is not Ended.EXITED:  # its stub may have left the guest standing
-            return cell
-    if unprobed.wanted(cell, booted):
-        blank = Unprobed(Verdict.NO_VERDICT, seconds, boot=second.boot)
-        cell = with_unprobed(cell, blank)
-    return with_witness(cell, WitnessSummary(seconds=seconds, boot=second.boot))
+            return known
+    known = _confirmed(again, known, booted, second)
+    return with_witness(known, WitnessSummary(seconds=round(second.seconds, 3), boot=second.boot))
+
+
+def _confirmed(again: Job, cell: Cell, booted: Booted, second: Booted) -> Cell:
+    if not unprobed.wanted(cell, booted):
+        return cell
+    if booted.accelerator == ACCELERATOR:
+        return unprobed.compared(again, cell, second)
+    why = f"not confirmed by the boot under the witness: that is not under {booted.accelerator}"
+    return replace(cell, notes=(*cell.notes, why))
 
 
 def _watched(
-    again: Job, kernel: Kernel, known: SystemMap, socket: Path
+    again: Job, kernel: Kernel, symbols: SystemMap, socket: Path
 ) -> tuple[Booted, str | None]:
     suite = suites_known().suites.get(again.cell.suite.partition(".")[0])
     tests = suite.names if suite else ()
-    witness = Witness(socket, again.folder / LOG, known, tests, moves=kernel.plain_image is None)
+    witness = Witness(socket, again.folder / LOG, symbols, tests, moves=kernel.plain_image is None)
     witness.start()
     try:
         booted = boot.boot(again, kernel, ACCELERATOR)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`run --witness` where there is nothing to watch: the run goes on, and says so."""
+"""When the witness boots a kernel, and runs in which there is nothing to watch: they say so."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner.test_run import document
+from tests.forkserver import command
+from tests.runner.test_run import document, parsed, run_with_kvm
 from tests.tables import LOGS
 
 WITHOUT = ("--witness", "--accel=tcg")
@@ -86,3 +87,93 @@ def test_another_target_is_refused_in_a_sentence(fake_tree: Path) -> None:
     assert cell["witness"] is None
     (note,) = [each for each in cell["notes"] if each.startswith("not witnessed: ")]
     assert note.endswith("x86_64 alone, and no other architecture can have the mermap")
+
+
+def logs(first: str, second: str) -> dict[str, str]:
+    return {"FAKE_LOG": str(LOGS / f"{first}.log"), "FAKE_PLAIN_LOG": str(LOGS / f"{second}.log")}
+
+
+def watched(path: Path) -> list[bool]:
+    """Of each boot, whether its QEMU was given a stub."""
+    return ["-gdb" in boot for boot in boots(path)]
+
+
+@pytest.mark.parametrize(
+    ("first", "argv", "expected"),
+    [
+        ("trace-good", (), [False]),
+        ("trace-good", ("--witness",), [False, True]),
+        ("missing-flush", (), [False, True]),
+        ("trace-counted-not-done", (), [False, True]),
+        ("panic-before-ktap", (), [False, True]),
+        ("missing-flush", ("--no-witness",), [False, False]),
+        ("trace-good", ("--no-trace",), [False, True]),
+        ("trace-good", ("--no-trace", "--no-witness"), [False]),
+        ("hang-one-cpu", ("--no-triage", "--witness"), [False, True]),
+        ("trace-good", ("--suite=example", "--no-trace"), [False]),
+    ],
+)
+def test_it_boots_by_itself_where_it_adds_something(
+    built_tree: Path, tmp_path: Path, first: str, argv: tuple[str, ...], expected: list[bool]
+) -> None:
+    said = tmp_path / "arguments"
+    (cell,) = document(built_tree, *argv, **logs(first, "good"), FAKE_ARGS=str(said))["cells"]
+    assert watched(said) == expected
+    assert (cell["witness"] is not None) is (True in expected)
+    asked = [each for each in argv if each.endswith("-witness") or each == "--witness"]
+    told = [each for each in ("--witness", "--no-witness") if each in cell["reproduce"][0].split()]
+    assert told == asked
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "verdict", "confirmed"),
+    [
+        ("missing-flush", "missing-flush", "failed", True),
+        ("missing-flush", "good", "failed", False),
+        ("trace-counted-not-done", "good", "failed", None),
+        ("panic-before-ktap", "good", "passed", None),
+        ("panic-before-ktap", "panic-before-ktap", "no-verdict", True),
+    ],
+)
+def test_its_boot_is_the_one_without_probes_and_is_judged_again_the_same(
+    built_tree: Path, first: str, second: str, verdict: str, confirmed: bool | None
+) -> None:
+    (cell,) = document(built_tree, **logs(first, second))["cells"]
+    (plain,) = document(built_tree, "--no-witness", **logs(first, second))["cells"]
+    assert (cell["verdict"], cell["confirmed"]) == (verdict, confirmed)
+    for key in ("verdict", "reason", "confirmed", "kernel_args"):
+        assert cell[key] == plain[key]
+    for key in ("verdict", "symptoms", "stands", "words"):
+        assert cell["untraced"][key] == plain["untraced"][key]
+    assert "-gdb" not in " ".join(cell["reproduce"])
+    assert command("report", "rejudge", "latest", "latest~1").returncode in {0, 1, 3}
+    for run, before in (("latest", plain), ("latest~1", cell)):
+        (after,) = parsed(command("report", run, "--format=json"))["cells"]
+        assert after == before
+
+
+def test_a_guest_that_its_stub_leaves_standing_is_booted_again_without(
+    built_tree: Path, tmp_path: Path
+) -> None:
+    said = tmp_path / "arguments"
+    env = {**logs("missing-flush", "missing-flush"), "FAKE_ARGS": str(said), "FAKE_STANDS": "1"}
+    short = "from mermapctl.runner import witness_boot as w; w.SHORTEST = w.SILENCE = 1"
+    argv = ("run", f"--tree={built_tree}", "--accel=tcg", "--silence=2", "--format=json")
+    (cell,) = parsed(command(*argv, env=env, first=short))["cells"]
+    assert watched(said) == [False, True, False]
+    assert (cell["verdict"], cell["confirmed"], cell["witness"]) == ("failed", True, None)
+    assert any(note.startswith("the witness broke off: ") for note in cell["notes"])
+    assert cell["untraced"]["words"].startswith("booted again without probes: it fails there too")
+
+
+def test_under_kvm_a_failure_is_confirmed_under_kvm(built_tree: Path, tmp_path: Path) -> None:
+    said = tmp_path / "arguments"
+    env = {**logs("missing-flush", "missing-flush"), "FAKE_ARGS": str(said)}
+    (cell,) = parsed(run_with_kvm(built_tree, **env))["cells"]
+    assert (cell["accelerator"], cell["confirmed"]) == ("kvm", True)
+    assert watched(said) == [False, False]
+    (cell,) = parsed(run_with_kvm(built_tree, "--witness", **env))["cells"]
+    assert (cell["witness"] is not None, cell["confirmed"]) == (True, None)
+    assert watched(said)[2:] == [False, True]
+    (note,) = [each for each in cell["notes"] if each.startswith("not confirmed")]
+    assert note == "not confirmed by the boot under the witness: that is not under kvm"
