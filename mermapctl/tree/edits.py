@@ -103,7 +103,7 @@ def _place(code: str, scope: TextRange, within: str, anchors: tuple[str, ...]) -
 
 
 def _indented(text: str, indent: str) -> str:
-    """The text's lines at an indentation; preprocessor lines stay at the margin."""
+    """Indent the lines of a text; preprocessor lines stay at the margin."""
     lines = textwrap.dedent(text).strip("\n").split("\n")
     return "".join(
         f"{line}\n" if not line or line.startswith("#") else f"{indent}{line}\n" for line in lines
@@ -124,40 +124,44 @@ def _indent_at(source: str, offset: int) -> str:
     return found.group() if found else ""
 
 
-def _made(code: str, scope: TextRange, text: str) -> bool:
-    return bool(_pattern(text).search(code, scope.start, scope.end))
+def _statement(
+    source: str, within: str, anchors: tuple[str, ...], text: str
+) -> tuple[str, TextRange] | None:
+    """Find the statement that an edit starts from; return it with the source without comments.
+
+    Return None if `text` is there already.
+    """
+    code = without_inert(source)
+    scope = _scope(code, within)
+    if _pattern(text).search(code, scope.start, scope.end):
+        return None
+    return code, _place(code, scope, within, anchors)
 
 
 def add_after(source: str, within: str, anchors: tuple[str, ...], text: str) -> str:
-    """`text` on lines of its own after the line of a statement in a function or struct."""
-    code = without_inert(source)
-    scope = _scope(code, within)
-    if _made(code, scope, text):
+    """Add `text` on lines of its own after the line of a statement in a function or struct."""
+    if not (found := _statement(source, within, anchors, text)):
         return source
-    place = _place(code, scope, within, anchors)
+    _, place = found
     cut = _line_end(source, place.end)
     return source[:cut] + _indented(text, _indent_at(source, place.start)) + source[cut:]
 
 
 def add_before(source: str, within: str, anchors: tuple[str, ...], text: str) -> str:
-    """`text` on lines of its own before a statement; one deeper before a closing brace."""
-    code = without_inert(source)
-    scope = _scope(code, within)
-    if _made(code, scope, text):
+    """Add `text` on lines of its own before a statement; one deeper before a closing brace."""
+    if not (found := _statement(source, within, anchors, text)):
         return source
-    place = _place(code, scope, within, anchors)
+    code, place = found
     cut = _line_start(source, place.start)
     deeper = "\t" if code[place.start] == "}" else ""
     return source[:cut] + _indented(text, _indent_at(source, place.start) + deeper) + source[cut:]
 
 
 def replace(source: str, within: str, anchors: tuple[str, ...], text: str) -> str:
-    """`text` in the place of the lines of a statement, at that statement's indentation."""
-    code = without_inert(source)
-    scope = _scope(code, within)
-    if _made(code, scope, text):
+    """Replace the lines of a statement by `text`, at that statement's indentation."""
+    if not (found := _statement(source, within, anchors, text)):
         return source
-    place = _place(code, scope, within, anchors)
+    code, place = found
     start, end = _line_start(source, place.start), _line_end(source, place.end)
     if code[start : place.start].strip() or code[place.end : end].strip():
         msg = f"`{source[start:end].strip()}` in `{within}` holds more than the statement"

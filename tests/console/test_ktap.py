@@ -15,8 +15,9 @@ from mermapctl.console.assertion_block import FailureKind
 from mermapctl.console.ktap import Account, Progress, Status, Suite, Test, Trouble, progress_of
 from mermapctl.console.ktap_parser import KtapParser
 from mermapctl.console.lines import Console, Line, LineKind, LineRun
+from tests.tables import NAMES
 
-KNOWN = {"mermap": ("test_basic_alloc", "test_size", "test_multiple_allocs", "test_tlb_flushed")}
+KNOWN = {"mermap": NAMES}
 
 
 def parse(text: str | bytes, *, runs: bool = True, known: bool = True) -> Account:

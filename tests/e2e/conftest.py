@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,12 @@ import pytest
 from tests.conftest import git
 
 ROOT = Path(__file__).parents[2]
+Change = Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """One `mermapctl run`: its exit code, its JSON document, and what it said on stderr."""
+    """One `mermapctl run`: its exit code, its JSON document, and its stderr."""
 
     code: int
     document: dict[str, Any]
@@ -29,26 +30,26 @@ class Ran:
 
     @property
     def cell(self) -> dict[str, Any]:
-        """The only cell."""
+        """Return the only cell."""
         (cell,) = self.document["cells"]
         found: dict[str, Any] = cell
         return found
 
     @property
     def statuses(self) -> dict[str, str]:
-        """Test name -> status, of every suite."""
+        """Map test names to statuses, of every suite."""
         return {
             test["name"]: test["status"] for suite in self.cell["suites"] for test in suite["tests"]
         }
 
     @property
     def codes(self) -> list[str]:
-        """The codes of all findings."""
+        """Return the codes of all findings."""
         return [finding["code"] for finding in self.cell["findings"]]
 
 
 def mermapctl(*argv: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command line as it is installed beside this interpreter."""
+    """Run the command line of this interpreter."""
     return subprocess.run(
         [sys.executable, "-m", "mermapctl", *argv],
         capture_output=True,
@@ -60,7 +61,7 @@ def mermapctl(*argv: str, env: dict[str, str] | None = None) -> subprocess.Compl
 
 @pytest.fixture(scope="session", autouse=True)
 def e2e_home() -> Path:
-    """A home that lasts: what was built for one test run is built again incrementally."""
+    """Set a lasting home, so that a later test run builds incrementally."""
     path = ROOT / "build" / "e2e-home"
     path.mkdir(parents=True, exist_ok=True)
     os.environ["MERMAPCTL_HOME"] = str(path)
@@ -69,17 +70,20 @@ def e2e_home() -> Path:
 
 @pytest.fixture(scope="session")
 def reference_tree(e2e_home: Path) -> Path:
-    """A kernel with the reference mermap: the one that `make demo` uses, prepared if need be."""
+    """Prepare the kernel tree of `make demo`, with the reference mermap, if it is missing."""
     assert e2e_home.is_dir()
     tree = Path(os.environ.get("MERMAPCTL_TEST_TREE") or ROOT / "linux")
     prepared = mermapctl("tree", "prepare", str(tree))
     assert prepared.returncode == 0, prepared.stderr
-    git(tree, "checkout", "-q", "--force", "HEAD", "--", ".")  # a seeded fault of a killed run
+    git(tree, "checkout", "-q", "--force", "HEAD", "--", ".")  # a killed run leaves a fault
     return tree
 
 
+Run = Callable[..., Ran]
+
+
 @pytest.fixture(scope="session")
-def run(reference_tree: Path) -> Callable[..., Ran]:
+def run(reference_tree: Path) -> Run:
     """Call `mermapctl run` on the reference tree and read its JSON document."""
 
     def call(*argv: str, env: dict[str, str] | None = None) -> Ran:
@@ -88,3 +92,17 @@ def run(reference_tree: Path) -> Callable[..., Ran]:
         return Ran(done.returncode, json.loads(done.stdout), done.stderr)
 
     return call
+
+
+@pytest.fixture
+def change(reference_tree: Path) -> Iterator[Change]:
+    """Replace a piece of mm/mermap.c for one test."""
+    source = reference_tree / "mm/mermap.c"
+
+    def replace(old: str, new: str) -> None:
+        text = source.read_text()
+        assert text.count(old) == 1, f"{old!r} is there {text.count(old)} times"
+        source.write_text(text.replace(old, new))
+
+    yield replace
+    git(reference_tree, "checkout", "-q", "--", "mm/mermap.c")

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import git
-from tests.e2e.conftest import Ran
+from tests.e2e.conftest import Ran, Run
+from tests.tables import NAMES
 
 pytestmark = [pytest.mark.e2e, pytest.mark.nightly]
 
-Run = Callable[..., Ran]
 SUITE = Path(__file__).with_name("lifetime")
 LIFETIME = {
     "test_mermap_alone",
@@ -27,7 +27,6 @@ LIFETIME = {
     "test_forked_processes",
     "test_out_of_memory",
 }
-FOUR = {"test_basic_alloc", "test_size", "test_multiple_allocs", "test_tlb_flushed"}
 CHECKED = "--variant=kasan+debug+smp"
 USED = re.compile(r"after (\d+): (\d+) pages of tables, (\d+) percpu, (\d+) free")
 
@@ -67,7 +66,7 @@ def test_a_thousand_address_spaces_leave_no_more_than_a_hundred(
 ) -> None:
     ran = boot(run, *argv)
     assert ran.code == 0, ran.document
-    assert ran.statuses == dict.fromkeys(LIFETIME | FOUR, "passed")
+    assert ran.statuses == dict.fromkeys((*LIFETIME, *NAMES), "passed")
     assert ran.cell["splats"] == []
     console = Path(ran.cell["artifacts"]["console"]).read_text(errors="replace")
     assert ("page tables isolation: enabled" in console) is isolation

@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import git
-from tests.e2e.conftest import Ran
+from tests.e2e.conftest import Ran, Run
+from tests.tables import NAMES
 
 pytestmark = [pytest.mark.e2e, pytest.mark.nightly]
 
-FOUR = ["test_basic_alloc", "test_size", "test_multiple_allocs", "test_tlb_flushed"]
 RIGHT = "#if IS_ENABLED(CONFIG_MERMAP_KUNIT_TEST)"
 WRONG = "#ifdef CONFIG_MERMAP_KUNIT_TEST"
-Run = Callable[..., Ran]
 Guard = Callable[[str], str]
 
 
@@ -52,7 +51,7 @@ def test_the_suite_passes_as_a_module(
 ) -> None:
     ran = run(*argv)
     assert ran.code == 0, ran.document
-    assert ran.statuses == dict.fromkeys(FOUR, "passed")
+    assert ran.statuses == dict.fromkeys(NAMES, "passed")
     assert ran.codes == []
     assert ran.cell["flavour"] == flavour
     assert ran.cell["splats"] == []
@@ -76,7 +75,7 @@ def test_a_count_behind_ifdef_is_named_with_file_and_line(run: Run, guard: Guard
     (found,) = ran.cell["findings"]
     assert found["where"] == where
     assert found["evidence"]["guard"] == WRONG
-    assert ran.statuses == {**dict.fromkeys(FOUR, "passed"), "test_tlb_flushed": "failed"}
+    assert ran.statuses == {**dict.fromkeys(NAMES, "passed"), "test_tlb_flushed": "failed"}
 
 
 def test_a_field_behind_ifdef_is_named_with_file_and_line(run: Run, guard: Guard) -> None:

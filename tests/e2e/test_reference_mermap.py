@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import git
-from tests.e2e.conftest import Ran
+from tests.e2e.conftest import Change, Run
+from tests.tables import NAMES
 
 pytestmark = pytest.mark.e2e
 
-FOUR = ["test_basic_alloc", "test_size", "test_multiple_allocs", "test_tlb_flushed"]
-Run = Callable[..., Ran]
 
 
 @pytest.mark.parametrize(
@@ -37,7 +34,7 @@ Run = Callable[..., Ran]
 def test_all_four_pass(run: Run, argv: tuple[str, ...], shows: str) -> None:
     ran = run(*argv)
     assert ran.code == 0, ran.document
-    assert ran.statuses == dict.fromkeys(FOUR, "passed")
+    assert ran.statuses == dict.fromkeys(NAMES, "passed")
     assert ran.codes == []
     assert shows in Path(ran.cell["artifacts"]["console"]).read_text(errors="replace")
 
@@ -46,37 +43,23 @@ def test_without_isolation_the_refusal_is_one_finding(run: Run) -> None:
     """PAGE_KERNEL is global then, on QEMU's default CPU model."""
     ran = run("--no-default-args")
     assert ran.code == 1
-    assert ran.statuses == dict.fromkeys(FOUR, "failed")
+    assert ran.statuses == dict.fromkeys(NAMES, "failed")
     assert ran.codes == ["global-mapping-refused"]
 
 
-@pytest.fixture
-def teaching_fault(reference_tree: Path) -> Iterator[Callable[[str, str], None]]:
-    """Change one statement of mm/mermap.c for one run."""
-    source = reference_tree / "mm/mermap.c"
-
-    def change(old: str, new: str) -> None:
-        text = source.read_text()
-        assert text.count(old) == 1, f"{old!r} is there {text.count(old)} times"
-        source.write_text(text.replace(old, new))
-
-    yield change
-    git(reference_tree, "checkout", "-q", "--", "mm/mermap.c")
-
-
 def test_five_levels_are_had_without_building_base_again(
-    run: Run, e2e_home: Path, teaching_fault: Callable[[str, str], None]
+    run: Run, e2e_home: Path, change: Change
 ) -> None:
     """base is booted as it was linked; la57 is the same kernel, packed, and its tables are deep."""
     available = "\tif (!arch_mermap_available())\n"
-    teaching_fault(
+    change(
         available, f'\tpr_info("five levels: %d\\n", pgtable_l5_enabled());\n{available}'
     )
     for earlier in e2e_home.glob("cache/builds/*/x86_64/la57"):
         shutil.rmtree(earlier)
     ran = {name: run(f"--variant={name}") for name in ("base", "la57")}
     for name, levels in (("base", "five levels: 0"), ("la57", "five levels: 1")):
-        assert ran[name].statuses == dict.fromkeys(FOUR, "passed")
+        assert ran[name].statuses == dict.fromkeys(NAMES, "passed")
         assert levels in Path(ran[name].cell["artifacts"]["console"]).read_text(errors="replace")
     log = Path(ran["la57"].cell["artifacts"]["build_log"]).read_text()
     compiled = re.findall(r"^  CC +(\S+)", log, re.MULTILINE)
@@ -88,10 +71,10 @@ def test_five_levels_are_had_without_building_base_again(
 
 @pytest.mark.nightly
 def test_what_a_dead_test_leaves_mapped_is_put_without_a_splat_of_its_own(
-    run: Run, teaching_fault: Callable[[str, str], None]
+    run: Run, change: Change
 ) -> None:
     """An Oops ends test_multiple_allocs' thread while three mappings are live."""
-    teaching_fault("fill->pfn++;", "fill->pfn++;\n\tpte_clear(fill->mm, addr, ptep);")
+    change("fill->pfn++;", "fill->pfn++;\n\tpte_clear(fill->mm, addr, ptep);")
     ran = run()
     assert ran.code == 1
     assert ran.statuses["test_multiple_allocs"] == "crashed"

@@ -3,36 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
 import pytest
 
-from tests.conftest import git
-from tests.e2e.conftest import Ran
+from tests.e2e.conftest import Change, Run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.nightly]
 
-Run = Callable[..., Ran]
-Change = Callable[[str, str], None]
 GET = "\tif (!mermap_fits(mc->next_addr, size, limit)) {\n"
-"""In mm/mermap.c: where every get comes by."""
+"""A statement of mm/mermap.c that every get executes."""
 RESERVED = "use_reserve && irqs_disabled()"
-"""True in test_size alone, in the middle of it."""
-
-
-@pytest.fixture
-def change(reference_tree: Path) -> Iterator[Change]:
-    """Put text in place of a piece of mm/mermap.c for one test."""
-    source = reference_tree / "mm/mermap.c"
-
-    def replace(old: str, new: str) -> None:
-        text = source.read_text()
-        assert text.count(old) == 1, f"{old!r} is there {text.count(old)} times"
-        source.write_text(text.replace(old, new))
-
-    yield replace
-    git(reference_tree, "checkout", "-q", "--", "mm/mermap.c")
+"""A condition that is true only in the middle of test_size."""
 
 
 def test_the_test_and_the_function_of_a_hang_are_named(run: Run, change: Change) -> None:

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -29,22 +29,10 @@ from mermapctl.records.record import (
 from tests import sample_records as samples
 from tests.hostile import TEXTS, infect
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-RECORDS: dict[str, Callable[[], RunRecord]] = {
-    "passed": samples.passed,
-    "failed": samples.failed,
-    "no verdict": samples.no_verdict,
-    "several cells": samples.multi_cell,
-    "a log": samples.bare_log,
-    "traced": samples.traced,
-}
-
-
-@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("name", samples.SAMPLES)
 def test_a_record_comes_back_as_it_was(name: str) -> None:
-    record = RECORDS[name]()
+    record = samples.SAMPLES[name]()
     assert from_json(to_json(record)) == record
 
 

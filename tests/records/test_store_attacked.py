@@ -278,12 +278,23 @@ def test_a_directory_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
         paths.make_private(tmp_path / "file")
 
 
-# uid 0 may write anything, unless it has given that up.
+# Root may write anything, unless it drops that capability.
 UNPRIVILEGED = (
     ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"]
     if os.geteuid() == 0
     else []
 )
+
+
+def unprivileged(*argv: str) -> subprocess.CompletedProcess[str]:
+    """Run `mermapctl ARGV` as a process that must obey file modes."""
+    return subprocess.run(
+        [*UNPRIVILEGED, *MERMAPCTL, *argv],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def read_only(root: Path) -> None:
@@ -336,13 +347,7 @@ def test_a_store_that_may_only_be_read_can_be_read(
     archive: Path, argv: list[str], code: int, words: str
 ) -> None:
     before = sorted((str(p), p.stat().st_mtime_ns) for p in (archive / "state").rglob("*"))
-    done = subprocess.run(
-        [*UNPRIVILEGED, *MERMAPCTL, "report", *argv],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = unprivileged("report", *argv)
     assert (done.returncode, done.stderr) == (code, "")
     assert words in done.stdout
     assert sorted((str(p), p.stat().st_mtime_ns) for p in (archive / "state").rglob("*")) == before
@@ -351,13 +356,7 @@ def test_a_store_that_may_only_be_read_can_be_read(
 @pytest.mark.usefixtures("archive")
 @pytest.mark.parametrize("archive", KINDS[:1], indirect=True)
 def test_writing_to_it_is_refused_in_a_sentence() -> None:
-    done = subprocess.run(
-        [*UNPRIVILEGED, *MERMAPCTL, "report", "prune", "--keep=1", "--yes"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = unprivileged("report", "prune", "--keep=1", "--yes")
     assert done.returncode == 3
     assert "mermapctl: error: cannot write" in done.stderr
     assert "Traceback" not in done.stderr
@@ -369,13 +368,7 @@ def test_a_newer_index_is_refused_read_only_too(store: Store) -> None:
         connection.execute("PRAGMA user_version=7")
     connection.close()
     read_only(store.root)
-    done = subprocess.run(
-        [*UNPRIVILEGED, *MERMAPCTL, "report"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = unprivileged("report")
     assert done.returncode == 3
     assert "newer mermapctl" in done.stderr
 

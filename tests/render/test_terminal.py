@@ -25,19 +25,8 @@ from tests.forkserver import command
 from tests.hostile import TEXTS, infect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-RECORDS: dict[str, Callable[[], RunRecord]] = {
-    "passed": samples.passed,
-    "failed": samples.failed,
-    "no verdict": samples.no_verdict,
-    "several cells": samples.multi_cell,
-    "repeats": samples.repeated,
-    "a log": samples.bare_log,
-    "commits": samples.commits,
-    "traced": samples.traced,
-}
 OBEYED = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -82,15 +71,15 @@ def words(text: str) -> str:
         ("no verdict", ["\n  blocked by EXPERT [=n] (init/Kconfig:1589): nothing asks for it\n"]),
         ("no verdict", ["olddefconfig gives y):\n    CONFIG_EXPERT=y\n    CONFIG_PREEMPT_RT=y\n"]),
         ("no verdict", ["~ NO VERDICT  boot failed; 1 finding\n"]),
-        ("a log", ["console log: standard input\n"]),
+        ("bare log", ["console log: standard input\n"]),
         ("traced", ["Traced test"]),
-        ("several cells", ["✗ FAILED  8 cells: 1 passed, 6 failed, 1 no verdict; 27 tests: "]),
-        ("several cells", ["~ boot-failed", "∞ hung", "? missing", "✸ crashed", "○ skipped"]),
-        ("several cells", ["✗ complaint"]),
+        ("multi cell", ["✗ FAILED  8 cells: 1 passed, 6 failed, 1 no verdict; 27 tests: "]),
+        ("multi cell", ["~ boot-failed", "∞ hung", "? missing", "✸ crashed", "○ skipped"]),
+        ("multi cell", ["✗ complaint"]),
     ],
 )
 def test_what_is_said(record: str, expected: list[str]) -> None:
-    text = shown(RECORDS[record]())
+    text = shown(samples.SAMPLES[record]())
     assert [part for part in expected if part not in text] == []
 
 
@@ -103,9 +92,9 @@ def test_a_log_has_neither_a_run_nor_times() -> None:
 
 @pytest.mark.parametrize("unicode", [True, False])
 @pytest.mark.parametrize("width", [80, 81, 100, 132, 200])
-@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("name", samples.SAMPLES)
 def test_good_from_80_to_200_columns(name: str, width: int, unicode: bool) -> None:
-    record = RECORDS[name]()
+    record = samples.SAMPLES[name]()
     text = shown(record, width, unicode=unicode)
     copied = {f"  {line}" for cell in record.cells for line in cell.reproduce}
     long = [line for line in text.splitlines() if cell_len(line) > width]
@@ -121,11 +110,11 @@ def test_good_from_80_to_200_columns(name: str, width: int, unicode: bool) -> No
             assert all(word in text for word in flush.words.split() if len(word) < 12)
 
 
-@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("name", samples.SAMPLES)
 def test_narrow_terminals_lose_nothing_that_matters(name: str) -> None:
     for width in (20, 40, 50, 63, 79):
-        text = words(shown(RECORDS[name](), width))
-        for cell in RECORDS[name]().cells:
+        text = words(shown(samples.SAMPLES[name](), width))
+        for cell in samples.SAMPLES[name]().cells:
             assert all(words(finding.summary) in text for finding in cell.findings)
 
 

@@ -2,9 +2,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -17,9 +15,10 @@ from mermapctl.judge.hang_trials import Outcome, Trial
 from mermapctl.judge.verdict import Finding, Severity
 from mermapctl.runner import hang_triage
 from tests.forkserver import command
-from tests.runner.test_run import MERMAPCTL, document, processes_of, run, run_alone
+from tests.interruption import interrupted
+from tests.runner.test_run import document, processes_of, run, run_alone
+from tests.tables import NAMES
 
-FOUR = ("test_basic_alloc", "test_size", "test_multiple_allocs", "test_tlb_flushed")
 HEAD = "Linux version 6.12.99\nKTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: mermap\n"
 HANGS = "(hangs)\n"
 LOCKUP = """\
@@ -62,7 +61,7 @@ def logs(directory: Path, whole: str, **alone: str) -> dict[str, str]:
     """The environment in which the stand-in replays these; `whole` is also for the suite again."""
     directory.mkdir(exist_ok=True)
     (directory / "mermap.log").write_text(whole)
-    for test in FOUR:
+    for test in NAMES:
         (directory / f"mermap.{test}.log").write_text(one(test, alone.get(test, "ok")))
     return {"FAKE_LOGS": str(directory), "FAKE_LOG": str(directory / "mermap.log")}
 
@@ -96,7 +95,7 @@ def test_the_test_that_hangs_is_named(fake_tree: Path, tmp_path: Path) -> None:
     assert "variant `hang`" in found["advice"]
     assert found["evidence"]["alone"].startswith("test_basic_alloc passed, test_size hung, ")
     statuses = {test["name"]: test["status"] for test in cell["suites"][0]["tests"]}
-    assert statuses == {**dict.fromkeys(FOUR, "missing"), "test_size": "hung"}
+    assert statuses == {**dict.fromkeys(NAMES, "missing"), "test_size": "hung"}
     assert all(Path(each["console"]).is_file() for each in cell["triage"])
     assert "1..4" in Path(cell["artifacts"]["console"]).read_text()
 
@@ -128,7 +127,7 @@ def test_only_what_the_configuration_has_is_used(fake_tree: Path, tmp_path: Path
     assert all("softlockup_panic=0" in words for words in appended)
     assert [w.partition("filter_glob=")[2].split()[0] for w in appended] == [
         "mermap",
-        *(f"mermap.{test}" for test in FOUR),
+        *(f"mermap.{test}" for test in NAMES),
     ]
 
 
@@ -208,22 +207,10 @@ def test_the_report_shows_it_and_judging_again_keeps_it(fake_tree: Path, tmp_pat
 def test_a_signal_during_the_triage_keeps_what_is_known(
     fake_tree: Path, tmp_path: Path, signum: signal.Signals
 ) -> None:
-    env = {**os.environ, **logs(tmp_path / "logs", UNKNOWN, test_size=HANGS)}
-    argv = [*MERMAPCTL, "run", f"--tree={fake_tree}", "--accel=tcg", "--no-trace", "--silence=2"]
-    argv.append("--format=json")
-    with subprocess.Popen(
-        argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as ours:
-        assert ours.stderr is not None
-        while "hang triage: test_size alone" not in ours.stderr.readline():
-            assert ours.poll() is None
-        time.sleep(0.3)
-        began = time.monotonic()
-        ours.send_signal(signum)
-        out, err = ours.communicate(timeout=60)
-        assert time.monotonic() - began < 20
-    assert ours.returncode == 130, err
-    made = json.loads(out)
+    env = logs(tmp_path / "logs", UNKNOWN, test_size=HANGS)
+    until = "hang triage: test_size alone"
+    argv = ("--no-trace", "--silence=2")
+    made = interrupted(fake_tree, *argv, until=until, env=env, after=0.3, signum=signum)
     (cell,) = made["cells"]
     assert made["run"]["state"] == "interrupted"
     assert (cell["verdict"], cell["reason"]) == ("failed", "interrupted")

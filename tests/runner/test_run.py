@@ -21,6 +21,7 @@ from mermapctl.runner import up_to_date
 from tests import jobs
 from tests.conftest import git
 from tests.forkserver import Done, command
+from tests.interruption import interrupted
 from tests.tables import LOGS
 
 BARE = ("--no-triage", "--no-trace")
@@ -214,22 +215,9 @@ def test_a_cell_that_cannot_be_needs_no_programs(fake_tree: Path) -> None:
 def test_an_interrupted_explanation_leaves_what_is_known(
     fake_tree: Path, argv: tuple[str, ...], detail: str
 ) -> None:
-    env = {**os.environ, "FAKE_VERIFY_SLEEP": "60", "FAKE_UNSATISFIED": "MERMAP_KUNIT_TEST"}
-    command = [*MERMAPCTL, "run", f"--tree={fake_tree}", "--accel=tcg", "--format=json", *argv]
-    before = "mermapctl: um base" if argv else "mermapctl: config"
-    with subprocess.Popen(
-        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as ours:
-        assert ours.stderr is not None
-        while not ours.stderr.readline().startswith(before):
-            assert ours.poll() is None
-        time.sleep(1.5)
-        began = time.monotonic()
-        ours.send_signal(signal.SIGINT)
-        out, err = ours.communicate(timeout=60)
-        assert time.monotonic() - began < 20
-    assert ours.returncode == 130, err
-    made = json.loads(out)
+    env = {"FAKE_VERIFY_SLEEP": "60", "FAKE_UNSATISFIED": "MERMAP_KUNIT_TEST"}
+    until = "mermapctl: um base" if argv else "mermapctl: config"
+    made = interrupted(fake_tree, *argv, until=until, env=env, after=1.5)
     (cell,) = made["cells"]
     assert made["run"]["state"] == "interrupted"
     assert (cell["verdict"], cell["reason"]) == ("no-verdict", "interrupted")
@@ -357,25 +345,11 @@ def test_a_signal_ends_everything_and_keeps_the_record(
     fake_tree: Path, stage: str, signum: signal.Signals
 ) -> None:
     env = {
-        **os.environ,
         "FAKE_BOOT": "trickle,stubborn",
         "FAKE_BUILD_SLEEP": "60" if stage == "build" else "0",
     }
-    argv = [*MERMAPCTL, "run", f"--tree={fake_tree}", "--accel=tcg", "--format=json"]
-    with subprocess.Popen(
-        argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as ours:
-        assert ours.stderr is not None
-        before = {"build": "mermapctl: config", "boot": "mermapctl: build"}[stage]
-        while not ours.stderr.readline().startswith(before):
-            assert ours.poll() is None
-        time.sleep(0.3)
-        began = time.monotonic()
-        ours.send_signal(signum)
-        out, err = ours.communicate(timeout=60)
-        assert time.monotonic() - began < 20
-    assert ours.returncode == 130, err
-    made = json.loads(out)
+    until = {"build": "mermapctl: config", "boot": "mermapctl: build"}[stage]
+    made = interrupted(fake_tree, until=until, env=env, after=0.3, signum=signum)
     (cell,) = made["cells"]
     assert made["run"]["state"] == "interrupted"
     assert (cell["verdict"], cell["reason"]) == ("no-verdict", "interrupted")
@@ -665,21 +639,9 @@ def test_a_git_that_takes_its_time_is_ended_too(
     )
     slow.chmod(0o755)
     env = {"PATH": f"{slow.parent}:{os.environ['PATH']}", "FAKE_BOOT": "stay"}
-    argv = [*MERMAPCTL, "run", f"--tree={fake_tree}", "--accel=tcg", "--format=json"]
-    with subprocess.Popen(
-        argv, env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as ours:
-        assert ours.stderr is not None
-        last = "x86_64 base" if stage == "configuration" else "ok test_tlb_flushed"
-        while last not in ours.stderr.readline():
-            assert ours.poll() is None
-        time.sleep(0.5)
-        began = time.monotonic()
-        ours.send_signal(signal.SIGTERM)
-        out, err = ours.communicate(timeout=60)
-        assert time.monotonic() - began < 20
-    assert ours.returncode == 130, err
-    assert stage in json.loads(out)["cells"][0]["detail"]
+    until = "x86_64 base" if stage == "configuration" else "ok test_tlb_flushed"
+    made = interrupted(fake_tree, until=until, env=env, signum=signal.SIGTERM)
+    assert stage in made["cells"][0]["detail"]
     assert not processes_of(fake_tree)
 
 

@@ -4,10 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +22,8 @@ from mermapctl.render.documents import mail, markdown
 from mermapctl.render.html import page
 from tests import sample_records as samples
 from tests.forkserver import command
-from tests.runner.test_run import MERMAPCTL, document, processes_of, run
+from tests.interruption import interrupted
+from tests.runner.test_run import document, processes_of, run
 from tests.tables import LOGS
 
 PROBES = "kprobe_event="
@@ -283,23 +280,11 @@ def test_what_a_hang_triage_says_of_the_probes(
 
 def test_an_interrupted_second_boot_leaves_the_first_verdict(fake_tree: Path) -> None:
     env = {
-        **os.environ,
         "FAKE_LOG": console("missing-flush"),
         "FAKE_PLAIN_LOG": console("good"),
         "FAKE_PLAIN_BOOT": "trickle,stubborn",
     }
-    argv = [*MERMAPCTL, "run", f"--tree={fake_tree}", "--accel=tcg", "--format=json"]
-    with subprocess.Popen(
-        argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as ours:
-        assert ours.stderr is not None
-        while "booting once more without probes" not in ours.stderr.readline():
-            assert ours.poll() is None
-        time.sleep(0.5)
-        ours.send_signal(signal.SIGINT)
-        out, err = ours.communicate(timeout=60)
-    assert ours.returncode == 130, err
-    (cell,) = json.loads(out)["cells"]
+    (cell,) = interrupted(fake_tree, until="booting once more without probes", env=env)["cells"]
     assert (cell["verdict"], cell["reason"]) == ("failed", "interrupted")
     assert "during the boot without probes" in cell["detail"]
     assert cell["findings"][0]["code"] == "missing-flush"

@@ -22,8 +22,7 @@ from tests.faults.environment import ENVIRONMENTS
 from tests.faults.trial import Trial
 from tests.faults.verdicts import Judged
 from tests.tables import LOGS
-from tests.tree.test_overlay import LITTLE_TREE
-from tests.tree.test_postings import MEMORY
+from tests.tree.test_postings import reference_excerpt
 
 CASES = corpus.faults()
 SEEDED = corpus.put_into_mermaps(CASES)
@@ -34,12 +33,8 @@ KUNIT_SAYS = {"passed", "failed", "crashed", "no tests", "build failed", "config
 
 @pytest.fixture
 def excerpt(tmp_path: Path) -> Path:
-    """What the reference mermap puts into a tree, in git, and little else."""
-    tree = tmp_path / "excerpt"
-    for name, text in {**LITTLE_TREE, "mm/memory.c": MEMORY}.items():
-        (tree / name).parent.mkdir(parents=True, exist_ok=True)
-        (tree / name).write_text(text)
-    overlay.apply(tree, overlay.plan(tree, overlay.load()))
+    """Commit a small tree with the reference mermap."""
+    tree = reference_excerpt(tmp_path / "excerpt")
     git(tree, "init", "-q")
     git(tree, "add", "-A")
     git(tree, "commit", "-q", "-m", "the reference mermap")

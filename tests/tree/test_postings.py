@@ -47,19 +47,22 @@ each = pytest.mark.parametrize("posting", list(Posting))
 
 
 def whole(posting: Posting | None) -> dict[str, str]:
-    """All files of ours with a posting in them."""
+    """Return the files of the overlay with those of a posting."""
     return overlay.load().contents | (postings.load(posting).contents if posting else {})
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """A tree with the reference mermap."""
-    place = tmp_path / "tree"
+def reference_excerpt(place: Path) -> Path:
+    """Make a small tree with the files of the reference mermap and those that it changes."""
     for name, text in {**LITTLE_TREE, "mm/memory.c": MEMORY}.items():
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         (place / name).write_text(text)
     overlay.apply(place, overlay.plan(place, overlay.load()))
     return place
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    return reference_excerpt(tmp_path / "tree")
 
 
 @each
