@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The documentation, and what makes parts of it: `make man`, `make screenshots`."""
+"""The documentation, and the programs that make parts of it: `make man`, `make screenshots`."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The man pages, from the click commands themselves: python -m docs.manpages DIRECTORY."""
+"""Write the man pages of the click commands: python -m docs.manpages DIRECTORY."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from click_man.core import write_man_pages  # type: ignore[import-untyped]
 from mermapctl import __version__
 from mermapctl.cli.root import root
 
-_AS_IT_STANDS = re.compile("\b\n(.+?)(?=\n\n|$)", re.DOTALL)
-"""A paragraph that click does not wrap; roff shall not, either."""
+_UNWRAPPED = re.compile("\b\n(.+?)(?=\n\n|$)", re.DOTALL)
+"""A paragraph that click does not wrap; roff must not wrap it either."""
 
 
 def _load(group: click.Group) -> None:
-    """Import all commands of a group: ours do so only when a command is used."""
+    """Import all commands of a group: mermapctl imports a command only when it is used."""
     context = click.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         if command is not None:
             said = inspect.cleandoc(command.help or "")
-            command.help = _AS_IT_STANDS.sub(r".nf\n\1\n.fi", said)
+            command.help = _UNWRAPPED.sub(r".nf\n\1\n.fi", said)
             group.add_command(command, name)
         if isinstance(command, click.Group):
             _load(command)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`make screenshots RUN=ID`: the pictures of docs/ and README, of a real failing traced run.
+"""`make screenshots RUN=ID`: draw the pictures of docs/ and README from a failed traced run.
 
-The record and its console are shown as they are, but for the places of the machine that made them,
-which become those of a user `dev`. The same browser draws the page and the terminal's text.
+The record and its console are unchanged, except that paths of the machine become those of a user
+`dev`. One browser draws both the page and the terminal's text.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 PICTURES = Path(__file__).parent / "pictures"
 COLUMNS = 100
-SCALE = 1.5  # sharp enough where README shows it, and half of the bytes
+SCALE = 1.5  # sharp in README, at half of the bytes
 LARGEST = 300_000  # bytes of one picture
 PAGE = """<!doctype html><meta charset="utf-8"><style>
 body {{ margin: 0; padding: 18px 22px; background: {background}; color: {foreground}; }}
@@ -62,13 +62,13 @@ SHOTS = (
 
 @dataclass(frozen=True, slots=True)
 class Neutral:
-    """Texts without a place of this machine."""
+    """Replace the paths and names of this machine in texts."""
 
     known: tuple[tuple[str, str], ...]
 
     @classmethod
     def of(cls, record: RunRecord) -> Neutral:
-        """What to replace: the tree, the store, the builds, the home, the machine's name."""
+        """Return the replacements for the tree, the store, the builds, the home and the host."""
         host = record.run.host.name if record.run.host else socket.gethostname()
         known = (
             (record.tree.path or "", "/home/dev/linux"),
@@ -80,7 +80,7 @@ class Neutral:
         return cls(tuple((place, other) for place, other in known if place))
 
     def text(self, said: str) -> str:
-        """The same with each whole name replaced. Stops where another path may be of here."""
+        """Replace each whole name; exit if another path of this machine may remain."""
         for place, other in self.known:
             said = re.sub(rf"(?<![\w.-]){re.escape(place)}(?![\w.-])", other, said)
         private = r"(?<![\w./-])/(?:home(?!/dev\b)|media|mnt|opt|root|srv|tmp|work)/[\w./-]*"
@@ -90,13 +90,13 @@ class Neutral:
 
 
 def terminal_text(record: RunRecord) -> str:
-    """What a terminal shows, with its colours, down to the last finding."""
+    """Return the terminal's text, with colours, down to the last finding."""
     shown = terminal.render(record, width=COLUMNS, color=True)
     return re.split(r"\n\n(?:\x1b\[[0-9;]*m)*artifacts", shown)[0]
 
 
 def draw_terminal(chromium: Browser, said: str, target: Path) -> None:
-    """A terminal's text as a picture of just its size."""
+    """Draw a terminal's text as a picture of its size."""
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), legacy_windows=False)
     console.print(Text.from_ansi(said), soft_wrap=True)
     html = console.export_html(theme=MONOKAI, code_format=PAGE, inline_styles=True)
@@ -112,7 +112,7 @@ def draw_terminal(chromium: Browser, said: str, target: Path) -> None:
 
 
 def draw_page(chromium: Browser, html: str, folder: Path) -> None:
-    """The SHOTS of a page."""
+    """Draw the SHOTS of a page."""
     with tempfile.TemporaryDirectory() as temporary:
         page = Path(temporary) / "report.html"
         page.write_text(html, "utf-8")

@@ -197,7 +197,7 @@ class Unfinished:
 class Account:
     """All KTAP of a console; `documents` counts the headers.
 
-    `said` are KUnit's own messages in place of KTAP, `suites_lost` the number of planned suites
+    `kunit_messages` are KUnit's lines in place of KTAP, `suites_lost` counts planned suites
     without a result. `omitted` suites were counted but not kept, `omitted_bad` of them did not
     pass, and `unlisted` counts the statuses of their tests. `troubles` counts all notes, including
     those that were not kept.
@@ -207,7 +207,7 @@ class Account:
     notes: tuple[KtapNote, ...] = ()
     documents: int = 0
     unfinished: Unfinished | None = None
-    said: tuple[str, ...] = ()
+    kunit_messages: tuple[str, ...] = ()
     suites_lost: int = 0
     omitted: int = 0
     omitted_bad: int = 0

@@ -92,7 +92,7 @@ class KtapParser:
         self._block: FailureBlock | None = None
         self._pending: list[Failure] = []
         self._more = 0
-        self._said: list[str] = []
+        self._kunit_messages: list[str] = []
         self._broken: set[str] = set()
 
     @property
@@ -202,7 +202,7 @@ class KtapParser:
             notes=tuple(self._kept.notes),
             documents=self._levels.documents,
             unfinished=unfinished,
-            said=tuple(self._said),
+            kunit_messages=tuple(self._kunit_messages),
             suites_lost=self._levels.suites_lost,
             omitted=self._kept.omitted,
             omitted_bad=self._kept.omitted_bad,
@@ -266,8 +266,8 @@ class KtapParser:
     def _read_other(self, line: Line) -> None:
         """Read a line that the console picked for this parser and that is no KTAP."""
         if line.text.startswith("kunit"):
-            if len(self._said) < KEEP_FAILURES:
-                self._said.append(line.text[:TEXT_LIMIT])
+            if len(self._kunit_messages) < KEEP_FAILURES:
+                self._kunit_messages.append(line.text[:TEXT_LIMIT])
         elif self._levels.stack and (dropped := _DROPPED.search(line.text)):
             self._levels.note(Trouble.DROPPED, line, int(dropped[1]))
         elif self.begun and (unread := _UNREAD.match(line.text)):

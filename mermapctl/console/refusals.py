@@ -26,7 +26,7 @@ class Refusal(NamedTuple):
 class FoundRefusal(NamedTuple):
     """A refusal in a console: its line number and text."""
 
-    refusal: Refusal
+    kind: Refusal
     line: int
     text: str
 
@@ -223,11 +223,11 @@ def first(lines: Iterable[tuple[int, str]]) -> FoundRefusal | None:
     generic: FoundRefusal | None = None
     for number, text in lines:
         if FELL_BACK.search(text):
-            found = [each for each in found if not each.refusal.kvm]
+            found = [each for each in found if not each.kind.kvm]
             generic = None
         elif (refusal := refusal_in(text)) is not None:
             found.append(FoundRefusal(refusal, number, text))
         elif generic is None and _GENERIC.match(text):
             generic = FoundRefusal(GENERIC, number, text)
     order = {refusal: place for place, refusal in enumerate(TABLE)}
-    return min(found, key=lambda each: order[each.refusal], default=generic)
+    return min(found, key=lambda each: order[each.kind], default=generic)

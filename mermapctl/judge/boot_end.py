@@ -37,15 +37,15 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
-    """The suite that was open at the end, and its end; `test` only if it is known.
+class SuiteEnd:
+    """The status of the suite that was open at the end; `test` only if it is known.
 
-    `told` if a complaint of the kernel explains it.
+    `explained`: a complaint of the kernel explains the end.
     """
 
     status: Status
     test: str | None
-    told: bool = False
+    explained: bool = False
 
 
 def how_it_ended(boot: Boot, log: BootLog) -> Boot:
@@ -59,7 +59,7 @@ def how_it_ended(boot: Boot, log: BootLog) -> Boot:
     return boot
 
 
-def fate(facts: Facts) -> Fate | None:
+def suite_end(facts: Facts) -> SuiteEnd | None:
     """Return None if nothing was open at the console's end, or only lines are missing."""
     open_ = facts.account.unfinished
     if open_ is None:
@@ -80,7 +80,7 @@ def fate(facts: Facts) -> Fate | None:
             Ended.EXITED: Status.CRASHED,
         }.get(facts.boot.ended, Status.MISSING)
     test = open_.running or _named_by_trace(late, facts) or _next(late, facts)
-    return Fate(status, test, told=died or stuck)
+    return SuiteEnd(status, test, explained=died or stuck)
 
 
 def _late(splat: Splat, facts: Facts) -> bool:
@@ -134,7 +134,7 @@ def _expected_names(facts: Facts) -> tuple[str, ...]:
     return tuple(test.name for test in facts.manifest.tests(suite or "", facts.glob))
 
 
-def settle(facts: Facts, end: Fate | None) -> tuple[tuple[Suite, ...], tuple[Splat, ...]]:
+def settle(facts: Facts, end: SuiteEnd | None) -> tuple[tuple[Suite, ...], tuple[Splat, ...]]:
     """Mark crashed, hung and missing tests in suites; add the running test to splats."""
     splats = facts.splats
     if end is not None and end.test is not None:
@@ -157,7 +157,7 @@ def settle(facts: Facts, end: Fate | None) -> tuple[tuple[Suite, ...], tuple[Spl
 
 
 def _settle_suite(
-    suite: Suite, facts: Facts, splats: tuple[Splat, ...], end: Fate | None
+    suite: Suite, facts: Facts, splats: tuple[Splat, ...], end: SuiteEnd | None
 ) -> Suite:
     crashed = {
         splat.test for splat in splats if splat.kind in DEADLY and splat.test and _in(splat, suite)
@@ -205,7 +205,7 @@ def _in_order(tests: list[Test], names: list[str]) -> list[Test]:
     return ordered
 
 
-def _status(suite: Suite, tests: list[Test], end: Fate | None) -> Status:
+def _status(suite: Suite, tests: list[Test], end: SuiteEnd | None) -> Status:
     if end is not None:
         return end.status
     statuses = {test.status for test in tests}

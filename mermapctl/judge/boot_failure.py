@@ -23,14 +23,14 @@ class BootFailure(NamedTuple):
     findings: tuple[Finding, ...] = ()
 
 
-class _Why(NamedTuple):
-    """`text` is a console line; `telling` is True if it explains the failure by itself."""
+class _Cause(NamedTuple):
+    """`text` is a console line; `sufficient` is True if it explains the failure by itself."""
 
     summary: str
     advice: str
     text: str | None = None
     line: int | None = None
-    telling: bool = True
+    sufficient: bool = True
 
 
 def read(facts: Facts) -> BootFailure | None:
@@ -40,24 +40,24 @@ def read(facts: Facts) -> BootFailure | None:
     complete = spoke and account.unfinished is None
     if complete:
         return None
-    heard = None if spoke or facts.log.kernel else refusals.first(facts.opening)
+    refusal = None if spoke or facts.log.kernel else refusals.first(facts.opening)
     if (
         boot.ended is Ended.ACCELERATOR_FAILED
-        or (heard is not None and heard.refusal.kvm)
+        or (refusal is not None and refusal.kind.kvm)
         or (not spoke and _mute_under_kvm(facts))
     ):
-        why = _accelerator(facts, heard)
+        why = _accelerator(facts, refusal)
         return _failed(Reason.ACCELERATOR_FAILED, "accelerator-failed", why)
     if spoke:
         return None
     if boot.ended is Ended.INTERRUPTED:
         return BootFailure(Reason.INTERRUPTED, facts.log.last)
-    if heard is not None:
-        return _failed(Reason.BOOT_FAILED, "boot-failed", _refused(heard))
+    if refusal is not None:
+        return _failed(Reason.BOOT_FAILED, "boot-failed", _refused(refusal))
     return _failed(Reason.BOOT_FAILED, "boot-failed", _no_ktap(facts))
 
 
-def _failed(reason: Reason, code: str, why: _Why) -> BootFailure:
+def _failed(reason: Reason, code: str, why: _Cause) -> BootFailure:
     finding = Finding(
         code=code,
         severity=Severity.ERROR,
@@ -66,7 +66,7 @@ def _failed(reason: Reason, code: str, why: _Why) -> BootFailure:
         advice=why.advice,
         console_line=why.line,
     )
-    detail = why.text if why.telling and why.text else why.summary
+    detail = why.text if why.sufficient and why.text else why.summary
     return BootFailure(reason, detail, (finding,))
 
 
@@ -81,46 +81,46 @@ def _mute_under_kvm(facts: Facts) -> bool:
     return killed and log.accelerated and not log.booted and not log.muted and not facts.supervised
 
 
-def _refused(heard: FoundRefusal) -> _Why:
-    text = heard.text.strip()[:TEXT_LIMIT]
-    return _Why(heard.refusal.summary, heard.refusal.advice, text, heard.line)
+def _refused(refusal: FoundRefusal) -> _Cause:
+    text = refusal.text.strip()[:TEXT_LIMIT]
+    return _Cause(refusal.kind.summary, refusal.kind.advice, text, refusal.line)
 
 
-def _accelerator(facts: Facts, heard: FoundRefusal | None) -> _Why:
+def _accelerator(facts: Facts, refusal: FoundRefusal | None) -> _Cause:
     """Find KVM's own message; a guest that is silent under KVM counts as the same failure."""
     error = facts.log.accelerator_error
     if error is not None:
         told = refusals.refusal_in(error.text) or refusals.UNABLE
-        return _Why(told.summary, told.advice, error.text, error.line)
-    if heard is not None and heard.refusal.kvm:
-        return _refused(heard)
+        return _Cause(told.summary, told.advice, error.text, error.line)
+    if refusal is not None and refusal.kind.kvm:
+        return _refused(refusal)
     advice = refusals.UNABLE.advice
     limit = facts.log.timed_out
     when = "never printed a line" if limit is None else f"printed no line in {limit:g} seconds"
     summary = f"QEMU was started with KVM, and the guest {when}"
     said = facts.log.terminated
     text, line = (said.text, said.line) if said else (None, None)
-    return _Why(summary, advice, text, line, telling=False)
+    return _Cause(summary, advice, text, line, sufficient=False)
 
 
-def _no_ktap(facts: Facts) -> _Why:
+def _no_ktap(facts: Facts) -> _Cause:
     """Return the line that best explains the missing KTAP."""
     log = facts.log
     for splat in facts.splats:
         if splat.kind is SplatKind.PANIC:
             summary = "the kernel panicked before any KTAP"
-            return _Why(summary, "look at its call trace", splat.title, splat.line)
-    if facts.account.said:
+            return _Cause(summary, "look at its call trace", splat.title, splat.line)
+    if facts.account.kunit_messages:
         advice = "look at kunit.enable=, kunit.filter_glob= and kunit.action= on the command line"
-        return _Why("KUnit ran no suite", advice, facts.account.said[0])
+        return _Cause("KUnit ran no suite", advice, facts.account.kunit_messages[0])
     if log.muted:
         advice = "take `quiet` and low `loglevel=` off the command line: KTAP is printed at info"
-        return _Why("the command line mutes the kernel's messages, KTAP too", advice, log.last)
+        return _Cause("the command line mutes the kernel's messages, KTAP too", advice, log.last)
     if not log.booted:
         advice = "look at the machine's program (QEMU, UML) and its command line"
-        return _Why("the console has no line of a kernel", advice, log.last)
+        return _Cause("the console has no line of a kernel", advice, log.last)
     if facts.boot.ended in (Ended.TIMEOUT, Ended.SILENCE):
         advice = "look at the last line; `initcall_debug` shows what the kernel is doing"
-        return _Why("the kernel hung before any KTAP", advice, log.last)
+        return _Cause("the kernel hung before any KTAP", advice, log.last)
     advice = "is CONFIG_KUNIT built in and enabled (kunit.enable=1), or are all suites modules?"
-    return _Why("the kernel printed no KTAP", advice, log.last)
+    return _Cause("the kernel printed no KTAP", advice, log.last)

@@ -87,7 +87,7 @@ def compare(traced: Collection[str], plain: Unprobed) -> Confirmation:
     return Confirmation(words, confirmed=False, finding=finding)
 
 
-def instead(traced: str, plain: Unprobed) -> Confirmation:
+def without_verdict(traced: str, plain: Unprobed) -> Confirmation:
     """Describe a cell whose traced boot had no verdict; `traced` is the reason in words."""
     if plain.verdict is Verdict.NO_VERDICT:
         why = plain.detail or plain.reason or "no reason given"

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mermapctl.console.lines import Line
-    from mermapctl.judge.not_console import Foreign
+    from mermapctl.judge.not_console import ForeignInput
     from mermapctl.judge.suites import Manifest
 
 PICKS = {
@@ -128,7 +128,7 @@ def judge(
             lines=reading.console.lines,
             kernel=log.kernel,
         )
-    end = boot_end.fate(facts)
+    end = boot_end.suite_end(facts)
     suites, splats = boot_end.settle(facts, end)
     drafts = assertion_findings.read(suites, facts.account, manifest)
     complained = splat_findings.read(splats, suites, manifest, allow=allow_splats)
@@ -163,7 +163,7 @@ def judge(
     )
 
 
-def _not_judged(foreign: Foreign, lines: int = 0) -> Judgement:
+def _not_judged(foreign: ForeignInput, lines: int = 0) -> Judgement:
     return Judgement(
         Verdict.NO_VERDICT,
         Reason.NOT_A_CONSOLE,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mermapctl.console.assertion_block import Failure
     from mermapctl.judge.assertion_findings import Evidence
-    from mermapctl.judge.boot_end import Facts, Fate
+    from mermapctl.judge.boot_end import Facts, SuiteEnd
 
 _INCOMPLETE = (
     *(Trouble.LOST, Trouble.TORN, Trouble.MISCOUNTED, Trouble.BAILED),
@@ -31,7 +31,7 @@ NAMED = 8
 """Lines and names quoted as evidence."""
 
 
-def read(facts: Facts, suites: tuple[Suite, ...], end: Fate | None) -> list[Draft]:
+def read(facts: Facts, suites: tuple[Suite, ...], end: SuiteEnd | None) -> list[Draft]:
     """Make drafts for everything that makes the account incomplete."""
     drafts = [draft for suite in suites for draft in _out_of_time(suite)]
     if end is not None:
@@ -85,10 +85,10 @@ def _timed_out(suite: Suite, test: str | None, said: str | None, line: int | Non
     )
 
 
-def _cut(facts: Facts, suites: tuple[Suite, ...], end: Fate) -> Draft:
+def _cut(facts: Facts, suites: tuple[Suite, ...], end: SuiteEnd) -> Draft:
     """Make the finding for a console that ends in the middle."""
     open_ = facts.account.unfinished
-    assert open_ is not None  # noqa: S101 - a fate needs an open suite or document
+    assert open_ is not None  # noqa: S101 - an end needs an open suite or document
     suite = next((s for s in suites if s.console_line == open_.console_line), None)
     place = f"the suite {open_.suite}" if open_.suite else "the KTAP document"
     unknown = [t.name for t in suite.tests if t.status is Status.MISSING] if suite else []
@@ -119,7 +119,7 @@ def _cut(facts: Facts, suites: tuple[Suite, ...], end: Fate) -> Draft:
             evidence["without_result"] = ", ".join(unknown[:NAMED]) or None
         return _draft("hang", summary, evidence, advice, test=end.test, line=line)
     evidence["without_result"] = ", ".join(unknown[:NAMED]) or None
-    if facts.boot.ended is Ended.EXITED and not end.told:
+    if facts.boot.ended is Ended.EXITED and not end.explained:
         summary = f"the machine ended in {place} without a message"
         advice = "a triple fault or a reset looks like this; boot once with --smp 2 or with KASAN"
     else:
@@ -128,7 +128,7 @@ def _cut(facts: Facts, suites: tuple[Suite, ...], end: Fate) -> Draft:
     return _draft("output-truncated", summary, evidence, advice, test=end.test, line=line)
 
 
-def _missing(facts: Facts, suites: tuple[Suite, ...], end: Fate | None) -> list[Draft]:
+def _missing(facts: Facts, suites: tuple[Suite, ...], end: SuiteEnd | None) -> list[Draft]:
     drafts = []
     required = set(facts.manifest.required(facts.glob))
     lossy = {note.suite for note in facts.account.notes if note.trouble in _INCOMPLETE}
@@ -155,8 +155,8 @@ def _unfinished_line(facts: Facts) -> int | None:
 def _suite_missing(name: str | None, facts: Facts) -> Draft:
     others = ", ".join(suite.name for suite in facts.account.suites[:NAMED])
     evidence: Evidence = {"suites": others or "none", "documents": facts.account.documents}
-    if facts.account.said:
-        evidence["kunit"] = facts.account.said[0]
+    if facts.account.kunit_messages:
+        evidence["kunit"] = facts.account.kunit_messages[0]
     summary = f"the suite {name} did not run" if name else "no suite ran"
     return _draft(
         "suite-missing",
@@ -183,7 +183,7 @@ def _test_missing(suite: Suite, name: str, strangers: list[str]) -> Draft:
     )
 
 
-def _corrupt(facts: Facts, end: Fate | None) -> list[Draft]:
+def _corrupt(facts: Facts, end: SuiteEnd | None) -> list[Draft]:
     """Make drafts for lost or torn lines; an error if results are missing."""
     notes = facts.account.notes
     bad = [note for note in notes if note.trouble in _INCOMPLETE]
@@ -237,7 +237,7 @@ def dropped(facts: Facts, drafts: Iterable[Draft]) -> list[Draft]:
     ]
 
 
-_SAID = {
+_SUMMARIES = {
     Trouble.BAILED: "the test program gave up: Bail out!",
     Trouble.CONTRADICTED: "a test printed ok, but one of its assertions failed",
     Trouble.TORN: "result lines are torn: they cannot be counted",
@@ -248,7 +248,7 @@ _SAID = {
 def _how_corrupt(bad: list[KtapNote], lost_suites: int) -> str:
     troubles = {note.trouble for note in bad}
     lost = [note for note in bad if note.trouble is Trouble.LOST]
-    for trouble, words in _SAID.items():
+    for trouble, words in _SUMMARIES.items():
         if trouble in troubles:
             return words
     if Trouble.LOST in troubles or lost_suites:

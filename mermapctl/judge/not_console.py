@@ -22,7 +22,7 @@ HEAD_BYTES = 256 * 1024
 CODE = "not-a-console"
 
 
-class Foreign(NamedTuple):
+class ForeignInput(NamedTuple):
     """The kind of input and what to give instead; `certain` even if it contains KTAP."""
 
     what: str
@@ -61,70 +61,70 @@ _REPORT = re.compile(
 _STATUS_WORD = re.compile(r"^=*\s*\[(?:PASSED|FAILED|SKIPPED|CRASHED)\] \S", re.MULTILINE)
 
 
-def read(head: bytes) -> Foreign | None:
+def read(head: bytes) -> ForeignInput | None:
     """Identify input by its first HEAD_BYTES; None if it may be a console."""
     packed = next(((name, tool) for magic, name, tool in _MAGIC if head.startswith(magic)), None)
     if packed is not None:
         name, tool = packed
         give = f"what is in it: `{tool} FILE | mermapctl report log -`"
-        return Foreign(f"a file packed by {name}", give)
+        return ForeignInput(f"a file packed by {name}", give)
     if head.startswith(_WIDE):
         give = "it as UTF-8: `iconv -f UTF-16 -t UTF-8 FILE | mermapctl report log -`"
-        return Foreign("text in UTF-16", give)
+        return ForeignInput("text in UTF-16", give)
     if head.startswith(b"\x7fELF"):
-        return Foreign("an ELF file", "the text that the machine printed on its console")
+        return ForeignInput("an ELF file", "the text that the machine printed on its console")
     text = head.replace(b"\0", b"").decode("utf-8", "replace")
     odd = text.count("\ufffd") + len(head) - len(head.translate(None, _NO_TEXT))
     if odd > len(text) * _BINARY or len(text) < len(head) / 2:
         give = "the text that the machine printed on its console"
-        return Foreign("a binary file", give, certain=False)
+        return ForeignInput("a binary file", give, certain=False)
     return _text(_ESCAPE.sub("", text))
 
 
-def _text(text: str) -> Foreign | None:
+def _text(text: str) -> ForeignInput | None:
     begin = text.lstrip("\ufeff \t\r\n")
     if begin.startswith("{") or begin[:64].replace(" ", "").startswith(('[{"', "[\n{", "[{")):
         return _json(text)
     if begin.startswith("<"):
         return _markup(begin)
     if _LAVA.match(begin):
-        return Foreign(
+        return ForeignInput(
             "the output of a LAVA job (YAML)",
             "the target's own lines: the job's plain log, or the `msg` of each line whose `lvl` is "
             "target",
         )
     mail = _MAIL.match(begin)
     if mail is not None and _MAIL_HEADER.search(mail[0] + begin[mail.end() : mail.end() + 2000]):
-        return Foreign(
+        return ForeignInput(
             "a mail, or an mbox", "the console in it as a separate file, not quoted"
         )
     if _REPORT.search(text) or _STATUS_WORD.search(text):
-        return Foreign("kunit.py's report for people, not a console", _RAW, certain=False)
+        return ForeignInput("kunit.py's report for people, not a console", _RAW, certain=False)
     return None
 
 
-def _json(text: str) -> Foreign | None:
+def _json(text: str) -> ForeignInput | None:
     if '"test_cases"' in text or '"sub_groups"' in text:
-        return Foreign("what kunit.py writes with --json", _RAW)
+        return ForeignInput("what kunit.py writes with --json", _RAW)
     if '"schema"' in text and '"cells"' in text:
-        return Foreign(
+        return ForeignInput(
             "a document of mermapctl itself", "the console that it names under `artifacts`"
         )
     if re.match(r"\s*[\[{]\s*(?:[\"\[{]|\Z)", text):
-        return Foreign("a JSON document", "the console that it was made from", certain=False)
+        return ForeignInput("a JSON document", "the console that it was made from", certain=False)
     return None
 
 
-def _markup(begin: str) -> Foreign | None:
+def _markup(begin: str) -> ForeignInput | None:
     if re.match(r"<\?xml\b|<testsuites?\b", begin):
         what = "JUnit XML" if "<testsuite" in begin else "an XML document"
-        return Foreign(what, _RAW)
+        return ForeignInput(what, _RAW)
     if re.match(r"(?i:<!doctype html|<html\b)", begin):
-        return Foreign("a web page", "the raw log that it shows")
+        return ForeignInput("a web page", "the raw log that it shows")
     return None
 
 
-def finding(foreign: Foreign) -> Finding:
+def finding(foreign: ForeignInput) -> Finding:
     """Make the finding without a verdict; it blames the input, not a kernel or machine."""
     return Finding(
         code=CODE,

@@ -99,7 +99,7 @@ _PURPOSE = (
 )
 _PROVOKED = "{test} provokes this on purpose"
 
-_SAID = re.compile(
+_REPEATED = re.compile(
     r"\AWARNING: (?:CPU: \d+ (?:UID: \d+ )?PID: \d+ )?(?:at )?|\ABUG: (?:K\w+: )?"
     r"|, CPU#\d+: .*\Z|\AKernel panic - |\AUBSAN: |\AOops: |\A(?:rcu: )?INFO: "
 )
@@ -225,7 +225,7 @@ def _outside(splat: Splat, suites: tuple[Suite, ...]) -> str:
 
 def _short(splat: Splat) -> str:
     """Shorten a title by the words that the sentence repeats."""
-    return _SAID.sub("", splat.title)
+    return _REPEATED.sub("", splat.title)
 
 
 def _last_seen(splat: Splat, suites: tuple[Suite, ...]) -> str | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from mermapctl.console.ktap import Status
 from mermapctl.console.lines import BLOCK_BYTES
 from mermapctl.judge import hang_trials, judge, leaf_tests, module_findings, suites
-from mermapctl.judge.confirmation import CODE, compare, instead, stored, symptoms
+from mermapctl.judge.confirmation import CODE, compare, stored, symptoms, without_verdict
 from mermapctl.judge.verdict import Boot, Reason, Verdict
 from mermapctl.system.bounded import Gaps
 from mermapctl.system.inputs import open_regular
@@ -107,7 +107,7 @@ def with_unprobed(cell: Cell, plain: Unprobed) -> Cell:
         symptoms=_symptoms(second),
     )
     if cell.verdict is Verdict.NO_VERDICT:
-        told = instead(cell.detail or str(cell.reason), plain)
+        told = without_verdict(cell.detail or str(cell.reason), plain)
         stands = plain.verdict is not Verdict.NO_VERDICT
         settled = second if stands else cell
     else:

@@ -474,7 +474,7 @@ def test_an_unknown_version_is_noted() -> None:
 
 def test_what_kunit_says_in_place_of_ktap() -> None:
     account = parse("kunit executor: error filtering suites: -22\n")
-    assert account.said == ("kunit executor: error filtering suites: -22",)
+    assert account.kunit_messages == ("kunit executor: error filtering suites: -22",)
     assert account.documents == 0
 
 
