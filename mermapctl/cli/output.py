@@ -97,25 +97,26 @@ def print_value(
     form: str, path: Path | None, name: str, value: object, table: Callable[[Sheet], str]
 ) -> None:
     """Print a value as a table or as JSON, or write it to `path`."""
-    import msgspec
-
     from mermapctl import render
     from mermapctl.render.terminal.runs import Sheet
-    from mermapctl.render.terminal.text import colored, look_of
+    from mermapctl.render.terminal.text import Look, colored, look_of
 
-    path = file_or_stdout(path)
-    if form == "json":
-        document = msgspec.json.encode({"schema": 1, name: value})
-        text = msgspec.json.format(document, indent=1).decode() + "\n"
-    elif path is not None:
-        text = table(Sheet(look_of(sys.stdout)))
+    file = file_or_stdout(path)
+    if file is not None:
+        write(file, _json(name, value) if form == "json" else table(Sheet(Look())))
+    elif form == "json":
+        render.print_document(_json(name, value))
     else:
         width = render.terminal_width(sys.stdout)
-        text = table(Sheet(look_of(sys.stdout), colored(sys.stdout), width))
-    if path is None:
-        sys.stdout.write(text)
-    else:
-        write(path, text)
+        with render.reader_may_go(sys.stdout):
+            sys.stdout.write(table(Sheet(look_of(sys.stdout), colored(sys.stdout), width)))
+
+
+def _json(name: str, value: object) -> str:
+    import msgspec
+
+    document = msgspec.json.encode({"schema": 1, name: value})
+    return msgspec.json.format(document, indent=1).decode() + "\n"
 
 
 def file_or_stdout(path: Path | None) -> Path | None:

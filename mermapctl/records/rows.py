@@ -54,6 +54,7 @@ class RunSummary:
 class Filters:
     """Which runs to list; a field left out selects everything.
 
+    `failed`, `target`, `variant` and `commit` are those of one cell.
     `commit` is a prefix of the commit, `since` RFC 3339 in UTC, `limit` 0 all.
     """
 
@@ -154,8 +155,11 @@ _CHOOSE = """
 CREATE TEMP TABLE chosen AS SELECT r.id FROM runs r WHERE
   (NOT :failed OR r.verdict = 'failed')
   AND (:since IS NULL OR r.started >= :since)
-  AND (:target IS NULL OR :target IN (SELECT target FROM cells WHERE run = r.id))
-  AND (:variant IS NULL OR :variant IN (SELECT variant FROM cells WHERE run = r.id))
+  AND (:target IS NULL AND :variant IS NULL OR EXISTS (SELECT * FROM cells c WHERE c.run = r.id
+    AND (:target IS NULL OR c.target = :target) AND (:variant IS NULL OR c.variant = :variant)
+    AND (:revision IS NULL OR substr(c.revision, 1, length(:revision)) = :revision
+      OR substr(r.describe, 1, length(:revision)) = :revision)
+    AND (NOT :failed OR c.verdict = 'failed')))
   AND (:revision IS NULL OR substr(r.describe, 1, length(:revision)) = :revision
     OR substr(r.revision, 1, length(:revision)) = :revision OR :revision IN
       (SELECT substr(revision, 1, length(:revision)) FROM cells WHERE run = r.id))

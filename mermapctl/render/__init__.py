@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import shutil
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from mermapctl.system import stdio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import TextIO
 
     from mermapctl.records.record import Cell, RunRecord
@@ -59,40 +60,37 @@ def print_record(
     full: bool = False,
     previous: RunRecord | None = None,
 ) -> None:
-    """Print a record in one of RENDERERS' formats; documents are UTF-8 in any locale.
-
-    A closed pipe (`| head`) is no error: the verdict is the same.
-    """
+    """Print a record in one of RENDERERS' formats; a closed pipe leaves the verdict the same."""
     out = stream or sys.stdout
+    if form == "table":
+        with reader_may_go(out):
+            importlib.import_module(RENDERERS[form]).show(record, out, console=console, full=full)
+    else:
+        print_document(renderer(form, previous)(record, console=console), out)
+
+
+def print_document(text: str, stream: TextIO | None = None) -> None:
+    """Print a document as UTF-8 in any locale."""
+    out = stream or sys.stdout
+    with reader_may_go(out):
+        out.flush()
+        binary = getattr(out, "buffer", None)
+        if binary is None:
+            out.write(text)
+        else:
+            binary.write(text.encode("utf-8", "replace"))
+
+
+@contextlib.contextmanager
+def reader_may_go(out: TextIO) -> Iterator[None]:
+    """Take a closed pipe (`| head`) for no error while `out` is written to."""
     try:
-        _print(record, form, out, console, full=full, previous=previous)
+        yield
         out.flush()
     except OSError as error:
         if not stdio.reader_gone(error):
             raise
         stdio.let_go(out)
-
-
-def _print(
-    record: RunRecord,
-    form: str,
-    out: TextIO,
-    console: Callable[[Cell], Iterable[str]] | None,
-    *,
-    full: bool,
-    previous: RunRecord | None,
-) -> None:
-    if form == "table":
-        show = importlib.import_module(RENDERERS[form]).show
-        show(record, out, console=console, full=full)
-        return
-    document = renderer(form, previous)(record, console=console)
-    out.flush()
-    binary = getattr(out, "buffer", None)
-    if binary is None:
-        out.write(document)
-    else:
-        binary.write(document.encode("utf-8", "replace"))
 
 
 def document(

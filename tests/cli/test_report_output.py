@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`--format`, `-o` and the filters mean the same in each command of `report`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mermapctl.errors import Exit
+from mermapctl.records.record import RunRecord, State
+from mermapctl.records.store import Store
+from tests import sample_records as samples
+from tests.tables import LOGS
+
+GOOD = str(LOGS / "good.log")
+COMMANDS = {
+    "show": ["show"],
+    "log": ["log", GOOD, GOOD],
+    "follow": ["follow"],
+    "list": ["list"],
+    "compare": ["compare"],
+    "history": ["history", "test_size"],
+    "flaky": ["flaky"],
+    "rejudge": ["rejudge", "--dry-run"],
+}
+NARROW = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C", "TERM": "dumb"}
+
+
+def stored(record: RunRecord, number: int) -> RunRecord:
+    run_id = f"20260101-{number:06d}-000abcd"
+    run = replace(record.run, id=run_id, state=State.FINISHED)
+    tree = replace(record.tree, describe="v7.3-é")
+    store = Store.open()
+    made = replace(record, run=run, tree=tree)
+    store.begin(made)
+    return store.finish(made)
+
+
+@pytest.fixture
+def runs() -> None:
+    for number in range(24):
+        stored((samples.passed, samples.multi_cell)[number % 2](), number)
+
+
+def report(
+    *words: str, stdout: int = subprocess.PIPE, env: dict[str, str] | None = None
+) -> tuple[int, bytes, bytes]:
+    done = subprocess.run(
+        [sys.executable, "-m", "mermapctl", "report", *words],
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        env=os.environ | (env or {}),
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.usefixtures("runs")
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_file_is_the_same_whatever_stdout_is(name: str, tmp_path: Path) -> None:
+    for form in ("table", "json"):
+        written = []
+        for env in (None, NARROW):
+            out = tmp_path / "out"
+            code, said, _ = report(*COMMANDS[name], "--format", form, "-o", str(out), env=env)
+            assert (code in {Exit.PASSED, Exit.FAILED}, said) == (True, b"")
+            written.append(out.read_text("utf-8"))
+        if name != "log":  # it is judged anew each time
+            assert written[0] == written[1]
+        assert ("✓" in written[1]) == (form == "table" and name not in {"flaky", "rejudge"})
+
+
+@pytest.mark.usefixtures("runs")
+@pytest.mark.parametrize("name", COMMANDS)
+def test_json_is_utf_8_whatever_stdout_is(name: str) -> None:
+    _, wide, _ = report(*COMMANDS[name], "--format", "json")
+    _, narrow, _ = report(*COMMANDS[name], "--format", "json", env=NARROW)
+    assert json.loads(wide).keys() == json.loads(narrow).keys()
+    if name != "log":
+        assert narrow == wide
+    assert ("é".encode() in narrow) == (name in {"show", "follow", "list", "history"})
+
+
+@pytest.mark.usefixtures("runs")
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_dash_is_standard_output(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plain, dashed = report(*COMMANDS[name]), report(*COMMANDS[name], "-o", "-")
+    assert dashed == plain
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_filters_are_those_of_one_cell() -> None:
+    """As `history` takes them: a run with other cells that have the rest is not listed."""
+    good, bad = samples.cell_passed(), samples.cell_missing_flush()
+    stored(samples.record(replace(good, variant="kasan"), replace(bad, target="um")), 1)
+    stored(samples.record(replace(bad, variant="kasan"), replace(good, target="um")), 2)
+    for words, listed in (
+        (["--target", "um"], [2, 1]),
+        (["--variant", "kasan"], [2, 1]),
+        (["--target", "um", "--variant", "kasan"], []),
+        (["--target", "um", "--variant", "base"], [2, 1]),
+        (["--failed"], [2, 1]),
+        (["--failed", "--target", "um"], [1]),
+        (["--failed", "--variant", "kasan"], [2]),
+        (["--failed", "--variant", "kasan", "--commit", samples.COMMIT[:6]], [2]),
+        (["--failed", "--variant", "kasan", "--commit", "v7.3-"], [2]),
+        (["--variant", "kasan", "--commit", "b"], []),
+    ):
+        ids = [f"20260101-{number:06d}-000abcd" for number in listed]
+        for command, rows, key in (
+            (["list"], "runs", "id"),
+            (["history", "test_tlb_flushed"], "history", "run"),
+            (["rejudge", "--dry-run"], "rejudged", "run"),
+        ):
+            _, said, _ = report(*command, *words, "--format", "json")
+            assert list(dict.fromkeys(row[key] for row in json.loads(said)[rows])) == ids, words
+
+
+@pytest.mark.usefixtures("runs")
+@pytest.mark.parametrize("form", ["table", "json"])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_reader_that_went_away_changes_no_exit_code(name: str, form: str) -> None:
+    words = [*COMMANDS[name], "--format", form]
+    code, said, _ = report(*words)
+    reader, writer = os.pipe()
+    os.close(reader)
+    left, _, complaint = report(*words, stdout=writer)
+    os.close(writer)
+    assert (left, complaint) == (code, report(*words)[2])
+    assert said
