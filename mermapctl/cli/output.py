@@ -24,6 +24,8 @@ FILTER_GROUPS = {"Which runs": ("failed", "target", "variant", "commit", "since"
 """The names of `filter_options`, for the help."""
 ORIGIN_GROUPS = {"Which runs": ("target", "variant", "commit", "since")}
 """The names of `origin_options`, for the help."""
+TABLE_GROUPS = {"How it is shown": ("form", "path")}
+"""The names of `table_options`, for the help; those of a record's options are in report_show."""
 HOW = "How to show it."
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ROWS = 25
 
 
-@click.command("list", cls=Command, groups=output.FILTER_GROUPS)
+@click.command("list", cls=Command, groups=output.FILTER_GROUPS | output.TABLE_GROUPS)
 @output.filter_options(ROWS)
 @output.table_options
 def list_(form: str, path: Path | None, **which: Any) -> None:
@@ -40,7 +40,7 @@ def list_(form: str, path: Path | None, **which: Any) -> None:
     output.print_value(form, path, "runs", rows, lambda sheet: tables.runs(rows, total, sheet))
 
 
-@click.command("compare", cls=Command)
+@click.command("compare", cls=Command, groups=output.TABLE_GROUPS)
 @output.run_argument("a", "[A", "latest~1")
 @output.run_argument("b", "[B]]", "latest")
 @output.table_options
@@ -65,7 +65,7 @@ def compare(a: str, b: str, form: str, path: Path | None) -> None:
     sys.exit(Exit.FAILED if compared.worse else Exit.PASSED)
 
 
-@click.command("history", cls=Command, groups=output.FILTER_GROUPS)
+@click.command("history", cls=Command, groups=output.FILTER_GROUPS | output.TABLE_GROUPS)
 @click.argument("test", type=types.TEXT)
 @output.filter_options(ROWS)
 @output.table_options
@@ -83,7 +83,7 @@ def history(test: str, form: str, path: Path | None, **which: Any) -> None:
     output.print_value(form, path, "history", rows, lambda sheet: tables.history(rows, sheet))
 
 
-@click.command("flaky", cls=Command, groups=output.ORIGIN_GROUPS)
+@click.command("flaky", cls=Command, groups=output.ORIGIN_GROUPS | output.TABLE_GROUPS)
 @output.origin_options
 @output.table_options
 def flaky(form: str, path: Path | None, **which: Any) -> None:

@@ -29,6 +29,9 @@ _shown = all_of(
 )
 _open = click.option("--open", "open_it", is_flag=True, help="Show the HTML page in the browser.")
 _run = output.run_argument("run", "[RUN]")
+_SHOWN_GROUPS = {"How it is shown": ("form", "path", "full")}
+_OPEN_GROUPS = {"How it is shown": ("form", "path", "full", "open_it")}
+_LOG_GROUPS = {"What is judged": ("suite", "allow_splats")} | _OPEN_GROUPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ def _open_page(record: RunRecord, file: Path | None) -> None:
         output.print_note("no browser could be started; open the file above")
 
 
-@click.command("show", cls=Command)
+@click.command("show", cls=Command, groups=_OPEN_GROUPS)
 @_run
 @_shown
 @_open
@@ -117,7 +120,7 @@ def show(run: str | None, **how: Any) -> None:
     sys.exit(shown.show(record))
 
 
-@click.command("log", cls=Command, groups={"What is judged": ("suite", "allow_splats")})
+@click.command("log", cls=Command, groups=_LOG_GROUPS)
 @click.argument("files", nargs=-1, required=True, type=types.INPUT, metavar="FILE…")
 @click.option("--suite", type=types.TEXT, metavar="GLOB", help="Suites that each log must contain.")
 @click.option("--allow-splats", is_flag=True, help="A kernel warning is a finding, not a failure.")
@@ -147,7 +150,7 @@ def log(files: tuple[Path, ...], suite: str | None, allow_splats: bool, **how: A
     sys.exit(shown.show(record))
 
 
-@click.command("follow", cls=Command)
+@click.command("follow", cls=Command, groups=_SHOWN_GROUPS)
 @_run
 @_shown
 def follow(run: str | None, **how: Any) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _dry_run = click.option("-n", "--dry-run", is_flag=True, help="Change nothing.")
 
 
-@click.command("rejudge", cls=Command, groups=output.FILTER_GROUPS)
+@click.command("rejudge", cls=Command, groups=output.FILTER_GROUPS | output.TABLE_GROUPS)
 @output.run_argument("runs", "[RUN]…", nargs=-1)
 @_dry_run
 @output.filter_options(0)

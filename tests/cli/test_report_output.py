@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import click
 import pytest
 
+from mermapctl.cli.report import VERBS, command
 from mermapctl.errors import Exit
 from mermapctl.records.record import RunRecord, State
 from mermapctl.records.store import Store
@@ -117,12 +121,12 @@ def test_filters_are_those_of_one_cell() -> None:
         (["--variant", "kasan", "--commit", "b"], []),
     ):
         ids = [f"20260101-{number:06d}-000abcd" for number in listed]
-        for command, rows, key in (
+        for verb, rows, key in (
             (["list"], "runs", "id"),
             (["history", "test_tlb_flushed"], "history", "run"),
             (["rejudge", "--dry-run"], "rejudged", "run"),
         ):
-            _, said, _ = report(*command, *words, "--format", "json")
+            _, said, _ = report(*verb, *words, "--format", "json")
             assert list(dict.fromkeys(row[key] for row in json.loads(said)[rows])) == ids, words
 
 
@@ -138,3 +142,36 @@ def test_a_reader_that_went_away_changes_no_exit_code(name: str, form: str) -> N
     os.close(writer)
     assert (left, complaint) == (code, report(*words)[2])
     assert said
+
+
+GROUPS = {
+    "show": ["How it is shown", "Options"],
+    "log": ["What is judged", "How it is shown", "Options"],
+    "follow": ["How it is shown", "Options"],
+    "list": ["Which runs", "How it is shown", "Options"],
+    "compare": ["How it is shown", "Options"],
+    "history": ["Which runs", "How it is shown", "Options"],
+    "flaky": ["Which runs", "How it is shown", "Options"],
+    "rejudge": ["Which runs", "How it is shown", "Options"],
+    "prune": ["What may go", "Options"],
+}
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_help_begins_with_three_examples_and_groups_its_options(name: str) -> None:
+    verb = VERBS[name]
+    found = getattr(importlib.import_module(verb.module), verb.name)
+    page = click.Context(found, info_name="x").get_help()
+    examples = page.split("\n\n")[2].splitlines()
+    assert len(examples) == 3
+    assert all(f"mermapctl report {name}" in line for line in examples)
+    sections = re.findall(r"^(\S.*):$", page, re.MULTILINE)
+    assert sections == GROUPS[name]
+    alone = page.partition("\nOptions:\n")[2]
+    assert set(re.findall(r"--[a-z-]+", alone)) <= {"--help", "--dry-run", "--yes"}
+
+
+def test_the_help_of_the_group_begins_with_three_examples() -> None:
+    page = click.Context(command, info_name="x").get_help()
+    examples = page.split("\n\n")[2].splitlines()
+    assert [line.split()[:2] for line in examples] == [["mermapctl", "report"]] * 3
