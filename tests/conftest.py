@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Homes, trees and programs of their own for every test."""
+"""Fixtures: a home, a tree and programs for each test."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ settings.register_profile("gate", derandomize=True)
 settings.register_profile("search", derandomize=False, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
 
-# nohup, and a shell that starts us in the background, leave signals ignored, and children inherit
-# that: what a signal does is part of what is tested.
+# nohup, and a shell that starts pytest in the background, ignore signals, and children inherit
+# that. Tests of signals need the default handlers.
 with contextlib.suppress(ValueError):  # not the main thread
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-# A thousand commands are started, and without bytecode each compiles all that it imports. They only
-# read it: Python 3.11 keeps half a file where a test lets the disk be full.
+# The tests start a thousand commands, and without bytecode each compiles all its imports. They do
+# not write bytecode: Python 3.11 leaves half a file where a test fills the disk.
 compileall.compile_dir(TESTS.parent / "mermapctl", quiet=2)
 os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 
 def git(tree: Path, *argv: str) -> str:
-    """Run git in `tree` as a committer that needs no configuration."""
+    """Run git in `tree` with a committer of its own."""
     identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
     done = subprocess.run(
         ["git", "-C", str(tree), *identity, *argv], check=True, capture_output=True, text=True
@@ -48,7 +48,7 @@ def git(tree: Path, *argv: str) -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def python3(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The `python3` of our stand-ins: a version manager's own takes 0.3 s to find the real one."""
+    """Put the real python3 on PATH: a version manager's takes 0.3 s to find it."""
     path = tmp_path_factory.mktemp("python")
     (path / "python3").symlink_to(Path(sys.executable).resolve())
     os.environ["PATH"] = f"{path}:{os.environ['PATH']}"
@@ -57,7 +57,7 @@ def python3(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A new directory each time; mktemp() would look at those of all tests for a free number."""
+    """Yield paths of new directories; mktemp() would search all those before for a free number."""
     place = tmp_path_factory.mktemp("homes")
     return (place / str(number) for number in itertools.count())
 
@@ -66,7 +66,7 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def home(
     homes: Iterator[Path], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """A MERMAPCTL_HOME that no other test and no user shares."""
+    """Set MERMAPCTL_HOME to a directory that no other test and no user shares."""
     path = next(homes)
     path.mkdir()
     if "e2e" not in request.keywords:
@@ -77,7 +77,7 @@ def home(
 
 @pytest.fixture(scope="session")
 def made_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The stand-in tree with its one commit, to be copied and not to be changed."""
+    """Commit the stand-in tree once; tests copy it."""
     tree = tmp_path_factory.mktemp("made") / "linux"
     shutil.copytree(FAKE / "tree", tree)
     git(tree, "init", "-q", "-b", "main", "--template=")
@@ -88,7 +88,7 @@ def made_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def fake_tree(made_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A tiny kernel tree in git, whose kunit.py runs real children, and a QEMU that replays."""
+    """Copy the stand-in tree, whose kunit.py runs real children; put its QEMU on PATH."""
     tree = tmp_path / "linux"
     shutil.copytree(made_tree, tree)
     monkeypatch.setenv("PATH", f"{FAKE / 'bin'}:{os.environ['PATH']}")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The command line in a child that has everything imported: thousands of commands in seconds.
+"""Run the command line in children that have everything imported: thousands of commands in seconds.
 
-`command` asks a process of its own (`python -m tests.forkserver`), which has one thread and so may
-fork: a child of it runs `mermapctl.__main__.main`, the whole program but for the imports.
+`command` sends a request to a server process (`python -m tests.forkserver`), which has one thread
+and so may fork: its child runs `mermapctl.__main__.main`, the whole program except the imports.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from pathlib import Path
 from typing import IO, NoReturn
 
 SECONDS = 60
-"""What a command may take before it counts as hung."""
+"""Seconds after which a command counts as hung."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """How a command ended; `returncode` is negative for a signal, -14 (SIGALRM) for a hang."""
+    """The result of a command; `returncode` is negative for a signal, -14 (SIGALRM) for a hang."""
 
     returncode: int
     stdout: str
@@ -50,7 +50,7 @@ def command(
     gone: bool = False,
     first: str = "",
 ) -> Done:
-    """Run `mermapctl ARGV`; `env` is set over our own environment, None takes a variable away.
+    """Run `mermapctl ARGV`; `env` is added to this environment, None removes a variable.
 
     `gone` removes the directory `cwd` once the command is in it. `first` is Python that runs
     before the command, to set what a user cannot.
@@ -104,7 +104,7 @@ def _import_all() -> None:
     from mermapctl.judge.judge import judge  # noqa: PLC0415 - in the server only
     from tests.tables import LOGS, MANIFEST  # noqa: PLC0415
 
-    judge([(LOGS / "good.log").read_bytes()], manifest=MANIFEST)  # re keeps what it compiles
+    judge([(LOGS / "good.log").read_bytes()], manifest=MANIFEST)  # re caches its patterns
     gc.freeze()  # a collection in a child would copy every page
 
 
@@ -116,7 +116,7 @@ def _serve(requests: IO[str]) -> Iterator[Done]:
             if pid == 0:
                 _be_mermapctl(request, out.fileno(), err.fileno())
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-            if code == -signal.SIGALRM:  # what it has left otherwise is for the test to find
+            if code == -signal.SIGALRM:  # a test may look for other processes
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(pid, signal.SIGKILL)
             yield Done(code, _text(out), _text(err))

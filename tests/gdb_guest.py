@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A guest as QEMU's gdb stub shows it: memory, registers, and the stops that it would make.
+"""Stand in for QEMU's gdb stub: the memory, registers and stops of a guest.
 
-A `Script` is recorded first (by the model mermap), and played by `Stub` then: it goes from one stop
-to the next one at which a breakpoint is set, and applies the writes to memory on its way.
+The model mermap records a `Script`, and `Stub` plays it: it goes from one stop to the next one with
+a breakpoint, and applies the writes to memory on its way.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Stop:
 
 @dataclass
 class Script:
-    """What a guest does: `memory` at its start, word by word, and its stops."""
+    """The memory of a guest at its start, word by word, and its stops."""
 
     memory: dict[int, int] = field(default_factory=dict)
     stops: list[Stop] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Script:
 
 
 class Stub(threading.Thread):
-    """QEMU's stub on a socket. `fault` is how it misbehaves, from its `after`-th packet on."""
+    """Play a script on a socket. From its `after`-th packet on it misbehaves as `fault` says."""
 
     def __init__(self, path: Path, script: Script, fault: str = "", after: int = 0) -> None:
         super().__init__(daemon=True)

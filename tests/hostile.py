@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a kernel (or a fault in it) can print, at its worst; thrown at every renderer."""
+"""The worst texts that a kernel can print, for the tests of every renderer."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ TEXTS = {
 
 
 def infect(record: RunRecord, text: str) -> RunRecord:
-    """`record` with `text` in every field that repeats what a kernel, a tree or a build said."""
+    """Return `record` with `text` in every field that quotes a kernel, a tree or a build."""
     infected = dataclasses.replace(
         record,
         tree=_put(record.tree, text),
@@ -77,7 +77,7 @@ def _put(value: Any, text: str) -> Any:
 
 
 class Console:
-    """A console that says `text` on every one of some lines, between the lines of a real suite."""
+    """Return a console with `text` on many lines, between the lines of a real suite."""
 
     def __init__(self, text: str, times: int = 3) -> None:
         self.lines = ["KTAP version 1", *[text] * times, "ok 1 mermap"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A mermap in miniature that prints what the probes would, right or broken in one known way."""
+"""A model of the mermap that prints the lines of the probes, correct or broken in one known way."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ FAULTS = {
     "bounds-short": {"region-too-small"},
     "bounds-long": {"outside-region"},
 }
-"""What is broken -> the findings that must come of it."""
+"""A fault -> the findings that it must lead to."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """How this kernel's structures and console lines look."""
+    """The shape of a kernel's structures and console lines."""
 
     style: str = "array"  # or "words", "legacy"
     base_word: int = 1
@@ -72,7 +72,7 @@ WALKS = {
     "first": ("mm_walk", "mm_tables"),
     "newest": ("mm_walk_any", "mm_walk_any"),
 }
-"""By which probe a get and a put are seen to walk."""
+"""The probes that show the walks of a get and of a put."""
 SYMBOLS = {
     "mm_walk": "apply_to_existing_page_range",
     "mm_tables": "apply_to_page_range",
@@ -105,7 +105,7 @@ class Mm:
 
 
 class Kernel:
-    """Runs gets and puts, and collects the console's lines; one CPU per thread at a time."""
+    """Run gets and puts, and collect the lines of the console; one CPU per thread at a time."""
 
     def __init__(self, shape: Shape, fault: str | None = None) -> None:
         self.shape = shape
@@ -136,7 +136,7 @@ class Kernel:
         self.lines.append(f"setup_percpu: NR_CPUS:64 nr_cpu_ids:{shape.cpus} nr_node_ids:1")
 
     def region(self, cpu: int) -> tuple[int, int]:
-        """The addresses that a CPU's gets take."""
+        """The addresses of a CPU's gets."""
         low = AREA + cpu * self.shape.pages * PAGE
         slip = {"bounds-short": -PAGE, "bounds-long": PAGE}.get(str(self.fault), 0)
         return low, low + self.shape.pages * PAGE + slip
@@ -228,7 +228,7 @@ class Kernel:
         alloc.mm.cpus[alloc.cpu].live.remove(alloc)
 
     def _slot(self, state: Cpu, *, reserved: bool) -> int | None:
-        """The free slot that a get may take."""
+        """Return the free slot that a get may take."""
         taken = {alloc.address for alloc in state.live}
         own = self.shape.slots == "three"
         usable = (range(3, 4) if reserved else range(3)) if own else range(4)
@@ -313,7 +313,7 @@ class Kernel:
 
     def _words(self, alloc: Alloc | None) -> str:
         shape = self.shape
-        if alloc is None:  # what the buffer held before is printed for the words
+        if alloc is None:  # the words print the former content of the buffer
             words = [AREA, AREA + PAGE, 1, 0, 0, 0, 7, AREA]
         else:
             words = [1, 0, 0x8000000000000063, 0, alloc.mm.address, 2, 0, 0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Small kernel trees whose Kconfig is written in a test, with a real `make olddefconfig`."""
+"""Make small kernel trees with a Kconfig from a test and a real `make olddefconfig`."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def tree_of(
     arm64: str = "",
     modules: str = MODULES,
 ) -> Path:
-    """A tree at `path` whose lib/Kconfig is `lib`; the architectures' own lines are optional."""
+    """Make a tree at `path` whose lib/Kconfig is `lib`; the lines of architectures are optional."""
     files = {
         "Makefile": MAKEFILE.format(python=sys.executable),
         "Kconfig": KCONFIG,
@@ -76,12 +76,12 @@ def tree_of(
 
 
 def kconfig(text: str) -> str:
-    """Kconfig lines written with four blanks an indent, as the tests' own code is."""
+    """Convert Kconfig lines with four blanks per indent, as in the code of the tests."""
     return textwrap.dedent(text).replace("    ", "\t").lstrip("\n")
 
 
 def only_on_path(directory: Path, *names: str) -> str:
-    """A PATH of one new directory that holds just these programs of this machine's PATH."""
+    """Set PATH to a new directory with only these programs of this machine."""
     directory.mkdir()
     for name in names:
         for place in os.environ["PATH"].split(os.pathsep):
@@ -92,7 +92,7 @@ def only_on_path(directory: Path, *names: str) -> str:
 
 
 def program(directory: Path, name: str, script: str) -> Path:
-    """A shell script of a name, executable."""
+    """Write an executable shell script."""
     directory.mkdir(exist_ok=True)
     file = directory / name
     file.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Run records as the stages make them, for the tests of whatever reads a record."""
+"""Run records as the stages make them, for tests of code that reads records."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ FILE = "mm/tests/mermap_kunit.c"
 
 
 def log(name: str) -> Callable[[Cell], list[str]]:
-    """The captured console `name`, as a renderer's console source."""
+    """Return the captured console `name` as a source for renderers."""
     lines = (LOGS / f"{name}.log").read_text("utf-8", "surrogateescape").split("\n")
     return lambda _cell: lines
 
 
 def record(*cells: Cell, **run: object) -> RunRecord:
-    """A finished run of these cells."""
+    """Return a finished run of these cells."""
     verdicts = {cell.verdict for cell in cells}
     worst = next(
         (v for v in (Verdict.FAILED, Verdict.NO_VERDICT) if v in verdicts), Verdict.PASSED
@@ -68,20 +68,20 @@ def record(*cells: Cell, **run: object) -> RunRecord:
 
 
 def suite(*tests: Test) -> Suite:
-    """The suite `mermap` with these tests."""
+    """Return the suite `mermap` with these tests."""
     bad = [t.status for t in tests if t.status not in {Status.PASSED, Status.SKIPPED}]
     return Suite("mermap", bad[0] if bad else Status.PASSED, tests, seconds=0.42, console_line=118)
 
 
 def passing(*names: str) -> tuple[Test, ...]:
-    """Tests that passed."""
+    """Return passed tests of these names."""
     return tuple(
         Test(name, Status.PASSED, 0.01 * n, console_line=122 + n) for n, name in enumerate(names)
     )
 
 
 def cell_passed(**changes: object) -> Cell:
-    """A good cell."""
+    """Return a passed cell."""
     cell = Cell(
         target="x86_64",
         variant="base",
@@ -114,7 +114,7 @@ def passed() -> RunRecord:
 
 
 def cell_missing_flush() -> Cell:
-    """What tests/logs/missing-flush.log says."""
+    """Return the cell of tests/logs/missing-flush.log."""
     failure = Failure(
         FailureKind.ASSERTION,
         FILE,
@@ -144,7 +144,7 @@ def cell_missing_flush() -> Cell:
 
 
 def cell_warning() -> Cell:
-    """What tests/logs/warn-but-ok.log says: every test ok, and a WARN in the middle."""
+    """Return the cell of tests/logs/warn-but-ok.log: every test ok, and a WARN in the middle."""
     title = "WARNING: mm/mermap.c:189 at __mermap_get+0x2b6/0x310, CPU#0: kunit_try_catch/31"
     splat = Splat(
         SplatKind.WARNING,
@@ -178,7 +178,7 @@ def cell_warning() -> Cell:
 
 
 def cell_refused() -> Cell:
-    """What tests/logs/global-refused.log says: one cause, four failed tests."""
+    """Return the cell of tests/logs/global-refused.log: one cause, four failed tests."""
     statuses = (Status.FAILED, Status.FAILED, Status.CRASHED, Status.FAILED)
     tests = tuple(
         Test(name, status, 0.1, (Failure(FailureKind.ASSERTION, FILE, 40 + n, f"x{n} != NULL"),))
@@ -203,7 +203,7 @@ def cell_refused() -> Cell:
 
 
 def cell_hung() -> Cell:
-    """A test that never came back, with the rest missing."""
+    """Return a cell with a hung test and the rest missing."""
     return cell_passed(
         variant="hang",
         verdict=Verdict.FAILED,
@@ -228,7 +228,7 @@ def cell_hung() -> Cell:
 
 
 def cell_truncated() -> Cell:
-    """An error that belongs to no test: the console stops."""
+    """Return a cell with an error of no test: the console stops."""
     return cell_passed(
         variant="cut",
         verdict=Verdict.FAILED,
@@ -241,7 +241,7 @@ def cell_truncated() -> Cell:
 
 
 def cell_nested() -> Cell:
-    """Parameterised tests, a skip, two suites."""
+    """Return a cell with parameterised tests, a skip and two suites."""
     children = (
         Test("order=0", Status.PASSED, 0.01),
         Test("order=9", Status.FAILED, 0.02, (Failure(FailureKind.FAIL, None, None, None),)),
@@ -269,7 +269,7 @@ CONFIG_PREEMPT_RT is n, not y, on x86_64: its dependencies fail
 
 
 def cell_no_verdict(reason: Reason = Reason.BOOT_FAILED) -> Cell:
-    """A kernel that said nothing of its tests."""
+    """Return a cell whose kernel printed no results."""
     return cell_passed(
         variant="rt",
         verdict=Verdict.NO_VERDICT,
@@ -292,7 +292,7 @@ def cell_no_verdict(reason: Reason = Reason.BOOT_FAILED) -> Cell:
 
 
 def failed() -> RunRecord:
-    """One failing cell, as tests/logs/missing-flush.log tells it."""
+    """One failed cell, of tests/logs/missing-flush.log."""
     return record(cell_missing_flush())
 
 
@@ -321,7 +321,7 @@ def repeated() -> RunRecord:
 
 
 def bare_log() -> RunRecord:
-    """`report log`: neither commit, target, variant nor phases are known."""
+    """A record of `report log`: without commit, target, variant and phases."""
     cell = dataclasses.replace(
         cell_missing_flush(),
         target=None,
@@ -344,13 +344,13 @@ def commits() -> RunRecord:
 
 
 def nothing_ran() -> RunRecord:
-    """Interrupted before the first cell had anything to tell."""
+    """A run interrupted before its first cell."""
     made = record(state=State.INTERRUPTED)
     return dataclasses.replace(made, verdict=Verdict.NO_VERDICT)
 
 
 def another_suite() -> RunRecord:
-    """A suite that is not the mermap's, under UML."""
+    """Another suite than the mermap's, under UML."""
     told = Suite("example", Status.PASSED, passing("test_one"))
     return record(cell_passed(target="um", suites=(told,), flushes=(), suite="example"))
 
@@ -360,7 +360,7 @@ REGION_END = REGION + 512 * 4096
 
 
 def timeline(stale: bool, pages: int = 511) -> Timeline:
-    """test_tlb_flushed on one CPU: a page after the other, then reuse."""
+    """The trace of test_tlb_flushed on one CPU: a page after the other, then reuse."""
     spans = tuple(
         Span(3 * n + 2, 3 * n + 3, REGION + n * 4096, REGION + (n + 1) * 4096) for n in range(pages)
     )
@@ -384,7 +384,7 @@ def timeline(stale: bool, pages: int = 511) -> Timeline:
 
 
 def traced(stale: bool = True) -> RunRecord:  # noqa: FBT002 - a sample
-    """A run with a trace; `stale`: the flush at the wrap was counted and not done."""
+    """A traced run; `stale`: the flush at the wrap was counted but not done."""
     cell = cell_missing_flush() if stale else cell_passed()
     done = 0 if stale else 1
     rows = (
@@ -417,11 +417,11 @@ SAMPLES: dict[str, Callable[[], RunRecord]] = {
     "nothing ran": nothing_ran,
     "another suite": another_suite,
 }
-"""Every kind of record, by name."""
+"""Each kind of record, by name."""
 
 
 def cell_folder(folder: RunFolder) -> Path:
-    """The folder of a run's cell x86_64/base, made."""
+    """Make the folder of a run's cell x86_64/base."""
     directory = folder.cell_path("x86_64-base")
     directory.mkdir(parents=True, exist_ok=True)
     return directory

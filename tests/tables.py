@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What many tests read: where the captured consoles are, the suite's tests, the manifest."""
+"""Constants that many tests share: paths, names of the suite's tests, the manifest."""
 
 from __future__ import annotations
 
@@ -17,4 +17,4 @@ NAMES = ("test_basic_alloc", "test_size", "test_multiple_allocs", "test_tlb_flus
 """The tests of the suite `mermap`."""
 MANIFEST = suites.load()
 SEARCH = os.environ.get("HYPOTHESIS_PROFILE") == "search"
-"""Whether there is time to try every case: `make nightly`."""
+"""Try every case: true under `make nightly`."""

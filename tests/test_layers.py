@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Who may import whom: the rooms have an order, and each outside library one place."""
+"""The rooms import only from rooms before them, and each outside library has one place."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _for_types_only(node: ast.AST) -> bool:
 
 
 def _imports(node: ast.AST) -> Iterator[str]:
-    """What is imported at run time, by a function's call too."""
+    """Return the modules imported at run time, also by a function's call."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import):
             yield from (alias.name for alias in child.names)
@@ -39,7 +39,7 @@ def _imports(node: ast.AST) -> Iterator[str]:
 
 
 def _graph() -> dict[str, set[str]]:
-    """Module -> what it imports: our modules by their names, others by their first word."""
+    """A module -> its imports: modules of mermapctl by full name, others by their first word."""
     graph = {}
     for name, path in MODULES.items():
         found = set()
@@ -60,7 +60,7 @@ ROOMS = (
     *("system", "console", "trace", "tree", "config", "judge", "records", "runner", "doctor"),
     *("commands", "render", "cli"),
 )
-"""Ground first: a room imports only from those before it. errors and events belong to all."""
+"""Rooms, lowest first: a room imports only from those before it, and from errors and events."""
 
 
 def _room(module: str) -> str:
@@ -77,7 +77,7 @@ def _reached(start: str) -> set[str]:
 
 
 def _order(module: str) -> int:
-    """Which room a module is in; the entry point comes after them all."""
+    """Return the index of a module's room; the entry point comes last."""
     return ROOMS.index(_room(module)) if _room(module) in ROOMS else len(ROOMS)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The wheel holds what the commands need, and the command starts quickly."""
+"""The wheel contains the files that the commands need, and the command starts quickly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A virtual environment with the wheel alone; its dependencies come from ours."""
+    """Make a virtual environment with the wheel alone; dependencies come from this one."""
     place = tmp_path_factory.mktemp("wheel")
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(place)],
@@ -107,7 +107,7 @@ def test_every_source_file_names_its_license() -> None:
 
 
 def test_no_possessive_group_in_a_regular_expression() -> None:
-    """Python before 3.11.5 (Debian 12's) matches them wrongly: python/cpython#106052."""
+    """Python before 3.11.5 (Debian 12) matches them wrongly: python/cpython#106052."""
     possessive = re.compile(r"\)[?*+]\+")
     found = [
         f"{path.name}:{number}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The short form of `make soak`: five kills, a full disk; and that its checks can fail."""
+"""The short form of `make soak` (five kills, a full disk), and proof that its checks can fail."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_five_kills_and_a_full_disk_lose_nothing(capsys: pytest.CaptureFixture[s
 
 
 def test_the_soak_sees_what_is_lost(tmp_path: Path) -> None:
-    """A changed record, a torn one, a lock that is held, a process that stays."""
+    """Damage a store: a changed record, a torn one, a held lock, a remaining process."""
     where = trials.site(tmp_path)
     store = where.store
     first, second, third = (kept(store, record(name)) for name in "123")
@@ -74,7 +74,7 @@ def test_the_soak_sees_a_process_that_stays() -> None:
 def test_the_soak_knows_how_a_signal_must_end_what_has_begun(
     script: str, codes: set[int], lost: list[str]
 ) -> None:
-    """Before our first line, behind the last, and between: ended as it must be, and otherwise."""
+    """Processes stopped before the first line, in between and behind the last line of mermapctl."""
     turns = "i=0; while [ $i -lt 50 ]; do sleep 0.02; i=$((i+1)); done"
     with subprocess.Popen(
         ["sh", "-c", f"{script}\necho on; {turns}"],

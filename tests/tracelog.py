@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Reads a console for the trace tests as the judge does: trace lines and test results."""
+"""Read trace lines and test results of a console as the judge does, for the trace tests."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The model mermap with page tables, as a guest under QEMU's gdb stub shows it."""
+"""The model mermap with page tables, as a guest under QEMU's gdb stub."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FUNCTIONS = (
     "__flush_tlb_all",
 )  # fmt: skip
 CALLER = TEXT + 0x9000
-"""The function that gets and puts; its calls return behind its start."""
+"""The function that calls get and put."""
 INIT_MM, INIT_TABLE, BANNER, CPUS = (TEXT + 0xA00000 + at * 0x10000 for at in range(4))
 PGD = 0x50
 """Bytes of `pgd` in an mm."""
@@ -25,7 +25,7 @@ PROTECTION = 0x8000000000000063
 SENTINEL = 0xFFFFFFFFFF200
 STACKS = 0xFFFFC90000000000
 FIRST_TABLE = 0x3000000
-"""Where page tables lie in the guest's memory."""
+"""Addresses of the page tables in the guest's memory."""
 
 WITNESSED = {
     "no-flush": "stale-reuse",
@@ -54,11 +54,11 @@ WITNESSED = {
     "entry-in-neighbours-region": "wrong-range-mapped",
     "migrates-behind-its-flush": "stale-reuse",
 }
-"""What is broken -> what the witness must call it."""
+"""A fault -> the code that the witness must report."""
 
 
 class SeenKernel(Kernel):
-    """The model with page tables; records the guest's stops instead of printing probes."""
+    """The model with page tables; it records the guest's stops instead of printing probes."""
 
     def __init__(self, shape: Shape, fault: str | None = None, levels: int = 4, size: int = 64):
         self.script = Script()
@@ -148,7 +148,7 @@ class SeenKernel(Kernel):
             self._stop("mermap_mm_teardown", thread, 0, rdi=mm.address)
 
     def test_ended(self, name: str) -> None:
-        """The test that is over began where the one before it ended."""
+        """End a test, which began where the one before it ended."""
         place = TEXT + 0x20000 + len(self.script.symbols) * 16
         address = self.script.symbols.setdefault(name, place)
         began = Stop(address, 0, {"rip": address, "rsp": STACKS + 0x8000 + 0x3F00})
@@ -156,7 +156,7 @@ class SeenKernel(Kernel):
         self._begun = len(self.script.stops)
 
     def foreign_flush(self, who: str) -> None:
-        """A flush by another thread ("T51"), or by an interrupt on a CPU ("C1")."""
+        """Flush from another thread ("T51"), or from an interrupt on a CPU ("C1")."""
         number = int(who[1:])
         task = who[0] == "T"
         cpu = 0 if task else number % self.shape.cpus
@@ -227,7 +227,7 @@ class SeenKernel(Kernel):
             self._entry(self._mm, self.region(cpu)[0], flags | frame * PAGE)
 
     def _say(self, thread: int, text: str) -> None:
-        """The console has no probes."""
+        """Print nothing: the console has no probes."""
 
     def tests(self) -> Iterator[str]:
         return (name for name in self.script.symbols if name.startswith("test_"))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every command, every option, every kind of value: a sentence and a documented code, in time.
+"""Give each option of each command each kind of value: a sentence and a documented code, in time.
 
-The commands and options are those of the click tree, so a new one is tried without a line here.
+The commands and options are read from click, so a new one is tested without a line here.
 """
 
 from __future__ import annotations
@@ -73,12 +73,12 @@ KINDS = {
     "version": "latest~99999999999",
     "format": "{0}%s%n",
 }
-"""Kind -> value; files are those that `arena` makes."""
+"""A kind -> a value; `arena` makes the files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arena:
-    """A directory to work in, and the environment of every command."""
+    """A working directory and the environment of every command."""
 
     path: Path
     env: dict[str, str]
@@ -89,7 +89,7 @@ class Arena:
 
 @pytest.fixture(scope="module")
 def arena(tmp_path_factory: pytest.TempPathFactory) -> Arena:
-    """Files of every kind, a tree, two stored runs, and a PATH on which no build can begin."""
+    """Make files of every kind, a tree, two stored runs, and a PATH without build tools."""
     path = tmp_path_factory.mktemp("arena")
     for name in ("directory", "locked", "bin"):
         (path / name).mkdir()
@@ -118,7 +118,7 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Arena:
     return Arena(path, env)
 
 
-# What goes before the option that is tried, so that it is looked at: the tree, or a mode.
+# Words before the tested option, without which it would not be read.
 CONTEXTS: dict[str, list[list[str]]] = {
     "run": [["--tree", "linux"]],
     "report show": [[]],
@@ -153,11 +153,11 @@ class Place:
         return " ".join((*self.words, self.param.opts[-1]))
 
     def argv(self, value: str, number: int) -> list[str]:
-        """A command line that gives `value`; `number` chooses among the ways to do that."""
+        """Return a command line with `value`; `number` chooses one of the ways to write it."""
         contexts = CONTEXTS.get(" ".join(self.words), [[]])
         before = contexts[number % len(contexts)]
         if isinstance(self.param, click.Argument):
-            # The value instead of the context's own argument; with options where it needs them.
+            # Replace the context's own argument by the value; keep options that the value needs.
             options = before[1:] if before and not before[0].startswith("-") else before
             return [*self.words, *options, *(["--"] if number % 2 else []), value]
         before = _without(before, self.param)
@@ -172,7 +172,7 @@ class Place:
 
 
 def _without(words: list[str], param: click.Parameter) -> list[str]:
-    """The words without an option of the same name and its value."""
+    """Return the words without an option of the same name and its value."""
     for option in param.opts:
         if option in words:
             at = words.index(option)
@@ -196,7 +196,7 @@ PLACES = [*_places(root)]
 
 
 def answered(done: Done, argv: Sequence[str], *, colored: bool = False) -> None:
-    """Check that a command ended as it may, whatever it was given."""
+    """Check that a command ended with a documented code and a sentence."""
     codes = CODES | BISECT_CODES if "--bisect-exit" in argv else CODES
     shown = [word if len(word) < 200 else f"{word[:50]}…" for word in argv]
     assert done.returncode in codes, (shown, done.returncode, done.stderr[-3000:])
@@ -235,7 +235,7 @@ def test_help_begins_with_examples_that_parse(words: tuple[str, ...]) -> None:
 
 
 def _found(words: list[str]) -> tuple[click.Command, list[str]]:
-    """The command that words name, and the words behind its name."""
+    """Return the command that words name, and the words behind its name."""
     command: click.Command = root
     while isinstance(command, click.Group) and words:
         member = command.get_command(click.Context(command), words[0])
@@ -246,7 +246,7 @@ def _found(words: list[str]) -> tuple[click.Command, list[str]]:
 
 
 SHARE = 4
-"""One of so many kinds is tried per option here, all of them at night; each option gets others."""
+"""Each option is tested with every SHAREth kind, other options with others; at night with all."""
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
@@ -268,7 +268,7 @@ def test_an_option_takes_every_value_in_every_way(place: Place, arena: Arena) ->
 
 
 def _any_line(chance: random.Random) -> list[str]:
-    """A command with a few options, each with one of its own choices or any value."""
+    """Return a command with a few options, each with one of its choices or any value."""
     words = chance.choice([place.words for place in PLACES])
     own = [place for place in PLACES if place.words == words]
     argv = [*words, *chance.choice(CONTEXTS.get(" ".join(words), [[]]))]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl report`: the real command on real stores, consoles and processes."""
+"""`mermapctl report` on real stores, consoles and processes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def document(*words: str) -> Any:
 def kept(
     record: RunRecord, run_id: str | None = None, console: bytes = b"", **changes: Any
 ) -> RunRecord:
-    """Stored with a console, with its id and its time as given."""
+    """Store a record with a console, an id and a time."""
     run = dataclasses.replace(record.run, id=run_id or new_run(("x",)).id, state=State.FINISHED)
     if "started" in changes:
         run = dataclasses.replace(run, started=changes.pop("started"))
@@ -512,7 +512,7 @@ def test_an_unknown_test_gets_a_hint() -> None:
     ],
 )
 def test_the_wilson_interval(bad: int, total: int, low: float, high: float) -> None:
-    """Reference: the closed form, as published tables of it round it."""
+    """The reference is the closed form, rounded as in published tables."""
     assert history.wilson(bad, total) == pytest.approx((low, high), abs=5e-5)
 
 
@@ -543,7 +543,7 @@ def test_flaky_tests_and_their_rate() -> None:
 
 
 def test_a_test_that_said_ok_and_has_an_error_counts_as_failed() -> None:
-    """What the kernel or a trace complains of is a failure over time, too, not a pass."""
+    """A test with a complaint of the kernel or of the trace counts as failed over time."""
     good = clean(samples.passed(), "a" * 40)
     warned = clean(samples.record(samples.cell_warning()), "a" * 40)
     kept(good, "1")
@@ -600,7 +600,7 @@ def test_a_column_that_says_nothing_goes_first() -> None:
 
 
 def with_console(run_id: str, log: str, verdict: Verdict) -> RunRecord:
-    """A run whose console is `log`, as judged by older rules."""
+    """Store a run with console `log`, judged by older rules."""
     record = samples.record(samples.cell_passed(verdict=verdict, suite="mermap"))
     record = dataclasses.replace(record, run=dataclasses.replace(record.run, id=run_id))
     store = Store.open()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Several logs are one record: a cell for each, whose name no other has."""
+"""Several logs make one record with a cell for each, under a unique name."""
 
 from __future__ import annotations
 

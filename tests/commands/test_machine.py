@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a run asks of the machine is asked again only where a program's file has changed."""
+"""A run checks the machine's programs again only after a file of one of them has changed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.runner.test_run import document, run
 
 @pytest.fixture
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The log of a make that notes each `--version`; the make is `make` beside it."""
+    """Make a `make` that logs each `--version`; return its log."""
     log, make = tmp_path / "asked", tmp_path / "make"
     make.write_text(
         f'#!/bin/sh\n[ "$1" != --version ] || echo asked >>{log}\n'

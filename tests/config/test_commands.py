@@ -33,7 +33,7 @@ def mermapctl(*argv: str, cwd: Path | None = None) -> Done:
 
 @pytest.fixture
 def own() -> Path:
-    """The user's directory of fragments."""
+    """Make the user's directory of fragments."""
     path = paths.config_dir()
     path.mkdir(parents=True)
     return path
@@ -203,7 +203,7 @@ def test_what_is_written_is_parsed_back_and_says_where_from(tmp_path: Path) -> N
     read = fragment.load(output)
     assert read.text() == asked.text()
     assert "# from configs/kasan.kunitconfig\nCONFIG_KASAN=y\n" in output.read_text()
-    for line in output.read_text().splitlines():  # as kunit.py's own reader sees it
+    for line in output.read_text().splitlines():  # as kunit.py reads it
         assert line.startswith(("CONFIG_", "# "))
 
 
@@ -213,7 +213,7 @@ def test_places_that_cannot_be_written(tmp_path: Path, place: str) -> None:
         config.write(ConfigRequest(("base",)), tmp_path / place)
 
 
-# Real make; what it makes of a configuration is as simple as it can be.
+# A real make with a very simple olddefconfig.
 MAKEFILE = """\
 VERSION = 6
 PATCHLEVEL = 12
@@ -251,7 +251,7 @@ def test_check_lists_each_symbol_that_did_not_come_out(tree: Path) -> None:
         ("SMP", "y", "n"),
     ]
     assert found.origin("SMP") == "configs/smp.kunitconfig:3"
-    assert found.asked.value("SERIAL_8250") == "y"  # kunit.py's own lines are asked for as well
+    assert found.asked.value("SERIAL_8250") == "y"  # kunit.py's own lines count too
     assert {path: path.lstat().st_mtime_ns for path in tree.rglob("*")} == before
 
     assert config.check(tree, ConfigRequest(("base",), "example")).missing == ()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Why a symbol is not what was asked for: causes, words, verification, and the command."""
+"""`config explain`: causes, texts, verification, and the command."""
 
 from __future__ import annotations
 
@@ -258,7 +258,7 @@ def test_the_words_for_what_an_assignment_gives(tree: Path) -> None:
         ("MERMAP=n", "KUNIT=y MERMAP_KUNIT_TEST=y", ["CONFIG_MERMAP_KUNIT_TEST=y"]),
         ("KUNIT=n", "KUNIT=y OTHER_TEST=y", ["CONFIG_KUNIT=y", "CONFIG_OTHER_TEST=y"]),
         ("NUMBER=8", "NUMBER=7 KUNIT=y", ["CONFIG_NUMBER=7"]),
-        ("NUMBER=8", "KUNIT=y ONLY_ARM=y", []),  # nothing that did not hold before
+        ("NUMBER=8", "KUNIT=y ONLY_ARM=y", []),  # no new condition
     ],
 )
 def test_lines_that_a_proposal_contradicts_or_takes_away(
@@ -407,7 +407,7 @@ MANY = [f"MISSING_{number}" for number in range(missing.FULL + 2)]
 
 
 def told(tree: Path, name: str, asked: str) -> list[MissingSymbol]:
-    """What a target does not give of the lines `asked`, each with why."""
+    """Return the lines of `asked` that a target does not give, each with its explanation."""
     given = fragment.parse(asked, "asked")
     where = target.read(tree).find(name)
     lacking = missing.resolved(tree, where, given)
@@ -599,7 +599,7 @@ def test_a_test_of_the_host_is_no_symbol(tmp_path: Path, symbol: str, said: list
 
 
 def test_another_target_has_what_a_file_of_another_directory_reads(tmp_path: Path) -> None:
-    """drivers/gpu/drm/Kconfig is read from drivers/video/Kconfig, which is none of its parents."""
+    """drivers/gpu/drm/Kconfig is read from drivers/video/Kconfig, which is not above it."""
     tree = tree_of(tmp_path / "linux", 'source "drivers/Kconfig"\n')
     for name, text in {
         "drivers/Kconfig": 'source "drivers/video/Kconfig"\n',

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A tree in which any file that is read may be anything: a sentence or a table, never a defect."""
+"""Trees whose files are anything: a command prints a sentence or a table, never a defect."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ COMMANDS = [
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory with a tree, and a PATH on which nothing can be built."""
+    """Make a directory with a tree, and a PATH without build tools."""
     shutil.copytree(FAKE / "tree", tmp_path / "linux")
     (tmp_path / "bin").mkdir()
     for name in ("git", "sh", "env", "true", "cp", "tar"):
@@ -99,7 +99,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def answered(done: Done, what: object) -> None:
-    """Check that a command ended as it may."""
+    """Check that a command ended with a documented code and a sentence."""
     said = done.stdout + done.stderr
     assert done.returncode in CODES, (what, done.returncode, done.stderr[-3000:])
     assert "Traceback" not in said, (what, said[-3000:])
@@ -115,7 +115,7 @@ def _replace(path: Path, make: Callable[[Path], None], monkeypatch: pytest.Monke
 
 
 def _try_all(place: Path, name: str, share: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put everything in the place of a file; a command in `share` sees each."""
+    """Replace a file by each kind of thing; run each command of `share` on it."""
     path = place / "linux" / name
     kept = path.read_bytes() if path.is_file() else None
     for number, (kind, make) in enumerate(CONTENTS.items()):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A tree's Kconfig as one target sees it: newer constructs, macros, the cache, other targets."""
+"""A tree's Kconfig for one target: newer constructs, macros, the cache, other targets."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ def test_a_macro_that_does_not_answer_is_named(
 
 
 def counting(tmp_path: Path, asked: str = "test -n '$(CC)'") -> tuple[Path, Path]:
-    """A tree whose macro leaves a line in a file each time that it runs."""
+    """Make a tree whose macro appends a line to a file each time it runs."""
     log = tmp_path / "log"
     log.touch()
     text = f"config A\n    def_bool $(shell,echo ran >>{log}; {asked} && echo y || echo n)\n"
@@ -280,7 +280,7 @@ def test_a_terminal_is_no_part_of_the_question(
 
 
 def test_a_package_that_comes_asks_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Headers and libraries are found by a compiler that has not changed."""
+    """An unchanged compiler finds new headers and libraries."""
     tree, log = counting(tmp_path)
     (tmp_path / "status").write_text("one")
     monkeypatch.setattr(toolchain, "_PACKAGES", (str(tmp_path / "status"),))

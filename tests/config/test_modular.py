@@ -180,7 +180,7 @@ def test_a_counter_that_stays_0_is_explained_by_its_guard(
     made = module_findings.explained(tuple(findings), guards)
     assert [each.code for each in made] == codes
     for cause in (each for each in made if each.code == "counter-not-in-module"):
-        assert cause.where == SOURCE.where  # what counts is code, not a header
+        assert cause.where == SOURCE.where  # the counter is in code, not in a header
         assert (cause.test, cause.console_line) == ("test_tlb_flushed", 7)
         assert cause.consequences[1:] == ("what follows",)
 
@@ -275,7 +275,7 @@ RT = "CONFIG_PREEMPT_RT=y\nCONFIG_BLK_DEV_INITRD=y\nCONFIG_BINFMT_ELF=y\n"
 def test_a_threaded_console_is_waited_for_by_an_init(
     fake_tree: Path, tmp_path: Path, config: str, waits: bool
 ) -> None:
-    """The log ends without a reboot, as the machine would stay: it is ended at init's last word."""
+    """The log ends without a reboot: the machine is ended at init's last line."""
     said, own, log = (tmp_path / name for name in ("arguments", "own.kunitconfig", "log"))
     own.write_text(config)
     log.write_text((LOGS / "good.log").read_text() + ("mermapctl-init: done\n" if waits else ""))
@@ -296,7 +296,7 @@ def test_a_threaded_console_is_waited_for_by_an_init(
 
 
 def broken(tree: Path) -> None:
-    """A tree whose counter is guarded by #ifdef."""
+    """Make a tree whose counter is guarded by #ifdef."""
     body = f"#ifdef {X}\n\tmc->tlb_flushes++;\n#endif\n"
     (tree / "mm/mermap.c").write_text(f"void f(void)\n{{\n{body}}}\n")
     git(tree, "add", "-A")
@@ -332,7 +332,7 @@ def test_a_counter_that_stays_0_is_one_finding_and_stays_so(fake_tree: Path) -> 
     assert found["where"] == "mm/mermap.c:3"
     assert "reused without a TLB flush" in found["consequences"][0]
     again = command("report", "rejudge", made["run"]["id"])
-    assert "counter-not-in-module" not in again.stdout  # nothing changed, nothing is said of it
+    assert "counter-not-in-module" not in again.stdout  # unchanged, so not mentioned
     shown = command("report", made["run"]["id"], "--format=json")
     (kept,) = json.loads(shown.stdout)["cells"][0]["findings"]
     assert kept["code"] == "counter-not-in-module"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Kconfig and a wish in, the smallest set of assignments out."""
+"""The solver finds the smallest set of assignments for a Kconfig and a request."""
 
 from __future__ import annotations
 

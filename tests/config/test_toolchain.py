@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which programs a build uses: gcc's or LLVM's, the user's prefix, and past ccache's links."""
+"""The programs of a build: gcc's or LLVM's, the user's prefix, and the compiler behind ccache."""
 
 from __future__ import annotations
 

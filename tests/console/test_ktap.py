@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""KTAP in, suites and notes out. Shapes that KUnit prints, and shapes that printk makes of them."""
+"""The KTAP parser: shapes that KUnit prints, and what printk makes of them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def parse(text: str | bytes, *, runs: bool = True, known: bool = True) -> Accoun
 
 
 def outline(tests: tuple[Test, ...] | tuple[Suite, ...]) -> list[object]:
-    """`name status`, or `[name status, [tests]]`."""
+    """Return `name status`, or `[name status, [tests]]`."""
     return [
         [f"{test.name} {test.status}", outline(test.tests)]
         if test.tests

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The kernel's own conformance logs: what we say of each, beside what that tree's kunit.py says.
+"""The kernel's own conformance logs, judged by mermapctl and by that tree's kunit.py.
 
 The logs are the kernel's and are not copied here: they come from MERMAPCTL_TEST_TREE, else from the
 distribution's linux-source package.
@@ -50,7 +50,7 @@ VERDICT_DIFFERS = {
         "skips are allowed and shown: every suite says ok and nothing failed",
     ),
 }
-"""Log -> our verdict where it is not kunit.py's, and why it should not be."""
+"""A log -> mermapctl's verdict where it differs from kunit.py's, and the reason."""
 
 TESTS_DIFFER = {
     "test_kernel_panic_interrupt": (
@@ -69,12 +69,12 @@ TESTS_DIFFER = {
         "a result without a name (7.3): we give it its number",
     ),
 }
-"""Log -> tests that only kunit.py has, tests that only we have, and why."""
+"""A log -> tests that only kunit.py has, tests that only mermapctl has, and the reason."""
 
 
 @pytest.fixture(scope="session")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with tools/testing/kunit, written to by nobody else."""
+    """Copy tools/testing/kunit to a directory."""
     scratch = tmp_path_factory.mktemp("kunit")
     given = os.environ.get("MERMAPCTL_TEST_TREE")
     if given and (Path(given) / KUNIT).is_dir():
@@ -93,7 +93,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _wanted(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """Members of kunit.py's directory, the tarball's top directory taken off."""
+    """Return the members of kunit.py's directory, without the tarball's top directory."""
     seen = False
     for member in tar:
         member.name = member.name.partition("/")[2]
@@ -105,7 +105,7 @@ def _wanted(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 
 
 def theirs(tree: Path, log: Path) -> tuple[bool, dict[str, str]]:
-    """Whether kunit.py takes the run for passed, and its leaf tests."""
+    """Return whether kunit.py passes the run, and its leaf tests."""
     out = tree / f"{log.stem}.json"
     done = subprocess.run(
         [sys.executable, str(KUNIT / "kunit.py"), "parse", f"--json={out}", str(log)],

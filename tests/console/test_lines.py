@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Bytes in, numbered lines out: prefixes, line ends, escape codes, and bounded memory."""
+"""Numbered lines from bytes: prefixes, line ends, escape codes, and bounded memory."""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ def test_numbers_are_those_of_an_editor(lines: list[bytes]) -> None:
 
 
 def ktap(log: str) -> list[tuple[int, str]]:
-    """The lines that the judge's KTAP reader gets."""
+    """Return the lines that the judge's KTAP reader gets."""
     picks = {LineKind.KTAP: ktap_parser.PICKS}
     lines = Console([log.encode()], picks, {ktap_parser.HEADER: LineKind.KTAP})
     return [(line.number, line.text) for line in lines if isinstance(line, Line)]
@@ -276,7 +276,7 @@ def test_nothing_is_lost_behind_what_is_too_long(
 
 
 def test_a_piece_of_a_line_begins_no_line() -> None:
-    """What stands in the middle of a line is no result, wherever the line is cut."""
+    """Text in the middle of a line is no result, wherever the line is cut."""
     long = b"x".ljust(LINE_BYTES - 1030) + b"not ok 2 b " * 200
     assert [line.text for line in read(b"ok 1 a\n" + long + b"\nok 2 b\n")] == ["ok 1 a", "ok 2 b"]
 

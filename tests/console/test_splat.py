@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every kind of complaint, as the kernels print it; and lines that only look like one."""
+"""Every kind of complaint as kernels print it, and lines that only resemble one."""
 
 from __future__ import annotations
 
@@ -325,7 +325,7 @@ def test_a_report_is_read_whole_and_blames_its_first_trace(report: str) -> None:
     (found,) = read(f"{report}    ok 1 test_a\n")
     assert found.frames[0] == "f+0x2b6/0x310"
     assert report.rstrip("\n").endswith("\n".join(found.excerpt))
-    assert len(found.excerpt) >= report.count("\n") - 1  # all but the line that opens it
+    assert len(found.excerpt) >= report.count("\n") - 1  # without its opening line
 
 
 ARM64 = """\

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Many splats and a deadly one behind them: what is kept, what is counted, what the end is."""
+"""Many splats and a deadly one behind them: which are kept, which are counted, and the end."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ DEATHS = {
 
 
 def console(target: str, lines: list[str]) -> bytes:
-    """As the target prints it: QEMU's kernel stamps its lines, UML's does not here."""
+    """Return lines as the target prints them: with time stamps under QEMU, without under UML."""
     text = [f"[{n / 1000:12.6f}] {line}" if target == "x86_64" else line
             for n, line in enumerate(lines)]  # fmt: skip
     return ("\n".join(text) + "\n").encode()

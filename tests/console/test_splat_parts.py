@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Reports put together from parts: prefix x title x notation of frames x interleaving x tear.
+"""Reports made of parts: prefix x title x notation of frames x interleaving x tear.
 
-What a tear may lose is said here: a title of which a line cut away the beginning is gone, and with
-it the kind; a cut-here line above it, or its trace, is still heard. A message may be lost where
-lines of others stand between it and the title and no prefix tells whose they are.
+A tear may lose: the title whose beginning is cut away, and with it the kind, but not the cut-here
+line above it or the trace. A message may be lost where lines of other tasks stand between it and
+the title, and no prefix names their task.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ AT = "+0x2c/0x58"
 
 
 class Part(NamedTuple):
-    """A report without its trace; `shows` is where it has the instruction pointer, if it has."""
+    """A report without its trace; `shows` is the place of the instruction pointer, if any."""
 
     kind: str
     title: str
@@ -465,11 +465,11 @@ PREFIXES = {
 OTHERS = "[   12.345678][  T118] "
 STRANGERS = ("larder (vdb2): opened", "Planted yew.", f" thicket_prune{AT}", "Modules linked in: x")
 TEARS = ("whole", "prompt", "dots", "tail")
-"""The title as it is; behind a prompt; behind dots; with another task's line behind it."""
+"""The title unchanged; behind a prompt; behind dots; with another task's line behind it."""
 
 
 def report(part: Part, notation: str) -> tuple[list[str], int]:
-    """The lines of a report, and which of them is the title."""
+    """Return the lines of a report, and the index of its title."""
     pointer, heading, trace = NOTATIONS[notation]
     code = CODE[1:] if part.shows == CULPRIT else CODE
     below = [*part.below[:-1], *part.below[-1:]]
@@ -480,7 +480,7 @@ def report(part: Part, notation: str) -> tuple[list[str], int]:
 
 
 def printed(part: Part, notation: str, prefix: str, tear: str, *, mixed: bool) -> Iterator[str]:
-    """A console: a test that passed, the report, and the test in which it was printed."""
+    """Return a console: a passed test, the report, and the test in which it was printed."""
     before = PREFIXES[prefix]
     yield from ("KTAP version 1", "1..1", "    KTAP version 1", "    # Subtest: s", "    1..2")
     yield f"{before}    ok 1 a"
@@ -501,7 +501,7 @@ def printed(part: Part, notation: str, prefix: str, tear: str, *, mixed: bool) -
 
 
 def ways(turn: int = 0) -> Iterator[tuple[str, str, str, bool]]:
-    """Notation, prefix, tear, and whether another task's lines stand between.
+    """Yield notation, prefix, tear, and whether lines of another task stand between.
 
     Each report meets each notation under each prefix; the tears take turns.
     """
@@ -514,7 +514,7 @@ def ways(turn: int = 0) -> Iterator[tuple[str, str, str, bool]]:
 
 
 def wrong(part: Part, splat: Splat, prefix: str) -> list[str]:
-    """What was not read as the parts say."""
+    """Return the facts that were not read as the parts define them."""
     checks = {
         "kind": splat.kind == part.kind,
         "title": splat.title == part.title,
@@ -555,7 +555,7 @@ def test_a_report_from_parts(name: str) -> None:
 @pytest.mark.parametrize("prefix", PREFIXES)
 @pytest.mark.parametrize("name", PARTS)
 def test_a_report_whose_title_is_lost_is_heard(name: str, prefix: str) -> None:
-    """The kind is gone with the title; what stands around it says that there was one."""
+    """The kind is lost with the title; the lines around it show that there was one."""
     part = PARTS[name]
     lines = list(printed(part, "x86_64", prefix, "whole", mixed=False))
     lines.remove(next(line for line in lines if line.endswith(part.title)))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Machines with this and that hidden from PATH: what doctor says, and what `run` is told."""
+"""`doctor`, and the checks of `run`, on machines with some programs hidden from PATH."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def tree(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A PATH with all that an x86_64 build and boot need, and nothing else."""
+    """Set PATH to exactly the programs that an x86_64 build and boot need."""
     directory = tmp_path / "bin"
     monkeypatch.setenv("PATH", only_on_path(directory, *EVERYTHING))
-    for name in EVERYTHING:  # what this machine itself lacks, so that the tests run there too
+    for name in EVERYTHING:  # empty programs in place of those that this machine lacks
         if not (directory / name).exists():
             program(directory, name, "exit 0")
     return directory
@@ -99,7 +99,7 @@ def test_run_is_told_at_once(tree: Path) -> None:
         began = time.perf_counter()
         doctor.missing_for_run(tree, where)
         took.append(time.perf_counter() - began)
-    assert min(took) < 0.5  # 0.05 s on a machine that does nothing else
+    assert min(took) < 0.5  # 0.05 s on an idle machine
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""os-release in, one install command out; and the table of names itself."""
+"""The install command for an os-release, and the table of package names."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ APT = (
 
 @pytest.fixture
 def no_managers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A PATH without any package manager: the names come from the table alone."""
+    """Set PATH to a directory without a package manager: the names come from the table alone."""
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setattr("os.geteuid", lambda: 1000)

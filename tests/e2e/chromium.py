@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The distribution's Chromium without a window, driven through its own driver."""
+"""Drive the distribution's Chromium without a window through its own driver."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SWITCHES = (
     "--headless",
-    "--no-sandbox",  # root has no other way
+    "--no-sandbox",  # required for root
     "--disable-gpu",
     "--disable-quic",
     "--disable-dev-shm-usage",
@@ -46,7 +46,7 @@ class Browser:
     def look(
         self, *, width: int = 1280, height: int = 900, dark: bool = False, scale: float = 2
     ) -> None:
-        """A window of CSS pixels on a screen of `scale` times as many; the colours asked for."""
+        """Set the window's size in CSS pixels, the screen's scale, and the colour scheme."""
         sizes = {"width": width, "height": height, "deviceScaleFactor": scale}
         screen = {**sizes, "mobile": width < 600}
         self.command("Emulation.setDeviceMetricsOverride", **screen)
@@ -55,25 +55,25 @@ class Browser:
         self.command("Emulation.setEmulatedMedia", features=[scheme, calm])
 
     def command(self, name: str, **arguments: object) -> Any:
-        """A command of the DevTools protocol."""
+        """Run a command of the DevTools protocol."""
         return self.driver.execute_cdp_cmd(name, arguments)
 
     def ask(self, script: str, *arguments: object) -> Any:
-        """The value of an expression in the page."""
+        """Return the value of an expression in the page."""
         return self.driver.execute_script(f"return {script}", *arguments)
 
     def picture(self, path: Path) -> Path:
-        """What the window shows, as a PNG file."""
+        """Write the content of the window as a PNG file."""
         data = self.command("Page.captureScreenshot", format="png")["data"]
         path.write_bytes(base64.b64decode(data))
         return path
 
     def complaints(self) -> list[str]:
-        """What the page's console says: script errors, violated policies, failed loads."""
+        """Return the page's console: script errors, violated policies, failed loads."""
         return [entry["message"] for entry in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
 
     def fetched(self) -> list[str]:
-        """Every URL that was asked for since the last call."""
+        """Return every URL requested since the last call."""
         entries = self.driver.get_log("performance")  # type: ignore[no-untyped-call]
         events = [json.loads(entry["message"])["message"] for entry in entries]
         return [
@@ -85,7 +85,7 @@ class Browser:
 
 @contextmanager
 def browser() -> Iterator[Browser]:
-    """Start Chromium; it and its profile are gone afterwards."""
+    """Start Chromium; remove it and its profile afterwards."""
     program, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if program is None or driver is None:
         raise FileNotFoundError("chromium or chromedriver: apt install chromium chromium-driver")

@@ -73,7 +73,7 @@ def shared() -> Iterator[Browser]:
 @pytest.fixture
 def chromium(shared: Browser) -> Browser:
     shared.look()
-    shared.open(LOGS / "nothing", "")  # not there; so is whatever the last test stored
+    shared.open(LOGS / "nothing", "")  # the former store is deleted
     shared.complaints()
     shared.fetched()
     return shared
@@ -105,7 +105,7 @@ def test_nothing_is_fetched_and_no_script_complains(chromium: Browser, page: Pat
 
 
 def test_the_policy_stops_a_script_and_a_request(chromium: Browser, page: Path) -> None:
-    """The check above can fail: what the page forbids is seen as a complaint."""
+    """The check above can fail: a forbidden action of the page is seen as an error."""
     broken = page.with_name("broken.html")
     text = page.read_text("utf-8")
     broken.write_text(
@@ -223,7 +223,7 @@ def test_it_prints(chromium: Browser, tmp_path: Path) -> None:
 
 
 def prints(chromium: Browser, page: Path) -> None:
-    """Nothing is cut off at the edge of the paper."""
+    """No text is cut off at the edge of the paper."""
     chromium.open(page)
     chromium.look(width=720)  # A4 within Chromium's margins
     chromium.command("Emulation.setEmulatedMedia", media="print")

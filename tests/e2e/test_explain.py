@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`config explain` on a real tree with the reference mermap: what it says is what Kconfig does."""
+"""`config explain` on a real tree with the reference mermap agrees with Kconfig."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.e2e
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A question and the truth. `blocking` are leaves, `given` lines of a fragment, all by name."""
+    """A question and its answer. `blocking` are leaves, `given` lines of a fragment, by name."""
 
     symbol: str
     name: str
@@ -40,7 +40,7 @@ class Case:
     blocking: str = ""
     assignments: str | None = None
     also: str = ""
-    """Words that the explanation must hold. `assignments` may be one set or another."""
+    """Texts that the explanation must contain. `assignments` may be one of several sets."""
     targets: str | None = None
 
 
@@ -97,7 +97,7 @@ READ = kconfig.read
 
 @pytest.fixture(scope="module", autouse=True)
 def one_reading() -> Iterator[None]:
-    """Parse the files once for the cases of a target: each forgets what was assigned before."""
+    """Parse the files once for all cases of a target; each case resets the assignments."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kconfig, "read", functools.lru_cache(maxsize=1)(READ))
         yield
@@ -109,7 +109,7 @@ def asked(given: str) -> fragment.Fragment:
 
 
 def told(tree: Path, case: Case) -> Explanation:
-    """What is said of a case, verified by the tree's olddefconfig."""
+    """Return the explanation of a case, checked with the tree's olddefconfig."""
     where = target.read(tree).find(case.name)
     (found,) = explain.why(tree, where, [case.symbol], asked(case.given))
     return found
@@ -186,7 +186,7 @@ def test_the_parser_computes_what_olddefconfig_does(reference_tree: Path, name: 
 
 
 def _absent(symbol: Any) -> str:
-    """What a symbol that .config does not have counts as: n, or whatever it is."""
+    """Return the value of a symbol; n if .config does not have it."""
     return "n" if kconfig.is_tri(symbol) else str(symbol.str_value)
 
 

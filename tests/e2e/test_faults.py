@@ -22,7 +22,7 @@ UNTRACED = (
     "40-symbol-out-of-reach",
 )
 TRACED = ("02-counted-not-done", "24-put-does-not-unmap")
-"""What no test sees, and kunit.py passes."""
+"""A fault that no test sees and kunit.py passes."""
 
 CASES = {case.name: case for case in corpus.faults()}
 

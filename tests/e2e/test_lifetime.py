@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Who frees what when a process ends: a thousand address spaces leave no more than a hundred do.
+"""The end of a process frees everything: a thousand address spaces leave no more than a hundred.
 
 The suite of lifetime/ goes into the tree for this; the reference suite keeps its four tests.
 """
@@ -33,7 +33,7 @@ USED = re.compile(r"after (\d+): (\d+) pages of tables, (\d+) percpu, (\d+) free
 
 @pytest.fixture
 def lifetime_tree(reference_tree: Path) -> Iterator[Path]:
-    """The tree with one suite more, built wherever the mermap's own is."""
+    """Add a suite to the tree, built wherever the mermap's own is."""
     source = reference_tree / "mm/tests/mermap_lifetime_kunit.c"
     makefile = reference_tree / "mm/Makefile"
     shutil.copy(SUITE / source.name, source)
@@ -45,7 +45,7 @@ def lifetime_tree(reference_tree: Path) -> Iterator[Path]:
 
 
 def boot(run: Run, *argv: str) -> Ran:
-    """The four tests and the suite of lifetime/, in one boot."""
+    """Boot once with the four tests and the suite of lifetime/."""
     config = f"--config={SUITE / 'lifetime.kunitconfig'}"
     return run("--suite=mermap*", config, "--timeout=1200", "--silence=600", *argv)
 
@@ -85,7 +85,7 @@ def test_a_thousand_address_spaces_leave_no_more_than_a_hundred(
 def test_what_is_not_freed_is_found(
     run: Run, reference_tree: Path, statement: str, argv: tuple[str, ...], failed: set[str]
 ) -> None:
-    """One statement of the teardown is taken out; the fixture puts it back."""
+    """Remove a statement of the teardown; the fixture restores it."""
     source = reference_tree / "mm/mermap.c"
     text = source.read_text()
     assert text.count(f"\t{statement}\n") == 1

@@ -57,7 +57,7 @@ def test_report_shows_what_run_showed(run: Run) -> None:
 def test_what_is_built_is_what_kunit_would_have_built(
     run: Run, reference_tree: Path, tmp_path: Path
 ) -> None:
-    """kunit.py by hand, without our make or ccache: same .config, same compiler, same code."""
+    """kunit.py run by hand, without mermapctl's make or ccache: same .config, compiler and code."""
     cell = run().cell
     command = next(line for line in cell["reproduce"] if "kunit.py config" in line)
     argv = shlex.split(command)
@@ -93,7 +93,7 @@ def test_uml_cannot_have_the_mermap_and_says_so_at_once(reference_tree: Path) ->
 
 @pytest.fixture
 def broken_mermap(reference_tree: Path) -> object:
-    """The reference mermap with the flush at the wrap neither done nor counted."""
+    """Remove the flush at the wrap, and its count, from the reference mermap."""
     source = reference_tree / "mm/mermap.c"
     text = source.read_text()
     broken = text

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The module flavour on real kernels: what a suite that is built in never shows."""
+"""Suites as modules on real kernels: facts that a built-in suite never shows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Guard = Callable[[str], str]
 
 @pytest.fixture
 def guard(reference_tree: Path) -> Iterator[Guard]:
-    """Make the counter's guard in a file wrong for one test; FILE:LINE of it."""
+    """Break the counter's guard in a file for one test; return its FILE:LINE."""
 
     def change(name: str) -> str:
         text = (reference_tree / name).read_text()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The overlays that behave like the postings, built and booted: right, and with a fault each."""
+"""The postings, built and booted: correct, and with a fault each."""
 
 from __future__ import annotations
 

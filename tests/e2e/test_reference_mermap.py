@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The reference mermap on machines that it must hold on.
+"""The reference mermap on further machines and configurations.
 
-The plain one is test_main_job's, what else there is to modules test_module's.
+test_main_job has the default one, test_module has modules.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def test_all_four_pass(run: Run, argv: tuple[str, ...], shows: str) -> None:
 
 
 def test_without_isolation_the_refusal_is_one_finding(run: Run) -> None:
-    """PAGE_KERNEL is global then, on QEMU's default CPU model."""
+    """PAGE_KERNEL is global without isolation, on QEMU's default CPU model."""
     ran = run("--no-default-args")
     assert ran.code == 1
     assert ran.statuses == dict.fromkeys(NAMES, "failed")
@@ -50,7 +50,7 @@ def test_without_isolation_the_refusal_is_one_finding(run: Run) -> None:
 def test_five_levels_are_had_without_building_base_again(
     run: Run, e2e_home: Path, change: Change
 ) -> None:
-    """base is booted as it was linked; la57 is the same kernel, packed, and its tables are deep."""
+    """base boots as it was linked; la57 is the same kernel, packed, with five levels of tables."""
     available = "\tif (!arch_mermap_available())\n"
     change(
         available, f'\tpr_info("five levels: %d\\n", pgtable_l5_enabled());\n{available}'
@@ -63,8 +63,8 @@ def test_five_levels_are_had_without_building_base_again(
         assert levels in Path(ran[name].cell["artifacts"]["console"]).read_text(errors="replace")
     log = Path(ran["la57"].cell["artifacts"]["build_log"]).read_text()
     compiled = re.findall(r"^  CC +(\S+)", log, re.MULTILINE)
-    assert compiled  # what unpacks the kernel
-    # The fault may have been taught before: its text is then no news, but the file's time is.
+    assert compiled  # the code that unpacks the kernel
+    # Even if the fault was built before, the file's time is new.
     base = {name for name in compiled if not name.startswith("arch/x86/boot/")}
     assert base <= {"mm/mermap.o"}
 

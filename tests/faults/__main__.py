@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`make faults`: every seeded fault and good configuration built, booted, judged, and compared.
+"""`make faults`: build, boot and judge every seeded fault and good configuration, and compare.
 
-Ends with 1 if one of them is misjudged. docs/faults.md is written only by a run of all of them.
+Exit with 1 if one of them is misjudged. Only a run of all of them writes docs/faults.md.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def main(
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:
-    sys.exit(143)  # through every finally: the tree is as it was
+    sys.exit(143)  # run every finally, which restores the tree
 
 
 def _chosen(cases: tuple[Case, ...], only: tuple[str, ...], *, fast: bool) -> tuple[Case, ...]:
@@ -103,7 +103,7 @@ def _judge_all(tree: Path, cases: Sequence[Case], *, twice: bool) -> list[Judged
 
 
 def judge(tree: Path, case: Case, *, twice: bool) -> Judged:
-    """Try one case; if `twice`, without probes too where its header tells the two apart."""
+    """Try one case; if `twice`, also without probes where its header expects something else."""
     plain = traced = None
     try:
         with seeded.seeded(tree, case):

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The fault corpus as values: kernel/faults/*.patch and good.toml, each with what must come of it.
+"""The fault corpus as values: kernel/faults/*.patch and good.toml, each with its expected result.
 
-A fault is one patch, led by lines in the manner of a mail's header and by a sentence or two:
+A fault is one patch, which begins with headers like those of a mail and a sentence or two:
 
     Subject         what is broken
-    Verdict         passed, failed, or "no-verdict REASON": what `mermapctl run` must say
-    Findings        the codes of the findings of severity error that it must have, and no others
-    Trace-Verdict   the same two of `run`, which traces;
-    Trace-Findings  left out where there is nothing that a trace could show
-    Kunit           what the tree's own kunit.py makes of the same console
-    On              the mermaps that it is put into: reference (the default), first, later, newest
-    Run             options of `mermapctl run`, beside tree and format
-    Environment     what is wrong around the kernel: a name that tests/faults/environment.py knows
+    Verdict         passed, failed, or "no-verdict REASON", expected of `mermapctl run`
+    Findings        the codes of all expected findings of severity error
+    Trace-Verdict   the same two for a traced run;
+    Trace-Findings  left out where a trace can show nothing more
+    Kunit           the result of the tree's own kunit.py for the same console
+    On              the mermaps that it is applied to: reference (default), first, later, newest
+    Run             further options of `mermapctl run`
+    Environment     a fault outside the kernel: a name in tests/faults/environment.py
 
 A fault in the environment has no diff.
 """
@@ -46,12 +46,12 @@ HEADERS = frozenset(
     }
 )
 SLOW = ("--variant", "--as-module", "--config")
-"""Options that take a kernel other than the one most faults share."""
+"""Options that need another kernel than the one that most faults share."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """A verdict, the reason of one that there is none, and the codes of all error findings."""
+    """A verdict, the reason of a missing one, and the codes of all error findings."""
 
     verdict: str
     reason: str | None
@@ -64,10 +64,10 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A fault or a good configuration; `patch` is null where the source is not touched.
+    """A fault or a good configuration; `patch` is None where the source is not changed.
 
-    `posting` is null where the mermap is the reference as it is; `mermaps` are all that the fault
-    is put into, null standing for the reference.
+    `posting` is None for the reference mermap; `mermaps` are all mermaps that the fault is applied
+    to, None for the reference.
     """
 
     name: str
@@ -84,7 +84,7 @@ class Case:
 
     @property
     def slow(self) -> bool:
-        """Whether it needs a kernel of its own."""
+        """Tell whether it needs a kernel of its own."""
         return any(option.startswith(SLOW) for option in self.run)
 
 
@@ -94,14 +94,14 @@ def _expected(verdict: str, codes: str) -> Expected:
 
 
 def _mermaps(names: str) -> tuple[Posting | None, ...]:
-    """The mermaps of a header `On`. Raises ValueError for one that is unknown."""
+    """Parse a header `On` into mermaps. Raises ValueError for an unknown one."""
     return tuple(
         None if name == "reference" else Posting(name) for name in names.replace(",", " ").split()
     )
 
 
 def parse(path: Path) -> Case:
-    """Read one fault. Raises ValueError for a header that is missing or that nobody knows."""
+    """Read one fault. Raises ValueError for a missing or unknown header."""
     head, found, diff = path.read_text(encoding="utf-8").partition("\n---\n")
     if not found:
         raise ValueError(f"{path.name}: no line `---` between its header and its diff")
@@ -128,12 +128,12 @@ def parse(path: Path) -> Case:
 
 
 def faults() -> tuple[Case, ...]:
-    """All of them, in the order of their numbers, each once."""
+    """Return all faults in the order of their numbers, each once."""
     return tuple(parse(path) for path in sorted(FAULTS.glob("*.patch")))
 
 
 def put_into_mermaps(cases: Sequence[Case]) -> tuple[Case, ...]:
-    """Each fault once for each mermap that it is put into; the mermaps one after another."""
+    """Return each fault once per mermap that it is applied to, mermap by mermap."""
     return tuple(
         replace(case, name=f"{posting}/{case.name}" if posting else case.name, posting=posting)
         for posting in (None, *Posting)
@@ -143,7 +143,7 @@ def put_into_mermaps(cases: Sequence[Case]) -> tuple[Case, ...]:
 
 
 def good() -> tuple[Case, ...]:
-    """The configurations in which a mermap is right, from good.toml."""
+    """Read the good configurations from good.toml."""
     tables = tomllib.loads(GOOD.read_text(encoding="utf-8"))["good"]
     return tuple(
         Case(

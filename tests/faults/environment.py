@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What may be wrong around a kernel: environments by the names that a fault's header gives them."""
+"""Faults outside a kernel: environments by the names in a fault's header."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 QEMU = "qemu-system-x86_64"
 
-# As QEMU does under nested virtualisation without hardware support: it says so, and stays.
+# Like QEMU under nested virtualisation without hardware support: it prints this and stays.
 _FAILING_KVM = """\
 #!/bin/sh
 case " $* " in

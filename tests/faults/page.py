@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The results as tables: for a terminal, and docs/faults.md."""
+"""Render the results as tables, for a terminal and for docs/faults.md."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _kunit(judged: Judged) -> str:
 
 
 def table(results: Sequence[Judged], title: str) -> Table:
-    """A table for the terminal."""
+    """Render a table for the terminal."""
     made = Table(title=title, box=box.SIMPLE, title_justify="left", pad_edge=False)
     columns = ("fault", "kunit.py", "mermapctl", "findings", "untraced", "s", "")
     for column in columns:
@@ -54,7 +54,7 @@ def table(results: Sequence[Judged], title: str) -> Table:
 
 
 def totals(faults: Sequence[Judged], good: Sequence[Judged]) -> str:
-    """The whole in a paragraph."""
+    """Summarize the results in a paragraph."""
     wrong = sum(bool(judged.wrong) for judged in faults)
     missed = sum(judged.missed_by_kunit for judged in faults)
     alarms = sum(bool(judged.wrong) for judged in good)
@@ -108,7 +108,7 @@ def _right(judged: Judged) -> str:
 
 
 def markdown(faults: Sequence[Judged], good: Sequence[Judged]) -> str:
-    """docs/faults.md."""
+    """Render docs/faults.md."""
     seconds = sum(judged.seconds for judged in faults)
     trials = [judged.run for judged in (*faults, *good) if judged.run]
     accelerators = {trial.accelerator for trial in trials if trial.got.reason is None}

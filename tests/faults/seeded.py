@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A kernel tree with one fault in it, for as long as that takes."""
+"""Apply a fault to a kernel tree for the time of a trial."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def _git(tree: Path, *argv: str) -> subprocess.CompletedProcess[str]:
 
 
 def files(case: Case) -> list[str]:
-    """The files of a tree that a fault changes."""
+    """Return the files of a tree that a fault changes."""
     return _FILES.findall(case.patch.read_text(encoding="utf-8")) if case.patch else []
 
 
 def applies(tree: Path, case: Case) -> str:
-    """What git has against applying a fault to `tree`; empty if nothing."""
+    """Return git's errors when it checks a fault on `tree`; empty if it applies."""
     return _git(tree, "apply", "--check", str(case.patch)).stderr if case.patch else ""
 
 
 def recover(tree: Path, cases: tuple[Case, ...]) -> str | None:
-    """Take out a fault, or a posting, that a killed run left behind; its name if there was one."""
+    """Revert a fault or posting that a killed run left; return its name if there was one."""
     changed = _changed(tree)
     if not changed:
         return None
@@ -59,7 +59,7 @@ def _changed(tree: Path) -> set[str]:
 
 
 def _files_of(posting: Posting) -> set[str]:
-    """The files of a tree that a posting changes."""
+    """Return the files of a tree that a posting changes."""
     loaded = postings.load(posting)
     return {*loaded.contents, *(hook.file for hook in loaded.hooks)}
 
@@ -74,10 +74,10 @@ def _require_clean(tree: Path, names: Collection[str]) -> None:
 
 @contextlib.contextmanager
 def posted(tree: Path, posting: Posting | None) -> Iterator[None]:
-    """Make the reference mermap of a tree a posting's, and take that out again.
+    """Turn the reference mermap of a tree into a posting's, and revert that.
 
-    Raises RuntimeError where a file that it needs has changes of somebody's, or where the tree
-    has another mermap.
+    Raises RuntimeError if a file that it needs has other changes, or if the tree has another
+    mermap.
     """
     if posting is None:
         yield
@@ -95,9 +95,9 @@ def posted(tree: Path, posting: Posting | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def seeded(tree: Path, case: Case) -> Iterator[None]:
-    """Apply a fault, to the posting that it is for, and take both out again whatever happens.
+    """Apply a fault and its posting, and revert both whatever happens.
 
-    Raises RuntimeError where a file that it needs has changes of somebody's, or is another one.
+    Raises RuntimeError if a file that it needs has other changes, or differs.
     """
     with posted(tree, case.posting):
         if case.patch is None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One trial: `mermapctl run` on a tree as it stands, and kunit.py on the same console."""
+"""One trial: `mermapctl run` on a tree, and kunit.py on the same console."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.faults.environment import ENVIRONMENTS
 
 _RAN = re.compile(r"Ran (\d+) tests?:?(.*)")
 _STAGE = {"config-unsatisfied": "config failed", "build-failed": "build failed"}
-"""kunit.py ends with these words of its own where mermapctl has these reasons."""
+"""Reasons of mermapctl -> kunit.py's words for them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What was said of one boot; `kunit` is kunit.py's verdict, `seconds` the whole run's."""
+    """The judgement of one boot; `kunit` is kunit.py's verdict, `seconds` the time of the run."""
 
     got: Expected
     kunit: str
@@ -36,7 +36,7 @@ class Trial:
 
 
 def run(tree: Path, case: Case, *options: str) -> Trial:
-    """Configure, build, boot and judge. Raises RuntimeError where no document comes of it."""
+    """Configure, build, boot and judge. Raises RuntimeError if the run prints no document."""
     argv = [sys.executable, "-m", "mermapctl", "run", f"--tree={tree}", "--format=json", "--quiet"]
     began = time.monotonic()
     with ENVIRONMENTS[case.environment]() as environ:
@@ -75,7 +75,7 @@ def _detail(cell: dict[str, Any]) -> tuple[str, ...]:
 
 
 def kunit_says(tree: Path, console: Path | None) -> str:
-    """The verdict of the tree's own kunit.py on a console: in one of five words."""
+    """Return the verdict of the tree's own kunit.py on a console, one of five words."""
     if console is None:
         return "no tests"
     environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}

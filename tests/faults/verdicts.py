@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Was a case judged rightly? What was expected of it, what came, and in which words it differs."""
+"""Compare the judgement of a case with its expected result."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tests.faults.trial import Trial
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A case with its trials; `error` says why there is none.
+    """A case with its trials; `error` is the reason why there is none.
 
-    `traced` is the run as it is by default where the case's header tells it apart from the one
-    without probes; `plain` is that one, and where it does not, the only run.
+    `plain` is the run without probes, and `traced` the default run. Where the case's header expects
+    the same of both, `plain` is the only run.
     """
 
     case: Case
@@ -24,7 +24,7 @@ class Judged:
 
     @property
     def wrong(self) -> tuple[str, ...]:
-        """What is wrong with the judgement; nothing if it is right."""
+        """Return what is wrong with the judgement; empty if it is right."""
         found = [self.error] if self.error else []
         if self.plain:
             what = "run --no-trace" if self.case.traced else "run"
@@ -35,7 +35,7 @@ class Judged:
 
     @property
     def kunit_differs(self) -> str | None:
-        """Where kunit.py said something else than the fault's header: another kernel's may."""
+        """Return how kunit.py differs from the fault's header; that of another kernel may."""
         ran = self.plain or self.traced
         if ran is None or self.case.kunit in (None, ran.kunit):
             return None
@@ -43,23 +43,23 @@ class Judged:
 
     @property
     def run(self) -> Trial | None:
-        """The trial of `mermapctl run` with no further option."""
+        """Return the trial of `mermapctl run` without further options."""
         return self.traced or (None if self.case.traced else self.plain)
 
     @property
     def untraced(self) -> Trial | None:
-        """The trial without probes, where that is another one."""
+        """Return the trial without probes if it is a separate one."""
         return self.plain if self.case.traced else None
 
     @property
     def missed_by_kunit(self) -> bool:
-        """A fault that kunit.py passes."""
+        """Tell whether kunit.py passes the fault."""
         ran = self.plain or self.traced
         return ran is not None and ran.kunit == "passed"
 
     @property
     def seconds(self) -> float:
-        """Of all its trials."""
+        """Return the seconds of all its trials."""
         return sum(trial.seconds for trial in (self.plain, self.traced) if trial)
 
 

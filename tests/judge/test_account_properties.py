@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""No verdict from what a bound of memory left over, and none from an account with a hole in it.
+"""Verdicts do not depend on bounds of memory, and incomplete results never pass.
 
-What is part of the account: the plan of the document and of each suite, and every result line. Not
-part of it are the lines that only name or explain (`KTAP version`, `# Subtest:`, `# module:`,
-totals, what tests say), and the plan of a test with tests of its own, which KUnit often leaves out:
-then the last of several results within a test can be missed only by its totals.
+The results consist of the plan of the document and of each suite, and of every result line. They do
+not include lines that only name or explain (`KTAP version`, `# Subtest:`, `# module:`, totals,
+messages of tests), nor the plan of a test with subtests, which KUnit often leaves out: only totals
+can then show that the last of several results within a test is missing.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ ok 2 second
 """
 
 Body = list[list[str]]
-"""Suites, each a list of what its tests say: ok, not ok, skip."""
+"""Draw suites, each a list of results: ok, not ok, skip."""
 
 
 def judged(log: str, suites: str | None = None) -> Judgement:
@@ -150,7 +150,7 @@ def test_a_suite_after_many_failures_is_seen() -> None:
 
 
 def test_a_known_suite_behind_many_others_keeps_its_tests() -> None:
-    """Its four tests are expected by name: counted only, they would be missing."""
+    """Its four tests are expected by name: if only counted, they would be missing."""
     others = console([["ok"] * 5001]).replace("1..1\n", "1..2\n", 1)
     mermap = GOOD[GOOD.index("    KTAP version 1\n") : GOOD.index("ok 1 mermap")] + "ok 2 mermap\n"
     judgement = judged(others + mermap, "*")
@@ -324,7 +324,7 @@ CONTRADICTED = {
 
 @pytest.mark.parametrize("name", CONTRADICTED)
 def test_a_failure_that_contradicts_a_result_is_not_taken_for_its_repetition(name: str) -> None:
-    """Even a line that came twice: where one says ok and one does not, one of them is not true."""
+    """Also for a repeated line: if one says ok and the other not ok, one of them is false."""
     assert judged(SMALL).verdict is Verdict.PASSED
     assert judged(CONTRADICTED[name]).verdict is Verdict.FAILED
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Consoles that are hard to judge, each with what is true of it (tests/cases/README.md)."""
+"""Consoles that are hard to judge, each with the expected facts (tests/cases/README.md)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEYS = {
     "says_not",
 }
 UNSAID = ("excerpt", "command", "artifacts", "reproduce")
-"""A sentence that stands in an excerpt only was shown, not understood."""
+"""A sentence that appears only in an excerpt is quoted, not recognized."""
 
 
 def many(value: Any) -> list[Any]:
@@ -30,7 +30,7 @@ def many(value: Any) -> list[Any]:
 
 
 def judged(name: str) -> dict[str, Any]:
-    """The document, or `verdict: usage` where the log is refused."""
+    """Return the document, or `verdict: usage` if the log is refused."""
     suite = EXPECTED[name].get("suite")
     try:
         record = judge_log.of_logs([str(CASES / f"{name}.log")], (), suite=suite)
@@ -43,7 +43,7 @@ def judged(name: str) -> dict[str, Any]:
 
 
 def strings(value: Any) -> Iterator[str]:
-    """All that a document says, each string also as `key: string`."""
+    """Return all values of a document, each string also as `key: string`."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
@@ -68,7 +68,7 @@ def all_of(document: dict[str, Any], key: str) -> list[Any]:
 
 
 def in_question(splats: list[Any], want: dict[str, Any]) -> dict[str, Any]:
-    """The splat that the keys are about: by its title, else by its kind, else the first."""
+    """Return the splat that the keys describe: by its title, else by its kind, else the first."""
     title = want.get("title_has")
     kinds = {kind for group in want.get("must", ()) for kind in group}
     titled = [each for each in splats if title and title in each["title"]]
@@ -77,7 +77,7 @@ def in_question(splats: list[Any], want: dict[str, Any]) -> dict[str, Any]:
 
 
 def wrongs(document: dict[str, Any], want: dict[str, Any]) -> Iterator[str]:
-    """What a document says that is not true of the case."""
+    """Return the facts in a document that are wrong for the case."""
     assert set(want) <= KEYS
     said = "\n".join(strings(document))
     yield from wrong_verdict(document, want)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""KTAP's directives, and what is said of suites that are no KUnit suites."""
+"""KTAP's directives, and suites that are no KUnit suites."""
 
 from __future__ import annotations
 

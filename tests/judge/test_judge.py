@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Consoles in, verdicts and findings out: what no captured log shows, and wrong input."""
+"""Verdicts and findings of consoles: cases that no captured log shows, and wrong input."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def codes(judgement: Judgement) -> list[str]:
 
 
 def mermap(body: str, *, before: str = "", after: str = "") -> str:
-    """A console whose suite mermap has this body, after a plan of four."""
+    """Return a console whose suite mermap has this body, after a plan of four."""
     return (
         f"Linux version 7.3.4 (x)\n{before}KTAP version 1\n1..1\n    KTAP version 1\n"
         f"    # Subtest: mermap\n    # module: mermap_kunit\n    1..4\n{body}{after}"
@@ -46,14 +46,14 @@ def mermap(body: str, *, before: str = "", after: str = "") -> str:
 
 
 def results(*statuses: str) -> str:
-    """Result lines for the four tests, then the suite's own."""
+    """Return result lines for the four tests, then the suite's own."""
     lines = [f"    {s} {i} {n}\n" for i, (s, n) in enumerate(zip(statuses, NAMES, strict=False), 1)]
     bad = "not ok" in statuses
     return "".join(lines) + f"{'not ok' if bad else 'ok'} 1 mermap\n"
 
 
 def failed(index: int, text: str) -> str:
-    """All pass but the one test that prints `text` first."""
+    """Return results of four passed tests, except the one that prints `text` first."""
     lines = results(*("not ok" if i == index else "ok" for i in range(4))).splitlines(keepends=True)
     return "".join((*lines[:index], text, *lines[index:]))
 
@@ -61,7 +61,7 @@ def failed(index: int, text: str) -> str:
 PASS = results("ok", "ok", "ok", "ok")
 
 
-# The manifest's rules, each by a log.
+# The rules of the manifest, a log for each.
 
 SOURCE = "mm/tests/mermap_kunit.c"
 ZERO = "0000000000000000"
@@ -72,7 +72,7 @@ def block(test: str, *lines: str, macro: str = "EXPECTATION") -> str:
 
 
 def null(test: str, name: str, *message: str) -> str:
-    """A pointer that had to be something."""
+    """Return the assertion of a pointer that must not be NULL."""
     return block(
         test,
         f"    Expected {name} != ((void *)0), but",
@@ -89,7 +89,7 @@ def counter(expected: str, printed: str) -> str:
     )
 
 
-# What ARRAY_SIZE() becomes in an assertion's text. The value behind so long a text is cut off.
+# The expansion of ARRAY_SIZE() in an assertion's text. The value behind so long a text is cut off.
 SLOTS = (
     "(sizeof(((struct mm_struct *)((void *)0))->mermap.cpu->normal_allocs) / sizeof((((struct "
     "mm_struct *)((void *)0))->mermap.cpu->normal_allocs)[0]) + ((int)sizeof(struct "
@@ -220,7 +220,7 @@ def test_assertions(index: int, text: str, code: str, evidence: dict[str, object
 
 
 def test_what_was_granted_too_much_stays_live_and_leaves_no_room() -> None:
-    """The postings' suites put it in the end only."""
+    """The suites of the postings put it only at their end."""
     granted = block(
         "test_size",
         "    Expected fail->alloc == ((void *)0), but",
@@ -530,7 +530,7 @@ def test_a_mute_guest_under_a_supervisor_is_no_accelerator_failure() -> None:
     assert judged(log, boot=Boot(Ended.SILENCE, silence=60)).reason is Reason.BOOT_FAILED
 
 
-# Which tests and suites must be there.
+# Tests and suites that must be present.
 
 
 def test_a_renamed_test_fails_the_cell() -> None:
@@ -623,7 +623,7 @@ def test_many_failures_share_a_finding() -> None:
     assert judgement.findings[-1].summary == "150 more tests failed"
 
 
-# Lines lost and torn.
+# Lost and torn lines.
 
 
 def test_a_lost_result_is_a_corrupt_output() -> None:
@@ -668,7 +668,7 @@ def test_totals_that_differ_fail_the_cell() -> None:
     assert (judged(log).verdict, codes(judged(log))) == (Verdict.FAILED, ["output-corrupt"])
 
 
-# Splats and where they stand.
+# Splats and their places.
 
 WARN = "WARNING: mm/mermap.c:37 at f+0x1/0x2\n---[ end trace 0000000000000000 ]---\n"
 ONE = "    KTAP version 1\n    # Subtest: {0}\n    1..2\n    ok 1 a\n    ok 2 b\nok {1} {0}\n"
@@ -707,7 +707,7 @@ def test_the_same_warning_in_several_tests_is_one_finding() -> None:
 
 TITLE, REST = "WARNING: mm/mermap.c:37 at f+0x1/0x2\n", "---[ end trace 0000000000000000 ]---\n"
 INTO = [
-    # the line into which a splat runs, and the test that it is told of
+    # the line into which a splat runs, and the test that it is reported for
     ("    # module: mermap_kunit\n", None),
     ("    ok 1 test_basic_alloc\n", "test_size"),
     ("    # test_size: said\n", "test_size"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every captured console, judged: the table of tests/logs/README.md, and no more than it says."""
+"""Every captured console has exactly the results in the table of tests/logs/README.md."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def judged(name: str, **options: object) -> Judgement:
 
 
 class Truth(NamedTuple):
-    """What is true of a log: the tests' statuses, and findings as code, test and evidence."""
+    """The expected results of a log: statuses of tests, and findings as code, test and evidence."""
 
     verdict: str
     statuses: tuple[str, ...] = ()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Input that is no bare console is named; nothing is said of a kernel or a machine."""
+"""Input that is no bare console is named; no finding is about a kernel or a machine."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ PROVOKED = "test_warns provokes this on purpose"
 
 
 def known(*kinds: SplatKind) -> Manifest:
-    """The shipped manifest with one more suite."""
+    """Return the shipped manifest with one more suite."""
     tests = (ExpectedTest("test_quiet"), ExpectedTest("test_warns", provokes=kinds))
     shape = next(iter(SHIPPED.suites.values()))
     suite: ExpectedSuite = replace(shape, tests=tests, rules=())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What QEMU, KVM and UML say before a kernel does: each with the advice that is true of it."""
+"""Errors of QEMU, KVM and UML before the kernel prints anything, each with its advice."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_a_refusal_has_its_own_advice(
 
 @pytest.mark.parametrize("said", [said for said, *_ in SAID])
 def test_a_kernel_that_spoke_all_the_same_is_judged(said: str) -> None:
-    """QEMU fell back, or the lines are another program's."""
+    """QEMU fell back, or another program printed the lines."""
     log = f"{said}\n{QEMU}falling back to tcg\n{GOOD}"
     assert judged(log).verdict is Verdict.PASSED
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which finding explains which: a few causes that only a trace and a counter together tell."""
+"""Findings that explain others: causes that only a trace and a counter together show."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_counter_that_lies_explains_what_it_says(drafts: list[Draft], codes: l
 @pytest.mark.parametrize(
     ("drafts", "codes"),
     [
-        # The get stands before the Oops that keeps it from being put.
+        # The get comes before the Oops that prevents its put.
         ([draft("leak", 5), draft("kernel-oops", 9)], ["kernel-oops"]),
         ([draft("leak", 5, "test_size"), draft("kernel-oops", 9)], ["leak", "kernel-oops"]),
         ([draft("leak", 5), draft("test-failed", 9)], ["leak", "test-failed"]),
@@ -71,7 +71,7 @@ def test_a_counter_that_lies_explains_what_it_says(drafts: list[Draft], codes: l
             ],
             ["kernel-oops", "test-failed"],
         ),
-        # The end of the region was read off a get that had to be refused.
+        # The end of the region was derived from a get that should have been refused.
         (
             [draft("region-too-large", 4), draft("bump-order", None, fits="up to 0x200000 bytes")],
             ["region-too-large"],

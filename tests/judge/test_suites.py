@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The manifest of suites: what ships, what a filter asks for, and files that are not one."""
+"""The manifest of suites: the shipped one, filters, and invalid files."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""docs/verdicts.md against the code: keys of a splat, kinds, codes, reasons, and what is kept."""
+"""docs/verdicts.md agrees with the code: keys of a splat, kinds, codes, reasons, limits."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from tests.tree.test_fault_corpus import known_codes
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/verdicts.md").read_text(encoding="utf-8")
 MAKERS = {"Finding", "_Words", "_draft", "_note", "_failed"}
-"""What makes findings of a code that stands in the call."""
+"""Functions that make findings of a code in the call."""
 PLACE = {"_failed": 1}
-"""Where the code stands among the arguments, if it is not the first."""
+"""The index of the code among the arguments, if it is not the first."""
 
 
 def table(heading: str) -> dict[str, str]:
-    """The names in the first column of the table below a text, each with the text beside it."""
+    """Map the names in the first column of the table below a text to the text beside them."""
     text = PAGE[PAGE.index(heading) + len(heading) :].lstrip()
     rows = [row.split("|") for row in text.split("\n\n")[1 if text[0] != "|" else 0].splitlines()]
     return {name: row[2] for row in rows for name in re.findall(r"`([\w-]+)`", row[1])}
 
 
 def written_codes() -> set[str]:
-    """The codes that stand as such in calls of what makes findings."""
+    """Return the literal codes in calls that make findings."""
     found = set()
     for path in (ROOT / "mermapctl").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Records: the public JSON document and back; ids, marks of processes, exit codes."""
+"""Records: to the public JSON document and back; ids, marks of processes, exit codes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_the_former_verdicts_come_back() -> None:
 
 
 def test_the_document_is_the_promised_one() -> None:
-    """The keys and values that docs/verdict.md shows, one by one."""
+    """Check each key and value that docs/verdicts.md shows."""
     document = json.loads(to_json(samples.failed()))
     cell = document["cells"][0]
     failing = cell["suites"][0]["tests"][3]
@@ -180,6 +180,6 @@ def test_a_process_is_known_beyond_its_number() -> None:
         deadline = time.monotonic() + 60
         while records.still_running(run) and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert not records.still_running(run)  # a zombie, until we ask for its exit code
+        assert not records.still_running(run)  # a zombie until its exit code is read
     assert mark != ours
     assert records.process_mark(child.pid) != mark

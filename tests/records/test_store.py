@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The store: what is kept, found again, and survives."""
+"""The store keeps runs, finds them again, and survives kills and full disks."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ assert not store.notices, store.notices
 
 
 def test_killed_in_the_middle_of_a_write(store: Store) -> None:
-    """Whatever is killed at whatever moment, every record is whole and no run is lost."""
+    """After a kill at any moment every record is whole and no run is lost."""
     body = """
 first = made()
 store.begin(first)
@@ -382,7 +382,7 @@ def fill(path: Path) -> None:
 
 
 def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
-    """A tiny real file system: every write fails in a sentence; what was stored is still there."""
+    """On a tiny real file system every write fails with a sentence; stored runs remain."""
     small = tmp_path / "small"
     small.mkdir()
     mounted = subprocess.run(
@@ -406,7 +406,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
             store.replace(big)
         assert store.get("1") == first
         states = [(run.id, run.state) for run in Store.open(small).list()]
-        assert states == [("1", "finished"), ("0", "interrupted")]  # though no index can say so
+        assert states == [("1", "finished"), ("0", "interrupted")]  # although no index lists it
         assert not list(store.runs.glob(".new-*"))
         (small / "filler").unlink()
         store.replace(big)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The store under attack: strangers in it, records that lie, what killed runs left, read-only."""
+"""The store under attack: foreign files, false records, remains of killed runs, read-only."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def report(*argv: str, **env: str) -> Done:
 
 
 def with_console(store: Store, text: bytes = b"KTAP version 1\n1..0\n") -> RunRecord:
-    """A stored run with a console in its folder."""
+    """Store a run with a console in its folder."""
     made = record()
     folder = cell_folder(store.begin(made))
     (folder / "console.log").write_bytes(text)
@@ -49,7 +49,7 @@ def with_console(store: Store, text: bytes = b"KTAP version 1\n1..0\n") -> RunRe
     return store.finish(replace(made, cells=(replace(cell, artifacts=kept_in),)))
 
 
-# Strangers.
+# Foreign files.
 
 
 def strange(runs: Path, name: str, how: str, run_id: str) -> None:
@@ -101,7 +101,7 @@ def test_a_list_says_so_and_obeys_no_name(store: Store, how: str) -> None:
 
 
 def test_a_copy_with_an_id_of_its_own_is_a_run_of_its_own(store: Store) -> None:
-    """Its rows and its console are those of its folder, and its record stays in there."""
+    """Its rows and its console come from its folder, and its record stays in the folder."""
     made = with_console(store)
     name = "20991231-235959-999abcd"
     shutil.copytree(store.folder(made.run.id).path, store.runs / name)
@@ -209,7 +209,7 @@ def test_paths_are_placed_in_the_folder(path: str, found: str | None) -> None:
     assert relocated(path, Path("/s/runs/1"), "1") == found
 
 
-# What killed runs left.
+# Remains of killed runs.
 
 DEAD = 2**22 - 1
 
@@ -228,7 +228,7 @@ def test_what_killed_runs_left_is_cleared(store: Store) -> None:
     os.utime(store.runs / ".new-2", (0, 0))
     (store.runs / ".new-3").mkdir()
     (store.runs / ".new-3" / "record.json").write_bytes(to_json(replace(record(), run=dead)))
-    (store.runs / ".new-4").mkdir()  # of one that begins right now
+    (store.runs / ".new-4").mkdir()  # the remains of a run that begins right now
     begun = store.begin(record())
     left = {path.name for path in store.runs.iterdir()}
     assert left == {ended.run.id, killed.id, begun.id, ".new-4"}
@@ -251,7 +251,7 @@ def test_a_finished_run_leaves_its_record_alone(store: Store) -> None:
     assert [path.name for path in folder.iterdir()] == ["record.json"]
 
 
-# Who may read and write it.
+# Permissions.
 
 
 @pytest.mark.parametrize("deep", ["", "a/b/c"])
@@ -307,7 +307,7 @@ KINDS = ("with its index", "without", "damaged", "its lock is gone")
 
 @pytest.fixture
 def archive(request: pytest.FixtureRequest, store: Store) -> Path:
-    """A home whose store may only be read; three runs, the last one failed."""
+    """Make a home with a read-only store of three runs, the last one failed."""
     for verdict in (Verdict.PASSED, Verdict.PASSED, Verdict.FAILED):
         kept(store, record(verdict=verdict))
     index = store.root / "store.sqlite3"
@@ -373,13 +373,13 @@ def test_a_newer_index_is_refused_read_only_too(store: Store) -> None:
     assert "newer mermapctl" in done.stderr
 
 
-# The last record's room.
+# The space for the last record.
 
 
 def test_the_last_record_goes_into_its_reserved_room(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not one new file: a disk that is full takes it."""
+    """No new file is made: a full disk accepts the record."""
     made = record()
     folder = store.begin(made)
 
@@ -397,7 +397,7 @@ def test_the_last_record_goes_into_its_reserved_room(
 def test_a_record_larger_than_its_room_is_stored_without_its_tests(
     store: Store,
 ) -> None:
-    """A limit on the size of files stands for a disk that is full."""
+    """A limit on the size of files stands for a full disk."""
     script = """
 import resource, sys
 from pathlib import Path
@@ -432,7 +432,7 @@ print(made.run.id)
     assert not list(store.folder(found.run.id).path.glob(".*"))
 
 
-# Files that the user names.
+# Files named by the user.
 
 
 def test_a_link_stays_a_link_and_a_mode_stays_a_mode(tmp_path: Path) -> None:
@@ -488,7 +488,7 @@ def test_a_record_that_is_too_large_is_one_unreadable_run(store: Store) -> None:
     os.truncate(store.folder(large.run.id).record, 1 << 40)
     shutil.copytree(store.folder(good.run.id).path, store.runs / "backup")
     os.truncate(store.runs / "backup" / "record.json", 1 << 40)
-    (store.root / "store.sqlite3").unlink()  # a row of before would be believed
+    (store.root / "store.sqlite3").unlink()  # an old row would be used
     problems = [each.problem for each in store.list()]
     assert [problem is None for problem in problems].count(False) == 1
     assert any("larger than" in (problem or "") for problem in problems)

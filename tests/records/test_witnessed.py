@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the witness adds to a judged cell, and what it does not."""
+"""The witness adds findings to a judged cell, and nothing else."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BASE, END = 0xFFFF880000200000, 0xFFFF880000201000
 
 
 def mapping(entry: str, left: str = "0xffffffffff200") -> str:
-    """The log of one get and its put."""
+    """Return the witness's log of one get and its put."""
     return (
         f"{KERNEL}test name=test_size\n"
         "get cpu=0 thread=1 mm=0xffff888001000000 page=0xffffea0000077200 size=0x1000 "
@@ -42,7 +42,7 @@ GOOD = mapping("0x8000000001dc8063")
 def judged(
     tmp_path: Path, first: str, second: str, log: str, ended: Ended, *more: Finding
 ) -> Cell:
-    """A cell by the consoles of its two boots (with `more` findings), and the witness's log."""
+    """Judge a cell from its two consoles (with `more` findings) and the witness's log."""
     (tmp_path / "witness.log").write_text(log)
     files = Artifacts(
         console=str(LOGS / f"{first}.log"),

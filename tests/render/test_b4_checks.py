@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The checks format, run and read by b4's own review code."""
+"""The checks format, read by b4's own review code."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def message() -> tuple[str, EmailMessage]:
 
 
 def by_b4(record: RunRecord, folder: Path, message: tuple[str, EmailMessage]) -> dict[str, str]:
-    """What b4 makes of a check command that prints our text, and keeps in its cache."""
+    """Return b4's result, also from its cache, for a check command that prints a text."""
     stored, script = folder / "record.json", folder / "check.py"
     stored.write_bytes(to_json(record))
     script.write_text(FROM_RECORD)

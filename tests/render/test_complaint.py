@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A splat in words: its cause, its top frame and its speaker, in every format that lists splats."""
+"""Every format that lists splats shows the cause, the top frame and the task or CPU."""
 
 from __future__ import annotations
 

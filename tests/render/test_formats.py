@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every format of every captured console: all tell the same verdict, and all can be read."""
+"""Every format of every captured console has the same verdict, and can be read back."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_a_captured_console(form: str, name: str) -> None:
     assert [code for code in errors if code not in text] == []
 
 
-# --- what all of them stand on ------------------------------------------------------------------
+# --- shared parts -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -141,7 +141,7 @@ def test_what_is_shown_for(text: str, pictures: str, ascii_: str) -> None:
     ("lines", "marks", "window", "shown"),
     [
         (5, (), Window(2, 2, 1), "1 2 3 4 5"),
-        (6, (), Window(1, 1, 1), "1 2-3 4 5 6"),  # a gap of three is not worth its mark
+        (6, (), Window(1, 1, 1), "1 2-3 4 5 6"),  # a gap of three lines is not marked
         (20, (), Window(2, 4, 1), "1 2 3-16 17 18 19 20"),
         (20, (10,), Window(2, 4, 1), "1 2 3-8 9 10 11 12-16 17 18 19 20"),
         (20, (10, 12), Window(0, 4, 1), "1-8 9 10 11 12 13 14-16 17 18 19 20"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The HTML page, read with Python's own parser. What a browser makes of it: e2e/test_browser.py."""
+"""The HTML page, read with Python's own parser. e2e/test_browser.py reads it with a browser."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ VOID = {"meta", "link", "br", "img", "input", "hr"}
 
 @dataclass
 class Page(HTMLParser):
-    """Tags with their attributes, text by tag, ids; errors where tags do not nest."""
+    """Collect tags with their attributes, text by tag, ids, and errors where tags do not nest."""
 
     tags: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)
     texts: dict[str, list[str]] = field(default_factory=dict)

@@ -46,9 +46,9 @@ GOOD = dict.fromkeys(NAMES, "passed")
     [
         (samples.cell_passed(), [GOOD]),
         (samples.cell_missing_flush(), [{**GOOD, "test_tlb_flushed": "failure"}]),
-        # KTAP says ok; the kernel complained
+        # KTAP has ok; the kernel complained
         (samples.cell_warning(), [{**GOOD, "test_basic_alloc": "failure"}]),
-        (  # the cause belongs to no test, and is told where it shows
+        (  # the cause belongs to no test, and is shown at the test that it fails
             samples.cell_refused(),
             [dict.fromkeys(NAMES, "failure"), {"global-mapping-refused": "failure"}],
         ),
@@ -98,7 +98,7 @@ def test_a_server_sees_the_verdict(name: str) -> None:
         if document.failures
         else Verdict.NO_VERDICT if document.errors else Verdict.PASSED
     )
-    # a repeat that passed in the end is flaky, and no failure to a CI server
+    # a repeated test that finally passed is flaky, and no failure for a CI server
     assert verdict is (Verdict.PASSED if name == "repeated" else record.verdict)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The KernelCI submission, held against kcidb-io's own schema."""
+"""The KernelCI submission, validated with kcidb-io's own schema."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ GOOD |= {f"kunit.mermap.{name}": "PASS" for name in NAMES}
         (samples.passed(), {}),
         (samples.failed(), {"kunit.mermap": "FAIL", "kunit.mermap.test_tlb_flushed": "FAIL"}),
         (
-            samples.record(samples.cell_warning()),  # KTAP says ok
+            samples.record(samples.cell_warning()),  # KTAP has ok
             {"kunit.mermap": "FAIL", "kunit.mermap.test_basic_alloc": "FAIL"},
         ),
         (

@@ -24,7 +24,7 @@ OURS = re.compile(
     r"No verdict|To reproduce:$|Tested-by: \[your name\]|Found with mermapctl 0.1.0\.$|"
     r"[ *] |CONFIG_|== |$"
 )
-"""What may stand at the start of a line; a kernel's text never does."""
+"""Allowed beginnings of lines; a kernel's text is never at the beginning."""
 
 
 def split(record: RunRecord, tester: str | None = None) -> tuple[str, str]:
@@ -124,7 +124,7 @@ def test_nothing_the_kernel_said_becomes_a_header_a_trailer_or_a_patch(
     split(record)
     assert re.fullmatch(r"[\x20-\x7e\n]*", text)
     lines = text.splitlines()
-    opening = lines.index("", 2)  # counts alone
+    opening = lines.index("", 2)  # counts only
     assert [line for line in lines[opening:] if not OURS.match(line)] == []
     assert [line for line in lines if len(line) > 72 and " " in line.strip().rstrip("\\ ")] == []
     assert len(text) < 300_000

@@ -21,7 +21,7 @@ CONSOLE = re.compile(r"<details><summary>Console of <code>[^<>\"]+</code></summa
 
 
 def tokens(text: str) -> list[Token]:
-    """Block and inline tokens in one list."""
+    """Return block and inline tokens in one list."""
     found = []
     for token in MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text):
         found += [token, *(token.children or [])]
@@ -29,13 +29,13 @@ def tokens(text: str) -> list[Token]:
 
 
 def markup(found: list[Token]) -> list[str]:
-    """The HTML that is there, with the one text in it that is not ours as "…"."""
+    """Return the HTML, with the one text in it that is quoted as "…"."""
     raw = [token.content.strip() for token in found if token.type.startswith("html_")]
     return ["<details>…" if CONSOLE.fullmatch(text) else text for text in raw]
 
 
 def table(text: str) -> list[list[str]]:
-    """The first table, as text."""
+    """Return the first table as text."""
     rows: list[list[str]] = []
     for token in tokens(text):
         if token.type == "tr_open":

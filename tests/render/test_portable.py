@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Reproduce lines for somebody else."""
+"""Reproduce lines for another machine."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ BUILD = (
     ("lines", "flavour", "expected"),
     [
         (WHOLE, None, SHORT),
-        (WHOLE, "module", SHORT[:1]),  # its initramfs is made by `mermapctl run` alone
+        (WHOLE, "module", SHORT[:1]),  # only `mermapctl run` makes its initramfs
         (WHOLE[:3], None, (*SHORT[:2], BUILD)),  # it was never booted
         ((*WHOLE[:3], kunit("exec", f"--kernel_args=kprobe_event={'p' * 60}")), None, SHORT[:1]),
-        (WHOLE[1:], None, WHOLE[1:]),  # no line of ours: who knows what it is
+        (WHOLE[1:], None, WHOLE[1:]),  # an unknown line
         (("mermapctl run 'torn",), None, ("mermapctl run 'torn",)),
         ((), None, ()),
     ],

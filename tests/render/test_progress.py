@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Progress on a real terminal (a pty), in a pipe, and where nobody looks any more."""
+"""Progress on a real terminal (a pty), in a pipe, and after the reader has gone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RUN = [sys.executable, "-m", "mermapctl", "run", "--accel=tcg", "--quiet"]
 
 
 def on_a_terminal(*argv: str, env: dict[str, str]) -> tuple[int, str]:
-    """Exit code and all that a program wrote to its terminal."""
+    """Return a program's exit code and its output on a terminal."""
     master, slave = pty.openpty()
     with subprocess.Popen(
         argv, stdin=slave, stdout=slave, stderr=slave, env={**os.environ, **env}
@@ -71,7 +71,7 @@ def test_what_a_terminal_gets(
     assert code == 0
     assert ("x86_64 base: building, " in said) == live
     assert ("1 objects" in said) == live
-    assert (len(set(re.findall("[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]", said))) > 3) == live  # it turns
+    assert (len(set(re.findall("[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]", said))) > 3) == live  # the spinner turns
     assert ("mermapctl: build " in said) != live
     assert said.count("\x1b[?25l") == said.count("\x1b[?25h") == int(live)  # the cursor is back
     assert any("3" in style for style in styles(said)) == coloured
@@ -85,7 +85,7 @@ def test_the_live_line_is_one_line_on_a_narrow_terminal(fake_tree: Path) -> None
     live = re.findall(r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏] [^\r]*", said.partition("\x1b[?25h")[0])
     assert live
     assert all(len(line) <= 40 for line in live)
-    assert "\x1b[1A" not in said.partition("\x1b[?25h")[0]  # it never had to go up a line
+    assert "\x1b[1A" not in said.partition("\x1b[?25h")[0]  # it never moved up a line
 
 
 def test_quiet_on_a_terminal_is_the_result_alone(fake_tree: Path) -> None:
@@ -142,7 +142,7 @@ HOSTILE = "a\x1b]0;owned\x07\u200b\u202eb\x9b31m\nc"
 
 
 def test_nothing_in_a_line_of_progress_is_obeyed(tmp_path: Path) -> None:
-    """A directory, a test, a stage, a sentence of git: each may hold anything."""
+    """Names of directories, tests and stages, and sentences of git, may contain anything."""
     events: list[Event] = [
         CellStarted(HOSTILE, 1, 2),
         StageStarted(HOSTILE),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""docs/schema.json: made from the types, held against documents by a validator not written here."""
+"""docs/schema.json is made from the types; an independent validator checks documents with it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ EXAMPLE: dict[str, Any] = {
                       "consequences": ["x"]}],
         "reproduce": ["x"], "artifacts": {"console": "x", "config": "x"}}],
 }  # fmt: skip
-"""The document of docs/verdicts.md, all that schema 1 promises and nothing else."""
+"""The document of docs/verdicts.md has all keys of schema 1 and no others."""
 
 
 def document(record: RunRecord) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def test_the_contract_is_enough() -> None:
 
 
 def paths(value: Any, here: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    """Every key of the example but those of free-form maps."""
+    """Yield every key of the example except those of free-form maps."""
     found: list[tuple[str | int, ...]] = []
     items: list[tuple[str | int, Any]] = []
     if isinstance(value, dict) and here[-1:] not in {("values",), ("evidence",)}:

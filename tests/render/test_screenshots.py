@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The pictures of docs/ name no place of the machine that made them."""
+"""The pictures of docs/ show no path of the machine that made them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests import sample_records as samples
     [
         ("in /data/trees/linux", "in /home/dev/linux"),
         ("--tree=/data/trees/linux/mm", "--tree=/home/dev/linux/mm"),
-        ("/data/trees/linux-2", "/data/trees/linux-2"),  # another place
+        ("/data/trees/linux-2", "/data/trees/linux-2"),  # another path
         ("{state}/runs/1", "/home/dev/.local/state/mermapctl/runs/1"),
         ("'{cache}/builds'", "'/home/dev/.cache/mermapctl/builds'"),
         ("on builder, rebuilder", "on dev, rebuilder"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The terminal report: what it says, on every kind of terminal, whatever a kernel printed."""
+"""The terminal report on every kind of terminal, whatever a kernel printed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def shown(
 
 
 def words(text: str) -> str:
-    """Without what tables and wrapping put between."""
+    """Return the text without the characters that tables and wrapping add."""
     return re.sub(r"[\s|│─+]+", "", text)
 
 
@@ -127,7 +127,7 @@ def test_commands_can_be_copied(width: int) -> None:
 
 
 def test_colour_never_stands_alone() -> None:
-    """Without its colours a report says the same, word for word."""
+    """A report without colours has the same words."""
     record = samples.multi_cell()
     painted = shown(record, color=True)
     assert painted != SGR.sub("", painted)
@@ -136,7 +136,7 @@ def test_colour_never_stands_alone() -> None:
 
 
 def test_colours_are_the_terminals_own() -> None:
-    """Sixteen-colour codes only, no background, no white or black: light and dark both work."""
+    """Only sixteen-colour codes, no background, no white or black: readable on light and dark."""
     codes = {
         int(number)
         for code in re.findall(r"\x1b\[([0-9;]*)m", shown(samples.multi_cell(), color=True))
@@ -158,7 +158,7 @@ def test_hostile_text_is_shown_not_obeyed(name: str, unicode: bool) -> None:
 
 
 def test_no_format_character_is_shown_as_it_is() -> None:
-    """Not only those that somebody has seen in a console: all that Unicode has."""
+    """All format characters of Unicode, not only those seen in a console."""
     unseen = ("Cc", "Cf", "Cs", "Zl", "Zp")
     for code in range(0x110000):
         char = chr(code)

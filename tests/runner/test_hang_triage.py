@@ -49,7 +49,7 @@ Call Trace:
 
 
 def one(test: str, result: str = "ok") -> str:
-    """The console of a boot of one test; `result` may be how it ends instead."""
+    """Return the console of a boot of one test; `result` replaces its end."""
     end = {
         "ok": f"    ok 1 {test}\nok 1 mermap\nreboot: machine restart\n",
         "not ok": f"    not ok 1 {test}\nnot ok 1 mermap\nreboot: machine restart\n",
@@ -58,7 +58,7 @@ def one(test: str, result: str = "ok") -> str:
 
 
 def logs(directory: Path, whole: str, **alone: str) -> dict[str, str]:
-    """The environment in which the stand-in replays these; `whole` is also for the suite again."""
+    """Return the environment to replay these logs; `whole` is also for the suite's second boot."""
     directory.mkdir(exist_ok=True)
     (directory / "mermap.log").write_text(whole)
     for test in NAMES:
@@ -368,7 +368,7 @@ Call Trace:
 def test_a_panic_never_burns_the_time_limit(
     fake_tree: Path, tmp_path: Path, head: str, code: int, verdict: str, test: str | None
 ) -> None:
-    """Without panic=-1 the machine stays; the panic's last line ends the boot."""
+    """Without panic=-1 the machine does not end; the panic's last line ends the boot."""
     log = tmp_path / "panic.log"
     log.write_text(head + PANIC)
     began = time.monotonic()
@@ -390,7 +390,7 @@ def test_a_panic_never_burns_the_time_limit(
 
 
 def test_boots_of_equal_and_odd_names_have_folders_of_their_own(tmp_path: Path) -> None:
-    """Two suites may both have a test `basic`, and a kernel may call a test anything."""
+    """Two suites may both have a test `basic`, and a test may have any name."""
     long = "x" * 300
     names = [
         *("one.basic", "two.basic", "a b.basic", "a_b.basic", "a-b.c", "a.b-c", "../../etc"),

@@ -19,7 +19,7 @@ SUITES = b"\0.kunit_test_suites\0"
 
 
 def unpacked(archive: bytes, into: Path) -> Path:
-    """What the system's own cpio makes of an archive; device nodes need root."""
+    """Unpack an archive with the system's cpio; device nodes need root."""
     into.mkdir()
     command = ["cpio", "--extract", "--make-directories", "--quiet", "--no-absolute-filenames"]
     subprocess.run([*command, "*"], input=archive, cwd=into, check=True)
@@ -27,7 +27,7 @@ def unpacked(archive: bytes, into: Path) -> Path:
 
 
 def listed(archive: bytes) -> list[str]:
-    """Its table of contents, one member a line."""
+    """Return its table of contents, one member per line."""
     command = ["cpio", "--list", "--verbose", "--numeric-uid-gid", "--quiet"]
     done = subprocess.run(command, input=archive, check=True, capture_output=True)
     return [" ".join(line.split()) for line in done.stdout.decode().splitlines()]
@@ -116,7 +116,7 @@ def test_an_init_that_cannot_be_compiled_says_why(
 
 
 def build(directory: Path, *built: tuple[str, bytes], suffix: str = "o") -> Path:
-    """A build directory with modules: path without suffix, what stands in the .ko."""
+    """Make a build directory with modules: path without suffix, content of the .ko."""
     for path, data in built:
         file = directory / f"{path}.ko"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -127,7 +127,7 @@ def build(directory: Path, *built: tuple[str, bytes], suffix: str = "o") -> Path
 
 
 def inserted(directory: Path) -> list[str]:
-    """Names with parameters, in order."""
+    """Return names with parameters, in order."""
     found = kernel_modules.insertions(kernel_modules.built(directory), ("enable=1",))
     return [" ".join((each.module.name, *each.parameters)) for each in found]
 
@@ -146,7 +146,7 @@ SUITE = b"name=mermap_kunit\0depends=%s\0" + SUITES
             ],
             ["kunit enable=1", "mermap_kunit"],
         ),
-        (  # dashes in a file's name, a chain of needs, one that is built in, one nobody needs
+        (  # dashes in a file name, a chain of needs, a built-in module, a module that nothing needs
             [
                 ("a/first-suite", b"depends=mid-dle,vmlinux_only\0" + SUITES),
                 ("b/mid-dle", b"name=x\0depends=kunit\0"),

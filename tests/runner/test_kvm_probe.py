@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The guest that tries KVM out: run by a real QEMU, and what its endings mean."""
+"""The guest that checks KVM, run by a real QEMU, and the meaning of its endings."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_the_guest_is_a_multiboot_image() -> None:
 
 
 def test_a_real_qemu_runs_the_guest_to_its_end(device: Path) -> None:
-    answer = kvm_probe.probe(device, "tcg")  # software emulation is everywhere
+    answer = kvm_probe.probe(device, "tcg")  # software emulation is always available
     assert answer == kvm_probe.Answer(Ability.WORKS, "runs a guest")
 
 

@@ -74,7 +74,7 @@ sys.exit(7)
 
 @pytest.fixture
 def speaker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A QEMU that says its process, 2,000 numbers on both of its streams, and waits."""
+    """Write a QEMU that prints its pid and 2,000 numbers on both streams, and waits."""
     program(tmp_path / "has", "qemu-system-x")
     (tmp_path / "has/qemu-system-x").write_text(SAYS)
     monkeypatch.setenv("PATH", f"{tmp_path / 'has'}:{os.environ['PATH']}")
@@ -107,12 +107,12 @@ os.write(1, b"%d lost\\n" % lost)
 
 
 def test_a_reader_that_is_late_costs_no_byte(speaker: list[str], tmp_path: Path) -> None:
-    """QEMU writes without waiting, and drops what a full pipe does not take after four tries."""
+    """Write without waiting, like QEMU, and drop output after four tries on a full pipe."""
     (tmp_path / "has/qemu-system-x").write_text(FLOODS)
     with subprocess.Popen(speaker, stdout=subprocess.PIPE) as qemu:
         assert qemu.stdout is not None
         while Path(f"/proc/{qemu.pid}/wchan").exists() and qemu.poll() is None:
-            time.sleep(0.01)  # nothing is read before all has been written
+            time.sleep(0.01)  # read only after everything has been written
         *numbers, last = qemu.stdout.read().splitlines()
     assert last == b"0 lost"
     assert [int(line) for line in numbers] == [*range(100_000)]
@@ -126,7 +126,7 @@ def test_a_qemu_that_is_ended_leaves_nothing_behind(speaker: list[str]) -> None:
         while b"1999\n" not in seen:
             seen += os.read(qemu.stdout.fileno(), 4096)
         qemu.terminate()
-        assert qemu.stdout.read() == b""  # the end: whoever held the pipe has gone
+        assert qemu.stdout.read() == b""  # the end of file: no process has the pipe open
     assert qemu.returncode == -15
 
 
@@ -180,7 +180,7 @@ def test_make_makes_what_is_booted(
 
 @pytest.fixture
 def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A compiler behind ccache, both of which say what they were called with."""
+    """Make a compiler behind ccache; both print their arguments."""
     for name in ("ccache", "x-gcc"):
         program(tmp_path / name, name)
     (tmp_path / "masquerade").mkdir()

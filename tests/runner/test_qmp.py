@@ -79,7 +79,7 @@ STACK = (
 
 @contextmanager
 def machine(path: Path, answer: Callable[[str, int], str | None]) -> Iterator[list[str]]:
-    """Something that speaks QMP as QEMU 7.2 does; None is an error. Yields what it was asked."""
+    """Serve QMP like QEMU 7.2; an answer None is an error. Yield the commands that arrive."""
     asked: list[str] = []
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))

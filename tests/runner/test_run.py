@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl run`, the real command on the stand-in tree: real children, no kernel."""
+"""`mermapctl run` on the stand-in tree: real children, no kernel."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def parsed(done: Done | subprocess.CompletedProcess[str]) -> dict[str, Any]:
 
 
 def run_alone(tree: Path, *argv: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """A run whose process `processes_of` knows by its environment, and so the guards it forks."""
+    """Run in a process that `processes_of` finds by its environment, with the guards it forks."""
     return subprocess.run(
         [*MERMAPCTL, "run", f"--tree={tree}", "--accel=tcg", "--format=json", *argv],
         capture_output=True,
@@ -111,7 +111,7 @@ def test_the_kunit_commands_of_the_record_reproduce_the_boot(
     assert ours.startswith("mermapctl run ")
     assert "--smp=2" in ours
     for line in (config, build, boot):
-        subprocess.run(  # noqa: S602 - the promise is that a shell takes it as it is
+        subprocess.run(  # noqa: S602 - a shell must accept the line unchanged
             line,
             shell=True,
             check=True,
@@ -145,7 +145,7 @@ def test_a_symbol_that_did_not_come_out_is_named(fake_tree: Path) -> None:
 
 
 def test_a_kconfig_that_changed_is_asked_again(fake_tree: Path) -> None:
-    """kunit.py would keep the .config of before, and the build end without the suite."""
+    """kunit.py would keep the old .config, and the build would lack the suite."""
     assert document(fake_tree)["verdict"] == "passed"
     (fake_tree / "mm/Kconfig").write_text((fake_tree / "mm/Kconfig").read_text() + "\n")
     (cell,) = document(fake_tree, FAKE_UNSATISFIED="MERMAP_KUNIT_TEST")["cells"]
@@ -176,7 +176,7 @@ def test_what_stands_under_a_missing_symbol_is_what_config_explain_says(
 
 
 def test_a_symbol_that_is_lost_while_make_runs_is_no_failed_build(fake_tree: Path) -> None:
-    """kunit.py's own word for it is the time that has elapsed."""
+    """kunit.py itself prints only the elapsed time."""
     (cell,) = document(fake_tree, FAKE_LOST="MERMAP_KUNIT_TEST")["cells"]
     assert (cell["reason"], cell["phases"]["boot"]) == ("config-unsatisfied", None)
     (missing,) = cell["missing"]
@@ -235,7 +235,7 @@ def test_a_build_error_is_quoted(fake_tree: Path) -> None:
 
 
 def run_with_kvm(tree: Path, *argv: str, **env: str) -> Done:
-    """A `mermapctl run` that finds a /dev/kvm, and does not wait long for its guest."""
+    """Run with a /dev/kvm and a short wait for its guest."""
     device = tree.parent / "kvm"
     device.write_text("")
     first = (
@@ -262,7 +262,7 @@ def test_a_kvm_that_cannot_run_the_kernel_is_replaced(fake_tree: Path, how: str)
     asked = run_with_kvm(fake_tree, "--accel=kvm", FAKE_BOOT="kvm-error")
     (cell,) = json.loads(asked.stdout)["cells"]
     assert (asked.returncode, cell["reason"]) == (3, "accelerator-failed")
-    assert run_with_kvm(fake_tree, "--accel=kvm").returncode == 0  # it works by now
+    assert run_with_kvm(fake_tree, "--accel=kvm").returncode == 0  # it works now
     mended = run_with_kvm(fake_tree)
     assert mended.returncode == 0
     assert json.loads(mended.stdout)["cells"][0]["accelerator"] == "kvm"
@@ -277,7 +277,7 @@ def test_one_kernels_fault_is_not_kvms(fake_tree: Path) -> None:
 
 @pytest.fixture
 def cross(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A compiler prefix whose programs are on PATH."""
+    """Put the programs of a compiler prefix on PATH."""
     programs = tmp_path / "cross"
     programs.mkdir()
     for name in ("gcc", "ld", "as"):
@@ -325,7 +325,7 @@ def test_a_boot_that_goes_on_for_ever_is_ended(fake_tree: Path, limit: str) -> N
 
 
 def processes_of(tree: Path) -> list[str]:
-    """Command lines of living processes that have to do with this test's tree."""
+    """Return the command lines of living processes that name this test's tree."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
@@ -385,7 +385,7 @@ def test_no_traceback_reaches_a_user(tmp_path: Path) -> None:
 
 
 def build_lines(made: dict[str, Any]) -> int:
-    """How many objects the build log of a run names."""
+    """Return the number of objects in the build log of a run."""
     log = made["cells"][0]["artifacts"]["build_log"]
     return Path(log).read_text().count("  CC ") if log else 0
 
@@ -404,7 +404,7 @@ def test_nothing_is_built_where_nothing_has_changed(fake_tree: Path) -> None:
     ("argv", "image"),
     [
         ([], "vmlinux"),
-        # Five levels of page tables are the unpacker's doing, and so is an address at random.
+        # The unpacker switches to five levels of page tables, and chooses a random address.
         (["--cpu=max"], "arch/x86/boot/bzImage"),
         (["--variant=la57"], "arch/x86/boot/bzImage"),
         (["--config=own"], "arch/x86/boot/bzImage"),
@@ -474,7 +474,7 @@ def test_a_tree_that_is_not_git_is_always_built(fake_tree: Path, tmp_path: Path)
 
 
 def limited(kilobytes: int, tree: Path, *argv: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """A run that may make no file larger than that: as on a disk that fills up, mid-write."""
+    """Run with a limit on the size of files, like a disk that fills up in the middle of a write."""
     command = ["bash", "-c", f'ulimit -f {kilobytes}; exec "$@"', "bash", *MERMAPCTL]
     return subprocess.run(
         [*command, "run", f"--tree={tree}", "--accel=tcg", "--format=json", *argv],
@@ -486,7 +486,7 @@ def limited(kilobytes: int, tree: Path, *argv: str, **env: str) -> subprocess.Co
 
 
 def test_a_disk_that_fills_up_under_the_console_fails_no_test(fake_tree: Path) -> None:
-    document(fake_tree)  # the index is there
+    document(fake_tree)  # the index exists
     done = limited(6, fake_tree, FAKE_LOG=str(LOGS / "missing-flush.log"))
     (cell,) = json.loads(done.stdout)["cells"]
     assert (done.returncode, cell["reason"]) == (3, "harness-error")
@@ -579,7 +579,7 @@ def test_a_build_that_makes_no_kernel_is_no_fault_of_the_machine(fake_tree: Path
     script = fake_tree / "tools/testing/kunit/kunit.py"
     script.write_text(script.read_text().replace('"build": build', '"build": config'))
     (cell,) = document(fake_tree)["cells"]
-    assert cell["verdict"] == "passed"  # the stand-in QEMU needs none
+    assert cell["verdict"] == "passed"  # the stand-in QEMU needs no /dev/kvm
 
 
 def test_a_killed_run_says_where_it_was(fake_tree: Path) -> None:
@@ -627,7 +627,7 @@ def test_a_git_that_takes_its_time_is_ended_too(
 ) -> None:
     slow = tmp_path / "slow/git"
     slow.parent.mkdir()
-    # The first look at the tree is before the build, the second one beside the boot.
+    # git reads the tree before the build, and a second time during the boot.
     slow.write_text(
         f"""#!/bin/sh
         case "$*" in *--others*)
@@ -653,7 +653,7 @@ def test_a_tree_without_a_commit_is_always_built(fake_tree: Path) -> None:
 
 
 def test_nothing_of_another_build_steers_ours(fake_tree: Path, tmp_path: Path) -> None:
-    """As where mermapctl is started by a make, or in a shell that was set up for one."""
+    """mermapctl may be started by a make, or in a shell with make's variables."""
     other = str(tmp_path / "other")
     env = {"KBUILD_OUTPUT": other, "KCONFIG_CONFIG": other, "MAKEFLAGS": "n", "ARCH": "arm"}
     assert build_lines(document(fake_tree, **env)) == 3

@@ -18,7 +18,7 @@ LONG_AGO = 1_000_000_000
 
 
 def built(path: Path, *lines: str, whole: bool = True) -> Path:
-    """A build directory as kunit.py and make leave it."""
+    """Make a build directory as kunit.py and make leave it."""
     for name, text in {
         "last_used_kunitconfig": "".join(f"{line}\n" for line in lines),
         "mm/mermap.o": "object",
@@ -38,7 +38,7 @@ def built(path: Path, *lines: str, whole: bool = True) -> Path:
 
 @pytest.fixture
 def new(tmp_path: Path) -> Path:
-    """The directory that is to be filled, between two that were built."""
+    """Return a directory to fill, between two built ones."""
     built(tmp_path / "base", "CONFIG_KUNIT=y", "# CONFIG_SMP is not set")
     built(tmp_path / "smp", "CONFIG_KUNIT=y", "CONFIG_SMP=y")
     (tmp_path / "hang").mkdir()

@@ -23,7 +23,7 @@ GAPS = f"the first trace has gaps ({COUNTS}, console-gaps.log): booted once more
 
 
 def cell_twice(tree: Path, boots: Path, second: str, **env: str) -> dict[str, Any]:
-    """The cell whose first boot drops messages; the second one prints the console `second`."""
+    """Return the cell whose first boot drops messages and whose second prints console `second`."""
     env = {"FAKE_SECOND_LOG": console(second), "FAKE_ARGS": str(boots), **env}
     return cell_of(tree, "trace-lines-dropped", "good", **env)
 

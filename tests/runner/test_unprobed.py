@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Runs are traced by default; one that fails is booted once more without probes."""
+"""Runs are traced by default; a failed one is booted once more without probes."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def told(path: str | None) -> str:
 
 
 def cell_of(tree: Path, first: str, second: str, *argv: str, **env: str) -> dict[str, Any]:
-    """The one cell of a run whose boots with and without probes print these consoles."""
+    """Return the cell of a run whose boots with and without probes print these consoles."""
     logs = {"FAKE_LOG": console(first), "FAKE_PLAIN_LOG": console(second)}
     (cell,) = document(tree, *argv, **logs, **env)["cells"]
     return dict(cell)
 
 
 def arguments(path: Path) -> list[str]:
-    """The kernel's command line of each boot."""
+    """Return the kernel's command line of each boot."""
     boots = [json.loads(line) for line in path.read_text().splitlines()]
     return [boot[boot.index("-append") + 1] for boot in boots]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The witness over a stand-in for QEMU's gdb stub: a right mermap, broken ones, broken stubs."""
+"""The witness on a stand-in for QEMU's gdb stub: correct and broken mermaps, broken stubs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.trace.test_rules_properties import OPERATIONS, Player, provoke
 from tests.witness_model import WITNESSED, SeenKernel
 
 WAIT = 3.0
-"""Seconds until a boot with a stub that hangs is ended."""
+"""Seconds after which a boot with a hanging stub is ended."""
 CYCLES = [("cycle", 0, 0, 20), ("get", 0, 1, 3), ("get", 0, 0, 2), ("put", 0, 0, 1)]
 
 
@@ -44,7 +44,7 @@ def shapes(draw: st.DrawFn) -> Shape:
 def witnessed(
     kernel: SeenKernel, fault: str = "", after: int = 0
 ) -> tuple[WitnessAccount, str | None, Stub]:
-    """Play what a kernel does before the witness."""
+    """Play a kernel to the witness."""
     with tempfile.TemporaryDirectory(prefix="gdb-") as place:
         socket, log = Path(place) / "stub", Path(place) / "witness.log"
         stub = Stub(socket, kernel.script, fault, after)
@@ -53,7 +53,7 @@ def witnessed(
         witness = Witness(socket, log, known, [*kernel.tests()], moves=False)
         witness.start()
         witness.join(WAIT if fault else 60)
-        witness.end()  # as a boot that has come to its limits does
+        witness.end()  # like a boot that has reached its limit
         account = witness_reader.read(log.read_text(encoding="ascii").splitlines())
     return account, witness.error, stub
 
@@ -84,7 +84,7 @@ TWO_CPUS = {
     "neighbours-region", "flush-on-other-cpu", "migrates-behind-its-flush",
     "entry-in-neighbours-region",
 }  # fmt: skip
-"""Faults that a guest with one CPU cannot show."""
+"""Faults that need two CPUs."""
 
 
 @pytest.mark.parametrize("fault", WITNESSED)
@@ -107,7 +107,7 @@ def test_a_broken_mermap_is_always_found(
 
 
 def seen(fault: str) -> dict[str, object]:
-    """The evidence of a fault that a get of three pages shows."""
+    """Return the evidence of a fault in a get of three pages."""
     kernel = SeenKernel(Shape(pages=16, cpus=2, walks=""), fault)
     if fault == "stays-writable":
         kernel.protection &= ~2

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Runs that are killed at random moments, and disks that fill up: what must survive them."""
+"""Kill runs at random moments and fill up disks, and check that nothing is lost."""

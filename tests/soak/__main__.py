@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`python -m tests.soak`: kills and full disks, seeded; prints tried / survived / lost.
+"""`python -m tests.soak`: kills and full disks, seeded; print tried / survived / lost.
 
-Exits 1 where something was lost. The full disks need root, to mount a small file system.
+Exit with 1 if something was lost. The full disks need root, to mount a small file system.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DISK_MEGABYTES = 64
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Do all trials and say what came of them."""
+    """Run all trials and print their results."""
     parser = argparse.ArgumentParser(description="Kill runs and fill disks; see what survives.")
     parser.add_argument("--kills", type=int, default=200, help="runs to kill")
     parser.add_argument("--disks", type=int, default=20, help="disks to fill")
@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _span(where: trials.Site, **env: str) -> float:
-    """Seconds that a run takes here, and a little more: the moments of the kills lie in there."""
+    """Return the seconds of a run here, and a little more: the kills happen within them."""
     began = time.monotonic()
     with where.start("first", **env) as run:
         said = run.communicate(timeout=trials.LONGEST)
@@ -66,7 +66,7 @@ def _span(where: trials.Site, **env: str) -> float:
 
 
 def _all(name: str, count: int, seed: int, trial: Callable[[int, random.Random], list[str]]) -> int:
-    """Do `count` trials; how many of them lost something."""
+    """Run `count` trials; return the number that lost something."""
     bad = 0
     for number in range(count):
         problems = trial(number, random.Random(f"{seed}/{name}/{number}"))  # noqa: S311 - no secret

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One kill of one of two competing runs, one disk that fills during a boot, and what is left."""
+"""One trial: kill one of two competing runs, or fill the disk during a boot; check the rest."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ if TYPE_CHECKING:
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 MARK = "MERMAPCTL_SOAK"
 LONGEST = 120.0
-"""Seconds after which a run counts as stuck, on a machine however busy."""
+"""Seconds after which a run counts as stuck, even on a busy machine."""
 ORPHANS_AFTER = 1.0
 PYTHON_FAILS = 1
-"""What Python ends with where SIGINT meets it while it imports `site`."""
+"""Python's exit code after a SIGINT while it imports `site`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A stand-in tree and a home, which the runs of all trials share."""
+    """A stand-in tree and a home, shared by the runs of all trials."""
 
     tree: Path
     home: Path
 
     @property
     def store(self) -> Store:
-        """Its store, opened anew."""
+        """Open its store again."""
         return Store.open(self.home / "state")
 
     def start(self, mark: str, **env: str) -> subprocess.Popen[str]:
@@ -72,7 +72,7 @@ class Site:
 
 
 def site(directory: Path) -> Site:
-    """A tree of its own in `directory`, and an empty home beside it."""
+    """Make a tree in `directory`, and an empty home beside it."""
     tree = directory / "linux"
     shutil.copytree(FAKE / "tree", tree)
     git(tree, "init", "-q", "-b", "main")
@@ -84,7 +84,7 @@ def site(directory: Path) -> Site:
 
 
 def marked(mark: str) -> list[int]:
-    """Living processes that a run with this mark has left; zombies have ended."""
+    """Return the living processes of a run with this mark; zombies do not count."""
     wanted = os.fsencode(f"{MARK}={mark}\0")
     found = []
     for entry in Path("/proc").iterdir():
@@ -97,7 +97,7 @@ def marked(mark: str) -> list[int]:
 
 
 def kill(where: Site, number: int, rng: random.Random, span: float) -> list[str]:
-    """Kill one of two competing runs within `span` seconds; what did not survive it."""
+    """Kill one of two competing runs within `span` seconds; return what was lost."""
     signum = rng.choice(SIGNALS)
     before = _digests(where)
     marks = (f"{number}-victim-{os.getpid()}", f"{number}-other-{os.getpid()}")
@@ -113,10 +113,10 @@ def kill(where: Site, number: int, rng: random.Random, span: float) -> list[str]
 
 
 def signalled(run: subprocess.Popen[str], signum: signal.Signals) -> set[int]:
-    """Signal a process that stands still; the codes with which it may end then.
+    """Signal a stopped process; return the codes with which it may end.
 
-    Its handlers say how far it is (proc(5)): 130 from our first line on, the signal's default
-    action before, and its own code behind the last line, where signals are ignored.
+    Its handlers show how far it is (proc(5)): 130 from the first line of mermapctl on, the signal's
+    default action before, and its own code behind the last line, where signals are ignored.
     """
     run.send_signal(signal.SIGSTOP)
     try:
@@ -141,7 +141,7 @@ def _codes(pid: int, signum: signal.Signals) -> set[int]:
         return {0}
     if _handled("SigCgt", pid, signal.SIGTERM if signum == signal.SIGINT else signum):
         return {130}
-    # Python has a handler of its own for SIGINT. Ours takes its place a moment before TERM's.
+    # Python has a handler for SIGINT. mermapctl replaces it a moment before TERM's.
     return {-signum} if signum != signal.SIGINT else {-signum, PYTHON_FAILS, 130}
 
 
@@ -174,7 +174,7 @@ def _orphans(mark: str) -> list[str]:
 
 
 def _digests(where: Site) -> dict[str, str]:
-    """The records of the runs that have ended."""
+    """Return the records of the runs that have ended."""
     store = where.store
     return {
         run.id: hashlib.sha256(store.folder(run.id).record.read_bytes()).hexdigest()
@@ -184,7 +184,7 @@ def _digests(where: Site) -> dict[str, str]:
 
 
 def _intact(where: Site, before: dict[str, str]) -> list[str]:
-    """What is wrong with the store and the locks, once nothing runs any more."""
+    """Return what is wrong with the store and the locks once nothing runs."""
     store = where.store
     after = _digests(where)
     lost = [f"run {run} has changed" for run in before if after.get(run) != before[run]]
@@ -208,7 +208,7 @@ def _intact(where: Site, before: dict[str, str]) -> list[str]:
 
 
 def _next(where: Site, mark: str) -> list[str]:
-    """Whether the next run passes, and clears what the killed one left."""
+    """Check that the next run passes, and removes what the killed one left."""
     lost = _ended(where.start(mark), {0}, "next run")
     where.store.list()
     runs = where.home / "state/runs"
@@ -218,7 +218,7 @@ def _next(where: Site, mark: str) -> list[str]:
 
 @contextlib.contextmanager
 def small_disk(directory: Path, megabytes: int) -> Iterator[bool]:
-    """A file system of this size at `directory`; yields whether it could be mounted."""
+    """Mount a file system of this size at `directory`; yield whether that worked."""
     directory.mkdir(exist_ok=True)
     size = f"size={megabytes}m"
     mount = ["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(directory)]
@@ -231,14 +231,14 @@ def small_disk(directory: Path, megabytes: int) -> Iterator[bool]:
 
 
 def fill(path: Path) -> None:
-    """Take all the room that the file system of `path` has left."""
+    """Use up the free space of the file system of `path`."""
     with path.open("wb", buffering=0) as filler, contextlib.suppress(OSError):
         while filler.write(b"\0" * 4096):
             pass
 
 
 def full_disk(where: Site, number: int, rng: random.Random, span: float) -> list[str]:
-    """Let the disk of the home fill up during a run; what did not survive it."""
+    """Fill the disk of the home during a run; return what was lost."""
     before = _digests(where)
     filler = where.home / "filler"
     mark = f"{number}-full-{os.getpid()}"
@@ -255,7 +255,7 @@ def full_disk(where: Site, number: int, rng: random.Random, span: float) -> list
 
 
 def _intact_but_index(where: Site, before: dict[str, str]) -> list[str]:
-    """What is wrong with the runs while the disk is still full."""
+    """Return what is wrong with the runs while the disk is full."""
     store = where.store
     lost = []
     for run in store.ids():

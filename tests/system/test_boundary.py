@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What comes in: empty is not absent, nothing loses silently, nothing hangs."""
+"""Input: an empty value is no absent one, no option loses silently, nothing hangs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def said(done: Done | subprocess.CompletedProcess[str]) -> str:
     return done.stderr
 
 
-# Empty is not absent.
+# Empty values.
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def said(done: Done | subprocess.CompletedProcess[str]) -> str:
 def test_what_is_empty_is_not_taken_for_absent(words: list[str], fake_tree: Path) -> None:
     store = Store.open()
     store.begin(samples.passed())
-    store.finish(samples.passed())  # what an absent value would show
+    store.finish(samples.passed())  # an absent value would show this
     done = mermapctl(*words, cwd=fake_tree)
     assert (done.returncode, done.stdout) == (2, "")
     assert "is empty" in said(done) or "nothing but blanks" in done.stderr
@@ -103,7 +103,7 @@ def test_an_option_is_not_taken_for_a_value(words: list[str], tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
-# Options that silently lose.
+# Options without effect.
 
 UML = ["run", "--suite", "example", "--target", "um"]
 
@@ -238,12 +238,12 @@ def test_paths_that_are_paths(text: str) -> None:
     assert boundary.flaw_of_path(text) is None
 
 
-# Files that are none.
+# Things that are no files.
 
 
 @pytest.fixture
 def strangers(tmp_path: Path) -> dict[str, Path]:
-    """What may stand where a file is meant."""
+    """Things that may be in the place of a file."""
     made = {each: tmp_path / each for each in ("directory", "fifo", "socket", "loop", "missing")}
     made["directory"].mkdir()
     os.mkfifo(made["fifo"])
@@ -442,7 +442,7 @@ def test_the_last_tree_may_be_a_pipe(strangers: dict[str, Path], tmp_path: Path)
     assert (done.returncode, "no kernel tree" in said(done)) == (2, True)
 
 
-# Spelling comes before places.
+# Misspelt names are reported before missing places.
 
 
 @pytest.mark.parametrize(
@@ -517,7 +517,7 @@ def test_no_tree_and_no_store_stop_a_bisection(tmp_path: Path, fake_tree: Path) 
 def test_what_one_commit_lacks_is_skipped(fake_tree: Path) -> None:
     words = [*BISECT, "--tree", str(fake_tree)]
     assert mermapctl(*words).returncode == 0
-    assert mermapctl(*words, "--target", "riscv").returncode == 125  # kunit.py may get it later
+    assert mermapctl(*words, "--target", "riscv").returncode == 125  # a later kunit.py may have it
     kunit = fake_tree / "tools/testing/kunit/kunit.py"
     good = kunit.read_text()
     kunit.write_text("import nonsense\n")

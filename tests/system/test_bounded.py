@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a guest may print and a build may take: bounded, said, and never taken for a pass."""
+"""Consoles and builds are bounded; a reached bound is reported and never passes."""
 
 from __future__ import annotations
 

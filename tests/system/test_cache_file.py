@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is kept to save time is trusted only whole; damage costs time, and never a verdict."""
+"""Caches are used only if undamaged; damage costs time, and never a verdict."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VALUES: list[tuple[type, object]] = [
 
 
 def damaged(whole: bytes, chance: random.Random) -> bytes:
-    """The bytes with one to four changes: a bit, a cut, a hole, a block of zeros, a repeat."""
+    """Return the bytes with one to four changes: a bit, a cut, a hole, zeros, a repeat."""
     data = bytearray(whole)
     for _ in range(chance.choice([1, 1, 2, 4])):
         at = chance.randrange(len(data) + 1)
@@ -82,7 +82,7 @@ def test_a_fifo_or_a_directory_in_its_place_hangs_nobody(tmp_path: Path) -> None
 
 
 def spoil(path: Path, how: str) -> None:
-    """As a full disk leaves a file, or a crash."""
+    """Damage a file as a full disk or a crash does."""
     size = path.stat().st_size
     match how:
         case "half":
@@ -125,6 +125,6 @@ def test_a_run_passes_whatever_a_full_disk_left_in_our_caches(fake_tree: Path, h
                 if file.is_file() and file.suffix != ".lock":
                     spoil(file, how)
     assert codes == [(0, False)] * 2
-    # Of Python's bytecode there is none that could be spoilt: neither here nor in the tree.
+    # No Python bytecode is cached that could be damaged, neither here nor in the tree.
     for place in (paths.cache_dir(), fake_tree):
         assert [*place.rglob("*.pyc")] == []

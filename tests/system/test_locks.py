@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Locks and notes of ours that somebody replaced: nothing is written through, nothing waits."""
+"""Replaced locks and notes: nothing is written through a link, nothing waits."""
 
 from __future__ import annotations
 

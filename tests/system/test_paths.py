@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where things are kept, and what is said where there is no such place."""
+"""The places of files, and the errors where there is none."""
 
 from __future__ import annotations
 

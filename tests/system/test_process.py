@@ -40,7 +40,7 @@ def supervise(tmp_path: Path, script: str, watch: Watch) -> process.SessionEnd:
 
 
 def session_of(script: Path) -> list[int]:
-    """Living processes whose command line names `script`."""
+    """Return living processes whose command line names `script`."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -106,7 +106,7 @@ def test_the_last_words_of_a_program_that_has_ended_are_seen_too(tmp_path: Path)
         if not seen and (tmp_path / "go").exists():
             (tmp_path / "go").open("w").close()  # waits until the program has it open
             (tmp_path / "go").unlink()
-            time.sleep(0.5)  # it says its words and ends between two looks at its output
+            time.sleep(0.5)  # it prints and ends between two reads of its output
 
     outcome = supervise(tmp_path, script, Watch(output=seen.append, tick=let_it_end))
     assert outcome.ending is Ending.EXITED
@@ -253,8 +253,8 @@ def test_time_in_which_we_were_stopped_is_not_the_guests(tmp_path: Path) -> None
 
 
 def test_whoever_kills_us_kills_the_whole_session(tmp_path: Path) -> None:
-    """make's own makes, too: they would go on in a build directory that is no longer locked."""
-    # Three generations, one of which has a name that is hard to read, and ignores what it can.
+    """Also the makes that make starts: they would go on in an unlocked build directory."""
+    # Three generations; one has a name that is hard to parse, and ignores all signals it can.
     inner = 'trap "" TERM HUP INT; sleep 300 & sleep 300; :'
     outer = f"sh -c '{inner}' & cp /bin/sleep '{tmp_path}/a) S 1 (b'; '{tmp_path}/a) S 1 (b' 300; :"
     script = (
@@ -340,7 +340,7 @@ os.read(ready, 1)
 print('up', flush=True)
 time.sleep(stay)
 """
-"""Leaves a daemon: a session of its own, no directory, no pipe, no environment of ours."""
+"""Write a program that leaves a daemon: own session, no directory, pipe or environment of ours."""
 
 
 def daemon(marker: str, stay: float, *ignored: str) -> list[str]:
@@ -348,7 +348,7 @@ def daemon(marker: str, stay: float, *ignored: str) -> list[str]:
 
 
 def gone(marker: str, within: float = 0.0) -> bool:
-    """Whether no daemon is left, or none soon."""
+    """Return whether the daemon ends soon."""
     until = time.monotonic() + within
     while found := [pid for pid in session_of(Path(marker)) if pid != os.getpid()]:
         if time.monotonic() > until:
@@ -423,7 +423,7 @@ with signals.ending_signals():
 def ended_by(
     number: signal.Signals, how: str, after: float, argv: list[str], here: Path
 ) -> tuple[int, str]:
-    """A process that starts `argv`, and is sent a signal `after` seconds; its code and stderr."""
+    """Run a process that starts `argv`; signal it `after` seconds; return its code and stderr."""
     with subprocess.Popen(
         [sys.executable, "-c", STARTING, here, *argv],
         env={**os.environ, "HOW": how},
@@ -451,7 +451,7 @@ def test_a_daemon_ends_with_us_whatever_kills_us(tmp_path: Path, marker: str, ho
 def test_nothing_is_left_of_a_program_that_had_just_been_started(
     tmp_path: Path, marker: str, how: str, number: signal.Signals
 ) -> None:
-    argv = ["tail", "-f", os.devnull, marker]  # a Python would take longer to start than these
+    argv = ["tail", "-f", os.devnull, marker]  # a Python process would start too slowly
     for after in range(0, 40, 4):
         _, err = ended_by(number, how, after / 1000, argv, tmp_path)
         assert "Interrupted: SIGINT" in err or number is signal.SIGKILL, err
@@ -481,7 +481,7 @@ def test_a_guard_that_is_killed_leaves_nothing_of_its_session(tmp_path: Path, ma
 def test_what_obeys_no_signal_is_named_and_left(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], marker: str
 ) -> None:
-    """As a process does that waits for a broken disk: state D."""
+    """Read the state of a process as D: it waits for a broken disk."""
     monkeypatch.setattr(guard, "KILLING", 0.3)
     monkeypatch.setattr(guard, "GRACE", 0.3)
     monkeypatch.setattr(guard._Guard, "_signal", lambda _self, _number: proc.family(os.getpid()))
@@ -491,7 +491,7 @@ def test_what_obeys_no_signal_is_named_and_left(
     assert time.monotonic() - began < 30
     told = r"mermapctl: cannot end process \d+ \(python.*, state \w\); it is left to itself\n"
     assert re.fullmatch(told, capfd.readouterr().err)
-    # The kernel ends it with its guard, as soon as it can be ended.
+    # The kernel ends it with its guard as soon as possible.
     assert gone(marker, within=3)
 
 
@@ -518,7 +518,7 @@ def test_what_has_no_guard_is_ended_within_a_bound(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_git_that_does_not_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    """GitPython's destructor waits for it without a bound."""
+    """GitPython's destructor waits for it without a limit."""
     monkeypatch.setattr(guard, "KILLING", 0.1)
     monkeypatch.setattr(guard, "GRACE", 0.1)
     with Unending(["sleep", "60"]) as stuck:
@@ -531,7 +531,7 @@ def test_a_git_that_does_not_end_is_left(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_program_has_nothing_of_ours(tmp_path: Path) -> None:
-    """No file but its own, no handler, a group of its own: `kill 0` reaches no guard."""
+    """A guard has only its own files, no handler, and its own group: `kill 0` does not reach it."""
     with (tmp_path / "lock").open("w"):
         done = process.run(["sh", "-c", "ls -l /proc/self/fd; trap '' TERM; kill -TERM 0; echo on"])
     assert "lock" not in done.stdout
@@ -541,7 +541,7 @@ def test_a_program_has_nothing_of_ours(tmp_path: Path) -> None:
 
 
 def test_what_we_start_obeys_our_term_where_we_ignore_it() -> None:
-    """A supervisor may start us so; TERM is how a guard asks a program to end."""
+    """A supervisor may start mermapctl like this; a guard ends a program with TERM."""
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         done = process.run(["sh", "-c", "kill -TERM $$; echo on"])

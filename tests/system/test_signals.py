@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Whenever an ending signal comes, once or twice, the exit code is 130 and nothing is left over."""
+"""After one or two ending signals at any time the exit code is 130, and no process is left."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.tables import LOGS, SEARCH
 NAMES = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED = 130
 TRIES = int(os.environ.get("MERMAPCTL_SIGNALS", "40" if SEARCH else "6"))
-"""Moments of each command."""
+"""The number of moments tested per command."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ class Ended:
     out: str
     err: str
     late: bool
-    """Whether the process had ended before it was signalled."""
+    """Tell whether the process had ended before the signal."""
 
 
 def caught(pid: int) -> int:
-    """The signals that a process has handlers for, as a mask. Source: proc(5)."""
+    """Return the signals that a process handles, as a mask. Source: proc(5)."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
@@ -52,13 +52,13 @@ def caught(pid: int) -> int:
 
 
 def ignores(pid: int, numbers: list[signal.Signals]) -> bool:
-    """Whether a process ignores all of these."""
+    """Return whether a process ignores all of these signals."""
     mask = int(Path(f"/proc/{pid}/status").read_text().partition("SigIgn:")[2].split()[0], 16)
     return all(mask & 1 << number - 1 for number in numbers)
 
 
 def start(argv: list[str], cwd: Path) -> subprocess.Popen[str]:
-    """mermapctl as far as its first lines: its handlers are set."""
+    """Start mermapctl and wait until its handlers are set."""
     ours = subprocess.Popen(
         [sys.executable, "-m", "mermapctl", *argv],
         cwd=cwd,
@@ -75,7 +75,7 @@ def start(argv: list[str], cwd: Path) -> subprocess.Popen[str]:
 def signalled(
     argv: list[str], cwd: Path, after: float, *numbers: signal.Signals, apart: float = 0.0
 ) -> Ended:
-    """mermapctl with signals sent `after` seconds from its first lines, `apart` from each other."""
+    """Run mermapctl; send signals `after` seconds from its first lines, `apart` from each other."""
     with start(argv, cwd) as ours:
         time.sleep(after)
         late = ours.poll() is not None
@@ -87,7 +87,7 @@ def signalled(
 
 
 def ours_below(cwd: Path) -> list[str]:
-    """Living processes that work in `cwd` or below, by their command lines."""
+    """Return the command lines of living processes in `cwd` or below."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -138,7 +138,7 @@ def test_at_any_moment_of_start_up_work_and_shutdown(
         assert not any(
             word in ended.err for word in ("Traceback", "defect", "ignored", "Interrupt", "Error")
         ), told
-        # Nothing is interrupted where everything has been done but Python's own end.
+        # A run that has done everything except Python's own end is not interrupted.
         assert ended.code in {INTERRUPTED, usual.returncode}, told
         interrupted += ended.code == INTERRUPTED
     assert interrupted >= TRIES // 4
@@ -170,7 +170,7 @@ done = True
 
 
 def surprised(tmp_path: Path, work: str, setup: str = "") -> tuple[int, str, str]:
-    """What a process says that a signal meets at a bad moment of `work`."""
+    """Return the stderr of a process that a signal interrupts at a bad moment of `work`."""
     (tmp_path / "unlucky.py").write_text(IN_AN_IMPORT)
     done = subprocess.run(
         [sys.executable, "-c", SURPRISED.format(work=work, setup=setup)],
@@ -208,7 +208,7 @@ class Unfinished:
 
 
 def test_a_terminal_has_its_cursor_again(commands: dict[str, list[str]], tmp_path: Path) -> None:
-    """A signal that waited for the end of an import comes just when the progress begins."""
+    """A signal delayed by an import arrives just when the progress begins."""
     chance = random.Random("cursor")  # noqa: S311
     for number in range(TRIES):
         ours, theirs = pty.openpty()
@@ -260,7 +260,7 @@ own, child._waitpid_lock = child._waitpid_lock, Lock(child._waitpid_lock)"""
 def test_a_signal_between_the_two_steps_of_poll_leaves_no_lock_taken(
     tmp_path: Path, call: str
 ) -> None:
-    """Popen takes its lock, and enters the `try` that frees it, in two steps."""
+    """Popen takes its lock and enters the `try` that frees it in two steps."""
     work = f"""
         try:
             {call}
@@ -274,7 +274,7 @@ def test_a_signal_between_the_two_steps_of_poll_leaves_no_lock_taken(
 
 
 def test_a_signal_while_wait_waits_is_not_put_off(tmp_path: Path) -> None:
-    """The lock is held then as well, and freed."""
+    """The lock is taken there too, and freed."""
     work = f"""
         try:
             threading.Timer(0.2, lambda: {KILL}).start()
@@ -301,7 +301,7 @@ def test_a_signal_ends_what_still_hangs_long_after_the_first(tmp_path: Path) -> 
 def test_what_our_parent_ignores_stays_ignored(
     commands: dict[str, list[str]], tmp_path: Path, ignored: str
 ) -> None:
-    """From the first line to the last, and in a run whose programs inherit it."""
+    """Ignored from the first line to the last, and in the programs of a run."""
     numbers = [signal.Signals[f"SIG{name}"] for name in ignored.split()]
     shell = f"trap '' {ignored}; exec \"$@\""
     argv = [sys.executable, "-m", "mermapctl", *commands["run"], "--format=json"]
@@ -353,7 +353,7 @@ def test_a_command_called_from_python_leaves_its_callers_handlers(
 
 
 def test_handlers_that_are_not_pythons_do_not_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where Python is embedded: getsignal() says None, and signal() does not take that."""
+    """In an embedded Python getsignal() returns None, which signal() does not accept."""
     before = {number: signal.getsignal(number) for number in NAMES}
     try:
         with monkeypatch.context() as patched:
@@ -366,7 +366,7 @@ def test_handlers_that_are_not_pythons_do_not_end_it(monkeypatch: pytest.MonkeyP
 
 
 def test_a_signal_after_the_last_cell_leaves_its_verdict(tmp_path: Path) -> None:
-    """The record is whole; the exit code still says that we were told to end."""
+    """The record is complete; the exit code is still 130."""
     work = f"""
         with __import__('contextlib').suppress(signals.Interrupted), signals.deferred():
             {KILL}
@@ -378,7 +378,7 @@ def test_a_signal_after_the_last_cell_leaves_its_verdict(tmp_path: Path) -> None
 def test_a_file_that_ends_too_early_is_no_interruption(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """For click an EOFError is an answer that the user did not give."""
+    """click takes an EOFError for a prompt that the user did not answer."""
 
     def early(_context: object) -> None:
         raise EOFError("marshal data too short")

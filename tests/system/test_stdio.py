@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Whatever becomes of the standard streams, exit code 1 means "failed" and nothing else."""
+"""With any standard streams, exit code 1 means "failed" and nothing else."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Events as a kernel printed them while its kprobes were breakpoints still, and whose they are."""
+"""Whose events are those that a kernel prints while its kprobes are still breakpoints."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ UNPIN = "mm_unpin: (migrate_enable+0x0/0x90) by=__mermap_put+0x1/0x2"
 @pytest.mark.parametrize(
     ("printed", "whose"),
     [
-        # One thread, on one CPU: some of its probes are breakpoints.
+        # One thread on one CPU: some of its probes are breakpoints.
         ([("T19", GET), ("C0", WALK), ("T19", GOT), ("C0", PUT), ("C0", WALK)], ["T19"] * 5),
         ([("T19", GET), ("C0", FLUSH), ("C0", FLUSH), ("T19", GOT)], ["T19"] * 4),
         ([("T19", GET), ("T19", GOT), ("C0", PUT), ("T19", WALK), ("C0", UNPIN)], ["T19"] * 5),
-        # Its get was one: what the thread does later goes by the same name.
+        # Its get was a breakpoint: later events of the thread get the same name.
         ([("C0", GET), ("C0", WALK), ("T19", GOT), ("T19", PUT), ("C0", WALK)], ["C0"] * 5),
-        # A clean-up's thread puts what another got: a put that printed as a CPU's is taken for
-        # that one's, and so is what follows from it, whichever thread prints it.
+        # A clean-up thread puts the mapping of another one: a put printed as a CPU's is taken for
+        # that thread's, and so are its consequences, whichever thread prints them.
         (
             [("T19", GET), ("T19", GOT), ("C0", PUT), ("T20", WALK), ("T20", UNPIN)],
             ["T19"] * 5,
@@ -37,7 +37,7 @@ UNPIN = "mm_unpin: (migrate_enable+0x0/0x90) by=__mermap_put+0x1/0x2"
             [("T19", GET), ("T19", GOT), ("C0", PUT), ("T20", OTHER_WALK), ("T20", WALK)],
             ["T19"] * 3 + ["T20", "T19"],
         ),
-        # Not so a put that printed as its thread's, or a get of that thread's own.
+        # Not so for a put printed as its thread's, or a get of that thread.
         ([("T19", GET), ("T19", GOT), ("T20", PUT), ("T20", WALK)], ["T19", "T19", "T20", "T20"]),
         (
             [("T19", GET), ("T19", GOT), ("C0", PUT), ("T20", GET), ("T20", WALK), ("T20", GOT)],
@@ -51,7 +51,7 @@ UNPIN = "mm_unpin: (migrate_enable+0x0/0x90) by=__mermap_put+0x1/0x2"
             [("T19", GET), ("C0", WALK), ("T20", GET), ("C1", FLUSH), ("C0", FLUSH)],
             ["T19", "T19", "T20", "T20", "T19"],
         ),
-        # Without a caller there is nothing to tell.
+        # Without a caller nothing is attributed.
         ([("", GET), ("", WALK), ("", GOT)], [""] * 3),
     ],
 )

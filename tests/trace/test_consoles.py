@@ -149,7 +149,7 @@ def test_the_structure_is_learnt_from_the_gets(
 
 
 DIRECT = 0xFFFF888002345000
-"""Where the direct map shows the page that is mapped."""
+"""Return the address of the mapped page in the direct map."""
 
 
 @pytest.mark.parametrize(

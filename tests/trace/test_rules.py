@@ -167,7 +167,7 @@ def test_a_test_that_died_inside_a_get_is_no_finding_of_the_trace() -> None:
 
 
 def size_test(kernel: Kernel) -> None:
-    """What the suite's test_size does: the only reserved get that a real trace has."""
+    """Replay test_size of the suite: the only reserved get in a real trace."""
     mm = kernel.prepare()
     low, high = kernel.region(0)
     pages = (high - low) // 4096
@@ -249,14 +249,14 @@ def long_trace(events: int) -> Iterator[str]:
 
 
 def held() -> int:
-    """Bytes in use; Python itself keeps thousands of dead tuples for reuse until it collects."""
+    """Return the bytes in use; Python keeps thousands of dead tuples until it collects."""
     gc.collect()
     return tracemalloc.get_traced_memory()[0]
 
 
 def peak(lines: Iterable[str]) -> int:
     gc.collect()
-    gc.freeze()  # what other tests have left is not looked at each time
+    gc.freeze()  # do not scan the objects of other tests each time
     tracemalloc.start()
     try:
         reader = TraceReader()
@@ -275,7 +275,7 @@ def peak(lines: Iterable[str]) -> int:
 
 
 def test_memory_does_not_grow_with_the_trace() -> None:
-    full = peak(long_trace(5_000))  # all that is bounded has reached its bound
+    full = peak(long_trace(5_000))  # every bound is reached
     assert peak(long_trace(15_000)) < full * 1.1
 
 
@@ -289,7 +289,7 @@ def test_a_wrap_too_early_behind_a_reserved_get_is_no_region_of_one_page() -> No
     kernel.teardown(mm, 1)
     kernel.test_ended("test_size")
     found, _, _ = judge(kernel.lines, ())
-    assert codes(found) == []  # nothing shows yet that the get would have fitted
+    assert codes(found) == []  # it is not known yet whether the get would have fitted
     size_test(kernel)
     found, _, _ = judge(kernel.lines, ())
     assert codes(found) == ["bump-order"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Histories of a correct mermap give no finding, ever; those of a broken one always theirs."""
+"""Histories of a correct mermap never give a finding; those of a broken one always do."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def shapes(draw: st.DrawFn) -> Shape:
 
 
 class Player:
-    """Plays operations on a Kernel as threads may: one CPU while something is live."""
+    """Run operations on a Kernel as threads may: on one CPU while a mapping is live."""
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
@@ -89,7 +89,7 @@ class Player:
 
     def migrate(self, thread: int, cpu: int) -> None:
         if self.kernel.shape.breakpoints:
-            return  # with several CPUs there may be no telling whose breakpoint it was
+            return  # with several CPUs the thread of a breakpoint may be unknown
         if all(held[0] != thread for held in self.held):
             self.cpu[thread] = cpu % self.kernel.shape.cpus
 
@@ -151,7 +151,7 @@ class Player:
         self.end_test()
 
     def interleave(self, first: int, second: int, seed: int) -> None:
-        """Two CPUs at once: their lines mix, each CPU's own order stays."""
+        """Two CPUs at once: their lines mix, in the order of each CPU."""
         lines = self.kernel.lines
         one, two = lines[first:second], lines[second:]
         mixed = []
@@ -214,12 +214,12 @@ FIRST = {
     "other-page": "gpgpgpgp",
     "skips-an-entry": "dp",
 }
-"""What must happen for a fault to show: g(et), p(ut), r(eserved), d(ouble), f(ull), l(arge, all but
+"""A fault -> operations that show it: g(et), p(ut), r(eserved), d(ouble), f(ull), l(arge, all but
 a page), n(ext CPU)."""
 
 
 def provoke(player: Player, fault: str) -> int:
-    """Make a fault show, whatever happened before; the suite's counter at the end of it."""
+    """Make a fault show after any history; return the suite's counter."""
     region = player.kernel.shape.pages
     for held in list(player.held):
         player.put(held)
@@ -255,7 +255,7 @@ NEEDS: dict[str, dict[str, object]] = {
     "skips-an-entry": {"entries": True},
     "entry-too-many": {"entries": True},
 }
-"""The probes, and the shape, without which a fault cannot be seen."""
+"""Return the probes and the shape without which a fault cannot be seen."""
 
 
 def able(shape: Shape, fault: str) -> Shape:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A trace into which something else was printed is never the ground for an accusation."""
+"""A trace with other text printed into it never leads to a finding."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FOREIGN = "random: crng init done"
 
 
 def console(shape: Shape) -> list[str]:
-    """A suite of one test that takes its whole region and wraps once."""
+    """Return a suite of one test that uses its whole region and wraps once."""
     kernel = Kernel(shape)
     mm = kernel.prepare()
     for number in range(PAGES):
@@ -48,10 +48,10 @@ def torn(line: str, cut: int, how: str, foreign: str) -> list[str]:
 
 
 def cuts(line: str, first: int, number: int) -> list[int]:
-    """Both sides of each place where a token ends, and of the others every third, by the shape.
+    """Return cuts at both sides of each end of a token, and every third other place, by shape.
 
-    The lines of one event differ little from shape to shape, so each place has its turn in two of
-    seven; a search tries all of all.
+    The lines of one event differ little between shapes, so each place is cut in two of seven; a
+    search cuts all of them.
     """
     ends = {0, first, len(line) - 1}
     for at in range(1, len(line)):
@@ -88,7 +88,7 @@ def test_torn_it_accuses_nobody(shape: Shape, name: str, how: str) -> None:
     begins = line.index("mm_")
     stamp = "[    0.000001]" if shape.stamps else ""
     foreign = f"{stamp}[    T1] {FOREIGN}" if shape.callers else FOREIGN
-    first = begins + len("mm_") if how == "cut" else 0  # of less nothing is left to see
+    first = begins + len("mm_") if how == "cut" else 0  # a shorter rest shows nothing
     for cut in cuts(line, first, list(SHAPES.values()).index(shape)):
         pieces = torn(line, cut, how, foreign)
         judgement = judged([*lines[:at], *pieces, *lines[at + 1 :]])

@@ -69,7 +69,7 @@ def test_no_wait_fails_at_once_and_names_the_holder(tmp_path: Path) -> None:
         assert time.monotonic() - began < 15
         holder.kill()
     with build_dir.locked(directory, "mine", wait=False, waiting=pytest.fail):
-        pass  # the lock of a killed holder is gone with it
+        pass  # a killed holder leaves no lock
 
 
 def test_a_cache_that_cannot_be_written_is_said(tmp_path: Path) -> None:

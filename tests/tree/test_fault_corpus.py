@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The corpus of seeded faults: headers, patches, expectations; its runner, on no kernel."""
+"""The corpus of seeded faults: headers, patches, expectations, and its runner without a kernel."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def excerpt(tmp_path: Path) -> Path:
 
 
 def known_codes() -> set[str]:
-    """The codes that docs/verdicts.md and docs/trace.md explain in their tables of findings."""
+    """Return the codes in the tables of findings of docs/verdicts.md and docs/trace.md."""
     pages = (("verdicts", "\n## Findings\n"), ("trace", "\n## What is judged\n"))
     texts = [(ROOT / f"docs/{page}.md").read_text().split(head)[1] for page, head in pages]
     lines = "\n".join(text.split("\n## ")[0] for text in texts).splitlines()
@@ -273,7 +273,7 @@ Runner = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def runner(fake_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
-    """`make faults` on the stand-in tree, with the reference mermap's files in it."""
+    """Run `make faults` on the stand-in tree with the reference mermap's files."""
     subprocess.run(["cp", "-r", f"{ROOT / 'kernel/files'}/.", str(fake_tree)], check=True)
     git(fake_tree, "add", "-A")
     git(fake_tree, "commit", "-q", "-m", "mermap")

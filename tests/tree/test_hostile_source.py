@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Sources of `tree prepare` that attack: no program of theirs runs, nothing appears outside."""
+"""Hostile sources of `tree prepare`: none of their programs runs, no file appears outside."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EVIL = f"#!/bin/sh\ntouch {CANARY} {{name}}.ran 2>/dev/null\n"
 
 @dataclass(frozen=True)
 class Member:
-    """An entry of a tarball; `link` is where a link leads."""
+    """Return an entry of a tarball; `link` is the target of a link."""
 
     name: str
     text: str = ""
@@ -96,7 +96,7 @@ def canaries(tmp_path: Path) -> list[Path]:
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_tarball_that_reaches_out_is_refused(tmp_path: Path, name: str) -> None:
     source = archive(tmp_path / "a.tar", REFUSED[name])
-    # tar itself refuses ".." and may be the first to.
+    # tar itself may refuse ".." first.
     with pytest.raises(MermapctlError, match=r"is refused: |Member name contains"):
         prepared(tmp_path, source)
     assert (canaries(tmp_path), list((tmp_path / "d").iterdir())) == ([], [])

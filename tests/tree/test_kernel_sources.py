@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What must hold of the reference mermap's sources without building them."""
+"""Checks of the reference mermap's sources without building them."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_what_a_probe_watches_is_never_inlined(symbol: str) -> None:
 
 @pytest.mark.parametrize("callback", ["mermap_fill_pte", "mermap_empty_pte"])
 def test_a_probe_sees_each_entry_that_is_written(callback: str) -> None:
-    """Not inlined, and only where a get fills or a put clears: the preparation has its own."""
+    """The callbacks are not inlined, and used only by gets and puts, not by the preparation."""
     assert f"static noinline int {callback}(pte_t" in CORE
     assert len(re.findall(rf"\b{callback}\b", CORE)) == 2
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The hooks on excerpts of what kernel files look like, and the plan as a whole."""
+"""The hooks on excerpts of kernel files, and the plan as a whole."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def after(within: str, *anchors: str, text: str = "added(mm);") -> str:
 
 
 def line_after(text: str, before: str) -> str:
-    """The line after the only line with `before`, and what was added to C_FILE is nothing else."""
+    """Return the line after the only line with `before`, and check that C_FILE got nothing else."""
     lines = text.split("\n")
     (number,) = (number for number, line in enumerate(lines) if before in line)
     return lines[number + 1]
@@ -262,7 +262,7 @@ def test_blanking_keeps_every_line_and_column(source: str) -> None:
     assert [len(line) for line in blanked.split("\n")] == [len(line) for line in source.split("\n")]
 
 
-# --- the overlay as a whole, on a tree that has little more than the places ---
+# --- the overlay as a whole, on a small tree with all places ---
 
 LITTLE_TREE = {
     "mm/Kconfig": KCONFIG,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Nothing of another user's tree runs: the gate, every command, every place that starts things."""
+"""No program of another user's tree runs: the check, every command, every start of a program."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ PROGRAMS = (
 
 @pytest.fixture
 def canary(tmp_path: Path) -> Path:
-    """What each program of `loaded` makes when it is run."""
+    """The file that each program of `loaded` makes when it runs."""
     return tmp_path / "canary"
 
 
 @pytest.fixture
 def loaded(tmp_path: Path, canary: Path) -> Path:
-    """A kernel tree in which every program makes the canary and then works on as it should."""
+    """Make a kernel tree in which every program makes the canary and then works as usual."""
     tree = tmp_path / "linux"
     shutil.copytree(FAKE / "tree", tree)
     sing = f"touch {canary}"
@@ -62,7 +62,7 @@ def loaded(tmp_path: Path, canary: Path) -> Path:
 
 
 def give_away(monkeypatch: pytest.MonkeyPatch, *paths: Path) -> None:
-    """Make paths another user's: by root for real, else by our being another one from now on."""
+    """Give paths to another user: root uses chown, others pretend to be another user."""
     if ROOT:
         for path in paths:
             os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
@@ -84,14 +84,14 @@ def trusting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *values: str) -> N
 
 @pytest.fixture(autouse=True)
 def nothing_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A user who lists no directory as safe, and did not come by sudo."""
+    """Set up a user without safe directories and without sudo."""
     trusting(tmp_path, monkeypatch)
     monkeypatch.delenv("SUDO_UID", raising=False)
 
 
 @pytest.fixture(autouse=True)
 def signals_as_before() -> Iterator[None]:
-    """main() ignores signals while it ends; what a later test starts would inherit that."""
+    """Restore signals: main() ignores them while it ends, and later tests would inherit that."""
     kept = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     yield
     for each, handler in kept.items():
@@ -109,7 +109,7 @@ def test_what_is_roots_may_run(loaded: Path, monkeypatch: pytest.MonkeyPatch) ->
         ownership.require(loaded)
     else:
         (loaded / "scripts").rename(loaded / "gone")
-        (loaded / "scripts").symlink_to("/usr/bin")  # root's, with all that is in it
+        (loaded / "scripts").symlink_to("/usr/bin")  # root's, with all its files
         ownership.require(loaded)
 
 
@@ -222,7 +222,7 @@ def test_root_by_sudo_may_run_what_its_user_has(
         assert not ownership.is_trusted(loaded)
     monkeypatch.setenv("SUDO_UID", str(owner))
     monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
-    assert not ownership.is_trusted(loaded)  # SUDO_UID is a word of root's alone
+    assert not ownership.is_trusted(loaded)  # SUDO_UID counts only for root
 
 
 def test_without_git_nothing_is_listed(loaded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,7 +307,7 @@ def test_no_command_runs_anything_of_another_users_tree(
 def test_of_a_tree_of_ours_they_do(
     loaded: Path, canary: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """The canary of the test above can sing: else it would prove nothing."""
+    """The canary of the test above can be made; else that test would prove nothing."""
     words = [each.format(tree=loaded) for each in COMMANDS[name]]
     exit_of(monkeypatch, *words)
     assert canary.exists()
@@ -323,7 +323,7 @@ def test_the_doctor_asks_a_tree_of_ours(
 def test_run_asks_whose_tree_it_is_before_it_reads_anything_else_of_it(
     loaded: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What comes after has gates of its own: this one is not theirs."""
+    """Later steps have checks of their own; this test is not about them."""
     git(loaded, "init", "-q")
     give_away(monkeypatch, *everything(loaded))
     for later in (
@@ -351,8 +351,8 @@ def test_another_users_tree_that_is_listed_is_worked_on(
     assert canary.exists()
 
 
-# Every place that starts a program, and why it may. "gated": the function, or each of those in its
-# module that call it, asks ownership.require (or is_trusted) first.
+# Every place that starts a program, and the reason why it may. "gated": the function, or each of
+# its callers in the module, calls ownership.require (or is_trusted) first.
 STARTS = {
     "runner.kunit._asked": "gated",
     "runner.stages.supervise": "gated",
@@ -392,7 +392,7 @@ def _functions(module: ast.Module) -> dict[str, ast.FunctionDef]:
 
 
 def _calls(function: ast.FunctionDef) -> dict[str, int]:
-    """What a function calls -> the first line on which it does."""
+    """A callee -> the first line on which a function calls it."""
     found: dict[str, int] = {}
     for node in ast.walk(function):
         if isinstance(node, ast.Call):
@@ -488,7 +488,7 @@ CONFIGURED = {
 def test_a_repository_of_ours_starts_no_program_by_its_configuration(
     loaded: Path, tmp_path: Path, canary: Path, name: str
 ) -> None:
-    """Somebody unpacked it from elsewhere: it is ours, and its configuration is not."""
+    """An unpacked tree belongs to this user, but its git configuration does not."""
     (loaded / ".gitattributes").write_text("* diff=evil filter=evil\n*.sh filter=a=b\n")
     git(loaded, "init", "-q")
     git(loaded, "add", "-f", ".")
@@ -510,7 +510,7 @@ def test_a_repository_of_ours_starts_no_program_by_its_configuration(
     git(loaded, "config", name, CONFIGURED[name].format(canary=canary, hooks=hooks))
     for path in ("Makefile", "scripts/cc-version.sh"):
         text = (loaded / path).read_text()
-        (loaded / path).write_text(text.replace("s", "z", 1))  # as long as before
+        (loaded / path).write_text(text.replace("s", "z", 1))  # unchanged
         os.utime(loaded / path, (0, 0))
     canary.unlink(missing_ok=True)
 

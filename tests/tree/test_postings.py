@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The overlays that behave like the postings: that they fit together, and in what they differ."""
+"""The overlays that behave like the postings fit together, and differ as documented."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_the_slots() -> None:
     ],
 )
 def test_the_walks(posting: Posting | None, walks: set[str]) -> None:
-    """apply_to_page_range() prepares in all; in the first posting a put calls it, too."""
+    """apply_to_page_range() prepares in all postings; in the first a put calls it too."""
     calls = re.findall(r"[=(n] ?(\w*apply_to\w+)\(mm", whole(posting)[CORE])
     assert set(calls) == walks
     assert calls.count("apply_to_page_range") == (2 if posting is Posting.FIRST else 1)
@@ -204,7 +204,7 @@ def test_a_function_that_is_not_there_once(source: str, message: str) -> None:
         edits.make_global(source, "f()")
 
 
-# What does not belong together
+# Invalid combinations
 
 
 def stale(root: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Real tar, real git, tiny kernels."""
+"""`tree prepare` with real tar, real git and tiny kernels."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def written(path: Path) -> Path:
 
 @pytest.fixture
 def user_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A user whose git signs, hooks and converts line ends."""
+    """Set up a user whose git signs, hooks and converts line ends."""
     hooks = tmp_path / "hooks"
     hooks.mkdir()
     (hooks / "pre-commit").write_text("#!/bin/sh\nexit 1\n")
@@ -160,7 +160,7 @@ def test_the_files_are_one_pack_not_thousands_of_objects(tmp_path: Path) -> None
         line.split(": ") for line in git(tmp_path / "t", "count-objects", "-v").splitlines()
     )
     blobs = git(tmp_path / "t", "ls-tree", "-r", done.base).splitlines()
-    assert int(counted["packs"]) <= 2  # tar's links may come in a second one
+    assert int(counted["packs"]) <= 2  # tar may make links in a second pass
     assert int(counted["in-pack"]) >= len({line.split()[2] for line in blobs}) - len(LINKS)
 
 
@@ -402,7 +402,7 @@ def test_too_little_room_is_said_before_the_work(
             made(tmp_path / "t", origin)
 
 
-# A tar that names two files, and then takes its time.
+# A tar that names two files and then waits.
 SLOW_TAR = """#!/bin/sh
 case " $* " in *' --list '*) echo 'drwxr-xr-x 0/0 0 2023-11-14 22:13 "linux/"'; exit 0 ;; esac
 mkdir -p mm && echo x > Makefile
@@ -469,7 +469,7 @@ def test_killed_it_looks_unfinished_and_the_next_run_starts_again(tmp_path: Path
     while still_running(tmp_path):  # the kernel ends the children of the dead
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    while is_locked(tmp_path / ".t.mermapctl-partial"):  # by the guard, until they have ended
+    while is_locked(tmp_path / ".t.mermapctl-partial"):  # the guard holds it until they end
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert not (tmp_path / "t").exists()

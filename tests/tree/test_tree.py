@@ -48,7 +48,7 @@ def committed(path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine that knows of no tree yet."""
+    """Set up a machine without any tree."""
     monkeypatch.setenv("MERMAPCTL_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("MERMAPCTL_TREE", raising=False)
     empty = tmp_path / "elsewhere"
@@ -112,7 +112,7 @@ def test_inspect_before_the_first_commit_and_in_a_linked_worktree(tmp_path: Path
 
 def test_inspect_writes_nothing_into_the_tree(tmp_path: Path) -> None:
     path = committed(kernel(tmp_path / "k"))
-    os.utime(path / "Makefile", (0, 0))  # git would like to refresh its index now
+    os.utime(path / "Makefile", (0, 0))  # git would refresh its index now
     before = {p: p.stat().st_mtime_ns for p in path.rglob("*")}
     state.inspect(path)
     with contextlib.closing(state.look(path)) as looking:

@@ -25,7 +25,7 @@ def make(args: argparse.Namespace, *goals: str) -> int:
 
 
 def own_lines(arch: str) -> str:
-    """What kunit.py puts under every kunitconfig for an architecture."""
+    """Lines that kunit.py adds to every kunitconfig for an architecture."""
     here = TREE / "tools/testing/kunit"
     if arch == "um":
         return (here / "configs/arch_uml.config").read_text()
@@ -40,7 +40,7 @@ def config(args: argparse.Namespace) -> int:
     wanted = own_lines(args.arch) + "".join(Path(path).read_text() for path in args.kunitconfig)
     dot_config = build / ".config"
     if dot_config.exists() and set(wanted.split("\n")) <= set(dot_config.read_text().split("\n")):
-        return 0  # the real one keeps what has all that is asked for, whatever Kconfig says now
+        return 0  # the real one keeps a .config with all requested symbols, whatever Kconfig has now
     dot_config.write_text(wanted)
     if make(args, "olddefconfig"):
         return 1
