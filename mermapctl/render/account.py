@@ -61,6 +61,11 @@ class Row:
         """Return whether it fails the cell, whatever its KTAP status."""
         return self.test.status in BAD or bool(self.errors)
 
+    @property
+    def failed_by_finding(self) -> bool:
+        """Return whether a finding alone fails it: its KTAP status is good."""
+        return self.bad and self.test.status not in BAD
+
 
 @dataclass(frozen=True, slots=True)
 class CellRows:
@@ -183,7 +188,7 @@ def counts(accounts: Iterable[CellRows]) -> str:
     for told in accounts:
         for row in told.rows:
             word = str(row.test.status)
-            if row.bad and row.test.status not in BAD:
+            if row.failed_by_finding:
                 word = "passed but with an error"
             tally[word] = tally.get(word, 0) + 1
         for status in Status:

@@ -12,6 +12,8 @@ import enum
 import re
 from typing import NamedTuple
 
+from mermapctl.console.splat import function
+
 START = re.compile(r"mm_(get|got|put|flush|walk|tables|pte|prep|tear|pin|unpin)(_[a-z]+)?: \(")
 """Where an event begins in a console line; a glued line holds several."""
 
@@ -99,7 +101,7 @@ def parse(match: re.Match[str], text: str, until: int, line: int, caller: str) -
         raise TornError
     if kind is EventKind.ENTRY and not _RETURNS.fullmatch(text, start, closed):
         raise TornError
-    where = _symbol(text[start:closed])
+    where = function(text[start:closed])
     fields: dict[str, str] = dict(_FIELD.findall(text, closed, until))
     head = (kind, line, caller, f"mm_{name}{variant}", where)
     return _READERS.get(kind, _of_process)(head, fields)
@@ -154,12 +156,8 @@ _READERS = {
 }
 
 
-def _symbol(text: str) -> str:
-    return text.partition("+")[0].partition(" ")[0]
-
-
 def _by(fields: dict[str, str]) -> str | None:
-    return _symbol(fields.get("by", "")) or None
+    return function(fields.get("by", "")) or None
 
 
 def _comm(fields: dict[str, str]) -> str | None:

@@ -15,7 +15,6 @@ from mermapctl.console.ktap import Status
 from mermapctl.judge.flush_table import UNSEEN
 from mermapctl.judge.verdict import Finding, Severity, Verdict
 from mermapctl.render.account import (
-    BAD,
     CellRows,
     Row,
     account,
@@ -187,7 +186,7 @@ def _matrix(record: RunRecord) -> Iterator[str]:
 
 
 def _state(row: Row) -> str:
-    if row.bad and row.test.status not in BAD:
+    if row.failed_by_finding:
         return f"passed, but {_flat(row.errors[0].code)}"
     if row.test.status is Status.SKIPPED and row.test.reason:
         return f"skipped ({_flat(row.test.reason)})"

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from mermapctl.console.ktap import Status
 from mermapctl.judge.verdict import Finding, Severity, Verdict
 from mermapctl.render.account import (
-    BAD,
     CellRows,
     Row,
     account,
@@ -171,7 +170,7 @@ def _matrix(record: RunRecord) -> Iterator[str]:
 
 
 def _mark(row: Row) -> str:
-    if row.bad and row.test.status not in BAD:
+    if row.failed_by_finding:
         return f"{GLYPHS[Status.FAILED]} passed, but {_word(row.errors[0].code)}"
     return f"{GLYPHS[row.test.status]} {row.test.status}"
 

@@ -26,7 +26,6 @@ from mermapctl.records.comparison import Change, Moved, compare
 from mermapctl.records.record import Cell
 from mermapctl.render import complaint
 from mermapctl.render.account import (
-    BAD,
     CellRows,
     Row,
     account,
@@ -318,7 +317,7 @@ def _find(view: View, suite: str, name: str) -> tuple[int, Row] | None:
 
 def _state(row: Row) -> tuple[str, str, str]:
     """Return tone, glyph and words of a test."""
-    if row.bad and row.test.status not in BAD:
+    if row.failed_by_finding:
         return "fail", "✗", f"passed, but {one_line(row.errors[0].code, limit=60)}"
     return _TONES.get(row.test.status, "fail"), GLYPHS[row.test.status], str(row.test.status)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mermapctl.console.ktap import Status
 from mermapctl.records.comparison import Change
 from mermapctl.render.account import verdict_word
-from mermapctl.render.terminal.columns import Field, columns, paint
+from mermapctl.render.terminal.columns import paint
 from mermapctl.render.terminal.text import Look, seconds
 
 if TYPE_CHECKING:
@@ -35,13 +35,13 @@ def render(compared: Comparison, sheet: Sheet) -> str:
         )
     ]
     parts += [f"note: {look.plain(note)}\n" for note in compared.notes]
-    for title, table in (
-        ("Tests", _changes(compared.tests, sheet)),
-        ("Findings", _findings(compared.findings, sheet)),
-        ("TLB flushes", _moved(compared.flushes, sheet, unit=False)),
-        ("Times", _moved(compared.times, sheet, unit=True)),
+    for title, rows, table in (
+        ("Tests", compared.tests, _changes(compared.tests, sheet)),
+        ("Findings", compared.findings, _findings(compared.findings, sheet)),
+        ("TLB flushes", compared.flushes, _moved(compared.flushes, sheet, unit=False)),
+        ("Times", compared.times, _moved(compared.times, sheet, unit=True)),
     ):
-        if table:
+        if rows:
             head = paint(title, "bold") if sheet.color else title
             parts.append(f"\n{head}\n{table}")
     tally = dict.fromkeys(Change, 0)
@@ -74,7 +74,7 @@ def _changes(rows: Sequence[TestChange], sheet: Sheet) -> str:
         for row in rows
     ]
     heads = ("Change", "Test", "Status", "Cell", "Findings")
-    return _columns(heads, made, sheet, ("Findings", "Cell"))
+    return sheet.columns(heads, made, ("Findings", "Cell"))
 
 
 def _findings(rows: Sequence[TestChange], sheet: Sheet) -> str:
@@ -91,7 +91,7 @@ def _findings(rows: Sequence[TestChange], sheet: Sheet) -> str:
         for row in rows
     ]
     heads = ("Change", "Finding", "Test", "Severity", "Cell")
-    return _columns(heads, made, sheet, ("Cell", "Severity"))
+    return sheet.columns(heads, made, ("Cell", "Severity"))
 
 
 def _moved(rows: Sequence[Moved], sheet: Sheet, *, unit: bool) -> str:
@@ -117,19 +117,4 @@ def _moved(rows: Sequence[Moved], sheet: Sheet, *, unit: bool) -> str:
     ]
     heads = ("What", "A", "B", "B / A", "Cell")
     numbers = ("A", "B", "B / A")
-    return _columns(heads, made, sheet, ("Cell",), numbers)
-
-
-def _columns(
-    heads: Sequence[str],
-    rows: Sequence[Sequence[Field]],
-    sheet: Sheet,
-    optional: Sequence[str],
-    right: Sequence[str] = (),
-) -> str:
-    """Return the table in the sheet's width, "" without rows."""
-    if not rows:
-        return ""
-    return columns(
-        heads, rows, color=sheet.color, right=right, width=sheet.width, optional=optional
-    )
+    return sheet.columns(heads, made, ("Cell",), numbers)

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from mermapctl.judge.verdict import Verdict
 from mermapctl.render.terminal.findings import missing_symbols
-from mermapctl.render.terminal.page import show, show_json
+from mermapctl.render.terminal.page import show_as
 from mermapctl.render.terminal.tables import table
 from mermapctl.render.terminal.text import count
 from mermapctl.render.visible import one_line
@@ -34,10 +34,7 @@ def guest(of: Definition) -> str:
 
 def listing(stream: TextIO, found: Listing, form: str) -> None:
     """Print all variants and fragments."""
-    if form == "json":
-        show_json(stream, _listing_document(found))
-    else:
-        show(stream, lambda look: _listing(found, look))
+    show_as(form, stream, lambda: _listing_document(found), lambda look: _listing(found, look))
 
 
 def _listing_document(found: Listing) -> dict[str, object]:
@@ -91,10 +88,7 @@ def merged(stream: TextIO, asked: Fragment) -> None:
 
 def checked(stream: TextIO, result: Checked, form: str) -> None:
     """Print the symbols that a tree does not give as requested."""
-    if form == "json":
-        show_json(stream, _checked_document(result))
-    else:
-        show(stream, lambda look: _checked(result, look))
+    show_as(form, stream, lambda: _checked_document(result), lambda look: _checked(result, look))
 
 
 def _checked_document(result: Checked) -> dict[str, object]:

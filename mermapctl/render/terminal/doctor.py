@@ -9,7 +9,7 @@ from rich.text import Text
 
 from mermapctl.doctor.requirement import NeedState
 from mermapctl.judge.verdict import Severity, Verdict
-from mermapctl.render.terminal.page import show, show_json
+from mermapctl.render.terminal.page import show_as
 from mermapctl.render.terminal.tables import table
 
 if TYPE_CHECKING:
@@ -25,13 +25,10 @@ if TYPE_CHECKING:
 
 def diagnosed(stream: TextIO, found: Diagnosis, form: str) -> None:
     """Print the results and the commands to run."""
-    if form == "json":
-        show_json(stream, document(found))
-    else:
-        show(stream, lambda look: _pages(found, look))
+    show_as(form, stream, lambda: _document(found), lambda look: _pages(found, look))
 
 
-def document(found: Diagnosis) -> dict[str, object]:
+def _document(found: Diagnosis) -> dict[str, object]:
     """Return every check, and the commands."""
     return {
         "healthy": found.healthy,

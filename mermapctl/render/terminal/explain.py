@@ -10,7 +10,7 @@ from rich.text import Text
 
 from mermapctl.config.explanation import Cause, config_line, text_lines
 from mermapctl.judge.verdict import Verdict
-from mermapctl.render.terminal.page import show, show_json
+from mermapctl.render.terminal.page import show_as
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,13 +24,10 @@ if TYPE_CHECKING:
 
 def explained(stream: TextIO, found: Explained, form: str) -> None:
     """Print the explanations of one question."""
-    if form == "json":
-        show_json(stream, document(found))
-    else:
-        show(stream, lambda look: _pages(found, look))
+    show_as(form, stream, lambda: _document(found), lambda look: _pages(found, look))
 
 
-def document(found: Explained) -> dict[str, object]:
+def _document(found: Explained) -> dict[str, object]:
     """Return the explanations; `assignments` as lines of a kunitconfig."""
     return {
         "tree": str(found.tree),

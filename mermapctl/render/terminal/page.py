@@ -7,7 +7,7 @@ import io
 import json
 import re
 import shutil
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console, RenderableType
 from rich.text import Text
@@ -54,6 +54,14 @@ def without_blanks(text: str) -> str:
     return re.sub(r" +$", "", text, flags=re.MULTILINE)
 
 
-def show_json(stream: TextIO, value: Any) -> None:
-    """Print one JSON document in ASCII, for any locale."""
-    stream.write(json.dumps(value, indent=2) + "\n")
+def show_as(
+    form: str,
+    stream: TextIO,
+    document: Callable[[], dict[str, object]],
+    parts: Callable[[Look], Iterable[RenderableType]],
+) -> None:
+    """Print one JSON document in ASCII, for any locale, or the parts for a terminal."""
+    if form == "json":
+        stream.write(json.dumps(document(), indent=2) + "\n")
+    else:
+        show(stream, parts)

@@ -29,6 +29,18 @@ class Sheet:
     color: bool = False
     width: int | None = None
 
+    def columns(
+        self,
+        heads: Sequence[str],
+        rows: Sequence[Sequence[Field]],
+        optional: Sequence[str],
+        right: Sequence[str] = (),
+    ) -> str:
+        """Return the table in the sheet's width."""
+        return columns(
+            heads, rows, color=self.color, right=right, width=self.width, optional=optional
+        )
+
 
 def runs(rows: Sequence[RunSummary], total: int, sheet: Sheet) -> str:
     """List the stored runs, newest first, and their total number."""
@@ -46,13 +58,7 @@ def runs(rows: Sequence[RunSummary], total: int, sheet: Sheet) -> str:
         for run in rows
     ]
     heads = ("Run", "When", "Verdict", "Cells", "Kernel", "Commit", "Config+build+boot")
-    text = columns(
-        heads,
-        made,
-        color=sheet.color,
-        width=sheet.width,
-        optional=("When", "Kernel", "Config+build+boot"),
-    )
+    text = sheet.columns(heads, made, ("When", "Kernel", "Config+build+boot"))
     problems = [f"{run.id}: {look.plain(run.problem, limit=400)}\n" for run in rows if run.problem]
     more = f"{len(rows):,} of {count(total, 'run')}\n" if len(rows) != total else ""
     return (text if rows else "") + "".join(problems) + (more or (count(total, "run") + "\n"))
@@ -117,14 +123,7 @@ def history(rows: Sequence[Occurrence], sheet: Sheet) -> str:
     suite = ["Suite"] if several else []
     said = ["Complaint"] if complained else []
     heads = ("Run", "When", "Commit", "Cell", *suite, "Status", "Flushes", "Seconds", *said)
-    text = columns(
-        heads,
-        made,
-        color=sheet.color,
-        right=("Seconds",),
-        width=sheet.width,
-        optional=("When", *said, "Cell", "Commit"),
-    )
+    text = sheet.columns(heads, made, ("When", *said, "Cell", "Commit"), ("Seconds",))
     last = rows[: (sheet.width or 80) - 12][::-1]
     outcomes = "".join(look.glyph(_outcome(row)) for row in last)
     line = sparkline([row.seconds for row in last], unicode=look.unicode)
@@ -173,14 +172,8 @@ def flaky(rows: Sequence[Flaky], sheet: Sheet) -> str:
         for row in rows
     ]
     heads = ("Test", "Not passed", "Rate", "95 % interval", "Commit", "Cell", "Setup", "Latest run")
-    return columns(
-        heads,
-        made,
-        color=sheet.color,
-        right=("Not passed", "Rate"),
-        width=sheet.width,
-        optional=("Setup", "Latest run", "Commit", "Cell"),
-    )
+    optional = ("Setup", "Latest run", "Commit", "Cell")
+    return sheet.columns(heads, made, optional, ("Not passed", "Rate"))
 
 
 def rejudged(outcomes: Iterable[Rejudged], sheet: Sheet) -> str:

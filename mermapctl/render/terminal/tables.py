@@ -13,7 +13,7 @@ from rich.text import Text
 from mermapctl.console.ktap import Status
 from mermapctl.judge.hang_trials import Outcome
 from mermapctl.judge.verdict import Severity, Verdict
-from mermapctl.render.account import BAD, Row, account, label
+from mermapctl.render.account import Row, account, label
 from mermapctl.render.terminal.text import Look, count, seconds
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def results(cell: Cell, look: Look, *, full: bool, only_bad: bool) -> Table | No
 def status(row: Row, look: Look) -> Text:
     """Return a test's status, with its errors or its skip reason."""
     test = row.test
-    if row.bad and test.status not in BAD:
+    if row.failed_by_finding:
         codes = ", ".join(dict.fromkeys(look.plain(finding.code) for finding in row.errors))
         return Text(
             f"{look.glyph(Status.FAILED)} {test.status}, but {codes}",
@@ -140,7 +140,7 @@ def _good(key: tuple[str, str], by_cell: list[dict[tuple[str, str], Row]]) -> bo
 def _status_at(row: Row | None, look: Look) -> Text:
     if row is None:
         return Text("-", style="dim")
-    if row.bad and row.test.status not in BAD:
+    if row.failed_by_finding:
         return Text(f"{look.glyph(Status.FAILED)} complaint", style=look.style(Status.FAILED))
     return look.mark(row.test.status)
 

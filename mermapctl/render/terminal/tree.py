@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 from rich.text import Text
 
 from mermapctl.judge.verdict import Severity, Verdict
-from mermapctl.render.terminal.page import show, show_json
+from mermapctl.render.terminal.page import show, show_as
 from mermapctl.render.terminal.tables import table
 from mermapctl.render.terminal.text import count
 from mermapctl.tree.overlay import Mermap
@@ -75,10 +75,7 @@ def _line(look: Look, said: str, indent: int = 2) -> Text:
 
 def status(stream: TextIO, found: TreeStatus, form: str) -> None:
     """Print the facts about a tree, and the targets on which its mermap can run."""
-    if form == "json":
-        show_json(stream, _document(found))
-    else:
-        show(stream, lambda look: _status(found, look))
+    show_as(form, stream, lambda: _document(found), lambda look: _status(found, look))
 
 
 def _document(found: TreeStatus) -> dict[str, object]:
