@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Console lines -> facts about the boot itself: machine, isolation, accelerator, end.
 
-For a log from elsewhere, only its own lines show how the boot ended: those of kunit.py, QEMU and
-the kernel.
+In a log from elsewhere, only lines of kunit.py, QEMU and the kernel show how the boot ended.
 """
 
 from __future__ import annotations
@@ -24,8 +23,7 @@ HARNESS = (
     *("qemu-system-", r"\$ ", r"Command '\["),
     *("KVM ", "KVM: ", "kvm", r"ioctl\(KVM_", "Could not access KVM", "error: kvm"),
 )
-"""The lines that this reader wants (`console.Console`): PICKS while the kernel boots, HARNESS at
-any time."""
+"""The lines that this reader wants: PICKS while the kernel boots, HARNESS at any time."""
 
 _ACCELERATOR = re.compile(KVM_FAILED)
 _COMMAND = re.compile(r"\$ (?P<command>\S*(?:qemu-system-\S+|linux)\s.*)")

@@ -91,8 +91,7 @@ class Test:
     """One test; `seconds` by the kernel's clock or the time of arrival.
 
     `reason` is the text behind `#` in its result line: of a skip, a limit, a failure. `directive`
-    is KTAP's word before it (`DIRECTIVES`). `failures_omitted` counts printed failures that were
-    not kept.
+    is KTAP's word before it (`DIRECTIVES`). `failures_omitted` failures were printed, but not kept.
     """
 
     __test__ = False  # not a pytest class
@@ -197,10 +196,9 @@ class Unfinished:
 class Account:
     """All KTAP of a console; `documents` counts the headers.
 
-    `kunit_messages` are KUnit's lines in place of KTAP, `suites_lost` counts planned suites
-    without a result. `omitted` suites were counted but not kept, `omitted_bad` of them did not
-    pass, and `unlisted` counts the statuses of their tests. `troubles` counts all notes, including
-    those that were not kept.
+    `kunit_messages` are KUnit's lines in place of KTAP, `suites_lost` counts planned suites without
+    a result. `omitted` suites were counted but not kept, `omitted_bad` of them did not pass, and
+    `unlisted` counts the statuses of their tests. `troubles` counts all notes, kept or not.
     """
 
     suites: tuple[Suite, ...] = ()

@@ -341,8 +341,7 @@ class KtapParser:
     def _broke_assertion(self, name: str, level: OpenLevel, depth: int) -> bool:
         """Return whether an assertion of the test itself failed; a parameter's has the test's name.
 
-        KUnit prints `not ok` or SKIP for such a test (lib/kunit/test.c): an `ok` has lost its
-        `not`.
+        KUnit prints `not ok` or SKIP for it (lib/kunit/test.c): an `ok` has lost its `not`.
         """
         return name in self._broken or (depth > 2 and level.name in self._broken)
 

@@ -41,8 +41,7 @@ class OpenLevel:
     `start` and `mark` are the kernel seconds of its header and of its latest result. `totals` are
     passed, failed and skipped in the suite's own summary line. `last` is the highest number so far,
     `base` the number before the first, `gaps` the missing numbers in between. `headed`: it has its
-    own version line, after which a plan must come. `buried` failures are nested too deeply to be
-    kept.
+    own version line, after which a plan must come. `buried` failures are nested too deeply.
     """
 
     indent: int
@@ -133,8 +132,7 @@ class OpenLevel:
 class Kept:
     """Suites and notes, with a limit on each, so that memory does not grow with the log.
 
-    Suites named in `wanted`, and the tests that `names` lists for a suite, are kept beyond the
-    limits.
+    Suites in `wanted`, and the tests that `names` lists for a suite, are kept beyond the limits.
     """
 
     def __init__(self, names: Mapping[str, Container[str]], wanted: Container[str] = ()) -> None:

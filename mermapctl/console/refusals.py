@@ -196,8 +196,7 @@ KVM_FAILED = (
     r"|KVM_(?:CREATE_VM|CREATE_VCPU|RUN|SET_\w+)\W.*(?:fail|error|Invalid)|kvm_\w+ failed"
     r"|KVM (?:is )?not supported|invalid accelerator '?kvm|error: failed to [sg]et MSR"
 )
-"""Messages that QEMU prints at any time when KVM cannot run this kernel; no guest kernel prints
-them."""
+"""Messages of QEMU at any time when KVM cannot run this kernel; no guest kernel prints them."""
 _SUBJECTS = re.compile(
     r"qemu|QEMU|[Kk][Vv][Mm]|ptrace|PTRACE|noexec|/dev/shm|PROT_EXEC|UML|start_userspace|linux"
     r"|Use -machine"

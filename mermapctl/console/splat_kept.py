@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The splats kept of a log: the first ones, and the last of each kind that can end a kernel. Pure.
 
-The last deadly splat shows how a boot ended. A kernel that warns in every test must not push it out
-of the record.
+The last deadly splat shows how a boot ended; warnings in every test must not push it out.
 """
 
 from __future__ import annotations

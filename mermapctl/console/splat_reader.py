@@ -136,8 +136,7 @@ class SplatReader:
     def test_ended(self, name: str | None, caller: str | None = None) -> None:
         """Assign all reports since the previous test's end to test `name` (None: the suite).
 
-        `caller` is the thread that printed the result; a report of another one may continue below
-        it.
+        `caller` is the thread that printed the result; a report of another may continue below it.
         """
         if not self.waiting:
             return

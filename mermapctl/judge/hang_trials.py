@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
 DETECTED = "the kernel's own report"
 SAMPLED_AFTER = 12
-"""Seconds of silence before QEMU is asked for the CPUs' instruction pointers; the detector reports
-earlier."""
+"""Seconds of silence before QEMU is asked where the CPUs are; the detector reports earlier."""
 SHORT = 20
 """Seconds of silence after which a test booted alone counts as hung: a healthy one takes less than
 one, and the detector below reports within ten."""

@@ -46,8 +46,7 @@ PICKS = {
     LineKind.HARNESS: boot_log.HARNESS,
 }
 _DIE = re.compile(r"\[#\d+\]")
-"""Part of each title that die() prints after `oops_enter()`: the count of Oopses
-(kernel/panic.c)."""
+"""The count of Oopses in each title that die() prints after `oops_enter()` (kernel/panic.c)."""
 REQUEST, PANIC = "kprobe_event=", "Kernel panic - not syncing"
 ALWAYS = {ktap_parser.HEADER: LineKind.KTAP, PANIC: LineKind.SPLAT, REQUEST: LineKind.TRACE}
 IN_KTAP = dict.fromkeys(splat_titles.INSIDE, LineKind.SPLAT)

@@ -25,8 +25,7 @@ ONLY = "only-witnessed"
 _KEY = "witness"
 """Key of the evidence with the witness's result for a finding."""
 _REFUTED = ("not-unmapped", "wrong-range-mapped")
-"""Codes that a trace without page table entries infers from walks; the witness reads all
-entries."""
+"""Codes that a trace without entries infers from walks; the witness reads all entries."""
 _ENTRY = "entry"
 _LINES = "lines named"
 

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """RunRecord -> a mail of plain ASCII in 72 columns: a Tested-by reply, or a bug report.
 
-Text from the kernel is indented, so that no line of it is read as a trailer, a patch or a mailbox's
-"From".
+Kernel text is indented, so that no line of it is read as a trailer, a patch or a mailbox's "From".
 """
 
 from __future__ import annotations

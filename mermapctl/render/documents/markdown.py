@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """RunRecord -> Markdown for a merge request on GitLab or GitHub.
 
-Text from the kernel is only in code spans and fenced blocks, so that markup, mentions and images in
-it have no effect.
+Kernel text is only in code spans and fenced blocks: markup, mentions and images have no effect.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Annotate a console for a page: each line with its number, its kind and its findings, in folds.
 
-Folds hide the boot's own messages and long runs of trace lines. Lines with a finding, a failure or
-a splat are always shown.
+Folds hide boot messages and long runs of trace lines, never lines with a finding, failure or splat.
 """
 
 from __future__ import annotations
