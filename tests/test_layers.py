@@ -96,7 +96,7 @@ def test_a_room_imports_only_from_the_rooms_before_it() -> None:
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_each_room_says_what_it_is_for(room: str) -> None:
+def test_each_room_has_its_purpose_in_its_docstring(room: str) -> None:
     text = (PACKAGE / room / "__init__.py").read_text("utf-8")
     assert ast.get_docstring(ast.parse(text))
 
@@ -131,7 +131,7 @@ def test_only_these_rooms_import(library: str, rooms: list[str]) -> None:
 
 
 @pytest.mark.parametrize("room", ["console", "trace", "judge"])
-def test_what_is_pure_reaches_no_process_and_no_library_of_the_system(room: str) -> None:
+def test_pure_rooms_import_no_process_and_no_library_of_the_system(room: str) -> None:
     names = [name for name in MODULES if _room(name) == room]
     assert names
     outside = {"mermapctl.system.process", "subprocess", "sqlite3", "git"}

@@ -71,7 +71,7 @@ def test_the_soak_sees_a_process_that_stays() -> None:
         ("trap 'exit 0' TERM", {130}, ["the victim ended with 0: "]),
     ],
 )
-def test_the_soak_knows_how_a_signal_must_end_what_has_begun(
+def test_the_soak_expects_the_right_exit_codes_after_a_signal(
     script: str, codes: set[int], lost: list[str]
 ) -> None:
     """Processes stopped before the first line, in between and behind the last line of mermapctl."""

@@ -170,7 +170,7 @@ def test_every_format_of_a_stored_run(form: str, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
+def test_an_unwritable_output_is_an_error(tmp_path: Path) -> None:
     kept(samples.passed())
     result = report("-o", str(tmp_path / "nowhere" / "out"))
     assert isinstance(result.exception, MermapctlError)
@@ -214,7 +214,7 @@ def test_open_writes_the_page_beside_the_record(monkeypatch: pytest.MonkeyPatch)
         (["-f"], "-f is a command now: mermapctl report follow"),
     ],
 )
-def test_what_does_not_go_together(words: list[str], said: str) -> None:
+def test_options_that_exclude_each_other_are_refused(words: list[str], said: str) -> None:
     result = report(*words)
     assert result.exit_code == Exit.USAGE
     assert said in result.stderr
@@ -360,7 +360,7 @@ def test_one_log_that_cannot_be_read_shows_none(form: str, tmp_path: Path) -> No
 # Lists.
 
 
-def test_the_list() -> None:
+def test_list_as_a_table_and_as_json() -> None:
     kept(samples.passed(), "20260101-a")
     kept(samples.failed(), "20260102-b")
     kept(samples.multi_cell(), "20260103-c")
@@ -404,7 +404,7 @@ def test_points_in_time(text: str, start: str) -> None:
     assert moment(text).startswith(start)
 
 
-def test_ages() -> None:
+def test_ages_and_dates_become_moments() -> None:
     now = new_run(("x",)).started
     assert moment("2w") < moment("7d") < moment("36h") < moment("5m") < now
     for text in ("yesterday", "7x", "2026-13-01", "-3d"):
@@ -415,7 +415,7 @@ def test_ages() -> None:
 @pytest.mark.parametrize(
     ("text", "size"), [("100", 100), ("2K", 2048), ("1.5M", 1_572_864), ("5G", 5 << 30)]
 )
-def test_sizes(text: str, size: int) -> None:
+def test_sizes_become_bytes(text: str, size: int) -> None:
     assert bytes_of(text) == size
     with pytest.raises(UserError, match="is no size"):
         bytes_of(text + "x")
@@ -424,7 +424,7 @@ def test_sizes(text: str, size: int) -> None:
 # Comparison.
 
 
-def test_compare_says_what_is_new_and_fixed() -> None:
+def test_compare_lists_new_and_fixed_failures() -> None:
     kept(samples.passed(), "1")
     slow = samples.cell_missing_flush()
     slow = dataclasses.replace(slow, phases=Phases(2.1, 80.0, 1.4))
@@ -542,7 +542,7 @@ def test_flaky_tests_and_their_rate() -> None:
     assert "no test both passed and failed" in report("flaky", "--variant", "kasan").stdout
 
 
-def test_a_test_that_said_ok_and_has_an_error_counts_as_failed() -> None:
+def test_an_ok_test_with_an_error_finding_counts_as_failed() -> None:
     """A test with a complaint of the kernel or of the trace counts as failed over time."""
     good = clean(samples.passed(), "a" * 40)
     warned = clean(samples.record(samples.cell_warning()), "a" * 40)
@@ -588,7 +588,7 @@ def test_lists_fit_into_a_terminal(width: int) -> None:
         assert cell_len(line) <= width
 
 
-def test_a_column_that_says_nothing_goes_first() -> None:
+def test_a_column_with_one_value_is_dropped_first() -> None:
     rows = [[("a", ""), ("x" * 9, ""), (cell, "")] for cell in ("one", "two")]
     heads, going = ("Run", "Commit", "Cell"), ("Cell", "Commit")
     for width, row in ((12, "a    one"), (4, "a")):
@@ -632,7 +632,7 @@ def test_rejudging_shows_what_changed_and_keeps_the_old_verdict() -> None:
     assert len(document("1")["former"]) == 1
 
 
-def test_what_cannot_be_judged_again_stays() -> None:
+def test_a_cell_that_cannot_be_judged_again_is_unchanged() -> None:
     with_console("1", "good.log", Verdict.PASSED)
     (Store.open().folder("1").path / "cells" / "x86_64-base" / "console.log").unlink()
     kept(samples.no_verdict(), "2")
@@ -679,7 +679,7 @@ def test_pruning_asks() -> None:
     assert Store.open().ids() == ["1"]
 
 
-def test_a_killed_run_says_where_its_console_is() -> None:
+def test_a_killed_run_names_its_console() -> None:
     killed = dataclasses.replace(new_run(("x",)), state=State.RUNNING, pid=2**22 - 1)
     folder = Store.open().begin(dataclasses.replace(samples.record(), run=killed))
     result = report()
@@ -774,7 +774,7 @@ def test_a_console_is_followed_through_everything(tmp_path: Path) -> None:
     assert tail.lines(final=True) == ["end"]
 
 
-def test_what_is_no_file_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+def test_a_device_or_fifo_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)

@@ -39,7 +39,7 @@ def judged(*logs: str) -> RunRecord:
         ([f"/l/1{LONG}", f"/l/2{LONG}"], [f"…{LONG[:59]}", f"…{LONG[:59]} (2)"]),
     ],
 )
-def test_names(logs: list[str], named: list[str]) -> None:
+def test_each_log_gets_a_unique_short_name(logs: list[str], named: list[str]) -> None:
     assert names(logs) == named
 
 

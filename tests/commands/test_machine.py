@@ -38,7 +38,7 @@ def test_versions_are_asked_once_until_a_program_changes(fake_tree: Path, asked:
     assert asked.read_text().count("asked") == 2
 
 
-def test_what_has_gone_is_noticed_and_what_was_missing_is_asked_again(
+def test_a_removed_program_is_noticed_and_a_missing_one_checked_again(
     fake_tree: Path, asked: Path
 ) -> None:
     document(fake_tree)

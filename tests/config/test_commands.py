@@ -40,7 +40,7 @@ def own() -> Path:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_every_shipped_variant_builds_the_suite_and_says_what_for(name: str) -> None:
+def test_every_shipped_variant_builds_the_suite_and_has_its_purpose(name: str) -> None:
     variant = variants.resolve(name)
     assert {"CONFIG_KUNIT=y", "CONFIG_MERMAP_KUNIT_TEST=y"} <= lines(variant)
     assert len(variant.proves) > 20
@@ -50,7 +50,7 @@ def test_every_shipped_variant_builds_the_suite_and_says_what_for(name: str) -> 
         assert (paths.shipped("configs").parent / origin).is_file()
 
 
-def test_every_shipped_fragment_is_read_and_says_what_it_is() -> None:
+def test_every_shipped_fragment_can_be_read_and_has_a_description() -> None:
     for name in variants.fragment_files():
         assert variants.load_fragment(name).about, name
 
@@ -78,7 +78,7 @@ def test_variants_without_a_clash_merge_in_pairs() -> None:
         ("smp+kasan", "mermap", "CONFIG_KASAN=y", "CONFIG_KCSAN=y"),
     ],
 )
-def test_what_a_variant_asks_for(name: str, suite: str, expected: str, absent: str) -> None:
+def test_the_lines_of_a_variant(name: str, suite: str, expected: str, absent: str) -> None:
     found = lines(variants.resolve(name, suite=suite))
     assert expected in found
     assert absent not in found
@@ -197,7 +197,7 @@ def test_compose_adds_the_suite_to_variants_not_to_fragments(
     assert ("LOCALVERSION_AUTO" in found) == ("smp" in names)
 
 
-def test_what_is_written_is_parsed_back_and_says_where_from(tmp_path: Path) -> None:
+def test_a_written_kunitconfig_is_parsed_back_and_names_its_origins(tmp_path: Path) -> None:
     output = tmp_path / "out.kunitconfig"
     asked = config.write(ConfigRequest(("hang", "kasan")), output)
     read = fragment.load(output)

@@ -179,7 +179,7 @@ def why(
         ("x86_64", "CONFIG_KUNIT", "", Cause.SATISFIED, "", "KUNIT=y"),
     ],
 )
-def test_causes(
+def test_the_cause_of_each_symbol(
     tree: Path,
     name: str,
     symbol: str,
@@ -268,7 +268,7 @@ def test_lines_that_a_proposal_contradicts_or_takes_away(
     assert [each.partition(" (")[0] for each in found.overridden] == overridden
 
 
-def test_what_a_choice_has_chosen_is_told_with_who_asked_for_it(tree: Path) -> None:
+def test_a_choice_names_its_chosen_member_and_who_asked_for_it(tree: Path) -> None:
     said = explanation.full_text(why(tree, "x86_64", "MERMAP_KUNIT_TEST", "KUNIT=y PREEMPT=y"))
     assert "'Preemption model' (lib/Kconfig:56) has chosen, since asked.kunitconfig:2 asks" in said
 
@@ -280,7 +280,7 @@ def test_a_prompt_that_the_target_itself_hides(tree: Path) -> None:
     assert found.targets == ("um",)
 
 
-def test_what_is_behind_a_leaf_is_told_once(tmp_path: Path) -> None:
+def test_the_reason_behind_a_leaf_appears_once(tmp_path: Path) -> None:
     tree = tree_of(
         tmp_path,
         """
@@ -432,7 +432,7 @@ def test_a_missing_symbol_has_the_text_of_config_explain(
     assert lacking.why == explanation.full_text(found)
 
 
-def test_what_kunit_py_itself_asks_for_is_explained_too(tree: Path) -> None:
+def test_symbols_that_kunit_py_asks_for_are_explained_too(tree: Path) -> None:
     config = tree / "tools/testing/kunit/qemu_configs/x86_64.py"
     config.write_text(config.read_text().replace("kconfig=''", "kconfig='CONFIG_SANITIZER=y'"))
     (lacking,) = told(tree, "x86_64", "CONFIG_KUNIT=y\n")
@@ -526,7 +526,7 @@ def test_the_commands_json(tree: Path) -> None:
     assert symbol["selectors"][0]["where"] == "lib/Kconfig:29"
 
 
-def test_the_command_shows_what_a_tree_says_and_obeys_none_of_it(tree: Path) -> None:
+def test_the_command_shows_escapes_of_a_tree_and_obeys_none(tree: Path) -> None:
     file = tree / "lib/Kconfig"
     file.write_text(file.read_text() + 'config ODD\n\tbool "\x1b[31mred [bold]\x07"\n')
     result = run(tree, "ODD", "--no-verify")

@@ -36,7 +36,7 @@ def pairs(text: str) -> list[tuple[str, str]]:
         ("CONFIG_9P_FS=y\nCONFIG_X86_64=y", [("9P_FS", "y"), ("X86_64", "y")]),
     ],
 )
-def test_parse(text: str, expected: list[tuple[str, str]]) -> None:
+def test_lines_are_parsed_into_assignments(text: str, expected: list[tuple[str, str]]) -> None:
     assert pairs(text) == expected
 
 

@@ -188,7 +188,7 @@ def test_a_target_has_a_name(name: str, place: Path) -> None:
         ("kconfig", r"CONFIG_CMDLINE=\"\x1b[31m\""),
     ],
 )
-def test_a_target_is_what_its_fields_say_or_none(field: str, value: str, place: Path) -> None:
+def test_a_target_needs_valid_fields(field: str, value: str, place: Path) -> None:
     fields = {"linux_arch": "x86_64", "qemu_arch": "x86_64", "kernel_path": "x", "kconfig": ""}
     said = ", ".join(f'{name}="{text}"' for name, text in {**fields, field: value}.items())
     config = place / "linux" / target.QEMU_CONFIGS / "new.py"
@@ -200,7 +200,7 @@ def test_a_target_is_what_its_fields_say_or_none(field: str, value: str, place: 
         assert "new" not in target.targets(place / "linux")
 
 
-def test_a_repository_that_says_anything(place: Path) -> None:
+def test_a_repository_with_any_content(place: Path) -> None:
     tree = place / "linux"
     git(tree, "init", "-q", "-b", "main")
     git(tree, "add", "-A")

@@ -242,7 +242,7 @@ def test_a_compiler_is_asked_once_whatever_changes_in_kconfig(tmp_path: Path) ->
         'test -n "`$(CC) -print-file-name=plugin`"',
     ],
 )
-def test_what_the_key_does_not_hold_is_asked_each_time(tmp_path: Path, asked: str) -> None:
+def test_answers_outside_the_key_are_asked_each_time(tmp_path: Path, asked: str) -> None:
     tree, log = counting(tmp_path, asked)
     assert [read(tree).value("A") for _ in range(2)] == ["y", "y"]
     assert runs(log) == 2
@@ -412,7 +412,7 @@ def test_a_kconfig_that_defeats_the_parser(tmp_path: Path, text: str, complaint:
         read(tree_of(tmp_path, text))
 
 
-def test_what_the_tree_complains_of_comes_first(tmp_path: Path) -> None:
+def test_errors_of_the_tree_come_first(tmp_path: Path) -> None:
     text = """
         $(error-if,y,C compiler 'gcc' not found)
         config VERSION

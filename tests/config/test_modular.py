@@ -194,7 +194,7 @@ def test_a_counter_that_stays_0_is_explained_by_its_guard(
         ("i386", "an init for i386"),
     ],
 )
-def test_targets_that_have_no_module_flavour_say_why(
+def test_targets_without_a_module_flavour_give_the_reason(
     fake_tree: Path, name: str, says: str | None
 ) -> None:
     said = modular.obstacle(fake_tree, target.read(fake_tree).find(name))

@@ -45,7 +45,7 @@ def test_cells_are_targets_by_variants_without_repeats(fake_tree: Path) -> None:
     assert cells[1].kernel_args == of_every_guest
 
 
-def test_what_the_user_says_of_the_guest_wins(fake_tree: Path) -> None:
+def test_the_users_guest_options_take_precedence(fake_tree: Path) -> None:
     asked = Request(variants=("smp",), smp=4, cpu="Haswell", default_args=False)
     (cell,) = plan.make(target.read(fake_tree), asked)
     assert cell.qemu_args == ("-cpu", "Haswell", "-smp", "4")
@@ -61,7 +61,7 @@ def test_what_the_user_says_of_the_guest_wins(fake_tree: Path) -> None:
         (Request(variants=("kasn",)), "kasn", "kasan"),
     ],
 )
-def test_what_cannot_be_is_refused_with_a_way_out(
+def test_impossible_requests_are_refused_with_a_hint(
     fake_tree: Path, asked: Request, message: str, hint: str
 ) -> None:
     with pytest.raises(UserError) as caught:

@@ -51,7 +51,7 @@ def test_an_unknown_target_names_the_near_ones(fake_tree: Path, name: str, hint:
         ("arm64", "X86_64 (arch/x86/Kconfig:9) only"),
     ],
 )
-def test_who_can_have_the_mermap(fake_tree: Path, name: str, obstacle: str | None) -> None:
+def test_targets_that_can_have_the_mermap(fake_tree: Path, name: str, obstacle: str | None) -> None:
     tree = target.read(fake_tree)
     said = tree.mermap_obstacle(tree.find(name))
     assert (said is None) is (obstacle is None)
@@ -71,7 +71,7 @@ def test_a_conditional_select_counts_as_its_condition(fake_tree: Path) -> None:
     assert "X86_64 (arch/x86/Kconfig:6)" in said
 
 
-def test_a_tree_without_the_mermap_says_so(fake_tree: Path) -> None:
+def test_a_tree_without_the_mermap_is_reported(fake_tree: Path) -> None:
     (fake_tree / "mm/Kconfig").write_text("")
     (fake_tree / "arch/x86/Kconfig").write_text("")
     tree = target.read(fake_tree)

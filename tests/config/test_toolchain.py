@@ -117,7 +117,7 @@ def test_a_compiler_that_is_named_with_its_directory_is_never_written_over(
 @pytest.mark.parametrize(
     ("prefix", "aimed"), [("", []), ("aarch64-linux-gnu-", ["--target=aarch64-linux-gnu"])]
 )
-def test_clang_is_told_the_target_of_the_init(
+def test_clang_gets_the_target_of_the_init(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefix: str, aimed: list[str]
 ) -> None:
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")

@@ -73,7 +73,7 @@ ok 1 example
 )
 
 
-def test_what_kunit_prints() -> None:
+def test_suites_as_kunit_prints_them() -> None:
     account = parse(GOOD)
     assert account.notes == ()
     assert account.unfinished is None
@@ -442,7 +442,7 @@ def test_a_suite_result_that_never_came() -> None:
     assert Trouble.LOST in {note.trouble for note in account.notes}
 
 
-def test_what_is_open_at_the_end() -> None:
+def test_a_suite_unfinished_at_the_end() -> None:
     account = parse(MERMAP.partition("    ok 3")[0])
     assert account.unfinished is not None
     assert (account.unfinished.suite, account.unfinished.planned) == ("mermap", 4)
@@ -472,7 +472,7 @@ def test_an_unknown_version_is_noted() -> None:
     assert [note.trouble for note in account.notes] == [Trouble.VERSION]
 
 
-def test_what_kunit_says_in_place_of_ktap() -> None:
+def test_lines_that_kunit_prints_in_place_of_ktap() -> None:
     account = parse("kunit executor: error filtering suites: -22\n")
     assert account.kunit_messages == ("kunit executor: error filtering suites: -22",)
     assert account.documents == 0
@@ -540,13 +540,13 @@ LINE = st.sampled_from([*WHOLE.splitlines(), "noise", "", "    ok 1 x # SKIP", G
 
 @settings(deadline=None)
 @given(st.lists(LINE, max_size=60), st.booleans())
-def test_runs_say_what_lines_say(lines: list[str], known: bool) -> None:
+def test_runs_of_lines_give_the_same_as_single_lines(lines: list[str], known: bool) -> None:
     log = "".join(f"{line}\n" for line in lines)
     assert parse(log, runs=True, known=known) == parse(log, runs=False, known=known)
 
 
 @pytest.mark.parametrize("stamp", ["", "[   12.345678] ", "[    1.000000][    T1] "])
-def test_runs_say_what_lines_say_of_whole_logs(stamp: str) -> None:
+def test_runs_of_lines_give_the_same_for_whole_logs(stamp: str) -> None:
     log = "".join(f"{stamp}{line}\n" for line in WHOLE.splitlines())
     fast, slow = parse(log, runs=True), parse(log, runs=False)
     assert fast == slow

@@ -140,7 +140,7 @@ def test_a_word_watched_for_from_now_on() -> None:
     assert seen == [2, 3]
 
 
-def test_what_stands_before_a_later_header_is_no_prefix() -> None:
+def test_text_before_a_later_header_is_no_prefix() -> None:
     log = b"KTAP version 1\nok 1 a    KTAP version 1\nnoise    KTAP version 1\nok 2 a\n"
     console = Console([log], PICKS, ANYWHERE)
     seen = []
@@ -171,7 +171,7 @@ def test_empty_input() -> None:
     assert (console.lines, console.whole, console.tail) == (0, True, ())
 
 
-def test_the_tail() -> None:
+def test_the_last_lines_are_kept() -> None:
     console = Console([b"".join(b"[    0.1] line %d\n" % i for i in range(100))], PICKS, ANYWHERE)
     assert list(console) == []
     assert console.tail[-2:] == ("line 98", "line 99")
@@ -266,7 +266,7 @@ def test_text_that_a_result_ran_into_is_no_prefix() -> None:
 @pytest.mark.parametrize("filler", [b"x", b"\0", b"12%\r", b"\xff", b"x \0\r"])
 @pytest.mark.parametrize("size", [LINE_BYTES - 9, LINE_BYTES, 3 * LINE_BYTES + 5])
 @pytest.mark.parametrize("chunk", [None, 5000])
-def test_nothing_is_lost_behind_what_is_too_long(
+def test_nothing_is_lost_behind_a_line_that_is_too_long(
     filler: bytes, size: int, chunk: int | None
 ) -> None:
     long = (filler * size)[:size]

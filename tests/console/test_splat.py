@@ -106,7 +106,7 @@ TITLES = [
 
 @pytest.mark.parametrize("prefix", ["", "[    1.234567] ", "[    1.234567][   T29] ", "<4>"])
 @pytest.mark.parametrize(("kind", "title"), TITLES)
-def test_titles(kind: str, title: str, prefix: str) -> None:
+def test_every_title_has_its_kind(kind: str, title: str, prefix: str) -> None:
     (found,) = read(f"{prefix}noise\n{prefix}{title}\n{prefix}more noise\n")
     assert (found.kind, found.title) == (kind, title.removeprefix("[ ").removesuffix(" ]"))
     assert found.line == 2
@@ -149,7 +149,7 @@ def test_lines_that_only_look_like_one(line: str) -> None:
         ("BUG: KASAN: slab-out-of-bounds in f+0x1/0x2", None),
     ],
 )
-def test_where(title: str, where: str | None) -> None:
+def test_each_splat_has_its_place(title: str, where: str | None) -> None:
     (found,) = read(f"{title}\n")
     assert found.where == where
 

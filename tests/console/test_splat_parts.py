@@ -529,7 +529,7 @@ def wrong(part: Part, splat: Splat, prefix: str) -> list[str]:
     return [name for name, right in checks.items() if not right]
 
 
-def test_there_are_enough() -> None:
+def test_there_are_enough_reports() -> None:
     each = [way for turn in range(len(PARTS)) for way in ways(turn)]
     assert len(each) >= 5000
     assert {tear for _, _, tear, _ in each} == set(TEARS)
@@ -554,7 +554,7 @@ def test_a_report_from_parts(name: str) -> None:
 
 @pytest.mark.parametrize("prefix", PREFIXES)
 @pytest.mark.parametrize("name", PARTS)
-def test_a_report_whose_title_is_lost_is_heard(name: str, prefix: str) -> None:
+def test_a_report_whose_title_is_lost_is_still_found(name: str, prefix: str) -> None:
     """The kind is lost with the title; the lines around it show that there was one."""
     part = PARTS[name]
     lines = list(printed(part, "x86_64", prefix, "whole", mixed=False))

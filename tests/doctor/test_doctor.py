@@ -56,7 +56,7 @@ def missing(tree: Path, name: str = "x86_64") -> list[str]:
 
 
 @pytest.mark.usefixtures("path")
-def test_nothing_is_missing_where_everything_is_there(tree: Path) -> None:
+def test_a_complete_machine_lacks_nothing(tree: Path) -> None:
     assert missing(tree) == []
 
 
@@ -72,7 +72,7 @@ def test_nothing_is_missing_where_everything_is_there(tree: Path) -> None:
         ("ccache git", []),
     ],
 )
-def test_run_is_told_what_is_hidden(
+def test_run_names_a_hidden_program(
     tree: Path, path: Path, hidden: str, expected: list[str]
 ) -> None:
     for name in hidden.split():
@@ -92,7 +92,7 @@ def test_each_target_has_needs_of_its_own(
 
 
 @pytest.mark.usefixtures("path")
-def test_run_is_told_at_once(tree: Path) -> None:
+def test_the_check_of_run_is_quick(tree: Path) -> None:
     where = target.read(tree).find("x86_64")
     took = []
     for _ in range(5):
@@ -173,7 +173,7 @@ def test_the_sentence_and_the_hint_of_what_is_missing(
         ("-Makefile", "tree", NeedState.BROKEN),
     ],
 )
-def test_the_tree(tree: Path, left: str, name: str, state: NeedState) -> None:
+def test_checks_of_the_tree(tree: Path, left: str, name: str, state: NeedState) -> None:
     if left.startswith("-"):
         (tree / left[1:]).write_text("") if "mm" in left else (tree / left[1:]).unlink()
     elif left:
@@ -185,7 +185,7 @@ def test_the_tree(tree: Path, left: str, name: str, state: NeedState) -> None:
 
 
 @pytest.mark.usefixtures("path")
-def test_a_target_that_cannot_have_the_mermap_is_said_and_is_not_in_the_way(tree: Path) -> None:
+def test_a_target_without_the_mermap_is_reported_but_not_required(tree: Path) -> None:
     kconfig = tree / "arch/x86/Kconfig"
     kconfig.write_text(kconfig.read_text() + "\tselect ARCH_SUPPORTS_MERMAP\n")
     where = [target.read(tree).find(name) for name in ("arm64", "x86_64", "um")]
@@ -206,7 +206,7 @@ def test_a_target_that_cannot_have_the_mermap_is_said_and_is_not_in_the_way(tree
         (True, "um", None),  # modules are inserted where QEMU boots
     ],
 )
-def test_what_the_module_flavour_needs(
+def test_programs_for_the_module_flavour(
     tree: Path, there: bool, name: str, state: NeedState | None
 ) -> None:
     if there:

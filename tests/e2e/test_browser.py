@@ -180,7 +180,7 @@ def test_the_stale_mark_leads_to_its_get(chromium: Browser, page: Path) -> None:
     assert visible(chromium, "#c0-L1730")
 
 
-def test_keys(chromium: Browser, page: Path) -> None:
+def test_the_keyboard_works(chromium: Browser, page: Path) -> None:
     chromium.open(page)
     body = chromium.driver.find_element(By.TAG_NAME, "body")
     for expected in ("c0-f0", "c0-f1", "c0-f0"):
@@ -197,7 +197,7 @@ def test_keys(chromium: Browser, page: Path) -> None:
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [320, 390, 1280, 2000])
-def test_it_fits_and_can_be_read(
+def test_the_page_fits_and_is_readable(
     chromium: Browser, page: Path, width: int, dark: bool
 ) -> None:  # fmt: skip
     chromium.look(width=width, dark=dark)
@@ -208,13 +208,13 @@ def test_it_fits_and_can_be_read(
     assert background == ("rgb(15, 19, 24)" if dark else "rgb(246, 247, 249)")
 
 
-def test_what_cannot_be_read_would_be_found(chromium: Browser, page: Path) -> None:
+def test_the_readability_check_can_fail(chromium: Browser, page: Path) -> None:
     chromium.open(page)
     chromium.ask("document.querySelector('h1').animate({color: ['#bbb', '#bbb']}, 60000)")
     assert len(chromium.ask(CONTRAST)) >= 1
 
 
-def test_it_prints(chromium: Browser, tmp_path: Path) -> None:
+def test_the_page_prints(chromium: Browser, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     for log in ("trace-counted-not-done", "oops"):
         done = mermapctl("report", "log", f"{LOGS / log}.log", "--format=html", f"-o{page}")

@@ -82,7 +82,7 @@ def test_a_thousand_address_spaces_leave_no_more_than_a_hundred(
     ],
     ids=["state", "tables"],
 )
-def test_what_is_not_freed_is_found(
+def test_a_missing_free_is_found(
     run: Run, reference_tree: Path, statement: str, argv: tuple[str, ...], failed: set[str]
 ) -> None:
     """Remove a statement of the teardown; the fixture restores it."""

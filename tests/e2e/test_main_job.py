@@ -54,7 +54,7 @@ def test_report_shows_what_run_showed(run: Run) -> None:
     assert "test_tlb_flushed" in judged.stdout
 
 
-def test_what_is_built_is_what_kunit_would_have_built(
+def test_the_built_kernel_is_the_one_of_kunit_py(
     run: Run, reference_tree: Path, tmp_path: Path
 ) -> None:
     """kunit.py run by hand, without mermapctl's make or ccache: same .config, compiler and code."""
@@ -85,7 +85,7 @@ def test_the_example_suite_runs_on_uml(run: Run) -> None:
     assert ran.statuses["example_skip_test"] == "skipped"
 
 
-def test_uml_cannot_have_the_mermap_and_says_so_at_once(reference_tree: Path) -> None:
+def test_uml_is_refused_at_once(reference_tree: Path) -> None:
     done = mermapctl("run", f"--tree={reference_tree}", "--target=um")
     assert done.returncode == 2
     assert "ARCH_SUPPORTS_MERMAP is selected by X86_64" in done.stderr

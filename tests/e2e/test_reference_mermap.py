@@ -70,7 +70,7 @@ def test_five_levels_are_had_without_building_base_again(
 
 
 @pytest.mark.nightly
-def test_what_a_dead_test_leaves_mapped_is_put_without_a_splat_of_its_own(
+def test_mappings_of_a_dead_test_are_put_without_a_further_splat(
     run: Run, change: Change
 ) -> None:
     """An Oops ends test_multiple_allocs' thread while three mappings are live."""

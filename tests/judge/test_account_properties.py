@@ -345,7 +345,7 @@ def test_no_failure_on_any_line_of_a_passed_log_is_lost(
     assert judged("".join(lines)).verdict is Verdict.FAILED
 
 
-def test_what_the_console_repeats_whole_is_one_result() -> None:
+def test_a_whole_repetition_is_one_result() -> None:
     for body in ([["ok", "skip"]], [["ok", "not ok"]]):
         once = console(body)
         twice = re.sub(r"(?m)^ *(?:not )?ok .*\n", r"\g<0>\g<0>", once)

@@ -71,7 +71,7 @@ def test_a_kselftest_out_of_time_hung_and_its_limit_is_named() -> None:
         ("not ok 2 selftests: mm: two # exit=1", "the suite selftests: mm: two failed: exit=1"),
     ],
 )
-def test_nothing_is_said_of_tests_that_a_suite_does_not_have(line: str, said: str) -> None:
+def test_no_finding_names_a_test_that_a_suite_does_not_have(line: str, said: str) -> None:
     (finding,) = judged(KSELFTEST.format(line)).findings
     assert finding.summary == said
 

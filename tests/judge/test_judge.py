@@ -209,7 +209,9 @@ ASSERTIONS: list[tuple[int, str, str, dict[str, object]]] = [
 
 
 @pytest.mark.parametrize(("index", "text", "code", "evidence"), ASSERTIONS)
-def test_assertions(index: int, text: str, code: str, evidence: dict[str, object]) -> None:
+def test_assertions_and_their_findings(
+    index: int, text: str, code: str, evidence: dict[str, object]
+) -> None:
     judgement = judged(mermap(failed(index, text)))
     (finding,) = judgement.findings
     assert (finding.code, finding.test) == (code, NAMES[index])
@@ -219,7 +221,7 @@ def test_assertions(index: int, text: str, code: str, evidence: dict[str, object
     assert judgement.verdict is Verdict.FAILED
 
 
-def test_what_was_granted_too_much_stays_live_and_leaves_no_room() -> None:
+def test_an_excess_mapping_stays_live_and_leaves_no_room() -> None:
     """The suites of the postings put it only at their end."""
     granted = block(
         "test_size",
@@ -394,7 +396,9 @@ ENDS = [
 
 
 @pytest.mark.parametrize(("log", "boot", "status", "code", "test"), ENDS)
-def test_ends(log: str, boot: Boot, status: str | None, code: str, test: str | None) -> None:
+def test_ends_of_boots(
+    log: str, boot: Boot, status: str | None, code: str, test: str | None
+) -> None:
     judgement = judged(log, boot=boot, suites="mermap")
     assert (judgement.verdict, judgement.reason) == (Verdict.FAILED, None)
     (finding,) = judgement.findings
@@ -407,7 +411,7 @@ def test_ends(log: str, boot: Boot, status: str | None, code: str, test: str | N
     assert statuses[2:] == [Status.MISSING, Status.MISSING]
 
 
-def test_a_hang_that_cannot_be_named_says_so() -> None:
+def test_a_hang_without_a_known_test() -> None:
     (finding,) = judged(HALF, boot=Boot(Ended.SILENCE, silence=60.08, limit=300)).findings
     assert "the test is unknown" in finding.summary
     assert finding.evidence["silence"] == 60.1
@@ -596,7 +600,7 @@ def test_a_suite_without_manifest_needs_only_its_plan() -> None:
     assert (judgement.verdict, codes(judgement)) == (Verdict.FAILED, ["output-corrupt"])
 
 
-def test_a_failing_suite_without_manifest_says_why() -> None:
+def test_a_failing_suite_without_manifest_has_its_reason() -> None:
     log = (
         "KTAP version 1\n1..1\n    # Subtest: example\n    1..1\n"
         "    # a: EXPECTATION FAILED at lib/kunit/kunit-example-test.c:30\n"
@@ -608,7 +612,7 @@ def test_a_failing_suite_without_manifest_says_why() -> None:
     assert finding.evidence == {"1 + 1": 2}
 
 
-def test_a_suite_that_could_not_start_says_why() -> None:
+def test_a_suite_that_could_not_start_has_its_reason() -> None:
     log = "KTAP version 1\n1..1\n    # mermap:     # failed to initialize (-12)\nnot ok 1 mermap\n"
     judgement = judged(log, suites="mermap")
     assert judgement.verdict is Verdict.FAILED
@@ -770,7 +774,7 @@ def _spoilt(how: str, at: int) -> str:
 
 @pytest.mark.parametrize("how", ["glued", "twice", "warning"])
 @pytest.mark.parametrize("at", AT)
-def test_what_is_read_at_once_is_judged_as_line_by_line(
+def test_reading_at_once_gives_the_same_as_line_by_line(
     how: str, at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = _spoilt(how, at)
@@ -954,7 +958,7 @@ def failed_assertion(name: str) -> str:
         ("fake", "    ok 1 t", Verdict.PASSED),  # a test of KUnit's own assertions
     ],
 )
-def test_a_test_whose_assertion_failed_does_not_say_ok(
+def test_an_ok_after_a_failed_assertion_is_a_contradiction(
     name: str, result: str, verdict: Verdict
 ) -> None:
     head = "KTAP version 1\n1..1\n    # Subtest: s\n    1..1\n"

@@ -290,7 +290,7 @@ def test_an_allowed_oops_still_crashed_its_test() -> None:
         ("global-refused", "mm/mermap.c:189"),
     ],
 )
-def test_a_finding_says_where(name: str, where: str) -> None:
+def test_a_finding_names_its_place(name: str, where: str) -> None:
     assert judged(name).findings[0].where == where
 
 

@@ -96,7 +96,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", sorted(CASES))
-def test_what_is_no_console_is_named(name: str) -> None:
+def test_input_that_is_no_console_is_named(name: str) -> None:
     data, what, give = CASES[name]
     judgement = judged(data)
     assert (judgement.verdict, judgement.reason) == (Verdict.NO_VERDICT, Reason.NOT_A_CONSOLE)

@@ -45,7 +45,7 @@ def judged(
     )
 
 
-def test_what_is_provoked_fails_nothing_and_is_told() -> None:
+def test_a_provoked_splat_is_reported_and_fails_nothing() -> None:
     found = judged(SplatKind.WARNING, second=WARNING)
     (finding,) = found.findings
     assert found.verdict is Verdict.PASSED
@@ -70,7 +70,7 @@ def test_what_is_provoked_fails_nothing_and_is_told() -> None:
         "in another test", "in another test, too", "the test failed",
     ],
 )  # fmt: skip
-def test_all_else_fails(found: Judgement) -> None:
+def test_any_other_splat_fails(found: Judgement) -> None:
     assert found.verdict is Verdict.FAILED
     assert Severity.ERROR in {finding.severity for finding in found.findings}
 

@@ -155,7 +155,7 @@ GUEST = [
 
 
 @pytest.mark.parametrize("said", GUEST)
-def test_what_a_kernel_prints_is_no_refusal(said: str) -> None:
+def test_text_of_a_kernel_is_no_refusal(said: str) -> None:
     assert accelerator.complaint(f"{said}\n".encode()) is None
     judgement = judged(f"{said}\nLinux version 7.3.4 (x)\n{said}\nlast words\n")
     assert judgement.reason is BOOT
@@ -163,5 +163,5 @@ def test_what_a_kernel_prints_is_no_refusal(said: str) -> None:
 
 
 @pytest.mark.parametrize(("said", "reason"), [(said, reason) for said, reason, *_ in SAID])
-def test_a_boot_hears_of_kvm_what_a_log_says_of_it(said: str, reason: Reason) -> None:
+def test_a_boot_and_a_log_recognize_the_same_errors_of_kvm(said: str, reason: Reason) -> None:
     assert (accelerator.complaint(said.encode()) is not None) == (reason is KVM)

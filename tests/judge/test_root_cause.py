@@ -36,7 +36,7 @@ SEEN_IDLE = draft("counter-mismatch", None, **{"idle-flush": "first at line 7"})
         ([draft("stale-reuse", 7), LIES], ["stale-reuse", "counter-mismatch"]),
     ],
 )
-def test_a_counter_that_lies_explains_what_it_says(drafts: list[Draft], codes: list[str]) -> None:
+def test_a_wrong_counter_explains_its_assertion(drafts: list[Draft], codes: list[str]) -> None:
     assert [finding.code for finding in merge(drafts)] == codes
     assert {f.code for f in merge(reversed(drafts))} == set(codes)
 
@@ -115,5 +115,5 @@ def test_a_counter_that_lies_explains_what_it_says(drafts: list[Draft], codes: l
         ),
     ],
 )
-def test_what_a_trace_explains_and_what_explains_it(drafts: list[Draft], codes: list[str]) -> None:
+def test_causes_and_consequences_in_a_trace(drafts: list[Draft], codes: list[str]) -> None:
     assert [finding.code for finding in merge(drafts)] == codes

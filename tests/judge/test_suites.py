@@ -14,7 +14,7 @@ from tests.tables import NAMES
 SHIPPED = suites.load()
 
 
-def test_the_mermaps_tests() -> None:
+def test_the_manifest_has_the_mermaps_tests() -> None:
     suite = SHIPPED.suites["mermap"]
     assert suite.names == NAMES
     assert {test.name: test.flushes for test in suite.tests} == dict(
@@ -37,7 +37,7 @@ def test_the_mermaps_tests() -> None:
         ("*", (), NAMES),
     ],
 )
-def test_what_a_filter_asks_for(
+def test_the_tests_of_a_filter(
     glob: str | None, required: tuple[str, ...], tests: tuple[str, ...]
 ) -> None:
     assert SHIPPED.required(glob) == required
@@ -55,7 +55,7 @@ def test_what_a_filter_asks_for(
         ("mmput+0x1/0x2", False),
     ],
 )
-def test_whose_function_a_frame_is(frame: str, own: bool) -> None:
+def test_frames_of_the_code_under_test(frame: str, own: bool) -> None:
     assert SHIPPED.suites["mermap"].owns(frame) is own
 
 

@@ -63,6 +63,6 @@ def test_a_damaged_record_is_passed_over() -> None:
     assert previous(stored(5, samples.failed())) == first
 
 
-def test_a_log_has_none() -> None:
+def test_a_log_has_no_earlier_run() -> None:
     stored(1, samples.passed())
     assert previous(samples.bare_log()) is None

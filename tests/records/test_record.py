@@ -108,7 +108,7 @@ def test_keys_of_an_earlier_version_may_lack() -> None:
         (b'{"schema": "x"}', "here is damaged"),
     ],
 )
-def test_what_is_no_record_is_refused(data: bytes, words: str) -> None:
+def test_invalid_documents_are_refused(data: bytes, words: str) -> None:
     with pytest.raises(HarnessError, match=words) as caught:
         from_json(data, "here")
     assert caught.value.hint
@@ -156,7 +156,7 @@ def test_exit_codes(record: RunRecord, bisect: bool, code: Exit) -> None:
     assert records.exit_of(record, bisect=bisect) is code
 
 
-def test_a_run_that_begins_knows_this_machine_and_process() -> None:
+def test_a_new_run_contains_this_machine_and_process() -> None:
     begun = records.begin(command=("mermapctl", "run"), tree=TreeFacts())
     run = begun.run
     assert (run.state, run.pid, begun.verdict) == (State.RUNNING, os.getpid(), Verdict.NO_VERDICT)

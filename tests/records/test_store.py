@@ -132,7 +132,7 @@ def test_wrong_names_are_explained(store: Store, key: str, words: str) -> None:
     assert caught.value.hint
 
 
-def test_an_empty_store_says_what_to_do(store: Store) -> None:
+def test_an_empty_store_gives_a_hint(store: Store) -> None:
     assert store.list() == []
     with pytest.raises(UserError, match="no run is stored") as caught:
         store.get()
@@ -239,7 +239,7 @@ while True:
     assert store.notices == []
 
 
-def test_a_finished_record_wins_over_an_index_that_was_not_told(store: Store) -> None:
+def test_a_finished_record_takes_precedence_over_a_stale_index(store: Store) -> None:
     made = record()
     store.begin(made)
     assert store.list()[0].state == "running"

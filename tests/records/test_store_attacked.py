@@ -90,7 +90,7 @@ def test_a_stranger_is_passed_over_with_a_note(store: Store, name: str, how: str
 
 
 @pytest.mark.parametrize("how", ["folder", "copy", "fifo"])
-def test_a_list_says_so_and_obeys_no_name(store: Store, how: str) -> None:
+def test_a_list_notes_foreign_files_and_obeys_no_name(store: Store, how: str) -> None:
     made = [kept(store, record()).run.id for _ in range(3)]
     strange(store.runs, "\x1b[2Jx\u200b", how, made[0])
     listed = report("list")
@@ -214,7 +214,7 @@ def test_paths_are_placed_in_the_folder(path: str, found: str | None) -> None:
 DEAD = 2**22 - 1
 
 
-def test_what_killed_runs_left_is_cleared(store: Store) -> None:
+def test_remains_of_killed_runs_are_removed(store: Store) -> None:
     ended = kept(store, record())
     dead = replace(record().run, state=State.RUNNING, pid=DEAD, process="none/0")
     killed = store.begin(replace(record(), run=dead))
@@ -450,7 +450,7 @@ def test_a_link_stays_a_link_and_a_mode_stays_a_mode(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644, 0o640, 0o755, 0o666])
-def test_any_mode_stays(tmp_path: Path, mode: int) -> None:
+def test_the_mode_of_a_file_is_kept(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "file"
     path.write_text("old")
     path.chmod(mode)

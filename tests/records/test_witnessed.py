@@ -98,7 +98,7 @@ def test_both_agree_on_a_right_mermap(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_only_the_witness_sees_counts(
+def test_findings_of_the_witness_alone_count(
     tmp_path: Path, log: str, code: str, entry: str
 ) -> None:
     cell = judged(tmp_path, "trace-good", "good", log, Ended.EXITED)
@@ -118,7 +118,7 @@ def test_a_log_that_was_cut_changes_nothing(tmp_path: Path) -> None:
     assert cell.witness.agrees is None
 
 
-def test_what_the_trace_infers_and_the_witness_refutes_is_a_warning(tmp_path: Path) -> None:
+def test_an_inference_that_the_witness_refutes_is_a_warning(tmp_path: Path) -> None:
     walked = Finding("not-unmapped", Severity.ERROR, "…", evidence={"page tables walked": "none"})
     cell = judged(tmp_path, "trace-good", "good", GOOD, Ended.EXITED, walked)
     assert (cell.verdict, codes(cell)) == (
@@ -129,7 +129,7 @@ def test_what_the_trace_infers_and_the_witness_refutes_is_a_warning(tmp_path: Pa
     assert cell.witness.agrees is False
 
 
-def test_what_the_trace_read_itself_stays_an_error() -> None:
+def test_a_direct_reading_of_the_trace_stays_an_error() -> None:
     finding = Finding("wrong-page", Severity.ERROR, "…", evidence={"entry": "PTE 0x1"})
     stale = Finding("stale-reuse", Severity.ERROR, "…")
     merged, agrees = witness_findings.compared([finding, stale], [], both=True)

@@ -114,7 +114,7 @@ def test_the_url_is_handed_on() -> None:
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_what_a_kernel_prints_is_text(
+def test_text_of_a_kernel_is_quoted(
     name: str, tmp_path: Path, message: tuple[str, EmailMessage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = infect(samples.multi_cell(), TEXTS[name])

@@ -26,7 +26,7 @@ def terminal_text(*, full: bool) -> str:
 
 
 @pytest.mark.parametrize("full", [False, True])
-def test_on_a_terminal(*, full: bool) -> None:
+def test_a_splat_on_a_terminal(*, full: bool) -> None:
     lines = [line.strip() for line in terminal_text(full=full).splitlines()]
     at = lines.index(SAID[0])
     assert tuple(lines[at : at + 3]) == SAID
@@ -35,14 +35,14 @@ def test_on_a_terminal(*, full: bool) -> None:
         assert lines[at + 3].startswith("test_basic_alloc+0x15f/0x400")
 
 
-def test_on_the_page() -> None:
+def test_a_splat_on_the_page() -> None:
     text = re.sub(r"</?(?:code|span)[^>]*>", "", html.unescape(page.render(RECORD)))
     for said in SAID:
         assert f">{said.replace(': ', ' ')}</p>" in text
 
 
 @pytest.mark.parametrize("render", [markdown.render, mail.render, junit.render, kcidb.render])
-def test_in_files(render: object) -> None:
+def test_a_splat_in_documents(render: object) -> None:
     assert callable(render)
     text = str(render(RECORD))
     for said in SAID:
@@ -53,12 +53,12 @@ def test_in_files(render: object) -> None:
 @pytest.mark.parametrize(
     ("caller", "said"), [("T1", "task 1"), ("C0", "CPU 0"), ("X9", "X9"), ("", None), (None, None)]
 )
-def test_who_printed_it(caller: str | None, said: str | None) -> None:
+def test_the_task_or_cpu_of_a_splat(caller: str | None, said: str | None) -> None:
     splat = Splat(SplatKind.BUG, "kernel BUG at mm/a.c:1!", None, 1, caller=caller)
     assert complaint.facts(splat) == ([("printed by", said)] if said else [])
 
 
-def test_what_is_said_already_is_not_repeated() -> None:
+def test_nothing_is_repeated() -> None:
     splat = Splat(SplatKind.UBSAN, "UBSAN: shift in mm/a.c:1", None, 1, cause="shift")
     assert complaint.facts(splat) == []
     assert complaint.block(splat) == "UBSAN: shift in mm/a.c:1"

@@ -133,7 +133,7 @@ def test_visible_text_is_printable_and_stays_so(name: str) -> None:
         ("a\tb\nc", "a b c", "a b c"),
     ],
 )
-def test_what_is_shown_for(text: str, pictures: str, ascii_: str) -> None:
+def test_each_sample_has_its_sentences(text: str, pictures: str, ascii_: str) -> None:
     assert (visible.one_line(text), visible.ascii_line(text)) == (pictures, ascii_)
 
 

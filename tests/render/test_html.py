@@ -124,7 +124,7 @@ def test_the_policy_names_what_runs_and_forbids_the_rest() -> None:
         ("nothing ran", "p", "The run was interrupted before its end; the report is incomplete."),
     ],
 )
-def test_it_says(name: str, tag: str, said: str) -> None:
+def test_the_page_contains_its_sentences(name: str, tag: str, said: str) -> None:
     page = read(html_page.render(samples.SAMPLES[name]()))
     everything = page.text(tag)
     if tag == "figcaption":
@@ -152,7 +152,7 @@ def test_the_previous_run_is_compared() -> None:
     assert "compared" not in read(html_page.render(samples.failed())).ids
 
 
-def test_nothing_is_said_of_what_could_not_be_compared() -> None:
+def test_an_impossible_comparison_is_left_out() -> None:
     page = read(html_page.render(samples.failed(), previous=samples.no_verdict()))
     assert "A has no verdict for x86_64/rt -> x86_64/base (boot-failed)." in page.text("p")
     assert "No test and no finding changed." not in page.text("p")
@@ -174,7 +174,7 @@ def test_a_sentence_begins_with_a_capital_and_a_name_stays(summary: str, shown: 
     assert shown in page.texts["a"]
 
 
-def test_a_verdict_that_was_replaced_is_told() -> None:
+def test_a_replaced_verdict_is_shown() -> None:
     former = Former(Verdict.PASSED, Tool("mermapctl", "0.0.9"), "2026-12-01T10:00:00Z")
     page = read(html_page.render(replace(samples.failed(), former=(former,))))
     said = "Judged again at 2026-12-01 10:00:00 UTC; mermapctl 0.0.9 reported PASSED."
@@ -200,7 +200,7 @@ def clean_tags(sample: str) -> frozenset[str]:
 
 @pytest.mark.parametrize("sample", ["multi cell", "traced"])
 @pytest.mark.parametrize("name", TEXTS)
-def test_nothing_the_kernel_said_is_obeyed(name: str, sample: str) -> None:
+def test_no_text_of_a_kernel_is_markup(name: str, sample: str) -> None:
     record: RunRecord = infect(samples.SAMPLES[sample](), TEXTS[name])
     text = html_page.render(record, console=Console(TEXTS[name]), previous=record)
     page = read(text)
@@ -268,7 +268,7 @@ def test_a_stale_reuse_lies_where_its_page_is() -> None:
     assert picture.flushes == ()
 
 
-def test_what_is_put_waits_for_the_flush() -> None:
+def test_a_put_mapping_is_drawn_until_the_flush() -> None:
     timeline = samples.timeline(stale=False, pages=2)
     picture = svg_timeline.draw(timeline)
     (flush,) = timeline.flushes

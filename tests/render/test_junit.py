@@ -137,7 +137,7 @@ def test_a_consequence_names_its_cause() -> None:
     assert all("follows from global-mapping-refused" in text for text in texts)
 
 
-def test_properties() -> None:
+def test_the_properties_of_a_suite() -> None:
     (suite,) = suites(samples.failed())
     facts = {p.name: p.value for p in suite.properties()}  # type: ignore[no-untyped-call]
     assert facts["kernel"] == "Linux 7.3.4 (v7.3-1204-gfcf46f19ecac)"

@@ -57,7 +57,7 @@ GOOD |= {f"kunit.mermap.{name}": "PASS" for name in NAMES}
         ),
     ],
 )
-def test_what_became_of_each_test(record: RunRecord, changed: dict[str, str]) -> None:
+def test_the_status_of_each_test(record: RunRecord, changed: dict[str, str]) -> None:
     assert statuses(record) == GOOD | changed
 
 
@@ -98,7 +98,7 @@ def test_everything_refers_to_something(name: str) -> None:
     assert len(ids["incidents"]) == sum(len(cell.findings) for cell in record.cells)
 
 
-def test_the_checkout() -> None:
+def test_the_checkout_of_a_run() -> None:
     (checkout,) = submission(samples.passed())["checkouts"]
     assert checkout["git_commit_hash"] == samples.COMMIT
     assert checkout["patchset_hash"] == ""

@@ -45,7 +45,7 @@ def split(record: RunRecord, tester: str | None = None) -> tuple[str, str]:
         ("nothing ran", "mermap: no verdict on 7.3.4: no cell ran"),
     ],
 )
-def test_the_subject(name: str, subject: str) -> None:
+def test_the_subject_of_each_record(name: str, subject: str) -> None:
     assert split(samples.SAMPLES[name]())[0] == subject
 
 
@@ -70,7 +70,7 @@ def test_the_subject(name: str, subject: str) -> None:
         ("bare log", "  judged:    2026-11-23 07:05:12 UTC\n"),
     ],
 )
-def test_it_says(name: str, said: str) -> None:
+def test_the_mail_contains_its_sentences(name: str, said: str) -> None:
     assert said in split(samples.SAMPLES[name](), tester="A. Tester <a@example.org>")[1]
 
 
@@ -116,7 +116,7 @@ def test_a_shell_takes_the_reproduce_lines() -> None:
 
 @pytest.mark.parametrize("name", TEXTS)
 @pytest.mark.parametrize("sample", ["multi cell", "no verdict", "passed"])
-def test_nothing_the_kernel_said_becomes_a_header_a_trailer_or_a_patch(
+def test_no_text_of_a_kernel_becomes_a_header_a_trailer_or_a_patch(
     sample: str, name: str
 ) -> None:
     record = infect(samples.SAMPLES[sample](), TEXTS[name])

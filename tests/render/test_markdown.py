@@ -85,7 +85,7 @@ def test_the_matrix_has_tests_down_and_cells_across() -> None:
         ("another suite", "## ✅ example: PASSED"),
     ],
 )
-def test_it_says(name: str, said: str) -> None:
+def test_the_text_contains_its_sentences(name: str, said: str) -> None:
     assert said in markdown.render(samples.SAMPLES[name]())
 
 
@@ -97,7 +97,7 @@ def test_our_own_markup_is_all_there_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_nothing_the_kernel_said_is_obeyed(name: str) -> None:
+def test_no_text_of_a_kernel_is_markup(name: str) -> None:
     record = infect(samples.multi_cell(), TEXTS[name])
     text = markdown.render(record, console=Console(TEXTS[name]))
     found = tokens(text)

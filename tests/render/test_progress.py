@@ -61,7 +61,7 @@ def styles(said: str) -> list[str]:
         ({"TERM": "dumb"}, False, False),
     ],
 )
-def test_what_a_terminal_gets(
+def test_progress_on_a_terminal(
     fake_tree: Path, env: dict[str, str], live: bool, coloured: bool
 ) -> None:
     argv = [word for word in RUN if word != "--quiet"]
@@ -128,7 +128,7 @@ def test_lines_in_a_pipe(tmp_path: Path) -> None:
     ]
 
 
-def test_a_sign_of_life_says_how_far_it_is() -> None:
+def test_a_plain_line_shows_how_far_a_stage_is() -> None:
     shown = PlainDisplay(sys.stderr).shown
     assert shown.line().startswith("starting, 0.0 s")
     shown.take(StageStarted("boot", 300.0))
@@ -141,7 +141,7 @@ def test_a_sign_of_life_says_how_far_it_is() -> None:
 HOSTILE = "a\x1b]0;owned\x07\u200b\u202eb\x9b31m\nc"
 
 
-def test_nothing_in_a_line_of_progress_is_obeyed(tmp_path: Path) -> None:
+def test_escapes_in_a_line_of_progress_are_shown(tmp_path: Path) -> None:
     """Names of directories, tests and stages, and sentences of git, may contain anything."""
     events: list[Event] = [
         CellStarted(HOSTILE, 1, 2),

@@ -51,12 +51,12 @@ def document(record: RunRecord) -> dict[str, Any]:
     return made
 
 
-def test_the_published_copy_is_what_the_types_say() -> None:
+def test_the_published_copy_is_made_from_the_types() -> None:
     told = "write it: python -m mermapctl.render.documents.json_schema > docs/schema.json"
     assert PUBLISHED.read_text("utf-8") == json_schema.text(), told
 
 
-def test_it_is_a_schema() -> None:
+def test_the_document_is_a_json_schema() -> None:
     Draft202012Validator.check_schema(json_schema.schema())
 
 

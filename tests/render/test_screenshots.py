@@ -31,7 +31,7 @@ def test_places_become_those_of_a_user(said: str, shown: str) -> None:
     assert Neutral.of(record).text(said) == shown
 
 
-def test_what_may_be_another_place_is_refused() -> None:
+def test_a_path_that_may_be_of_this_machine_is_refused() -> None:
     neutral = Neutral.of(samples.passed())
     for path in ("/home/somebody/x", "/srv/linux", "/mnt/a.log"):
         with pytest.raises(SystemExit, match="may be places of this machine"):

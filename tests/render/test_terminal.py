@@ -78,7 +78,7 @@ def words(text: str) -> str:
         ("multi cell", ["✗ complaint"]),
     ],
 )
-def test_what_is_said(record: str, expected: list[str]) -> None:
+def test_the_report_contains_its_sentences(record: str, expected: list[str]) -> None:
     text = shown(samples.SAMPLES[record]())
     assert [part for part in expected if part not in text] == []
 
@@ -284,7 +284,7 @@ def test_flushes_in_words(flush: Flush, mark: str) -> None:
     assert mark in shown(samples.record(samples.cell_passed(flushes=(flush,))))
 
 
-def test_a_run_says_how_it_stands() -> None:
+def test_the_state_of_a_run_is_shown() -> None:
     record = samples.record(samples.cell_no_verdict(Reason.INTERRUPTED), state=State.INTERRUPTED)
     assert "interrupted before its end" in shown(record)
     running = samples.record(state=State.RUNNING, pid=4711)
@@ -360,7 +360,7 @@ def test_when_there_are_glyphs(
         (7322.0, "2 h 2 min"),
     ],
 )
-def test_durations(value: float | None, text: str) -> None:
+def test_durations_in_words(value: float | None, text: str) -> None:
     assert seconds(value) == text
 
 
@@ -373,7 +373,7 @@ def test_a_traces_probes_do_not_fill_the_screen() -> None:
     assert probes in "".join(whole.split("\n"))
 
 
-def test_a_reason_is_not_said_twice() -> None:
+def test_a_reason_is_not_repeated() -> None:
     cell = samples.cell_no_verdict(Reason.INTERRUPTED)
     assert why(cell).startswith("interrupted: Kernel panic")
     told = "interrupted by SIGINT during the boot"
@@ -381,7 +381,7 @@ def test_a_reason_is_not_said_twice() -> None:
     assert why(dataclasses.replace(cell, detail=None)) == "interrupted"
 
 
-def test_plurals() -> None:
+def test_counts_in_words() -> None:
     said = [count(1, "test"), count(2, "flush"), count(1200, "run"), count(0, "kernel complaint")]
     assert said == ["1 test", "2 flushes", "1,200 runs", "0 kernel complaints"]
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         (b"", None),
     ],
 )
-def test_qemus_complaints_are_heard(said: bytes, heard: str | None) -> None:
+def test_errors_of_qemu_are_recognized(said: bytes, heard: str | None) -> None:
     complaint = accelerator.complaint(said)
     assert (complaint is None) is (heard is None)
     assert (heard or "") in (complaint or "")
@@ -45,7 +45,7 @@ def native(fake_tree: Path, name: str = "x86_64") -> target.Target:
         (Accel.TCG, True, "tcg"),
     ],
 )
-def test_the_choice(
+def test_the_choice_of_an_accelerator(
     fake_tree: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -70,7 +70,7 @@ def test_a_stop_names_its_cpu(payload: bytes, reply: StopReply | None) -> None:
 
 
 @pytest.mark.parametrize("payload", [b"", b"OK", b"Tzz", b"T05thread:xyzzy;", b"E01"])
-def test_what_is_no_stop_is_an_error(payload: bytes) -> None:
+def test_a_reply_that_is_no_stop_is_an_error(payload: bytes) -> None:
     with pytest.raises(StubError):
         gdb_packets.stop(payload)
 

@@ -131,7 +131,7 @@ def test_only_what_the_configuration_has_is_used(fake_tree: Path, tmp_path: Path
     ]
 
 
-def test_where_each_passes_alone_the_suite_is_tried_again(
+def test_the_suite_is_booted_again_if_each_test_passes_alone(
     fake_tree: Path, tmp_path: Path
 ) -> None:
     cell = cell_of(fake_tree, logs(tmp_path / "logs", UNKNOWN))
@@ -149,7 +149,7 @@ def test_tests_with_a_result_are_not_booted_again(fake_tree: Path, tmp_path: Pat
     assert cell["findings"][0]["test"] == "test_multiple_allocs"
 
 
-def test_the_kernel_is_asked_for_tests_that_nobody_else_knows(
+def test_the_kernel_lists_tests_that_are_not_in_the_manifest(
     fake_tree: Path, tmp_path: Path
 ) -> None:
     env = logs(tmp_path / "logs", "")
@@ -182,7 +182,7 @@ def test_without_a_hang_nothing_is_booted_again(
     assert len(said.read_text().splitlines()) == 1
 
 
-def test_it_can_be_left_out(fake_tree: Path, tmp_path: Path) -> None:
+def test_triage_can_be_turned_off(fake_tree: Path, tmp_path: Path) -> None:
     env = logs(tmp_path / "logs", UNKNOWN, test_size=HANGS)
     cell = cell_of(fake_tree, env, "--no-triage")
     assert cell["triage"] == []
@@ -273,7 +273,7 @@ LOOP = "loop+0x4/0x9"
         ),
     ],
 )
-def test_what_the_trials_add_to_the_finding(
+def test_trials_extend_the_finding(
     finding: Finding, tries: list[Trial], test: str | None, summary: str
 ) -> None:
     _, (told,) = hang_trials.completed((), (finding,), tuple(tries))
@@ -302,7 +302,7 @@ def suite(status: str, *tests: str) -> Suite:
         ([suite("hung", "a:hung", "b:missing")], [hang("a")], ["a", "b"]),
     ],
 )
-def test_what_is_booted_alone(
+def test_the_tests_that_are_booted_alone(
     suites: list[Suite], findings: list[Finding], expected: list[str]
 ) -> None:
     assert [test for _, test in hang_trials.unfinished(suites, findings)] == expected
@@ -322,7 +322,7 @@ def test_what_is_booted_alone(
         (None, [suite("hung", "a:missing")], [hang()], ("hung", None)),
     ],
 )
-def test_what_a_boot_says_of_a_test(
+def test_the_outcome_of_a_test_booted_alone(
     test: str | None, suites: list[Suite], findings: list[Finding], expected: tuple[str, str | None]
 ) -> None:
     assert hang_trials.outcome("mermap", test, suites, findings) == expected
@@ -337,7 +337,7 @@ def test_what_a_boot_says_of_a_test(
         ({"SMP": "n", "SOFTLOCKUP_DETECTOR": "n"}, False, False),
     ],
 )
-def test_what_a_configuration_can_watch(
+def test_the_detectors_of_a_configuration(
     config: dict[str, str], smp: bool, detector: bool
 ) -> None:
     watching = hang_trials.watching(config)

@@ -103,7 +103,7 @@ def test_the_init_is_compiled_with_the_trees_nolibc(tmp_path: Path) -> None:
     [("#error too old for this\n", "too old for this"), (None, "nolibc.h")],
     ids=["broken", "absent"],
 )
-def test_an_init_that_cannot_be_compiled_says_why(
+def test_an_init_that_cannot_be_compiled_has_its_reason(
     tmp_path: Path, header: str | None, says: str
 ) -> None:
     (tmp_path / NOLIBC).mkdir(parents=True)

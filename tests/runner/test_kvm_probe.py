@@ -53,7 +53,7 @@ def test_a_real_qemu_runs_the_guest_to_its_end(device: Path) -> None:
         ("echo 'qemu: no /dev/kvm access' >&2; exit 1", Ability.BROKEN, "no /dev/kvm access"),
     ],
 )
-def test_endings(
+def test_the_meaning_of_each_ending(
     device: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

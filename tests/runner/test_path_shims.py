@@ -82,7 +82,7 @@ def speaker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return [str(tmp_path / "bin/qemu-system-x")]
 
 
-def test_all_that_qemu_says_arrives_in_order_from_the_process_that_was_started(
+def test_all_output_of_qemu_arrives_in_order_from_the_started_process(
     speaker: list[str],
 ) -> None:
     command = [*speaker, "0"]

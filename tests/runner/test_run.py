@@ -73,7 +73,7 @@ def test_the_exit_code_is_the_verdict(
     assert (cell["verdict"], cell["reason"]) == (verdict, reason)
 
 
-def test_bisect_is_told_to_skip_where_there_is_no_verdict(fake_tree: Path) -> None:
+def test_bisect_skips_a_commit_without_a_verdict(fake_tree: Path) -> None:
     log = str(LOGS / "panic-before-ktap.log")
     assert run(fake_tree, "--bisect-exit", FAKE_LOG=log).returncode == 125
     assert run(fake_tree, "--bisect-exit").returncode == 0
@@ -160,7 +160,7 @@ def test_a_kconfig_that_changed_is_asked_again(fake_tree: Path) -> None:
     ],
     ids=["of the user's fragment", "of kunit.py's own lines"],
 )
-def test_what_stands_under_a_missing_symbol_is_what_config_explain_says(
+def test_a_missing_symbol_has_the_text_of_config_explain(
     fake_tree: Path, tmp_path: Path, symbol: str, heading: str
 ) -> None:
     extra = tmp_path / "extra.kunitconfig"
@@ -424,7 +424,7 @@ def test_the_kernel_need_not_be_packed_unless_the_unpacker_does_something(
     assert str(kernel).endswith(f"/{image}")
 
 
-def test_what_was_packed_before_is_not_booted_by_mistake(fake_tree: Path, home: Path) -> None:
+def test_a_stale_packed_kernel_is_not_booted(fake_tree: Path, home: Path) -> None:
     document(fake_tree, "--cpu=max")
     (packed,) = (home / "cache/builds").rglob("bzImage")
     document(fake_tree)
@@ -504,7 +504,7 @@ def test_a_verdict_that_cannot_be_stored_is_printed(fake_tree: Path, tmp_path: P
     assert "this run is not stored as it ended: " in made["cells"][0]["notes"][-1]
 
 
-def test_what_config_gave_is_in_every_cell_and_reproduced(fake_tree: Path) -> None:
+def test_lines_of_config_are_in_every_cell_and_reproduced(fake_tree: Path) -> None:
     line = "CONFIG_MINE=y"
     argv = f"{sys.executable} -m mermapctl run --tree={fake_tree} --accel=tcg --format=json"
     done = subprocess.run(
@@ -582,7 +582,7 @@ def test_a_build_that_makes_no_kernel_is_no_fault_of_the_machine(fake_tree: Path
     assert cell["verdict"] == "passed"  # the stand-in QEMU needs no /dev/kvm
 
 
-def test_a_killed_run_says_where_it_was(fake_tree: Path) -> None:
+def test_a_killed_run_names_its_stage(fake_tree: Path) -> None:
     argv = [*MERMAPCTL, "run", f"--tree={fake_tree}", "--accel=tcg"]
     with subprocess.Popen(
         argv, env={**os.environ, "FAKE_BOOT": "stay"}, stderr=subprocess.PIPE, text=True

@@ -61,7 +61,7 @@ def test_a_directory_begins_as_the_nearest_one(new: Path) -> None:
     assert not new.with_name("hang.partial").exists()
 
 
-def test_make_knows_no_symbolic_links(new: Path) -> None:
+def test_copied_commands_have_real_paths(new: Path) -> None:
     link = new.parent.with_name(f"{new.parent.name}-link")
     link.symlink_to(new.parent)
     assert seed.begin(link / "hang", WANTED, "run hang") == link / "smp"
@@ -69,7 +69,7 @@ def test_make_knows_no_symbolic_links(new: Path) -> None:
     assert command.read_text() == f"gcc -o {new}/tools/objtool/check.o"
 
 
-def test_what_is_there_already_stays(new: Path) -> None:
+def test_existing_files_stay(new: Path) -> None:
     (new / ".config").touch()
     assert seed.begin(new, WANTED, "run hang") is None
     assert [each.name for each in new.iterdir()] == [".config"]
@@ -91,7 +91,7 @@ def test_one_that_is_being_built_in_is_not_copied(new: Path) -> None:
     assert not list(new.iterdir())
 
 
-def test_what_cannot_be_copied_whole_is_not_begun(
+def test_a_copy_that_would_be_incomplete_is_not_begun(
     new: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_names: object, **_options: object) -> None:
@@ -103,7 +103,7 @@ def test_what_cannot_be_copied_whole_is_not_begun(
     assert not new.with_name("hang.partial").exists()
 
 
-def test_what_a_kill_left_behind_is_no_obstacle(new: Path) -> None:
+def test_remains_of_a_kill_are_no_obstacle(new: Path) -> None:
     left = new.with_name("hang.partial")
     (left / "mm").mkdir(parents=True)
     (left / "mm/mermap.o").write_text("ob")

@@ -62,7 +62,7 @@ def test_gaps_in_both_leave_the_note(fake_tree: Path, tmp_path: Path) -> None:
         ("panic-before-ktap", "passed", "only-with-probes"),
     ],
 )
-def test_what_the_second_boot_shows_counts_and_is_confirmed(
+def test_findings_of_the_second_boot_count_and_are_confirmed(
     fake_tree: Path, tmp_path: Path, second: str, verdict: str, code: str
 ) -> None:
     boots = tmp_path / "arguments"

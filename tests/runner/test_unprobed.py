@@ -97,7 +97,7 @@ def test_without_probes_it_is_the_same_kernel_and_flushes_are_counted(
         (["--variant=smp+trace"], "there is no variant trace any more"),
     ],
 )
-def test_what_asked_for_a_trace_is_refused_in_words(
+def test_former_ways_to_ask_for_a_trace_are_refused(
     fake_tree: Path, argv: list[str], message: str
 ) -> None:
     done = run(fake_tree, *argv)
@@ -187,7 +187,7 @@ def test_a_failure_is_there_without_probes_too(fake_tree: Path, tmp_path: Path) 
     assert PROBES in cell["reproduce"][-1]
 
 
-def test_a_failure_only_with_probes_says_so_and_stays_a_failure(fake_tree: Path) -> None:
+def test_a_failure_only_with_probes_is_marked_and_stays_a_failure(fake_tree: Path) -> None:
     cell = cell_of(fake_tree, "missing-flush", "good")
     assert (cell["verdict"], cell["confirmed"]) == ("failed", False)
     codes = {finding["code"]: finding for finding in cell["findings"]}
@@ -204,7 +204,7 @@ def test_a_failure_of_another_kind_does_not_confirm(fake_tree: Path) -> None:
     assert "only-with-probes" not in [finding["code"] for finding in cell["findings"]]
 
 
-def test_what_a_trace_alone_shows_is_not_denied_by_a_boot_without(fake_tree: Path) -> None:
+def test_a_boot_without_probes_does_not_refute_findings_of_a_trace(fake_tree: Path) -> None:
     cell = cell_of(fake_tree, "trace-counted-not-done", "good")
     assert (cell["verdict"], cell["confirmed"]) == ("failed", None)
     assert cell["untraced"]["verdict"] == "passed"
@@ -270,7 +270,7 @@ def test_the_boots_after_a_hang_have_no_probes_and_confirm_it(
         ([("test_size", Outcome.PASSED), (None, Outcome.UNKNOWN)], None),
     ],
 )
-def test_what_a_hang_triage_says_of_the_probes(
+def test_hang_triage_confirms_without_probes(
     outcomes: list[tuple[str | None, Outcome]], confirmed: bool | None
 ) -> None:
     trials = [Trial("mermap", test, outcome, 1.0) for test, outcome in outcomes]
@@ -303,7 +303,7 @@ def test_an_interrupted_second_boot_leaves_the_first_verdict(fake_tree: Path) ->
         ("panic-before-ktap", "panic-before-ktap", "no-verdict", True),
     ],
 )
-def test_judged_again_both_boots_say_the_same(
+def test_judging_both_boots_again_gives_the_same(
     fake_tree: Path, first: str, second: str, verdict: str, confirmed: bool | None
 ) -> None:
     before = cell_of(fake_tree, first, second)

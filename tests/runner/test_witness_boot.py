@@ -113,7 +113,7 @@ def watched(path: Path) -> list[bool]:
         ("trace-good", ("--suite=example", "--no-trace"), [False]),
     ],
 )
-def test_it_boots_by_itself_where_it_adds_something(
+def test_the_witness_boots_by_itself_where_it_adds_something(
     built_tree: Path, tmp_path: Path, first: str, argv: tuple[str, ...], expected: list[bool]
 ) -> None:
     said = tmp_path / "arguments"

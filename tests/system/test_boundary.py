@@ -68,7 +68,7 @@ def said(done: Done | subprocess.CompletedProcess[str]) -> str:
         ["run", "--cross-compile", ""],
     ],
 )
-def test_what_is_empty_is_not_taken_for_absent(words: list[str], fake_tree: Path) -> None:
+def test_an_empty_value_is_not_taken_for_an_absent_one(words: list[str], fake_tree: Path) -> None:
     store = Store.open()
     store.begin(samples.passed())
     store.finish(samples.passed())  # an absent value would show this
@@ -145,7 +145,7 @@ def test_the_same_value_twice_is_no_conflict() -> None:
     assert mermapctl("report", "list", "--failed", "--failed").returncode == 0
 
 
-def test_open_writes_where_it_is_told(tmp_path: Path) -> None:
+def test_open_writes_the_named_file(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     log = str(LOGS / "oops.log")
     words = ["log", log, "--open", "-o", page.name]
@@ -202,7 +202,7 @@ def test_a_dash_is_standard_output(form: str, tmp_path: Path) -> None:
         (["report", "list", "--since", "0001-01-01"], "is no point in time"),
     ],
 )
-def test_what_no_command_can_use_is_refused(words: list[str], sentence: str) -> None:
+def test_unusable_values_are_refused(words: list[str], sentence: str) -> None:
     done = mermapctl(*words)
     assert (done.returncode, done.stdout) == (2, "")
     assert sentence in said(done)
@@ -498,7 +498,7 @@ BISECT = ["run", "--accel=tcg", "--quiet", "--bisect-exit"]
         ["--kernel-arg", ""],
     ],
 )
-def test_what_is_wrong_at_every_commit_stops_a_bisection(words: list[str], fake_tree: Path) -> None:
+def test_an_error_at_every_commit_stops_a_bisection(words: list[str], fake_tree: Path) -> None:
     done = mermapctl(*BISECT, "--tree", str(fake_tree), *words)
     assert done.returncode == 128, said(done)
     assert mermapctl(*BISECT[:-1], "--tree", str(fake_tree), *words).returncode == 2
@@ -514,7 +514,7 @@ def test_no_tree_and_no_store_stop_a_bisection(tmp_path: Path, fake_tree: Path) 
     assert mermapctl(*BISECT, "--tree", str(fake_tree), PATH=path).returncode == 128
 
 
-def test_what_one_commit_lacks_is_skipped(fake_tree: Path) -> None:
+def test_an_error_at_one_commit_is_skipped(fake_tree: Path) -> None:
     words = [*BISECT, "--tree", str(fake_tree)]
     assert mermapctl(*words).returncode == 0
     assert mermapctl(*words, "--target", "riscv").returncode == 125  # a later kunit.py may have it

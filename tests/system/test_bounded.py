@@ -46,7 +46,7 @@ def test_head_and_tail_stay_and_the_rest_is_counted(size: int) -> None:
     assert tail.startswith(b"line ")
 
 
-def test_what_fits_is_whole() -> None:
+def test_a_log_within_the_bound_is_whole() -> None:
     chunks = [b"a" * 100] * 50
     assert written(chunks, 3000, 2000) == b"".join(chunks)
     assert Gaps(chunks).left_out == 0

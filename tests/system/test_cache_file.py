@@ -41,7 +41,7 @@ def damaged(whole: bytes, chance: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize(("kind", "value"), VALUES)
-def test_what_was_kept_comes_back_whole_or_not_at_all(
+def test_a_cached_value_comes_back_whole_or_not_at_all(
     tmp_path: Path, kind: type, value: object
 ) -> None:
     path = tmp_path / "deep/er/kept"
@@ -58,13 +58,13 @@ def test_what_was_kept_comes_back_whole_or_not_at_all(
     assert cache_file.read(path, kind) == value
 
 
-def test_what_is_of_another_type_is_none(tmp_path: Path) -> None:
+def test_a_cached_value_of_another_type_is_none(tmp_path: Path) -> None:
     cache_file.write(tmp_path / "kept", ["text"])
     assert cache_file.read(tmp_path / "kept", int) is None
     assert not (tmp_path / "kept").exists()
 
 
-def test_what_cannot_be_kept_is_no_error(tmp_path: Path) -> None:
+def test_a_value_that_cannot_be_cached_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for path in (Path("/proc/no-place/kept"), tmp_path / "file/kept"):
         cache_file.write(path, "x")

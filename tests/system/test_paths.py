@@ -28,7 +28,7 @@ def test_mermapctl_home_moves_everything(
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_where_there_is_no_home_the_way_out_is_named(
+def test_a_missing_home_is_an_error_with_a_hint(
     place: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MERMAPCTL_HOME", "~no-such-user/x")

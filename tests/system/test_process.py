@@ -74,7 +74,9 @@ def session_of(script: Path) -> list[int]:
         ),
     ],
 )
-def test_endings(tmp_path: Path, script: str, watch: Watch, ending: Ending, code: int) -> None:
+def test_ends_of_programs(
+    tmp_path: Path, script: str, watch: Watch, ending: Ending, code: int
+) -> None:
     outcome = supervise(tmp_path, script, watch)
     assert (outcome.ending, outcome.returncode) == (ending, code)
     assert outcome.seconds < 30
@@ -218,7 +220,7 @@ def test_output_of_a_short_command_survives_bad_bytes() -> None:
     assert (done.returncode, done.stdout) == (0, "a\\xffb")
 
 
-def test_a_full_disk_is_said(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match="No space left") as caught:
         process.supervise(
             [sys.executable, "-c", "print('x' * 100)"],
@@ -252,7 +254,7 @@ def test_time_in_which_we_were_stopped_is_not_the_guests(tmp_path: Path) -> None
         assert ours.stdout.read() == "exited True\n"
 
 
-def test_whoever_kills_us_kills_the_whole_session(tmp_path: Path) -> None:
+def test_a_kill_of_mermapctl_ends_the_whole_session(tmp_path: Path) -> None:
     """Also the makes that make starts: they would go on in an unlocked build directory."""
     # Three generations; one has a name that is hard to parse, and ignores all signals it can.
     inner = 'trap "" TERM HUP INT; sleep 300 & sleep 300; :'
@@ -448,7 +450,7 @@ def test_a_daemon_ends_with_us_whatever_kills_us(tmp_path: Path, marker: str, ho
 
 @pytest.mark.parametrize("how", ["run", "feeding", "supervise"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_nothing_is_left_of_a_program_that_had_just_been_started(
+def test_nothing_is_left_of_a_program_just_started(
     tmp_path: Path, marker: str, how: str, number: signal.Signals
 ) -> None:
     argv = ["tail", "-f", os.devnull, marker]  # a Python process would start too slowly
@@ -478,7 +480,7 @@ def test_a_guard_that_is_killed_leaves_nothing_of_its_session(tmp_path: Path, ma
     assert gone(marker)
 
 
-def test_what_obeys_no_signal_is_named_and_left(
+def test_a_process_that_ignores_all_signals_is_named_and_left(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], marker: str
 ) -> None:
     """Read the state of a process as D: it waits for a broken disk."""
@@ -502,7 +504,7 @@ class Unending(subprocess.Popen[bytes]):
         """No signal ends it."""
 
 
-def test_what_has_no_guard_is_ended_within_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_without_a_guard_is_ended_within_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "KILLING", 0.1)
     monkeypatch.setattr(guard, "GRACE", 0.1)
     with subprocess.Popen(["sh", "-c", "trap '' TERM; echo; exec sleep 60"], stdout=-1) as deaf:
@@ -540,7 +542,7 @@ def test_a_program_has_nothing_of_ours(tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
-def test_what_we_start_obeys_our_term_where_we_ignore_it() -> None:
+def test_a_child_obeys_term_where_mermapctl_ignores_it() -> None:
     """A supervisor may start mermapctl like this; a guard ends a program with TERM."""
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:

@@ -298,7 +298,7 @@ def test_a_signal_ends_what_still_hangs_long_after_the_first(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("ignored", ["TERM", "HUP INT TERM"])
-def test_what_our_parent_ignores_stays_ignored(
+def test_signals_that_the_parent_ignores_stay_ignored(
     commands: dict[str, list[str]], tmp_path: Path, ignored: str
 ) -> None:
     """Ignored from the first line to the last, and in the programs of a run."""

@@ -38,7 +38,7 @@ def shell(command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     ],
 )
 @pytest.mark.usefixtures("fake_tree")
-def test_the_exit_code_of_a_run_that_cannot_say_all(
+def test_the_exit_code_of_a_run_whose_output_is_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: str, where: str, code: int
 ) -> None:
     monkeypatch.setenv("FAKE_LOG", str(LOGS / f"{log}.log"))
@@ -86,7 +86,7 @@ def test_debug_shows_the_traceback_under_the_same_exit_code(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("module", ["click", "mermapctl/errors", "mermapctl/system/stdio"])
-def test_what_cannot_start_has_not_failed(module: str, tmp_path: Path) -> None:
+def test_an_installation_that_cannot_start_is_no_failed_test(module: str, tmp_path: Path) -> None:
     """Python's own exit code for an import that fails is 1."""
     broken = tmp_path / "broken"
     if module.startswith("mermapctl"):

@@ -117,7 +117,7 @@ def test_lines_as_consoles_show_them(lines: list[str], gets: int, puts: int) -> 
         [PAIR[0].replace("4096", "40[ 0.1] usb 1-1: new96"), *PAIR[1:]],
     ],
 )
-def test_what_is_torn_or_lost_is_concluded_from_not_at_all(lines: list[str]) -> None:
+def test_no_conclusion_comes_from_torn_or_lost_lines(lines: list[str]) -> None:
     stale = [*PAIR, *PAIR]
     found, rows, account = judge([*lines, *stale, "    ok 1 test_tlb_flushed"])
     assert not account.complete
@@ -215,7 +215,7 @@ def test_words_after_no_pointer_mean_nothing(pointer: str) -> None:
     assert account.breaches == ()
 
 
-def test_an_oops_ends_the_trace_and_the_rows_behind_it_say_so() -> None:
+def test_an_oops_ends_the_trace_and_later_rows_are_marked() -> None:
     judgement = judged("real-v1-trace-oops")
     assert judgement.trace is not None
     shown = [(row.test, row.traced, row.until) for row in judgement.trace.tests]
@@ -231,7 +231,7 @@ def test_an_oops_ends_the_trace_and_the_rows_behind_it_say_so() -> None:
     assert ended.evidence["tests"] == "test_multiple_allocs, test_tlb_flushed"
 
 
-def test_an_event_behind_an_oops_says_that_tracing_goes_on() -> None:
+def test_an_event_behind_an_oops_shows_that_tracing_goes_on() -> None:
     lines = console("real-v1-trace-good")
     at = next(n for n, line in enumerate(lines) if "ok 1 test_basic_alloc" in line)
     oops = "[    0.420004][   T19] Oops: 0000 [#1] PREEMPT SMP"
@@ -290,7 +290,7 @@ UNTRIED = {
         ("real-v4-trace-good", {"the unmapping by a put"}),
     ],
 )
-def test_what_the_suite_does_not_exercise_is_listed(name: str, besides: set[str]) -> None:
+def test_unexercised_rules_are_listed(name: str, besides: set[str]) -> None:
     judgement = judged(name)
     assert set(judgement.not_exercised or ()) == UNTRIED | besides
 

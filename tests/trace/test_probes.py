@@ -73,7 +73,7 @@ def test_the_flush_is_probed_where_the_build_has_it(
         ("mermap_mm_teardown", "mm_tear", "the end of a process is not seen"),
     ],
 )
-def test_a_function_that_is_not_there_is_left_out_and_said(
+def test_a_missing_function_is_left_out_and_noted(
     without: str, probe: str, note: str
 ) -> None:
     assert probe in probed(ALL)
@@ -109,7 +109,7 @@ def test_the_kernels_own_limits_hold(symbols: set[str] | None) -> None:
             assert len(fetch) <= 63  # MAX_ARGSTR_LEN
 
 
-def test_every_probe_is_one_that_the_reader_knows() -> None:
+def test_the_reader_parses_every_probe() -> None:
     for probe in plan(build(ALL | PINNED)).probes:
         assert events.START.match(f"{probe.name}: (")
 

@@ -145,7 +145,7 @@ def test_a_refused_probe_costs_only_what_it_would_have_shown(
     assert symbol in said.summary
 
 
-def test_probes_that_never_fired_are_said_to_be_silent() -> None:
+def test_probes_that_never_fired_are_listed_as_silent() -> None:
     found, rows, _ = judge([Kernel(SHAPE).lines[0], "    ok 1 test_size"])
     assert (codes(found), rows) == (["trace-silent"], COUNTED)
 

@@ -62,7 +62,7 @@ def cuts(line: str, first: int, number: int) -> list[int]:
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_whole_it_is_judged_and_good(shape: Shape) -> None:
+def test_an_intact_trace_is_judged_and_passes(shape: Shape) -> None:
     judgement = judged(console(shape))
     assert (judgement.verdict, judgement.findings) == (Verdict.PASSED, ())
     assert judgement.trace is not None

@@ -45,7 +45,7 @@ def test_no_name_leaves_the_cache() -> None:
     assert path.parts[-2:] == ("..-..", "kasan+smp-..-..-x")
 
 
-def test_a_second_user_waits_and_is_told_for_whom(tmp_path: Path) -> None:
+def test_a_second_user_waits_and_sees_the_holder(tmp_path: Path) -> None:
     directory = tmp_path / "build"
     told: list[str] = []
     with (
@@ -72,7 +72,7 @@ def test_no_wait_fails_at_once_and_names_the_holder(tmp_path: Path) -> None:
         pass  # a killed holder leaves no lock
 
 
-def test_a_cache_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+def test_an_unwritable_cache_is_reported(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
     with (

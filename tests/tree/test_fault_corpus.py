@@ -59,7 +59,7 @@ def test_the_corpus_is_large_and_counted() -> None:
 
 
 @each
-def test_a_header_says_all(case: Case) -> None:
+def test_a_header_has_all_fields(case: Case) -> None:
     assert len(case.subject) <= 72
     assert case.body.endswith(".")
     assert case.kunit in KUNIT_SAYS
@@ -79,7 +79,7 @@ def test_expectations_agree_with_themselves(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", EVERY, ids=lambda case: case.name)
-def test_run_knows_the_options(case: Case) -> None:
+def test_the_options_of_run_exist(case: Case) -> None:
     parsed = command.make_context("run", list(case.run))
     assert parsed.params["form"] == "table"
 
@@ -138,7 +138,7 @@ def test_each_posting_is_tried_with_six_faults_and_without(posting: Posting) -> 
     assert [case.name for case in corpus.good() if case.posting is posting]
 
 
-def test_what_a_killed_run_left_of_a_posting_is_taken_out(excerpt: Path) -> None:
+def test_a_posting_left_by_a_killed_run_is_reverted(excerpt: Path) -> None:
     loaded = postings.load(Posting.LATER)
     overlay.apply(excerpt, overlay.plan(excerpt, loaded))
     assert seeded.recover(excerpt, CASES) == "later"
@@ -187,7 +187,7 @@ def test_a_fault_never_touches_what_is_not_committed(excerpt: Path) -> None:
     assert source.read_text() == mine
 
 
-def test_what_a_killed_run_left_is_taken_out(excerpt: Path) -> None:
+def test_a_fault_left_by_a_killed_run_is_reverted(excerpt: Path) -> None:
     fault = CASES[4]
     assert fault.patch
     git(excerpt, "apply", str(fault.patch))
@@ -243,7 +243,7 @@ PASSED, STALE = made("passed", kunit="passed"), made("failed", "stale-reuse")
         ),
     ],
 )
-def test_what_is_wrong_is_said(
+def test_a_misjudged_case_is_described(
     plain: Trial, traced: Trial | None, wrong: tuple[str, ...]
 ) -> None:
     judged = Judged(ONE, plain, traced)
@@ -322,7 +322,7 @@ def test_the_list_needs_no_kernel(runner: Runner) -> None:
     assert not {case.name for case in EVERY if case.slow} & set(names)
 
 
-def test_kunit_says_nothing_of_no_console(fake_tree: Path) -> None:
+def test_kunit_py_judges_no_missing_console(fake_tree: Path) -> None:
     assert trial.kunit_says(fake_tree, None) == "no tests"
 
 

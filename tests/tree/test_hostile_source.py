@@ -137,7 +137,7 @@ def test_a_dangling_git_in_a_directory_makes_nothing_elsewhere(tmp_path: Path) -
     assert not (tree / ".git").is_symlink()
 
 
-def test_what_a_repository_configures_does_not_run(tmp_path: Path) -> None:
+def test_programs_configured_in_a_repository_do_not_run(tmp_path: Path) -> None:
     source = written(tmp_path / "source")
     git(source, "init", "-q")
     git(source, "add", "-f", ".")

@@ -88,13 +88,13 @@ def test_the_texts_that_a_log_shows_are_the_contracts(text: str) -> None:
 @pytest.mark.parametrize(
     "symbol", ["__mermap_get", "__mermap_put", "mermap_cpu_base", "mermap_cpu_end"]
 )
-def test_what_the_suite_calls_is_exported_to_it(symbol: str) -> None:
+def test_functions_that_the_suite_calls_are_exported(symbol: str) -> None:
     assert f"EXPORT_SYMBOL_IF_KUNIT({symbol});" in CORE
     assert re.search(rf"VISIBLE_IF_KUNIT [^;{{]*\b{symbol}\(", CORE)
 
 
 @pytest.mark.parametrize("symbol", ["__mermap_get", "__mermap_put"])
-def test_what_a_probe_watches_is_never_inlined(symbol: str) -> None:
+def test_probed_functions_are_never_inlined(symbol: str) -> None:
     assert re.search(rf"VISIBLE_IF_KUNIT noinline [^;{{]*\b{symbol}\(", CORE)
 
 
@@ -105,7 +105,7 @@ def test_a_probe_sees_each_entry_that_is_written(callback: str) -> None:
     assert len(re.findall(rf"\b{callback}\b", CORE)) == 2
 
 
-def test_the_probes_find_base_and_end_where_the_contract_says() -> None:
+def test_the_probes_find_base_and_end_at_the_documented_offsets() -> None:
     types = FILES["include/linux/mermap.h"]
     body = re.search(r"struct mermap_alloc {\n(.*?)}", types, re.DOTALL)
     assert body is not None

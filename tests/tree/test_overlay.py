@@ -113,7 +113,7 @@ def test_a_statement_is_replaced_where_it_stands() -> None:
         ("struct t", "int a;", "no definition of `struct t`"),
     ],
 )
-def test_no_place_is_said_and_never_guessed(within: str, anchor: str, message: str) -> None:
+def test_a_missing_place_is_never_guessed(within: str, anchor: str, message: str) -> None:
     for edit in (edits.add_after, edits.add_before, edits.replace):
         with pytest.raises(edits.NoPlaceError) as caught:
             edit(C_FILE, within, (anchor,), "added(mm);")
@@ -412,7 +412,7 @@ def test_a_damaged_overlay_is_a_harness_error(
         overlay.load(tmp_path)
 
 
-def test_every_hook_belongs_to_a_patch_and_says_why() -> None:
+def test_every_hook_belongs_to_a_patch_and_has_a_reason() -> None:
     shipped = overlay.load()
     ids = [part.id for part in shipped.parts]
     assert sorted(set(ids)) == sorted(ids)

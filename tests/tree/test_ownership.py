@@ -103,7 +103,7 @@ def test_a_tree_of_ours_may_run(loaded: Path) -> None:
     assert ownership.is_trusted(loaded)
 
 
-def test_what_is_roots_may_run(loaded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_programs_of_root_may_run(loaded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if ROOT:
         monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
         ownership.require(loaded)

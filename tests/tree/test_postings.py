@@ -112,7 +112,7 @@ def test_the_callbacks_keep_their_names(posting: Posting) -> None:
         assert len(re.findall(rf"\b{callback}\b", whole(posting)[CORE])) == 2
 
 
-def test_the_slots() -> None:
+def test_the_slots_of_a_posting() -> None:
     assert "struct mermap_alloc allocs[MERMAP_NR_ALLOCS];" in whole(Posting.FIRST)[TYPES]
     assert "reserve_alloc" not in whole(Posting.FIRST)[CORE] + whole(Posting.FIRST)[TYPES]
     for posting in (None, Posting.LATER, Posting.NEWEST):
@@ -129,7 +129,7 @@ def test_the_slots() -> None:
         (Posting.NEWEST, {"__apply_to_page_range", "apply_to_page_range"}),
     ],
 )
-def test_the_walks(posting: Posting | None, walks: set[str]) -> None:
+def test_the_walks_of_a_posting(posting: Posting | None, walks: set[str]) -> None:
     """apply_to_page_range() prepares in all postings; in the first a put calls it too."""
     calls = re.findall(r"[=(n] ?(\w*apply_to\w+)\(mm", whole(posting)[CORE])
     assert set(calls) == walks
@@ -143,7 +143,7 @@ def test_an_unmapped_entry() -> None:
         assert "__pte(0)" in whole(posting)[ARCH]
 
 
-def test_what_the_suites_assert() -> None:
+def test_the_assertions_of_the_suites() -> None:
     first, later, newest = (whole(posting)[SUITE] for posting in Posting)
     assert "ASSERT_NOT_NULL_MSG(test, args, " in first
     assert "reserved_alloc" not in first

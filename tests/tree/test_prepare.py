@@ -88,7 +88,7 @@ def made(directory: Path, asked: Path | str, *, with_overlay: bool = True) -> pr
 
 @pytest.mark.parametrize("top", ["linux-6.12/", "./linux-6.12/"])
 @pytest.mark.parametrize("when", [-1, 0, WHEN])
-def test_however_a_tarball_was_made(tmp_path: Path, top: str, when: int) -> None:
+def test_any_form_of_tarball_is_unpacked(tmp_path: Path, top: str, when: int) -> None:
     archive = tarball(tmp_path / "a.tar.xz", top=top, when=when)
     done = made(tmp_path / "t", archive, with_overlay=False)
     listed = git(tmp_path / "t", "ls-tree", "-r", "--name-only", done.base).splitlines()
@@ -164,7 +164,7 @@ def test_the_files_are_one_pack_not_thousands_of_objects(tmp_path: Path) -> None
     assert int(counted["in-pack"]) >= len({line.split()[2] for line in blobs}) - len(LINKS)
 
 
-def test_no_overlay(tmp_path: Path) -> None:
+def test_without_the_overlay(tmp_path: Path) -> None:
     done = made(tmp_path / "t", tarball(tmp_path / "linux-6.12.tar.xz"), with_overlay=False)
     assert (done.patches, done.mermap, done.tree.commit) == ((), None, done.base)
 
@@ -208,7 +208,7 @@ def test_an_empty_directory_and_missing_parents_are_fine(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("what", ["file", "full", "kernel"])
-def test_what_is_somebody_elses_stays_untouched(tmp_path: Path, what: str) -> None:
+def test_other_files_stay_untouched(tmp_path: Path, what: str) -> None:
     place = tmp_path / "t"
     if what == "file":
         place.write_text("x")
@@ -387,7 +387,7 @@ def test_a_place_where_no_kernel_can_be_built_is_refused_before_the_work(tmp_pat
         made(tmp_path / "my linux", written(tmp_path / "linux"))
 
 
-def test_too_little_room_is_said_before_the_work(
+def test_too_little_space_is_reported_before_the_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     origin = written(tmp_path / "linux")
@@ -521,7 +521,7 @@ def test_the_distributions_newest_tarball(tmp_path: Path, files: list[str], chos
         (["linux-source-6.1.tar.xz", "linux-source-6.8.0.tar.bz2"], r"6\.8, 6\.1 .* too old"),
     ],
 )
-def test_no_usable_tarball_says_what_to_do(
+def test_no_usable_tarball_gives_a_hint(
     tmp_path: Path, files: list[str], message: str
 ) -> None:
     for name in files:
@@ -541,7 +541,7 @@ def test_no_usable_tarball_says_what_to_do(
         ("ssh://x.org/l", Source(SourceKind.URL, "ssh://x.org/l")),
     ],
 )
-def test_urls(text: str, expected: Source) -> None:
+def test_urls_of_sources(text: str, expected: Source) -> None:
     assert source.identify(text) == expected
 
 

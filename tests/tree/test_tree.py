@@ -155,14 +155,14 @@ def test_a_directory_inside_a_kernel_names_its_tree(tmp_path: Path) -> None:
     assert caught.value.hint == f"its kernel tree is {path}"
 
 
-def test_a_broken_git_directory_is_said(tmp_path: Path) -> None:
+def test_a_broken_git_directory_is_reported(tmp_path: Path) -> None:
     path = kernel(tmp_path / "k")
     (path / ".git").write_text("gitdir: nowhere\n")
     with pytest.raises(UserError, match=r"\.git|git cannot read"):
         state.inspect(path)
 
 
-def test_a_machine_without_git_is_said(tmp_path: Path) -> None:
+def test_a_machine_without_git_is_reported(tmp_path: Path) -> None:
     path = committed(kernel(tmp_path / "k"))
     bare = tmp_path / "bin"
     bare.mkdir()
