@@ -12,6 +12,7 @@ from mermapctl.config.fragment import Fragment, MissingSymbol
 from mermapctl.config.variants import Definition
 from mermapctl.errors import UserError
 from mermapctl.system import files, paths
+from mermapctl.tree import build_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -111,6 +112,7 @@ def check(tree: Path | None, request: ConfigRequest) -> Checked:
     own = fragment.load_all(request.configs)
     asked = request.fragment(own)
     path = target.tree_for(tree, [request.target])
+    build_dir.require_plain(path, paths.cache_dir())
     known = target.read(path)
     where = known.find(request.target)
     bare = request.fragment(own, trace=False)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from mermapctl.config import fragment, target, variants
 from mermapctl.config.explain import why
 from mermapctl.config.explanation import Cause, Explanation
+from mermapctl.system import paths
+from mermapctl.tree import build_dir
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +51,7 @@ def explain(
     """
     asked = variants.compose(names, fragment.load_all(configs), target=target_name)
     path = target.tree_for(tree, [target_name])
+    build_dir.require_plain(path, paths.cache_dir())
     known = target.read(path)
     where = known.find(target_name)
     found = why(path, where, symbols, asked, verify=verify)

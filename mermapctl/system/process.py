@@ -92,6 +92,14 @@ def put_down(process: subprocess.Popen[bytes]) -> bool:
         return process.poll() is not None
 
 
+def outputs(process: subprocess.Popen[bytes], seconds: float) -> tuple[bytes, bytes]:
+    """Return what a program without a guard prints until it ends. Raises HarnessError if late."""
+    try:
+        return process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired as error:
+        raise HarnessError(f"{process.args!r} did not end within {seconds:g} s") from error
+
+
 def run(
     argv: Sequence[str],
     *,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _OBJECT = re.compile(rb"^\s+(?:CC|AS|CXX|RUSTC|HOSTCC)\b", re.MULTILINE)
 OBJECTS = ".mermapctl-objects"
+_SPECIAL = r"""[$`"'\\;&|<>(){}*?\[\]#%]"""
 
 
 def _slug(text: str) -> str:
@@ -35,8 +36,18 @@ def locate(tree: Path, target: str, variant: str) -> Path:
 
 
 def require_plain(*paths: Path) -> None:
-    """Raise UserError if make or PATH would split one of these paths."""
+    """Raise UserError if make, PATH or a shell would split one of these paths, or obey it.
+
+    The kernel's Makefiles hand paths to make's functions and to shells without quotes: what stands
+    between backticks would be run.
+    """
     for path in paths:
+        if special := re.search(_SPECIAL, str(path)):
+            raise UserError(
+                f"{str(path)!r}: a kernel cannot be built where a path has a {special[0]}, "
+                "which make or a shell would obey",
+                "use a path without it; MERMAPCTL_HOME moves what is ours",
+            )
         if re.search(r"[\s:]", str(path)):
             raise UserError(
                 f"{str(path)!r}: a kernel cannot be built where a path has a blank or a colon",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.events import Note
 from mermapctl.system import process
-from mermapctl.tree import git, ownership
+from mermapctl.tree import git, git_files, ownership
 from mermapctl.tree.source import Source, SourceKind
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def clone(source: Source, tree: Path, tell: Listener) -> None:
     more: list[str] = []
     if source.kind is SourceKind.REPOSITORY:
         ownership.require(Path(location))
+        git_files.require_readable(Path(location))
         if _changed(Path(location)):
             tell(Note(f"what is not committed in {location} is not taken along"))
     else:
@@ -72,5 +73,6 @@ def _changed(checkout: Path) -> bool:
     filters = filter(None, process.run(ask, cwd=checkout, env=env).stdout.split("\0"))
     status = ["git", "status", "--porcelain", "--untracked-files=no", "--ignore-submodules=dirty"]
     quiet = {**env, **git.quiet(env, filters)}
-    done = process.run(status, cwd=checkout, env=quiet)  # fails in a bare one: no changes there
+    # Fails in a bare repository, which has no changes.
+    done = process.run(status, cwd=checkout, env=quiet, timeout=git.LONGEST)
     return done.returncode == 0 and bool(done.stdout.strip())

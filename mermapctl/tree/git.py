@@ -47,6 +47,8 @@ NO_PROGRAMS = ("--no-ext-diff", "--no-textconv")
 """Options for commands that show diffs: QUIET cannot list the names of a repository's drivers."""
 
 FILTERS = r"^filter\."
+LONGEST = 600
+"""Seconds that git may take to look at a tree. A cold one on a slow disk takes a minute."""
 _COMPLAINT = re.compile(r"(fatal|error|tar|cp|xz): (?!Removing leading)")
 AUTHOR = ("mermapctl", "mermapctl@localhost")
 # One pack instead of 90,000 loose objects, weakly compressed: measured on 2 cores with 6.12,

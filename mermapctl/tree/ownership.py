@@ -115,7 +115,7 @@ def _owners(tree: Path) -> Iterator[Stranger]:
     yield from _owners_of(tree)
     for name in _SINGLE:
         yield from _owners_of(tree / name)
-    yield from _owners_of(_beyond(tree / ".git"))
+    yield from _owners_of(beyond(tree / ".git"))
     for name in _WHOLE:
         yield from _owners_of(tree / name)
         try:
@@ -142,7 +142,7 @@ def _owners_of(path: Path | None) -> Iterator[Stranger]:
             return
 
 
-def _beyond(dot_git: Path) -> Path | None:
+def beyond(dot_git: Path) -> Path | None:
     """Return the git directory that a `.git` file names (linked worktrees); None if no file."""
     if not dot_git.is_file():
         return None

@@ -86,20 +86,30 @@ def _reading(path: Path) -> Iterator[git.Repo]:
     """
     ownership.require(path)
     git_files.require_readable(path)
-    # On import GitPython looks for git, in its own variable first, and raises if that fails.
-    # Use the git on PATH.
-    os.environ["GIT_PYTHON_REFRESH"] = "quiet"
-    os.environ.pop("GIT_PYTHON_GIT_EXECUTABLE", None)
-    import git  # noqa: PLC0415 - 0.2 s that `--help` must not pay
-
-    # Do not expand a "$" in a path.
-    with _refusals(path), git.Repo(path, expand_vars=False) as repo:
+    opened = _plain_repo()
+    with _refusals(path), opened(path, expand_vars=False) as repo:  # a "$" stays one
         repo.git.update_environment(**_own_repository(repo, path))
         ask = ("--name-only", "--null", "--get-regexp", repository.FILTERS)
         filters = repo.git.config(*ask, with_exceptions=False).split("\0")
         quiet = repository.quiet(os.environ, filter(None, filters))
         repo.git.update_environment(**quiet)
         yield repo
+
+
+def _plain_repo() -> type[git.Repo]:
+    """Import GitPython. Raises HarnessError if git does not run."""
+    # On import GitPython looks for git, in its own variable first, and raises if that fails.
+    # Use the git on PATH.
+    os.environ["GIT_PYTHON_REFRESH"] = "quiet"
+    os.environ.pop("GIT_PYTHON_GIT_EXECUTABLE", None)
+    try:
+        from mermapctl.tree.plain_repo import PlainRepo  # noqa: PLC0415 - 0.2 s, not for `--help`
+    except ImportError as error:
+        if error.__cause__ is None:  # GitPython itself is missing
+            raise
+        reason = " ".join(str(error.__cause__).split())[:300]
+        raise HarnessError(f"git does not run: {reason}", "try `git version`") from error
+    return PlainRepo
 
 
 @contextlib.contextmanager
@@ -138,7 +148,7 @@ class Looking:
     def _output(self, name: str) -> bytes:
         """Wait for one process and return its output. Raises GitCommandError."""
         if name not in self._outputs:
-            self._outputs[name] = _output_of(self._processes[name])
+            self._outputs[name] = _output_of(self._processes[name], self._path)
         return self._outputs[name]
 
     def tree(self) -> Tree:
@@ -211,16 +221,26 @@ def look(path: Path) -> Looking:
 def _head(repo: git.Repo, path: Path) -> str | None:
     """Return the checked-out commit; None before the first. Raises UserError."""
     arguments = ("--verify", "--quiet", "HEAD^{commit}")
-    options = {"with_extended_output": True, "with_exceptions": False}
+    options = {
+        "with_extended_output": True,
+        "with_exceptions": False,
+        "kill_after_timeout": repository.LONGEST,
+    }
     status, commit, complaint = repo.git.rev_parse(*arguments, **options)
     if status > 1 or complaint:
         raise _refused(path, complaint)
     return commit or None
 
 
-def _output_of(running: Any) -> bytes:
-    """Wait for a git process and return its output. Raises GitCommandError."""
-    out, err = running.communicate()
+def _output_of(running: Any, path: Path) -> bytes:
+    """Wait for a git process and return its output. Raises GitCommandError, UserError."""
+    try:
+        out, err = process.outputs(running.proc, repository.LONGEST)
+    except HarnessError as error:
+        raise UserError(
+            f"git cannot read {path}: {error.message}",
+            "try `git status` there: is a .gitattributes or an object a FIFO?",
+        ) from error
     running.wait(stderr=err)
     return bytes(out)
 

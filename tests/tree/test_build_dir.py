@@ -93,3 +93,15 @@ def test_objects_are_counted_in_makes_own_words(tmp_path: Path) -> None:
     build_dir.remember_objects(tmp_path, 1175)
     build_dir.remember_objects(tmp_path, 3)
     assert build_dir.expected_objects(tmp_path) == 1175
+
+
+@pytest.mark.parametrize("char", [*"$`\"'\\;&|<>(){}*?[]#%"])
+def test_a_path_that_make_or_a_shell_would_obey_is_refused(tmp_path: Path, char: str) -> None:
+    with pytest.raises(UserError, match="would obey") as caught:
+        build_dir.require_plain(tmp_path, tmp_path / f"a{char}b")
+    assert repr(str(tmp_path / f"a{char}b")) in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["linux-6.12+~rc1", "lnx_1@x,y=z", "\u4e16\u754c", "a!b^c"])
+def test_other_paths_are_built_in(tmp_path: Path, name: str) -> None:
+    build_dir.require_plain(tmp_path / name)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mermapctl.errors import UserError
-from mermapctl.tree import find, state
+from mermapctl.tree import clone, find, source, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -244,7 +244,8 @@ def test_a_damaged_note_of_the_last_tree_is_no_defect(
     "name",
     [
         *(".git/config", ".git/HEAD", ".git/index", ".git/packed-refs", ".git/commondir"),
-        *(".git/info/exclude", ".gitattributes"),
+        *(".git/info/exclude", ".gitattributes", ".git/refs/heads/main", ".git/refs/tags/v6"),
+        *(".git/objects/info/commit-graph", ".git/objects/pack/pack-1.idx"),
     ],
 )
 def test_a_fifo_that_git_would_wait_for_is_named(home: Path, name: str) -> None:
@@ -255,6 +256,43 @@ def test_a_fifo_that_git_would_wait_for_is_named(home: Path, name: str) -> None:
     with pytest.raises(UserError) as caught:
         state.inspect(path)
     assert f"{name} is a FIFO" in caught.value.message
+    with pytest.raises(UserError) as caught:  # and clone opens the same files
+        clone.clone(source.identify(str(path)), made(home / "new"), lambda _: None)
+    assert f"{name} is a FIFO" in caught.value.message
+
+
+def made(directory: Path) -> Path:
+    directory.mkdir()
+    return directory
+
+
+def test_a_fifo_is_found_wherever_the_repository_is(home: Path) -> None:
+    path = committed(kernel(home / "linux"))
+    git(path, "branch", "other")
+    git(path, "worktree", "add", "-q", "../linked", "other")
+    bare = home / "bare.git"
+    git(path, "clone", "-q", "--bare", ".", str(bare))
+    shared = home / "shared"
+    git(path, "clone", "-q", "--shared", ".", str(shared))
+    os.mkfifo(path / ".git/objects/info/commit-graph")
+    (bare / "packed-refs").unlink()
+    (bare / "packed-refs").symlink_to("/dev/zero")
+    for tree in (home / "linked", shared):
+        with pytest.raises(UserError, match="commit-graph is a FIFO"):
+            state.inspect(tree)
+    with pytest.raises(UserError, match="packed-refs is a device"):
+        clone.clone(source.identify(str(bare)), made(home / "new"), lambda _: None)
+
+
+def test_a_git_that_does_not_end_is_not_waited_for(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mermapctl.tree.git.LONGEST", 1)
+    path = committed(kernel(home / "linux"))
+    (path / "mm/mermap.c").write_text("int y;\n")  # as long as before: git compares the contents
+    os.mkfifo(path / "mm/.gitattributes")
+    with pytest.raises(UserError, match="did not end within 1 s"):
+        state.inspect(path)
 
 
 def test_a_fifo_that_a_configuration_includes_is_not_waited_for(
@@ -266,6 +304,58 @@ def test_a_fifo_that_a_configuration_includes_is_not_waited_for(
     git(path, "config", "include.path", "../fifo")
     with pytest.raises(UserError, match="cannot read the configuration"):
         state.inspect(path)
+
+
+def test_a_device_that_a_configuration_includes_is_never_read(home: Path) -> None:
+    path = committed(kernel(home / "linux"))
+    git(path, "config", "mermapctl.base", "a" * 40)
+    config = path / ".git/config"
+    plain = config.read_text()
+    limited = {"RLIMIT_AS": 1 << 30, "RLIMIT_CPU": 20}
+    program = (
+        "import resource, sys; from pathlib import Path; from mermapctl.tree import state;"
+        f"[resource.setrlimit(getattr(resource, n), (v, v)) for n, v in {limited}.items()];"
+        "print(state.origin(Path(sys.argv[1])).base)"
+    )
+
+    def run() -> tuple[str, str]:
+        command = [sys.executable, "-c", program, str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return done.stdout, done.stderr
+
+    # To git a star matches no slash, so that it reads no device here; to GitPython it does.
+    config.write_text(f'{plain}[includeIf "gitdir:/*/.git"]\n\tpath = /dev/zero\n')
+    assert run() == ("a" * 40 + "\n", "")
+    config.write_text(f"{plain}[include]\n\tpath = /dev/zero\n")
+    assert "cannot read the configuration" in run()[1]
+
+
+def test_a_git_that_does_not_run_is_no_broken_installation(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = committed(kernel(home / "linux"))
+    for name in ("loop", "git"):
+        (home / name).mkdir()
+    (home / "loop/git").symlink_to("git")
+    script = home / "git/git"
+    script.write_text("#!/bin/sh\n[ \"$1\" = config ] && exit 1\necho broken >&2; exit 99\n")
+    script.chmod(0o755)
+    program = (
+        "import sys; from pathlib import Path; from mermapctl.errors import MermapctlError\n"
+        "from mermapctl.tree import state\n"
+        "try: state.inspect(Path(sys.argv[1]))\n"
+        "except MermapctlError as error: print(error.message)"
+    )
+
+    def said() -> str:
+        command = [sys.executable, "-c", program, str(path)]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+    with monkeypatch.context() as changed:
+        changed.setenv("XDG_CONFIG_HOME", str(home / "loop"))
+        assert "Too many levels of symbolic links" in said()
+    monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
+    assert said().startswith("git does not run: ")
 
 
 def test_git_is_the_one_of_path(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
