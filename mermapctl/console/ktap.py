@@ -153,7 +153,7 @@ class Trouble(enum.StrEnum):
 
     LOST = "lost"  # fewer results than planned, or other numbers; or the plan is lost
     TORN = "torn"  # a result was cut off, or another line ran into it: not counted
-    MISCOUNTED = "miscounted"  # the suite's own totals differ from its lines
+    MISCOUNTED = "miscounted"  # totals differ from the lines above them, or two plans differ
     BAILED = "bailed-out"
     CONTRADICTED = "contradicted"  # a test is ok although one of its own assertions failed
     RUN_INTO = "run-into"  # another line ran into a result that is still readable
@@ -233,7 +233,8 @@ class Progress(NamedTuple):
 LINE = re.compile(
     r"(?P<indent>[ \t]*)(?:(?P<no>not )?ok (?P<number>\d{1,9})(?:(?: ?:?- | )(?P<name>.*)|\Z)"
     r"|1\.\.(?P<plan>\d{1,9})(?!\S)|# (?P<said>.*)|K?TAP version (?P<version>\d{1,9})(?!\S)"
-    r"|(?P<bail>Bail out!))"
+    r"|(?P<bail>Bail out!))",
+    re.ASCII,
 )
 """Every line with a meaning in KTAP."""
 

@@ -104,6 +104,14 @@ class Levels:
             top.mark = line.seconds
             if plan == 0 and len(self.stack) == 1:
                 self.document_done()
+        elif any(each.indent == indent and each.plan not in (None, plan) for each in self.stack):
+            self.note(Trouble.MISCOUNTED, line)
+
+    def failures_told(self, line: Line) -> None:
+        """Totals that count failures: note them if the level that they end has none."""
+        frame = self.stack[-1] if self.stack else self._ended
+        if frame is not None and not frame.failed and not frame.buried:
+            self.note(Trouble.MISCOUNTED, line)
 
     def _open(self, indent: int, line: Line) -> OpenLevel | None:
         """Open a level; return None if there are too many."""

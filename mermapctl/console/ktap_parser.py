@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 KEEP_FAILURES = 32
 
-_SAID = "# (?!module: |Totals: )"
+_SAID = r"# (?!module: |Totals: (?!pass:\d+ fail:[1-9]))"
 _NOT_OK = r"not ok(?![a-z])"
 _KTAP = rf"(?:{_NOT_OK}|ok ?\d|1\.\.\d|{_SAID}|K?TAP version |Bail out!)"
 PICKS = (
@@ -76,18 +76,21 @@ class KtapParser:
     """Feed console lines, then `finish`.
 
     `names` lists the tests of known suites, to tell a new test's name from a torn line's. These
-    suites, and those named in `wanted`, are kept whatever the log's size. `running` is the test
-    that a line named since the last result. `attentive`: the next line may belong to a failure
-    block, whatever its text.
+    suites, those named in `wanted`, and one that matches `glob` are kept whatever the log's size.
+    `running` is the test that a line named since the last result. `attentive`: the next line may
+    belong to a failure block, whatever its text.
     """
 
     def __init__(
-        self, names: Mapping[str, Sequence[str]] | None = None, wanted: Sequence[str] = ()
+        self,
+        names: Mapping[str, Sequence[str]] | None = None,
+        wanted: Sequence[str] = (),
+        glob: str | None = None,
     ) -> None:
         self.running: str | None = None
         self.attentive = False
         self._names = names or {}
-        self._kept = Kept(self._names, wanted)
+        self._kept = Kept(self._names, wanted, glob)
         self._levels = Levels(self._names, self._kept)
         self._block: FailureBlock | None = None
         self._pending: list[Failure] = []
@@ -238,6 +241,8 @@ class KtapParser:
             self._levels.subtest(text[9:].strip(), indent, line)
             return
         name, found, rest = text.partition(": ")
+        if name == "Totals" and (stats := _STATS.match(text)) and int(stats[3]):
+            self._levels.failures_told(line)
         if not found or not self._levels.stack:
             return
         top = self._levels.stack[-1]

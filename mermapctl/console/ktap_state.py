@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from mermapctl.console.assertion_block import TEXT_LIMIT
@@ -132,10 +133,16 @@ class OpenLevel:
 class Kept:
     """Suites and notes, with a limit on each, so that memory does not grow with the log.
 
-    Suites in `wanted`, and the tests that `names` lists for a suite, are kept beyond the limits.
+    Suites in `wanted`, the tests that `names` lists for a suite, and one suite that matches `glob`
+    are kept beyond the limits.
     """
 
-    def __init__(self, names: Mapping[str, Container[str]], wanted: Container[str] = ()) -> None:
+    def __init__(
+        self,
+        names: Mapping[str, Container[str]],
+        wanted: Container[str] = (),
+        glob: str | None = None,
+    ) -> None:
         self.suites: list[Suite] = []
         self.notes: list[KtapNote] = []
         self.troubles: Counter[Trouble] = Counter()
@@ -144,6 +151,7 @@ class Kept:
         self.unlisted: dict[Status, int] = {}
         self._names = names
         self._wanted = wanted
+        self._glob = glob
         self._good = 0
         self._bad = 0
         self._bad_suites = 0
@@ -335,7 +343,10 @@ class Kept:
 
     def _is_wanted_suite(self, name: str) -> bool:
         if name not in self._names and name not in self._wanted:
-            return False
+            if not self._glob or not fnmatchcase(name, self._glob):
+                return False
+            self._glob = None  # one is enough
+            return True
         self._named[name] += 1
         return self._named[name] <= KEEP_WANTED
 

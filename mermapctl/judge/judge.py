@@ -100,7 +100,7 @@ def judge(
     foreign = not_console.read(head)
     if foreign is not None and foreign.certain:
         return _not_judged(foreign)
-    reading = _Reading(chunks, manifest, manifest.required(expected_suites))
+    reading = _Reading(chunks, manifest, expected_suites)
     reading.run()
     if foreign is not None and not reading.ktap.begun:
         return _not_judged(foreign, reading.console.lines)
@@ -175,12 +175,11 @@ def _not_judged(foreign: ForeignInput, lines: int = 0) -> Judgement:
 class _Reading:
     """The one pass over a console: gives each line to its readers."""
 
-    def __init__(
-        self, stream: Iterable[bytes], manifest: Manifest, required: tuple[str, ...]
-    ) -> None:
+    def __init__(self, stream: Iterable[bytes], manifest: Manifest, glob: str | None) -> None:
         names = {name: suite.names for name, suite in manifest.suites.items()}
         self.console = Console(stream, PICKS, ALWAYS, ktap_fast.RUN)
-        self.ktap = KtapParser(names, required)
+        suite = glob.partition(".")[0] if glob else None
+        self.ktap = KtapParser(names, manifest.required(glob), suite)
         self.splats = SplatReader(self.console.above)
         self.trace = TraceReader()
         self.boot = BootReader()

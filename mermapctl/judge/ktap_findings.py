@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from mermapctl.console.assertion_block import TIMED_OUT
@@ -145,7 +146,32 @@ def _missing(facts: Facts, suites: tuple[Suite, ...], end: SuiteEnd | None) -> l
             drafts += [_test_missing(suite, name, strangers) for name in missing]
     if not suites and not required and end is None and not facts.account.omitted:
         drafts.append(_suite_missing(facts.glob, facts))
+    if suites and end is None and not lossy and not facts.account.suites_lost:
+        drafts += _unanswered(facts, suites)
     return drafts
+
+
+def _unanswered(facts: Facts, suites: tuple[Suite, ...]) -> Iterator[Draft]:
+    """Make a draft for a filter (SUITE[.TEST]) that no suite, or none of their tests, matches."""
+    name, _, test = (facts.glob or "*").partition(".")
+    matching = [suite for suite in suites if fnmatchcase(suite.name, name)]
+    if not matching:
+        yield _suite_missing(facts.glob, facts)
+    elif test and not any(_answers(suite, test) for suite in matching):
+        yield _draft(
+            "test-missing",
+            f"no test that matches {facts.glob} has a result",
+            {"tests": ", ".join(each.name for each in matching[0].tests[:NAMED]) or "none"},
+            "a mistyped filter looks like this; was the test renamed or removed?",
+            line=matching[0].console_line,
+        )
+
+
+def _answers(suite: Suite, test: str) -> bool:
+    """Whether a suite has such a test, may have it among those not kept, or never came to it."""
+    if suite.omitted or (not suite.tests and suite.status is not Status.PASSED):
+        return True
+    return any(fnmatchcase(each.name, test) for each in suite.tests)
 
 
 def _unfinished_line(facts: Facts) -> int | None:
@@ -257,6 +283,8 @@ def _how_corrupt(bad: list[KtapNote], lost_suites: int) -> str:
         if all(note.text.startswith("the plan") for note in lost):
             return f"{lost[0].text} is lost: it is unknown whether all results are there"
         return "results are numbered out of order, or lost: planned numbers never came"
+    if all(note.text.lstrip().startswith("1..") for note in bad):
+        return "a second plan contradicts the first: how many results there are cannot be told"
     return "the suite's own totals differ from its result lines"
 
 
