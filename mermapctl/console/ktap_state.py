@@ -258,7 +258,9 @@ class Kept:
 
     def full(self, name: str) -> bool:
         """Tell whether a passed suite of this name, and its tests, are only counted."""
-        return self._good >= KEEP_TESTS and name not in self._names and name not in self._wanted
+        if self._good < KEEP_TESTS or name in self._names or name in self._wanted:
+            return False
+        return not self._is_asked_for(name)
 
     def passed_suite(self, tests: Tests) -> None:
         """Count a passed suite with its tests.
@@ -343,12 +345,14 @@ class Kept:
 
     def _is_wanted_suite(self, name: str) -> bool:
         if name not in self._names and name not in self._wanted:
-            if not self._glob or not fnmatchcase(name, self._glob):
-                return False
-            self._glob = None  # one is enough
-            return True
+            found = self._is_asked_for(name)
+            self._glob = None if found else self._glob  # one is enough
+            return found
         self._named[name] += 1
         return self._named[name] <= KEEP_WANTED
+
+    def _is_asked_for(self, name: str) -> bool:
+        return self._glob is not None and fnmatchcase(name, self._glob)
 
     def _room(self, status: Status) -> bool:
         """Return whether one more test may be kept; bad statuses have their own limit."""
