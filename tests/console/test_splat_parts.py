@@ -9,7 +9,7 @@ the title, and no prefix names their task.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
@@ -344,114 +344,85 @@ PARTS = {
 }
 
 
-def frame_lines(form: str, functions: list[str]) -> list[str]:
-    return [form.format(name) for name in functions]
+class Notation(NamedTuple):
+    """How an architecture prints the instruction pointer, the heading and the frames of a trace.
+
+    A `frame` with two places names a function and its caller.
+    """
+
+    pointer: str
+    heading: str
+    frame: str
+    above: tuple[str, ...] = ()
+    below: tuple[str, ...] = ()
+
+    def trace(self, functions: list[str]) -> list[str]:
+        """Return the lines of a trace through these functions."""
+        callers = [*functions[1:], "kthread"]
+        frames = map(self.frame.format, functions, callers)
+        return [*self.above, *frames, *self.below]
 
 
-def arm_lines(functions: list[str], form: str) -> list[str]:
-    pairs = itertools.pairwise([*functions, "kthread"])
-    return [form.format(callee, caller) for callee, caller in pairs]
-
-
-NOTATIONS: dict[str, tuple[str, str, Callable[[list[str]], list[str]]]] = {
-    # the line of the instruction pointer, the heading, and the frames
-    "x86_64": (
+NOTATIONS = {
+    "x86_64": Notation(
         "RIP: 0010:{}" + AT,
         "Call Trace:",
-        lambda names: [" <TASK>", *frame_lines(" {}" + AT, names), f" ? guess{AT}", " </TASK>"],
+        " {}" + AT,
+        above=(" <TASK>",),
+        below=(f" ? guess{AT}", " </TASK>"),
     ),
-    "x86_64 of 4.4": (
+    "x86_64 of 4.4": Notation(
         "RIP: 0010:[<ffffffff81234567>]  [<ffffffff81234567>] {}" + AT,
         "Call Trace:",
-        lambda names: frame_lines(" [<ffffffff81234567>] {}" + AT, names),
+        " [<ffffffff81234567>] {}" + AT,
     ),
-    "i386": ("EIP: {}" + AT, "Call Trace:", lambda names: frame_lines(" {}" + AT, names)),
-    "um": (
+    "i386": Notation("EIP: {}" + AT, "Call Trace:", " {}" + AT),
+    "um": Notation(
         "RIP: 0033:{}" + AT,
         "Call Trace:",
-        lambda names: [f" [<60025f0c>] ? guess{AT}", *frame_lines(" [<600208c1>] {}" + AT, names)],
+        " [<600208c1>] {}" + AT,
+        above=(f" [<60025f0c>] ? guess{AT}",),
     ),
-    "arm64": ("pc : {}" + AT, "Call trace:", lambda names: frame_lines(" {}" + AT + " (P)", names)),
-    "arm": ("PC is at {}" + AT, "Call trace: ", lambda names: arm_lines(names, " {} from {}" + AT)),
-    "arm of 5.15": (
-        "PC is at {}" + AT,
-        "Backtrace: ",
-        lambda names: arm_lines(names, "[<80a1c404>] ({}) from [<80a1c4f8>] ({}" + AT + ")"),
+    "arm64": Notation("pc : {}" + AT, "Call trace:", " {}" + AT + " (P)"),
+    "arm": Notation("PC is at {}" + AT, "Call trace: ", " {} from {}" + AT),
+    "arm of 5.15": Notation(
+        "PC is at {}" + AT, "Backtrace: ", "[<80a1c404>] ({}) from [<80a1c4f8>] ({}" + AT + ")"
     ),
-    "riscv": (
-        "epc : {}" + AT,
-        "Call Trace:",
-        lambda names: frame_lines("[<ffffffff80002a5a>] {}" + AT, names),
-    ),
-    "powerpc": (
+    "riscv": Notation("epc : {}" + AT, "Call Trace:", "[<ffffffff80002a5a>] {}" + AT),
+    "powerpc": Notation(
         "NIP [c000000000a1b2c3] {}" + AT,
         "Call Trace:",
-        lambda names: frame_lines("[c000000003a2b100] [c000000000a1b2c3] {}" + AT, names),
+        "[c000000003a2b100] [c000000000a1b2c3] {}" + AT,
     ),
-    "s390": (
+    "s390": Notation(
         "Krnl PSW : 0704c00180000000 00000000001234ab ({}" + AT + ")",
         "Call Trace:",
-        lambda names: [
-            *frame_lines(" [<00000000001234ab>] {}" + AT, names),
-            "Last Breaking-Event-Address:",
-            f" [<00000000001234ab>] other{AT}",
-        ],
+        " [<00000000001234ab>] {}" + AT,
+        below=("Last Breaking-Event-Address:", f" [<00000000001234ab>] other{AT}"),
     ),
-    "mips": (
-        "epc   : 80412f64 {}" + AT,
-        "Call Trace:",
-        lambda names: frame_lines("[<80412f64>] {}" + AT, names),
+    "mips": Notation("epc   : 80412f64 {}" + AT, "Call Trace:", "[<80412f64>] {}" + AT),
+    "loongarch": Notation(
+        "   ERA: 9000000000223344 {}" + AT, "Call Trace:", "[<9000000000223344>] {}" + AT
     ),
-    "loongarch": (
-        "   ERA: 9000000000223344 {}" + AT,
-        "Call Trace:",
-        lambda names: frame_lines("[<9000000000223344>] {}" + AT, names),
+    "sparc": Notation("PC: <{}" + AT + ">", "Call Trace:", "[f0012345 : {}" + AT + " ] "),
+    "sparc64": Notation("TPC: <{}" + AT + ">", "Call Trace:", " [000000000045abcd] {}" + AT),
+    "m68k": Notation(
+        "PC: [<00123456>] {}" + AT, "Call Trace: [<00123456>]", " [<00123456>] {}" + AT
     ),
-    "sparc": (
-        "PC: <{}" + AT + ">",
-        "Call Trace:",
-        lambda names: frame_lines("[f0012345 : {}" + AT + " ] ", names),
+    "sh": Notation("PC is at {}" + AT, "Call trace:", " [<8c00abcd>] {}" + AT),
+    "alpha": Notation("pc is at {}" + AT, "Trace:", "[<fffffc0000310a40>] {}" + AT),
+    "or1k": Notation("PC: {}" + AT, "Call trace:", "[<(____ptrval____)>] {}" + AT),
+    "xtensa": Notation("pc : {}" + AT, "Call Trace:", " {}" + AT),
+    "a module": Notation(
+        "RIP: 0010:{}" + AT + " [brook]", "Call Trace:", " {}" + AT + " [brook 0123abcd]"
     ),
-    "sparc64": (
-        "TPC: <{}" + AT + ">",
-        "Call Trace:",
-        lambda names: frame_lines(" [000000000045abcd] {}" + AT, names),
-    ),
-    "m68k": (
-        "PC: [<00123456>] {}" + AT,
-        "Call Trace: [<00123456>]",
-        lambda names: frame_lines(" [<00123456>] {}" + AT, names),
-    ),
-    "sh": (
-        "PC is at {}" + AT,
-        "Call trace:",
-        lambda names: frame_lines(" [<8c00abcd>] {}" + AT, names),
-    ),
-    "alpha": (
-        "pc is at {}" + AT,
-        "Trace:",
-        lambda names: frame_lines("[<fffffc0000310a40>] {}" + AT, names),
-    ),
-    "or1k": (
-        "PC: {}" + AT,
-        "Call trace:",
-        lambda names: frame_lines("[<(____ptrval____)>] {}" + AT, names),
-    ),
-    "xtensa": ("pc : {}" + AT, "Call Trace:", lambda names: frame_lines(" {}" + AT, names)),
-    "a module": (
-        "RIP: 0010:{}" + AT + " [brook]",
-        "Call Trace:",
-        lambda names: frame_lines(" {}" + AT + " [brook 0123abcd]", names),
-    ),
-    "decoded": (
+    "decoded": Notation(
         "RIP: 0010:{} (mm/brook.c:37 (discriminator 3))",
         "Call Trace:",
-        lambda names: frame_lines("{} (mm/brook.c:37 include/linux/list.h:20)", names),
+        "{} (mm/brook.c:37 include/linux/list.h:20)",
     ),
-    "decoded with offsets": (
-        "RIP: 0010:{}" + AT + " mm/brook.c:37",
-        "Call Trace:",
-        lambda names: frame_lines(" {}" + AT + " mm/brook.c:37", names),
+    "decoded with offsets": Notation(
+        "RIP: 0010:{}" + AT + " mm/brook.c:37", "Call Trace:", " {}" + AT + " mm/brook.c:37"
     ),
 }
 
@@ -470,13 +441,11 @@ TEARS = ("whole", "prompt", "dots", "tail")
 
 def report(part: Part, notation: str) -> tuple[list[str], int]:
     """Return the lines of a report, and the index of its title."""
-    pointer, heading, trace = NOTATIONS[notation]
+    form = NOTATIONS[notation]
     code = CODE[1:] if part.shows == CULPRIT else CODE
-    below = [*part.below[:-1], *part.below[-1:]]
-    where = below.index("stack backtrace:") if "stack backtrace:" in below else len(below)
-    lines = [*part.above, part.title, *below[:where], *below[where:], COMM]
-    lines += [pointer.format(part.shows)] * (part.shows is not None)
-    return [*lines, heading, *trace([*part.reporters, *code])], len(part.above)
+    pointer = [] if part.shows is None else [form.pointer.format(part.shows)]
+    lines = [*part.above, part.title, *part.below, COMM, *pointer, form.heading]
+    return [*lines, *form.trace([*part.reporters, *code])], len(part.above)
 
 
 def printed(part: Part, notation: str, prefix: str, tear: str, *, mixed: bool) -> Iterator[str]:

@@ -326,12 +326,17 @@ def test_the_command_line_offers_every_posting() -> None:
     assert list(option.type.choices) == list(Posting)
 
 
+def committed(path: Path, *subjects: str) -> Path:
+    """Make a repository of the tiny kernel with a commit per subject."""
+    git(written(path), "init", "-q", "-b", "main")
+    git(path, "add", "-f", ".")
+    for subject in subjects:
+        git(path, "commit", "-q", "--allow-empty", "-m", subject)
+    return path
+
+
 def test_a_repository_is_cloned_with_its_history_and_only_read(tmp_path: Path) -> None:
-    origin = written(tmp_path / "origin")
-    git(origin, "init", "-q", "-b", "main")
-    git(origin, "add", "-f", ".")
-    git(origin, "commit", "-q", "-m", "one")
-    git(origin, "commit", "-q", "--allow-empty", "-m", "two")
+    origin = committed(tmp_path / "origin", "one", "two")
     (origin / "mm/Makefile").write_text("# not committed\n")
     before = {path: path.lstat().st_mtime_ns for path in origin.rglob("*")}
 
@@ -349,11 +354,7 @@ def test_a_repository_is_cloned_with_its_history_and_only_read(tmp_path: Path) -
 
 
 def test_a_url_is_cloned_without_its_history_at_its_tag(tmp_path: Path) -> None:
-    origin = written(tmp_path / "origin")
-    git(origin, "init", "-q", "-b", "main")
-    git(origin, "add", "-f", ".")
-    git(origin, "commit", "-q", "-m", "old")
-    git(origin, "commit", "-q", "--allow-empty", "-m", "tagged")
+    origin = committed(tmp_path / "origin", "old", "tagged")
     git(origin, "tag", "v6.12.1")
     git(origin, "commit", "-q", "--allow-empty", "-m", "newer")
     done = made(tmp_path / "t", f"file://{origin}#v6.12.1")
