@@ -13,6 +13,9 @@ TREE ?= $(CURDIR)/linux
 SOURCE ?=
 APT := $(shell command -v apt-get)
 
+# A container often sets it. Then each of the tests' thousand processes compiles the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # The packages to build and boot a kernel, and to run mermapctl. `mermapctl doctor` prints their names
 # on other distributions.
 DEMO_PACKAGES := python3 python3-venv git make gcc flex bison bc perl libelf-dev libssl-dev \
