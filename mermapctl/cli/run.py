@@ -29,12 +29,18 @@ def _build_seconds() -> int:
     return BUILD_SECONDS
 
 
+def _first_seed() -> int:
+    from mermapctl.config.plan import SEED
+
+    return SEED
+
+
 GROUPS = {
     "What is tested": ("tree", "targets", "variants", "suite", "configs", "as_module"),
     "How it is built": ("jobs", "cross_compile", "ccache", "rebuild", "build_timeout", "wait"),
     "How it is booted": (
-        *("accel", "smp", "cpu", "kernel_args", "default_args", "trace", "timeout", "silence"),
-        "triage",
+        *("accel", "seed", "reproducible", "smp", "cpu", "kernel_args", "default_args", "trace"),
+        *("witness", "timeout", "silence", "triage"),
     ),
     "How it is judged and shown": ("allow_splats", "form", "quiet", "bisect_exit"),
 }
@@ -84,6 +90,21 @@ GROUPS = {
     default="auto",
     show_default=True,
     help="auto: KVM if it runs this kernel, else software emulation.",
+)
+@click.option(
+    "--seed",
+    type=types.NumberType(min=0, max=types.LARGEST_SEED),
+    default=_first_seed,
+    show_default="1",
+    metavar="N",
+    help="Of the guest's random numbers, where it is emulated.",
+)
+@click.option(
+    "--no-reproducible",
+    "reproducible",
+    flag_value=False,
+    default=True,
+    help="Emulate with the host's clock, and each CPU in a thread of its own.",
 )
 @click.option(
     "--smp", type=types.NumberType(min=1, max=256), metavar="N", help="CPUs of the guest."

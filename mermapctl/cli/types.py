@@ -27,6 +27,8 @@ else:
 WEEK = 7 * 24 * 3600
 MOST_JOBS = 8192
 """NR_CPUS is no larger anywhere (6.12, arch/*/Kconfig)."""
+LARGEST_SEED = (1 << 32) - 1
+"""QEMU takes 64 bits, and what reads JSON not always."""
 COMMAND_LINE = 4096
 """COMMAND_LINE_SIZE is no larger on any target (6.12: s390)."""
 

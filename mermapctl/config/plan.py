@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 SUITE = "mermap"
 PROBE = "kprobe_event"
 """The kernel parameter that sets a trace's probes; the kernel keeps the last one given."""
+SEED = 1
+"""Of the random numbers of a guest, where none is given."""
 BUILD_SECONDS = 4 * 3600
 """What config and build may take, each: a kernel of base takes minutes, a whole one an hour."""
 
@@ -29,6 +31,7 @@ class Request:
     """What the user asked of a run; `silence`, `timeout` and `build_timeout` in seconds.
 
     `witness` is whether the witness watches a boot of its own: None where that adds something.
+    With `reproducible` an emulated boot depends on the kernel, QEMU and `seed` alone.
     """
 
     tree: Path | None = None
@@ -54,6 +57,8 @@ class Request:
     as_module: Modular | None = None
     triage: bool = True
     witness: bool | None = None
+    reproducible: bool = True
+    seed: int = SEED
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,9 @@ class LogFacts:
 class Cell:
     """One commit x target x variant and its result.
 
-    `cpu`, `smp`, `kernel_args` are those of the guest, defaults included; `notes` are one-sentence
+    An emulated boot is `reproducible` where the guest's clock counts its instructions, 2**`shift`
+    ns each, and its random numbers begin with `seed`; elsewhere these are null. `cpu`, `smp`,
+    `kernel_args` are those of the guest, defaults included; `notes` are one-sentence
     facts (such as "KVM cannot run this kernel; repeated under TCG"). `detail` explains `reason` (a
     line of the log). `boot`, `suite` (the glob of suites requested) and `allow_splats` are the
     judge's inputs besides the console, to judge it again. `omitted` suites are not kept, since
@@ -147,6 +149,9 @@ class Cell:
     reason: Reason | None = None
     detail: str | None = None
     accelerator: str | None = None
+    reproducible: bool | None = None
+    seed: int | None = None
+    shift: int | None = None
     cpu: str | None = None
     smp: int | None = None
     kernel_args: tuple[str, ...] = ()

@@ -15,12 +15,14 @@ from mermapctl.judge.verdict import Boot, Ended
 from mermapctl.runner import (
     accelerator,
     guest,
+    guest_clock,
     initramfs,
     kernel_modules,
     kunit,
     kunit_session,
     kvm_probe,
 )
+from mermapctl.runner.guest_clock import GuestClock
 from mermapctl.runner.kernel import Kernel
 from mermapctl.runner.path_shims import write_qemu
 from mermapctl.system import process
@@ -41,7 +43,10 @@ OVER = (PANICKED, initramfs.DONE)
 
 @dataclass(frozen=True, slots=True)
 class Booted:
-    """How a boot of `kernel` ended, on which accelerator, and sentences that explain the choice."""
+    """How a boot of `kernel` ended, on which accelerator, and sentences that explain the choice.
+
+    `clock` is the guest's own, None where it is the host's.
+    """
 
     kernel: Kernel
     seconds: float
@@ -50,6 +55,7 @@ class Booted:
     limits: kunit.BootRequest
     notes: tuple[str, ...] = ()
     complaint: str | None = None
+    clock: GuestClock | None = None
 
 
 class _Listening:
@@ -118,11 +124,14 @@ def boot(job: Job, kernel: Kernel, again: str | None = None) -> Booted:
         notes.append(_kvm_failed(outcome.stopped_for or "no reason given"))
         job.tell(Note(notes[-1]))
         accel = "tcg"
+    clock = guest_clock.of_boot(job, kernel, accel)
+    if why := guest_clock.why_threads(job, kernel, accel):
+        notes.append(f"not reproducible: {why}")
     if accel == "kvm" and (over or outcome.ending is process.Ending.EXITED):
         accelerator.forget_failure()
     if over:
         facts = Boot(Ended.EXITED, None, float(job.timeout))
-        return Booted(kernel, spent, facts, accel, limits, tuple(notes))
+        return Booted(kernel, spent, facts, accel, limits, tuple(notes), clock=clock)
     ended = {
         process.Ending.EXITED: Ended.EXITED,
         process.Ending.LIMIT: Ended.TIMEOUT,
@@ -130,7 +139,7 @@ def boot(job: Job, kernel: Kernel, again: str | None = None) -> Booted:
         process.Ending.STOPPED: Ended.ACCELERATOR_FAILED,
     }[outcome.ending]
     facts = Boot(ended, outcome.silence, float(job.timeout))
-    return Booted(kernel, spent, facts, accel, limits, tuple(notes), outcome.stopped_for)
+    return Booted(kernel, spent, facts, accel, limits, tuple(notes), outcome.stopped_for, clock)
 
 
 def _kvm_failed(reason: str) -> str:
@@ -173,7 +182,9 @@ def _boot_once(
     if job.target.qemu:
         plain = job.build_dir / kernel.plain_image if kernel.plain_image else None
         qemu = job.target.qemu
-        write_qemu(job.programs, qemu, accel, stay=kernel.own_init, kernel=plain)
+        clock = guest_clock.of_boot(job, kernel, accel)
+        options = clock.options if clock else ()
+        write_qemu(job.programs, qemu, accel, options, stay=kernel.own_init, kernel=plain)
     # kunit.py's own limit is the second net: ours ends the whole session, its ends QEMU only.
     guarded = replace(limits, timeout=limits.timeout + 30)
     command = kunit.boot(job, guarded, job.can)

@@ -11,6 +11,7 @@ from mermapctl.errors import MermapctlError
 from mermapctl.judge.confirmation import by_trials
 from mermapctl.records.judging import judge_console, with_trials
 from mermapctl.runner import hang_triage, trace_gaps, unprobed, witness_boot
+from mermapctl.runner.guest_clock import EMULATED
 from mermapctl.runner.step import Doing, Step, noted, spent
 from mermapctl.system import inputs
 
@@ -115,6 +116,9 @@ def _judged(job: Job, cell: Cell, booted: Booted) -> Cell:
     cell = replace(
         cell,
         accelerator=booted.accelerator,
+        reproducible=booted.clock is not None if booted.accelerator == EMULATED else None,
+        seed=booted.clock.seed if booted.clock else None,
+        shift=booted.clock.shift if booted.clock else None,
         kernel_args=booted.limits.kernel_args,
         reproduce=(*cell.reproduce, unprobed.boot_line(job, booted)),
         notes=(*cell.notes, *booted.notes),

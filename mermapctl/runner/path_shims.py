@@ -21,6 +21,7 @@ from mermapctl.config.toolchain import located
 from mermapctl.errors import HarnessError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 _HEAD = "#!/bin/sh\n# SPDX-License-Identifier: GPL-2.0-only\n"
@@ -163,15 +164,20 @@ while kept:
 
 
 def qemu_script(
-    qemu: str, accelerator: str, *, stay: bool = False, kernel: Path | None = None
+    qemu: str,
+    accelerator: str,
+    options: Sequence[str] = (),
+    *,
+    stay: bool = False,
+    kernel: Path | None = None,
 ) -> str:
     """A QEMU that runs with one accelerator, whatever accelerators it is called with.
 
-    With `stay` KUnit does not end the machine after the suites that are built in; `kernel` takes
-    the place of the one that it is called with.
+    `options` come before those that it is called with. With `stay` KUnit does not end the machine
+    after the suites that are built in; `kernel` takes the place of the one that it is called with.
     """
     gathered = [sys.executable, "-ISc", _GATHER]
-    command = shlex.join([*gathered, qemu, "-accel", accelerator])
+    command = shlex.join([*gathered, qemu, "-accel", accelerator, *options])
     kernel_script = _walk(_KERNEL.format(kernel=shlex.quote(str(kernel)))) if kernel else ""
     stay_script = _STAY if stay else ""
     return f'{_HEAD}{_DROP_ACCEL}{kernel_script}{stay_script}exec {command} "$@"\n'
@@ -209,8 +215,14 @@ def write_ccache(directory: Path, compiler: str) -> bool:
 
 
 def write_qemu(
-    directory: Path, qemu: str, accelerator: str, *, stay: bool = False, kernel: Path | None = None
+    directory: Path,
+    qemu: str,
+    accelerator: str,
+    options: Sequence[str] = (),
+    *,
+    stay: bool = False,
+    kernel: Path | None = None,
 ) -> None:
     """Put a `qemu-system-ARCH` into `directory`. Raises HarnessError where it is missing."""
-    script = qemu_script(_program(qemu), accelerator, stay=stay, kernel=kernel)
+    script = qemu_script(_program(qemu), accelerator, options, stay=stay, kernel=kernel)
     write(directory, qemu, script)

@@ -26,6 +26,8 @@ def _mermapctl_command(job: Job) -> list[str]:
     argv += [f"--variant={planned.variant.name}", f"--suite={planned.suite}"]
     argv += [f"--config={path}" for path in own_fragments(job)]
     argv += [f"--accel={request.accel}"] if planned.target.qemu else []
+    if planned.target.qemu:
+        argv += [f"--seed={request.seed}"] if request.reproducible else ["--no-reproducible"]
     argv += [f"--smp={request.smp}"] if request.smp else []
     argv += [f"--cpu={request.cpu}"] if request.cpu else []
     argv += [f"--kernel-arg={argument}" for argument in request.kernel_args]

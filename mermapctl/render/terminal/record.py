@@ -159,6 +159,18 @@ def _cell_title(record: RunRecord, cell: Cell, look: Look) -> Text:
     return title.append("  " + look.plain(label(cell, record)), style="bold default")
 
 
+def _machine(cell: Cell) -> Iterator[str]:
+    """Yield what the guest's machine is."""
+    if cell.accelerator and cell.accelerator != "none":
+        yield f"accelerator {cell.accelerator}"
+    if cell.reproducible is not None:
+        yield f"seed {cell.seed}" if cell.reproducible else "not reproducible"
+    if cell.cpu:
+        yield f"CPU {cell.cpu}"
+    if cell.smp and cell.smp > 1:
+        yield f"{cell.smp} CPUs"
+
+
 def _facts(record: RunRecord, cell: Cell, page: _Page) -> Iterator[RenderableType]:
     """Yield what was booted, on what, and how long it took."""
     look = page.look
@@ -166,12 +178,7 @@ def _facts(record: RunRecord, cell: Cell, page: _Page) -> Iterator[RenderableTyp
     facts = [own] if own else []
     if (cell.target or cell.variant) and not page.several:
         facts.append(label(cell))
-    if cell.accelerator and cell.accelerator != "none":
-        facts.append(f"accelerator {cell.accelerator}")
-    if cell.cpu:
-        facts.append(f"CPU {cell.cpu}")
-    if cell.smp and cell.smp > 1:
-        facts.append(f"{cell.smp} CPUs")
+    facts += _machine(cell)
     if facts:
         yield look.text(", ".join(facts))
     if cell.kernel_args:
