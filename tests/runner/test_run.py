@@ -254,6 +254,7 @@ def test_a_kvm_that_cannot_run_the_kernel_is_replaced(fake_tree: Path, how: str)
     assert time.monotonic() - began < 60
     (cell,) = json.loads(done.stdout)["cells"]
     assert (cell["verdict"], cell["accelerator"]) == ("passed", "tcg")
+    assert (cell["reproducible"], cell["seed"], cell["shift"]) == (True, 1, 6)
     assert "KVM cannot run this kernel" in cell["notes"][0]
     assert (Path(cell["artifacts"]["directory"]) / "console-kvm.log").is_file()
     again = run_with_kvm(fake_tree)
@@ -265,7 +266,9 @@ def test_a_kvm_that_cannot_run_the_kernel_is_replaced(fake_tree: Path, how: str)
     assert run_with_kvm(fake_tree, "--accel=kvm").returncode == 0  # it works now
     mended = run_with_kvm(fake_tree)
     assert mended.returncode == 0
-    assert json.loads(mended.stdout)["cells"][0]["accelerator"] == "kvm"
+    (cell,) = json.loads(mended.stdout)["cells"]
+    assert cell["accelerator"] == "kvm"
+    assert (cell["reproducible"], cell["seed"], cell["shift"]) == (None, None, None)
 
 
 def test_one_kernels_fault_is_not_kvms(fake_tree: Path) -> None:
@@ -524,6 +527,21 @@ def test_a_reproduction_leaves_no_limit_to_a_default(fake_tree: Path, cross: str
     argv = ["--timeout=44", "--silence=33", f"--cross-compile={cross}", "--no-triage"]
     (cell,) = document(fake_tree, *argv)["cells"]
     assert set(argv) <= set(shlex.split(cell["reproduce"][0]))
+
+
+@pytest.mark.parametrize(
+    ("option", "facts", "counted"),
+    [("--seed=5", (True, 5, 6), True), ("--no-reproducible", (False, None, None), False)],
+)
+def test_a_boot_is_reproduced_by_the_clock_that_it_had(
+    fake_tree: Path, option: str, facts: tuple[object, ...], counted: bool
+) -> None:
+    (cell,) = document(fake_tree, "--accel=tcg", option)["cells"]
+    assert (cell["reproducible"], cell["seed"], cell["shift"]) == facts
+    assert option in shlex.split(cell["reproduce"][0])
+    qemu = Path(cell["artifacts"]["directory"]) / "bin/qemu-system-x86_64"
+    assert ("-icount shift=6,sleep=off" in qemu.read_text()) is counted
+    assert ("-seed 5" in qemu.read_text()) is counted
 
 
 def test_a_refused_cell_is_reproduced_by_our_line_alone(fake_tree: Path) -> None:
