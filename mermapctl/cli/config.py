@@ -62,8 +62,8 @@ def list_(form: str) -> None:
 
     \b
     mermapctl config list
-    mermapctl config list --format json     with the paths of the fragments
-    XDG_CONFIG_HOME=~/lab mermapctl config list         with your own, from ~/lab/mermapctl
+    mermapctl config list --format json            with the paths of the fragments
+    XDG_CONFIG_HOME=~/lab mermapctl config list    with your own, from ~/lab/mermapctl
     """
     from mermapctl.commands import config
     from mermapctl.render.terminal import config as config_list
