@@ -97,14 +97,14 @@ GROUPS = {
     default=_first_seed,
     show_default="1",
     metavar="N",
-    help="Of the guest's random numbers, where it is emulated.",
+    help="Seed of the guest's random numbers under software emulation.",
 )
 @click.option(
     "--no-reproducible",
     "reproducible",
     flag_value=False,
     default=True,
-    help="Emulate with the host's clock, and each CPU in a thread of its own.",
+    help="Emulate with the host's clock, and with a thread per CPU.",
 )
 @click.option(
     "--smp", type=types.NumberType(min=1, max=256), metavar="N", help="CPUs of the guest."
