@@ -22,9 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mermapctl.records import record
+from mermapctl.runner import accelerator, kvm_probe
 
 MERMAPCTL = [sys.executable, "-m", "mermapctl"]
-THEIRS, OURS, UNTRACED = "kunit.py", "mermapctl", "mermapctl --no-trace"
+THEIRS, OURS, UNTRACED = "kunit.py", "mermapctl", "mermapctl --no-trace --no-witness"
 SECOND = "la57"
 """A variant that is built after base and differs in no object."""
 PHASES = ("config", "build", "boot")
@@ -158,7 +159,7 @@ def _warm(place: Place, rounds: int) -> Iterator[bool]:
 
 def _traced(place: Place, rounds: int) -> bool:
     """Compare a traced boot of the whole suite with an untraced one."""
-    commands = {UNTRACED: place.ours("--no-trace"), OURS: place.ours()}
+    commands = {UNTRACED: place.ours("--no-trace", "--no-witness"), OURS: place.ours()}
     for who, argv in commands.items():
         place.ran(who, argv)
     _, phases = _measure(place, commands, rounds, lambda _who: None)
@@ -166,8 +167,28 @@ def _traced(place: Place, rounds: int) -> bool:
     return _row("boot, traced", traced, plain, 1.5, of="untraced")
 
 
+def _witnessed(place: Place, rounds: int) -> bool:
+    """Compare a boot under the witness with the plain one of the same run."""
+    plain, watched = [], []
+    for _ in range(rounds):
+        argv = place.ours("--no-trace", "--witness")
+        done = subprocess.run(argv, env=place.env, capture_output=True, check=False)
+        (cell,) = record.from_json(done.stdout).cells
+        if cell.witness is None or not cell.witness.entries_checked:
+            sys.exit(f"{shlex.join(argv)}: nothing was witnessed\n{done.stderr.decode()[-2000:]}")
+        plain.append(cell.phases.boot or 0.0)
+        watched.append(cell.witness.seconds)
+    kept = _row(
+        "boot, witnessed", statistics.median(watched), statistics.median(plain), 3.0, of="plain"
+    )
+    works = kvm_probe.probe(accelerator.KVM).ability is kvm_probe.Ability.WORKS
+    why = "the witness boots under emulation alone" if works else "no KVM works here"
+    print(f"{'boot, witnessed, KVM':28} not measured: {why}", flush=True)
+    return kept
+
+
 def main(tree: Path, rounds: int) -> bool:
-    """Measure start-up, a cold build, a second variant, no change, one changed file, a trace."""
+    """Measure start-up, builds (cold, second variant, no change, one file), trace, witness."""
     with tempfile.TemporaryDirectory(prefix="mermapctl-bench-") as directory:
         path = Path(directory)
         env = dict(os.environ)
@@ -181,4 +202,5 @@ def main(tree: Path, rounds: int) -> bool:
         kept &= all(list(_cold(place, rounds)))
         kept &= all(list(_warm(place, rounds)))
         kept &= _traced(place, rounds)
+        kept &= _witnessed(place, rounds)
     return kept

@@ -72,6 +72,8 @@ class Stub(threading.Thread):
         self.memory = dict(script.memory)
         self.pages = {address // PAGE for address in self.memory}
         self.breakpoints: set[int] = set()
+        self.watches: dict[str, set[int]] = {"2": set(), "3": set()}  # written, read
+        self.stopped_by = {"breakpoint": 0, "watch": 0}
         self.at = -1
         self.stepped = 0
         self.packets = 0
@@ -148,7 +150,8 @@ class Stub(threading.Thread):
 
     def breakpoint(self, text: str) -> bytes:
         address = int(text.split(",")[1], 16)
-        (self.breakpoints.add if text[0] == "Z" else self.breakpoints.discard)(address)
+        places = self.watches.get(text[1], self.breakpoints)
+        (places.add if text[0] == "Z" else places.discard)(address)
         return b"OK"
 
     def control(self, text: str) -> bytes:
@@ -176,9 +179,19 @@ class Stub(threading.Thread):
             for address, word in stop.writes.items():
                 self.memory[address] = word
                 self.pages.add(address // PAGE)
-            if stop.pc in self.breakpoints:
-                return b"T05thread:%02x;" % (stop.cpu + 1)
+            watched = self.watched(stop)
+            if watched or stop.pc in self.breakpoints:
+                self.stopped_by["watch" if watched else "breakpoint"] += 1
+                return b"T05thread:%02x;%b" % (stop.cpu + 1, watched)
         return b"W00"
+
+    def watched(self, stop: Stop) -> bytes:
+        """What a watch adds: a call writes its return address, and a return reads it."""
+        stack = stop.registers["rsp"]
+        if stack in self.watches["2"] & {*stop.writes}:
+            return b"watch:%x;" % stack
+        returns = stack - 8 in self.watches["3"] and self.memory.get(stack - 8) == stop.pc
+        return b"rwatch:%x;" % (stack - 8) if returns else b""
 
     def register(self, name: str) -> bytes:
         value = 0

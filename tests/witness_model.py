@@ -24,6 +24,7 @@ PGD = 0x50
 PROTECTION = 0x8000000000000063
 SENTINEL = 0xFFFFFFFFFF200
 STACKS = 0xFFFFC90000000000
+FRAME_SIZE = 0x40
 FIRST_TABLE = 0x3000000
 """Addresses of the page tables in the guest's memory."""
 
@@ -95,13 +96,18 @@ class SeenKernel(Kernel):
         writes, self._writes = self._writes, {}
         self.script.stops.append(Stop(pc, cpu, {**registers, "rip": pc}, writes))
 
-    def _call(self, symbol: str, thread: int, cpu: int, back: int, **registers: int) -> None:
-        stack = STACKS + thread * 0x8000 + 0x3E00
+    def _call(
+        self, symbol: str, thread: int, cpu: int, back: int, depth: int = 0, **registers: int
+    ) -> None:
+        """A call from `depth` functions below the test."""
+        stack = STACKS + thread * 0x8000 + 0x3E00 - depth * FRAME_SIZE
         self._writes[stack] = back
-        self._stop(symbol, thread, cpu, **registers)
+        self._stop(symbol, thread, cpu, rsp=stack, **registers)
 
-    def _return(self, thread: int, cpu: int, back: int, value: int = 0) -> None:
-        stack = STACKS + thread * 0x8000 + 0x3E08
+    def _return(
+        self, thread: int, cpu: int, back: int, value: int = 0, depth: int = 0
+    ) -> None:
+        stack = STACKS + thread * 0x8000 + 0x3E08 - depth * FRAME_SIZE
         self._stop(back, thread, cpu, rax=value, rsp=stack)
 
     def _new_table(self) -> int:
@@ -183,12 +189,16 @@ class SeenKernel(Kernel):
             return
         back = CALLER + 0x20
         self._mm = alloc.mm
-        if alloc.reserved and self.shape.outer:
+        outer = alloc.reserved and self.shape.outer
+        inner = not (outer and self.shape.inlined)
+        within = self.script.symbols["mermap_put"] + 0x30 if outer else back
+        if outer:
             self._call("mermap_put", thread, alloc.cpu, back, rdi=alloc.address)
-        if not (alloc.reserved and self.shape.outer and self.shape.inlined):
+        if inner:
             self._call(
-                "__mermap_put", thread, alloc.cpu, back, rdi=alloc.mm.address, rsi=alloc.address
-            )
+                "__mermap_put", thread, alloc.cpu, within, int(outer), rdi=alloc.mm.address,
+                rsi=alloc.address,
+            )  # fmt: skip
         if self.fault == "no-unmap":
             super().put(thread, alloc)
         else:
@@ -196,13 +206,16 @@ class SeenKernel(Kernel):
             for at in self._span(alloc.base, alloc.base + size):
                 self._entry(alloc.mm, at, SENTINEL)
             super().put(thread, alloc)
-        self._return(thread, alloc.cpu, back)
+        if inner:
+            self._return(thread, alloc.cpu, within, depth=int(outer))
+        if outer:
+            self._return(thread, alloc.cpu, back)
 
     def _flush(self, thread: int, by: str) -> None:
         cpu = self._on.get(thread, 0)
         if self.fault == "migrates-behind-its-flush":
             cpu = (cpu + 1) % self.shape.cpus
-        self._call("__flush_tlb_all", thread, cpu, self.script.symbols[by] + 0x30)
+        self._call("__flush_tlb_all", thread, cpu, self.script.symbols[by] + 0x30, depth=2)
 
     def _spelled(self, alloc: Alloc | None) -> list[int]:
         words = [1, 0, PROTECTION, 0, 0]

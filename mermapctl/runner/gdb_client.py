@@ -3,23 +3,25 @@
 
 QEMU takes several questions at once while the guest stands, and answers them in order; that saves
 a switch between the processes for each. While the guest runs it takes any byte for a request to
-stop. Up to 7.2 at least it knows no mode without acknowledgements.
+stop, an acknowledgement too. It waits for none (gdb_read_byte() in its gdbstub.c takes the next
+packet for one), so none is sent.
 """
 
 from __future__ import annotations
 
 import contextlib
+import enum
 import re
 import socket
 import struct
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from mermapctl.runner import gdb_packets
 from mermapctl.runner.gdb_packets import StopReply, StubError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
 ANSWER = 10.0
@@ -30,15 +32,79 @@ CHUNK = 1 << 16
 LARGEST_READ = 1024
 """Bytes of guest memory read by one packet: QEMU's are 4096 characters."""
 LONGEST_DESCRIPTION = 1 << 18
-_ERROR = len("E14")
+BLOCK, MOST_BLOCKS = 256, 6
+"""Bytes of a block that is read ahead, and such blocks."""
+Piece: TypeAlias = tuple[int, int]
+"""An address and a number of bytes."""
 _INTERRUPT = b"\x03"
 _FEATURES = b"qSupported:xmlRegisters=i386;vContSupported+;hwbreak+;swbreak+"
 _INCLUDED = re.compile(rb'<xi:include\s+href="([\w.-]{1,64})"')
 
 
+class Access(enum.IntEnum):
+    """An access that stops the guest, by its number in the packets `Z` and `z`."""
+
+    EXECUTE = 1
+    WRITE = 2
+    READ = 3
+
+
+class Breakpoint(NamedTuple):
+    """Where the guest stops: before an instruction, or behind one that writes or reads a word.
+
+    Code is not written to for either.
+    """
+
+    address: int
+    access: Access = Access.EXECUTE
+
+    @property
+    def packet(self) -> bytes:
+        """Its packet, without the first letter."""
+        size = 1 if self.access is Access.EXECUTE else 8
+        return b"%d,%x,%x" % (self.access, self.address, size)
+
+
+def _refused(answer: bytes) -> bool:
+    """Whether memory is not mapped: a number of an error."""
+    return answer[:1] == b"E" and len(answer) == len("E14")
+
+
 def argument(path: Path) -> tuple[str, ...]:
     """What makes QEMU listen on a socket, and wait with the guest."""
     return ("-gdb", f"unix:{str(path).replace(',', ',,')},server=on,wait=off", "-S")
+
+
+class ReadAhead:
+    """Guest memory that was read while the guest stands, and where it was looked for."""
+
+    def __init__(self) -> None:
+        self._blocks: list[tuple[int, bytes]] = []
+        self._pieces: dict[Piece, None] = {}
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The blocks that a read looked into, as far as they are few and small."""
+        return tuple(self._pieces)[:MOST_BLOCKS]
+
+    def keep(self, address: int, read: bytes) -> None:
+        """Keep what was read at an address."""
+        self._blocks.append((address, read))
+
+    def find(self, address: int, size: int) -> bytes | None:
+        """What is there, if it was kept."""
+        if size <= BLOCK:
+            last = address + size - 1
+            self._pieces |= {(each // BLOCK * BLOCK, BLOCK): None for each in (address, last)}
+        for low, read in self._blocks:
+            if low <= address and address + size <= low + len(read):
+                return read[address - low : address - low + size]
+        return None
+
+    def clear(self) -> None:
+        """The guest goes on."""
+        self._blocks.clear()
+        self._pieces.clear()
 
 
 class GdbClient:
@@ -50,7 +116,9 @@ class GdbClient:
         self._deframer = gdb_packets.Deframer()
         self._packets: list[bytes] = []
         self._socket = self._connected(path, wait)
-        self._acknowledges = True
+        self._due: list[bytes] = []  # breakpoints to be asked for with the next resumption
+        self._asked: list[bytes] = []  # and those whose answers come before the next stop
+        self._ahead = ReadAhead()
         self._description: dict[str, int] | None = None
         self.running = False
 
@@ -63,8 +131,6 @@ class GdbClient:
         supported = self.ask(_FEATURES)
         if b"PacketSize=" not in supported:
             raise StubError("what listens on the socket is no gdb stub of QEMU's")
-        if b"QStartNoAckMode+" in supported and self.ask(b"QStartNoAckMode") == b"OK":
-            self._acknowledges = False
         if gdb_packets.stop(self.ask(b"?")) is None:
             raise StubError("QEMU's gdb stub does not say whether the guest stands")
 
@@ -74,23 +140,37 @@ class GdbClient:
 
     def ask_all(self, questions: Sequence[bytes]) -> list[bytes]:
         """The answers to several questions, sent at once."""
+        if not questions:
+            return []
         if self.running:
             raise StubError("the guest runs: only a stop can be waited for")
         self._send(b"".join(map(gdb_packets.frame, questions)))
         until = time.monotonic() + ANSWER
         return [self._packet(until) for _ in questions]
 
-    def set(self, breakpoints: Sequence[int], *, remove: Sequence[int] = ()) -> None:
-        """Set hardware breakpoints, and take others out. Code is not written to."""
-        questions = [b"z1,%x,1" % each for each in remove]
-        questions += [b"Z1,%x,1" % each for each in breakpoints]
-        for question, answer in zip(questions, self.ask_all(questions), strict=True):
-            if answer != b"OK":
-                raise StubError(f"QEMU's gdb stub refuses a breakpoint ({question.decode()})")
+    def set(self, stops: Iterable[Breakpoint], *, remove: Iterable[Breakpoint] = ()) -> None:
+        """Set breakpoints and take others out, together with the next step or `go_on`."""
+        self._due += [b"z" + each.packet for each in remove]
+        self._due += [b"Z" + each.packet for each in stops]
 
-    def registers(self) -> dict[str, int]:
-        """The general registers of the CPU that stopped."""
-        return gdb_packets.general(self.ask(b"g"))
+    def registers(self, ahead: Sequence[Piece] = ()) -> dict[str, int]:
+        """The general registers of the CPU that stopped.
+
+        Asks for pieces of memory as well, which a later read then finds here until the guest goes
+        on; one that is not mapped is left out.
+        """
+        memory = [b"m%x,%x" % piece for piece in ahead]
+        registers, *answers = self.ask_all([b"g", *memory])
+        for (address, size), answer in zip(ahead, answers, strict=True):
+            if not _refused(answer):
+                read = gdb_packets.hexed(answer, f"memory at {address:#x}", size)
+                self._ahead.keep(address, read)
+        return gdb_packets.general(registers)
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """Where memory was read since the guest stopped; what is worth reading ahead next time."""
+        return self._ahead.pieces
 
     def control(self, name: str) -> int | None:
         """A register that the target description names, such as ``cr3``; None where it does not."""
@@ -120,14 +200,17 @@ class GdbClient:
             for number, (address, size) in enumerate(ranges)
             for at in range(0, size, LARGEST_READ)
         ]
-        answers = self.ask_all([b"m%x,%x" % (address, size) for _, address, size in pieces])
+        known = [self._ahead.find(address, size) for _, address, size in pieces]
+        wanted = [piece for piece, here in zip(pieces, known, strict=True) if here is None]
+        answers = iter(self.ask_all([b"m%x,%x" % (address, size) for _, address, size in wanted]))
         read: list[bytes | None] = [b"" for _ in ranges]
-        for (number, address, size), answer in zip(pieces, answers, strict=True):
-            before = read[number]
-            if before is None or (answer[:1] == b"E" and len(answer) == _ERROR):
-                read[number] = None
-            else:
-                read[number] = before + gdb_packets.hexed(answer, f"memory at {address:#x}", size)
+        for (number, address, size), here in zip(pieces, known, strict=True):
+            before, found = read[number], here
+            if found is None:
+                answer = next(answers)
+                what = f"memory at {address:#x}"
+                found = None if _refused(answer) else gdb_packets.hexed(answer, what, size)
+            read[number] = None if before is None or found is None else before + found
         return read
 
     def words(self, address: int, count: int = 1) -> tuple[int, ...]:
@@ -153,6 +236,7 @@ class GdbClient:
 
         Raises TimeoutError where `wait` is over and the guest runs on.
         """
+        self._confirmed()
         until = None if wait is None else time.monotonic() + wait
         while True:
             reply = gdb_packets.stop(self._packet(until, running=True))
@@ -170,8 +254,18 @@ class GdbClient:
     def _resume(self, how: bytes) -> None:
         if self.running:
             raise StubError("the guest runs already")
-        self._send(gdb_packets.frame(how))
+        self._ahead.clear()
+        self._asked, self._due = self._due, []
+        self._send(b"".join(map(gdb_packets.frame, [*self._asked, how])))
         self.running = True
+
+    def _confirmed(self) -> None:
+        """Take the answers to the breakpoints that the last resumption came with."""
+        asked, self._asked = self._asked, []
+        until = time.monotonic() + ANSWER
+        for question in asked:
+            if self._packet(until) != b"OK":
+                raise StubError(f"QEMU's gdb stub refuses a breakpoint ({question.decode()})")
 
     def _numbers(self) -> dict[str, int]:
         target = self._transferred(b"target.xml")
@@ -214,9 +308,6 @@ class GdbClient:
             received = self._received()
             if received:
                 self._packets = self._deframer.feed(received)
-                if self._packets and self._acknowledges:
-                    with contextlib.suppress(StubError):  # QEMU hangs up behind its last word
-                        self._transmit(b"+" * len(self._packets))
         return self._packets.pop(0)
 
     def _received(self) -> bytes:

@@ -10,6 +10,7 @@ manual, appendix "Overview" of the remote protocol). A payload never contains `$
 from __future__ import annotations
 
 import re
+import struct
 from dataclasses import dataclass
 
 from mermapctl.errors import MermapctlError
@@ -35,12 +36,13 @@ class StubError(MermapctlError):
 class StopReply:
     """Why the guest stopped: `signal`, and the `thread` whose vCPU it was (from 1, 0: not told).
 
-    `exited` where the guest is gone.
+    `exited` where the guest is gone; `watched` the address whose access stopped it, else 0.
     """
 
     signal: int = 0
     thread: int = 0
     exited: bool = False
+    watched: int = 0
 
 
 def checksum(payload: bytes) -> bytes:
@@ -123,13 +125,10 @@ def hexed(payload: bytes, what: str, size: int | None = None) -> bytes:
 
 def general(payload: bytes) -> dict[str, int]:
     """The general registers at the front of the reply to `g`."""
-    read = hexed(payload, "the registers")
+    read = hexed(payload[: len(GENERAL) * _WORD * 2], "the registers")
     if len(read) < len(GENERAL) * _WORD:
         raise StubError("QEMU's gdb stub does not show the registers of x86-64")
-    return {
-        name: int.from_bytes(read[at * _WORD : (at + 1) * _WORD], "little")
-        for at, name in enumerate(GENERAL)
-    }
+    return dict(zip(GENERAL, struct.unpack_from(f"<{len(GENERAL)}Q", read), strict=True))
 
 
 def stop(payload: bytes) -> StopReply | None:
@@ -141,7 +140,7 @@ def stop(payload: bytes) -> StopReply | None:
         return StopReply(exited=True)
     if kind not in (b"S", b"T") or not re.fullmatch(rb"[0-9a-f]{2}", payload[1:3]):
         raise StubError(f"QEMU's gdb stub sends {payload[:16]!r} where the guest should stop")
-    thread = 0
+    thread = watched = 0
     for pair in payload[3:].split(b";") if kind == b"T" else ():
         key, _, value = pair.partition(b":")
         if key == b"thread":
@@ -149,7 +148,9 @@ def stop(payload: bytes) -> StopReply | None:
             if match is None or len(match[1]) > 8:
                 raise StubError(f"QEMU's gdb stub names no thread: {value[:16]!r}")
             thread = int(match[1], 16)
-    return StopReply(int(payload[1:3], 16), thread)
+        elif key in (b"watch", b"rwatch") and re.fullmatch(rb"[0-9a-f]{1,16}", value):
+            watched = int(value, 16)
+    return StopReply(int(payload[1:3], 16), thread, watched=watched)
 
 
 def numbers(description: bytes) -> dict[str, int]:

@@ -4,10 +4,12 @@
 Breakpoints are QEMU's own (`Z1`): nothing is written to the guest. A get and a put stop at their
 entry and, by the return address on their stack, at their end; there the page tables are read.
 
-A stop is dear. QEMU (up to 7.2 at least) throws away all translated code at each, and translates
-the whole page around a breakpoint one instruction at a time. So where nothing else can run
-meanwhile (one CPU, a kernel without preemption), the breakpoints of a get and a put are taken out
-until that one returns; then no step over them is needed either.
+A stop at a breakpoint is dear. QEMU (up to 7.2 at least) throws away all translated code at each,
+and translates the whole page around a breakpoint one instruction at a time. So where nothing else
+can run meanwhile (one CPU, a kernel without preemption), the breakpoints of a get and a put are
+taken out until that one returns; then no step over them is needed either. There, too, a call that
+comes again at the same depth of the stack is met by a watch (`mermapctl.runner.call_slots`), and
+what the next stop reads is asked for ahead, as at the last stop that followed this one.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
 from mermapctl.runner import guest_memory, witness_sites
+from mermapctl.runner.call_slots import CallSlots
+from mermapctl.runner.gdb_client import Access, Breakpoint
 from mermapctl.runner.gdb_packets import StubError
 from mermapctl.runner.guest_memory import PAGE, PRESENT, KernelFacts, PageTables
 from mermapctl.runner.witness_sites import CALLS, Site, SiteKind
@@ -25,9 +29,9 @@ from mermapctl.trace.probes import WORDS
 from mermapctl.trace.reader import fitting
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from mermapctl.runner.gdb_client import GdbClient
+    from mermapctl.runner.gdb_client import GdbClient, Piece
     from mermapctl.runner.gdb_packets import StopReply
     from mermapctl.runner.system_map import SystemMap
 
@@ -39,8 +43,8 @@ MOST_EVENTS = 60_000
 MOST_TABLES = 64
 LARGEST_GET = 1 << 24
 """Bytes of a get whose entries are read."""
-_PREEMPTIBLE = ("preempt_schedule", "preempt_schedule_irq")
-"""Only a kernel with CONFIG_PREEMPTION has them (kernel/sched/core.c)."""
+_PREEMPTIBLE = "preempt_schedule"
+"""Only a kernel with CONFIG_PREEMPTION has it (kernel/sched/core.c)."""
 
 
 class WitnessLog:
@@ -97,7 +101,10 @@ class Stops:
         self._map = system_map
         self._tests = tests
         self._sites: dict[int, Site] = {}
-        self._set: set[int] = set()
+        self._set: set[Breakpoint] = set()
+        self._slots = CallSlots()
+        self._last = 0  # the address of the stop before
+        self._ahead: dict[int, tuple[Piece, ...]] = {}
         self._facts: KernelFacts | None = None
         self._tables: PageTables | None = None
         self._known = _Known()
@@ -109,7 +116,7 @@ class Stops:
         self._sites = witness_sites.sites(self._map, self._tests, self._offset)
         begun = {at for at, site in self._sites.items() if site.kind is SiteKind.TEST}
         # Before the first test, breakpoints would only slow down the boot.
-        self._aim(begun or set(self._sites))
+        self._aim({Breakpoint(at) for at in begun or self._sites})
         self._client.go_on()
         while not (stop := self._client.stopped()).exited:
             if self._log.lines >= MOST_EVENTS:
@@ -137,46 +144,73 @@ class Stops:
                 return offset
         raise StubError("no kernel of this System.map was found in the guest")
 
-    def _aim(self, wanted: set[int]) -> None:
+    def _aim(self, wanted: set[Breakpoint]) -> None:
         """Have breakpoints at `wanted` and nowhere else."""
         if wanted != self._set:
             self._client.set(sorted(wanted - self._set), remove=sorted(self._set - wanted))
             self._set = set(wanted)
 
-    def _wanted(self) -> set[int]:
+    def _wanted(self) -> set[Breakpoint]:
         calls = self._known.calls
-        backs = {call.back for call in calls}
+        sites: Iterable[int] = self._sites
         if calls and self._alone and calls[-1].site.kind is not SiteKind.OUTER:
-            flushes = {at for at, site in self._sites.items() if site.kind is SiteKind.FLUSH}
-            return backs | flushes
-        return backs | set(self._sites)
+            sites = (at for at, site in self._sites.items() if site.kind is SiteKind.FLUSH)
+        stacks = {call.stack for call in calls}
+        watched = {
+            Breakpoint(slot, Access.READ if slot in stacks else Access.WRITE)
+            for slot in self._slots.watched
+        }
+        backs = (call.back for call in calls if not self._slots.proven(call.stack))
+        return watched | {Breakpoint(at) for at in (*sites, *backs)}
 
     @property
     def _alone(self) -> bool:
         """Whether nothing else runs between a get's or a put's entry and its end."""
         one = self._facts is not None and self._facts.cpus == 1
-        return one and not any(self._map.addresses.get(name) for name in _PREEMPTIBLE)
+        return one and not self._map.addresses.get(_PREEMPTIBLE)
 
     def _resume(self, at: int, stop: StopReply) -> None:
         self._aim(self._wanted())
         # Without a step the guest would stop here again.
-        if at in self._set and self._client.step(stop.thread or 1).exited:
+        if Breakpoint(at) in self._set and self._client.step(stop.thread or 1).exited:
             raise StubError("the guest ended in the middle of an instruction")
         self._client.go_on()
 
     def _stopped(self, stop: StopReply) -> int:
         """Log what happens at a stop; return its address."""
-        registers = self._client.registers()
+        registers = self._client.registers(self._ahead.get(self._last, ()))
         at, stack = registers["rip"], registers["rsp"]
-        if at not in self._set:
-            return at  # somebody else's stop: a signal of QEMU's
+        returns = self._returning(at, stack)
+        ours = returns or Breakpoint(at) in self._set
+        if stop.watched:
+            self._watched(stop.watched, stack, ours=ours, returns=returns)
+        if ours:
+            self._meets(at, stack, registers, stop)
+        self._ahead[self._last], self._last = self._client.pieces, at
+        return at
+
+    def _returning(self, at: int, stack: int) -> bool:
+        """Whether a call returns here: the stack stands behind its return address."""
+        return any(call.back == at and call.stack + 8 == stack for call in self._known.calls)
+
+    def _watched(self, slot: int, stack: int, *, ours: bool, returns: bool) -> None:
+        """A watch stopped the guest. Raises StubError where a return must have been missed."""
+        if returns and slot + 8 == stack:
+            self._slots.returned(slot)
+        elif slot + 8 == stack and any(call.stack == slot for call in self._known.calls):
+            raise StubError("a function returned from where another one was called")
+        self._slots.stopped(slot, ours=ours)
+
+    def _meets(self, at: int, stack: int, registers: dict[str, int], stop: StopReply) -> None:
+        """Log what returns or begins at the address of a breakpoint."""
         facts = self._facts or self._learn()
         thread = stack // facts.stack
         self._returned(at, stack, thread, stop, registers["rax"])
         site = self._sites.get(at)
         if site is not None and not self._runs(site, stack, thread):
+            if site.kind in CALLS and self._alone and not stop.watched:
+                self._slots.called(at, stack)
             self._begins(site, registers, thread, stop)
-        return at
 
     def _runs(self, site: Site, stack: int, thread: int) -> bool:
         """Whether this very call was seen to begin: a step over its first instruction failed."""
@@ -196,6 +230,7 @@ class Stops:
     ) -> None:
         cpu = max(stop.thread - 1, 0)
         if site.kind is SiteKind.TEST:
+            self._slots.clear()
             self._log.write("test", name=site.symbol)
         elif site.kind in CALLS:
             back = self._client.words(registers["rsp"])[0]

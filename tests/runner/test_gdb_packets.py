@@ -61,6 +61,8 @@ def test_a_repetition_of_nothing_or_of_too_much_is_an_error(payload: bytes) -> N
         (b"T05thread:01;", StopReply(5, 1)),
         (b"T05thread:p01.0a;hwbreak:;", StopReply(5, 10)),
         (b"S02", StopReply(2)),
+        (b"T05thread:01;watch:ffffc90000003e00;", StopReply(5, 1, watched=0xFFFFC90000003E00)),
+        (b"T05thread:01;rwatch:8;", StopReply(5, 1, watched=8)),
         (b"W00", StopReply(exited=True)),
         (b"O414243", None),
     ],

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from mermapctl.judge import witness_findings
 from mermapctl.judge.verdict import Severity
 from mermapctl.runner import system_map
+from mermapctl.runner.call_slots import IDLE, MOST, PATIENCE, CallSlots
 from mermapctl.runner.witness import Witness
 from mermapctl.trace import witness_reader
 from mermapctl.trace.witness_reader import WitnessAccount
 from tests.gdb_guest import Stub
 from tests.mermap_model import Shape
 from tests.trace.test_rules_properties import OPERATIONS, Player, provoke
-from tests.witness_model import WITNESSED, SeenKernel
+from tests.witness_model import CALLER, WITNESSED, SeenKernel
 
 WAIT = 3.0
 """Seconds after which a boot with a hanging stub is ended."""
@@ -165,6 +166,52 @@ def test_breakpoints_are_stepped_over_only_where_another_cpu_may_meet_them(
     gets = account.gets
     assert (stub.steps > gets) is steps
     assert stub.steps < gets or steps
+
+
+def test_calls_that_come_again_at_one_depth_cost_no_breakpoint() -> None:
+    account, _, stub = witnessed(cycled())
+    assert account.conclusive
+    assert stub.stopped_by["watch"] > 4 * (account.gets - 8)
+    assert stub.stopped_by["breakpoint"] < account.gets
+    account, _, stub = witnessed(cycled(cpus=2))
+    assert account.conclusive
+    assert stub.stopped_by["watch"] == 0
+
+
+def test_a_return_that_no_watch_saw_ends_all_conclusions() -> None:
+    kernel = cycled()
+    stops = kernel.script.stops
+    returns = [at for at, stop in enumerate(stops) if stop.pc == CALLER + 0x10]
+    lost = stops[returns[10]]
+    other = replace(lost, pc=CALLER + 0x18)  # another call's return, from the same place
+    slot = lost.registers["rsp"] - 8
+    stops[returns[10]] = replace(other, writes={**lost.writes, slot: other.pc})
+    account, error, _ = witnessed(kernel)
+    assert error == "a function returned from where another one was called"
+    assert not account.conclusive
+    assert codes(account) == []
+
+
+def test_a_slot_that_others_use_more_is_watched_no_longer() -> None:
+    slots = CallSlots()
+    for _ in range(2):
+        assert slots.watched == []
+        slots.called(0x10, 0x8000)
+    assert slots.watched == [0x8000]
+    for _ in range(PATIENCE):
+        slots.stopped(0x8000, ours=True)
+        for _ in range(IDLE):
+            slots.stopped(0x8000, ours=False)
+    assert slots.watched == [0x8000]
+    for _ in range(PATIENCE):
+        slots.stopped(0x8000, ours=False)
+    assert slots.watched == []
+    slots.called(0x10, 0x8000)
+    assert slots.watched == []
+    slots.clear()
+    for at in (*range(MOST + 1), *range(MOST + 1)):
+        slots.called(0x10, at)
+    assert slots.watched == [*range(1, MOST + 1)]
 
 
 @pytest.mark.parametrize("fault", ["hangs", "rubbish", "checksum", "lies", "closes", "gigabyte"])
