@@ -8,14 +8,11 @@ confirm it. A line that fits nothing becomes a note, never a test with a mangled
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mermapctl.console import ktap_fast
 from mermapctl.console.assertion_block import (
-    BROKE_OFF,
     TEXT_LIMIT,
-    TIMED_OUT,
     Failure,
     FailureBlock,
     broke_off,
@@ -36,6 +33,7 @@ from mermapctl.console.ktap import (
 )
 from mermapctl.console.ktap_levels import Levels
 from mermapctl.console.ktap_state import Kept, as_tally
+from mermapctl.console.open_failures import KEEP_FAILURES, OpenFailures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +42,6 @@ if TYPE_CHECKING:
     from mermapctl.console.ktap_state import OpenLevel
     from mermapctl.console.lines import Line, LineRun
 
-KEEP_FAILURES = 32
 
 _SAID = r"# (?!module: |Totals: (?!pass:\d+ fail:[1-9]))"
 _NOT_OK = r"not ok(?![a-z])"
@@ -93,10 +90,8 @@ class KtapParser:
         self._kept = Kept(self._names, wanted, glob)
         self._levels = Levels(self._names, self._kept)
         self._block: FailureBlock | None = None
-        self._pending: list[Failure] = []
-        self._more = 0
+        self._failures = OpenFailures()
         self._kunit_messages: list[str] = []
-        self._broken: set[str] = set()
 
     @property
     def inside(self) -> bool:
@@ -145,7 +140,7 @@ class KtapParser:
         Suites whose tests are known are always read line by line.
         """
         stack = self._levels.stack
-        if self._block is not None or self._pending or not stack:
+        if self._block is not None or self._failures or not stack:
             return None
         top, tests = stack[-1], ktap_fast.tests(run)
         if run.match["results"] is not None:
@@ -191,12 +186,10 @@ class KtapParser:
                 running=self.running,
                 console_line=(suite or stack[0]).line,
             )
-            if suite and self._pending and self.running:
+            if suite and self._failures and self.running:
+                failures, more = self._failures.take(Status.MISSING)
                 broken = Test(
-                    self.running,
-                    Status.MISSING,
-                    failures=tuple(self._pending),
-                    failures_omitted=self._more,
+                    self.running, Status.MISSING, failures=failures, failures_omitted=more
                 )
                 suite.tests.append(broken)
         self._levels.close_all(at_end=True)
@@ -256,9 +249,9 @@ class KtapParser:
         self._block = open_block(name, rest, line)
         self.attentive = self._block is not None
         if not self.attentive and (failure := broke_off(rest, line)):
-            self._broke_off(failure)
+            self._failures.add_end(failure)
         elif not self.attentive and (failure := failed_from_outside(rest, line)):
-            self._fail(failure)
+            self._failures.add(failure)
 
     def _is_test(self, name: str) -> bool:
         """Return whether a test of the open suite printed `# name: text`."""
@@ -325,12 +318,10 @@ class KtapParser:
             self._levels.note(Trouble.REPEATED, line)
         more = 0
         failures: tuple[Failure, ...] = ()
-        if self._pending:
+        if self._failures:
             if result.status is Status.PASSED and self._broke_assertion(result.name, level, depth):
                 self._levels.note(Trouble.CONTRADICTED, line)
-            self._broken.clear()
-            more, self._more = self._more, 0
-            failures = self._take_failures(result.status)
+            failures, more = self._failures.take(result.status)
         if depth == 1:
             level.nested += child is not None
             self._kept.suite(child, result, failures, line)
@@ -348,7 +339,8 @@ class KtapParser:
 
         KUnit prints `not ok` or SKIP for it (lib/kunit/test.c): an `ok` has lost its `not`.
         """
-        return name in self._broken or (depth > 2 and level.name in self._broken)
+        failed = self._failures.tests
+        return name in failed or (depth > 2 and level.name in failed)
 
     def _number(self, level: OpenLevel, number: int, line: Line) -> None:
         """Record a result's number that does not follow the one before."""
@@ -367,43 +359,12 @@ class KtapParser:
             self._kept.note(child.shortfall(line.number, suite=suite))
             if (child.failed or child.buried) and said.good:
                 return Status.FAILED
-        if said is Status.FAILED and any(TIMED_OUT.search(f.message or "") for f in self._pending):
+        if said is Status.FAILED and self._failures.timed_out:
             return Status.HUNG
         return said
 
-    def _take_failures(self, status: Status) -> tuple[Failure, ...]:
-        failures, self._pending = tuple(self._pending), []
-        if status.good:  # `FILE:LINE: text` is a failure only if the test failed
-            return tuple(f for f in failures if f.expected is not None)
-        return failures
-
-    # Failures and notes.
-
     def _close_block(self) -> None:
         if self._block is not None:
-            self._fail(self._block.result())
-            self._broken.add(self._block.name)
+            self._failures.add_assertion(self._block.name, self._block.result())
             self._block = None
             self.attentive = False
-
-    def _fail(self, failure: Failure) -> None:
-        """Keep a failure, or count it; a new place and the end of a test have extra room."""
-        room = len(self._pending) - KEEP_FAILURES
-        if room < 0 or (room < KEEP_FAILURES and self._is_new_place(failure)):
-            self._pending.append(failure)
-        elif BROKE_OFF.match(failure.message or ""):
-            self._pending[-1] = failure
-            self._more += 1
-        else:
-            self._more += 1
-
-    def _is_new_place(self, failure: Failure) -> bool:
-        return all((f.file, f.line) != (failure.file, failure.line) for f in self._pending)
-
-    def _broke_off(self, failure: Failure) -> None:
-        """Join `try faulted` and the error that follows from it into one failure."""
-        last = self._pending[-1] if self._pending else None
-        if last is None or not BROKE_OFF.match(last.message or ""):
-            self._fail(failure)
-        else:
-            self._pending[-1] = replace(last, message=f"{last.message}\n{failure.message}")
