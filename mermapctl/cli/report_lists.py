@@ -54,10 +54,11 @@ def compare(a: str, b: str, form: str, path: Path | None) -> None:
 
     Exit codes: 1 if a test or a finding fails newly, else 0. Wrong usage: 2.
     """
+    from mermapctl.commands import compare as comparing
     from mermapctl.render.terminal import comparison
 
     store = Store.open()
-    compared = questions.compare(store, a, b)
+    compared = comparing.compare(store, a, b)
     output.print_notices(store)
     output.print_value(
         form, path, "comparison", compared, lambda sheet: comparison.render(compared, sheet)

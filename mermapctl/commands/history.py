@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl report compare`, `history` and `flaky`: questions about many stored runs."""
+"""`mermapctl report history` and `flaky`: questions about many stored runs."""
 
 from __future__ import annotations
 
@@ -9,21 +9,15 @@ import re
 from typing import TYPE_CHECKING
 
 from mermapctl.errors import UserError
-from mermapctl.records import comparison, history
+from mermapctl.records import history
 from mermapctl.records.record import rfc3339
 
 if TYPE_CHECKING:
-    from mermapctl.records.comparison import Comparison
     from mermapctl.records.history import Flaky, Occurrence
     from mermapctl.records.rows import Filters
     from mermapctl.records.store import Store
 
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-
-
-def compare(store: Store, a: str, b: str) -> Comparison:
-    """Compare two stored runs."""
-    return comparison.compare(store.get(a), store.get(b))
 
 
 def test_history(store: Store, test: str, filters: Filters) -> list[Occurrence]:

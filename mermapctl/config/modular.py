@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mermapctl.config import variants
 from mermapctl.config.fragment import SUFFIX, merge, overlay
+from mermapctl.config.module_guard import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,14 +38,6 @@ class Modular(enum.StrEnum):
     def flavour(self) -> str:
         """Its name in the record and the build directory."""
         return "module" if self is Modular.SUITE else "module-all"
-
-
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """A line of the tree that is false where the suite is a module; `where` is FILE:LINE."""
-
-    where: str
-    text: str
 
 
 _BASE = re.compile(rf"configs/{variants.BASE}(?:-\w+)?{re.escape(SUFFIX)}:")

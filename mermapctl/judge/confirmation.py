@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mermapctl.judge.hang_trials import Outcome
+from mermapctl.judge.hang_trial import Outcome
 from mermapctl.judge.leaf_tests import all_tests, concerned
 from mermapctl.judge.verdict import Boot, Finding, Reason, Severity, Verdict
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from mermapctl.console.ktap import Suite
-    from mermapctl.judge.hang_trials import Trial
+    from mermapctl.judge.hang_trial import Trial
 
 CODE = "only-with-probes"
 _AGAIN = "booted again without probes"

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import enum
 import os
 import re
 from collections import Counter
@@ -14,6 +13,7 @@ from mermapctl.console.ktap import Status
 from mermapctl.console.splat import STUCK
 from mermapctl.console.splat import function as function_of
 from mermapctl.judge import splat_findings
+from mermapctl.judge.hang_trial import Outcome, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,40 +39,6 @@ MOST = 16
 """Limit on tests booted alone: the one that hangs is among the first without a result."""
 HANG = "hang"
 _CODES = (HANG, "lockup", "rcu-stall")
-
-
-class Outcome(enum.StrEnum):
-    """The result of a test booted alone."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-    CRASHED = "crashed"
-    HUNG = "hung"
-    UNKNOWN = "unknown"  # its boot never reached the test
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """A boot of one test alone; `test` is None for the whole suite, booted again.
-
-    `function` is the kernel's ``symbol+offset/size`` in which it hung, `named` the hanging test in
-    a boot of the whole suite, `seen` the source of the function.
-    """
-
-    suite: str
-    test: str | None
-    outcome: Outcome
-    seconds: float
-    function: str | None = None
-    console: str | None = None
-    named: str | None = None
-    seen: str | None = None
-
-    @property
-    def glob(self) -> str:
-        """Return kunit.py's filter for it."""
-        return f"{self.suite}.{self.test}" if self.test else self.suite
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from mermapctl.judge.verdict import Finding, Severity
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mermapctl.config.modular import Guard
+    from mermapctl.config.module_guard import Guard
     from mermapctl.judge.verdict import Flush
 
 CODE = "counter-not-in-module"

@@ -18,7 +18,7 @@ from mermapctl.system.inputs import open_regular
 
 if TYPE_CHECKING:
     from mermapctl.judge.confirmation import Unprobed
-    from mermapctl.judge.hang_trials import Trial
+    from mermapctl.judge.hang_trial import Trial
     from mermapctl.judge.suites import Manifest
     from mermapctl.records.record import Cell
 

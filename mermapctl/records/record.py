@@ -8,7 +8,6 @@ import enum
 import os
 import platform
 import re
-import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,10 +23,10 @@ from mermapctl.system import proc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-from mermapctl.config.modular import Guard
+from mermapctl.config.module_guard import Guard
 from mermapctl.console.ktap import Suite, Tally
 from mermapctl.console.splat import Splat
-from mermapctl.judge.hang_trials import Trial
+from mermapctl.judge.hang_trial import Trial
 from mermapctl.trace.summary import TraceTable
 
 SCHEMA = 1
@@ -292,7 +291,7 @@ def rfc3339(moment: dt.datetime) -> str:
 
 def new_run_id(moment: dt.datetime) -> str:
     """Return a unique id of a run begun at `moment` (UTC); ids sort by time to the millisecond."""
-    return f"{moment:%Y%m%d-%H%M%S}-{moment.microsecond // 1000:03d}{secrets.token_hex(2)}"
+    return f"{moment:%Y%m%d-%H%M%S}-{moment.microsecond // 1000:03d}{os.urandom(2).hex()}"
 
 
 def new_run(command: tuple[str, ...], host: Host | None = None) -> Run:

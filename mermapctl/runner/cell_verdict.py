@@ -18,7 +18,7 @@ from mermapctl.system import inputs
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from mermapctl.judge.hang_trials import Trial
+    from mermapctl.judge.hang_trial import Trial
     from mermapctl.records.record import Cell
     from mermapctl.runner.boot import Booted
     from mermapctl.runner.job import Job

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mermapctl.config.plan import kernel_args
 from mermapctl.events import Event, Note, Tick
 from mermapctl.judge import hang_trials
-from mermapctl.judge.hang_trials import Outcome, Trial
+from mermapctl.judge.hang_trial import Outcome, Trial
 from mermapctl.judge.verdict import Verdict
 from mermapctl.records.folder import cell_slug
 from mermapctl.records.judging import judge_console, suites_known

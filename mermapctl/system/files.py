@@ -8,7 +8,6 @@ import errno
 import os
 import re
 import resource
-import secrets
 import stat
 from pathlib import Path
 
@@ -81,7 +80,7 @@ def write_reserved(room: Path, path: Path, data: bytes) -> None:
 
 
 def _replace(path: Path, data: bytes, like: os.stat_result | None) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(3)}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(3).hex()}")
     try:
         with temporary.open("xb") as file:
             if like is not None:

@@ -21,6 +21,7 @@ from mermapctl.cli import report_show
 from mermapctl.cli.report import VERBS
 from mermapctl.cli.root import root
 from mermapctl.commands import history as questions
+from mermapctl.commands.compare import compare
 from mermapctl.commands.follow import Tail
 from mermapctl.commands.history import bytes_of, moment
 from mermapctl.console.ktap import Status
@@ -581,8 +582,8 @@ def test_lists_fit_into_a_terminal(width: int) -> None:
         runs.runs(store.list(), store.count(), sheet),
         runs.history(questions.test_history(store, "test_tlb_flushed", Filters()), sheet),
         runs.flaky(questions.flaky(store, Filters()), sheet),
-        comparison.render(questions.compare(store, "latest~2", "latest~1"), sheet),
-        comparison.render(questions.compare(store, "latest~1", "latest"), sheet),
+        comparison.render(compare(store, "latest~2", "latest~1"), sheet),
+        comparison.render(compare(store, "latest~1", "latest"), sheet),
     ]
     for line in "".join(said).splitlines():
         assert cell_len(line) <= width

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from mermapctl.config import fragment, modular, target, variants
-from mermapctl.config.modular import Guard, Modular
+from mermapctl.config.modular import Modular
+from mermapctl.config.module_guard import Guard
 from mermapctl.errors import UserError
 from mermapctl.judge import module_findings
 from mermapctl.judge.verdict import Finding, Flush, Severity

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from mermapctl.cli import root
 from mermapctl.errors import HarnessError
-from mermapctl.judge.hang_trials import Trial
+from mermapctl.judge.hang_trial import Trial
 from mermapctl.runner import boot, cell_verdict, hang_triage, stages
 from mermapctl.system.signals import Interrupted
 from tests.runner.test_hang_triage import HANGS, UNKNOWN, logs

@@ -11,7 +11,7 @@ import pytest
 
 from mermapctl.console.ktap import Status, Suite, Test
 from mermapctl.judge import hang_trials
-from mermapctl.judge.hang_trials import Outcome, Trial
+from mermapctl.judge.hang_trial import Outcome, Trial
 from mermapctl.judge.verdict import Finding, Severity
 from mermapctl.runner import hang_triage
 from tests.forkserver import command

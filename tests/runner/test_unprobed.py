@@ -15,7 +15,7 @@ from mermapctl.config.plan import Request
 from mermapctl.errors import UserError
 from mermapctl.judge import confirmation
 from mermapctl.judge.confirmation import Unprobed
-from mermapctl.judge.hang_trials import Outcome, Trial
+from mermapctl.judge.hang_trial import Outcome, Trial
 from mermapctl.judge.verdict import Severity, Verdict
 from mermapctl.records import record
 from mermapctl.render.documents import mail, markdown

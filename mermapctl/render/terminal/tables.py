@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mermapctl.console.ktap import Status
-from mermapctl.judge.hang_trials import Outcome
+from mermapctl.judge.hang_trial import Outcome
 from mermapctl.judge.verdict import Severity, Verdict
 from mermapctl.render.account import Row, account, label
 from mermapctl.render.terminal.text import Look, count, seconds

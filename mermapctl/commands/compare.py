@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`mermapctl report compare`: two stored runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mermapctl.records import comparison
+
+if TYPE_CHECKING:
+    from mermapctl.records.comparison import Comparison
+    from mermapctl.records.store import Store
+
+
+def compare(store: Store, a: str, b: str) -> Comparison:
+    """Compare two stored runs."""
+    return comparison.compare(store.get(a), store.get(b))
