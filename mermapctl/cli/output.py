@@ -100,18 +100,18 @@ def print_value(
 ) -> None:
     """Print a value as a table or as JSON, or write it to `path`."""
     from mermapctl import render
+    from mermapctl.render.terminal.plain import PlainLook, colored, plain_look_of
     from mermapctl.render.terminal.runs import Sheet
-    from mermapctl.render.terminal.text import Look, colored, look_of
 
     file = file_or_stdout(path)
     if file is not None:
-        write(file, _json(name, value) if form == "json" else table(Sheet(Look())))
+        write(file, _json(name, value) if form == "json" else table(Sheet(PlainLook())))
     elif form == "json":
         render.print_document(_json(name, value))
     else:
         width = render.terminal_width(sys.stdout)
         with render.reader_may_go(sys.stdout):
-            sys.stdout.write(table(Sheet(look_of(sys.stdout), colored(sys.stdout), width)))
+            sys.stdout.write(table(Sheet(plain_look_of(sys.stdout), colored(sys.stdout), width)))
 
 
 def _json(name: str, value: object) -> str:

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
-
 import click
 from click.shell_completion import CompletionItem
 
@@ -63,6 +61,8 @@ def _refuse_no_verb(args: list[str], ctx: click.Context) -> None:
 
 def _similar_verb(word: str) -> str | None:
     """Return the verb that a word resembles; None for a run, a file or another word."""
+    import difflib
+
     from mermapctl.cli import types
 
     if len(word) < 2 or types.looks_like_a_run(word) or types.is_file(word):

@@ -16,7 +16,7 @@ from mermapctl.cli import output, types
 from mermapctl.cli.command import Command, all_of, format_option
 from mermapctl.records.record import State, exit_of_verdict
 from mermapctl.records.store import Store, console_lines
-from mermapctl.render.terminal.text import look_of
+from mermapctl.render.terminal.plain import plain_look_of
 
 if TYPE_CHECKING:
     from mermapctl.records.record import RunRecord
@@ -92,7 +92,7 @@ def _open_page(record: RunRecord, file: Path | None) -> None:
     from mermapctl.cli import open_page
 
     page = open_page.write_page(record, file)
-    click.echo(look_of(sys.stdout).verbatim(str(page)))
+    click.echo(plain_look_of(sys.stdout).verbatim(str(page)))
     if not open_page.open_page(page):
         output.print_note("no browser could be started; open the file above")
 
@@ -179,7 +179,7 @@ class _ConsoleShown:
 
     def __init__(self, *, silent: bool) -> None:
         self._silent = silent
-        self._look = look_of(sys.stdout)
+        self._look = plain_look_of(sys.stdout)
         self._printed = False
 
     def print(self, line: str) -> None:

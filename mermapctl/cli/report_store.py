@@ -15,7 +15,7 @@ from mermapctl.commands import history
 from mermapctl.commands import prune as pruning
 from mermapctl.errors import UserError
 from mermapctl.records.store import Store
-from mermapctl.render.terminal.text import count
+from mermapctl.render.terminal.plain import count
 from mermapctl.render.visible import visible
 
 if TYPE_CHECKING:

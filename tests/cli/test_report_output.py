@@ -175,3 +175,31 @@ def test_the_help_of_the_group_begins_with_three_examples() -> None:
     page = click.Context(command, info_name="x").get_help()
     examples = page.split("\n\n")[2].splitlines()
     assert [line.split()[:2] for line in examples] == [["mermapctl", "report"]] * 3
+
+
+@pytest.mark.parametrize(
+    ("words", "needless"),
+    [
+        (["list"], ["rich.text", "rich.style", "mermapctl.records.comparison"]),
+        (["show", "--format", "json"], ["rich.text", "rich.style", "jinja2"]),
+        (["show"], ["jinja2", "difflib"]),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.usefixtures("runs")
+def test_a_list_or_a_run_imports_no_more_than_it_shows(
+    words: list[str], needless: list[str]
+) -> None:
+    code = (
+        "import atexit, sys\n"
+        "atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
+        "from mermapctl.cli.root import root\n"
+        "root.main(standalone_mode=False)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "report", *words], capture_output=True, text=True, check=False
+    )
+    imported = set(done.stderr.split())
+    never = {"secrets", "tomllib", "git", "mermapctl.judge.splat_findings"}
+    assert "mermapctl.records.record" in imported
+    assert not imported & (never | {*needless})

@@ -18,7 +18,8 @@ from mermapctl.records.record import Former, RunRecord, State, Tool
 from mermapctl.render.account import why
 from mermapctl.render.terminal import record as terminal
 from mermapctl.render.terminal.columns import columns, sparkline
-from mermapctl.render.terminal.text import Look, colored, count, look_of, seconds
+from mermapctl.render.terminal.plain import colored, count, seconds
+from mermapctl.render.terminal.text import Look, look_of
 from mermapctl.render.visible import one_line, visible
 from tests import sample_records as samples
 from tests.forkserver import command

@@ -6,8 +6,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
-from rich.color import ColorSystem
-from rich.style import Style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +14,7 @@ Field = tuple[str, str]
 """Text that is safe on a terminal, and its style ("" for none)."""
 
 GAP = "  "
+_SGR = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}  # ECMA-48, 8.3.117
 
 
 def columns(
@@ -59,7 +58,8 @@ def _size(text: str) -> int:
 
 def paint(text: str, style: str) -> str:
     """Color a text with one of the sixteen colours of the terminal's theme."""
-    return Style.parse(style).render(text, color_system=ColorSystem.STANDARD)
+    codes = ";".join(_SGR[word] for word in style.split())
+    return f"\x1b[{codes}m{text}\x1b[0m"
 
 
 _BARS = ("▁▂▃▄▅▆▇█", "_.-=+*%#")

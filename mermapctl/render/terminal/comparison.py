@@ -9,7 +9,7 @@ from mermapctl.console.ktap import Status
 from mermapctl.records.comparison import Change
 from mermapctl.render.account import verdict_word
 from mermapctl.render.terminal.columns import paint
-from mermapctl.render.terminal.text import Look, seconds
+from mermapctl.render.terminal.plain import PlainLook, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ def render(compared: Comparison, sheet: Sheet) -> str:
     """Return the differing verdicts, tests, findings, flushes and times, then the sum."""
     look = sheet.look
     parts = [
-        f"{side}  {look.plain(run)}  {look.mark(verdict, verdict_word(verdict))}\n"
+        f"{side}  {look.plain(run)}  {look.glyph(verdict)} {verdict_word(verdict)}\n"
         for side, run, verdict in (
             ("A", compared.a, compared.before),
             ("B", compared.b, compared.after),
@@ -53,7 +53,7 @@ def render(compared: Comparison, sheet: Sheet) -> str:
     return "".join(parts)
 
 
-def _mark(change: Change, look: Look) -> tuple[str, str]:
+def _mark(change: Change, look: PlainLook) -> tuple[str, str]:
     known = _STYLE.get(change)
     if known is None:
         return f"  {change}", ""

@@ -10,8 +10,8 @@ from rich.text import Text
 from mermapctl.judge.verdict import Verdict
 from mermapctl.render.terminal.findings import missing_symbols
 from mermapctl.render.terminal.page import show_as
+from mermapctl.render.terminal.plain import count
 from mermapctl.render.terminal.tables import table
-from mermapctl.render.terminal.text import count
 from mermapctl.render.visible import one_line
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TextIO
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from mermapctl.render.terminal.text import colored, look_of
+from mermapctl.render.terminal.plain import colored
+from mermapctl.render.terminal.text import look_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

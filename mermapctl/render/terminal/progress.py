@@ -21,7 +21,7 @@ from mermapctl.events import (
     StageStarted,
     TestEnded,
 )
-from mermapctl.render.terminal.text import count
+from mermapctl.render.terminal.plain import count
 from mermapctl.render.visible import one_line, visible
 from mermapctl.system import stdio
 from mermapctl.system.signals import deferred

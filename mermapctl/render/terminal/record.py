@@ -29,7 +29,8 @@ from mermapctl.render.account import (
 )
 from mermapctl.render.terminal import findings, tables
 from mermapctl.render.terminal.page import plain_console, without_blanks
-from mermapctl.render.terminal.text import Look, colored, count, look_of, seconds
+from mermapctl.render.terminal.plain import colored, count, seconds
+from mermapctl.render.terminal.text import Look, look_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from mermapctl.console.ktap import Status
 from mermapctl.judge.leaf_tests import COMPLAINT
 from mermapctl.judge.verdict import Verdict
 from mermapctl.render.terminal.columns import Field, columns, sparkline
-from mermapctl.render.terminal.text import Look, count, seconds
+from mermapctl.render.terminal.plain import PlainLook, count, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Sheet:
     """The output of a list; `width` is None for a pipe or a file, where all columns are printed."""
 
-    look: Look
+    look: PlainLook
     color: bool = False
     width: int | None = None
 
@@ -72,7 +72,7 @@ def when(started: str) -> str:
         return "-"
 
 
-def _verdict(run: RunSummary, look: Look) -> Field:
+def _verdict(run: RunSummary, look: PlainLook) -> Field:
     verdict = Verdict(run.verdict)
     word = run.verdict
     if run.state != "finished":
@@ -84,7 +84,7 @@ def _verdict(run: RunSummary, look: Look) -> Field:
     return f"{look.glyph(verdict)} {word}", look.style(verdict)
 
 
-def _cells(cells: Sequence[CellSummary], look: Look) -> str:
+def _cells(cells: Sequence[CellSummary], look: PlainLook) -> str:
     names = [f"{cell.target or '?'}/{cell.variant or '?'}" for cell in cells]
     if not names:
         return "-"
@@ -139,7 +139,7 @@ def _outcome(row: Occurrence) -> Status:
     return Status.FAILED if row.complaint else Status(row.status)
 
 
-def _status(row: Occurrence, look: Look) -> Field:
+def _status(row: Occurrence, look: PlainLook) -> Field:
     known = _outcome(row)
     return f"{look.glyph(known)} {COMPLAINT if row.complaint else known}", look.style(known)
 

@@ -14,7 +14,7 @@ from mermapctl.console.ktap import Status
 from mermapctl.judge.hang_trial import Outcome
 from mermapctl.judge.verdict import Severity, Verdict
 from mermapctl.render.account import Row, account, label
-from mermapctl.render.terminal.text import Look, count, seconds
+from mermapctl.render.terminal.plain import count, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from mermapctl.judge.verdict import Flush
     from mermapctl.records.record import Cell, Phases, RunRecord
+    from mermapctl.render.terminal.text import Look
 
 MANY = 40
 """From this many tests on, passed ones share one line per suite, unless `full`."""

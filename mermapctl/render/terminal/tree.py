@@ -10,8 +10,8 @@ from rich.text import Text
 
 from mermapctl.judge.verdict import Severity, Verdict
 from mermapctl.render.terminal.page import show, show_as
+from mermapctl.render.terminal.plain import count
 from mermapctl.render.terminal.tables import table
-from mermapctl.render.terminal.text import count
 from mermapctl.tree.overlay import Mermap
 
 if TYPE_CHECKING:
