@@ -31,7 +31,7 @@ RUN = re.compile(
     rf"{newline('start')}(?P<indent> ++)KTAP version 1"
     rf"{_N}(?P=indent)# Subtest: (?P<name>[!-~]{{1,400}}+)(?:{_N}(?P=indent)# module: [!-~]++)?"
     rf"{newline('plan_at')}(?P=indent)1\.\.(?P<plan>[0-9]{{1,9}}+)"
-    rf"(?P<tests>(?:{_N}(?P=indent){_OK})++)"
+    rf"(?P<tests>(?:{_N}(?P=indent){_OK})+)"
     rf"(?:{_N}# (?P=name): pass:(?P<passed>[0-9]++)"
     rf" fail:0 skip:(?P<skipped>[0-9]++) total:[0-9]++)?"
     rf"(?:{_N}# Totals: pass:[0-9]++ fail:0 skip:[0-9]++ total:[0-9]++)?"
