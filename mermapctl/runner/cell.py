@@ -19,10 +19,10 @@ from mermapctl.judge.witness_summary import LOG
 from mermapctl.records.record import Artifacts, Cell
 from mermapctl.runner import (
     boot,
+    build_copy,
     cell_verdict,
     kernel,
-    reproduce,
-    seed,
+    shell_lines,
     stages,
     unprobed,
     up_to_date,
@@ -58,7 +58,7 @@ def unjudged(job: Job) -> Cell:
         smp=planned.smp,
         kernel_args=planned.kernel_args,
         flavour=planned.modular.flavour if planned.modular else None,
-        reproduce=reproduce.lines(job),
+        reproduce=shell_lines.lines(job),
         artifacts=_artifacts(job),
     )
 
@@ -85,7 +85,7 @@ def _write_request(job: Job) -> None:
     """Make the cell's folder, with the configuration that is asked for in it."""
     job.folder.mkdir(parents=True, exist_ok=True)
     job.kunitconfig.write_text(job.cell.variant.fragment.text(), encoding="utf-8")
-    for path, fragment in zip(reproduce.own_fragments(job), job.cell.own, strict=True):
+    for path, fragment in zip(shell_lines.own_fragments(job), job.cell.own, strict=True):
         path.write_text(fragment.text(), encoding="utf-8")
 
 
@@ -154,7 +154,7 @@ def _stages(job: Job, cell: Cell, looking: state.Looking | None) -> Iterator[Ste
     up_to_date.forget(job)
     if not job.request.rebuild:
         wanted = job.cell.variant.fragment.text()
-        origin = seed.begin(job.build_dir, wanted, job.invoked)
+        origin = build_copy.begin(job.build_dir, wanted, job.invoked)
         if origin:
             job.tell(Note(f"begins as a copy of {origin}: make builds what differs"))
     asked = job

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mermapctl.runner import seed, up_to_date
+from mermapctl.runner import build_copy, up_to_date
 from mermapctl.tree import build_dir
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ WANTED = "# SPDX\nCONFIG_KUNIT=y\nCONFIG_SMP=y\nCONFIG_SOFTLOCKUP_DETECTOR=y\n"
 
 
 def test_a_directory_begins_as_the_nearest_one(new: Path) -> None:
-    assert seed.begin(new, WANTED, "run hang") == new.with_name("smp")
+    assert build_copy.begin(new, WANTED, "run hang") == new.with_name("smp")
     assert (new / "mm/mermap.o").stat().st_mtime == LONG_AGO
     command = new / "tools/objtool/.check.o.cmd"
     assert command.read_text() == f"gcc -o {new}/tools/objtool/check.o"
@@ -64,30 +64,30 @@ def test_a_directory_begins_as_the_nearest_one(new: Path) -> None:
 def test_copied_commands_have_real_paths(new: Path) -> None:
     link = new.parent.with_name(f"{new.parent.name}-link")
     link.symlink_to(new.parent)
-    assert seed.begin(link / "hang", WANTED, "run hang") == link / "smp"
+    assert build_copy.begin(link / "hang", WANTED, "run hang") == link / "smp"
     command = new / "tools/objtool/.check.o.cmd"
     assert command.read_text() == f"gcc -o {new}/tools/objtool/check.o"
 
 
 def test_existing_files_stay(new: Path) -> None:
     (new / ".config").touch()
-    assert seed.begin(new, WANTED, "run hang") is None
+    assert build_copy.begin(new, WANTED, "run hang") is None
     assert [each.name for each in new.iterdir()] == [".config"]
 
 
 def test_one_that_was_not_built_to_its_end_is_not_copied(new: Path) -> None:
     (new.with_name("smp") / up_to_date.STAMP).unlink()
-    assert seed.begin(new, WANTED, "run hang") == new.with_name("base")
+    assert build_copy.begin(new, WANTED, "run hang") == new.with_name("base")
     shutil.rmtree(new)
     new.mkdir()
     (new.with_name("base") / up_to_date.STAMP).unlink()
-    assert seed.begin(new, WANTED, "run hang") is None
+    assert build_copy.begin(new, WANTED, "run hang") is None
 
 
 def test_one_that_is_being_built_in_is_not_copied(new: Path) -> None:
     with build_dir.lock_of(new.with_name("smp")).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert seed.begin(new, WANTED, "run hang") is None
+        assert build_copy.begin(new, WANTED, "run hang") is None
     assert not list(new.iterdir())
 
 
@@ -98,7 +98,7 @@ def test_a_copy_that_would_be_incomplete_is_not_begun(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("shutil.copy2", full)
-    assert seed.begin(new, WANTED, "run hang") is None
+    assert build_copy.begin(new, WANTED, "run hang") is None
     assert not list(new.iterdir())
     assert not new.with_name("hang.partial").exists()
 
@@ -107,6 +107,6 @@ def test_remains_of_a_kill_are_no_obstacle(new: Path) -> None:
     left = new.with_name("hang.partial")
     (left / "mm").mkdir(parents=True)
     (left / "mm/mermap.o").write_text("ob")
-    assert seed.begin(new, WANTED, "run hang") == new.with_name("smp")
+    assert build_copy.begin(new, WANTED, "run hang") == new.with_name("smp")
     assert (new / "mm/mermap.o").read_text() == "object"
     assert not left.exists()
