@@ -14,7 +14,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from mermapctl.runner import up_to_date
-from mermapctl.system import locks
+from mermapctl.system import lock_holder, locks
 from mermapctl.system.inputs import read_regular
 from mermapctl.tree import build_dir
 
@@ -70,7 +70,7 @@ def _held(directory: Path, command: str) -> Iterator[bool]:
         except OSError:
             free = False
         if free:
-            build_dir.sign(fd, command)
+            lock_holder.sign(fd, command)
         yield free
 
 

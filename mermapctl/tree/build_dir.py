@@ -5,15 +5,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import re
-import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mermapctl.errors import HarnessError, UserError
-from mermapctl.system import cache_file, locks, paths
+from mermapctl.system import cache_file, lock_holder, locks, paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,28 +52,6 @@ def require_plain(*paths: Path) -> None:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """The process that holds a lock, and its command."""
-
-    pid: int
-    command: str
-    since: float
-
-    def __str__(self) -> str:
-        seconds = max(0.0, time.time() - self.since)
-        since = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
-        return f"process {self.pid} ({self.command}), for {since}"
-
-
-def _read_holder(fd: int) -> Holder | None:
-    try:
-        fields = json.loads(os.pread(fd, 1 << 16, 0))
-        return Holder(int(fields["pid"]), str(fields["command"]), float(fields["since"]))
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-
-
 def lock_of(directory: Path) -> Path:
     """Return the lock file of a build directory."""
     return directory.with_name(directory.name + ".lock")
@@ -103,24 +78,16 @@ def locked(
         ) from error
     try:
         _acquire(fd, lock, wait=wait, waiting=waiting)
-        sign(fd, command)
+        lock_holder.sign(fd, command)
         yield
     finally:
         locks.release(fd)
 
 
-def sign(fd: int, command: str) -> None:
-    """Write the holder into a held lock, for processes that wait for it."""
-    told = json.dumps({"pid": os.getpid(), "command": command, "since": time.time()})
-    with contextlib.suppress(OSError):  # on a full disk the holder stays unnamed
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, told.encode(), 0)
-
-
 def _acquire(fd: int, lock: Path, *, wait: bool, waiting: Callable[[str], None]) -> None:
     if locks.take(fd, wait=False):
         return
-    holder = _read_holder(fd)
+    holder = lock_holder.read(fd)
     who = str(holder) if holder else "another process"
     if not wait:
         raise UserError(
