@@ -108,7 +108,7 @@ class Levels:
             self.note(Trouble.MISCOUNTED, line)
 
     def failures_told(self, line: Line) -> None:
-        """Totals that count failures: note them if the level that they end has none."""
+        """Note totals that count failures, if the level that they end has none."""
         frame = self.stack[-1] if self.stack else self._ended
         if frame is not None and not frame.failed and not frame.buried:
             self.note(Trouble.MISCOUNTED, line)

@@ -346,7 +346,7 @@ class Kept:
     def _is_wanted_suite(self, name: str) -> bool:
         if name not in self._names and name not in self._wanted:
             found = self._is_asked_for(name)
-            self._glob = None if found else self._glob  # one is enough
+            self._glob = None if found else self._glob  # report one only
             return found
         self._named[name] += 1
         return self._named[name] <= KEEP_WANTED

@@ -168,7 +168,7 @@ def _unanswered(facts: Facts, suites: tuple[Suite, ...]) -> Iterator[Draft]:
 
 
 def _answers(suite: Suite, test: str) -> bool:
-    """Whether a suite has such a test, may have it among those not kept, or never came to it."""
+    """Return whether a suite has such a test, may have dropped it, or ended before it."""
     if suite.omitted or (not suite.tests and suite.status is not Status.PASSED):
         return True
     return any(fnmatchcase(each.name, test) for each in suite.tests)
