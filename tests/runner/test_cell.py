@@ -7,7 +7,7 @@ import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 import pytest
 from click.testing import CliRunner
@@ -19,13 +19,25 @@ from mermapctl.runner import boot, cell_verdict, hang_triage, stages
 from mermapctl.system.signals import Interrupted
 from tests.runner.test_hang_triage import HANGS, UNKNOWN, logs
 
-WORN = HarnessError("no more processes", "end some")
-FULL = OSError(28, "No space left on device", "/here/console.log")
+Error: TypeAlias = Callable[[], BaseException]
+"""Makes a new error each time: one that is kept keeps the frames and pipes of its run alive."""
 
 
-def fails(error: BaseException) -> Callable[..., NoReturn]:
+def worn() -> BaseException:
+    return HarnessError("no more processes", "end some")
+
+
+def full() -> BaseException:
+    return OSError(28, "No space left on device", "/here/console.log")
+
+
+def term() -> BaseException:
+    return Interrupted(signal.SIGTERM)
+
+
+def fails(error: Error) -> Callable[..., NoReturn]:
     def failing(*_given: object, **_named: object) -> NoReturn:
-        raise error
+        raise error()
 
     return failing
 
@@ -50,7 +62,7 @@ def test_a_signal_leaves_what_was_done_and_names_where_it_came(
     fake_tree: Path, monkeypatch: pytest.MonkeyPatch, module: Any, name: str, during: str,
     phases: list[bool],
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(module, name, fails(Interrupted(signal.SIGTERM)))
+    monkeypatch.setattr(module, name, fails(term))
     cell, code = cell_of(fake_tree)
     assert (cell["verdict"], cell["reason"], code) == ("no-verdict", "interrupted", 130)
     assert cell["detail"] == f"interrupted by SIGTERM during the {during}"
@@ -62,12 +74,12 @@ def test_a_signal_leaves_what_was_done_and_names_where_it_came(
 @pytest.mark.parametrize(
     ("error", "detail"),
     [
-        (WORN, "no more processes (end some)"),
-        (FULL, "/here/console.log: No space left on device"),
+        (worn, "no more processes (end some)"),
+        (full, "/here/console.log: No space left on device"),
     ],
 )
 def test_an_error_is_the_reason_of_the_cell_as_far_as_it_came(
-    fake_tree: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, detail: str
+    fake_tree: Path, monkeypatch: pytest.MonkeyPatch, error: Error, detail: str
 ) -> None:
     monkeypatch.setattr(boot, "boot", fails(error))
     cell, code = cell_of(fake_tree)
@@ -77,7 +89,7 @@ def test_an_error_is_the_reason_of_the_cell_as_far_as_it_came(
 
 
 def hung_then(
-    error: BaseException, tree: Path, directory: Path, monkeypatch: pytest.MonkeyPatch
+    error: Error, tree: Path, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[dict[str, Any], int]:
     """A cell that hung; one test is booted alone, and the next such boot ends in `error`."""
     for name, value in logs(directory, UNKNOWN, test_size=HANGS).items():
@@ -86,7 +98,7 @@ def hung_then(
 
     def once(*given: Any) -> Trial:
         if trials:
-            raise error
+            raise error()
         trials.append(alone(*given))
         return trials[0]
 
@@ -95,21 +107,20 @@ def hung_then(
     return cell_of(tree, "--timeout=1", "--no-trace")
 
 
-@pytest.mark.parametrize("error", [WORN, FULL])
+@pytest.mark.parametrize("error", [worn, full])
 def test_an_error_of_the_triage_is_a_note_beside_the_verdict(
-    fake_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+    fake_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Error
 ) -> None:
     cell, code = hung_then(error, fake_tree, tmp_path / "logs", monkeypatch)
     assert (cell["verdict"], cell["reason"], code) == ("failed", None, 1)
-    assert cell["notes"][-1] == f"the hang triage ended early: {error}"
+    assert cell["notes"][-1] == f"the hang triage ended early: {error()}"
     assert [each["test"] for each in cell["triage"]] == ["test_basic_alloc"]
 
 
 def test_a_signal_in_the_triage_leaves_the_verdict_and_the_trials(
     fake_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    signalled = Interrupted(signal.SIGINT)
-    cell, code = hung_then(signalled, fake_tree, tmp_path / "logs", monkeypatch)
+    cell, code = hung_then(term, fake_tree, tmp_path / "logs", monkeypatch)
     assert (cell["verdict"], cell["reason"], code) == ("failed", "interrupted", 130)
-    assert cell["detail"] == "interrupted by SIGINT during the hang triage"
+    assert cell["detail"] == "interrupted by SIGTERM during the hang triage"
     assert [each["test"] for each in cell["triage"]] == ["test_basic_alloc"]
