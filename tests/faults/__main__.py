@@ -103,14 +103,19 @@ def _judge_all(tree: Path, cases: Sequence[Case], *, twice: bool) -> list[Judged
 
 
 def judge(tree: Path, case: Case, *, twice: bool) -> Judged:
-    """Try one case; if `twice`, also without probes where its header expects something else."""
+    """Try one case; if `twice`, also without probes where its header expects something else.
+
+    A fault is judged without the witness: its header says what tests and trace show of it.
+    """
     plain = traced = None
+    alone = ("--no-witness",) if case.patch else ()
     try:
         with seeded.seeded(tree, case):
             if case.traced:
-                traced = trial.run(tree, case)
+                traced = trial.run(tree, case, *alone)
             if not case.traced or twice:
-                plain = trial.run(tree, case, *(("--no-trace",) if case.traced else ()))
+                untraced = ("--no-trace",) if case.traced else ()
+                plain = trial.run(tree, case, *untraced, *alone)
     except RuntimeError as error:
         return Judged(case, plain, traced, str(error))
     return Judged(case, plain, traced)
