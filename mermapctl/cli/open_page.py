@@ -26,6 +26,7 @@ def write_page(record: RunRecord, asked: Path | None = None) -> Path:
     document = render.document(record, "html", console_lines, previous=previous(record))
     data = document.encode("utf-8", "replace")
     if asked is not None:
+        paths.require_not_ours(asked)
         files.write(asked, data)
         return asked.absolute()
     page = _own_place(record)
@@ -36,7 +37,7 @@ def write_page(record: RunRecord, asked: Path | None = None) -> Path:
 def _own_place(record: RunRecord) -> Path:
     folder = Store.open().folder(record.run.id)
     if folder.record.is_file() and os.access(folder.path, os.W_OK):
-        return folder.path / "report.html"
+        return folder.path / paths.PAGE
     pages = paths.cache_dir() / "pages"
     try:
         pages.mkdir(parents=True, exist_ok=True)

@@ -128,8 +128,9 @@ def file_or_stdout(path: Path | None) -> Path | None:
 
 def write(path: Path, text: str) -> None:
     """Write a file, whole or not at all."""
-    from mermapctl.system import files
+    from mermapctl.system import files, paths
 
+    paths.require_not_ours(path)
     files.write(path, text.encode("utf-8", "replace"))
 
 

@@ -98,6 +98,7 @@ def write(request: ConfigRequest, output: Path) -> Fragment:
     if output.is_dir() or not output.parent.is_dir():
         what = "is a directory" if output.is_dir() else "is in a directory that does not exist"
         raise UserError(f"{output} {what}", "-o takes the file to write, or - for stdout")
+    paths.require_not_ours(output)
     files.write(output, document(asked).encode())
     return asked
 

@@ -119,4 +119,4 @@ def write(
     program = CpioMember("init", stat.S_IFREG | 0o755, init)
     text = CpioMember("modules", stat.S_IFREG | 0o444, listed)
     flags = [CpioMember("linger", stat.S_IFREG | 0o444)] if lingers else []
-    files.write(path, archive((*_NODES, program, text, *flags, *modules)))
+    files.write_own(path, archive((*_NODES, program, text, *flags, *modules)))

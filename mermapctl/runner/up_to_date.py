@@ -87,7 +87,7 @@ def remember(job: Job, image: str, made: str | None) -> None:
     if made is not None:
         with contextlib.suppress(OSError, HarnessError):
             stamp = json.dumps({"signature": made, "products": _products(job, image)})
-            files.write(job.build_dir / STAMP, stamp.encode())
+            files.write_own(job.build_dir / STAMP, stamp.encode())
 
 
 def config_is_current(tree: Path, build_dir: Path) -> bool:

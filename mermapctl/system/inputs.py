@@ -45,7 +45,7 @@ def open_regular(path: Path) -> BinaryIO:
 
     Raises OSError for anything else, with the type as its text.
     """
-    return os.fdopen(_opened(path, {stat.S_IFREG}), "rb")
+    return io.BufferedReader(_AtHand(_opened(path, {stat.S_IFREG})))
 
 
 def open_own(path: Path) -> BinaryIO:
@@ -79,7 +79,7 @@ def open_stream(path: Path, *, devices: bool = False) -> BinaryIO:
         mode = os.fstat(fd).st_mode
         begun = _first_bytes(fd, path) if stat.S_ISFIFO(mode) else None
         os.set_blocking(fd, not stat.S_ISREG(mode))
-        return os.fdopen(fd, "rb") if begun is None else io.BufferedReader(_Begun(fd, begun))
+        return io.BufferedReader(_AtHand(fd) if begun is None else _Begun(fd, begun))
     except BaseException:
         os.close(fd)
         raise
@@ -105,6 +105,19 @@ def _require(path: Path, found: os.stat_result, wanted: set[int]) -> None:
     if stat.S_ISCHR(found.st_mode) and found.st_rdev == _NULL and stat.S_IFIFO in wanted:
         return
     raise OSError(errno.EINVAL, f"it is {kind(found.st_mode)}", str(path))
+
+
+class _AtHand(io.FileIO):
+    """A file that ends where more would have to be waited for, as /proc/kmsg does.
+
+    Python returns None from a non-blocking read that finds nothing, which no reader expects.
+    """
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        return super().readinto(buffer) or 0
+
+    def readall(self) -> bytes:
+        return super().readall() or b""
 
 
 class _Begun(io.RawIOBase):

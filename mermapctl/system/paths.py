@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 APP = "mermapctl"
+PAGE = "report.html"
 _HINT = "set HOME, or MERMAPCTL_HOME, to a directory that you can write to"
 
 
@@ -47,6 +49,20 @@ def cache_dir() -> Path:
 def config_dir() -> Path:
     """Directory of the user's own fragments (`*.kunitconfig`)."""
     return _place("config", platformdirs.user_config_dir)
+
+
+def require_not_ours(path: Path) -> None:
+    """Raise UserError for a file that mermapctl keeps: a report must not replace its own record.
+
+    The page that `report --open` leaves beside a record may be replaced.
+    """
+    try:
+        state = os.path.realpath(state_dir())
+    except UserError:  # no place for any: then none is kept
+        return
+    kept = os.path.realpath(path).startswith(f"{state}/") and path.exists()
+    if kept and path.name != PAGE:
+        raise UserError(f"{path} belongs to the store of runs: not replaced", "name another file")
 
 
 def make_private(directory: Path) -> None:

@@ -83,7 +83,7 @@ def remember(path: Path) -> None:
         paths.make_private(file.parent)
     except OSError as error:
         raise files.cannot_write(file, error) from error
-    files.write(file, os.fsencode(path) + b"\n")
+    files.write_own(file, os.fsencode(path) + b"\n")
 
 
 def last() -> Path | None:

@@ -55,7 +55,9 @@ AUTHOR = ("mermapctl", "mermapctl@localhost")
 # 36 s of work against 42 s, and a third less on the disk. `git add` and `git update-index` stream
 # files above the threshold into one pack.
 QUICK = ("-c", "core.bigFileThreshold=1", "-c", "core.compression=1", "-c", "gc.auto=0")
-_REPOSITORY = (
+_TRACE = "GIT_TRACE"
+"""What the names of git's variables for tracing begin with: on stderr a trace is no complaint."""
+REPOSITORY = (
     *("GIT_DIR", "GIT_WORK_TREE", "GIT_IMPLICIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE"),
     *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_PREFIX", "GIT_NAMESPACE"),
     *("GIT_CONFIG", "GIT_SHALLOW_FILE", "GIT_GRAFT_FILE", "GIT_REPLACE_REF_BASE"),
@@ -78,6 +80,8 @@ def quiet(base: Mapping[str, str], filters: Iterable[str] = ()) -> dict[str, str
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_PAGER": "cat",
+        **dict.fromkeys((f"{_TRACE}2", f"{_TRACE}2_EVENT", f"{_TRACE}2_PERF"), "0"),
+        **{name: "0" for name in base if name.startswith(_TRACE)},
     }
 
 
@@ -100,7 +104,11 @@ def environment(*, own: bool = True) -> dict[str, str]:
     given = process.inherited()
     given.pop("TAR_OPTIONS", None)
     if not own:
-        kept = {name: value for name, value in given.items() if name not in _REPOSITORY}
+        kept = {
+            name: value
+            for name, value in given.items()
+            if name not in REPOSITORY and not name.startswith(_TRACE)
+        }
         hooks = [("core.fsmonitor", "false"), ("core.hooksPath", os.devnull)]
         return {**kept, **always, **settings(kept, hooks)}
     kept = {name: value for name, value in given.items() if not name.startswith("GIT_")}

@@ -49,6 +49,8 @@ def require_readable(tree: Path) -> None:
     try:
         said = process.run(ask, cwd=tree, env=git.environment(own=False), timeout=SECONDS)
     except HarnessError as error:
+        if isinstance(error.__cause__, OSError):  # it did not start: no fault of the tree's
+            raise
         raise _unreadable(tree, error.message) from error
     if said.returncode not in {0, 1} and "not a git repository" not in said.stderr:
         reason = next(iter(said.stderr.strip().splitlines()), f"git ends with {said.returncode}")

@@ -101,7 +101,9 @@ def _plain_repo() -> type[git.Repo]:
     # On import GitPython looks for git, in its own variable first, and raises if that fails.
     # Use the git on PATH.
     os.environ["GIT_PYTHON_REFRESH"] = "quiet"
-    os.environ.pop("GIT_PYTHON_GIT_EXECUTABLE", None)
+    # Drop also what a surrounding hook says of its own repository: GitPython would believe it.
+    for name in ("GIT_PYTHON_GIT_EXECUTABLE", *repository.REPOSITORY):
+        os.environ.pop(name, None)
     try:
         from mermapctl.tree.plain_repo import PlainRepo  # noqa: PLC0415 - 0.2 s, not for `--help`
     except ImportError as error:
@@ -227,7 +229,7 @@ def _head(repo: git.Repo, path: Path) -> str | None:
         "kill_after_timeout": repository.LONGEST,
     }
     status, commit, complaint = repo.git.rev_parse(*arguments, **options)
-    if status > 1 or complaint:
+    if status > 1 or (status and complaint):  # with success it is a warning, or a loader's
         raise _refused(path, complaint)
     return commit or None
 

@@ -171,6 +171,30 @@ def test_every_format_of_a_stored_run(form: str, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+@pytest.mark.parametrize("form", ["json", "html"])
+def test_a_report_does_not_replace_the_record_that_it_reports(form: str, tmp_path: Path) -> None:
+    run = kept(samples.passed(), console=b"KTAP version 1\n")
+    store = Store.open()
+    folder = store.folder(run.run.id)
+    files_of_ours = [folder.record, store.root / "store.sqlite3"]
+    files_of_ours += [path for path in folder.path.rglob("*") if path.is_file()]
+    (tmp_path / "link").symlink_to(folder.record)
+    for path in (*files_of_ours, tmp_path / "link"):
+        before = path.read_bytes()
+        verbs = [["--format", form], ["--open"]]
+        verbs += [["list"], ["log", str(LOGS / "good.log")]] if form == "json" else []
+        for words in verbs:
+            result = report(*words, "-o", str(path))
+            assert isinstance(result.exception, UserError), words
+            assert "belongs to the store" in result.exception.message
+        assert path.read_bytes() == before or path.name == "store.sqlite3"
+    assert Store.open().notices == []
+    page = folder.path / "report.html"
+    for _ in range(2):
+        assert report("--format", "html", "-o", str(page)).exit_code == Exit.PASSED
+    assert report("--format", form, "-o", str(folder.path / "new")).exit_code == Exit.PASSED
+
+
 def test_an_unwritable_output_is_an_error(tmp_path: Path) -> None:
     kept(samples.passed())
     result = report("-o", str(tmp_path / "nowhere" / "out"))

@@ -628,3 +628,37 @@ def test_a_file_that_waits_for_more_at_its_end_ends_there() -> None:
     done = mermapctl("report", "log", "/proc/kmsg")  # root may read it
     assert done.returncode in {2, 3}
     said(done)
+
+
+def test_a_file_of_ours_that_waits_for_more_is_read_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """/proc/kmsg and trace_pipe are regular files whose read finds nothing, not an end."""
+    ours, theirs = os.pipe()
+    os.set_blocking(ours, False)
+
+    def opened(*_: object) -> int:
+        return os.dup(ours)
+
+    monkeypatch.setattr(inputs, "_opened", opened)
+    try:
+        assert inputs.read_regular(tmp_path) == b""
+        with inputs.open_regular(tmp_path) as file:
+            assert (file.read(5), file.read(), file.readline()) == (b"", b"", b"")
+        os.write(theirs, b"a record")
+        assert inputs.read_regular(tmp_path) == b"a record"
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_what_we_remember_follows_no_link(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MERMAPCTL_HOME", str(home))
+    (home / "state").mkdir()
+    (tmp_path / "theirs").write_text("theirs")
+    (home / "state/last-tree").symlink_to(tmp_path / "theirs")
+    find.remember(tmp_path)
+    assert (tmp_path / "theirs").read_text() == "theirs"
+    assert find.last() == tmp_path

@@ -358,6 +358,27 @@ def test_a_git_that_does_not_run_is_no_broken_installation(
     assert said().startswith("git does not run: ")
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[(f"GIT_TRACE{each}", "1") for each in ("", "_SETUP", "2", "2_PERF")],
+        *[("LD_PRELOAD", "/nowhere.so"), ("GIT_OBJECT_DIRECTORY", "/nowhere")],
+        *[("GIT_COMMON_DIR", "/nowhere"), ("GIT_DIR", "/nowhere"), ("GIT_WORK_TREE", "/")],
+    ],
+)
+def test_what_the_environment_makes_git_say_or_believe_is_no_complaint(
+    home: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    path = committed(kernel(home / "linux"))
+    git(path, "config", "mermapctl.base", "a" * 40)
+    commit = git(path, "rev-parse", "HEAD")
+    monkeypatch.setenv(name, value)
+    with contextlib.closing(state.look(path)) as looking:
+        assert looking.state() is not None
+        assert looking.tree().commit == commit
+    clone.clone(source.identify(str(path)), made(home / "new"), lambda _: None)
+
+
 def test_git_is_the_one_of_path(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_PYTHON_GIT_EXECUTABLE", "/bin/false")
     path = committed(kernel(home / "linux"))
