@@ -355,7 +355,7 @@ def test_another_users_tree_that_is_listed_is_worked_on(
 # its callers in the module, calls ownership.require (or is_trusted) first.
 STARTS = {
     "runner.kunit._asked": "gated",
-    "runner.stages.supervise": "gated",
+    "runner.kunit_session.supervise": "gated",
     "config.olddefconfig.resolve": "gated",
     "doctor.checks._output": "programs of the host; the tree's script of minimums() is gated there",
     "doctor.checks.header": "the host's compiler",
