@@ -35,12 +35,18 @@ def _first_seed() -> int:
     return SEED
 
 
+def _first_shift() -> tuple[int, ...]:
+    from mermapctl.config.plan import SHIFT
+
+    return (SHIFT,)
+
+
 GROUPS = {
     "What is tested": ("tree", "targets", "variants", "suite", "configs", "as_module"),
     "How it is built": ("jobs", "cross_compile", "ccache", "rebuild", "build_timeout", "wait"),
     "How it is booted": (
-        *("accel", "seed", "reproducible", "smp", "cpu", "kernel_args", "default_args", "trace"),
-        *("witness", "timeout", "silence", "triage"),
+        *("accel", "seed", "repeat", "shifts", "reproducible", "smp", "cpu", "kernel_args"),
+        *("default_args", "trace", "witness", "timeout", "silence", "triage"),
     ),
     "How it is judged and shown": ("allow_splats", "form", "quiet", "bisect_exit"),
 }
@@ -98,6 +104,22 @@ GROUPS = {
     show_default="1",
     metavar="N",
     help="Seed of the guest's random numbers under software emulation.",
+)
+@click.option(
+    "--repeat",
+    type=types.NumberType(min=1, max=types.MOST_BOOTS),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Boot N times, with N seeds; the cell fails if one boot does.",
+)
+@click.option(
+    "--shifts",
+    type=types.NumbersType(most=types.LARGEST_SHIFT),
+    default=_first_shift,
+    show_default="6",
+    metavar="N,…",
+    help="Speeds of an emulated guest, in turn: an instruction takes 2^N ns of its time.",
 )
 @click.option(
     "--no-reproducible",

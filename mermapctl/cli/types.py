@@ -21,12 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     _Text = click.ParamType[str]
+    _Numbers = click.ParamType[tuple[int, ...]]
 else:
-    _Text = click.ParamType  # generic from click 8.4 on
+    _Text = _Numbers = click.ParamType  # generic from click 8.4 on
 
 WEEK = 7 * 24 * 3600
 MOST_JOBS = 8192
 """NR_CPUS is no larger anywhere (6.12, arch/*/Kconfig)."""
+MOST_BOOTS = 10_000
+LARGEST_SHIFT = 10
+"""QEMU takes no more (-icount, 7.2)."""
 LARGEST_SEED = (1 << 32) - 1
 """QEMU takes 64 bits, and what reads JSON not always."""
 COMMAND_LINE = 4096
@@ -114,6 +118,23 @@ class KernelArgument(TextType):
         if _BLANK.search(text):
             self.fail(f"{text!r} is several parameters: give each its own option", param, ctx)
         return text
+
+
+class NumbersType(_Numbers):
+    """Accept several numbers from 0 to `most`, with commas between them."""
+
+    name = "numbers"
+
+    def __init__(self, *, most: int) -> None:
+        self.each = NumberType(min=0, max=most)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Return the numbers."""
+        if isinstance(value, tuple):
+            return value
+        return tuple(self.each.convert(part, param, ctx) for part in str(value).split(","))
 
 
 class NumberType(click.IntRange):

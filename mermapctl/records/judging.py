@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from mermapctl.console.ktap import Status
 from mermapctl.console.lines import BLOCK_BYTES
-from mermapctl.judge import hang_trials, judge, leaf_tests, module_findings, suites
+from mermapctl.judge import hang_trials, judge, leaf_tests, module_findings, repeats, suites
 from mermapctl.judge.confirmation import CODE, compare, stored, symptoms, without_verdict
 from mermapctl.judge.verdict import Boot, Reason, Verdict
 from mermapctl.system.bounded import Gaps
@@ -19,6 +19,7 @@ from mermapctl.system.inputs import open_regular
 if TYPE_CHECKING:
     from mermapctl.judge.confirmation import Unprobed
     from mermapctl.judge.hang_trial import Trial
+    from mermapctl.judge.repeats import Repeats
     from mermapctl.judge.suites import Manifest
     from mermapctl.records.record import Cell
 
@@ -120,8 +121,24 @@ def with_unprobed(cell: Cell, plain: Unprobed) -> Cell:
     )
 
 
+def with_repeats(cell: Cell, boots: Repeats) -> Cell:
+    """Add further boots of its kernel to a judged cell: it fails if one of them did."""
+    found = repeats.finding(boots)
+    verdict = Verdict.FAILED if found and cell.verdict is Verdict.PASSED else cell.verdict
+    findings = (*cell.findings, *([found] if found else []))
+    return replace(cell, repeats=boots, findings=findings, verdict=verdict)
+
+
 def judge_again(cell: Cell, console: BinaryIO) -> Cell:
-    """Judge a stored cell by today's rules, its boot without probes included. Raises OSError."""
+    """Judge a stored cell by today's rules, its boot without probes included.
+
+    Its repeats stay as they were judged. Raises OSError.
+    """
+    judged = _first_boots(cell, console)
+    return with_repeats(judged, cell.repeats) if cell.repeats else judged
+
+
+def _first_boots(cell: Cell, console: BinaryIO) -> Cell:
     judged = judge_console(cell, console)
     plain = cell.untraced
     if plain is None or cell.artifacts.console_untraced is None:

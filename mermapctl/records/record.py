@@ -17,6 +17,7 @@ from mermapctl import __version__
 from mermapctl.config.fragment import MissingSymbol
 from mermapctl.errors import Exit, HarnessError
 from mermapctl.judge.confirmation import Unprobed
+from mermapctl.judge.repeats import Repeats
 from mermapctl.judge.verdict import Boot, Finding, Flush, Reason, Verdict
 from mermapctl.judge.witness_summary import WitnessSummary
 from mermapctl.system import proc
@@ -137,7 +138,8 @@ class Cell:
     of the tree that are false there. `triage` are the boots that followed a hang. `not_exercised`
     names what no event of the trace could have broken: a mermap wrong only there passes. `untraced`
     is the boot without probes that followed a traced one, `confirmed` whether the failure is there
-    too (null: not tried, or that boot cannot show it). `witness` is what the witness outside saw.
+    too (null: not tried, or that boot cannot show it). `witness` is what the witness outside saw,
+    `repeats` what all boots of `run --repeat` say.
     `log` is absent but for one of several logs.
     """
 
@@ -178,12 +180,13 @@ class Cell:
     confirmed: bool | None = None
     untraced: Unprobed | None = None
     witness: WitnessSummary | None = None
+    repeats: Repeats | None = None
     log: LogFacts | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """The notes, and what the boot without probes and the witness say."""
-        said = [each.words for each in (self.untraced, self.witness) if each]
+        """The notes, and what the boot without probes, the witness and the repeats say."""
+        said = [each.words for each in (self.untraced, self.witness, self.repeats) if each]
         return (*self.notes, *filter(None, said))
 
     @property

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mermapctl.errors import MermapctlError
 from mermapctl.judge.confirmation import by_trials
 from mermapctl.records.judging import judge_console, with_trials
-from mermapctl.runner import hang_triage, trace_gaps, unprobed, witness_boot
+from mermapctl.runner import hang_triage, repeat, trace_gaps, unprobed, witness_boot
 from mermapctl.runner.guest_clock import EMULATED
 from mermapctl.runner.step import Doing, Step, noted, spent
 from mermapctl.system import inputs
@@ -35,7 +35,9 @@ def steps(job: Job, cell: Cell, booted: Booted) -> Iterator[Step]:
     if not (cell.untraced or cell.witness) and unprobed.wanted(cell, booted):
         cell = yield from _confirmed(job, cell, booted)
     if job.request.triage:
-        yield from _triaged(job, cell, booted)
+        cell = yield from _triaged(job, cell, booted)
+    if job.request.repeat > 1:
+        yield from _repeated(job, cell, booted)
 
 
 @contextlib.contextmanager
@@ -94,7 +96,7 @@ def _confirmed(job: Job, cell: Cell, booted: Booted) -> Steps:
     return cell
 
 
-def _triaged(job: Job, judged: Cell, booted: Booted) -> Iterator[Step]:
+def _triaged(job: Job, judged: Cell, booted: Booted) -> Steps:
     """The cell with what the boots after a hang say; the verdict stands, however they end."""
     cell = judged
     yield Step(cell, Doing.TRIAGE)
@@ -102,7 +104,19 @@ def _triaged(job: Job, judged: Cell, booted: Booted) -> Iterator[Step]:
         for trials in hang_triage.hung(job, booted.kernel, judged):
             cell = _with_triage(judged, trials, traced=booted.limits.traced)
             yield Step(cell, Doing.TRIAGE)
-    yield Step(noted(cell, *notes), Doing.TRIAGE)
+    cell = noted(cell, *notes)
+    yield Step(cell, Doing.TRIAGE)
+    return cell
+
+
+def _repeated(job: Job, judged: Cell, booted: Booted) -> Iterator[Step]:
+    """The cell with what many boots of its kernel say, as far as they came."""
+    cell = judged
+    yield Step(cell, Doing.REPEATS)
+    with _noting("the repeats ended early") as notes:
+        for cell in repeat.steps(job, judged, booted):
+            yield Step(cell, Doing.REPEATS)
+    yield Step(noted(cell, *notes), Doing.REPEATS)
 
 
 def _with_triage(judged: Cell, trials: tuple[Trial, ...], *, traced: bool) -> Cell:

@@ -11,15 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mermapctl.config.plan import SHIFT
+
 if TYPE_CHECKING:
     from mermapctl.runner.job import Job
     from mermapctl.runner.kernel import Kernel
 
 EMULATED = "tcg"
 """The accelerator that counts instructions; KVM cannot."""
-SHIFT = 6
-"""An instruction takes 2 to the power of this many ns of the guest's time. Measured on 6.12: 0.5 s
-a boot at 6 and 8, 1.8 s at 3, 12 s at 0."""
 _THREADED = {"KCSAN": "KCSAN looks for CPUs that overlap, so each has a thread of QEMU"}
 """Symbols of kernels that need CPUs which really overlap, and why."""
 _BEGINS = "2026-01-01T00:00:00"
@@ -45,7 +44,9 @@ class GuestClock:
 def of_boot(job: Job, kernel: Kernel, accel: str) -> GuestClock | None:
     """Return the clock of a boot; None where it is the host's."""
     asked = accel == EMULATED and job.request.reproducible
-    return GuestClock(job.request.seed) if asked and _overlap(kernel) is None else None
+    if not asked or _overlap(kernel) is not None:
+        return None
+    return GuestClock(job.request.seed, job.request.shifts[0])
 
 
 def why_threads(job: Job, kernel: Kernel, accel: str) -> str | None:

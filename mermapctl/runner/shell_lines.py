@@ -6,7 +6,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from mermapctl.config.plan import BUILD_SECONDS
+from mermapctl.config.plan import BUILD_SECONDS, SHIFT
 from mermapctl.runner import kunit
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ def _mermapctl_command(job: Job) -> list[str]:
     argv += [f"--accel={request.accel}"] if planned.target.qemu else []
     if planned.target.qemu:
         argv += [f"--seed={request.seed}"] if request.reproducible else ["--no-reproducible"]
+        argv += [f"--repeat={request.repeat}"] if request.repeat > 1 else []
+        if request.shifts != (SHIFT,):
+            argv += [f"--shifts={','.join(map(str, request.shifts))}"]
     argv += [f"--smp={request.smp}"] if request.smp else []
     argv += [f"--cpu={request.cpu}"] if request.cpu else []
     argv += [f"--kernel-arg={argument}" for argument in request.kernel_args]

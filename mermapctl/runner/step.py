@@ -25,6 +25,7 @@ class Doing(enum.StrEnum):
     WITNESS = "boot under the witness"
     UNPROBED = "boot without probes"
     TRIAGE = "hang triage"
+    REPEATS = "repeated boots"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Several boots of one kernel: how many failed, at which rate, and what each failure was. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mermapctl.judge.verdict import Finding, Reason, Severity, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CODE = "failed-in-repeats"
+KEEP = 100
+"""Boots that did not pass, of which each one is kept; the rest is counted."""
+_Z = 1.959964
+"""The standard normal distribution is within this of its mean with a probability of 95 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatedBoot:
+    """One boot of many that did not pass; `number` counts them from 1.
+
+    `seed` and `shift` are null where the guest has the host's clock. `symptoms` are the names of
+    its failures, `console` is its log.
+    """
+
+    number: int
+    verdict: Verdict
+    seed: int | None = None
+    shift: int | None = None
+    reason: Reason | None = None
+    symptoms: tuple[str, ...] = ()
+    console: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """The boots of a cell, the first one included.
+
+    Of `runs` boots `failed` failed and `unjudged` have no verdict. `low` and `high` bound the rate
+    of failures among those with a verdict (Wilson's interval at 95 %). `boots` did not pass.
+    `words` says so in a sentence.
+    """
+
+    runs: int
+    failed: int
+    unjudged: int
+    low: float
+    high: float
+    seeds_failed: tuple[int, ...] = ()
+    boots: tuple[RepeatedBoot, ...] = ()
+    words: str = ""
+
+
+def interval(failed: int, runs: int) -> tuple[float, float]:
+    """Return the bounds of a rate of failures, 0 to 1, at 95 % (Wilson, 1927)."""
+    if not runs:
+        return 0.0, 1.0
+    share, extra = failed / runs, _Z**2 / runs
+    middle = share + extra / 2
+    half = _Z * math.sqrt(share * (1 - share) / runs + extra / (4 * runs))
+    low, high = (middle - half) / (1 + extra), (middle + half) / (1 + extra)
+    return (round(low, 4) if failed else 0.0), (round(high, 4) if failed < runs else 1.0)
+
+
+def summary(runs: int, bad: Sequence[RepeatedBoot]) -> Repeats:
+    """Return what `runs` boots say, of which `bad` did not pass."""
+    failed = [each for each in bad if each.verdict is Verdict.FAILED]
+    unjudged = len(bad) - len(failed)
+    low, high = interval(len(failed), runs - unjudged)
+    seeds = dict.fromkeys(each.seed for each in failed if each.seed is not None)
+    lost = f", {unjudged} have no verdict" if unjudged else ""
+    words = f"{len(failed)} of {runs} boots failed{lost} (95 % interval {low:.1%} to {high:.1%})"
+    return Repeats(runs, len(failed), unjudged, low, high, tuple(seeds), tuple(bad[:KEEP]), words)
+
+
+def finding(repeats: Repeats) -> Finding | None:
+    """Return the finding of a kernel that failed in some boot; None if it failed in none."""
+    failed = [each for each in repeats.boots if each.verdict is Verdict.FAILED]
+    if not failed:
+        return None
+    named = dict.fromkeys(name for each in failed for name in each.symptoms)
+    seeds = ", ".join(map(str, repeats.seeds_failed[:20]))
+    evidence = {"boots": repeats.runs, "failed": repeats.failed, "low": repeats.low}
+    return Finding(
+        CODE,
+        Severity.ERROR,
+        repeats.words,
+        evidence={
+            **evidence,
+            "high": repeats.high,
+            **({"seeds": seeds} if seeds else {}),
+            "symptoms": ", ".join(list(named)[:8]) or "the suite",
+        },
+        advice="`mermapctl run --seed N` boots one of the seeds again" if seeds else None,
+    )

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""After a cell's verdict: boots the same kernel again, each time with the next seed."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mermapctl.events import Note
+from mermapctl.judge import repeats
+from mermapctl.judge.confirmation import symptoms
+from mermapctl.judge.repeats import RepeatedBoot
+from mermapctl.judge.verdict import Verdict
+from mermapctl.records.judging import judge_console, with_repeats
+from mermapctl.runner import boot
+from mermapctl.system import inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mermapctl.records.record import Cell
+    from mermapctl.runner.boot import Booted
+    from mermapctl.runner.job import Job
+
+
+def steps(job: Job, cell: Cell, booted: Booted) -> Iterator[Cell]:
+    """Yield the cell with what each further boot adds; the last one has all of them.
+
+    Consoles of boots that pass are removed. Raises Interrupted, HarnessError, OSError.
+    """
+    wanted = job.request.repeat
+    bad = [] if cell.verdict is Verdict.PASSED else [_told(1, cell, booted, cell.artifacts.console)]
+    for number in range(2, wanted + 1):
+        job.tell(Note(f"boot {number} of {wanted}: {len(bad)} did not pass so far"))
+        again = _again(job, number)
+        second = boot.boot(again, booted.kernel, booted.accelerator)
+        judged = _judged(again, cell, second)
+        if judged.verdict is Verdict.PASSED:
+            again.console.unlink(missing_ok=True)
+            shutil.rmtree(again.programs, ignore_errors=True)
+        else:
+            bad.append(_told(number, judged, second, str(again.console)))
+        yield with_repeats(cell, repeats.summary(number, bad))
+
+
+def _again(job: Job, number: int) -> Job:
+    """The job of a boot after the first: its seed and its shift are the next ones."""
+    request = job.request
+    shifts = request.shifts
+    turn = replace(
+        request,
+        seed=request.seed + number - 1,
+        shifts=(shifts[(number - 1) % len(shifts)],),
+    )
+    return replace(job, cell=replace(job.cell, request=turn), repeat=f"repeat-{number:03}")
+
+
+def _judged(again: Job, cell: Cell, booted: Booted) -> Cell:
+    blank = replace(
+        cell, verdict=Verdict.NO_VERDICT, reason=None, detail=None, boot=booted.boot, triage=(),
+    )  # fmt: skip
+    with inputs.open_own(again.console) as console:
+        return judge_console(blank, console)
+
+
+def _told(number: int, judged: Cell, booted: Booted, console: str | None) -> RepeatedBoot:
+    clock = booted.clock
+    return RepeatedBoot(
+        number,
+        judged.verdict,
+        seed=clock.seed if clock else None,
+        shift=clock.shift if clock else None,
+        reason=judged.reason,
+        symptoms=symptoms(judged.suites, judged.findings),
+        console=console,
+    )
