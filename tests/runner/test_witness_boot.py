@@ -44,6 +44,7 @@ def test_a_qemu_without_a_stub_costs_the_run_nothing(built_tree: Path, tmp_path:
     assert cell["verdict"] == "passed"
     first, second = boots(said)
     assert "-gdb" not in first
+    assert ("-icount" in first, "-icount" in second) == (True, False)
     assert "-S" in second
     stub = second[second.index("-gdb") + 1]
     assert stub.startswith("unix:/")
@@ -164,6 +165,18 @@ def test_a_guest_that_its_stub_leaves_standing_is_booted_again_without(
     assert (cell["verdict"], cell["confirmed"], cell["witness"]) == ("failed", True, None)
     assert any(note.startswith("the witness broke off: ") for note in cell["notes"])
     assert cell["untraced"]["words"].startswith("booted again without probes: it fails there too")
+
+
+def test_a_qemu_that_aborts_under_the_witness_has_booted_nothing(
+    built_tree: Path, tmp_path: Path
+) -> None:
+    said, aborted = tmp_path / "arguments", tmp_path / "aborted.log"
+    text = (LOGS / "good.log").read_text().partition("ok 1")[0]
+    aborted.write_text(f"{text}\nqemu: fatal: Raised interrupt while not in I/O function\n")
+    env = {**logs("trace-good", "good"), "FAKE_PLAIN_LOG": str(aborted), "FAKE_ARGS": str(said)}
+    (cell,) = document(built_tree, "--witness", **env)["cells"]
+    assert (cell["verdict"], cell["witness"], cell["findings"]) == ("passed", None, [])
+    assert any(note.startswith("the witness broke off: ") for note in cell["notes"])
 
 
 def test_under_kvm_a_failure_is_confirmed_under_kvm(built_tree: Path, tmp_path: Path) -> None:
