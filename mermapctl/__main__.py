@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`python -m mermapctl`, and the one place where errors are printed.
 
-`main` sets the handlers of the ending signals before it imports anything that Python has not
-loaded by then. `signal` itself imports enum, which takes 3 ms; its half in C is built in.
+`main` first sets the handlers of INT, TERM and HUP; until then this module imports only modules
+that Python has loaded at its start. The handlers are set with the built-in module `_signal`,
+because `signal` imports enum, which takes 3 ms.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ if TYPE_CHECKING:
     from mermapctl.errors import Exit
 
 INTERRUPTED, NO_VERDICT, BISECT_ABORT = 130, 3, 128
-"""Those of `errors.Exit`, before that can be imported."""
+"""Exit codes, the same as in `errors.Exit`, for use while `mermapctl.errors` is not imported."""
 
 
 def main() -> None:
-    """Run the command line and exit with the documented code, as the last thing of the process.
+    """Run the command line, then end the process with the documented exit code.
 
-    INT, TERM and HUP are ignored from then on, and not put back: between the handlers of before and
-    Python's own end, one of them would change the code. A caller with a life of its own calls
-    `mermapctl.cli.root.root`, which sets no handler.
+    Ignores INT, TERM and HUP once the command has ended, and does not restore their earlier
+    handlers: with those, a signal that arrives while Python ends would change the exit code. To run
+    a command inside another program, call `mermapctl.cli.root.root`, which sets no handler.
     """
     _exit_on_signals()
     try:
@@ -37,7 +38,10 @@ def main() -> None:
 
 
 def _cannot_start(error: Exception) -> NoReturn:
-    """Report a broken installation, or a limit under which nothing more can be opened."""
+    """Report what keeps mermapctl from starting, and exit.
+
+    The cause is a broken installation, or a limit on open files or memory.
+    """
     try:
         if "--debug" in sys.argv[1:]:
             sys.excepthook(type(error), error, error.__traceback__)
@@ -45,7 +49,7 @@ def _cannot_start(error: Exception) -> NoReturn:
         said = f"mermapctl: error: it cannot start: {type(error).__name__}: {what}\n"
         said += "  hint: install it again; `mermapctl --debug …` shows where\n"
         os.write(2, said.encode("utf-8", "backslashreplace"))
-    finally:  # whatever becomes of stderr
+    finally:  # also if stderr cannot be written to
         os._exit(BISECT_ABORT if "--bisect-exit" in sys.argv[1:] else NO_VERDICT)
 
 
@@ -65,13 +69,16 @@ def _main() -> None:
         if not stdio.reader_gone(error):
             code = _failed(f"cannot write to stdout: {error.strerror}", None, Exit.NO_VERDICT)
         stdio.let_go(sys.stdout)
-    # Python's own end takes 20 ms, in which it takes our handlers away.
+    # Python takes 20 ms to end, and removes our handlers in that time.
     signals.ignore()
     sys.exit(INTERRUPTED if signals.received() else code)
 
 
 def _exit_on_signals() -> None:
-    """Until a command begins, and after it has ended, nothing needs to be put away."""
+    """Make INT, TERM and HUP exit with 130 at once: outside a command nothing has to be cleaned up.
+
+    A signal that is ignored already stays ignored.
+    """
     c_signal = __import__("_signal")
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(c_signal, name)
@@ -80,7 +87,7 @@ def _exit_on_signals() -> None:
 
 
 def _run() -> int:
-    """Run the command line to its code. Raises KeyboardInterrupt."""
+    """Run the command line and return its exit code. Raises KeyboardInterrupt."""
     import click
 
     from mermapctl.cli.root import root
@@ -91,15 +98,15 @@ def _run() -> int:
         environment.settle()
         environment.require_completion()
         with signals.ending_signals():
-            # In its standalone mode click makes exit code 1 of ^C: here that means "failed".
+            # In standalone mode click exits with 1 on ^C; here 1 means "failed".
             returned = root.main(standalone_mode=False)
         code = _under_bisect(Exit.BISECT_ABORT, returned) if returned else Exit.PASSED
-    except SystemExit as ended:  # the way in which commands say their code
+    except SystemExit as ended:  # a command ends with its exit code
         code = _code_of(ended)
     except click.ClickException as error:
         stdio.tell(_usage(error))
         code = _under_bisect(Exit.BISECT_ABORT, error.exit_code)
-    except click.Abort as error:  # click makes one of a file that ends too early as well
+    except click.Abort as error:  # click raises it on ^C, and also instead of EOFError
         early = isinstance(error.__cause__, EOFError)
         code = _defect(error.__cause__) if early else Exit.INTERRUPTED
     except MermapctlError as error:
@@ -111,13 +118,16 @@ def _run() -> int:
         what = f"{type(error).__name__}: {error}"
         hint = "is there a limit on memory (ulimit -v)? Else install mermapctl again"
         code = _failed(what, hint, Exit.NO_VERDICT)
-    except Exception as error:  # noqa: BLE001 - the last net: a sentence, and no verdict
+    except Exception as error:  # noqa: BLE001 - unforeseen: print a sentence, no verdict
         code = _defect(error)
     return code
 
 
 def _defect(error: BaseException | None) -> int:
-    """Say what the last net has caught; 130 where somebody made that of an interruption."""
+    """Report an unforeseen exception as a defect; return the exit code.
+
+    Returns 130 without a report if an ending signal has arrived, which may have caused it.
+    """
     from mermapctl.errors import Exit
     from mermapctl.system import signals
 
@@ -128,14 +138,14 @@ def _defect(error: BaseException | None) -> int:
 
 
 def _code_of(ended: SystemExit) -> int:
-    """The code of sys.exit(CODE), or 0 of sys.exit(); a text is not "passed"."""
+    """Return the code passed to sys.exit(): 0 if there is none, NO_VERDICT if it is a text."""
     if isinstance(ended.code, int):
         return ended.code
     return 0 if ended.code is None else NO_VERDICT
 
 
 def _usage(error: click.ClickException) -> str:
-    """What click would write itself, wherever it can be written to; arguments made visible."""
+    """Return click's own message for the error, with control characters made visible."""
     import io
 
     from mermapctl.render.visible import visible
@@ -146,6 +156,7 @@ def _usage(error: click.ClickException) -> str:
 
 
 def _failed(message: str, hint: str | None, code: Exit, bisect: Exit | None = None) -> int:
+    """Print the error and its hint; return the exit code: `bisect` under `--bisect-exit`."""
     from mermapctl.errors import Exit
     from mermapctl.render.visible import visible
     from mermapctl.system import stdio
@@ -161,7 +172,10 @@ def _failed(message: str, hint: str | None, code: Exit, bisect: Exit | None = No
 
 
 def _under_bisect(bisect: Exit, code: int) -> int:
-    """`bisect` where `git bisect run` asks: it takes 1 to 124 for "bad", and blames a commit."""
+    """Return `bisect` under `--bisect-exit`, else `code`.
+
+    `git bisect run` reads 1 to 124 as "bad" and would blame a commit.
+    """
     return bisect if "--bisect-exit" in sys.argv[1:] else code
 
 

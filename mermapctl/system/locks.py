@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Locks on open files, which the kernel releases when the last process that has them open ends.
 
-That process is the guard of a program we started (`mermapctl.system.guard`), which keeps them until
-its last process has ended: after a kill -9 of us no build starts where our make still writes.
+Each program that mermapctl starts has a guard process (`mermapctl.system.guard`), which inherits
+the locks and keeps them until no process of that program is left. So after `kill -9` of mermapctl
+no other build starts in a directory to which the program, such as make, still writes.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ _held: set[int] = set()
 
 
 def opened(path: Path, mode: int | None = None) -> int:
-    """Open a lock's file, made with `mode` if that is given; `release` closes it.
+    """Open a lock file; `release` closes it. With `mode`, create the file if it does not exist.
 
-    Raises OSError, also for what is no regular file: the holder's name is written into it, and a
-    link could point to any file.
+    Raises OSError, also if the path is no regular file: `lock_holder.sign` writes into the file,
+    and a link could lead to any file.
     """
     flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
     fd = os.open(path, flags if mode is None else flags | os.O_CREAT, mode or 0)
@@ -54,5 +55,5 @@ def release(fd: int) -> None:
 
 
 def held() -> frozenset[int]:
-    """The files that are locked now."""
+    """Return the descriptors of the files that are locked now."""
     return frozenset(_held)
