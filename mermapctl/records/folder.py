@@ -42,14 +42,15 @@ def cell_slug(target: str | None, variant: str | None, commit: str | None = None
 
 
 def is_inside(path: str, folder: str) -> bool:
-    """Whether `path`, symbolic links resolved, lies below `folder`, which contains none."""
+    """Return whether `path`, its links resolved, is below `folder`, which contains no link."""
     return os.path.realpath(path).startswith(f"{folder.rstrip('/')}/")
 
 
 def relocated(path: str, folder: Path, name: str) -> str | None:
-    """Map a file of the folder `name` to where the folder is now, `folder`; None: not in it.
+    """Return where a file of a run is now that its folder is `folder`.
 
-    `path` is the absolute path noted when the folder was written.
+    `path` is the file's absolute path as the record has it, and `name` the last component that the
+    folder's path had then. Return None if `path` is in no folder called `name`.
     """
     rest = path.removeprefix(f"{folder}/")
     if rest == path:
@@ -63,10 +64,11 @@ def relocated(path: str, folder: Path, name: str) -> str | None:
 
 
 def placed(record: RunRecord, folder: RunFolder) -> RunRecord:
-    """Return the record with its id and artifacts as found in `folder`.
+    """Return the record with the id of `folder`, and with its artifacts' paths in `folder`.
 
-    The store may have been moved, or come from another machine: a path outside of the folder is no
-    artifact, and a note names it.
+    The store may have been moved, or come from another machine, and its record is not trusted.
+    Replace a path outside of the folder, or one that leads out by a link, by None, and add a note
+    that names it. Leave a path unchanged that is outside and does not exist on this machine.
     """
     root = os.path.realpath(folder.path)
 
@@ -79,8 +81,8 @@ def placed(record: RunRecord, folder: RunFolder) -> RunRecord:
         found = relocated(path, folder.path, record.run.id)
         if found is not None and is_inside(found, root):
             return found
-        if not os.path.lexists(found or path):
-            return path  # a path of the machine that wrote it; not readable here
+        if found is None and not os.path.lexists(path):
+            return path
         strangers.append(path)
         return None
 
@@ -108,7 +110,7 @@ def _placed_cell(cell: Cell, here: Callable[[str | None, list[str]], str | None]
 
 
 def console_lines(cell: Cell) -> Iterator[str]:
-    """Yield the lines of a cell's console, without their ends; none where it is no regular file.
+    """Yield the lines of a cell's console, without their ends; none if it is no regular file.
 
     Decodes bytes that are not UTF-8 to surrogate escapes; splits lines at 1 MB.
     """
@@ -123,7 +125,7 @@ def console_lines(cell: Cell) -> Iterator[str]:
 
 
 def size_of(directory: Path) -> int:
-    """Return the bytes on disk below `directory`."""
+    """Return how many bytes the files below `directory` take on disk."""
     total = 0
     for parent, _, names in os.walk(directory):
         for name in names:

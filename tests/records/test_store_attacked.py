@@ -184,6 +184,29 @@ def test_only_a_plain_file_of_the_runs_own_folder_is_read(
     assert "topsecret" not in store.folder(made.run.id).record.read_text()
 
 
+@pytest.mark.parametrize("command", [["--format=html"], ["rejudge"], ["--full"], ["follow"]])
+def test_a_link_that_leads_nowhere_does_not_open_the_path_of_the_record(
+    store: Store, tmp_path: Path, command: list[str]
+) -> None:
+    secret = tmp_path / "secret" / "logs" / "console.log"
+    secret.parent.mkdir(parents=True)
+    secret.write_text("KTAP version 1\n1..1\nok 1 topsecret\n")
+    made = with_console(store)
+    folder = store.folder(made.run.id)
+    (folder.path / "logs").symlink_to(tmp_path / "nowhere")
+    (cell,) = made.cells
+    lying = replace(cell, artifacts=replace(cell.artifacts, console=str(secret)))
+    named = replace(made, run=replace(made.run, id="secret"), cells=(lying,))
+    folder.record.write_bytes(to_json(named))
+    done = report(*command)
+    assert done.returncode == 0, done.stderr
+    assert "topsecret" not in done.stdout
+    assert "topsecret" not in folder.record.read_text()
+    (found,) = store.get(made.run.id).cells
+    assert found.artifacts.console is None
+    assert found.notes[-1] == f"not in this run's folder, and not read: {secret}"
+
+
 def test_a_store_that_was_moved_finds_its_consoles(store: Store, tmp_path: Path) -> None:
     made = with_console(store, b"hello\n")
     moved = Store.open(store.root.rename(tmp_path / "moved"))
