@@ -25,7 +25,10 @@ _STYLE = {
 
 
 def render(compared: Comparison, sheet: Sheet) -> str:
-    """Return the differing verdicts, tests, findings, flushes and times, then the sum."""
+    """Return the differing verdicts, tests, findings, flushes and times.
+
+    The last line counts the tests of each kind of change.
+    """
     look = sheet.look
     parts = [
         f"{side}  {look.plain(run)}  {look.glyph(verdict)} {verdict_word(verdict)}\n"
