@@ -204,8 +204,11 @@ def merge(drafts: Iterable[Draft]) -> tuple[Finding, ...]:
             for finding in consequences.get(index, ())
             if finding.console_line is None or finding.console_line != draft.finding.console_line
         )[:CONSEQUENCES]
+        known = draft.finding.consequences
         kept.append(
-            replace(draft.finding, consequences=draft.finding.consequences + sentences)
+            replace(
+                draft.finding, consequences=known + tuple(s for s in sentences if s not in known)
+            )
         )
     return tuple(kept)
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mermapctl.judge import trace_findings
+from mermapctl.judge import root_cause, trace_findings
+from mermapctl.judge.root_cause import Draft
 from mermapctl.judge.verdict import Finding, Severity
 from mermapctl.judge.witness_summary import LOG
 
@@ -70,11 +71,14 @@ def compared(
 ) -> tuple[tuple[Finding, ...], bool | None]:
     """Merge the findings of a cell with those of the witness; return them and whether both agree.
 
-    `both`: both are conclusive. A finding of both is listed once. A finding that the trace inferred
-    from walks alone, and that the witness does not confirm, becomes a warning: the two contradict
-    each other, so nothing is concluded.
+    `both`: both are conclusive. A finding of both is listed once. One that a complaint of the suite
+    explains is listed under that; it is unknown whether the trace has it too. A finding that the
+    trace inferred from walks alone, and that the witness does not confirm, becomes a warning: the
+    two contradict each other, so nothing is concluded.
     """
     codes = {each.code for each in seen}
+    others = [each for each in traced if each.code not in trace_findings.JUDGED]
+    unexplained = {each.code for each in _causes([*others, *seen])} & codes
     of_trace = {each.code for each in traced if each.code in trace_findings.JUDGED}
     merged = []
     for each in traced:
@@ -86,9 +90,16 @@ def compared(
             merged.append(_alone(each))
     for each in seen:
         if each.code not in of_trace or not both:
-            alone = {_KEY: "only the witness sees it"} if both else {}
-            merged.append(replace(each, evidence={**each.evidence, **alone}))
-    return tuple(merged), codes == of_trace if both else None
+            alone = both and each.code in unexplained
+            more = {_KEY: "only the witness sees it"} if alone else {}
+            merged.append(replace(each, evidence={**each.evidence, **more}))
+    found = _causes(merged) if seen else tuple(merged)
+    return found, unexplained == of_trace if both else None
+
+
+def _causes(found: Sequence[Finding]) -> tuple[Finding, ...]:
+    """List consequences under their causes: the trace's own are listed so already."""
+    return root_cause.merge(map(Draft, found))
 
 
 def _shared(traced: Finding, seen: Finding) -> Finding:

@@ -136,3 +136,25 @@ def test_a_direct_reading_of_the_trace_stays_an_error() -> None:
     assert [each.severity for each in merged] == [Severity.ERROR, Severity.ERROR]
     assert [each.evidence["witness"] for each in merged] == ["does not see it"] * 2
     assert agrees is False
+
+
+def suite_finding(code: str) -> Finding:
+    return Finding(code, Severity.ERROR, f"{code} in words", test="test_tlb_flushed")
+
+
+def test_what_a_complaint_of_the_suite_explains_is_listed_under_it() -> None:
+    stale = Finding("stale-reuse", Severity.ERROR, "handed out again")
+    missing = replace(suite_finding("missing-flush"), consequences=("handed out again",))
+    merged, agrees = witness_findings.compared([missing], [stale], both=True)
+    assert (merged, agrees) == ((missing,), True)
+    bare = replace(missing, consequences=())
+    merged, agrees = witness_findings.compared([bare], [stale], both=False)
+    assert (merged, agrees) == ((missing,), None)
+
+
+def test_a_counter_that_is_wrong_explains_the_suites_complaint() -> None:
+    mismatch = Finding("counter-mismatch", Severity.ERROR, "…", test="test_tlb_flushed")
+    missing = suite_finding("missing-flush")
+    merged, _ = witness_findings.compared([missing], [mismatch], both=False)
+    said = ("test_tlb_flushed: missing-flush in words",)
+    assert merged == (replace(mismatch, consequences=said),)
