@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Addresses of a mermap: page tables prepared, per-CPU regions, ranges that wait for a flush.
 
-The regions are learnt from the addresses that gets return. Only their shape is given: half-open,
-one after another for each CPU, all of one size, the last page kept for reserved gets. The trace
-shows where they lie:
+`get()` and `put()` stand for the kernel's `__mermap_get()` and `__mermap_put()`.
 
-- `low`: the first get of a process on a CPU starts at the region's base;
-- the end: each CPU's part of the page tables that a process prepares, where the console prints how
-  many CPUs there are; else a reserved get that took the page after an ordinary one was refused
-  for want of room;
-- the size of one region whose both ends were seen is the size of all.
+A process has one region per CPU. The regions lie one after another and have one size. The last page
+of each is for reserved gets. The addresses of a region are found as follows:
+
+- Base: the first `get()` of a process on a CPU returns it.
+- End: if the console prints the number of CPUs, divide the page tables that a process prepares by
+  that number. Otherwise look for an ordinary `get()` that is refused because the region is full. A
+  reserved `get()` that follows it returns the region's last page.
+- Size: if one region has a known base and a known end, the others have the same size.
 """
 
 from __future__ import annotations
@@ -33,10 +34,11 @@ class AddressRange(NamedTuple):
     high: int
 
     def unit(self, low: int, size: int, cpus: int | None) -> int | None:
-        """Return the bytes of these tables per CPU, where a region of `size` bytes begins at `low`.
+        """Return how many bytes of these tables belong to one CPU.
 
-        None where the tables do not divide into CPUs' parts of about that size. Without `cpus`,
-        takes the closest number.
+        `low` is the base of a region of about `size` bytes. Without `cpus`, take the number of CPUs
+        that fits `size` best. Return None if the tables do not divide into one part of about `size`
+        bytes per CPU, or if no part begins at `low`.
         """
         whole = self.high - self.low
         count = cpus or round(whole / size)
@@ -55,7 +57,7 @@ class Tables:
         self._spans: list[AddressRange] = []
 
     def __bool__(self) -> bool:
-        """Whether any range is known."""
+        """Return whether any range is known."""
         return bool(self._spans)
 
     def add(self, low: int, high: int) -> None:
@@ -73,7 +75,7 @@ class Tables:
         return next((span for span in self._spans if span.low <= address < span.high), None)
 
     def hold(self, low: int, high: int) -> bool:
-        """Whether all of `[low, high)` has tables."""
+        """Return whether all of `[low, high)` has tables."""
         span = self.around(low)
         return span is not None and high <= span.high
 
@@ -82,16 +84,17 @@ NO_TABLES = Tables()
 
 
 RESERVE = PAGE
-"""Bytes at a region's end that only reserved gets may reach: one page in every posting."""
+"""Bytes at a region's end that only a reserved `get()` may use: one page in every posting."""
 
 
 @dataclass(slots=True)
 class Region:
-    """One CPU's region as far as known; `top` is the highest end an ordinary get reached.
+    """One CPU's region, as far as the trace shows it.
 
-    `certain` says that `low` was the first get of a process known to be new; `tables` is the range
-    of page tables around it, if that was seen. `doubtful`: gets contradict each other about the
-    end, and none of them counts.
+    `certain`: `low` is the base, because the first `get()` of a new process returned it. `high`:
+    the end that a reserved `get()` showed, at console line `high_line`. `top`: the highest end of
+    an ordinary `get()`. `tables`: the range of page tables around `low`, if it was seen.
+    `doubtful`: two reserved gets showed different ends, so `high` stays unknown.
     """
 
     low: int
@@ -110,12 +113,12 @@ class Regions:
         self.known: list[Region] = []
 
     def size(self) -> int | None:
-        """Bytes in one region; None until both ends of one were seen."""
+        """Return the bytes in one region; None if no region has two known ends, or sizes differ."""
         sizes = {r.high - r.low for r in self.known if r.high is not None and r.certain}
         return sizes.pop() if len(sizes) == 1 else None
 
     def ends(self, region: Region, high: int, line: int) -> None:
-        """Note the region's end that a reserved get shows."""
+        """Note the region's end that a reserved `get()` shows; drop it if two of them differ."""
         if region.doubtful:
             return
         if region.high not in (None, high):
@@ -137,7 +140,11 @@ class Regions:
         return None if size is None or not region.certain else region.low + size
 
     def top(self, region: Region) -> int:
-        """Return how far ordinary gets went in a region of this size."""
+        """Return the highest end of an ordinary `get()` in this region.
+
+        All regions have one size. So if a `get()` ended further from the base of another region,
+        return the address in this region at that distance from the base.
+        """
         most = max((r.top - r.low for r in self.known if r.certain), default=0)
         return max(region.top, region.low + most if region.certain else 0)
 
@@ -146,7 +153,7 @@ class Regions:
         return self.high(region, cpus) or region.top
 
     def of_first_get(self, base: int, *, certain: bool) -> Region:
-        """Return the region of a process' first get on a CPU."""
+        """Return the region of a process' first `get()` on a CPU, which returned `base`."""
         for region in self.known:
             if region.low == base or region.low <= base < self.end(region):
                 region.certain = region.certain or (certain and region.low == base)
@@ -162,7 +169,11 @@ LIMIT = 8192
 
 
 class Waiting(NamedTuple):
-    """`[base, end)`, put at console line `line`; `washed` by another flush than the mermap's."""
+    """`[base, end)`, put at console line `line`.
+
+    `washed`: the range is no longer stale, because a flush reached it that the mermap did not make
+    for this process.
+    """
 
     base: int
     end: int
@@ -173,7 +184,7 @@ class Waiting(NamedTuple):
 class WaitingRanges:
     """Disjoint ranges that were put and may still be in a TLB, in address order.
 
-    A bump pointer appends, so the common case is O(1).
+    The addresses that a `get()` returns ascend, so most ranges are added at the end, in O(1).
     """
 
     __slots__ = ("_bases", "_items")
@@ -186,12 +197,12 @@ class WaitingRanges:
         return len(self._items)
 
     def clear(self) -> None:
-        """Remove every range: the mermap flushed."""
+        """Remove every range, because the mermap flushed."""
         self._bases.clear()
         self._items.clear()
 
     def wash(self) -> None:
-        """Mark every range as no longer stale: another flush reached it, unseen by the mermap."""
+        """Mark every range as no longer stale, because a flush of another kind reached it."""
         self._items = [item if item.washed else item._replace(washed=True) for item in self._items]
 
     def add(self, base: int, end: int, line: int) -> None:

@@ -119,7 +119,7 @@ class Frames:
             known.times += 1
 
     def finish(self) -> None:
-        """Return the page whose frame contradicts those of all others, if there is one."""
+        """Report the pages whose frames contradict those of all other pages."""
         apart = Counter(page // STRUCT_PAGE - shown.frame for page, shown in self._pages.items())
         if not apart:
             return

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The page table entries themselves, as read from outside: do they map what was asked for? Pure.
+"""Page table entries, as read from the guest's memory: do they map what was asked for? Pure.
 
-The rules hold for every mermap, however it walks page tables: after a get all entries of its range
-are present, show the pages asked for with the protection asked for, and are never global; after a
-put none is present; no other entry of the process' top-level slot is, but those of live ranges.
+`get()` and `put()` stand for the kernel's `__mermap_get()` and `__mermap_put()`. These rules apply
+to every mermap, in whatever way it walks page tables:
+
+- After a `get()`, all entries of its range are present. They have the pages and the protection that
+  were asked for, and none is global.
+- After a `put()`, no entry of its range is present.
+- In the process' top-level slot, only entries of live ranges are present.
 """
 
 from __future__ import annotations
@@ -29,12 +33,12 @@ _PROTECTION = {
 The CPU sets accessed and dirty bits by itself.
 """
 LEFT = 1 << 16
-"""Addresses of entries left behind that are remembered, so that each is reported once."""
+"""The most entries left behind whose addresses are kept, to report each of them once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a get asked for: its process, the frame of its first page (-1: unknown), protection."""
+    """The arguments of a `get()`: process, frame of the first page (-1: unknown), protection."""
 
     mm: int
     frame: int
@@ -43,7 +47,7 @@ class Asked:
 
 
 class Mapping(NamedTuple):
-    """A range that a get returned, and the line at which it did."""
+    """A range that a `get()` returned, and the line at which it returned."""
 
     mm: int
     base: int
@@ -52,7 +56,7 @@ class Mapping(NamedTuple):
 
 
 class Mapped:
-    """Holds entries against the rules; `executable` where the CPU has no NX."""
+    """Checks entries against the rules. `executable`: the CPU has no NX bit."""
 
     def __init__(self, breaches: Breaches) -> None:
         self._breaches = breaches
@@ -67,7 +71,10 @@ class Mapped:
         self.unmaps = False
 
     def got(self, alloc: int, asked: Asked, new: Mapping, low: int, entries: Sequence[int]) -> None:
-        """A get returned `new`; right after it `entries` were read, from the address `low` on."""
+        """Check the `entries` that were read right after a `get()` returned `new`.
+
+        The first of `entries` is that of the address `low`.
+        """
         self._putting.pop(alloc, None)
         before = (new.base - low) // PAGE
         own = entries[before : before + (new.end - new.base) // PAGE]
@@ -86,13 +93,13 @@ class Mapped:
         self._strays(new.mm, around, new, "get")
 
     def put(self, alloc: int) -> None:
-        """A put begins: its entries may go from now on."""
+        """Note that a `put()` begins: until it ends, its entries may be present or not."""
         found = self._live.pop(alloc, None)
         if found is not None:
             self._putting[alloc] = found
 
     def after(self, alloc: int, line: int, base: int, entries: Sequence[int]) -> None:
-        """A put has ended; `entries` are those of its range, from `base` on."""
+        """Check that none of `entries` is present after a `put()` of their range at `base`."""
         old = self._putting.pop(alloc, None)
         if old is None or base != old.base:
             return
@@ -111,30 +118,36 @@ class Mapped:
         self._breaches.note("not-unmapped", line, evidence)
 
     def slot(self, mm: int, line: int, found: Sequence[tuple[int, int]]) -> None:
-        """All present entries of a process' slot, as (address, entry), while no get fills any."""
+        """Check all present entries of a process' slot: pairs of an address and an entry.
+
+        They must be read while no `get()` writes entries.
+        """
         self.checked += len(found)
         self._strays(mm, found, line, "slot read")
 
     def gone(self, mm: int) -> None:
-        """A process has ended."""
+        """Forget a process that has ended."""
         for each in (self._live, self._putting):
             for alloc in [alloc for alloc, mapping in each.items() if mapping.mm == mm]:
                 del each[alloc]
         self._left = {(owner, at) for owner, at in self._left if owner != mm}
 
     def test_ended(self) -> None:
-        """A test is over: an mm may be freed, unseen, and its address used again."""
+        """Forget all mappings at a test's end.
+
+        An mm may be freed without an event, and a new one may have the same address.
+        """
         self._live.clear()
         self._putting.clear()
         self._left.clear()
 
     def finish(self) -> None:
-        """What only all gets together can tell."""
+        """Report the pages whose frames contradict those of all other pages."""
         self._frames.finish()
 
     def _shows(self, asked: Asked, new: Mapping, own: Sequence[int]) -> bool:
-        """Whether another page was shown, which is noted."""
-        if asked.frame < 0:  # then pages are held against each other
+        """Report an entry that maps another page than asked for; return whether there is one."""
+        if asked.frame < 0:  # unknown: compare this page's frame with those of other pages
             written = Written()
             for at, entry in enumerate(own):
                 written.add(new.base + at * PAGE, entry)
@@ -168,7 +181,7 @@ class Mapped:
     def _strays(
         self, mm: int, found: Iterable[tuple[int, int]], seen: Mapping | int, what: str
     ) -> None:
-        """Entries that are present where nothing of the process is mapped, each once."""
+        """Report present entries at addresses where the process has no mapping, each entry once."""
         left = [
             (at, entry)
             for at, entry in found
@@ -187,7 +200,7 @@ class Mapped:
         self._breaches.note("wrong-range-mapped", line, evidence)
 
     def _owned(self, mm: int, address: int) -> bool:
-        """Whether an address belongs to a mapping that lives, or whose put has not ended."""
+        """Return whether an address is in a live mapping, or in one whose `put()` still runs."""
         return any(
             mapping.mm == mm and mapping.base <= address < mapping.end
             for each in (self._live, self._putting)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""State of a trace: threads inside a get or behind a put, processes and their CPUs."""
+"""State of a trace: each thread's get or put, each process and its CPUs.
+
+`get()` and `put()` stand for the kernel's `__mermap_get()` and `__mermap_put()`.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,11 @@ if TYPE_CHECKING:
     from mermapctl.trace.events import Event
 
 LINES = 4
-"""Console lines of flushes kept per get."""
+"""Console lines of flushes kept per `get()`."""
 
 
 class Put:
-    """An allocation just put; page-table walks covered `low`..`high` of it."""
+    """An allocation that a thread has just put; page-table walks covered its `low` to `high`."""
 
     __slots__ = ("base", "cpu", "end", "high", "line", "low", "unpinned", "where")
 
@@ -32,10 +35,11 @@ class Put:
 
 
 class Thread:
-    """The get or put of a printk caller; walks inside its get covered `low`..`high`.
+    """The `get()` or `put()` that one thread is in; printk's caller id identifies the thread.
 
-    `outer` is the allocation whose put was just seen at `mermap_put()`: `__mermap_put()` may
-    follow.
+    Page-table walks of its `get()` covered `low` to `high`. `outer`: the allocation of a put that
+    was seen at `mermap_put()`, else 0. If `__mermap_put()` of the same allocation follows, it is
+    the same put.
     """
 
     __slots__ = ("cpu", "flush_lines", "flushes", "get", "high", "low", "outer", "pins", "put",
@@ -48,7 +52,7 @@ class Thread:
         self.begin(None)
 
     def begin(self, get: Event | None) -> None:
-        """Begin a get, or nothing."""
+        """Reset the state for a new `get()`; None: the thread is in no `get()`."""
         self.get = get
         self.flushes = 0
         self.wrappers = 0
@@ -59,13 +63,13 @@ class Thread:
         self.pins = 0  # times migration was disabled in this get, less times enabled
 
     def pinned(self, times: int) -> None:
-        """Count migration disabled once more; enabled again where `times` is negative."""
+        """Add `times` to the number of times that migration was disabled; negative: enabled."""
         self.pins += times
         if self.put is not None and times < 0:
             self.put.unpinned = True
 
     def flushed(self, line: int, *, wrapper: bool) -> None:
-        """Note a flush of the mermap inside this get."""
+        """Note a flush by the mermap inside this `get()`."""
         if wrapper:
             self.wrappers += 1
         else:
@@ -75,7 +79,7 @@ class Thread:
 
 
 class Process:
-    """One mm; `fresh` when its state contains nothing of an earlier life."""
+    """One process (mm). `fresh`: no state of an earlier mm at this address can be left in it."""
 
     __slots__ = ("cpus", "fresh")
 
@@ -92,5 +96,5 @@ class Process:
         return self.cpus[-1]
 
     def lives(self) -> list[Live]:
-        """Every live allocation."""
+        """Return every live allocation."""
         return [live for cpu in self.cpus for live in cpu.live.values()]
