@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Several boots of one kernel: how many failed, at which rate, and what each failure was. Pure."""
+"""Several boots of one kernel: how many failed, at which rate, and how each failed. Pure."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ if TYPE_CHECKING:
 
 CODE = "failed-in-repeats"
 KEEP = 100
-"""Boots that did not pass, of which each one is kept; the rest is counted."""
+"""The most boots without a pass of which each is kept; further ones are only counted."""
 _Z = 1.959964
-"""The standard normal distribution is within this of its mean with a probability of 95 %."""
+"""A value of the normal distribution is within this many standard deviations with 95 % probability.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class RepeatedBoot:
-    """One boot of many that did not pass; `number` counts them from 1.
+    """One boot of several that did not pass; `number` counts from 1.
 
-    `seed` and `shift` are null where the guest has the host's clock. `symptoms` are the names of
-    its failures, `console` is its log.
+    `seed` and `shift` are null if the guest has the host's clock. `symptoms` are the names of its
+    failures, `console` is the path of its log.
     """
 
     number: int
@@ -38,11 +39,11 @@ class RepeatedBoot:
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """The boots of a cell, the first one included.
+    """All boots of a cell, the first one included.
 
-    Of `runs` boots `failed` failed and `unjudged` have no verdict. `low` and `high` bound the rate
-    of failures among those with a verdict (Wilson's interval at 95 %). `boots` did not pass.
-    `words` says so in a sentence.
+    Of `runs` boots, `failed` failed and `unjudged` have no verdict. `low` and `high` bound the rate
+    of failures among the boots with a verdict (Wilson's interval at 95 %). `boots` are those that
+    did not pass. `words` is a sentence with these numbers.
     """
 
     runs: int
@@ -56,7 +57,7 @@ class Repeats:
 
 
 def interval(failed: int, runs: int) -> tuple[float, float]:
-    """Return the bounds of a rate of failures, 0 to 1, at 95 % (Wilson, 1927)."""
+    """Return the bounds of a failure rate, from 0 to 1, at 95 % (Wilson, 1927)."""
     if not runs:
         return 0.0, 1.0
     share, extra = failed / runs, _Z**2 / runs
@@ -67,7 +68,7 @@ def interval(failed: int, runs: int) -> tuple[float, float]:
 
 
 def summary(runs: int, bad: Sequence[RepeatedBoot]) -> Repeats:
-    """Return what `runs` boots say, of which `bad` did not pass."""
+    """Return the summary of `runs` boots, of which those in `bad` did not pass."""
     failed = [each for each in bad if each.verdict is Verdict.FAILED]
     unjudged = len(bad) - len(failed)
     low, high = interval(len(failed), runs - unjudged)
@@ -78,7 +79,7 @@ def summary(runs: int, bad: Sequence[RepeatedBoot]) -> Repeats:
 
 
 def finding(repeats: Repeats) -> Finding | None:
-    """Return the finding of a kernel that failed in some boot; None if it failed in none."""
+    """Return the finding for a kernel that failed in some boots; None if it failed in none."""
     failed = [each for each in repeats.boots if each.verdict is Verdict.FAILED]
     if not failed:
         return None

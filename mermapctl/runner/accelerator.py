@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""KVM if it really runs this kernel, software emulation otherwise.
+"""Choose KVM if it really runs this kernel, software emulation otherwise.
 
-A /dev/kvm that opens says little: under nested virtualisation without hardware support QEMU stops
-the guest with "KVM internal error" and stays, or the guest never says a word.
+A /dev/kvm that can be opened proves little. Under nested virtualisation without hardware support
+QEMU stops the guest with "KVM internal error" and does not exit, or the guest never prints
+anything.
 """
 
 from __future__ import annotations
@@ -22,34 +23,34 @@ if TYPE_CHECKING:
 KVM = Path("/dev/kvm")
 MUTE = 8.0
 """Seconds after which a guest under KVM that has printed nothing is taken for dead. A working one
-prints within the first."""
+prints within the first second."""
 
 _FAILED = re.compile(rb"^.*(?:%s).*$" % KVM_FAILED.encode(), re.IGNORECASE | re.MULTILINE)
 
 
 def complaint(chunk: bytes) -> str | None:
-    """QEMU's line that says KVM does not work, if this part of its output has one."""
+    """Return QEMU's line that reports that KVM does not work, if `chunk` contains one."""
     found = _FAILED.search(chunk)
     return found[0].decode(errors="backslashreplace").strip() if found else None
 
 
 def _memory() -> Path:
-    """Where this boot of the host remembers that KVM failed."""
+    """Return the file that records, until the host reboots, that KVM failed."""
     return paths.cache_dir() / "kvm-failed" / (proc.boot_id() or "unknown")
 
 
 def remember_failure(reason: str) -> None:
-    """Later `auto` boots on this host, until it reboots, go straight to software emulation."""
+    """Record that KVM failed: until the host reboots, `auto` chooses software emulation."""
     cache_file.write(_memory(), reason)
 
 
 def forget_failure() -> None:
-    """KVM has just run a kernel to its end."""
+    """Remove the record of a failure, because KVM has run a kernel to its end."""
     cache_file.forget(_memory())
 
 
 def choose(asked: Accel, target: Target) -> tuple[str, str | None]:
-    """The accelerator to try first, and a sentence where that needs explaining."""
+    """Return the accelerator to try first, and a sentence if the choice needs an explanation."""
     if target.qemu is None:
         return "none", None
     if asked is not Accel.AUTO:

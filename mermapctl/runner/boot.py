@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Boot a cell's kernel: one kunit.py process under watch, whose console is read as it grows."""
+"""Boot a cell's kernel: supervise one kunit.py process and read its console as it grows."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ if TYPE_CHECKING:
     from mermapctl.runner.job import Job
 
 _PRINTK = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ")
-"""What printk.time=1 (and CONFIG_PRINTK_CALLER) put before a line."""
+"""The prefix of a console line under printk.time=1, with or without CONFIG_PRINTK_CALLER."""
 
 
 _DEAD = "---[ end Kernel panic - not syncing"
-"""A panic's last line where the machine stays afterwards: without panic=-1 (kernel/panic.c)."""
+"""The last line of a panic after which the machine stays on: without panic=-1 (kernel/panic.c)."""
 PANICKED = "the kernel panicked, and stays"
 OVER = (PANICKED, initramfs.DONE)
-"""Nothing more will come: no reason to wait, and no accelerator's fault."""
+"""Reasons to stop waiting: the guest prints nothing more. None is a fault of the accelerator."""
 
 
 @dataclass(frozen=True, slots=True)
 class Booted:
     """How a boot of `kernel` ended, on which accelerator, and sentences that explain the choice.
 
-    `clock` is the guest's own, None where it is the host's.
+    `clock` is the guest's own clock; None if the guest has the host's.
     """
 
     kernel: Kernel
@@ -59,7 +59,7 @@ class Booted:
 
 
 class _Listening:
-    """Reads a console as it comes: tests for the progress, complaints for the accelerator."""
+    """Reads a console as it grows; reports tests as progress, stops at a complaint about KVM."""
 
     def __init__(self, job: Job, accel: str, *, patient: bool) -> None:
         self.job = job
@@ -94,15 +94,16 @@ class _Listening:
 
 
 def _from_guest(line: str) -> bool:
-    """Whether a console line is the guest's, not kunit.py's or QEMU's own."""
+    """Return whether a console line comes from the guest, not from kunit.py or QEMU."""
     ours = ("qemu-system-", "Running tests with:", "$ ", "KVM ")
     return bool(line.strip()) and not line.startswith(ours) and "Starting KUnit Kernel" not in line
 
 
 def boot(job: Job, kernel: Kernel, again: str | None = None) -> Booted:
-    """Boot the kernel, under KVM where that works, else (again, if need be) under emulation.
+    """Boot the kernel under KVM if that works, otherwise under software emulation.
 
-    `again` is the accelerator of a boot before, whose choice then stands.
+    If KVM fails during the boot, boot again under emulation. `again` is the accelerator of an
+    earlier boot of this kernel; it is then used without a new choice.
     """
     asked = job.request.accel
     accel, note = (again, None) if again else accelerator.choose(asked, job.target)
@@ -143,9 +144,9 @@ def boot(job: Job, kernel: Kernel, again: str | None = None) -> Booted:
 
 
 def _kvm_failed(reason: str) -> str:
-    """What a boot that KVM did not bring to its end says of it; kept where the host is to blame.
+    """Return the note on a boot that KVM did not bring to its end; record a KVM that runs no guest.
 
-    A guest that is known to be right is asked: a kernel that says nothing may be at fault itself.
+    Runs a small guest that is known to work: a kernel that prints nothing may itself be at fault.
     """
     answer = kvm_probe.probe(accelerator.KVM)
     again = "booted again under software emulation"
@@ -157,7 +158,7 @@ def _kvm_failed(reason: str) -> str:
 
 
 def _pack_initramfs(job: Job, *, lingers: bool) -> None:
-    """Make the initramfs that inserts the suite, or only waits. Raises HarnessError."""
+    """Pack the initramfs whose init inserts the suite, or only waits. Raises HarnessError."""
     program = job.folder / "init"
     initramfs.compile_init(job.tree, of_build(job.target.cross_compile), program)
     inserted = _insertions(job) if job.cell.modular else []
@@ -166,7 +167,7 @@ def _pack_initramfs(job: Job, *, lingers: bool) -> None:
 
 
 def _insertions(job: Job) -> list[kernel_modules.Insertion]:
-    """The modules that were built, in order. Raises HarnessError where there is no suite."""
+    """Return the built modules in order of insertion. Raises HarnessError if none has a suite."""
     prefix = f"{kernel_modules.KUNIT}."
     asked = [each for each in job.cell.kernel_args if each.startswith(prefix)]
     parameters = (f"filter_glob={job.cell.suite}", "enable=1")
@@ -185,7 +186,7 @@ def _boot_once(
         clock = guest_clock.of_boot(job, kernel, accel)
         options = clock.options if clock else ()
         write_qemu(job.programs, qemu, accel, options, stay=kernel.own_init, kernel=plain)
-    # kunit.py's own limit is the second net: ours ends the whole session, its ends QEMU only.
+    # Give kunit.py a later limit of its own: ours ends the whole session, kunit.py's only QEMU.
     guarded = replace(limits, timeout=limits.timeout + 30)
     command = kunit.boot(job, guarded, job.can)
     listening = _Listening(job, accel, patient=patient)

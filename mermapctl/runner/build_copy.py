@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A new build directory begins as a copy of the one beside it whose configuration is nearest.
+"""Start a new build directory as a copy of the one beside it with the most similar configuration.
 
-Kbuild notes for each object which symbols it was compiled under, and compiles again what a changed
-symbol reaches: it is as safe as another configuration in the same directory, which is what kunit.py
-does by default. Only directories whose last build was whole are copied, and only whole.
+Kbuild records for each object the symbols it was compiled under, and compiles it again if one of
+them changes. So a copy is as safe as another configuration in the same directory, which is
+kunit.py's default. Only directories whose last build succeeded are copied, and only as a whole.
 """
 
 from __future__ import annotations
@@ -23,20 +23,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ASKED = "last_used_kunitconfig"
-"""Where kunit.py keeps what it was asked for (tools/testing/kunit/kunit_kernel.py)."""
+"""The file with kunit.py's last kunitconfig (tools/testing/kunit/kunit_kernel.py)."""
 
 _NOT_SET = "# CONFIG_"
 _PRODUCTS = ("vmlinux", ".tmp_vmlinux", "System.map", up_to_date.STAMP, build_dir.OBJECTS)
-"""What the names of files begin with, at the top, that the new kernel has its own of."""
+"""Prefixes of file names at the top of a build directory that are not copied: the new kernel makes
+its own."""
 
 
 def _lines(text: str) -> set[str]:
-    """The assignments of a kunitconfig, each as its line."""
+    """Return the lines of a kunitconfig that set a symbol or unset it."""
     return {line.strip() for line in text.splitlines() if line.startswith(("CONFIG_", _NOT_SET))}
 
 
 def _distance(directory: Path, wanted: set[str]) -> int | None:
-    """How many lines differ from what a directory was last configured for; None: unusable."""
+    """Count the lines that differ from a directory's last kunitconfig; None: not to be copied."""
     try:
         if not (directory / up_to_date.STAMP).is_file():
             return None
@@ -46,7 +47,7 @@ def _distance(directory: Path, wanted: set[str]) -> int | None:
 
 
 def nearest(directory: Path, wanted: str) -> Path | None:
-    """The directory beside `directory` that asked for the most of what `wanted` asks for."""
+    """Return the directory beside `directory` whose last kunitconfig is nearest to `wanted`."""
     lines = _lines(wanted)
     try:
         found = [
@@ -61,7 +62,7 @@ def nearest(directory: Path, wanted: str) -> Path | None:
 
 @contextlib.contextmanager
 def _held(directory: Path, command: str) -> Iterator[bool]:
-    """Whether a build directory's lock could be had at once; nobody builds in it meanwhile."""
+    """Lock a build directory without waiting, and yield whether that succeeded; then unlock."""
     with contextlib.ExitStack() as stack:
         try:
             fd = locks.opened(build_dir.lock_of(directory))
@@ -75,7 +76,7 @@ def _held(directory: Path, command: str) -> Iterator[bool]:
 
 
 def _copy(origin: Path, goal: Path, final: Path) -> None:
-    """Copy what make goes by, times included; make's own records speak of `final` then."""
+    """Copy what make needs, with its times; replace the directory by `final` in make's records."""
     # make knows where it is without symbolic links.
     here, there = (os.fsencode(each.resolve()) + b"/" for each in (origin, final))
 
@@ -96,10 +97,10 @@ def _copy(origin: Path, goal: Path, final: Path) -> None:
 
 
 def begin(directory: Path, wanted: str, command: str) -> Path | None:
-    """Fill an empty, locked build directory from the nearest one; says which, None if from none.
+    """Fill an empty, locked build directory from the nearest one, and return that one.
 
-    `wanted` is the kunitconfig to come, `command` how the lock names us. What cannot be copied (a
-    full disk) is built from nothing.
+    `wanted` is the kunitconfig that follows, `command` names this process in the lock. Return None
+    if nothing was copied, for example because the disk is full: make then builds everything.
     """
     if any(directory.iterdir()):
         return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What make and kunit.py said of a stage: the line that says why it failed, and no end of lines."""
+"""Read the logs of make and kunit.py: find the line that explains a failure, bound their size."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mermapctl.system import process
 
 LOG_BYTES = 128 << 20
-"""Longest log of a build: far beyond a line for each object of a kernel."""
+"""Longest log of a build, in bytes: far more than one line for each object of a kernel."""
 
 _COMPILER_ERROR = re.compile(
     rb"^(?:\S+:\d+(?::\d+)?: (?:fatal )?error: .*|.*undefined reference to .*"
@@ -29,7 +29,7 @@ _MAKE_ERROR = re.compile(rb"^\s*(?:make\S*: )?\*\*\* .*$", re.MULTILINE)
 
 
 def bound(job: Job) -> Callable[[], str | None]:
-    """Looks at make's log, which make itself appends to: a reason to stop where it is endless."""
+    """Return a function that returns a reason to stop once the log that make writes is too long."""
 
     def look() -> str | None:
         size = job.build_log.stat().st_size if job.build_log.is_file() else 0
@@ -39,7 +39,7 @@ def bound(job: Job) -> Callable[[], str | None]:
 
 
 def fell_over(job: Job) -> bool:
-    """Whether kunit.py itself ended in a traceback."""
+    """Return whether kunit.py ended in a traceback."""
     return _TRACEBACK.search(_bytes(job.harness_log)) is not None
 
 
@@ -48,7 +48,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def why(job: Job, what: str, outcome: process.SessionEnd) -> str:
-    """The line of the logs that says best why a stage failed. Raises HarnessError: disk full."""
+    """Return the log line that best explains a failed stage. Raises HarnessError: disk full."""
     log, harness = _bytes(job.build_log), _bytes(job.harness_log)
     if b"No space left on device" in log + harness:
         raise HarnessError(

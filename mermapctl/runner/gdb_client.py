@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""QEMU's gdb stub on a Unix socket: registers, memory, breakpoints, and the guest going on.
+"""Talk to QEMU's gdb stub on a Unix socket: registers, memory, breakpoints, run and stop.
 
-QEMU takes several questions at once while the guest stands, and answers them in order; that saves
-a switch between the processes for each. While the guest runs it takes any byte for a request to
-stop, an acknowledgement too. It waits for none (gdb_read_byte() in its gdbstub.c takes the next
-packet for one), so none is sent.
+While the guest is stopped, QEMU takes several questions at once and answers them in order, which
+saves two process switches per question. While the guest runs, QEMU takes any byte for a request to
+stop, also an acknowledgement. It waits for no acknowledgement (gdb_read_byte() in its gdbstub.c
+takes the next packet for one), so none is sent.
 """
 
 from __future__ import annotations
@@ -25,15 +25,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ANSWER = 10.0
-"""Seconds that an answer may take while the guest stands; a busy machine needs a part of one."""
+"""Seconds that an answer may take while the guest is stopped; a busy machine needs less than one.
+"""
 LOOK = 0.1
-"""Seconds between two looks at whether the wait for a stop was ended."""
+"""Seconds between two checks whether to end the wait for a stop."""
 CHUNK = 1 << 16
 LARGEST_READ = 1024
-"""Bytes of guest memory read by one packet: QEMU's are 4096 characters."""
+"""Bytes of guest memory read by one packet: QEMU's packets have 4096 characters."""
 LONGEST_DESCRIPTION = 1 << 18
 BLOCK, MOST_BLOCKS = 256, 6
-"""Bytes of a block that is read ahead, and such blocks."""
+"""The size of a block that is read ahead, in bytes, and the number of such blocks."""
 Piece: TypeAlias = tuple[int, int]
 """An address and a number of bytes."""
 _INTERRUPT = b"\x03"
@@ -50,9 +51,9 @@ class Access(enum.IntEnum):
 
 
 class Breakpoint(NamedTuple):
-    """Where the guest stops: before an instruction, or behind one that writes or reads a word.
+    """Where the guest stops: before an instruction, or after one that writes or reads a word.
 
-    Code is not written to for either.
+    QEMU does not write to the guest's code for it.
     """
 
     address: int
@@ -60,23 +61,23 @@ class Breakpoint(NamedTuple):
 
     @property
     def packet(self) -> bytes:
-        """Its packet, without the first letter."""
+        """The breakpoint in a packet, without the packet's first letter."""
         size = 1 if self.access is Access.EXECUTE else 8
         return b"%d,%x,%x" % (self.access, self.address, size)
 
 
 def _refused(answer: bytes) -> bool:
-    """Whether memory is not mapped: a number of an error."""
+    """Return whether the answer is an error number: the memory is not mapped."""
     return answer[:1] == b"E" and len(answer) == len("E14")
 
 
 def argument(path: Path) -> tuple[str, ...]:
-    """What makes QEMU listen on a socket, and wait with the guest."""
+    """Return QEMU's arguments to listen on a socket and to start with the guest stopped."""
     return ("-gdb", f"unix:{str(path).replace(',', ',,')},server=on,wait=off", "-S")
 
 
 class ReadAhead:
-    """Guest memory that was read while the guest stands, and where it was looked for."""
+    """Guest memory that was read since the guest stopped, and the blocks that were asked for."""
 
     def __init__(self) -> None:
         self._blocks: list[tuple[int, bytes]] = []
@@ -84,15 +85,15 @@ class ReadAhead:
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
-        """The blocks that a read looked into, as far as they are few and small."""
+        """The first few blocks in which small reads looked."""
         return tuple(self._pieces)[:MOST_BLOCKS]
 
     def keep(self, address: int, read: bytes) -> None:
-        """Keep what was read at an address."""
+        """Keep the bytes that were read at an address."""
         self._blocks.append((address, read))
 
     def find(self, address: int, size: int) -> bytes | None:
-        """What is there, if it was kept."""
+        """Return `size` bytes at an address if they were kept; note the blocks of a small read."""
         if size <= BLOCK:
             last = address + size - 1
             self._pieces |= {(each // BLOCK * BLOCK, BLOCK): None for each in (address, last)}
@@ -102,13 +103,13 @@ class ReadAhead:
         return None
 
     def clear(self) -> None:
-        """The guest goes on."""
+        """Forget everything, because the guest runs again."""
         self._blocks.clear()
         self._pieces.clear()
 
 
 class GdbClient:
-    """A connection to the stub. Every method raises StubError; the guest stands at first."""
+    """A connection to the stub. Every method raises StubError; the guest is stopped at first."""
 
     def __init__(self, path: Path, wait: float, over: Callable[[], bool]) -> None:
         """Connect within `wait` seconds; `over` ends every wait once it returns true."""
@@ -123,11 +124,11 @@ class GdbClient:
         self.running = False
 
     def close(self) -> None:
-        """Hang up. The guest stays as it is."""
+        """Close the connection; the guest stays as it is."""
         self._socket.close()
 
     def begin(self) -> None:
-        """Agree on the protocol. Raises StubError where the other side is no gdb stub."""
+        """Agree on the protocol. Raises StubError if the other side is no gdb stub."""
         supported = self.ask(_FEATURES)
         if b"PacketSize=" not in supported:
             raise StubError("what listens on the socket is no gdb stub of QEMU's")
@@ -135,11 +136,11 @@ class GdbClient:
             raise StubError("QEMU's gdb stub does not say whether the guest stands")
 
     def ask(self, question: bytes) -> bytes:
-        """The answer to one question."""
+        """Return the answer to one question."""
         return self.ask_all([question])[0]
 
     def ask_all(self, questions: Sequence[bytes]) -> list[bytes]:
-        """The answers to several questions, sent at once."""
+        """Send several questions at once; return their answers."""
         if not questions:
             return []
         if self.running:
@@ -149,15 +150,15 @@ class GdbClient:
         return [self._packet(until) for _ in questions]
 
     def set(self, stops: Iterable[Breakpoint], *, remove: Iterable[Breakpoint] = ()) -> None:
-        """Set breakpoints and take others out, together with the next step or `go_on`."""
+        """Set breakpoints and remove others; QEMU is told with the next `step` or `go_on`."""
         self._due += [b"z" + each.packet for each in remove]
         self._due += [b"Z" + each.packet for each in stops]
 
     def registers(self, ahead: Sequence[Piece] = ()) -> dict[str, int]:
-        """The general registers of the CPU that stopped.
+        """Return the general registers of the CPU that stopped.
 
-        Asks for pieces of memory as well, which a later read then finds here until the guest goes
-        on; one that is not mapped is left out.
+        Also read the pieces of memory `ahead`, and keep them for later reads until the guest runs
+        again; leave out pieces that are not mapped.
         """
         memory = [b"m%x,%x" % piece for piece in ahead]
         registers, *answers = self.ask_all([b"g", *memory])
@@ -169,11 +170,11 @@ class GdbClient:
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
-        """Where memory was read since the guest stopped; what is worth reading ahead next time."""
+        """The memory read since the guest stopped, worth reading ahead at the next such stop."""
         return self._ahead.pieces
 
     def control(self, name: str) -> int | None:
-        """A register that the target description names, such as ``cr3``; None where it does not."""
+        """Return a register by its name in the target description (``cr3``); None: not in there."""
         if self._description is None:
             self._description = self._numbers()
         number = self._description.get(name)
@@ -182,11 +183,11 @@ class GdbClient:
         return int.from_bytes(gdb_packets.hexed(self.ask(b"p%x" % number), name, 8), "little")
 
     def read(self, address: int, size: int) -> bytes:
-        """Guest memory at a virtual address of the kernel's, as the CPU that stopped sees it."""
+        """Return guest memory at a kernel's virtual address, as the CPU that stopped maps it."""
         return self.read_all([(address, size)])[0]
 
     def read_all(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Several pieces of guest memory, asked for at once; all of them must be mapped."""
+        """Return pieces of guest memory, read at once. Raises StubError if one is not mapped."""
         read = self.try_read(ranges)
         for (address, _), each in zip(ranges, read, strict=True):
             if each is None:
@@ -194,7 +195,7 @@ class GdbClient:
         return [each for each in read if each is not None]
 
     def try_read(self, ranges: Sequence[tuple[int, int]]) -> list[bytes | None]:
-        """The same, with None for each piece that is not mapped."""
+        """Return several pieces of guest memory, read at once; None for each that is not mapped."""
         pieces = [
             (number, address + at, min(LARGEST_READ, size - at))
             for number, (address, size) in enumerate(ranges)
@@ -214,11 +215,11 @@ class GdbClient:
         return read
 
     def words(self, address: int, count: int = 1) -> tuple[int, ...]:
-        """64-bit words of guest memory."""
+        """Return 64-bit words of guest memory."""
         return struct.unpack(f"<{count}Q", self.read(address, 8 * count))
 
     def step(self, thread: int) -> StopReply:
-        """Execute one instruction on one vCPU, while the others stand."""
+        """Execute one instruction on one vCPU while the others are stopped."""
         self._resume(b"vCont;s:%x" % thread)
         return self.stopped(ANSWER)
 
@@ -232,9 +233,9 @@ class GdbClient:
         return self.stopped(ANSWER)
 
     def stopped(self, wait: float | None = None) -> StopReply:
-        """Wait for the guest to stop; `wait` in seconds, None until the wait is ended from outside.
+        """Wait until the guest stops, at most `wait` seconds; None: until `over` ends the wait.
 
-        Raises TimeoutError where `wait` is over and the guest runs on.
+        Raises TimeoutError if the guest still runs after `wait` seconds.
         """
         self._confirmed()
         until = None if wait is None else time.monotonic() + wait
@@ -245,7 +246,7 @@ class GdbClient:
                 return reply
 
     def detach(self) -> None:
-        """Take all breakpoints out and let the guest run, without an error where that fails."""
+        """Remove all breakpoints and let the guest run; ignore an error."""
         with contextlib.suppress(MemoryError, StubError, TimeoutError, OSError):
             if self.running:
                 self.interrupt()
@@ -260,7 +261,7 @@ class GdbClient:
         self.running = True
 
     def _confirmed(self) -> None:
-        """Take the answers to the breakpoints that the last resumption came with."""
+        """Read the answers to the breakpoints that were sent when the guest last began to run."""
         asked, self._asked = self._asked, []
         until = time.monotonic() + ANSWER
         for question in asked:

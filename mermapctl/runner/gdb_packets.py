@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from mermapctl.errors import MermapctlError
 
 LONGEST_PACKET = 1 << 16
-"""Bytes of a packet at most; QEMU announces 4096."""
+"""The longest packet that is read, in bytes; QEMU announces 4096."""
 GENERAL = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12",
            "r13", "r14", "r15", "rip")  # fmt: skip
-"""The first registers of x86-64 in gdb's order, each eight bytes, little endian."""
+"""The first registers of x86-64 in gdb's order; each has eight bytes, little endian."""
 _WORD = 8
 _THREAD = re.compile(rb"(?:p[0-9a-f]+\.)?([0-9a-f]+)")
 _REGISTER = re.compile(rb'<reg\s([^<>]*?)/?>')
@@ -29,14 +29,14 @@ _NUMBER = re.compile(rb'\bregnum="(\d{1,4})"')
 
 
 class StubError(MermapctlError):
-    """QEMU's gdb stub did not answer, answered something else, or hung up; in a sentence."""
+    """QEMU's gdb stub gave no or a wrong answer, or hung up; the text is a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class StopReply:
-    """Why the guest stopped: `signal`, and the `thread` whose vCPU it was (from 1, 0: not told).
+    """Why the guest stopped: a `signal`, and the vCPU's `thread` (counted from 1; 0: unknown).
 
-    `exited` where the guest is gone; `watched` the address whose access stopped it, else 0.
+    `exited`: the guest has ended. `watched`: the address of the access that stopped it, else 0.
     """
 
     signal: int = 0
@@ -46,19 +46,19 @@ class StopReply:
 
 
 def checksum(payload: bytes) -> bytes:
-    """The two digits behind a frame's `#`."""
+    """Return the two digits that follow a frame's `#`."""
     return b"%02x" % (sum(payload) & 0xFF)
 
 
 def frame(payload: bytes) -> bytes:
-    """A payload of printable characters as a frame. Raises ValueError where it needs escapes."""
+    """Return the frame of a printable payload. Raises ValueError if the payload needs escapes."""
     if re.search(rb"[$#}*]", payload):
         raise ValueError(f"{payload!r} needs escapes")
     return b"$%b#%b" % (payload, checksum(payload))
 
 
 class Deframer:
-    """Cuts a stream into payloads. Raises StubError for what is no frame, or none of any length."""
+    """Splits a stream into payloads. Raises StubError for bytes that form no valid frame."""
 
     __slots__ = ("_rest",)
 
@@ -66,7 +66,7 @@ class Deframer:
         self._rest = b""
 
     def feed(self, received: bytes) -> list[bytes]:
-        """The payloads that are whole now, acknowledgements left out."""
+        """Return the payloads that are complete now; drop acknowledgements."""
         rest = self._rest + received
         packets = []
         while rest := rest.lstrip(b"+"):
@@ -110,7 +110,7 @@ def _unescaped(payload: bytes) -> bytes:
 
 
 def hexed(payload: bytes, what: str, size: int | None = None) -> bytes:
-    """The bytes that a reply spells in hexadecimal. Raises StubError; `what` names the question."""
+    """Return the bytes that a reply has in hexadecimal. Raises StubError; `what` names the data."""
     if payload[:1] == b"E" and len(payload) == 3:
         number = payload[1:].decode("ascii", "replace")
         raise StubError(f"QEMU's gdb stub cannot read {what} (error {number})")
@@ -124,7 +124,7 @@ def hexed(payload: bytes, what: str, size: int | None = None) -> bytes:
 
 
 def general(payload: bytes) -> dict[str, int]:
-    """The general registers at the front of the reply to `g`."""
+    """Return the general registers at the start of the reply to `g`."""
     read = hexed(payload[: len(GENERAL) * _WORD * 2], "the registers")
     if len(read) < len(GENERAL) * _WORD:
         raise StubError("QEMU's gdb stub does not show the registers of x86-64")
@@ -132,7 +132,7 @@ def general(payload: bytes) -> dict[str, int]:
 
 
 def stop(payload: bytes) -> StopReply | None:
-    """The stop in a packet; None where it is output of the stub's (`O`)."""
+    """Return the stop that a packet reports; None if the packet is output of the stub (`O`)."""
     kind = payload[:1]
     if re.fullmatch(rb"O(?:[0-9a-f]{2})*", payload):
         return None
@@ -154,7 +154,7 @@ def stop(payload: bytes) -> StopReply | None:
 
 
 def numbers(description: bytes) -> dict[str, int]:
-    """The registers' numbers in a target description (XML), in gdb's order of counting."""
+    """Return the registers' numbers in a target description (XML), in gdb's order of counting."""
     found: dict[str, int] = {}
     number = 0
     for register in _REGISTER.finditer(_COMMENT.sub(b"", description)):

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from mermapctl.runner.kernel import Kernel
 
 _KUNIT_ARGS = 320
-"""Bytes of the command line that kunit.py and its qemu_configs may add to ours."""
+"""Bytes that kunit.py and its qemu_configs may add to the kernel's command line."""
 
 
 def limits(job: Job, kernel: Kernel) -> tuple[kunit.BootRequest, list[str]]:
-    """What the guest is given, the probes of a trace included, and what the trace cannot show."""
+    """Return the boot's arguments with the probes of a trace, and notes on what the trace lacks."""
     untraced = kernel.untraceable if job.cell.traced else job.cell.untraced
     traced = job.cell.traced and untraced is None
     planned = probes.plan(_functions(job.build_dir)) if traced else None
@@ -38,7 +38,7 @@ def limits(job: Job, kernel: Kernel) -> tuple[kunit.BootRequest, list[str]]:
 
 
 def _too_long(arguments: tuple[str, ...]) -> bool:
-    """Whether a kernel would cut its command line, and with it the last probes, without a word."""
+    """Return whether a kernel would cut its command line, and silently lose the last probes."""
     return len(" ".join(arguments)) + _KUNIT_ARGS >= probes.COMMAND_LINE_SIZE
 
 
@@ -47,7 +47,7 @@ def _initrd(job: Job, kernel: Kernel) -> tuple[str, ...]:
 
 
 def _functions(build_dir: Path) -> tuple[probes.Symbol, ...] | None:
-    """The functions in System.map; None where there is none."""
+    """Return the functions in System.map; None if there is no System.map."""
     try:
         listed = (build_dir / "System.map").read_text(encoding="ascii", errors="replace")
     except OSError:

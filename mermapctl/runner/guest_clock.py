@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The clock of an emulated guest: its own instructions, so that the same kernel boots the same way.
+"""The clock of an emulated guest counts its instructions, so a kernel boots the same way each time.
 
-With `-icount` QEMU takes the guest's time from the number of instructions that it ran; with
-`sleep=off` an idle guest's time jumps to its next timer. `-rtc clock=vm` keeps the host's clock out
-of the guest, `-seed` its random numbers. CPUs then take turns in one thread of QEMU.
+With `-icount` QEMU derives the guest's time from the number of instructions that it ran. With
+`sleep=off` the time of an idle guest jumps to its next timer. `-rtc clock=vm` separates the guest's
+clock from the host's, and `-seed` fixes the guest's random numbers. All CPUs then share one thread
+of QEMU and run in turn.
 """
 
 from __future__ import annotations
@@ -20,20 +21,20 @@ if TYPE_CHECKING:
 EMULATED = "tcg"
 """The accelerator that counts instructions; KVM cannot."""
 _THREADED = {"KCSAN": "KCSAN looks for CPUs that overlap, so each has a thread of QEMU"}
-"""Symbols of kernels that need CPUs which really overlap, and why."""
+"""Symbols of kernels whose CPUs must run at the same time, and why."""
 _BEGINS = "2026-01-01T00:00:00"
 
 
 @dataclass(frozen=True, slots=True)
 class GuestClock:
-    """What a reproducible boot depends on beside the kernel and QEMU."""
+    """The settings, besides the kernel and QEMU, on which a reproducible boot depends."""
 
     seed: int
     shift: int = SHIFT
 
     @property
     def options(self) -> tuple[str, ...]:
-        """QEMU's options."""
+        """QEMU's options for this clock."""
         return (
             *("-icount", f"shift={self.shift},sleep=off"),
             *("-rtc", f"base={_BEGINS},clock=vm"),
@@ -42,7 +43,7 @@ class GuestClock:
 
 
 def of_boot(job: Job, kernel: Kernel, accel: str) -> GuestClock | None:
-    """Return the clock of a boot; None where it is the host's."""
+    """Return the clock of a boot; None if the guest has the host's clock."""
     asked = accel == EMULATED and job.request.reproducible
     if not asked or _overlap(kernel) is not None:
         return None
@@ -50,7 +51,7 @@ def of_boot(job: Job, kernel: Kernel, accel: str) -> GuestClock | None:
 
 
 def why_threads(job: Job, kernel: Kernel, accel: str) -> str | None:
-    """Return why a boot that is to be reproducible cannot be, in a sentence; None where it can."""
+    """Return why a boot cannot be reproducible although that was asked for; None if it can."""
     asked = accel == EMULATED and job.request.reproducible
     return _overlap(kernel) if asked else None
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""After a cell's verdict: boots the same kernel again, each time with the next seed."""
+"""After a cell's verdict, boot the same kernel again, each time with the next seed."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 def steps(job: Job, cell: Cell, booted: Booted) -> Iterator[Cell]:
-    """Yield the cell with what each further boot adds; the last one has all of them.
+    """Yield the cell after each further boot; the last one includes all boots.
 
-    Consoles of boots that pass are removed. Raises Interrupted, HarnessError, OSError.
+    Removes the consoles of boots that pass. Raises Interrupted, HarnessError, OSError.
     """
     wanted = job.request.repeat
     bad = [] if cell.verdict is Verdict.PASSED else [_told(1, cell, booted, cell.artifacts.console)]
@@ -45,7 +45,7 @@ def steps(job: Job, cell: Cell, booted: Booted) -> Iterator[Cell]:
 
 
 def _again(job: Job, number: int) -> Job:
-    """The job of a boot after the first: its seed and its shift are the next ones."""
+    """Return the job of a boot after the first, with the next seed and the next shift."""
     request = job.request
     shifts = request.shifts
     turn = replace(
