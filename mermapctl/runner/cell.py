@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One cell of a run: its build directory, the three stages, the judge; whatever happens, a Cell."""
+"""Run one cell: its build directory, the three stages, the judge. Every end gives a Cell."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ if TYPE_CHECKING:
 
 
 EXPLAIN = "explain"
-"""As the progress calls the look for why symbols are missing."""
+"""The progress' name for the search for reasons why symbols are missing."""
 _FRESH = "nothing has changed since the last build: not built again (--rebuild does)"
 
 
 def unjudged(job: Job) -> Cell:
-    """The cell as it is before anything has been done: the plan, and no verdict."""
+    """Return the cell as planned, before anything has been done, without a verdict."""
     planned = job.cell
     return Cell(
         target=planned.target.name,
@@ -82,7 +82,7 @@ def _artifacts(job: Job, cell: Cell | None = None) -> Artifacts:
 
 
 def _write_request(job: Job) -> None:
-    """Make the cell's folder, with the configuration that is asked for in it."""
+    """Make the cell's folder; write the requested configuration into it."""
     job.folder.mkdir(parents=True, exist_ok=True)
     job.kunitconfig.write_text(job.cell.variant.fragment.text(), encoding="utf-8")
     for path, fragment in zip(shell_lines.own_fragments(job), job.cell.own, strict=True):
@@ -90,10 +90,10 @@ def _write_request(job: Job) -> None:
 
 
 def run_to_end(job: Job, cell: Cell, looking: state.Looking | None = None) -> Cell:
-    """Run one cell, `unjudged` as yet, to its verdict or to the reason why it has none.
+    """Run one cell to its verdict, or to the reason why it has none; return it.
 
-    The last step counts, whatever ends the cell; raises nothing of its own. `looking` is a look at
-    the tree that has begun already.
+    `cell` comes from `unjudged`. The last step counts, whatever ends the cell; no error of it is
+    raised. `looking` is an inspection of the tree that has begun already.
     """
     step = Step(cell, Doing.CONFIGURATION)
     try:
@@ -114,7 +114,7 @@ def run_to_end(job: Job, cell: Cell, looking: state.Looking | None = None) -> Ce
 
 
 def _interrupted(step: Step, signal: Interrupted) -> Cell:
-    """The cell that a signal has ended; its verdict stands, and so does what it lacks."""
+    """Return the cell that a signal has ended, with its verdict and its missing symbols."""
     cell = step.cell
     known = f"; {cell.detail}" if cell.reason is Reason.CONFIG_UNSATISFIED else ""
     detail = f"interrupted by {signal} during the {step.doing}{known}"
@@ -122,7 +122,7 @@ def _interrupted(step: Step, signal: Interrupted) -> Cell:
 
 
 def run_cell(job: Job, cell: Cell, looking: state.Looking | None) -> Generator[Step, None, None]:
-    """Yield one cell, `unjudged` as yet, each time that more of it is known.
+    """Yield the cell, which comes from `unjudged`, each time that more of it is known.
 
     Raises Interrupted, MermapctlError, OSError.
     """
@@ -190,7 +190,7 @@ def _signature(job: Job, looking: state.Looking) -> str | None:
 
 
 def _booted_fresh(job: Job, found: Kernel, cell: Cell) -> Iterator[Step]:
-    """Boot what the last run built: nothing that it was made from has changed."""
+    """Boot the kernel of the last run, because nothing that it was made from has changed."""
     job.tell(Note(_FRESH))
     shutil.copyfile(job.build_dir / ".config", job.folder / "config")
     cell = spent(cell, config=0.0, build=0.0)
@@ -200,7 +200,7 @@ def _booted_fresh(job: Job, found: Kernel, cell: Cell) -> Iterator[Step]:
 
 
 def _obstructed(job: Job, cell: Cell, obstacle: str) -> Iterator[Step]:
-    """A cell that cannot be: what its tree and target would not give of it, and why."""
+    """Yield a cell that its tree and target cannot give: the missing symbols, then the reasons."""
     planned = job.cell
     cell = replace(cell, reason=Reason.CONFIG_UNSATISFIED, detail=obstacle)
     yield Step(cell, Doing.EXPLANATION)
@@ -217,7 +217,7 @@ def _obstructed(job: Job, cell: Cell, obstacle: str) -> Iterator[Step]:
 
 
 def _explained(job: Job, cell: Cell) -> Cell:
-    """The cell with why each symbol is missing."""
+    """Return the cell with the reason why each symbol is missing."""
     began = time.monotonic()
     job.tell(StageStarted(EXPLAIN))
     asked = job.cell.variant.fragment
@@ -227,7 +227,7 @@ def _explained(job: Job, cell: Cell) -> Cell:
 
 
 def _without_verdict(job: Job, cell: Cell, stage: Stage) -> Steps:
-    """The cell that a stage has ended, with why symbols are missing where that was the reason."""
+    """Yield a cell that a stage has ended; explain missing symbols if they are the reason."""
     cell = replace(cell, reason=stage.reason, detail=stage.detail, missing=stage.missing)
     yield Step(cell, Doing.EXPLANATION if stage.missing else Doing.BUILD)
     if stage.missing:
@@ -237,7 +237,7 @@ def _without_verdict(job: Job, cell: Cell, stage: Stage) -> Steps:
 
 
 def _configured(job: Job) -> tuple[Job, Stage]:
-    """Configure the kernel, without the trace's symbols where it can only be had so."""
+    """Configure the kernel; if symbols are missing, do so again without those of the trace."""
     configured = stages.configure(job)
     if not (configured.missing and job.cell.variant.wished):
         return job, configured
@@ -248,7 +248,7 @@ def _configured(job: Job) -> tuple[Job, Stage]:
 
 
 def _unbuilt(job: Job, cell: Cell, built: Stage) -> Iterator[Step]:
-    """A build that failed, with what the module flavour knows of it."""
+    """Yield a cell whose build failed; add the module flavour's explanation of it, if any."""
     cell = yield from _without_verdict(job, cell, built)
     log = job.build_log.read_text(encoding="utf-8", errors="replace")
     found = module_findings.without_member(log, cell.guards)

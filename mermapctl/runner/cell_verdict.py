@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A cell gets its verdict: its boot is judged, and further boots add to that."""
+"""Give a cell its verdict: judge its boot, and add what further boots show."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def steps(job: Job, cell: Cell, booted: Booted) -> Iterator[Step]:
-    """The cell with its verdict, and with what further boots say of one that did not pass."""
+    """Yield the cell with its verdict, then with the results of further boots."""
     yield Step(cell, Doing.JUDGEMENT)
     cell, booted = yield from _traced_whole(job, cell, booted)
     yield Step(cell, Doing.JUDGEMENT)
@@ -42,7 +42,7 @@ def steps(job: Job, cell: Cell, booted: Booted) -> Iterator[Step]:
 
 @contextlib.contextmanager
 def _noting(failed: str) -> Iterator[list[str]]:
-    """Turn an error of a further boot into a note: the verdict that there is does not need it."""
+    """Turn an error of a further boot into a note: the verdict does not depend on that boot."""
     notes: list[str] = []
     try:
         yield notes
@@ -53,9 +53,9 @@ def _noting(failed: str) -> Iterator[list[str]]:
 def _traced_whole(
     job: Job, blank: Cell, booted: Booted
 ) -> Generator[Step, None, tuple[Cell, Booted]]:
-    """The cell as its boot is judged, or a second boot where the first one's trace has gaps.
+    """Judge the boot; if it passed with gaps in its trace, boot again and judge that boot instead.
 
-    While the second boot runs, `blank` stays the last cell: the first one's pass is in doubt.
+    While the second boot runs, the last step is `blank`, because the first boot's pass is in doubt.
     """
     first = _judged(job, blank, booted)
     gaps = trace_gaps.found(first, booted)
@@ -73,7 +73,7 @@ def _traced_whole(
 
 
 def _witnessed(job: Job, cell: Cell, booted: Booted) -> Steps:
-    """The cell with what the witness sees in a boot of its own; without that it stands as it is."""
+    """Add what the witness sees in a boot of its own; without that boot, add only a note."""
     yield Step(cell, Doing.WITNESS)
     with _noting("not witnessed") as notes:
         cell = witness_boot.add(job, cell, booted)
@@ -83,7 +83,7 @@ def _witnessed(job: Job, cell: Cell, booted: Booted) -> Steps:
 
 
 def _confirmed(job: Job, cell: Cell, booted: Booted) -> Steps:
-    """The cell with what a boot without probes says of its failure, if one is worth its time."""
+    """Add the result of a boot without probes, if that boot is worth its time."""
     if dear := unprobed.too_dear(cell):
         cell = noted(cell, dear)
         yield Step(cell, Doing.JUDGEMENT)
@@ -97,7 +97,7 @@ def _confirmed(job: Job, cell: Cell, booted: Booted) -> Steps:
 
 
 def _triaged(job: Job, judged: Cell, booted: Booted) -> Steps:
-    """The cell with what the boots after a hang say; the verdict stands, however they end."""
+    """Add the results of the boots after a hang; they do not change the verdict."""
     cell = judged
     yield Step(cell, Doing.TRIAGE)
     with _noting("the hang triage ended early") as notes:
@@ -110,7 +110,7 @@ def _triaged(job: Job, judged: Cell, booted: Booted) -> Steps:
 
 
 def _repeated(job: Job, judged: Cell, booted: Booted) -> Iterator[Step]:
-    """The cell with what many boots of its kernel say, as far as they came."""
+    """Yield the cell with the results of further boots of its kernel, as many as there are."""
     cell = judged
     yield Step(cell, Doing.REPEATS)
     with _noting("the repeats ended early") as notes:
@@ -126,7 +126,7 @@ def _with_triage(judged: Cell, trials: tuple[Trial, ...], *, traced: bool) -> Ce
 
 
 def _judged(job: Job, cell: Cell, booted: Booted) -> Cell:
-    """The cell with its verdict; the accelerator's complaint explains one that there is none."""
+    """Judge the cell's console. If the verdict has no detail, use the accelerator's complaint."""
     cell = replace(
         cell,
         accelerator=booted.accelerator,

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where an x86-64 kernel keeps its page tables and its `struct page`s, learnt from the guest.
+"""Find an x86-64 kernel's page tables and `struct page`s by reading the guest's memory.
 
-No offset is built in but the CPU's own. What does not make sense is refused, with a sentence:
+Only the CPU's own offsets are built in. A value that makes no sense is refused, with a sentence:
 
 - levels: CR4.LA57, the bit by which the CPU itself decides;
-- the direct map and the array of `struct page`: `page_offset_base` and `vmemmap_base`, or, where a
+- the direct map and the array of `struct page`: `page_offset_base` and `vmemmap_base` or, if the
   kernel was built without KASLR for memory, the constants in
   arch/x86/include/asm/{page_64_types,pgtable_64_types}.h;
-- `pgd` in `struct mm_struct`: where `init_mm` holds the address of `init_top_pgt`;
+- `pgd` in `struct mm_struct`: where `init_mm` has the address of `init_top_pgt`;
 - the size of a `struct page`: pgd_set_mm() (arch/x86/mm/pgtable.c) keeps the mm in the `struct
-  page` of each top-level table, so one size alone leads from that table to its mm.
+  page` of each top-level table, so only one size leads from that table to its mm.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ NXE = 1 << 11
 DIRECT_MAP = {4: 0xFFFF888000000000, 5: 0xFF11000000000000}
 VMEMMAP = {4: 0xFFFFEA0000000000, 5: 0xFFD4000000000000}
 LARGEST_MM = 4096
-"""Bytes of `init_mm` looked through for `pgd` at most."""
+"""The most bytes of `init_mm` in which `pgd` is searched."""
 PAGE_SIZES = range(40, 264, 8)
-"""Sizes that a `struct page` may have: 64 bytes, less or more with some debug options."""
+"""Possible sizes of a `struct page`: 64 bytes, less or more under some debug options."""
 KERNEL_TEXT, KERNEL_TEXT_SIZE, ALIGNMENT = 0xFFFFFFFF80000000, 1 << 30, 2 << 20
 BANNER = b"Linux version "
 
 
 @dataclass(frozen=True, slots=True)
 class KernelFacts:
-    """Of a kernel that runs: bytes of `pgd` in its mm, table `levels`, where its maps lie.
+    """Facts of a running kernel: offset of `pgd` in its mm, table `levels`, addresses of its maps.
 
-    `struct_page` is the size of a `struct page` in bytes, 0 where it was not learnt; `cpus` is how
-    many the kernel may use, 0 where that is not known; `nx` whether entries can forbid execution,
-    None where QEMU does not show it. `stack` is the size of a kernel stack.
+    `struct_page` is the size of a `struct page` in bytes, 0 if it is unknown. `cpus` is the number
+    of CPUs that the kernel may use, 0 if it is unknown. `nx`: entries can forbid execution; None if
+    QEMU does not show it. `stack` is the size of a kernel stack.
     """
 
     offset: int
@@ -62,7 +62,7 @@ class KernelFacts:
 
 
 def is_here(client: GdbClient, system_map: SystemMap, offset: int) -> bool:
-    """Whether the kernel's own name stands where System.map and `offset` say."""
+    """Return whether the kernel's banner is at its address in System.map plus `offset`."""
     banner = system_map.one("linux_banner")
     if banner is None:
         return False
@@ -70,9 +70,10 @@ def is_here(client: GdbClient, system_map: SystemMap, offset: int) -> bool:
 
 
 def moved(client: GdbClient, system_map: SystemMap) -> int | None:
-    """How far KASLR has moved the kernel; None as long as it is not where it goes to.
+    """Return how far KASLR has moved the kernel; None until it is at its final address.
 
-    It goes somewhere in the 1 GiB for kernel text, by a multiple of 2 MiB (CONFIG_PHYSICAL_ALIGN).
+    KASLR chooses a place in the 1 GiB for kernel text, at a multiple of 2 MiB
+    (CONFIG_PHYSICAL_ALIGN).
     """
     text, banner = system_map.one("_text"), system_map.one("linux_banner")
     if text is None or banner is None:
@@ -84,7 +85,7 @@ def moved(client: GdbClient, system_map: SystemMap) -> int | None:
 
 
 def learn(client: GdbClient, system_map: SystemMap, offset: int) -> KernelFacts:
-    """Everything but the size of a `struct page`. Raises StubError with the reason."""
+    """Return all facts but the size of a `struct page`. Raises StubError with the reason."""
     if not is_here(client, system_map, offset):
         raise StubError("the guest's kernel is not the one of this System.map")
     cr4 = client.control("cr4")
@@ -105,7 +106,7 @@ def learn(client: GdbClient, system_map: SystemMap, offset: int) -> KernelFacts:
 
 
 def with_struct_page(client: GdbClient, facts: KernelFacts, mm: int) -> KernelFacts:
-    """The facts with the size of a `struct page`, as the top-level table of `mm` shows it."""
+    """Return the facts with the size of a `struct page`, found by the top-level table of `mm`."""
     table = client.words(mm + facts.pgd)[0] - facts.direct_map
     if table < 0 or table % PAGE:
         raise StubError(f"the mm at {mm:#x} has no page table in the direct map")
@@ -142,7 +143,7 @@ def _pgd(client: GdbClient, system_map: SystemMap, offset: int) -> int:
 
 
 def _cpus(client: GdbClient, system_map: SystemMap, offset: int) -> int:
-    """How many CPUs the kernel may use (`nr_cpu_ids`); it is a constant where there is one."""
+    """Return how many CPUs the kernel may use: `nr_cpu_ids`, or 1 if it has none; 0: unknown."""
     address = system_map.one("nr_cpu_ids")
     if address is not None:
         return int.from_bytes(client.read(address + offset, 4), "little")
@@ -150,7 +151,7 @@ def _cpus(client: GdbClient, system_map: SystemMap, offset: int) -> int:
 
 
 def _stack(system_map: SystemMap) -> int:
-    """Bytes of a kernel stack: those of the first task's, which the linker lays out."""
+    """Return the size of a kernel stack: that of the first task, from the linker's symbols."""
     low, high = system_map.one("__start_init_stack"), system_map.one("__end_init_stack")
     if low is None or high is None:
         return 4 * PAGE
@@ -159,7 +160,7 @@ def _stack(system_map: SystemMap) -> int:
 
 
 class PageTables:
-    """Reads the entries of processes' page tables; remembers where the lowest tables lie."""
+    """Reads the entries of processes' page tables; caches the addresses of the lowest tables."""
 
     def __init__(self, client: GdbClient, facts: KernelFacts) -> None:
         self._client = client
@@ -167,7 +168,7 @@ class PageTables:
         self._lowest: dict[tuple[int, int], int] = {}
 
     def forget(self, mm: int | None = None) -> None:
-        """Tables of a process, or of all, may have been made or freed."""
+        """Forget the tables of a process, or of all, because some may have been made or freed."""
         if mm is None:
             self._lowest.clear()
             return
@@ -175,7 +176,7 @@ class PageTables:
             del self._lowest[key]
 
     def entries(self, mm: int, low: int, high: int) -> list[int]:
-        """The entries of `[low, high)` as they read now; 0 where there is no table for one."""
+        """Return the current values of the entries of `[low, high)`; 0 for one without a table."""
         places: list[tuple[int, int] | None] = []
         counts = []
         at = low
@@ -193,9 +194,9 @@ class PageTables:
         return found
 
     def slot(self, mm: int, address: int, most: int) -> list[tuple[int, int]] | None:
-        """Every present entry below the top-level entry of `address`, as (address, entry).
+        """Return every present entry below the top-level entry of `address`, as (address, entry).
 
-        None where there are more than `most` tables.
+        Return None if there are more than `most` tables.
         """
         shift = 12 + 9 * (self._facts.levels - 1)
         low = address >> shift << shift
@@ -219,7 +220,7 @@ class PageTables:
         return self._facts.direct_map + (entry & FRAME)
 
     def _table(self, mm: int, address: int) -> int | None:
-        """Where the lowest table for an address lies in the direct map; None if there is none."""
+        """Return the address of `address`' lowest table in the direct map; None: it has none."""
         key = (mm, address >> 21)
         known = self._lowest.get(key)
         if known is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""After a hang: boot each unfinished test alone, at once and briefly, and ask what it hangs in."""
+"""After a hang: boot each unfinished test alone with a short limit, and find where it hangs."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from mermapctl.runner.qmp import Sample, Symbols
 
 LONGEST_NAME = 100
-"""Characters of a folder's name; file systems take 255 bytes."""
+"""The longest name of a folder, in characters; file systems allow 255 bytes."""
 
 
 def hung(job: Job, kernel: Kernel, cell: Cell) -> Iterator[tuple[Trial, ...]]:
     """Boot the tests that the hang of `cell` left unfinished; yield all trials so far after each.
 
-    Where none of them hangs alone, the suite is booted once more. Raises Interrupted, HarnessError.
+    If none of them hangs alone, boot the suite once more. Raises Interrupted, HarnessError.
     """
     wanted = hang_trials.unfinished(cell.suites, cell.findings)
     for unnamed in hang_trials.nameless(cell.suites):
@@ -53,7 +53,7 @@ def hung(job: Job, kernel: Kernel, cell: Cell) -> Iterator[tuple[Trial, ...]]:
 
 
 def _listed(job: Job, kernel: Kernel, suite: str) -> list[str]:
-    """The tests of a suite, by a boot that only lists them."""
+    """Return the tests of a suite; a boot that only lists them prints their names."""
     job.tell(Note(f"hang triage: which tests {suite} has"))
     listing = _alone(job, kernel, suite, f"{suite}-list")
     arguments = (*listing.cell.kernel_args, hang_trials.LIST)
@@ -96,9 +96,9 @@ def _boot(job: Job, kernel: Kernel, suite: str, test: str | None) -> Trial:
 
 
 def _alone(job: Job, kernel: Kernel, glob: str, name: str) -> Job:
-    """The same kernel for one filter, in a folder of its own, with what shows a hang.
+    """Return the job of one filter, in a folder of its own, with options that detect a hang.
 
-    It has no probes: they would only slow it down.
+    It has no probes, which would slow it down.
     """
     cell = job.cell
     folder = _folder(job.folder, name)
@@ -118,15 +118,15 @@ def _alone(job: Job, kernel: Kernel, glob: str, name: str) -> Job:
 
 
 def _folder(parent: Path, name: str) -> Path:
-    """A new folder's place. A kernel may call suites and tests anything: the number tells them."""
+    """Return the path of a new folder; a number makes it unique, whatever the names are."""
     number = 1 + len(list(parent.glob("triage-*")))
     return parent / cell_slug(f"triage-{number:02}", name)[:LONGEST_NAME]
 
 
 class _Watcher:
-    """Asks QEMU where the CPUs are, once, when a boot has been silent for long enough.
+    """Asks QEMU once where the CPUs are, after a boot has printed nothing for long enough.
 
-    `job` is the boot's job with a listener that looks at the console as time passes.
+    `job` is the boot's job with a listener that checks the console at each tick.
     """
 
     def __init__(self, job: Job, known: Symbols | None, place: Path) -> None:
@@ -144,7 +144,7 @@ class _Watcher:
     @classmethod
     @contextlib.contextmanager
     def of(cls, job: Job) -> Iterator[_Watcher]:
-        """A watcher whose socket's directory goes with it: its path must be short."""
+        """Yield a watcher; then remove its socket's directory. The socket's path must be short."""
         known = qmp.symbols(job.build_dir / "System.map")
         able = job.target.qemu is not None and job.can.has("exec", "--qemu_args")
         with tempfile.TemporaryDirectory(prefix="mermapctl-") as place:

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The initramfs of a guest with an init of ours: that init, modules to insert, and nothing else.
+"""Make the initramfs of a guest: an init of mermapctl, modules to insert, and nothing else.
 
-The init is some lines of C on the tree's own tools/include/nolibc (in every tree since Linux 5.1),
-compiled with the compiler that the kernel was built with: no package, no other user space, no C
-library. The archive is written here, since the tree's usr/gen_init_cpio is a program that only some
-builds make.
+The init is a few lines of C on the tree's own tools/include/nolibc (in every tree since Linux 5.1),
+compiled with the kernel's compiler. So it needs no package, no other user space and no C library.
+The archive is written here, because only some builds make the tree's usr/gen_init_cpio.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ if TYPE_CHECKING:
     from mermapctl.runner.kernel_modules import Insertion
 
 DONE = "mermapctl-init: done"
-"""What an init that lingers says last (kernel/init/init.c): the console has everything by then."""
+"""The last line of an init that waits (kernel/init/init.c): by then the console is complete."""
 LIST_LIMIT = 4095
-"""Bytes of /modules that the init reads (kernel/init/init.c)."""
+"""The most bytes of /modules that the init reads (kernel/init/init.c)."""
 
 _FLAGS = (
     *("-Os", "-s", "-static", "-nostdlib", "-Wall"),
@@ -39,7 +38,7 @@ _COMPILE_LIMIT = 60.0
 
 @dataclass(frozen=True, slots=True)
 class CpioMember:
-    """One member: `mode` with its file type, `device` is (major, minor) of a device node."""
+    """One member of an archive: `mode` with its file type, (major, minor) of a `device` node."""
 
     name: str
     mode: int
@@ -55,7 +54,7 @@ _NODES = (
 
 
 def archive(entries: Iterable[CpioMember]) -> bytes:
-    """A "newc" archive (Documentation/driver-api/early-userspace/buffer-format.rst).
+    """Return a "newc" archive (Documentation/driver-api/early-userspace/buffer-format.rst).
 
     The same entries give the same bytes: owner root, time 0.
     """
@@ -74,7 +73,7 @@ def archive(entries: Iterable[CpioMember]) -> bytes:
 
 
 def compile_init(tree: Path, chain: Toolchain, program: Path) -> None:
-    """Compile the init for the target of `chain`. Raises HarnessError with what it said."""
+    """Compile the init for the target of `chain`. Raises HarnessError with the compiler's words."""
     source = paths.shipped("kernel") / "init/init.c"
     compiler = chain.cc
     argv = [compiler, *_FLAGS, f"-I{tree / NOLIBC}", "-o", str(program), str(source)]
@@ -91,7 +90,7 @@ def compile_init(tree: Path, chain: Toolchain, program: Path) -> None:
 
 
 def _llvm(chain: Toolchain) -> list[str]:
-    """What clang is told: its linker, and the target, which is no part of its name."""
+    """Return clang's options: the linker, and the target, which its name does not contain."""
     triple = Path(chain.cross_compile).name.removesuffix("-")
     linker = chain.program("ld", "ld.lld")
     aimed = [f"--target={triple}"] if triple else []
@@ -103,7 +102,7 @@ def write(
 ) -> None:
     """Write the initramfs that inserts modules in this order. Raises HarnessError.
 
-    An init that `lingers` says DONE at the end, and leaves ten seconds to print it.
+    With `lingers`, its init prints DONE at the end and waits ten seconds, in which that is printed.
     """
     modules, lines = [], []
     for insertion in insertions:

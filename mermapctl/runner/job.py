@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """All that the stages of one cell go by; made when the cell begins. Its paths are absolute.
+    """What the stages of one cell need; made when the cell begins. All paths are absolute.
 
     `folder` is where the cell's artifacts are kept, `invoked` is the command line for the lock
-    file, `timeout` and `silence` are the limits of a boot in seconds. `repeat` is the word for a
-    boot after the first: its console stands beside the first one's.
+    file, `timeout` and `silence` are the limits of a boot in seconds. `repeat` names a boot after
+    the first; its console is kept beside the first one's.
     """
 
     cell: CellPlan
@@ -62,12 +62,12 @@ class Job:
 
     @property
     def build_log(self) -> Path:
-        """Everything that make said."""
+        """The complete output of make."""
         return self.folder / "build.log"
 
     @property
     def harness_log(self) -> Path:
-        """Everything that kunit.py said of itself."""
+        """The messages of kunit.py itself."""
         return self.folder / "kunit.log"
 
     @property
@@ -99,7 +99,7 @@ def begin(
     invoked: str,
     tell: Listener,
 ) -> Job:
-    """Make the job of one cell of a run: its places, and what all cells share."""
+    """Make the job of one cell of a run: its paths, and what all cells share."""
     folder = run.cell_path(cell_slug(cell.target.name, cell.build_name))
     return Job(
         cell=cell,

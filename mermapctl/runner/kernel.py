@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Kernel: what a .config makes of a cell's kernel; a value made after `configure`."""
+"""Kernel: the properties of a cell's kernel, read from its .config after `configure`."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """A kernel as its .config says; `config` maps the symbols in it to their values.
+    """A kernel as its .config describes it; `config` maps the symbols in it to their values.
 
-    `image` is the file that is booted, in the build directory, and `image_goal` make's goal for it,
-    where "all" makes more. `plain_image` is the same where QEMU boots it as it was linked, None
-    where it must be packed. `untraceable` is the reason why a trace's probes cannot be used, in
-    words. `lingers` is whether a reboot would cut the console short, so that an init of ours has to
-    wait; `own_init` whether the guest goes on to one once the suites that are built in ran.
+    `image` is the file in the build directory that is booted. `image_goal` is make's goal for it,
+    if the goal "all" makes more. `plain_image` is the image if QEMU can boot it as it was linked,
+    None if it must be packed. `untraceable` is the reason why a trace's probes cannot be used, as a
+    phrase. `lingers`: a reboot would cut the console short, so an init must wait. `own_init`: after
+    the built-in suites the guest starts our init.
     """
 
     config: Mapping[str, str]
@@ -40,7 +40,7 @@ class Kernel:
 
 
 def read(job: Job) -> Kernel:
-    """Read the .config of a job's build directory; nothing is on where there is none."""
+    """Read the .config of a job's build directory; without one no symbol is on."""
     cell, config = job.cell, _config(job.build_dir)
     on = {symbol for symbol, value in config.items() if value == "y"}
     plain = _plain_image(cell, on)
@@ -65,10 +65,10 @@ def _config(build_dir: Path) -> dict[str, str]:
 
 
 def _plain_image(cell: CellPlan, on: AbstractSet[str]) -> str | None:
-    """The kernel that QEMU boots as it was linked, if this one can be; None where it cannot.
+    """Return the kernel that QEMU boots as it was linked; None if this one must be packed.
 
-    A CPU model that was chosen gets the packed one: it is the unpacker that switches to five
-    levels of page tables where the CPU has them.
+    If a CPU model was chosen, the kernel must be packed: the unpacker switches to five levels of
+    page tables if the CPU has them.
     """
     plain = cell.target.plain_image
     if not plain or any(each.lstrip("-") == "cpu" for each in cell.qemu_args):
@@ -84,10 +84,10 @@ def _untraceable(cell: CellPlan, on: AbstractSet[str]) -> str | None:
 
 
 def _lingers(cell: CellPlan, on: AbstractSet[str]) -> bool:
-    """Whether the guest needs an init that waits.
+    """Return whether the guest needs an init that waits.
 
-    PREEMPT_RT leaves printing to a thread that `kernel_restart()` does not wait for (measured
-    on 6.12): the last lines are lost, the suite's result among them.
+    Under PREEMPT_RT a thread prints, and `kernel_restart()` does not wait for it (measured on
+    6.12), so the last lines with the suite's result are lost.
     """
     able = cell.target.qemu and cell.target.userspace
     return bool(able) and on >= {"PREEMPT_RT", "BLK_DEV_INITRD", "BINFMT_ELF"}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The kernel modules of a build: which hold KUnit suites, and in which order they are inserted."""
+"""The kernel modules of a build: those with KUnit suites, and their order of insertion."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from mermapctl.errors import HarnessError
 
 _SUITES = b".kunit_test_suites\0"
-"""The section into which kunit_test_suites() puts a module's suites (include/kunit/test.h)."""
+"""The section in which kunit_test_suites() puts a module's suites (include/kunit/test.h)."""
 _DEPENDS = re.compile(rb"\0depends=([\w,-]*)\0")
 KUNIT = "kunit"
 
@@ -25,7 +25,7 @@ class Module:
 
     @property
     def name(self) -> str:
-        """As the kernel calls it: with underscores."""
+        """The name that the kernel uses: with underscores."""
         return _name(self.file.name.removesuffix(".ko"))
 
 
@@ -42,7 +42,7 @@ def _name(text: str) -> str:
 
 
 def read(file: Path) -> Module:
-    """What a .ko says of itself (.modinfo, section names)."""
+    """Read a .ko's own description (.modinfo, section names)."""
     data = b"\0" + file.read_bytes()
     depends = _DEPENDS.search(data)
     names = depends[1].decode().split(",") if depends else []
@@ -50,9 +50,9 @@ def read(file: Path) -> Module:
 
 
 def built(build_dir: Path) -> dict[str, Module]:
-    """The modules of a build by name, from its modules.order. Raises HarnessError for none.
+    """Return a build's modules by name, from modules.order. Raises HarnessError if there are none.
 
-    A line there is DIR/NAME.o (since Linux 6.3), before that DIR/NAME.ko.
+    A line there is DIR/NAME.o since Linux 6.3, before that DIR/NAME.ko.
     """
     try:
         lines = (build_dir / "modules.order").read_text(encoding="utf-8").split()
@@ -66,10 +66,11 @@ def built(build_dir: Path) -> dict[str, Module]:
 
 
 def insertions(known: dict[str, Module], kunit_parameters: tuple[str, ...]) -> list[Insertion]:
-    """Every module that holds suites, and what each needs before it.
+    """Return every module that has suites, each after the modules that it needs.
 
-    `kunit_parameters` are for KUnit itself where it is a module: the kernel gives a module no
-    parameter of its command line, modprobe does. Raises HarnessError where nothing holds a suite.
+    `kunit_parameters` are for KUnit itself, if it is a module: modprobe passes a module the
+    parameters on the command line, the kernel does not. Raises HarnessError if no module has a
+    suite.
     """
     ordered: dict[str, Insertion] = {}
 

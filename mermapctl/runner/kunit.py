@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""kunit.py's command lines, built from what this tree's kunit.py can do.
+"""kunit.py's command lines, built from the options of this tree's kunit.py.
 
-Nothing is assumed from a kernel version: the options are read from `kunit.py SUBCOMMAND --help`.
+The kernel's version decides nothing: the options are read from `kunit.py SUBCOMMAND --help`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Capabilities:
     options: dict[str, frozenset[str]]
 
     def has(self, stage: str, option: str) -> bool:
-        """Whether `kunit.py STAGE` takes `option` (such as ``--qemu_args``)."""
+        """Return whether `kunit.py STAGE` takes `option` (such as ``--qemu_args``)."""
         return option in self.options.get(stage, frozenset())
 
 
@@ -53,14 +53,13 @@ class BootRequest:
 
 
 def environment(base: dict[str, str]) -> dict[str, str]:
-    """The environment of kunit.py: its lines at once, and no bytecode written.
+    """Return the environment of kunit.py: its output unbuffered, no bytecode, no language.
 
-    Bytecode in the user's tree would be litter. Kept elsewhere it saves 10 ms, and a disk that is
-    full leaves half of it there (Python 3.11 checks no write of it), at which every later run
-    fails.
+    Bytecode would be litter in the user's tree. Kept elsewhere it saves 10 ms, but a full disk
+    leaves truncated files (Python 3.11 checks no write of them), and then every later run fails.
 
-    Nobody speaks the user's language there: a kernel's Makefile takes LC_ALL away from compilers,
-    which then obey the other variables.
+    The language is C: a kernel's Makefile removes LC_ALL for compilers, which then obey the other
+    variables.
     """
     dropped = ("PYTHONPYCACHEPREFIX", "LANGUAGE")
     kept = {
@@ -78,7 +77,7 @@ def environment(base: dict[str, str]) -> dict[str, str]:
 
 
 def script(tree: Path) -> Path:
-    """The tree's kunit.py. Raises CommitError where there is none."""
+    """Return the path of the tree's kunit.py. Raises CommitError if there is none."""
     path = tree / SCRIPT
     if not path.is_file():
         raise CommitError(f"{tree} has no {SCRIPT}", "KUnit's runner is in Linux 5.5 and newer")
@@ -86,14 +85,14 @@ def script(tree: Path) -> Path:
 
 
 def options_in(help_text: str) -> frozenset[str]:
-    """The long options that a --help text names."""
+    """Return the long options in a --help text."""
     return frozenset(re.findall(r"(?<![\w-])--[a-z][\w-]*", help_text))
 
 
 def capabilities(tree: Path) -> Capabilities:
-    """What the tree's kunit.py can do; it is asked once for all trees that have the same.
+    """Return what the tree's kunit.py can do; ask each version of kunit.py only once.
 
-    Raises CommitError when it cannot even start, UserError where the tree is another user's.
+    Raises CommitError if it cannot start, UserError if the tree belongs to another user.
     """
     ownership.require(tree)
     known = paths.cache_dir() / "kunit" / _identity(script(tree).parent)
@@ -106,7 +105,7 @@ def capabilities(tree: Path) -> Capabilities:
 
 
 def _identity(directory: Path) -> str:
-    """A digest of kunit.py, of all that it is made of, and of what runs it."""
+    """Return a digest of kunit.py with its modules, and of the Python that runs it."""
     digest = hashlib.sha256(os.fsencode(f"{sys.executable} {sys.version}"))
     for each in sorted(directory.glob("*.py")):
         with contextlib.suppress(OSError):
@@ -151,17 +150,17 @@ def _make(job: Job) -> list[str]:
 
 
 def config(job: Job) -> list[str]:
-    """`kunit.py config`: the build directory's .config from the kunitconfig."""
+    """Return `kunit.py config`, which makes the build directory's .config from the kunitconfig."""
     return [*_common(job, "config"), *_make(job)]
 
 
 def build(job: Job) -> list[str]:
-    """`kunit.py build`: olddefconfig, then make."""
+    """Return `kunit.py build`, which runs olddefconfig, then make."""
     return [*_common(job, "build"), f"--jobs={job.request.jobs}", *_make(job)]
 
 
 def boot(job: Job, boot: BootRequest, can: Capabilities) -> list[str]:
-    """`kunit.py exec`: boot the kernel and stream its whole console."""
+    """Return `kunit.py exec`, which boots the kernel and prints its whole console."""
     argv = [*_common(job, "exec"), "--raw_output=all", f"--timeout={boot.timeout}"]
     argv += [f"--kernel_args={argument}" for argument in boot.kernel_args]
     if boot.qemu_args:
@@ -177,5 +176,5 @@ def boot(job: Job, boot: BootRequest, can: Capabilities) -> list[str]:
 
 
 def interpreted(argv: Sequence[str]) -> list[str]:
-    """The same command under the interpreter that runs us: kunit.py needs nothing else."""
+    """Return the command under our own Python: kunit.py needs nothing else."""
     return [sys.executable, *argv]

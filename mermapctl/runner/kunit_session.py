@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A session of kunit.py under watch, for the stages and for a boot."""
+"""Run kunit.py in a supervised session, for the stages and for a boot."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _STAMP = {
 }
 
 _CCACHE = {"CCACHE_DEPEND": "true", "CCACHE_INODECACHE": "true"}
-"""What ccache may save, and what it may cost where it has nothing yet.
+"""Settings with which ccache costs little on a miss.
 
-A miss costs no run of the preprocessor: two builds of a kernel seldom share what it would find (on
-6.12 an object of 0.24 s takes 0.38 s with it, 0.25 s without). The 400 headers of an object are
-read once for all objects.
+A miss does not run the preprocessor: two builds of a kernel seldom share its result (on 6.12 an
+object of 0.24 s takes 0.38 s with it, 0.25 s without). The 400 headers of an object are read once
+for all objects.
 """
 
 
 def environment(job: Job) -> dict[str, str]:
-    """The environment of a stage: our programs first, nothing of an outer make or build."""
+    """Return a stage's environment: our programs first on PATH, nothing of an outer make."""
     cleared = make_environment()
     if job.target.native and not job.target.cross_compile:
         cleared.pop("CROSS_COMPILE", None)
@@ -42,7 +42,7 @@ def environment(job: Job) -> dict[str, str]:
 
 
 def supervise(job: Job, argv: list[str], stdout: Path, watch: process.Watch) -> process.SessionEnd:
-    """Run kunit.py in a session of its own under `watch`. Raises if the tree is another user's."""
+    """Run kunit.py in its own session under `watch`. Raises if the tree belongs to another user."""
     ownership.require(job.tree)
     return process.supervise(
         kunit.interpreted(argv),

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Can /dev/kvm run a guest? A 167-byte guest of our own answers.
+"""Test whether /dev/kvm can run a guest, with a guest of 167 bytes.
 
-It is loaded by QEMU's firmware as any kernel is, builds page tables, enters long mode, counts down
-from 20 million there and leaves through QEMU's isa-debug-exit device. A KVM that works needs 0.1 s
-for it. A /dev/kvm that opens but emulates each instruction (nested virtualisation without hardware
-support) does not come to the end within half a minute, and boots no kernel.
+QEMU's firmware loads it like any kernel. It builds page tables, enters long mode, counts down from
+20 million and exits through QEMU's isa-debug-exit device. That takes 0.1 s under a KVM that works.
+A /dev/kvm that can be opened but emulates each instruction (nested virtualisation without hardware
+support) does not finish within half a minute, and boots no kernel.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mermapctl.system import process
 
 QEMU = "qemu-system-x86_64"
 LIMIT = 2.5
-"""Seconds; ending a QEMU that hangs takes up to two more."""
+"""Seconds that the guest may take; ending a QEMU that hangs takes up to two more."""
 _SAID = 0x2A
 _EXIT = _SAID << 1 | 1
 """QEMU's exit code for a guest that writes _SAID to isa-debug-exit."""
@@ -56,7 +56,7 @@ _GUEST = (
 
 
 class Ability(enum.StrEnum):
-    """What /dev/kvm is good for."""
+    """What /dev/kvm can do."""
 
     WORKS = "works"
     ABSENT = "absent"
@@ -67,19 +67,19 @@ class Ability(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The ability and a sentence on it."""
+    """The ability of /dev/kvm, and a sentence about it."""
 
     ability: Ability
     said: str
 
 
 def guest() -> bytes:
-    """The image."""
+    """Return the guest's image."""
     return bytes.fromhex("".join(code for code, _ in _GUEST))
 
 
 def command(image: Path, accel: str) -> list[str]:
-    """QEMU's command line for the guest; it ends with the exit code 85 where all went well."""
+    """Return QEMU's command line for the guest; QEMU exits with 85 if the guest succeeds."""
     return [
         QEMU,
         "-accel", accel,
@@ -93,7 +93,7 @@ def command(image: Path, accel: str) -> list[str]:
 
 
 def probe(device: Path = accelerator.KVM, accel: str = "kvm") -> Answer:
-    """Look at the device, then run the guest. Less than five seconds, whatever happens."""
+    """Check the device, then run the guest. Takes less than five seconds in every case."""
     if not device.exists():
         return Answer(Ability.ABSENT, f"no {device}: guests run under software emulation")
     if not os.access(device, os.R_OK | os.W_OK):

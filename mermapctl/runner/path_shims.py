@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Programs put first on PATH for kunit.py: a `make` that logs and a QEMU that obeys.
+"""Programs put first on PATH for kunit.py: a `make` that logs, a QEMU with a fixed accelerator.
 
-kunit.py sends make's output to /dev/null and shows errors only at the end; a `make` of ours appends
-everything to the build log instead, where progress is read from it. Newer trees hard-code
-`-accel kvm -accel hvf -accel tcg`, older ones none; a `qemu-system-ARCH` of ours replaces that with
-the one accelerator that was chosen. The scripts stay with the record: put first on PATH they
-reproduce the boot by hand.
+kunit.py sends make's output to /dev/null and shows errors only at the end. Our `make` appends all
+output to the build log instead, and progress is read from there. Newer trees hard-code `-accel kvm
+-accel hvf -accel tcg`, older ones none; our `qemu-system-ARCH` replaces these by the chosen
+accelerator. The scripts are kept with the record: put first on PATH, they reproduce the boot by
+hand.
 """
 
 from __future__ import annotations
@@ -104,9 +104,9 @@ def _program(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Goals:
-    """What kunit.py's make is to make: `image` in place of all, and no olddefconfig if `current`.
+    """What make builds for kunit.py: `image` instead of all, and no olddefconfig if `current`.
 
-    An empty `image` leaves kunit.py's own goals as they are. `jobs` is for a make that is called
+    With an empty `image` kunit.py's own goals stay. `jobs` is the `-j` of a make that is called
     without.
     """
 
@@ -116,7 +116,7 @@ class Goals:
 
 
 def make_script(make: str, log: Path, goals: Goals) -> str:
-    """A make whose whole output is appended to `log`, and which makes what `goals` says."""
+    """Return a script for a make that appends its output to `log` and follows `goals`."""
     skip = _SKIP if goals.current else ""
     image = _walk(_IMAGE.format(goals=shlex.join(goals.image))) if goals.image else ""
     command = shlex.join([make, *([f"-j{goals.jobs}"] if goals.jobs else [])])
@@ -171,10 +171,10 @@ def qemu_script(
     stay: bool = False,
     kernel: Path | None = None,
 ) -> str:
-    """A QEMU that runs with one accelerator, whatever accelerators it is called with.
+    """Return a script for a QEMU with one accelerator, in place of those in its arguments.
 
-    `options` come before those that it is called with. With `stay` KUnit does not end the machine
-    after the suites that are built in; `kernel` takes the place of the one that it is called with.
+    `options` come before its arguments. With `stay`, KUnit does not end the machine after the
+    built-in suites. `kernel` replaces the kernel in its arguments.
     """
     gathered = [sys.executable, "-ISc", _GATHER]
     command = shlex.join([*gathered, qemu, "-accel", accelerator, *options])
@@ -192,14 +192,14 @@ def write(directory: Path, name: str, script: str) -> None:
 
 
 def write_make(directory: Path, log: Path, goals: Goals) -> None:
-    """Put a logging make into `directory`. Raises HarnessError where there is no make."""
+    """Put a logging make into `directory`. Raises HarnessError if no make is installed."""
     write(directory, "make", make_script(_program("make"), log, goals))
 
 
 def write_ccache(directory: Path, compiler: str) -> bool:
-    """Let `compiler` go through ccache, where that is installed: the command stays what it was.
+    """Run `compiler` through ccache, if that is installed, without a change to the command.
 
-    Returns whether it does. One with a directory in its name is not looked for on PATH.
+    Return whether it does so. A compiler whose name has a directory is not searched on PATH.
     """
     if "/" in compiler:
         return False
@@ -223,6 +223,6 @@ def write_qemu(
     stay: bool = False,
     kernel: Path | None = None,
 ) -> None:
-    """Put a `qemu-system-ARCH` into `directory`. Raises HarnessError where it is missing."""
+    """Put a `qemu-system-ARCH` into `directory`. Raises HarnessError if that is not installed."""
     script = qemu_script(_program(qemu), accelerator, options, stay=stay, kernel=kernel)
     write(directory, qemu, script)

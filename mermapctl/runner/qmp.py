@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where the CPUs of a guest are: asked of QEMU, so it needs nothing of the kernel that hangs.
+"""Ask QEMU where the CPUs of a guest are; works without help from the kernel that hangs.
 
-Not a second CPU, not a detector, not even interrupts. QEMU's machine protocol gives the registers
-and the stack of each CPU, System.map the names. A return address on the stack may be a leftover of
-an earlier call; one that turns up in most of the samples together with the program counter is not.
+It needs no second CPU, no detector and no interrupts. QEMU's machine protocol gives the registers
+and the stack of each CPU, and System.map gives the names. A return address on the stack may be left
+from an earlier call; one that occurs in most samples together with the program counter is current.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SAMPLES = 16
 APART = 0.03
-"""Seconds between two samples: a timer interrupt is not met by most of them."""
+"""Seconds between two samples; long enough that a timer interrupt is not in most of them."""
 STACK_WORDS = 96
 ANSWER = 5.0
 _REGISTERS = re.compile(r"\bRIP=([0-9a-f]{16})\b.*?\bHLT=([01])", re.DOTALL)
@@ -36,14 +36,14 @@ _IDLE = re.compile(r"(?:default_idle|pv_native_safe_halt|native_safe_halt|acpi_s
 
 @dataclass(frozen=True, slots=True)
 class Symbols:
-    """The functions of a kernel, by ascending address; `ends` is where its text ends."""
+    """The functions of a kernel, by ascending address; `ends` is the end of its text."""
 
     addresses: tuple[int, ...]
     names: tuple[str, ...]
     end: int
 
     def name(self, address: int) -> str | None:
-        """``symbol+offset/size`` as the kernel itself prints it; None outside its text."""
+        """Return ``symbol+offset/size`` as the kernel prints it; None outside the kernel's text."""
         at = bisect.bisect_right(self.addresses, address) - 1
         if at < 0 or address >= self.end:
             return None
@@ -53,7 +53,7 @@ class Symbols:
 
 
 def symbols(system_map: Path) -> Symbols | None:
-    """The functions in a System.map; None where there is none."""
+    """Return the functions in a System.map; None if there are none."""
     starts: dict[int, str] = {}
     end = 0
     try:
@@ -76,7 +76,7 @@ def symbols(system_map: Path) -> Symbols | None:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One CPU at one moment: the function it is in, then what its stack looks called from."""
+    """One CPU at one moment: the function that it runs, then its callers by its stack."""
 
     cpu: int
     frames: tuple[str, ...]
@@ -98,12 +98,12 @@ class Monitor:
             raise
 
     def close(self) -> None:
-        """Hang up; the guest goes on."""
+        """Close the connection; the guest continues."""
         self._lines.close()
         self._socket.close()
 
     def ask(self, command: str, cpu: int = 0) -> str:
-        """What QEMU's human monitor answers to a command."""
+        """Return the answer of QEMU's human monitor to a command."""
         arguments = {"command-line": command, "cpu-index": cpu}
         return self._execute({"execute": "human-monitor-command", "arguments": arguments})
 
@@ -119,12 +119,12 @@ class Monitor:
 
 
 def argument(path: Path) -> tuple[str, ...]:
-    """What makes QEMU listen on a socket."""
+    """Return QEMU's arguments to listen on a socket."""
     return ("-qmp", f"unix:{path},server=on,wait=off")
 
 
 def samples(path: Path, known: Symbols, times: int = SAMPLES) -> list[Sample]:
-    """Look at every CPU that is not idle, `times` times. Nothing where QEMU does not answer."""
+    """Sample every CPU that is not idle, `times` times. Return [] if QEMU does not answer."""
     found: list[Sample] = []
     with contextlib.suppress(OSError, ValueError), contextlib.closing(Monitor(path)) as monitor:
         for number in range(times):
