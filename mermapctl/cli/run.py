@@ -117,7 +117,7 @@ GROUPS = {
     "--shifts",
     type=types.NumbersType(most=types.LARGEST_SHIFT),
     default=_first_shift,
-    show_default="6",
+    show_default="4",
     metavar="N,…",
     help="Speeds of an emulated guest, in turn: an instruction takes 2^N ns of its time.",
 )

@@ -16,7 +16,7 @@ from mermapctl.runner.kernel import Kernel
 from tests import jobs
 
 OPTIONS = (
-    *("-icount", "shift=6,sleep=off", "-rtc", "base=2026-01-01T00:00:00,clock=vm"),
+    *("-icount", "shift=4,sleep=off", "-rtc", "base=2026-01-01T00:00:00,clock=vm"),
     *("-seed", "7"),
 )
 
