@@ -170,7 +170,7 @@ GROUPS = {
     "--witness/--no-witness",
     default=None,
     help="Boot once more and read the page tables from outside, through QEMU's gdb stub (x86_64). "
-    "Default: after a failure, and where there are no probes.",
+    "Default: after a failure, and if there are no probes.",
 )
 @click.option(
     "--as-module",
@@ -206,8 +206,8 @@ GROUPS = {
 @click.option(
     "--bisect-exit",
     is_flag=True,
-    help="Exit codes for `git bisect run`: 125 (skip) where this commit has no verdict, 128 (stop) "
-    "where no commit would have one.",
+    help="Exit codes for `git bisect run`: 125 (skip) if this commit has no verdict, 128 (stop) "
+    "if no commit would have one.",
 )
 def command(
     form: str,

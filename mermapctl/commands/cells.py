@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The cells of a run, one after another; the record grows with each."""
+"""Run the cells one after another; save the record before and after each."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 def run(
     planned: tuple[CellPlan, ...], command: tuple[str, ...], tell: Listener, looking: state.Looking
 ) -> RunRecord:
-    """Run all cells and return the record, which is in the store by then.
+    """Run all cells; return the record, which is then in the store.
 
-    Raises HarnessError where a program or the store fails. An ending signal is not raised once the
-    record exists: it comes back marked `interrupted`.
+    Raises HarnessError if a program or the store fails. Once the record exists, an ending signal is
+    not raised: the record is returned, marked `interrupted`.
     """
     host = machine.require(planned)
     can = kunit.capabilities(planned[0].tree.path)
@@ -41,8 +41,8 @@ def run(
         tell(Note(notice))
     facts = looking.tree()
     begun = record.begin(command=command, tree=_tree_facts(facts), host=host)
-    # From here on an ending signal ends the cell that is being run; the record is kept.
-    # One that comes after the last cell is too late to interrupt anything.
+    # In this block an ending signal interrupts the running cell, and the record is kept. A signal
+    # after the last cell has no effect.
     ran = begun
     with contextlib.suppress(signals.Interrupted), signals.deferred():
         folder = store.begin(begun)
@@ -56,7 +56,7 @@ def run(
 
 
 def _finish(store: Store, ran: RunRecord) -> RunRecord:
-    """The record as it is stored; where it cannot be, its last cell says so."""
+    """Store the ended run; if that fails, add a note to its last cell. Return the record."""
     try:
         return store.finish(ran)
     except HarnessError as error:
@@ -68,7 +68,7 @@ def _finish(store: Store, ran: RunRecord) -> RunRecord:
 
 
 def _all_cells(jobs: list[Job], begun: RunRecord, store: Store, first: state.Looking) -> RunRecord:
-    """Run each cell; `first` is a look at the tree that has begun, a later cell takes its own."""
+    """Run each cell. `first` is an inspection of the tree that has begun, for the first cell."""
     began = time.monotonic()
     kept = begun
     for number, job in enumerate(jobs, 1):
@@ -90,7 +90,7 @@ def _all_cells(jobs: list[Job], begun: RunRecord, store: Store, first: state.Loo
 
 
 def _save(store: Store, kept: RunRecord) -> None:
-    """Keep what there is, for whoever kills us; what cannot be kept now is said at the end."""
+    """Save the record, in case this process is killed; ignore errors, which `_finish` reports."""
     with contextlib.suppress(HarnessError):
         store.save(kept)
 

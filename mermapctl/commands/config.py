@@ -93,7 +93,7 @@ def document(asked: Fragment) -> str:
 
 
 def write(request: ConfigRequest, output: Path) -> Fragment:
-    """Write a kunitconfig, whole or not at all. Raises UserError for a path that is no file's."""
+    """Write a kunitconfig, whole or not at all. Raises UserError if the path cannot be a file's."""
     asked = request.fragment()
     if output.is_dir() or not output.parent.is_dir():
         what = "is a directory" if output.is_dir() else "is in a directory that does not exist"
@@ -108,7 +108,7 @@ def check(tree: Path | None, request: ConfigRequest) -> Checked:
 
     Writes nothing to the tree.
 
-    Raises UserError for a wrong tree, target or name, HarnessError where make fails.
+    Raises UserError for a wrong tree, target or name, HarnessError if make fails.
     """
     own = fragment.load_all(request.configs)
     asked = request.fragment(own)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl doctor`: check this machine and a tree; name the command that installs what lacks."""
+"""`mermapctl doctor`: check the machine and a tree; name the command to install what is missing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Diagnosis:
 
     @property
     def healthy(self) -> bool:
-        """Tell whether everything needed is installed."""
+        """Return whether everything needed is installed."""
         return not any(each.lacking for each in self.checks)
 
 
@@ -63,7 +63,7 @@ def _needs(checks: Sequence[Check], *, needed: bool) -> list[str]:
 
 
 def _tree(option: Path | None, names: Sequence[str]) -> Path | None:
-    """Return the tree that `run` would use; None where no tree is found and none was named."""
+    """Return the tree that `run` would use; None if no tree is found and none was named."""
     named = option is not None or environment.directory("MERMAPCTL_TREE") is not None
     try:
         return target.tree_for(option, names if named else ())

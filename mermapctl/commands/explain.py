@@ -29,7 +29,7 @@ class Explained:
 
     @property
     def satisfied(self) -> bool:
-        """Tell whether each symbol gets its value when it is asked for."""
+        """Return whether each symbol gets its value when it is asked for."""
         return all(
             each.cause is Cause.SATISFIED and each.verified is not False
             for each in self.explanations

@@ -74,8 +74,8 @@ def follow(
 ) -> RunRecord:
     """Pass each console line to `line` until the run has ended; return its record.
 
-    `note` gets a sentence when a stage of a cell begins. Of a run that has ended before, no line is
-    passed.
+    `note` gets a sentence when a stage of a cell begins. No lines are passed if the run had ended
+    before.
     """
     run_id = store.resolve(key)
     folder = store.folder(run_id).path

@@ -73,10 +73,10 @@ def _judged(log: str, blank: Cell) -> tuple[Cell, str | None]:
 
 
 def names(logs: Sequence[str]) -> list[str]:
-    """Name each log by the end of its path, as many parts of it as set it apart from the others.
+    """Name each log by the end of its path, by as many parts as distinguish it from the others.
 
-    Number a file that is given twice, and names that differ in punctuation alone: class names of
-    JUnit write that as `_`.
+    Add a number to a file that is given twice, and to names that differ only in punctuation:
+    JUnit's class names have `_` for it.
     """
     taken: set[str] = set()
     found = []
@@ -94,7 +94,7 @@ def names(logs: Sequence[str]) -> list[str]:
 
 
 def _tails(logs: Sequence[str]) -> list[str]:
-    """Return the last part of each path; more parts where two different paths end alike."""
+    """Return the last part of each path, or more parts if two different paths end alike."""
     paths = [
         (_STDIN_NAME,) if log == STDIN else PurePath(Path(log).absolute()).parts for log in logs
     ]

@@ -40,8 +40,8 @@ class _Ready:
 def require(planned: tuple[CellPlan, ...]) -> Host:
     """Return the facts of this machine, with the compiler and the QEMU of the first cell.
 
-    Raises HarnessError that names the packages if a program is missing or too old, so that no build
-    fails at its end for lack of QEMU.
+    Raises HarnessError with the packages to install if a program is missing or too old. So a build
+    does not fail at its end because QEMU is missing.
     """
     kept = paths.cache_dir() / "ready.json"
     key = _key(planned)

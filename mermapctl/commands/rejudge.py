@@ -27,7 +27,7 @@ _BEFORE_THE_BOOT = {Reason.CONFIG_UNSATISFIED, Reason.BUILD_FAILED, Reason.INTER
 
 @dataclass(frozen=True, slots=True)
 class Rejudged:
-    """One run judged again; `changes` are short sentences, empty where nothing changed.
+    """One run judged again; `changes` are short sentences, empty if nothing changed.
 
     `problem` is the reason why a run could not be judged; its record is then unchanged.
     """
@@ -83,7 +83,7 @@ def _one(store: Store, run: str, *, keep: bool) -> Rejudged:
 
 
 def _judged(cell: Cell) -> tuple[Cell, str | None]:
-    """Judge a cell again; return it unchanged, with the reason, where it cannot be judged."""
+    """Judge a cell again; if that fails, return it unchanged, with the reason."""
     if cell.reason in _BEFORE_THE_BOOT:
         return cell, None
     if cell.artifacts.console is None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Configure and build a cell's kernel: each stage is one kunit.py process under watch."""
+"""Configure and build a cell's kernel: each stage is one supervised kunit.py process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LOOK_BYTES = 8 << 20
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """How a stage ended. `reason` and `detail` only where there can be no verdict."""
+    """How a stage ended. `reason` and `detail` are set only if there can be no verdict."""
 
     seconds: float
     reason: Reason | None = None
@@ -45,7 +45,7 @@ def _tick(job: Job, also: Callable[[], str | None]) -> Callable[[float, float], 
 
 
 def configure(job: Job) -> Stage:
-    """Make the .config; what the tree did not give as requested is in `missing`."""
+    """Make the .config; `missing` has the symbols that the tree did not give as requested."""
     job.tell(StageStarted("config"))
     # kunit.py does not let make compile Kconfig's own programs in parallel.
     write_make(job.programs, job.build_log, Goals(jobs=job.request.jobs))
@@ -66,9 +66,9 @@ def configure(job: Job) -> Stage:
 
 
 def _failed(job: Job, what: str, outcome: process.SessionEnd) -> Stage:
-    """Why a stage failed: symbols that its .config lacks, else what the logs say.
+    """Return why a stage failed: symbols that its .config lacks, else what the logs report.
 
-    kunit.py looks at the .config after the build once more, and Kconfig may have changed by then.
+    kunit.py checks the .config again after the build, and Kconfig may have changed by then.
     """
     if outcome.ending is process.Ending.LIMIT:
         told = f"{what} did not end within {job.request.build_timeout} s (--build-timeout)"
@@ -91,7 +91,7 @@ def _failed(job: Job, what: str, outcome: process.SessionEnd) -> Stage:
 
 
 def build(job: Job, kernel: Kernel) -> Stage:
-    """Build the kernel; progress is read from make's log as it grows."""
+    """Build the kernel; read the progress from make's log as it grows."""
     expected = build_dir.expected_objects(job.build_dir)
     made = 0
     start = job.build_log.stat().st_size if job.build_log.is_file() else 0
@@ -130,7 +130,7 @@ def build(job: Job, kernel: Kernel) -> Stage:
 
 
 def _prepare_programs(job: Job, kernel: Kernel) -> None:
-    """Write a make that makes only the kernel and skips syncconfig where .config is current."""
+    """Write a make that makes only the kernel, and skips syncconfig if .config is current."""
     goal = kernel.image_goal
     current = up_to_date.config_is_current(job.tree, job.build_dir)
     goals = (goal, *(("modules",) if job.cell.modular else ())) if goal else ()

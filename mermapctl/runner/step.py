@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Step: a cell as it is at one moment of its run; the last step counts."""
+"""Step: a cell at one moment of its run; the last step counts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Doing(enum.StrEnum):
-    """What is being done to a cell, for the sentence about a signal that ended it."""
+    """What is being done to a cell, for the message about a signal that ended it."""
 
     CONFIGURATION = "configuration"
     BUILD = "build"
@@ -37,11 +37,11 @@ class Step:
 
 
 Steps: TypeAlias = "Generator[Step, None, Cell]"
-"""Ever better cells; the one returned is the last."""
+"""Yields a cell each time that more of it is known; returns the last one."""
 
 
 def spent(cell: Cell, **seconds: float) -> Cell:
-    """Return the cell with the seconds of a phase."""
+    """Return the cell with the duration of a phase in seconds."""
     return replace(cell, phases=replace(cell.phases, **seconds))
 
 

@@ -17,25 +17,25 @@ _KERNEL = 1 << 63
 
 @dataclass(frozen=True, slots=True)
 class SystemMap:
-    """Addresses as the kernel was linked: of each name all that it has, lowest first."""
+    """Addresses as the kernel was linked; a name may have several, lowest first."""
 
     addresses: dict[str, tuple[int, ...]] = field(default_factory=dict)
     text: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
 
     def one(self, name: str) -> int | None:
-        """The address of a name; None where there is none, or several."""
+        """Return the address of a name; None if it has no address, or several."""
         found = self.addresses.get(name, ())
         return found[0] if len(found) == 1 else None
 
     def size(self, name: str) -> int:
-        """Bytes from a name to the next symbol; 0 where there is no such name."""
+        """Return the bytes from a name to the next symbol; 0 if the name has no single address."""
         start = self.one(name)
         after = (each for found in self.addresses.values() for each in found if each > (start or 0))
         return 0 if start is None else min(after, default=start) - start
 
     def function(self, address: int) -> str:
-        """The function around an address, "" where there is none."""
+        """Return the name of the function around an address, "" if there is none."""
         at = bisect.bisect_right(self.text, address) - 1
         end = self.one("_etext")
         return self.names[at] if at >= 0 and (end is None or address < end) else ""
@@ -44,7 +44,7 @@ class SystemMap:
 def parse(listed: str) -> SystemMap:
     """Read a System.map (lines of `ADDRESS TYPE NAME`).
 
-    Symbols below the kernel's half are left out: per-CPU and absolute ones.
+    Leave out symbols below the kernel's half: per-CPU and absolute ones.
     """
     addresses: dict[str, list[int]] = {}
     functions: dict[int, str] = {}
@@ -64,7 +64,7 @@ def parse(listed: str) -> SystemMap:
 
 
 def load(path: Path) -> SystemMap | None:
-    """The System.map in a file; None where it cannot be read, or names nothing."""
+    """Read the System.map in a file; None if it cannot be read, or has no symbol."""
     try:
         found = parse(path.read_text(encoding="ascii", errors="replace"))
     except OSError:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""After a traced boot that passed with gaps in its trace: boots the same kernel once more.
+"""After a traced boot that passed with gaps in its trace, boot the same kernel once more.
 
-No conclusion is drawn from a trace with gaps, so such a pass rests on the suite alone.
+No conclusion is drawn from a trace with gaps, so such a pass depends on the suite alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mermapctl.runner.job import Job
 
 FIRST = "console-gaps.log"
-"""The console of the boot whose trace has gaps, beside the one that is judged."""
+"""The console of the boot whose trace has gaps, kept beside the one that is judged."""
 
 
 def found(cell: Cell, booted: Booted) -> str | None:
@@ -30,9 +30,9 @@ def found(cell: Cell, booted: Booted) -> str | None:
 
 
 def boot_again(job: Job, gaps: str, booted: Booted) -> Booted:
-    """Boot once more with probes; the console of the first boot is kept as FIRST.
+    """Boot once more with probes; keep the console of the first boot as FIRST.
 
-    Restores the first console if there is no second one. Raises Interrupted, HarnessError, OSError.
+    Restore the first console if there is no second one. Raises Interrupted, HarnessError, OSError.
     """
     job.tell(Note(f"the trace has gaps ({gaps}): booting once more"))
     first = job.console.rename(job.folder / FIRST)
@@ -44,7 +44,7 @@ def boot_again(job: Job, gaps: str, booted: Booted) -> Booted:
 
 
 def compared(gaps: str, second: Cell) -> str:
-    """Describe in a sentence what the second boot adds."""
+    """Return a sentence on what the second boot adds."""
     told = f"the first trace has gaps ({gaps}, {FIRST}): booted once more"
     if second.verdict is not Verdict.PASSED:
         return f"{told}, with another verdict than the first boot, which passed"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""After a traced boot that did not pass: the same kernel once more, without probes."""
+"""After a traced boot that did not pass, boot the same kernel once more, without probes."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from mermapctl.runner.job import Job
 
 AGAIN = "untraced"
-"""The word of this boot in the names of its files."""
+"""A part of the names of this boot's files."""
 _BURNT = (Ended.TIMEOUT, Ended.SILENCE)
 
 
 def wanted(cell: Cell, booted: Booted) -> bool:
-    """Whether a traced boot ended such that a boot without probes can say more."""
+    """Return whether a traced boot ended in a way that a boot without probes can explain."""
     if not booted.limits.traced:
         return False
     if cell.verdict is Verdict.NO_VERDICT:
@@ -34,16 +34,16 @@ def wanted(cell: Cell, booted: Booted) -> bool:
 
 
 def too_dear(cell: Cell) -> str | None:
-    """Why a failed boot is not repeated: it hung, and a hang costs the time limit once only."""
+    """Return why a failed boot is not repeated: it hung, and would take the time limit again."""
     if cell.verdict is Verdict.FAILED and cell.boot and cell.boot.ended in _BURNT:
         return "not booted again without probes: the hang would take its time once more"
     return None
 
 
 def confirm(job: Job, cell: Cell, booted: Booted) -> Cell:
-    """Boot once more without probes, and hold the two against each other.
+    """Boot once more without probes, and compare the results.
 
-    The first boot's console stays as it is. Raises Interrupted, HarnessError, OSError.
+    The first boot's console stays unchanged. Raises Interrupted, HarnessError, OSError.
     """
     what = "no verdict" if cell.verdict is Verdict.NO_VERDICT else "failed"
     job.tell(Note(f"{what}: booting once more without probes"))
@@ -64,7 +64,7 @@ def compared(again: Job, cell: Cell, second: Booted) -> Cell:
 
 
 def boot_line(job: Job, booted: Booted) -> str:
-    """A boot by kunit.py itself, with the QEMU that obeys first on PATH, for a shell."""
+    """Return a shell line that boots through kunit.py, with our QEMU script first on PATH."""
     line = shlex.join(kunit.boot(job, booted.limits, job.can))
     if job.target.qemu:
         return f'PATH={shlex.quote(str(job.programs))}:"$PATH" {line}'
@@ -72,7 +72,7 @@ def boot_line(job: Job, booted: Booted) -> str:
 
 
 def bounded(job: Job, booted: Booted) -> Job:
-    """Limit the time of a further boot to what a boot that works needs."""
+    """Return the job of a further boot, limited to the time that a working boot needs."""
     return replace(
         job,
         timeout=min(job.timeout, max(hang_trials.LONGEST, 1 + int(2 * booted.seconds))),

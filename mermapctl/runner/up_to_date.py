@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Whether a build directory already holds what would be built: then nothing is built.
+"""Decide whether a build directory already has the requested kernel, so that no build is needed.
 
-Four things decide it: the tree (its commit and the contents of whatever differs from it), the
-configuration that is asked for, the toolchain with its flags, and mermapctl itself. A tree that is
-not git is always built: nothing short of make would know.
+Four things decide: the tree (its commit, and the contents of each file that differs from it), the
+requested configuration, the toolchain with its flags, and mermapctl itself. A tree that is not in
+git is always built, because only make can find its changes.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ STEERING = (
     *("LLVM", "LLVM_IAS", "KCFLAGS", "KCPPFLAGS", "KAFLAGS", "KRUSTFLAGS"),
     *("HOSTCFLAGS", "USERCFLAGS", "USERLDFLAGS"),
 )
-"""Variables of the environment that the kernel's Makefile obeys (6.12 to 7.3)."""
+"""Environment variables that the kernel's Makefile obeys (6.12 to 7.3)."""
 
 
 def _toolchain(cross_compile: str | None) -> list[list[int | str]]:
-    """The programs of a build as they are now: gcc's or LLVM's, and past ccache's links to them."""
+    """Return the identities of a build's programs, gcc's or LLVM's; follow ccache's links."""
     paths = [toolchain.located(tool) for tool in toolchain.of_build(cross_compile).tools]
     return [files.identity(path.resolve()) for path in paths if path]
 
 
 def signature(job: Job, kunitconfig: str, tree_state: str | None) -> str | None:
-    """A digest of all that a build is made from; None where that cannot be known.
+    """Return a digest of all inputs of a build; None if one of them is unknown.
 
-    `tree_state` is what `tree.Looking.state` says of the tree, None where it has no commit.
+    `tree_state` is the result of `tree.Looking.state`, None for a tree without a commit.
     """
     if tree_state is None:
         return None
@@ -59,12 +59,12 @@ def signature(job: Job, kunitconfig: str, tree_state: str | None) -> str | None:
 
 
 def _products(job: Job, image: str) -> list[list[int | str]]:
-    """The kernel and its configuration as they lie in the build directory."""
+    """Return the identities of the kernel and its configuration in the build directory."""
     return [files.identity(job.build_dir / name) for name in (image, ".config")]
 
 
 def is_fresh(job: Job, image: str, wanted: str | None) -> bool:
-    """Whether the last good build here made `image` from just this, and that still lies here."""
+    """Return whether the last good build made `image` from these inputs, and it is unchanged."""
     if wanted is None:
         return False
     try:
@@ -75,14 +75,14 @@ def is_fresh(job: Job, image: str, wanted: str | None) -> bool:
 
 
 def forget(job: Job) -> None:
-    """From now on the directory is in between: whatever ends us, the next run builds."""
+    """Mark the directory as unfinished, so that the next run builds, whatever ends this one."""
     (job.build_dir / STAMP).unlink(missing_ok=True)
 
 
 def remember(job: Job, image: str, made: str | None) -> None:
-    """Note a good build that was made from `made`, unless that was not known.
+    """Record a good build from the inputs `made`, unless they are unknown.
 
-    What cannot be noted (a full disk, no kernel where one should be) is built again next time.
+    If that fails (the disk is full, the kernel is missing), the next run builds again.
     """
     if made is not None:
         with contextlib.suppress(OSError, HarnessError):
@@ -91,10 +91,10 @@ def remember(job: Job, image: str, made: str | None) -> None:
 
 
 def config_is_current(tree: Path, build_dir: Path) -> bool:
-    """Whether make's own record says that no Kconfig file has changed since the .config was made.
+    """Return whether make's record shows that no Kconfig file is newer than the .config.
 
-    It is include/config/auto.conf.cmd, which names every Kconfig file that was read, relative to
-    the tree; make compares the same times before it calls syncconfig.
+    The record, include/config/auto.conf.cmd, names every Kconfig file that was read, relative to
+    the tree. make compares the same times before it calls syncconfig.
     """
     made = build_dir / "include/config/auto.conf"
     try:
@@ -112,7 +112,7 @@ def config_is_current(tree: Path, build_dir: Path) -> bool:
 
 
 def _kconfig_files(listed: str) -> list[str]:
-    """The files of the variable deps_config in auto.conf.cmd, relative to the tree."""
+    """Return the files in the variable deps_config of auto.conf.cmd, relative to the tree."""
     _, _, rest = listed.partition("deps_config :=")
     lines = []
     for line in rest.splitlines():

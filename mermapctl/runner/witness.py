@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The witness outside: watches a guest's mermap through QEMU's gdb stub, and logs what it sees."""
+"""Watch a guest's mermap from outside, through QEMU's gdb stub, and log the events."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from mermapctl.runner.system_map import SystemMap
 
 CONNECT = 60.0
-"""Seconds until QEMU listens: kunit.py starts first, on a machine that may be busy."""
+"""Seconds until QEMU must listen: kunit.py starts first, perhaps on a busy machine."""
 
 
 class Witness(threading.Thread):
-    """Watches one boot from a thread of its own until the guest is gone; `error` is a sentence."""
+    """Watches one boot in a thread until the guest has ended; `error` is a sentence."""
 
     def __init__(
         self, socket: Path, log: Path, system_map: SystemMap, tests: Sequence[str], *, moves: bool
     ) -> None:
-        """`moves` says that the kernel may move itself (KASLR); where to is learnt first."""
+        """Prepare to watch. With `moves`, first find how far the kernel moved itself (KASLR)."""
         super().__init__(name="witness", daemon=True)
         self.error: str | None = None
         self._socket = socket
@@ -38,12 +38,12 @@ class Witness(threading.Thread):
         self._over = threading.Event()
 
     def end(self) -> None:
-        """The boot is over: stop watching, and wait for the log's last line."""
+        """Stop watching after the boot, and wait until the log's last line is written."""
         self._over.set()
         self.join()
 
     def run(self) -> None:
-        """Watch. Raises nothing; the log's last line says how it ended."""
+        """Watch the boot. Raises nothing; the log's last line reports how it ended."""
         try:
             with self._path.open("w", encoding="ascii") as file:
                 self._watch(WitnessLog(file))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The same kernel once more, without probes, under the witness outside (docs/witness.md).
+"""Boot the same kernel once more, without probes, watched by the witness (docs/witness.md).
 
-The guest has the host's clock: with `-icount` a watch ends QEMU (7.2: "Raised interrupt while not
+The guest has the host's clock. With `-icount` a watch ends QEMU (7.2: "Raised interrupt while not
 in I/O function"), and a boot with breakpoints alone takes thirteen times as long.
 """
 
@@ -36,24 +36,26 @@ if TYPE_CHECKING:
 TARGET = "x86_64"
 SYSTEM_MAP = "System.map"
 LONGEST_SOCKET = 100
-"""Bytes of a socket's path; the kernel takes 107 (sun_path, unix(7))."""
+"""The longest path of a socket, in bytes; the kernel allows 107 (sun_path, unix(7))."""
 SLOWER = 10
-"""Times as long as the plain boot that the boot under the witness may take; it takes some three."""
+"""The boot under the witness may take this many times as long as the plain boot; usually it takes
+three times as long."""
 SHORTEST, SILENCE = 120, 60
-"""Seconds that it may take, and be silent, at least."""
+"""The boot's limits are at least this many seconds: in all, and without output."""
 OTHER_CLOCK = (
     "the boot under the witness has the host's clock: a failure that depends on the guest's clock "
     "or seed (--seed) may be absent there"
 )
 ACCELERATOR = "tcg"
-"""Breakpoints under KVM need the CPU's four debug registers, or write to the guest's code."""
+"""Breakpoints under KVM need the CPU's four debug registers, or a change of the guest's code."""
 
 
 def wanted(job: Job, cell: Cell, booted: Booted) -> bool:
-    """Whether the witness watches a boot of its own: as asked, else where it adds something.
+    """Return whether the witness watches a boot of its own: if asked, or if that adds something.
 
-    It does after a traced boot that did not pass, in place of a boot without probes, and where a
-    kernel is booted without probes. Under KVM only if asked: its boot is emulated.
+    It adds something after a traced boot that did not pass, in place of a boot without probes, and
+    for a kernel that is booted without probes. After a boot under KVM the user must ask for it,
+    because the witness' boot is emulated.
     """
     if job.request.witness is not None:
         return job.request.witness
@@ -66,7 +68,7 @@ def wanted(job: Job, cell: Cell, booted: Booted) -> bool:
 
 
 def _obstacle(job: Job, known: SystemMap | None) -> str | None:
-    """Why the witness cannot watch a cell, in words; None where it can."""
+    """Return why the witness cannot watch a cell, as a phrase; None if it can."""
     target = job.target
     if target.name != TARGET:
         return (
@@ -85,10 +87,10 @@ def _obstacle(job: Job, known: SystemMap | None) -> str | None:
 
 
 def add(job: Job, cell: Cell, booted: Booted) -> Cell:
-    """The cell with what the witness sees of one more boot, which also confirms a failure.
+    """Boot once more under the witness; return the cell with what it saw. Confirms a failure.
 
-    Where it breaks off, the cell says so; where the guest then stands, the cell is as it was. A
-    boot that hung is not repeated. Raises Interrupted, HarnessError, OSError.
+    If the witness breaks off, add a note; if the guest then also stopped, add nothing else. A boot
+    that hung is not repeated. Raises Interrupted, HarnessError, OSError.
     """
     symbols = system_map.load(job.build_dir / SYSTEM_MAP)
     why = _obstacle(job, symbols)
@@ -131,7 +133,7 @@ def _confirmed(again: Job, cell: Cell, booted: Booted, second: Booted) -> Cell:
 
 
 def _aborted(console: Path) -> bool:
-    """Whether QEMU ended itself, as for a fault of its own."""
+    """Return whether QEMU ended itself because of an internal fault."""
     with contextlib.closing(inputs.open_own(console)) as file:
         return any(line.startswith(b"qemu: fatal: ") for line in file)
 
@@ -168,7 +170,7 @@ def _again(job: Job, booted: Booted, socket: Path) -> Job:
 
 @contextlib.contextmanager
 def _socket(folder: Path) -> Iterator[Path]:
-    """A place for the stub's socket that only this user can reach, and that goes with the block."""
+    """Yield a path for the stub's socket that only this user can reach; remove it afterwards."""
     here = len(os.fsencode(str(folder))) + len("/gdb-12345678/stub") <= LONGEST_SOCKET
     with tempfile.TemporaryDirectory(prefix="gdb-", dir=folder if here else None) as place:
         yield Path(place) / "stub"

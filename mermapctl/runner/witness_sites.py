@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where the witness stops a guest: the functions of a build that begin or end something. Pure."""
+"""The functions of a build at which the witness stops a guest. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SiteKind(enum.StrEnum):
-    """What begins where the guest stops."""
+    """What begins at a function where the guest stops."""
 
     TEST = "test"
     GET = "get"
@@ -28,11 +28,11 @@ class SiteKind(enum.StrEnum):
 
 
 CALLS = (SiteKind.GET, SiteKind.PUT, SiteKind.OUTER)
-"""Those whose return is seen as well."""
+"""The kinds at whose return the guest stops as well."""
 
 
 class Site(NamedTuple):
-    """A function at whose entry the guest stops; `probe` is the trace's name for the same."""
+    """A function at whose entry the guest stops; `probe` is its probe's name in a trace."""
 
     kind: SiteKind
     symbol: str
@@ -40,9 +40,9 @@ class Site(NamedTuple):
 
 
 def sites(system_map: SystemMap, tests: Sequence[str], offset: int) -> dict[int, Site]:
-    """The sites of a build by address, `offset` bytes from where it was linked to.
+    """Return the sites of a build by address, `offset` bytes above the address in System.map.
 
-    Raises StubError where a get or a put would not be seen.
+    Raises StubError if System.map does not name one of the functions that must be watched.
     """
     get, _, put = NEEDED
     wanted = [Site(SiteKind.GET, get.symbol, get.name), Site(SiteKind.PUT, put.symbol, put.name)]

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Each stop of a guest under the witness: what it is, what is read there, where it stops next.
+"""Each stop of a guest under the witness: what it is, what is read, where to stop next.
 
-Breakpoints are QEMU's own (`Z1`): nothing is written to the guest. A get and a put stop at their
-entry and, by the return address on their stack, at their end; there the page tables are read.
+`get()` and `put()` stand for the kernel's `__mermap_get()` and `__mermap_put()`. Breakpoints are
+QEMU's own (`Z1`), so nothing is written to the guest. The guest stops at the entry of a `get()` or
+`put()`, and at its end: at the return address on its stack. There the page tables are read.
 
-A stop at a breakpoint is dear. QEMU (up to 7.2 at least) throws away all translated code at each,
-and translates the whole page around a breakpoint one instruction at a time. So where nothing else
-can run meanwhile (one CPU, a kernel without preemption), the breakpoints of a get and a put are
-taken out until that one returns; then no step over them is needed either. There, too, a call that
-comes again at the same depth of the stack is met by a watch (`mermapctl.runner.call_slots`), and
-what the next stop reads is asked for ahead, as at the last stop that followed this one.
+A stop at a breakpoint is slow. QEMU (up to 7.2 at least) drops all translated code at each stop,
+and translates the page around a breakpoint one instruction at a time. If nothing else can run
+meanwhile (one CPU, a kernel without preemption), the breakpoints of a `get()` and a `put()`
+are removed until the call returns, and need no step over them. In that case, repeated calls at one
+depth of the stack are stopped by a watch instead (`mermapctl.runner.call_slots`), and the memory
+that the next stop needs is read ahead: the same pieces as at the last stop that followed this one.
 """
 
 from __future__ import annotations
@@ -36,15 +37,16 @@ if TYPE_CHECKING:
     from mermapctl.runner.system_map import SystemMap
 
 POLL = 0.05
-"""Seconds between two looks at where a kernel has moved itself."""
+"""Seconds between two checks where a kernel has moved itself."""
 MOST_POLLS = 2000
 MOST_EVENTS = 60_000
-"""Events logged; a test may make a million rounds, and these show all that it does."""
+"""The most events that are logged; a test may make a million rounds, and these show all that it
+does."""
 MOST_TABLES = 64
 LARGEST_GET = 1 << 24
-"""Bytes of a get whose entries are read."""
+"""The most bytes of a get whose entries are read."""
 _PREEMPTIBLE = "preempt_schedule"
-"""Only a kernel with CONFIG_PREEMPTION has it (kernel/sched/core.c)."""
+"""A function that only a kernel with CONFIG_PREEMPTION has (kernel/sched/core.c)."""
 
 
 class WitnessLog:
@@ -60,14 +62,14 @@ class WitnessLog:
         self.lines += 1
 
     def sentence(self, word: str, why: str) -> None:
-        """Write a line with a sentence in it; its blanks become underscores."""
+        """Write a line that contains a sentence; underscores replace its blanks."""
         plain = why.encode("ascii", "backslashreplace").decode()
         self.write(word, why="_".join(plain.replace("=", ":").split()))
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A get or put that has not returned: where its stack stood, and where it goes back to."""
+    """A get or put that has not returned: the address of its stack, and its return address."""
 
     site: Site
     stack: int
@@ -80,7 +82,7 @@ class Call:
 
 @dataclass(slots=True)
 class _Known:
-    """What is known of the guest: calls that run, allocations that live, tables due to be read."""
+    """What is known of the guest: running calls, live allocations, page tables to be read."""
 
     calls: list[Call] = field(default_factory=list)
     live: dict[int, tuple[int, int, int]] = field(default_factory=dict)  # alloc: mm, base, end
@@ -91,7 +93,7 @@ class _Known:
 
 
 class Stops:
-    """Goes from stop to stop of one guest. Raises StubError, and OSError where the log is full."""
+    """Follows one guest from stop to stop. Raises StubError, and OSError if the log is full."""
 
     def __init__(
         self, client: GdbClient, log: WitnessLog, system_map: SystemMap, tests: Sequence[str]
@@ -111,7 +113,7 @@ class Stops:
         self._offset = 0
 
     def watch(self, *, moves: bool) -> None:
-        """Watch to the guest's end, or to the bound on events."""
+        """Watch until the guest ends, or until the most events are logged."""
         self._offset = self._moved() if moves else 0
         self._sites = witness_sites.sites(self._map, self._tests, self._offset)
         begun = {at for at, site in self._sites.items() if site.kind is SiteKind.TEST}
@@ -126,7 +128,7 @@ class Stops:
         self._log.write("end")
 
     def _moved(self) -> int:
-        """How far the kernel has moved itself. Raises StubError where that is learnt too late."""
+        """Return how far the kernel has moved itself. Raises StubError if it is found too late."""
         state = self._map.one("system_state")
         if state is None:
             raise StubError("System.map does not name system_state")
@@ -145,7 +147,7 @@ class Stops:
         raise StubError("no kernel of this System.map was found in the guest")
 
     def _aim(self, wanted: set[Breakpoint]) -> None:
-        """Have breakpoints at `wanted` and nowhere else."""
+        """Set breakpoints at `wanted` and remove all others."""
         if wanted != self._set:
             self._client.set(sorted(wanted - self._set), remove=sorted(self._set - wanted))
             self._set = set(wanted)
@@ -165,7 +167,7 @@ class Stops:
 
     @property
     def _alone(self) -> bool:
-        """Whether nothing else runs between a get's or a put's entry and its end."""
+        """Whether no other code can run between the entry and the end of a get or put."""
         one = self._facts is not None and self._facts.cpus == 1
         return one and not self._map.addresses.get(_PREEMPTIBLE)
 
@@ -190,11 +192,11 @@ class Stops:
         return at
 
     def _returning(self, at: int, stack: int) -> bool:
-        """Whether a call returns here: the stack stands behind its return address."""
+        """Return whether a call returns here: the stack pointer is above its return address."""
         return any(call.back == at and call.stack + 8 == stack for call in self._known.calls)
 
     def _watched(self, slot: int, stack: int, *, ours: bool, returns: bool) -> None:
-        """A watch stopped the guest. Raises StubError where a return must have been missed."""
+        """Handle a stop by a watch. Raises StubError if a return must have been missed."""
         if returns and slot + 8 == stack:
             self._slots.returned(slot)
         elif slot + 8 == stack and any(call.stack == slot for call in self._known.calls):
@@ -202,7 +204,7 @@ class Stops:
         self._slots.stopped(slot, ours=ours)
 
     def _meets(self, at: int, stack: int, registers: dict[str, int], stop: StopReply) -> None:
-        """Log what returns or begins at the address of a breakpoint."""
+        """Log the calls that return or begin at the address of a breakpoint."""
         facts = self._facts or self._learn()
         thread = stack // facts.stack
         self._returned(at, stack, thread, stop, registers["rax"])
@@ -213,7 +215,7 @@ class Stops:
             self._begins(site, registers, thread, stop)
 
     def _runs(self, site: Site, stack: int, thread: int) -> bool:
-        """Whether this very call was seen to begin: a step over its first instruction failed."""
+        """Return whether this call was logged already: a step over its first instruction failed."""
         return any(
             (call.site, call.stack, call.thread) == (site, stack, thread)
             for call in self._known.calls
@@ -267,7 +269,7 @@ class Stops:
         self._known.calls.append(call)
 
     def _introduce(self, mm: int) -> None:
-        """Before the first get: what was learnt of this kernel."""
+        """Log the facts about this kernel before the first get."""
         facts = self._facts
         if facts is None or self._known.introduced or not mm:
             return
@@ -280,7 +282,7 @@ class Stops:
         )  # fmt: skip
 
     def _returned(self, at: int, stack: int, thread: int, stop: StopReply, result: int) -> None:
-        """End the calls that return here: the stack stands behind their return address."""
+        """End the calls that return here: the stack pointer is just above their return address."""
         ended = [
             call for call in self._known.calls
             if call.back == at and call.thread == thread and call.stack + 8 == stack
@@ -321,7 +323,7 @@ class Stops:
             self._slot(call.mm)
 
     def _pair(self, words: tuple[int, ...], call: Call) -> tuple[int, int] | None:
-        """Which two words are the mapping: of several the ones whose first entry is present."""
+        """Return the two words with the mapping; of several, those whose first entry is present."""
         fits = fitting(words, call.size)
         self._known.pairs = fits if self._known.pairs is None else self._known.pairs & fits
         pairs = sorted(self._known.pairs, key=lambda pair: (max(pair), pair))
@@ -336,7 +338,7 @@ class Stops:
         return pairs[0]
 
     def _put(self, call: Call, cpu: int) -> None:
-        """A put has ended: what is left of its range?"""
+        """Log, at the end of a put, what its range's entries are now."""
         found = self._known.live.pop(call.alloc, None)
         if found is None:
             return  # the outer half of one that was seen already, or of no get
@@ -351,7 +353,7 @@ class Stops:
         )  # fmt: skip
 
     def _slot(self, mm: int) -> None:
-        """Every present entry around the mappings of a process."""
+        """Log every present entry around the mappings of a process."""
         place = self._known.places.get(mm)
         found = None if place is None else self._reader.slot(mm, place, MOST_TABLES)
         if found is not None:
@@ -371,11 +373,11 @@ class Stops:
 
 
 def _with_neighbours(base: int, end: int) -> tuple[int, int]:
-    """A range with one page on each side, as far as they are in the same lowest tables."""
+    """Return a range with one page more on each side that has the same lowest page table."""
     span = guest_memory.ENTRIES * PAGE
     return base - (PAGE if base % span else 0), end + (PAGE if end % span else 0)
 
 
 def _inner(entries: list[int], low: int, base: int, end: int) -> list[int]:
-    """Those of `entries`, the first of which is of `low`, that map `[base, end)`."""
+    """Return those of `entries` that map `[base, end)`; the first of `entries` maps `low`."""
     return entries[(base - low) // PAGE : (end - low) // PAGE]
