@@ -57,6 +57,8 @@ AUTHOR = ("mermapctl", "mermapctl@localhost")
 QUICK = ("-c", "core.bigFileThreshold=1", "-c", "core.compression=1", "-c", "gc.auto=0")
 _TRACE = "GIT_TRACE"
 """What the names of git's variables for tracing begin with: on stderr a trace is no complaint."""
+_OPTIONS = "GIT_CONFIG_PARAMETERS"
+"""Options of a surrounding `git -c`: they rank above GIT_CONFIG_COUNT, and the last one wins."""
 REPOSITORY = (
     *("GIT_DIR", "GIT_WORK_TREE", "GIT_IMPLICIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE"),
     *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_PREFIX", "GIT_NAMESPACE"),
@@ -95,7 +97,13 @@ def settings(base: Mapping[str, str], wanted: Sequence[tuple[str, str]]) -> dict
     added = {"GIT_CONFIG_COUNT": str(first + len(wanted))}
     for number, (name, value) in enumerate(wanted, first):
         added |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+    if given := base.get(_OPTIONS):
+        added[_OPTIONS] = " ".join([given, *(f"{_quoted(n)}={_quoted(v)}" for n, v in wanted)])
     return added
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", r"'\''") + "'"
 
 
 def environment(*, own: bool = True) -> dict[str, str]:

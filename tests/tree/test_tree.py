@@ -11,6 +11,7 @@ import pytest
 
 from mermapctl.errors import UserError
 from mermapctl.tree import clone, find, source, state
+from mermapctl.tree import git as tree_git
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -383,3 +384,20 @@ def test_git_is_the_one_of_path(home: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("GIT_PYTHON_GIT_EXECUTABLE", "/bin/false")
     path = committed(kernel(home / "linux"))
     assert state.inspect(path).commit == git(path, "rev-parse", "HEAD")
+
+
+def test_options_of_a_surrounding_git_start_no_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`git -c core.fsmonitor=PROGRAM bisect run mermapctl …` hands its options on."""
+    canary = tmp_path / "canary"
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    git(tree, "init", "-q")
+    git(tree, "commit", "-q", "--allow-empty", "-m", "x")
+    monkeypatch.setenv("GIT_CONFIG_PARAMETERS", f"'core.fsmonitor'='touch {canary}; false'")
+    given = {**os.environ, **tree_git.quiet(os.environ)}
+    subprocess.run(["git", "status"], cwd=tree, env=given, check=True, capture_output=True)
+    assert not canary.exists()
+    subprocess.run(["git", "status"], cwd=tree, check=True, capture_output=True)
+    assert canary.exists()
