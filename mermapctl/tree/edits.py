@@ -24,7 +24,7 @@ _OBJECT = re.compile(r"obj-\$\(CONFIG_\w+\)")
 
 
 class NoPlaceError(ValueError):
-    """A file has no place for an edit, or more than one; the text names the statement sought."""
+    """A file has no place for an edit, or several; the text names the statement sought."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,12 @@ class TextRange:
 
 
 def without_inert(source: str) -> str:
-    """C source with comments and literals blanked out: same length, same lines."""
+    """Return C source with comments and literals replaced by blanks: same length, same lines."""
     return _INERT.sub(lambda found: re.sub(r"[^\n]", " ", found.group()), source)
 
 
 def _pattern(statement: str) -> re.Pattern[str]:
-    """A statement's tokens in order, any white space or none between them."""
+    """Return a pattern for a statement's tokens, with or without white space between them."""
     tokens = _TOKEN.findall(without_inert(statement))
     if not tokens:
         msg = "an edit without a statement"
@@ -56,7 +56,7 @@ def _pattern(statement: str) -> re.Pattern[str]:
 
 
 def _closing(code: str, opening: int) -> int | None:
-    """Offset after the bracket that closes the one at `opening`."""
+    """Return the offset after the bracket that closes the one at `opening`."""
     pair = {"(": ")", "{": "}"}[code[opening]]
     depth = 0
     for found in re.compile("[" + re.escape(code[opening] + pair) + "]").finditer(code, opening):
@@ -186,7 +186,7 @@ def make_global(source: str, function: str) -> str:
 
 
 def add_include(source: str, header: str) -> str:
-    """`#include <header>` at the end of the file's longest run of <linux/...> includes."""
+    """Add `#include <header>` at the end of the file's longest run of <linux/...> includes."""
     if re.search(rf"^#\s*include\s*<{re.escape(header)}>", source, re.MULTILINE):
         return source
     runs = [found.span() for found in _LINUX_INCLUDES.finditer(source)]
@@ -198,12 +198,12 @@ def add_include(source: str, header: str) -> str:
 
 
 def kconfig_symbols(source: str) -> frozenset[str]:
-    """The symbols that a Kconfig text defines."""
+    """Return the symbols that a Kconfig text defines."""
     return frozenset(_CONFIG.findall(source))
 
 
 def add_kconfig_entry(source: str, entry: str) -> str:
-    """Config entries before the last `endmenu` and the `source` lines right above it."""
+    """Add config entries before the last `endmenu` and before `source` lines just above it."""
     wanted = kconfig_symbols(entry)
     there = kconfig_symbols(source) & wanted
     if there:
@@ -224,7 +224,7 @@ def add_kconfig_entry(source: str, entry: str) -> str:
 
 
 def add_kconfig_select(source: str, config: str, select: str) -> str:
-    """A `select` line in an entry, before the first of its selects that sorts after it."""
+    """Add a `select` line to a config entry, before its first select that sorts after it."""
     symbol = select.split()[1]
     lines = source.splitlines(keepends=True)
     starts = [number for number, line in enumerate(lines) if line.split() == ["config", config]]
@@ -251,7 +251,7 @@ def add_kconfig_select(source: str, config: str, select: str) -> str:
 
 
 def add_makefile_line(source: str, line: str) -> str:
-    """A line after the last `obj-$(CONFIG_...)` line and what continues it."""
+    """Add a line after the last `obj-$(CONFIG_...)` line and its continuation lines."""
     lines = source.splitlines(keepends=True)
     if any(old.split() == line.split() for old in lines):
         return source

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Overlays on the reference mermap that behave like the postings of the real series.
+"""Mermaps that behave like the postings: the versions of the real series sent for review.
 
-A posting (kernel/postings) contains the differences: a diff, whole files, hooks. It builds on the
-reference or on another posting.
+Each directory in kernel/postings has the changes that turn the reference mermap, or another
+posting, into one posting: a diff, whole files, and hooks (edits of other kernel files).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mermapctl.tree.overlay import Hook, Overlay, Part
 
 
 class Posting(enum.StrEnum):
-    """The posting that a mermap behaves like; `kernel/README.md` lists the differences."""
+    """One version of the series; `kernel/README.md` lists how each differs from the reference."""
 
     FIRST = "first"
     LATER = "later"
@@ -30,12 +30,12 @@ class Posting(enum.StrEnum):
 
 
 _PART = "posting"
-"""The id of a posting's one commit, as its hooks name it."""
+"""The id of the one commit of a posting; its hooks refer to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Description:
-    """The shape of posting.toml; `on` names the posting that this one changes."""
+    """The contents of posting.toml; `on` names the posting that this one is based on."""
 
     subject: str = ""
     body: str = ""
@@ -44,7 +44,7 @@ class _Description:
 
 
 def load(posting: Posting, directory: Path | None = None) -> Overlay:
-    """Load the one commit that turns the reference mermap into a posting.
+    """Load the commit that turns the reference mermap into a posting.
 
     `directory` replaces the packaged one. Raises HarnessError if its files are damaged or do not
     belong together.
@@ -70,7 +70,7 @@ def load(posting: Posting, directory: Path | None = None) -> Overlay:
 
 
 def _build(root: Path, name: str, work: Path) -> list[_Description]:
-    """Write a posting's files to `work`, its base first."""
+    """Write a posting's files to `work`, after those of the posting that it is based on."""
     source = root / name
     described = msgspec.convert(
         tomllib.loads((source / "posting.toml").read_text("utf-8")), _Description
@@ -100,7 +100,7 @@ def _write(root: Path, contents: dict[str, str]) -> None:
 
 
 def of(tree: Path) -> Posting | None:
-    """Identify the posting of a tree's mermap; None for the plain reference, and for others."""
+    """Return the posting of a tree's mermap; None for the reference and for other mermaps."""
     for posting in Posting:
         contents = load(posting).contents
         if all(_is(tree / name, text) for name, text in contents.items()):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Turns a source into a git repository whose head is the base of a new tree. Runs tar, cp and git.
+"""Turn a source into a git repository whose head is the base of a new tree. Runs tar, cp and git.
 
-Contents of a tarball or directory are not trusted: they are unpacked outside any repository. The
-repository is made beside them and moved in after all files are checked.
+The contents of a tarball or directory are not trusted, so they are unpacked outside any repository.
+The repository is made beside them and moved in after all files are checked.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _LIMITED = 'ulimit -v "$1" 2>/dev/null; ulimit -f "$2" 2>/dev/null; shift 2; exec tar "$@"'
 _LARGEST_FILE = 2 << 30
-"""Bytes; the largest file of 6.12 has 24 MB."""
+"""The most bytes that tar may write to a file; the largest file of 6.12 has 24 MB."""
 
 
 def base(source: Source, workshop: Path, tell: Listener) -> tuple[Path, int]:
@@ -120,7 +120,11 @@ def _remove(entry: os.DirEntry[bytes]) -> None:
 def _unpack(
     source: Source, tree: Path, env: dict[str, str], complaints: Path, tell: Listener
 ) -> None:
-    """Let tar list each member it unpacks; give it to git when the next one begins."""
+    """Unpack a tarball; add each file to git's index when tar lists the next one.
+
+    tar lists a member when it begins to write it. So a file is complete once the next one is
+    listed.
+    """
     what = f"unpacking {source.location}"
     strip = _depth(source, tree, complaints)
     index = ["git", *git.QUICK, "update-index", "--add", "--remove", "-z", "--stdin"]
@@ -190,7 +194,7 @@ def _depth(source: Source, cwd: Path, complaints: Path) -> int:
 
 
 class _Names:
-    """Passes the names in tar's listing to git, all but the last, which is being written."""
+    """Passes the names in tar's listing to git, except the last: tar still writes its file."""
 
     def __init__(self, stdin: IO[bytes], admission: tarball.Admission) -> None:
         self.stdin = stdin
