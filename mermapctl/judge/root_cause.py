@@ -42,7 +42,8 @@ SPLATS = (
     "memory-leak",
 )
 _STUCK = ("lockup", "rcu-stall")
-_INCOMPLETE = ("test-missing", "suite-missing", "output-truncated", "output-corrupt")
+INCOMPLETE = ("test-missing", "suite-missing", "output-truncated", "output-corrupt")
+"""Codes of a console that lacks results."""
 _AFTER_DEATH = ("kernel-panic", "rcu-stall", "lockup", "sleep-in-atomic")
 _NO_MAPPING = ("allocation-failed", "region-too-small", "reserve-lost")
 _GET_REFUSED = (*_NO_MAPPING, "kernel-warning", "kernel-oops", "test-failed", "no-address-reuse")
@@ -122,7 +123,7 @@ RULES: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[Draft, Draft], bo
     (DEADLY, (*SPLATS, "test-failed"), _later_in_test),
     (DEADLY, ("leak", "migration-leak"), _same_test),
     (DEADLY, _AFTER_DEATH, _later),
-    ((*DEADLY, *_STUCK, "hang"), _INCOMPLETE, _always),
+    ((*DEADLY, *_STUCK, "hang"), INCOMPLETE, _always),
     ((*DEADLY, *_STUCK), ("hang",), _always),
     (_STUCK, (*_STUCK, "kernel-panic"), _later),
     (("hang",), ("kernel-panic",), _always),

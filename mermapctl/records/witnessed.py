@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl.judge import trace_findings, witness_findings
+from mermapctl.judge import root_cause, trace_findings, witness_findings
 from mermapctl.judge.confirmation import symptoms
 from mermapctl.judge.verdict import Ended, Severity, Verdict
 from mermapctl.records.judging import judge_second
@@ -37,6 +37,8 @@ def with_witness(cell: Cell, blank: WitnessSummary) -> Cell:
     merged, agrees = witness_findings.compared(cell.findings, seen, both=both)
     # A guest that stands under a broken stub, or is slow under the witness, is no hang of its own.
     whole = blank.boot.ended is Ended.EXITED if blank.boot else account.lost is None
+    if account.lost is not None:  # QEMU itself may have died
+        whole = whole and all(each.code not in root_cause.INCOMPLETE for each in second.findings)
     if whole and cell.verdict is Verdict.PASSED and second.verdict is Verdict.FAILED:
         failed = symptoms(second.suites, second.findings)
         merged = (*merged, witness_findings.only_witnessed(failed or ("the suite",)))

@@ -68,6 +68,16 @@ def test_a_guest_that_a_broken_stub_left_standing_has_not_hung(tmp_path: Path) -
     assert cell.witness.words.endswith("QEMU's gdb stub has hung up")
 
 
+def test_a_qemu_that_died_is_no_failure_of_the_kernel(tmp_path: Path) -> None:
+    cell = judged(tmp_path, "trace-good", "hang-one-cpu", LOST, Ended.EXITED)
+    assert (cell.verdict, codes(cell)) == (Verdict.PASSED, [])
+
+
+def test_a_suite_that_fails_after_the_witness_broke_off_counts(tmp_path: Path) -> None:
+    cell = judged(tmp_path, "trace-good", "missing-flush", LOST, Ended.EXITED)
+    assert codes(cell) == [("only-witnessed", Severity.ERROR)]
+
+
 def test_a_kernel_that_hangs_under_the_witness_alone_fails(tmp_path: Path) -> None:
     cell = judged(tmp_path, "trace-good", "missing-flush", GOOD, Ended.EXITED)
     assert (cell.verdict, codes(cell)) == (
