@@ -77,7 +77,7 @@ def _held(directory: Path, command: str) -> Iterator[bool]:
 
 def _copy(origin: Path, goal: Path, final: Path) -> None:
     """Copy what make needs, with its times; replace the directory by `final` in make's records."""
-    # make knows where it is without symbolic links.
+    # make resolves symbolic links in its own directory's path.
     here, there = (os.fsencode(each.resolve()) + b"/" for each in (origin, final))
 
     def left_out(directory: str, names: list[str]) -> list[str]:
@@ -86,7 +86,7 @@ def _copy(origin: Path, goal: Path, final: Path) -> None:
 
     def copied(source: str, target: str) -> None:
         if source.endswith(".cmd"):
-            # tools/ notes absolute paths; one that is gone some day would be missed by make.
+            # tools/ records absolute paths; make fails if one of them is removed later.
             with open(source, "rb") as file, open(target, "wb") as changed:  # noqa: PTH123
                 changed.write(file.read().replace(here, there))
             shutil.copystat(source, target)

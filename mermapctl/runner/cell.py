@@ -170,10 +170,10 @@ def _stages(job: Job, cell: Cell, looking: state.Looking | None) -> Iterator[Ste
     if built.reason:
         yield from _unbuilt(job, cell, built)
         return
-    # A file that was saved while make ran may or may not be in what it made: then nothing is noted.
+    # Record the build only if the tree is unchanged: make may have missed a file saved meanwhile.
     with contextlib.closing(state.look(job.tree)) as after:
         booted = boot.boot(job, kernel.read(job))
-        with contextlib.suppress(MermapctlError):  # the boot's verdict stands, whatever git says
+        with contextlib.suppress(MermapctlError):  # an error of git does not change the verdict
             if _signature(asked, after) == made_from:
                 up_to_date.remember(job, booted.kernel.image, made_from)
     yield from cell_verdict.steps(job, spent(cell, boot=booted.seconds), booted)

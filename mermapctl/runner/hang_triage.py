@@ -105,7 +105,7 @@ def _alone(job: Job, kernel: Kernel, glob: str, name: str) -> Job:
     folder.mkdir()
     watching = hang_trials.watching(kernel.config)
     watch = hang_trials.DETECTOR if watching.detector else ()
-    # An address then means what System.map says.
+    # Without KASLR the addresses are those in System.map.
     arguments = kernel_args(("nokaslr", *watch), cell.kernel_args, ())
     smp = max(2, cell.smp or 1) if watching.smp and cell.target.qemu else cell.smp
     return replace(

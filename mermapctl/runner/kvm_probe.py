@@ -28,8 +28,8 @@ _SAID = 0x2A
 _EXIT = _SAID << 1 | 1
 """QEMU's exit code for a guest that writes _SAID to isa-debug-exit."""
 
-# A multiboot image (header: magic, flags "addresses follow", checksum, then where it is loaded and
-# where it starts) for 0x100000. Page tables at 0x200000 map the first 2 MiB onto themselves.
+# A multiboot image for 0x100000. Its header: magic, flags "addresses follow", checksum, the
+# addresses of load and entry. Page tables at 0x200000 map the first 2 MiB onto themselves.
 _GUEST = (
     ("02b0ad1b 00000100 fe4f51e4", "magic, flags, checksum"),
     ("00001000 00001000 00000000 00000000 20001000", "header, load, end, bss, entry"),

@@ -62,14 +62,14 @@ fi
 set -- "$@" "$argument"
 """)
 
-# kunit.py boots what "all" packs; where only the kernel itself was made, that is booted.
+# kunit.py boots the image that "all" packs. If only the kernel was made, boot that instead.
 _KERNEL = """\
 [ "$last" = -kernel ] && argument={kernel}
 set -- "$@" "$argument"
 """
 
-# ccache's depend mode does without the preprocessor, and so does not see an .incbin: whatever may
-# have one goes to the compiler itself. Kbuild and the tools' Makefiles name the source file last.
+# ccache's depend mode runs no preprocessor, so it does not see an .incbin. Pass sources that may
+# have one to the compiler itself. Kbuild and the tools' Makefiles name the source file last.
 _CACHED = """\
 for source; do :; done
 case $source in
@@ -78,14 +78,14 @@ esac
 exec {compiler} "$@"
 """
 
-# kunit.py asks for olddefconfig before each build; make's own records say that it would do nothing.
+# kunit.py runs olddefconfig before each build. Skip it if make's records show that nothing changed.
 _SKIP = """\
 for argument; do
     [ "$argument" = olddefconfig ] && exit 0
 done
 """
 
-# Only the kernel that is booted: not every other thing that "all" and the editors' helpers are.
+# Make only the kernel that is booted, without the other goals of "all" and files for editors.
 _IMAGE = """\
 case $argument in
 all) set -- "$@" {goals} ;;

@@ -51,7 +51,7 @@ def configure(job: Job) -> Stage:
     write_make(job.programs, job.build_log, Goals(jobs=job.request.jobs))
     dot_config = job.build_dir / ".config"
     if not up_to_date.config_is_current(job.tree, job.build_dir):
-        # kunit.py keeps one that has all that was asked for, whatever the tree's Kconfig says now.
+        # kunit.py keeps a .config with all requested symbols, even if the tree's Kconfig changed.
         dot_config.unlink(missing_ok=True)
     tick = _tick(job, build_log.bound(job))
     watch = process.Watch(float(job.request.build_timeout), tick=tick)
@@ -78,9 +78,9 @@ def _failed(job: Job, what: str, outcome: process.SessionEnd) -> Stage:
         return Stage(outcome.seconds, Reason.BUILD_FAILED, told)
     why = build_log.why(job, what, outcome)
     dot_config = job.build_dir / ".config"
-    # kunit.py's own lines for the target count to it as much as those of the variant.
+    # kunit.py requires its own lines for the target as well as those of the variant.
     asked = fragment.overlay(target.own_lines(job.target), job.cell.variant.fragment)
-    # Where kunit.py itself fell over, the .config is none, or an old one.
+    # If kunit.py ended in a traceback, there is no .config, or an old one.
     answered = dot_config.is_file() and not build_log.fell_over(job)
     missing = fragment.missing(asked, dot_config) if answered else ()
     if not missing:
