@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The witness on real kernels: a seeded fault is named with its entry."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mermapctl.tree.postings import Posting
+from tests.e2e.conftest import Run
+from tests.faults import corpus, seeded
+
+pytestmark = pytest.mark.e2e
+
+CASES = {case.name: case for case in corpus.faults()}
+FAULTS = {
+    "22-maps-one-page-only": ("wrong-range-mapped", r"PTE 0x[0-9a-f]+ at 0x[0-9a-f]+, not present"),
+    "24-put-does-not-unmap": ("not-unmapped", r"PTE 0x[0-9a-f]+ .*, asked none"),
+    "49-maps-first-page-over-and-over": ("wrong-page", r"PTE 0x.*, page 0x.*, asked 0x[0-9a-f]+"),
+}
+
+
+def good(run: Run, *argv: str) -> None:
+    """No finding, and each mapping of the four tests was read."""
+    ran = run("--no-trace", *argv)
+    assert ran.code == 0, ran.document
+    assert ran.codes == []
+    witness = ran.cell["witness"]
+    assert witness["gets"] > 500, ran.cell["notes"]
+    assert witness["entries_checked"] > 3000
+    assert not [note for note in ran.cell["notes"] if "broke off" in note]
+
+
+def test_a_good_kernel_without_probes_is_witnessed_by_itself(run: Run) -> None:
+    good(run)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_named_with_its_entry(run: Run, reference_tree: Path, name: str) -> None:
+    code, entry = FAULTS[name]
+    with seeded.seeded(reference_tree, CASES[name]):
+        ran = run("--no-trace")
+    assert ran.code == 1, ran.document
+    found = {finding["code"]: finding for finding in ran.cell["findings"]}
+    assert re.fullmatch(entry, found[code]["evidence"]["entry"])
+    assert found[code]["evidence"]["lines named"] == "witness.log"
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("variant", ["smp", "la57"])
+def test_other_good_machines_have_no_finding(run: Run, variant: str) -> None:
+    good(run, f"--variant={variant}")
+
+
+@pytest.mark.nightly
+def test_a_kernel_that_moves_itself_has_no_finding(run: Run, tmp_path: Path) -> None:
+    own = tmp_path / "own.kunitconfig"
+    own.write_text("CONFIG_RELOCATABLE=y\nCONFIG_RANDOMIZE_BASE=y\n")
+    good(run, f"--config={own}")
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("posting", list(Posting))
+def test_no_posting_gives_a_finding(run: Run, reference_tree: Path, posting: Posting) -> None:
+    with seeded.posted(reference_tree, posting):
+        ran = run("--no-trace")
+    assert ran.codes == [], ran.document
+    assert ran.cell["witness"]["gets"] > 500
