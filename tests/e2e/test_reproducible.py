@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -31,9 +32,9 @@ def load() -> Iterator[None]:
 
 
 def guest_lines(ran: Ran) -> list[str]:
-    """Return the console without kunit.py's own lines, which have the host's time."""
+    """Return the console without kunit.py's own lines: the host's time, and QEMU's command line."""
     lines = Path(ran.cell["artifacts"]["console"]).read_text(errors="replace").splitlines()
-    return [line for line in lines if not (line[:1] == "[" and line[3:4] == line[6:7] == ":")]
+    return [line for line in lines if not re.match(r"\[\d\d:\d\d:\d\d\]|\$ qemu-system-", line)]
 
 
 def twice(run: Run, *argv: str) -> tuple[Ran, Ran]:
