@@ -269,11 +269,9 @@ class Kept:
         """
         self._good += len(tests.numbers) + 1
         self.omitted += 1
-        self.unlisted[Status.PASSED] = (
-            self.unlisted.get(Status.PASSED, 0) + len(tests.numbers) - tests.skipped
-        )
+        add(self.unlisted, {Status.PASSED: len(tests.numbers) - tests.skipped})
         if tests.skipped:
-            self.unlisted[Status.SKIPPED] = self.unlisted.get(Status.SKIPPED, 0) + tests.skipped
+            add(self.unlisted, {Status.SKIPPED: tests.skipped})
 
     def suite(
         self, level: OpenLevel | None, result: Result, failures: tuple[Failure, ...], line: Line

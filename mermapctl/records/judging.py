@@ -157,17 +157,17 @@ def judge_second(cell: Cell, boot: Boot | None) -> Cell:
     Raises OSError where that cannot be read.
     """
     console = cell.artifacts.console_untraced
-    blank = replace(
-        cell,
-        verdict=Verdict.NO_VERDICT,
-        reason=None,
-        detail=None,
-        boot=boot,
-        triage=(),
-        artifacts=replace(cell.artifacts, console=console),
-    )
+    other = replace(cell, artifacts=replace(cell.artifacts, console=console))
     with open_regular(Path(console or "")) as lines:
-        return judge_console(blank, lines)
+        return judge_boot(other, boot, lines)
+
+
+def judge_boot(cell: Cell, boot: Boot | None, console: BinaryIO) -> Cell:
+    """Judge the console of another boot of a judged cell's kernel."""
+    blank = replace(
+        cell, verdict=Verdict.NO_VERDICT, reason=None, detail=None, boot=boot, triage=()
+    )
+    return judge_console(blank, console)
 
 
 def _without_trace(cell: Cell) -> tuple[str, ...]:

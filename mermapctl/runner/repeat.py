@@ -12,7 +12,7 @@ from mermapctl.judge import repeats
 from mermapctl.judge.confirmation import symptoms
 from mermapctl.judge.repeats import RepeatedBoot
 from mermapctl.judge.verdict import Verdict
-from mermapctl.records.judging import judge_console, with_repeats
+from mermapctl.records.judging import judge_boot, with_repeats
 from mermapctl.runner import boot
 from mermapctl.system import inputs
 
@@ -35,7 +35,8 @@ def steps(job: Job, cell: Cell, booted: Booted) -> Iterator[Cell]:
         job.tell(Note(f"boot {number} of {wanted}: {len(bad)} did not pass so far"))
         again = _again(job, number)
         second = boot.boot(again, booted.kernel, booted.accelerator)
-        judged = _judged(again, cell, second)
+        with inputs.open_own(again.console) as console:
+            judged = judge_boot(cell, second.boot, console)
         if judged.verdict is Verdict.PASSED:
             again.console.unlink(missing_ok=True)
             shutil.rmtree(again.programs, ignore_errors=True)
@@ -54,14 +55,6 @@ def _again(job: Job, number: int) -> Job:
         shifts=(shifts[(number - 1) % len(shifts)],),
     )
     return replace(job, cell=replace(job.cell, request=turn), repeat=f"repeat-{number:03}")
-
-
-def _judged(again: Job, cell: Cell, booted: Booted) -> Cell:
-    blank = replace(
-        cell, verdict=Verdict.NO_VERDICT, reason=None, detail=None, boot=booted.boot, triage=(),
-    )  # fmt: skip
-    with inputs.open_own(again.console) as console:
-        return judge_console(blank, console)
 
 
 def _told(number: int, judged: Cell, booted: Booted, console: str | None) -> RepeatedBoot:
