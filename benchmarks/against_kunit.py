@@ -41,8 +41,15 @@ class Place:
 
     def ours(self, *argv: str) -> list[str]:
         """Return the command of a run of mermapctl."""
-        return [*MERMAPCTL, "run", f"--tree={self.tree}", "--accel=tcg", "--format=json",
-                "--quiet", *argv]
+        return [
+            *MERMAPCTL,
+            "run",
+            f"--tree={self.tree}",
+            "--accel=tcg",
+            "--format=json",
+            "--quiet",
+            *argv,
+        ]
 
     def theirs(self) -> list[str]:
         """Return the command of a run of kunit.py."""

@@ -104,9 +104,7 @@ def _cell(chance: random.Random, variant: str) -> Cell:
     bad = chance.random() < 0.1
     phases = Phases(chance.uniform(1, 2), chance.uniform(5, 90), chance.uniform(1, 3))
     if chance.random() < 0.03:
-        return Cell(
-            "x86_64", variant, Verdict.NO_VERDICT, reason=Reason.BOOT_FAILED, phases=phases
-        )
+        return Cell("x86_64", variant, Verdict.NO_VERDICT, reason=Reason.BOOT_FAILED, phases=phases)
     failure = Failure(
         FailureKind.ASSERTION,
         "mm/tests/mermap_kunit.c",

@@ -146,9 +146,7 @@ class Kernel:
         address = recycle.address if recycle else 0xFFFF9E5E41063000 + self._mms * 0x580
         self._chunks += 1
         chunk = 0xFFFF9E5E7EC28000 + self._chunks * 0x1000
-        cpus = [
-            Cpu(self.region(cpu)[0], chunk + cpu * UNIT + 8) for cpu in range(self.shape.cpus)
-        ]
+        cpus = [Cpu(self.region(cpu)[0], chunk + cpu * UNIT + 8) for cpu in range(self.shape.cpus)]
         mm = Mm(address, cpus)
         self._make_tables(mm)
         return mm

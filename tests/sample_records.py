@@ -45,9 +45,7 @@ def log(name: str) -> Callable[[Cell], list[str]]:
 def record(*cells: Cell, **run: object) -> RunRecord:
     """Return a finished run of these cells."""
     verdicts = {cell.verdict for cell in cells}
-    worst = next(
-        (v for v in (Verdict.FAILED, Verdict.NO_VERDICT) if v in verdicts), Verdict.PASSED
-    )
+    worst = next((v for v in (Verdict.FAILED, Verdict.NO_VERDICT) if v in verdicts), Verdict.PASSED)
     base = Run(
         id="20261123-070512-123a1b2",
         started="2026-11-23T07:05:12.123Z",
@@ -100,8 +98,10 @@ def cell_passed(**changes: object) -> Cell:
         notes=("KVM cannot run this kernel here; booted under TCG.",),
         reproduce=(
             "mermapctl run --tree /src/linux --target x86_64 --variant base",
-            ("./tools/testing/kunit/kunit.py run --arch=x86_64 --kunitconfig=/runs/1/kunitconfig"
-            " --build_dir=/build/mermap --kernel_args=pti=on --qemu_args='-cpu Haswell' mermap"),
+            (
+                "./tools/testing/kunit/kunit.py run --arch=x86_64 --kunitconfig=/runs/1/kunitconfig"
+                " --build_dir=/build/mermap --kernel_args=pti=on --qemu_args='-cpu Haswell' mermap"
+            ),
         ),
         artifacts=Artifacts("/runs/1/console.log", "/runs/1/config", "/runs/1/kunitconfig"),
     )

@@ -104,9 +104,7 @@ class SeenKernel(Kernel):
         self._writes[stack] = back
         self._stop(symbol, thread, cpu, rsp=stack, **registers)
 
-    def _return(
-        self, thread: int, cpu: int, back: int, value: int = 0, depth: int = 0
-    ) -> None:
+    def _return(self, thread: int, cpu: int, back: int, value: int = 0, depth: int = 0) -> None:
         stack = STACKS + thread * 0x8000 + 0x3E08 - depth * FRAME_SIZE
         self._stop(back, thread, cpu, rax=value, rsp=stack)
 

@@ -104,7 +104,5 @@ def status(option: Path | None) -> TreeStatus:
         posting=postings.of(path) if mermap is Mermap.REFERENCE else None,
         prepared_from=origin.source if origin else None,
         capabilities=kunit.capabilities(path),
-        targets=tuple(
-            (each, known.mermap_obstacle(each)) for each in known.targets.values()
-        ),
+        targets=tuple((each, known.mermap_obstacle(each)) for each in known.targets.values()),
     )

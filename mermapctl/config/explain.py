@@ -200,9 +200,7 @@ def _blocked(question: Question, model: Model, asked: Setting) -> Explanation:
     )
 
 
-def _overridden(
-    question: Question, model: Model, added: Sequence[Setting]
-) -> tuple[str, ...]:
+def _overridden(question: Question, model: Model, added: Sequence[Setting]) -> tuple[str, ...]:
     """Return lines of the fragment that a proposal contradicts or drops, each with its origin."""
     given = question.given()
     model.assign(question.assigned())

@@ -104,8 +104,7 @@ def guards(tree: Path, srcarch: str, names: Iterable[str]) -> tuple[Guard, ...]:
         rb"^[ \t]*#[ \t]*(?:ifn?def[ \t]+CONFIG_(?:%(x)s)\b"
         rb"|(?:el)?if\b(?!.*CONFIG_(?:%(x)s)_MODULE)"
         rb".*defined[ \t]*\(?[ \t]*CONFIG_(?:%(x)s)\b).*"
-        rb"|^.*\bIS_BUILTIN\(CONFIG_(?:%(x)s)\).*"
-        % {b"x": known.encode()},
+        rb"|^.*\bIS_BUILTIN\(CONFIG_(?:%(x)s)\).*" % {b"x": known.encode()},
         re.MULTILINE,
     )
     found = []

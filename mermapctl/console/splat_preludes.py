@@ -45,9 +45,7 @@ _SENTENCE = re.compile(
 )
 _RUST = re.compile(r"rust_kernel: panicked at (?P<where>.+?:\d+)(?::\d+)?:\s*\Z")
 _PAGE = re.compile(r"page: ?(?:refcount|[0-9a-f]{8})")
-_BARRIER = re.compile(
-    r"\s*(?:not )?ok \d|---\[ end|\s*# Subtest|\s*K?TAP version|-{4,}\[ cut here"
-)
+_BARRIER = re.compile(r"\s*(?:not )?ok \d|---\[ end|\s*# Subtest|\s*K?TAP version|-{4,}\[ cut here")
 
 
 def above(lines: Iterable[Line]) -> Prelude | None:

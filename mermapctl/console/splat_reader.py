@@ -162,9 +162,7 @@ class SplatReader:
 
     # Lines that begin a report.
 
-    def _titled_line(
-        self, line: Line, title: Title, caller: str | None, *, in_suite: bool
-    ) -> None:
+    def _titled_line(self, line: Line, title: Title, caller: str | None, *, in_suite: bool) -> None:
         text = line.text[title.offset :]
         report = self._open.get(caller)
         if report is not None and (report.kind is None or report.continued_by(title, line.number)):
@@ -189,9 +187,7 @@ class SplatReader:
         self._titled[caller] = line.number
         self._continue(begun, line, text, title)
 
-    def _opening(
-        self, line: Line, opening: Opening, caller: str | None, *, in_suite: bool
-    ) -> None:
+    def _opening(self, line: Line, opening: Opening, caller: str | None, *, in_suite: bool) -> None:
         report = self._open.get(caller)
         if opening.frame and report is not None and not report.ended:
             self._continue(report, line, line.text, None)

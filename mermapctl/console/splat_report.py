@@ -279,5 +279,3 @@ class Report:
             caller=self.caller,
             top_frame=top,
         )
-
-

@@ -117,22 +117,28 @@ _TABLE: dict[SplatKind, tuple[str, ...]] = {
     SplatKind.LOCKUP: (
         rf"{_WATCHDOG}BUG: (?P<cause>{_LOCKUPS}.*)",
         rf"{_WATCHDOG}(?:CPU\d+: |BUG: )?(?P<cause>Watchdog detected hard LOCKUP.*)",
-        (rf"{_WATCHDOG}(?P<cause>CPU \d+ (?:self-)?detected hard LOCKUP"
-        rf"(?: @ (?P<symbol>{SYMBOL}))?.*)"),
+        (
+            rf"{_WATCHDOG}(?P<cause>CPU \d+ (?:self-)?detected hard LOCKUP"
+            rf"(?: @ (?P<symbol>{SYMBOL}))?.*)"
+        ),
         r"INFO: (?P<cause>task .+ blocked\b.* for more than.*)",
     ),
     SplatKind.RCU_STALL: (r"(?:rcu: )?INFO: (?P<cause>\w*rcu\w* .*\bstalls?\b.*)",),
     SplatKind.PANIC: (
-        (r"Kernel panic - not syncing(?:: (?P<cause>.*?"
-        rf"(?: in: (?P<symbol>{SYMBOL}))?))?\s*\Z"),
+        (
+            r"Kernel panic - not syncing(?:: (?P<cause>.*?"
+            rf"(?: in: (?P<symbol>{SYMBOL}))?))?\s*\Z"
+        ),
     ),
     SplatKind.BUG: (
         r"[Kk]ernel B(?:UG|ug) at (?P<where>[^\s:]+:\d+)",
         r"BUG: failure at (?P<where>\S+?:\d+)/(?P<symbol>\w+)\(\)!",
     ),
     SplatKind.WARNING: (
-        (rf"WARNING: {_WARNED}(?:\[(?P<cause>.*)\] )?(?:at )?(?P<where>{_FILE})\b"
-        rf"(?:(?: at)? (?P<symbol>{SYMBOL}))?"),
+        (
+            rf"WARNING: {_WARNED}(?:\[(?P<cause>.*)\] )?(?:at )?(?P<where>{_FILE})\b"
+            rf"(?:(?: at)? (?P<symbol>{SYMBOL}))?"
+        ),
         rf"WARNING: {_WARNED}at (?P<symbol>{SYMBOL})",
         rf"WARNING: {_WARNED}at 0x[0-9a-f]+",
         rf"WARNING: (?P<cause>(?:{_UNWINDER}).*)",

@@ -74,8 +74,7 @@ def nameless(suites: Iterable[Suite]) -> list[Suite]:
     return [
         suite
         for suite in suites
-        if suite.status is Status.HUNG
-        and (suite.planned or 0) > len(suite.tests) + suite.omitted
+        if suite.status is Status.HUNG and (suite.planned or 0) > len(suite.tests) + suite.omitted
     ]
 
 
@@ -215,9 +214,7 @@ def _told(finding: Finding, trials: tuple[Trial, ...], hung: Trial | None) -> Fi
     )
 
 
-def _summary(
-    finding: Finding, test: str | None, where: str | None, alone: list[Trial]
-) -> str:
+def _summary(finding: Finding, test: str | None, where: str | None, alone: list[Trial]) -> str:
     if test is None:
         if alone and all(each.outcome is Outcome.PASSED for each in alone):
             return f"{finding.summary.partition(';')[0]}; each of its tests passes alone"

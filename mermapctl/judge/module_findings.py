@@ -54,9 +54,7 @@ def explained(
     # Prefer a guard in a .c file: the counting code.
     ordered = sorted(found, key=lambda guard: ".c:" not in guard.where)
     first = effects[0]
-    summary = (
-        f"no flush is counted when the suite is a module: `{ordered[0].text}` is false there"
-    )
+    summary = f"no flush is counted when the suite is a module: `{ordered[0].text}` is false there"
     cause = replace(
         _finding(summary, {"counted": 0}, tuple(ordered), first.test),
         console_line=first.console_line,

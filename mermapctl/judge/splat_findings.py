@@ -196,9 +196,7 @@ def _provoked(splat: Splat, suites: tuple[Suite, ...], manifest: Manifest) -> bo
     )
 
 
-def _suite_of(
-    splat: Splat, suites: tuple[Suite, ...], manifest: Manifest
-) -> ExpectedSuite | None:
+def _suite_of(splat: Splat, suites: tuple[Suite, ...], manifest: Manifest) -> ExpectedSuite | None:
     for suite in suites:
         if suite.console_line is not None and suite.console_line <= splat.line:
             known = manifest.suites.get(suite.name)

@@ -110,6 +110,7 @@ _ILLEGIBLE = {
     "for, so the mapping's pair is unknown",
 }
 
+
 def findings(
     account: TraceAccount, flushes: tuple[Flush, ...]
 ) -> tuple[tuple[Finding, ...], tuple[Flush, ...]]:
@@ -340,9 +341,7 @@ def _incomplete(account: TraceAccount) -> Finding:
     )
 
 
-def _note(
-    code: str, summary: str, evidence: Evidence, advice: str, line: int | None
-) -> Finding:
+def _note(code: str, summary: str, evidence: Evidence, advice: str, line: int | None) -> Finding:
     return Finding(
         code=code,
         severity=Severity.NOTE,

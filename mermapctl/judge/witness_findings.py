@@ -114,9 +114,7 @@ def _alone(traced: Finding) -> Finding:
     if not refuted or traced.severity is not Severity.ERROR:
         return replace(traced, evidence={**traced.evidence, _KEY: "does not see it"})
     why = "contradicts it: it read all entries, and they are right"
-    return replace(
-        traced, severity=Severity.WARNING, evidence={**traced.evidence, _KEY: why}
-    )
+    return replace(traced, severity=Severity.WARNING, evidence={**traced.evidence, _KEY: why})
 
 
 def only_witnessed(symptoms: Sequence[str]) -> Finding:

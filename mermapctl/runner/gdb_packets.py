@@ -22,7 +22,7 @@ GENERAL = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "
 """The first registers of x86-64 in gdb's order; each has eight bytes, little endian."""
 _WORD = 8
 _THREAD = re.compile(rb"(?:p[0-9a-f]+\.)?([0-9a-f]+)")
-_REGISTER = re.compile(rb'<reg\s([^<>]*?)/?>')
+_REGISTER = re.compile(rb"<reg\s([^<>]*?)/?>")
 _COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
 _NAME = re.compile(rb'\bname="([\w-]+)"')
 _NUMBER = re.compile(rb'\bregnum="(\d{1,4})"')
@@ -97,8 +97,8 @@ def _unescaped(payload: bytes) -> bytes:
         if byte in (b"}", b"*"):
             if not following or (byte == b"*" and (not plain or following[0] < 32)):
                 raise StubError("a packet of QEMU's gdb stub ends in the middle of an escape")
-            plain += bytes([following[0] ^ 0x20]) if byte == b"}" else plain[-1:] * (
-                following[0] - 29
+            plain += (
+                bytes([following[0] ^ 0x20]) if byte == b"}" else plain[-1:] * (following[0] - 29)
             )
             at += 2
         else:

@@ -227,9 +227,7 @@ class Stops:
         self._tables = PageTables(self._client, facts)
         return facts
 
-    def _begins(
-        self, site: Site, registers: dict[str, int], thread: int, stop: StopReply
-    ) -> None:
+    def _begins(self, site: Site, registers: dict[str, int], thread: int, stop: StopReply) -> None:
         cpu = max(stop.thread - 1, 0)
         if site.kind is SiteKind.TEST:
             self._slots.clear()

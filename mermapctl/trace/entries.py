@@ -132,9 +132,7 @@ class Frames:
                 odd = Odd(shown.address, shown.entry, asked)
                 self._wrong(shown.line, shown.address, None, odd, times=shown.times)
 
-    def _wrong(
-        self, line: int, base: int, end: int | None, odd: Odd, times: int = 1
-    ) -> None:
+    def _wrong(self, line: int, base: int, end: int | None, odd: Odd, times: int = 1) -> None:
         where = span(base, end) if end else f"from {base:#x}"
         evidence: Evidence = {"get": f"line {line}: {where}", "entry": str(odd)}
         self._breaches.note("wrong-page", line, evidence, times=times)

@@ -181,7 +181,7 @@ def make_global(source: str, function: str) -> str:
         raise NoPlaceError(msg)
     for match in reversed(found):
         if match[1]:
-            source = f"{source[:match.start()]}noinline {source[match.end(1):]}"
+            source = f"{source[: match.start()]}noinline {source[match.end(1) :]}"
     return source
 
 

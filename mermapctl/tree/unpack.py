@@ -241,11 +241,7 @@ class _Names:
 def _copy(source: Source, tree: Path, tell: Listener) -> None:
     found = ownership.stranger(Path(source.location))
     if found:
-        tell(
-            Note(
-                f"{found.path} belongs to {found.owner}; the copy is yours, and is run as such"
-            )
-        )
+        tell(Note(f"{found.path} belongs to {found.owner}; the copy is yours, and is run as such"))
     keep = "--preserve=mode,timestamps,links"
     said = process.run(
         [

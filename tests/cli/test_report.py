@@ -365,9 +365,7 @@ def test_standard_input_may_be_one_of_several_logs() -> None:
     )
     cells = json.loads(result.stdout)["cells"]
     assert result.exit_code == Exit.FAILED
-    found = [
-        (cell["verdict"], cell["log"]["name"], cell["artifacts"]["console"]) for cell in cells
-    ]
+    found = [(cell["verdict"], cell["log"]["name"], cell["artifacts"]["console"]) for cell in cells]
     assert found == [("passed", "good.log", SEVERAL[0]), ("failed", "standard input", None)]
 
 

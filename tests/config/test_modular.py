@@ -89,9 +89,7 @@ def test_a_suites_symbol_is_known_by_its_name(symbol: str, is_suite: bool) -> No
         (f"if (IS_ENABLED({X}))", False),
     ],
 )
-def test_a_line_that_is_false_for_a_module_is_found(
-    tmp_path: Path, line: str, wrong: bool
-) -> None:
+def test_a_line_that_is_false_for_a_module_is_found(tmp_path: Path, line: str, wrong: bool) -> None:
     (tmp_path / "mm").mkdir()
     (tmp_path / "mm/mermap.c").write_text(f"int a;\n{line}\nint b;\n#endif\n")
     found = modular.guards(tmp_path, "x86", ["MERMAP_KUNIT_TEST"])

@@ -135,9 +135,7 @@ def test_a_document_whose_header_scrolled_away() -> None:
 
 
 def test_a_suite_that_could_not_start() -> None:
-    account = parse(
-        document("    # mermap:     # failed to initialize (-12)\nnot ok 1 mermap\n")
-    )
+    account = parse(document("    # mermap:     # failed to initialize (-12)\nnot ok 1 mermap\n"))
     (suite,) = account.suites
     assert suite.status is Status.FAILED
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """A question and its answer. `blocking` are leaves, `given` lines of a fragment, by name."""

@@ -20,7 +20,6 @@ from tests.tables import NAMES
 pytestmark = pytest.mark.e2e
 
 
-
 def test_the_reference_mermap_passes_on_x86_64(run: Run) -> None:
     ran = run()
     assert ran.code == 0, ran.document

@@ -18,7 +18,6 @@ from tests.tables import NAMES
 pytestmark = pytest.mark.e2e
 
 
-
 @pytest.mark.parametrize(
     ("argv", "shows"),
     [
@@ -52,9 +51,7 @@ def test_five_levels_are_had_without_building_base_again(
 ) -> None:
     """base boots as it was linked; la57 is the same kernel, packed, with five levels of tables."""
     available = "\tif (!arch_mermap_available())\n"
-    change(
-        available, f'\tpr_info("five levels: %d\\n", pgtable_l5_enabled());\n{available}'
-    )
+    change(available, f'\tpr_info("five levels: %d\\n", pgtable_l5_enabled());\n{available}')
     for earlier in e2e_home.glob("cache/builds/*/x86_64/la57"):
         shutil.rmtree(earlier)
     ran = {name: run(f"--variant={name}") for name in ("base", "la57")}
@@ -70,9 +67,7 @@ def test_five_levels_are_had_without_building_base_again(
 
 
 @pytest.mark.nightly
-def test_mappings_of_a_dead_test_are_put_without_a_further_splat(
-    run: Run, change: Change
-) -> None:
+def test_mappings_of_a_dead_test_are_put_without_a_further_splat(run: Run, change: Change) -> None:
     """An Oops ends test_multiple_allocs' thread while three mappings are live."""
     change("fill->pfn++;", "fill->pfn++;\n\tpte_clear(fill->mm, addr, ptep);")
     ran = run()

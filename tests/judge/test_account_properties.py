@@ -248,9 +248,7 @@ def by_kcidb(text: str) -> Counter[str]:
     boot = json.loads(text)["tests"][0]
     tests = json.loads(text)["tests"][1:]
     statuses = Counter(test["status"] for test in tests if test["path"].count(".") > 1)
-    counts = Counter(
-        passed=statuses["PASS"], failed=statuses["FAIL"], skipped=statuses["SKIP"]
-    )
+    counts = Counter(passed=statuses["PASS"], failed=statuses["FAIL"], skipped=statuses["SKIP"])
     if more := boot["misc"]["not_listed"]:
         counts += by_words(more.partition(": ")[2])
     assert counts.total() == boot["misc"]["tests"]

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-
 def record(
     run_id: str | None = None,
     verdict: Verdict = Verdict.PASSED,

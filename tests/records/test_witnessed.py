@@ -39,9 +39,7 @@ def mapping(entry: str, left: str = "0xffffffffff200") -> str:
 GOOD = mapping("0x8000000001dc8063")
 
 
-def judged(
-    tmp_path: Path, first: str, second: str, log: str, ended: Ended, *more: Finding
-) -> Cell:
+def judged(tmp_path: Path, first: str, second: str, log: str, ended: Ended, *more: Finding) -> Cell:
     """Judge a cell from its two consoles (with `more` findings) and the witness's log."""
     (tmp_path / "witness.log").write_text(log)
     files = Artifacts(

@@ -63,8 +63,11 @@ GOOD = dict.fromkeys(NAMES, "passed")
         (
             samples.cell_nested(),
             [
-                {"test_orders/order=0": "passed", "test_orders/order=9": "failure",
-                 "test_la57": "skipped"},
+                {
+                    "test_orders/order=0": "passed",
+                    "test_orders/order=9": "failure",
+                    "test_la57": "skipped",
+                },
                 {"test_one": "passed"},
             ],
         ),
@@ -96,7 +99,9 @@ def test_a_server_sees_the_verdict(name: str) -> None:
     verdict = (
         Verdict.FAILED
         if document.failures
-        else Verdict.NO_VERDICT if document.errors else Verdict.PASSED
+        else Verdict.NO_VERDICT
+        if document.errors
+        else Verdict.PASSED
     )
     # a repeated test that finally passed is flaky, and no failure for a CI server
     assert verdict is (Verdict.PASSED if name == "repeated" else record.verdict)
@@ -142,7 +147,9 @@ def test_the_properties_of_a_suite() -> None:
     facts = {p.name: p.value for p in suite.properties()}  # type: ignore[no-untyped-call]
     assert facts["kernel"] == "Linux 7.3.4 (v7.3-1204-gfcf46f19ecac)"
     assert (facts["commit"], facts["target"], facts["variant"]) == (
-        samples.COMMIT, "x86_64", "base"
+        samples.COMMIT,
+        "x86_64",
+        "base",
     )
     assert (suite.hostname, suite.timestamp) == ("builder", "2026-11-23T07:05:12.123Z")
 

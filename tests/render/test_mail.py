@@ -102,7 +102,7 @@ def test_72_columns_of_plain_text(name: str) -> None:
 def test_a_shell_takes_the_reproduce_lines() -> None:
     command = (
         "printf '%s\\n' --arch=x86_64 --qemu_args='-cpu Haswell -smp 2' --long=/a/path/that/is/long"
-        f" {'x' * 100} \"two words\" --kunitconfig=/runs/1/kunitconfig"
+        f' {"x" * 100} "two words" --kunitconfig=/runs/1/kunitconfig'
     )
     cell = replace(samples.cell_missing_flush(), reproduce=(command,))
     body = split(samples.record(cell))[1]
@@ -116,9 +116,7 @@ def test_a_shell_takes_the_reproduce_lines() -> None:
 
 @pytest.mark.parametrize("name", TEXTS)
 @pytest.mark.parametrize("sample", ["multi cell", "no verdict", "passed"])
-def test_no_text_of_a_kernel_becomes_a_header_a_trailer_or_a_patch(
-    sample: str, name: str
-) -> None:
+def test_no_text_of_a_kernel_becomes_a_header_a_trailer_or_a_patch(sample: str, name: str) -> None:
     record = infect(samples.SAMPLES[sample](), TEXTS[name])
     text = mail.render(record, console=Console(TEXTS[name]))
     split(record)

@@ -34,8 +34,10 @@ WHOLE = (OURS, kunit("config"), kunit("build", "--jobs=2"), f'PATH={RUN}/bin:"$P
 SHORT = (
     "mermapctl run --target=x86_64 --variant=kasan --suite=mermap --config=own.kunitconfig",
     "mermapctl config write kasan --suite=mermap --config=own.kunitconfig -o kunitconfig",
-    ("./tools/testing/kunit/kunit.py run --build_dir=.kunit --kunitconfig=kunitconfig --arch=x86_64"
-     " --raw_output=all --kernel_args=pti=on '--qemu_args=-smp 2' mermap"),
+    (
+        "./tools/testing/kunit/kunit.py run --build_dir=.kunit --kunitconfig=kunitconfig"
+        " --arch=x86_64 --raw_output=all --kernel_args=pti=on '--qemu_args=-smp 2' mermap"
+    ),
 )
 BUILD = (
     "./tools/testing/kunit/kunit.py build --build_dir=.kunit --kunitconfig=kunitconfig"

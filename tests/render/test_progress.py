@@ -98,12 +98,15 @@ def test_quiet_on_a_terminal_is_the_result_alone(fake_tree: Path) -> None:
 def test_a_terminal_that_is_closed_ends_no_run(fake_tree: Path, tmp_path: Path) -> None:
     master, slave = pty.openpty()
     argv = [word for word in RUN if word != "--quiet"]
-    with (tmp_path / "said").open("w") as out, subprocess.Popen(
-        [*argv, f"--tree={fake_tree}"],
-        stdout=out,
-        stderr=slave,
-        env={**os.environ, "TERM": "xterm", "FAKE_BUILD_SLEEP": "0.3"},
-    ) as child:
+    with (
+        (tmp_path / "said").open("w") as out,
+        subprocess.Popen(
+            [*argv, f"--tree={fake_tree}"],
+            stdout=out,
+            stderr=slave,
+            env={**os.environ, "TERM": "xterm", "FAKE_BUILD_SLEEP": "0.3"},
+        ) as child,
+    ):
         os.close(slave)
         os.read(master, 10)
         os.close(master)

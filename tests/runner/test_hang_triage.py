@@ -173,9 +173,7 @@ def test_the_kernel_lists_tests_that_are_not_in_the_manifest(
     [one("x"), f"{HEAD}    1..4\n    ok 1 test_basic_alloc\n", "Kernel panic - not syncing: no\n"],
     ids=["no-hang", "cut-short", "before-ktap"],
 )
-def test_without_a_hang_nothing_is_booted_again(
-    fake_tree: Path, tmp_path: Path, text: str
-) -> None:
+def test_without_a_hang_nothing_is_booted_again(fake_tree: Path, tmp_path: Path, text: str) -> None:
     said = tmp_path / "arguments"
     cell = cell_of(fake_tree, {**logs(tmp_path / "logs", text), "FAKE_ARGS": str(said)})
     assert cell["triage"] == []

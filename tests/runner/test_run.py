@@ -289,9 +289,7 @@ def cross(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "x-"
 
 
-def test_the_compiler_that_was_asked_for_is_the_one_looked_for(
-    fake_tree: Path, cross: str
-) -> None:
+def test_the_compiler_that_was_asked_for_is_the_one_looked_for(fake_tree: Path, cross: str) -> None:
     lacking = run(fake_tree, "--cross-compile=nowhere-")
     assert lacking.returncode == 3
     assert "nowhere-gcc" in lacking.stderr

@@ -81,9 +81,7 @@ def test_without_probes_it_is_the_same_kernel_and_flushes_are_counted(
     (row,) = cell["flushes"]
     assert (row["counted"], row["observed"]) == (1, None)
     assert row["words"] == "one flush at reuse: counted, not observed"
-    assert cell["notes"][1] == (
-        "not traced (--no-trace): TLB flushes are counted, not observed"
-    )
+    assert cell["notes"][1] == ("not traced (--no-trace): TLB flushes are counted, not observed")
     assert "--no-trace" in cell["reproduce"][0]
     assert "--no-trace" not in traced["reproduce"][0]
     assert cell["confirmed"] is None
@@ -162,9 +160,7 @@ def test_lockdep_keeps_its_one_report_for_the_suite(fake_tree: Path, tmp_path: P
 
 
 def test_another_suite_and_another_target_have_nothing_to_trace(fake_tree: Path) -> None:
-    cells = plan.make(
-        target.read(fake_tree), Request(targets=("um", "x86_64"), suite="example")
-    )
+    cells = plan.make(target.read(fake_tree), Request(targets=("um", "x86_64"), suite="example"))
     assert [cell.traced for cell in cells] == [False, False]
     assert [cell.variant.fragment.value("KPROBES") for cell in cells] == [None, None]
     assert [cell.untraced for cell in cells] == [None, None]

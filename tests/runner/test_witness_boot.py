@@ -57,9 +57,7 @@ def test_a_qemu_without_a_stub_costs_the_run_nothing(built_tree: Path, tmp_path:
 
 
 @pytest.mark.parametrize("second", ["missing-flush", "panic-before-ktap"])
-def test_a_failure_under_the_witness_alone_is_not_lost(
-    built_tree: Path, second: str
-) -> None:
+def test_a_failure_under_the_witness_alone_is_not_lost(built_tree: Path, second: str) -> None:
     logs = {
         "FAKE_LOG": str(LOGS / "trace-good.log"), "FAKE_PLAIN_LOG": str(LOGS / f"{second}.log"),
     }  # fmt: skip

@@ -308,8 +308,6 @@ def test_ordinary_gets_without_their_puts_are_leaks_in_every_posting(
 ) -> None:
     lines = console(name)
     last = next(n for n, line in enumerate(lines) if "ok 3 test_multiple_allocs" in line)
-    kept = [
-        line for n, line in enumerate(lines) if not (first < n < last and "mm_put: (" in line)
-    ]
+    kept = [line for n, line in enumerate(lines) if not (first < n < last and "mm_put: (" in line)]
     (only,) = judge_lines(kept).findings
     assert (only.code, only.evidence["times"]) == ("leak", times)

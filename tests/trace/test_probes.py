@@ -35,8 +35,10 @@ PINNED = {"migrate_disable", "migrate_enable"}
 
 
 def build(names: set[str] | None) -> tuple[Symbol, ...] | None:
-    return None if names is None else tuple(
-        Symbol(name, shared="_pte" not in name) for name in sorted(names)
+    return (
+        None
+        if names is None
+        else tuple(Symbol(name, shared="_pte" not in name) for name in sorted(names))
     )
 
 
@@ -73,9 +75,7 @@ def test_the_flush_is_probed_where_the_build_has_it(
         ("mermap_mm_teardown", "mm_tear", "the end of a process is not seen"),
     ],
 )
-def test_a_missing_function_is_left_out_and_noted(
-    without: str, probe: str, note: str
-) -> None:
+def test_a_missing_function_is_left_out_and_noted(without: str, probe: str, note: str) -> None:
     assert probe in probed(ALL)
     assert probe not in probed(ALL - {without})
     notes = plan(build(ALL - {without})).notes

@@ -24,9 +24,7 @@ THREADS = 3
 def shapes(draw: st.DrawFn) -> Shape:
     style = draw(st.sampled_from(["array", "words", "legacy"]))
     legacy = style == "legacy"
-    base, end = draw(
-        st.sampled_from([(1, 2), (0, 1), (2, 1), (3, 7), (5, 6), (0, 7)])
-    )
+    base, end = draw(st.sampled_from([(1, 2), (0, 1), (2, 1), (3, 7), (5, 6), (0, 7)]))
     callers = draw(st.booleans())
     by = callers and draw(st.booleans())
     return Shape(

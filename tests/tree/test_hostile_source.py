@@ -149,5 +149,3 @@ def test_programs_configured_in_a_repository_do_not_run(tmp_path: Path) -> None:
     (source / ".gitattributes").write_text("* filter=x\n")
     prepared(tmp_path, source)
     assert canaries(tmp_path) == []
-
-

@@ -291,9 +291,7 @@ def tree(tmp_path: Path) -> Path:
 
 def snapshot(tree: Path) -> dict[str, bytes]:
     return {
-        str(path.relative_to(tree)): path.read_bytes()
-        for path in tree.rglob("*")
-        if path.is_file()
+        str(path.relative_to(tree)): path.read_bytes() for path in tree.rglob("*") if path.is_file()
     }
 
 

@@ -522,9 +522,7 @@ def test_the_distributions_newest_tarball(tmp_path: Path, files: list[str], chos
         (["linux-source-6.1.tar.xz", "linux-source-6.8.0.tar.bz2"], r"6\.8, 6\.1 .* too old"),
     ],
 )
-def test_no_usable_tarball_gives_a_hint(
-    tmp_path: Path, files: list[str], message: str
-) -> None:
+def test_no_usable_tarball_gives_a_hint(tmp_path: Path, files: list[str], message: str) -> None:
     for name in files:
         (tmp_path / name).write_text("")
     with pytest.raises(UserError, match=message) as caught:

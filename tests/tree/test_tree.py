@@ -339,7 +339,7 @@ def test_a_git_that_does_not_run_is_no_broken_installation(
         (home / name).mkdir()
     (home / "loop/git").symlink_to("git")
     script = home / "git/git"
-    script.write_text("#!/bin/sh\n[ \"$1\" = config ] && exit 1\necho broken >&2; exit 99\n")
+    script.write_text('#!/bin/sh\n[ "$1" = config ] && exit 1\necho broken >&2; exit 99\n')
     script.chmod(0o755)
     program = (
         "import sys; from pathlib import Path; from mermapctl.errors import MermapctlError\n"

@@ -66,9 +66,7 @@ class _Case:
     stands_for: Tally = ONE_PASSED
 
 
-def render(
-    record: RunRecord, *, console: Callable[[Cell], Iterable[str]] | None = None
-) -> str:
+def render(record: RunRecord, *, console: Callable[[Cell], Iterable[str]] | None = None) -> str:
     """Return the whole document; it is valid XML 1.0, whatever the kernel printed."""
     root = ET.Element("testsuites", {"name": "mermapctl"})
     totals = [0, 0, 0, 0]

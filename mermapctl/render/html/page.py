@@ -221,9 +221,7 @@ def _finalize(value: object) -> object:
     return visible(value) if type(value) is str else value
 
 
-def _view(
-    cell: Cell, prefix: str, record: RunRecord, longest: float, lines: Iterable[str]
-) -> View:
+def _view(cell: Cell, prefix: str, record: RunRecord, longest: float, lines: Iterable[str]) -> View:
     pictures = draw_all(cell.trace)
     stale: dict[int, LineMark] = {}
     for n, picture in enumerate(pictures):

@@ -131,9 +131,7 @@ def draw(timeline: Timeline) -> Picture:
         waiting=_waiting(timeline.spans, timeline, high),
         flushes=flushes,
         stale=stale,
-        x_ticks=tuple(
-            AxisLabel(across(at), f"{at:,}") for at in _ticks(first, first + events, 8)
-        ),
+        x_ticks=tuple(AxisLabel(across(at), f"{at:,}") for at in _ticks(first, first + events, 8)),
         y_ticks=tuple(
             AxisLabel(down(timeline.low + page * PAGE), f"{page:,}")
             for page in _ticks((low - timeline.low) / PAGE, (high - timeline.low) / PAGE, 6)
