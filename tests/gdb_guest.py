@@ -18,7 +18,7 @@ DIRECT = 0xFFFF888000000000
 VMEMMAP = 0xFFFFEA0000000000
 ORDER = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12",
          "r13", "r14", "r15", "rip")  # fmt: skip
-CR4, EFER = 30, 32
+GS, CR4, EFER = 25, 30, 32
 TARGET_XML = (
     b'<target><architecture>i386:x86-64</architecture><xi:include href="i386-64bit.xml"/></target>'
 )
@@ -52,6 +52,7 @@ class Script:
     symbols: dict[str, int] = field(default_factory=dict)
     cr4: int = 0
     efer: int = 1 << 11
+    gs: dict[int, int] = field(default_factory=dict)  # of each CPU
 
     def system_map(self) -> str:
         lines = sorted((address, name) for name, address in self.symbols.items())
@@ -155,7 +156,9 @@ class Stub(threading.Thread):
         return b"OK"
 
     def control(self, text: str) -> bytes:
-        value = {CR4: self.script.cr4, EFER: self.script.efer}.get(int(text[1:], 16), 0)
+        gs = self.script.gs.get(self.script.stops[self.at].cpu, 0) if self.at >= 0 else 0
+        known = {GS: gs, CR4: self.script.cr4, EFER: self.script.efer}
+        value = known.get(int(text[1:], 16), 0)
         return value.to_bytes(8, "little").hex().encode()
 
     def detach(self, _: str) -> bytes:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 PAGE = 4096
 AREA = 0xFFFF880000200000
 SLOT_BYTES = 0x28
-UNIT = 0x20000
+PER_CPU = 0xFFFF9E5E7EC28000
+UNIT = 0x1000000
 MEMMAP = 0xFFFFE16C80000000
 
 FAULTS = {
@@ -145,21 +146,24 @@ class Kernel:
         self._mms += recycle is None
         address = recycle.address if recycle else 0xFFFF9E5E41063000 + self._mms * 0x580
         self._chunks += 1
-        chunk = 0xFFFF9E5E7EC28000 + self._chunks * 0x1000
+        chunk = PER_CPU + self._chunks * 0x1000
         cpus = [Cpu(self.region(cpu)[0], chunk + cpu * UNIT + 8) for cpu in range(self.shape.cpus)]
         mm = Mm(address, cpus)
         self._make_tables(mm)
         return mm
 
-    def _make_tables(self, mm: Mm) -> None:
+    def _table_ranges(self) -> list[tuple[int, int]]:
         whole = self.shape.cpus * self.shape.pages * PAGE
         each = self.shape.pages * PAGE
-        ranges = {
+        ranges: dict[str, list[tuple[int, int]]] = {
             "": [],
             "whole": [(AREA, whole)],
             "each": [(AREA + cpu * each, each) for cpu in range(self.shape.cpus)],
         }
-        for low, size in ranges[self.shape.tables]:
+        return ranges[self.shape.tables]
+
+    def _make_tables(self, mm: Mm) -> None:
+        for low, size in self._table_ranges():
             self._say(
                 1,
                 f"mm_tables: (apply_to_page_range+0x4/0x20) mm={mm.address:#x} len={size} "

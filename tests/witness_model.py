@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.gdb_guest import DIRECT, PAGE, VMEMMAP, Script, Stop
-from tests.mermap_model import AREA, MEMMAP, Alloc, Kernel, Mm, Shape
+from tests.mermap_model import AREA, MEMMAP, PER_CPU, UNIT, Alloc, Kernel, Mm, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 TEXT = 0xFFFFFFFF81000000
 FUNCTIONS = (
     "__mermap_get", "__mermap_put", "mermap_put", "mermap_mm_prepare", "mermap_mm_teardown",
-    "__flush_tlb_all",
+    "__flush_tlb_all", "apply_to_page_range",
 )  # fmt: skip
 CALLER = TEXT + 0x9000
 """The function that calls get and put."""
-INIT_MM, INIT_TABLE, BANNER, CPUS = (TEXT + 0xA00000 + at * 0x10000 for at in range(4))
+INIT_MM, INIT_TABLE, BANNER, CPUS, OFFSETS, FIRST_AREA, AREA_SIZE = (
+    TEXT + 0xA00000 + at * 0x10000 for at in range(7)
+)
 PGD = 0x50
 """Bytes of `pgd` in an mm."""
 PROTECTION = 0x8000000000000063
@@ -54,6 +56,9 @@ WITNESSED = {
     "global-entry": "wrong-protection",
     "entry-in-neighbours-region": "wrong-range-mapped",
     "migrates-behind-its-flush": "stale-reuse",
+    "neighbours-state": "outside-region",
+    "bounds-short": "region-too-small",
+    "bounds-long": "outside-region",
 }
 """A fault -> the code that the witness must report."""
 
@@ -77,13 +82,17 @@ class SeenKernel(Kernel):
         script.symbols |= {
             "_text": TEXT, "test_caller": CALLER, "_etext": TEXT + 0x100000, "init_mm": INIT_MM,
             "after_init_mm": INIT_MM + 0x400, "init_top_pgt": INIT_TABLE, "linux_banner": BANNER,
-            "nr_cpu_ids": CPUS,
+            "nr_cpu_ids": CPUS, "__per_cpu_offset": OFFSETS, "pcpu_base_addr": FIRST_AREA,
+            "pcpu_unit_size": AREA_SIZE,
         }  # fmt: skip
         script.cr4 = 1 << 12 if levels == 5 else 0
         for base in (INIT_MM, INIT_TABLE, BANNER, CPUS):
             script.memory[base] = 0
         script.memory[INIT_MM + PGD] = INIT_TABLE
         script.memory[CPUS] = shape.cpus
+        script.gs = {cpu: PER_CPU + cpu * UNIT for cpu in range(shape.cpus)}
+        script.memory |= {OFFSETS + 8 * cpu: base for cpu, base in script.gs.items()}
+        script.memory |= {FIRST_AREA: PER_CPU, AREA_SIZE: UNIT}
         name = b"Linux version 0.0 (a model) "
         for at in range(0, 24, 8):
             script.memory[BANNER + at] = int.from_bytes(name[at : at + 8], "little")
@@ -116,7 +125,6 @@ class SeenKernel(Kernel):
 
     def prepare(self, recycle: Mm | None = None) -> Mm:
         mm = super().prepare(recycle)
-        self._stop("mermap_mm_prepare", 1, 0, rdi=mm.address)
         top = self._new_table()
         self._writes[mm.address] = 0
         self._writes[mm.address + PGD] = self._direct + top
@@ -127,6 +135,15 @@ class SeenKernel(Kernel):
         for at in self._span(AREA, AREA + self.shape.cpus * self.shape.pages * PAGE):
             self._entry(mm, at, SENTINEL, top)
         return mm
+
+    def _make_tables(self, mm: Mm) -> None:
+        """Prepare a process; meanwhile another thread walks the tables of another mm."""
+        back, within = CALLER + 0x30, self.script.symbols["mermap_mm_prepare"] + 0x40
+        self._call("mermap_mm_prepare", 1, 0, back, rdi=mm.address)
+        self._call("apply_to_page_range", 77, 0, within, rdi=mm.address, rsi=AREA, rdx=PAGE)
+        for low, size in self._table_ranges():
+            self._call("apply_to_page_range", 1, 0, within, 1, rdi=mm.address, rsi=low, rdx=size)
+        self._return(1, 0, back)
 
     def _span(self, low: int, high: int) -> range:
         return range(low, high, PAGE)
@@ -208,6 +225,11 @@ class SeenKernel(Kernel):
             self._return(thread, alloc.cpu, within, depth=int(outer))
         if outer:
             self._return(thread, alloc.cpu, back)
+
+    def _take(self, thread: int, mm: Mm, cpu: int, size: int, *, reserved: bool) -> Alloc | None:
+        if self.fault == "neighbours-state":
+            cpu = (cpu + 1) % self.shape.cpus
+        return super()._take(thread, mm, cpu, size, reserved=reserved)
 
     def _flush(self, thread: int, by: str) -> None:
         cpu = self._on.get(thread, 0)

@@ -220,7 +220,7 @@ def merge(
     firm = [load_fragment(each) for each in chosen if each != BASE]
     asked = fragment.merge(name, [*firm, *extra])
     if BASE not in chosen:
-        return Merged(asked, Wish())
+        return Merged(asked, Wish(reason=untraced or None))
     suites = [each.removeprefix(SUITE_PREFIX) for each in chosen if each.startswith(SUITE_PREFIX)]
     wished = load_fragment(traceable.scope().fragment)
     wish = traceable.granted(wished, asked, suites, target, untraced)
@@ -292,12 +292,34 @@ def compose(
     for each in parts:
         if each not in known and each not in files:
             raise _unknown("variant or fragment", each, dict.fromkeys([*known, *files]))
-    suites = _suites(suite, extra) if any(each in known for each in parts) else ()
+    lone = _lone(known, parts, extra)
+    suites = _suites(suite, extra) if not lone and any(each in known for each in parts) else ()
     wanted = [
         name for each in parts for name in (known[each].fragments if each in known else (each,))
     ]
     reason = _untraced((known[each] for each in parts if each in known), trace=trace)
     return merge("+".join(parts), [*suites, *wanted], extra, target, reason).fragment
+
+
+def _lone(
+    known: dict[str, Definition], names: list[str], extra: tuple[Fragment, ...]
+) -> str | None:
+    """The variant without fragments, whose kernel is that of --config alone; None if not asked for.
+
+    Raises UserError if there is no --config, or another variant beside it.
+    """
+    lone = next((each for each in names if each in known and not known[each].fragments), None)
+    if lone and len(names) > 1:
+        raise UserError(
+            f"variant {lone} adds nothing to your --config, and {'+'.join(names)} would",
+            f"take {lone} alone, or leave it out",
+        )
+    if lone and not extra:
+        raise UserError(
+            f"variant {lone} is the kernel of your --config alone, and none is given",
+            "--config FILE, such as the tree's tools/testing/kunit/configs/default.config",
+        )
+    return lone
 
 
 def _untraced(parts: Iterable[Definition], *, trace: bool) -> str:
@@ -330,9 +352,13 @@ def resolve(
         if each not in known:
             raise _unknown("variant", each, known)
     parts = [known[each] for each in names]
-    wanted = [*_suites(suite, extra), *(each for part in parts for each in part.fragments)]
+    lone = _lone(known, names, extra)
+    suites = () if lone else _suites(suite, extra)
+    wanted = [*suites, *(each for part in parts for each in part.fragments)]
     joined_name = "+".join(names)
     reason = _untraced(parts, trace=trace)
+    if lone and suite.partition(".")[0] not in traceable.scope().suites:
+        reason = ""  # that suite has nothing to trace
     return joined(joined_name, parts, merge(joined_name, wanted, extra, target, reason))
 
 

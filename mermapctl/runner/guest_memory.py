@@ -234,3 +234,14 @@ class PageTables:
             table = self._direct(entry)
         self._lowest[key] = table
         return table
+
+
+def with_neighbours(base: int, end: int) -> tuple[int, int]:
+    """Return a range with one page more on each side that has the same lowest page table."""
+    span = ENTRIES * PAGE
+    return base - (PAGE if base % span else 0), end + (PAGE if end % span else 0)
+
+
+def inner(entries: list[int], low: int, base: int, end: int) -> list[int]:
+    """Return those of `entries` that map `[base, end)`; the first of `entries` maps `low`."""
+    return entries[(base - low) // PAGE : (end - low) // PAGE]

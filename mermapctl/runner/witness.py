@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from mermapctl.runner.gdb_client import GdbClient
 from mermapctl.runner.gdb_packets import StubError
-from mermapctl.runner.witness_stops import Stops, WitnessLog
+from mermapctl.runner.witness_file import WitnessLog
+from mermapctl.runner.witness_stops import Stops
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

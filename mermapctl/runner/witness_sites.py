@@ -7,7 +7,7 @@ import enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from mermapctl.runner.gdb_packets import StubError
-from mermapctl.trace.probes import FLUSHES, NEEDED, OUTER, PREPARE, TEARDOWN
+from mermapctl.trace.probes import FLUSHES, NEEDED, OUTER, PREPARE, TABLES, TEARDOWN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,10 +25,11 @@ class SiteKind(enum.StrEnum):
     FLUSH = "flush"
     PREPARE = "prep"
     TEARDOWN = "tear"
+    TABLES = "tables"
 
 
 CALLS = (SiteKind.GET, SiteKind.PUT, SiteKind.OUTER)
-"""The kinds at whose return the guest stops as well."""
+"""The calls that map and unmap. The guest stops at their return, too, and at that of `PREPARE`."""
 
 
 class Site(NamedTuple):
@@ -53,6 +54,7 @@ def sites(system_map: SystemMap, tests: Sequence[str], offset: int) -> dict[int,
     wanted += [Site(SiteKind.FLUSH, each.symbol, each.name) for each in FLUSHES]
     wanted.append(Site(SiteKind.TEARDOWN, TEARDOWN.symbol, TEARDOWN.name))
     wanted.append(Site(SiteKind.PREPARE, PREPARE.symbol, PREPARE.name))
+    wanted.append(Site(SiteKind.TABLES, TABLES.symbol, TABLES.name))
     wanted += [Site(SiteKind.TEST, test, "") for test in tests]
     return {
         address + offset: site

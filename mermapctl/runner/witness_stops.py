@@ -16,9 +16,9 @@ that the next stop needs is read ahead: the same pieces as at the last stop that
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
-from mermapctl.runner import guest_memory, witness_sites
+from mermapctl.runner import guest_memory, per_cpu, witness_sites
 from mermapctl.runner.call_slots import CallSlots
 from mermapctl.runner.gdb_client import Access, Breakpoint
 from mermapctl.runner.gdb_packets import StubError
@@ -30,11 +30,13 @@ from mermapctl.trace.probes import WORDS
 from mermapctl.trace.reader import fitting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from mermapctl.runner.gdb_client import GdbClient, Piece
     from mermapctl.runner.gdb_packets import StopReply
+    from mermapctl.runner.per_cpu import PerCpuAreas
     from mermapctl.runner.system_map import SystemMap
+    from mermapctl.runner.witness_file import WitnessLog
 
 POLL = 0.05
 """Seconds between two checks where a kernel has moved itself."""
@@ -47,24 +49,6 @@ LARGEST_GET = 1 << 24
 """The most bytes of a get whose entries are read."""
 _PREEMPTIBLE = "preempt_schedule"
 """A function that only a kernel with CONFIG_PREEMPTION has (kernel/sched/core.c)."""
-
-
-class WitnessLog:
-    """Writes the lines of a witness.log, and counts them."""
-
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
-        self.lines = 0
-
-    def write(self, word: str, **values: int | str | Sequence[int]) -> None:
-        """Write one event."""
-        self._file.write(witness_log.line(word, **values) + "\n")
-        self.lines += 1
-
-    def sentence(self, word: str, why: str) -> None:
-        """Write a line that contains a sentence; underscores replace its blanks."""
-        plain = why.encode("ascii", "backslashreplace").decode()
-        self.write(word, why="_".join(plain.replace("=", ":").split()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +93,8 @@ class Stops:
         self._ahead: dict[int, tuple[Piece, ...]] = {}
         self._facts: KernelFacts | None = None
         self._tables: PageTables | None = None
+        self._areas: PerCpuAreas | None = None
+        self._running: dict[int, int | None] = {}  # the kernel's number of each vCPU
         self._known = _Known()
         self._offset = 0
 
@@ -154,9 +140,12 @@ class Stops:
 
     def _wanted(self) -> set[Breakpoint]:
         calls = self._known.calls
-        sites: Iterable[int] = self._sites
-        if calls and self._alone and calls[-1].site.kind is not SiteKind.OUTER:
-            sites = (at for at, site in self._sites.items() if site.kind is SiteKind.FLUSH)
+        kinds = {*SiteKind}
+        if calls and self._alone and calls[-1].site.kind in (SiteKind.GET, SiteKind.PUT):
+            kinds = {SiteKind.FLUSH}
+        elif not any(call.site.kind is SiteKind.PREPARE for call in calls):
+            kinds.remove(SiteKind.TABLES)
+        sites = (at for at, site in self._sites.items() if site.kind in kinds)
         stacks = {call.stack for call in calls}
         watched = {
             Breakpoint(slot, Access.READ if slot in stacks else Access.WRITE)
@@ -228,7 +217,8 @@ class Stops:
         return facts
 
     def _begins(self, site: Site, registers: dict[str, int], thread: int, stop: StopReply) -> None:
-        cpu = max(stop.thread - 1, 0)
+        cpu, mm = max(stop.thread - 1, 0), registers["rdi"]
+        calls = self._known.calls
         if site.kind is SiteKind.TEST:
             self._slots.clear()
             self._log.write("test", name=site.symbol)
@@ -237,12 +227,18 @@ class Stops:
             self._called(site, registers, Call(site, registers["rsp"], back, thread), cpu)
         elif site.kind is SiteKind.FLUSH:
             by = self._function(self._client.words(registers["rsp"])[0])
-            self._known.due |= {call.mm for call in self._known.calls if call.thread == thread}
+            self._known.due |= {call.mm for call in calls if call.thread == thread}
             self._log.write(
                 "flush", cpu=cpu, thread=thread, where=site.symbol, probe=site.probe, by=by
             )
+        elif site.kind is SiteKind.TABLES:
+            at, size = registers["rsi"], registers["rdx"]
+            if (SiteKind.PREPARE, thread) in {(each.site.kind, each.thread) for each in calls}:
+                self._log.write("tables", cpu=cpu, thread=thread, mm=mm, at=at, size=size)
         else:
-            mm = registers["rdi"]
+            if site.kind is SiteKind.PREPARE:
+                back = self._client.words(registers["rsp"])[0]
+                calls.append(Call(site, registers["rsp"], back, thread, mm))
             if site.kind is SiteKind.TEARDOWN:
                 self._slot(mm)
                 self._known.places.pop(mm, None)
@@ -273,6 +269,7 @@ class Stops:
             return
         self._known.introduced = True
         self._facts = facts = guest_memory.with_struct_page(self._client, facts, mm)
+        self._areas = per_cpu.read(self._client, self._map, self._offset, facts.cpus)
         self._log.write(
             "kernel", offset=facts.offset, levels=facts.levels, pgd=facts.pgd, cpus=facts.cpus,
             vmemmap=facts.vmemmap, page=facts.struct_page,
@@ -289,7 +286,7 @@ class Stops:
             self._known.calls.remove(call)
             if call.site.kind is SiteKind.GET:
                 self._got(call, at, max(stop.thread - 1, 0), result)
-            else:
+            elif call.site.kind in CALLS:
                 self._put(call, max(stop.thread - 1, 0))
 
     def _got(self, call: Call, at: int, cpu: int, alloc: int) -> None:
@@ -307,18 +304,28 @@ class Stops:
         base, end = words[pair[0]], words[pair[1]]
         self._known.live[alloc] = (call.mm, base, end)
         self._known.places[call.mm] = base
-        low, high = _with_neighbours(base, end)
+        low, high = guest_memory.with_neighbours(base, end)
         entries = self._reader.entries(call.mm, low, high)
-        if not all(each & PRESENT for each in _inner(entries, low, base, end)):
+        if not all(each & PRESENT for each in guest_memory.inner(entries, low, base, end)):
             self._reader.forget(call.mm)  # the tables may be others than those remembered
             entries = self._reader.entries(call.mm, low, high)
         self._log.write(
-            "got", **common, words=words, pair=pair, base=base, end=end, low=low,
-            entries=witness_log.spelled(entries),
+            "got", **common, **self._home(alloc, cpu), words=words, pair=pair, base=base, end=end,
+            low=low, entries=witness_log.spelled(entries),
         )  # fmt: skip
         if call.mm in self._known.due:
             self._known.due.discard(call.mm)
             self._slot(call.mm)
+
+    def _home(self, alloc: int, vcpu: int) -> dict[str, int]:
+        """Return in whose per-CPU data an allocation is, and on which CPU we are, if known."""
+        areas = self._areas
+        if areas is None:
+            return {}
+        if vcpu not in self._running:
+            self._running[vcpu] = areas.running(self._client.control("gs_base"))
+        home, on = areas.owner(alloc), self._running[vcpu]
+        return {} if home is None or on is None else {"home": home, "on": on}
 
     def _pair(self, words: tuple[int, ...], call: Call) -> tuple[int, int] | None:
         """Return the two words with the mapping; of several, those whose first entry is present."""
@@ -368,14 +375,3 @@ class Stops:
 
     def _function(self, address: int) -> str:
         return self._map.function(address - self._offset) or f"{address:#x}"
-
-
-def _with_neighbours(base: int, end: int) -> tuple[int, int]:
-    """Return a range with one page more on each side that has the same lowest page table."""
-    span = guest_memory.ENTRIES * PAGE
-    return base - (PAGE if base % span else 0), end + (PAGE if end % span else 0)
-
-
-def _inner(entries: list[int], low: int, base: int, end: int) -> list[int]:
-    """Return those of `entries` that map `[base, end)`; the first of `entries` maps `low`."""
-    return entries[(base - low) // PAGE : (end - low) // PAGE]

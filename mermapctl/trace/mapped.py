@@ -8,6 +8,7 @@ to every mermap, in whatever way it walks page tables:
   were asked for, and none is global.
 - After a `put()`, no entry of its range is present.
 - In the process' top-level slot, only entries of live ranges are present.
+- A `get()` uses the state of the CPU on which it returns.
 """
 
 from __future__ import annotations
@@ -91,6 +92,12 @@ class Mapped:
             self._protects(asked, new, own)
         around = [(low + at * PAGE, entry) for at, entry in enumerate(entries)]
         self._strays(new.mm, around, new, "get")
+
+    def on_cpu(self, new: Mapping, entry: int, cpu: int, home: int) -> None:
+        """Check that a `get()` on `cpu` used its own state, not that in the data of CPU `home`."""
+        if cpu != home:
+            why = f"it is in the state of CPU {home}, and the get returned on CPU {cpu}"
+            self._note("outside-region", new, {"entry": entry_at(new.base, entry), "why": why})
 
     def put(self, alloc: int) -> None:
         """Note that a `put()` begins: until it ends, its entries may be present or not."""
@@ -217,8 +224,15 @@ class Mapped:
         self._breaches.note(code, new.line, evidence)
 
 
+def entry_at(address: int, entry: int) -> str:
+    """Return an entry as evidence."""
+    if not entry & PRESENT:
+        return str(Odd(address, entry, -1))
+    return f"PTE {entry:#x} at {address:#x}, page {frame_of(entry):#x}"
+
+
 def _present(address: int, entry: int) -> str:
-    return f"PTE {entry:#x} at {address:#x}, page {frame_of(entry):#x}, asked none"
+    return f"{entry_at(address, entry)}, asked none"
 
 
 def _asked(asked: Asked, at: int) -> Evidence:

@@ -83,10 +83,8 @@ OUTER = Probe(events.OUTER_PUT, "mermap_put", "alloc=$arg1:x64")
 
 _RANGE = "mm=$arg1:x64,len=$arg3:u64,at=$arg2:x64"
 
-WALKS = (
-    Probe("mm_walk", "apply_to_existing_page_range", _RANGE),
-    Probe("mm_tables", "apply_to_page_range", _RANGE),
-)
+TABLES = Probe("mm_tables", "apply_to_page_range", _RANGE)
+WALKS = (Probe("mm_walk", "apply_to_existing_page_range", _RANGE), TABLES)
 """Functions that walk page tables: the first posting fills by one and clears by the other."""
 
 INNER_WALK = Probe("mm_walk_any", "__apply_to_page_range", _RANGE)

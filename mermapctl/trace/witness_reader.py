@@ -8,14 +8,14 @@ counts for a get only on the CPU on which that get returns.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mermapctl.trace.addresses import PAGE
 from mermapctl.trace.events import ERROR_POINTER, Event, EventKind
 from mermapctl.trace.exercised import Exercise
-from mermapctl.trace.mapped import Asked, Mapped, Mapping
-from mermapctl.trace.probes import FLUSHES, NEEDED, OUTER
+from mermapctl.trace.mapped import Asked, Mapped, Mapping, entry_at
+from mermapctl.trace.probes import FLUSHES, NEEDED, OUTER, TABLES
 from mermapctl.trace.replay import Replay
 from mermapctl.trace.summary import Layout, TraceAccount
 from mermapctl.trace.violations import Breaches
@@ -24,8 +24,13 @@ from mermapctl.trace.witness_log import parse
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mermapctl.trace.violations import Breach
     from mermapctl.trace.witness_log import SeenLine
 
+PLACED = (
+    "stale-reuse", "overlap", "outside-region", "too-many-live", "bump-order", "region-too-small",
+)  # fmt: skip
+"""Codes of breaches whose line is that of a get that returned."""
 WALK_PROBES = "mm_walk", "mm_pte"
 """What the witness shows without these probes."""
 
@@ -76,6 +81,7 @@ class WitnessReader:
         self._number = 0
         self._events = 0
         self._unread = 0
+        self._first: dict[int, tuple[int, int]] = {}  # a get's line: its first address and entry
         self._seen: set[str] = set()
         self._pair: tuple[int, ...] | None = None
         self._pairs_differ = False
@@ -94,6 +100,7 @@ class WitnessReader:
             "slot": self._slot,
             "prep": self._prepare,
             "tear": self._teardown,
+            "tables": self._tables,
             "end": self._end,
             "bound": self._stopped_early,
             "lost": self._ended_badly,
@@ -134,7 +141,7 @@ class WitnessReader:
             layout=Layout.AMBIGUOUS if self._pairs_differ else known,
             tests=outcome.tests,
             timelines=outcome.timelines,
-            breaches=(*outcome.breaches, *self._breaches.all()),
+            breaches=self._with_entries(outcome.breaches),
             not_exercised=tuple(
                 each for each in outcome.not_exercised if not shown.get(Exercise(each), False)
             ),
@@ -145,6 +152,18 @@ class WitnessReader:
             trace, mapped.gets, self._unread, mapped.checked, self._lost, self._bound,
             struct_page=self._struct_page > 0,
         )  # fmt: skip
+
+    def _with_entries(self, placed: tuple[Breach, ...]) -> tuple[Breach, ...]:
+        """Return all breaches; those of addresses have the entry that was mapped there."""
+        codes = {each.code for each in placed}
+        read = [each for each in self._breaches.all() if each.code not in codes]
+        found = [
+            replace(each, evidence={**each.evidence, "entry": entry_at(*self._first[each.line])})
+            if each.code in PLACED and each.line in self._first
+            else each
+            for each in placed
+        ]
+        return (*found, *read)
 
     def _kernel(self, line: SeenLine) -> None:
         cpus = line.number("cpus")
@@ -211,6 +230,10 @@ class WitnessReader:
             raise ValueError("the entries are not those of the range")
         new = Mapping(getting.asked.mm, base, end, self._number)
         self._mapped.got(alloc, getting.asked, new, low, entries)
+        first = entries[(base - low) // PAGE]
+        self._first[self._number] = (base, first)
+        if line.text("home"):
+            self._mapped.on_cpu(new, first, line.number("on"), line.number("home"))
 
     def _put(self, line: SeenLine) -> None:
         probe = line.text("probe")
@@ -248,6 +271,14 @@ class WitnessReader:
     def _teardown(self, line: SeenLine) -> None:
         self._process(EventKind.TEARDOWN, line)
         self._mapped.gone(line.number("mm"))
+
+    def _tables(self, line: SeenLine) -> None:
+        self._seen.add(TABLES.name)
+        event = Event(
+            EventKind.TABLES, self._number, _thread(line), TABLES.name, mm=line.number("mm"),
+            size=line.number("size"), base=line.number("at"),
+        )  # fmt: skip
+        self._pass(event)
 
     def _process(self, kind: EventKind, line: SeenLine) -> None:
         self._seen.add(line.text("probe"))

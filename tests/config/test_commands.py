@@ -95,6 +95,22 @@ def test_a_merge_has_the_guest_that_all_its_parts_need() -> None:
     assert variants.resolve("base").obstacle("um") is None
 
 
+def test_own_is_the_configuration_of_the_user_alone(tmp_path: Path) -> None:
+    path = tmp_path / "default.config"
+    path.write_text("CONFIG_KUNIT=y\nCONFIG_KUNIT_ALL_TESTS=y\n")
+    own = fragment.load_all([path])
+    variant = variants.resolve("own", own, target="x86_64")
+    assert lines(variant) == {"CONFIG_KUNIT=y", "CONFIG_KUNIT_ALL_TESTS=y"}
+    assert variants.compose(["own"], own).text() == variant.fragment.text()
+    assert (variant.wished, variant.smp, variant.cpu) == ((), None, None)
+    assert variant.untraced == "variant own adds nothing to your --config"
+    assert variants.resolve("own", own, "example").untraced is None
+    with pytest.raises(UserError, match=r"alone, and none is given"):
+        variants.resolve("own")
+    with pytest.raises(UserError, match=r"your --config, and own\+smp would"):
+        variants.resolve("own+smp", own)
+
+
 def test_cpu_models_merge_where_they_are_one_model() -> None:
     merged = variants.resolve("la57+nopti+smp")
     assert merged.cpu == "qemu64,+la57,enforce,-pge"

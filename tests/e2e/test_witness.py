@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mermapctl.tree.postings import Posting
 from tests.e2e.conftest import Run
-from tests.faults import corpus, seeded
+from tests.faults import corpus, seeded, witnessed
 
 pytestmark = pytest.mark.e2e
 
@@ -68,3 +69,35 @@ def test_no_posting_gives_a_finding(run: Run, reference_tree: Path, posting: Pos
         ran = run("--no-trace")
     assert ran.codes == [], ran.document
     assert ran.cell["witness"]["gets"] > 500
+
+
+@pytest.mark.nightly
+def test_kunit_pys_own_default_is_witnessed_whole(run: Run, reference_tree: Path) -> None:
+    config = reference_tree / "tools/testing/kunit/configs/default.config"
+    ran = run("--variant=own", f"--config={config}")
+    assert ran.code == 0, ran.document
+    assert ran.codes == []
+    asked = Path(ran.cell["artifacts"]["kunitconfig"]).read_text().splitlines()
+    assert {line for line in asked if line.startswith("CONFIG_")} == {*config.read_text().split()}
+    assert witnessed.WHOLE.fullmatch(ran.cell["witness"]["words"])
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    ("name", "posting", "machine"),
+    [
+        ("13-bounds-a-page-short", None, "up"),
+        ("26-neighbours-region", Posting.NEWEST, "2"),
+        ("56-entry-stays-writable", Posting.FIRST, "1"),
+        ("57-entry-is-global", Posting.LATER, "2"),
+        ("58-entry-in-neighbours-region", None, "moved"),
+        ("59-flushes-the-wrong-cpu", Posting.FIRST, "2"),
+    ],
+)
+def test_a_fault_of_an_entry_or_a_cpu_is_named(
+    reference_tree: Path, name: str, posting: Posting | None, machine: str
+) -> None:
+    case = replace(CASES[name], posting=posting)
+    tried = [each for each in witnessed.MACHINES if each.name == machine]
+    (judged,) = witnessed.judge(reference_tree, case, tried)
+    assert judged.wrong == ()

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`make faults`: build, boot and judge every seeded fault and good configuration, and compare.
 
-Exit with 1 if one of them is misjudged. Only a run of all of them writes docs/faults.md.
+Exit with 1 if one of them is misjudged. Only a run of all of them writes docs/faults.md; with
+--witness, its section about the witness.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from types import FrameType
 import click
 from rich.console import Console
 
-from tests.faults import corpus, page, seeded, trial
+from tests.faults import corpus, page, seeded, trial, witness_page, witnessed
 from tests.faults.corpus import ROOT, Case
 from tests.faults.verdicts import Judged
 
@@ -33,6 +34,12 @@ from tests.faults.verdicts import Judged
 @click.option("--quick", is_flag=True, help="No traces, no kernel but the one most faults share.")
 @click.option("--no-variants", is_flag=True, help="No kernel but the one most faults share.")
 @click.option("--no-good", is_flag=True, help="Faults only.")
+@click.option(
+    "--witness",
+    "witness",
+    is_flag=True,
+    help="Instead: faults with an entry or a CPU in them, and each mermap, under the witness.",
+)
 @click.option("--list", "listing", is_flag=True, help="Only list the cases.")
 @click.option(
     "--output",
@@ -47,6 +54,7 @@ def main(
     quick: bool,
     no_variants: bool,
     no_good: bool,
+    witness: bool,
     listing: bool,
     output: Path,
 ) -> None:
@@ -54,6 +62,8 @@ def main(
     os.environ.setdefault("MERMAPCTL_HOME", str(ROOT / "build/e2e-home"))
     signal.signal(signal.SIGTERM, _end)
     every = corpus.faults()
+    if witness:
+        sys.exit(_witness(tree.resolve(), every, only, output, listing=listing))
     faults = _chosen(corpus.put_into_mermaps(every), only, fast=quick or no_variants)
     good = () if no_good else _chosen(corpus.good(), only, fast=quick or no_variants)
     if quick:
@@ -65,17 +75,52 @@ def main(
             click.echo(f"{case.name:28} {case.subject}")
         return
     tree = tree.resolve()
-    if left := seeded.recover(tree, every):
-        click.echo(f"took out {left}, which a killed run had left in {tree}", err=True)
+    _recover(tree, every)
     began = time.monotonic()
     judged_faults = _judge_all(tree, faults, twice=not quick)
     judged_good = _judge_all(tree, good, twice=False)
     _show(judged_faults, judged_good, time.monotonic() - began)
     whole = not (only or quick or no_variants or no_good)
     if whole:
-        output.write_text(page.markdown(judged_faults, judged_good), "utf-8")
+        output.write_text(
+            page.markdown(judged_faults, judged_good) + witness_page.kept(output), "utf-8"
+        )
         click.echo(f"{output} is written", err=True)
     sys.exit(any(judged.wrong for judged in (*judged_faults, *judged_good)))
+
+
+def _recover(tree: Path, every: tuple[Case, ...]) -> None:
+    if left := seeded.recover(tree, every):
+        click.echo(f"took out {left}, which a killed run had left in {tree}", err=True)
+
+
+def _witness(
+    tree: Path, every: tuple[Case, ...], only: tuple[str, ...], output: Path, *, listing: bool
+) -> bool:
+    """Boot cases under the witness; return whether one was judged wrongly."""
+    cases = _chosen(witnessed.cases(every), only, fast=False)
+    if not cases:
+        raise click.UsageError(f"no case is called {' or '.join(only)}; --list shows them")
+    if listing:
+        for case in cases:
+            click.echo(
+                f"{case.name:38} {', '.join(each.name for each in witnessed.machines(case))}"
+            )
+        return False
+    _recover(tree, every)
+    results = []
+    for number, case in enumerate(cases, 1):
+        click.echo(f"[{number}/{len(cases)}] {case.name}: {case.subject}", err=True)
+        for each in witnessed.judge(tree, case):
+            results.append(each)
+            said = "; ".join(each.wrong) or "right"
+            proof = each.entry or each.words
+            click.echo(f"    {each.machine.name}: {said}: {proof} ({each.seconds:.0f} s)")
+    click.echo(witness_page.totals(results))
+    if not only:
+        output.write_text(witness_page.replaced(output, witness_page.section(results)), "utf-8")
+        click.echo(f"{output} is written", err=True)
+    return any(each.wrong for each in results)
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

@@ -3,15 +3,16 @@
 
 A fault is one patch, which begins with headers like those of a mail and a sentence or two:
 
-    Subject         what is broken
-    Verdict         passed, failed, or "no-verdict REASON", expected of `mermapctl run`
-    Findings        the codes of all expected findings of severity error
-    Trace-Verdict   the same two for a traced run;
-    Trace-Findings  left out where a trace can show nothing more
-    Kunit           the result of the tree's own kunit.py for the same console
-    On              the mermaps that it is applied to: reference (default), first, later, newest
-    Run             further options of `mermapctl run`
-    Environment     a fault outside the kernel: a name in tests/faults/environment.py
+    Subject           what is broken
+    Verdict           passed, failed, or "no-verdict REASON", expected of `mermapctl run`
+    Findings          the codes of all expected findings of severity error
+    Trace-Verdict     the same two for a traced run;
+    Trace-Findings    left out where a trace can show nothing more
+    Witness-Findings  the codes of `run --no-trace --witness`, for a fault in an entry or a CPU
+    Kunit             the result of the tree's own kunit.py for the same console
+    On                the mermaps that it is applied to: reference (default), first, later, newest
+    Run               further options of `mermapctl run`
+    Environment       a fault outside the kernel: a name in tests/faults/environment.py
 
 A fault in the environment has no diff.
 """
@@ -39,6 +40,7 @@ HEADERS = frozenset(
         "Findings",
         "Trace-Verdict",
         "Trace-Findings",
+        "Witness-Findings",
         "Kunit",
         "On",
         "Run",
@@ -67,7 +69,8 @@ class Case:
     """A fault or a good configuration; `patch` is None where the source is not changed.
 
     `posting` is None for the reference mermap; `mermaps` are all mermaps that the fault is applied
-    to, None for the reference.
+    to, None for the reference. `witnessed` are the codes of its findings under the witness, None
+    where it is not tried there.
     """
 
     name: str
@@ -81,6 +84,7 @@ class Case:
     patch: Path | None = None
     posting: Posting | None = None
     mermaps: tuple[Posting | None, ...] = (None,)
+    witnessed: frozenset[str] | None = None
 
     @property
     def slow(self) -> bool:
@@ -90,7 +94,11 @@ class Case:
 
 def _expected(verdict: str, codes: str) -> Expected:
     word, _, reason = verdict.partition(" ")
-    return Expected(word, reason or None, frozenset(codes.replace(",", " ").split()))
+    return Expected(word, reason or None, _codes(codes))
+
+
+def _codes(listed: str) -> frozenset[str]:
+    return frozenset(listed.replace(",", " ").split())
 
 
 def _mermaps(names: str) -> tuple[Posting | None, ...]:
@@ -102,8 +110,8 @@ def _mermaps(names: str) -> tuple[Posting | None, ...]:
 
 def parse(path: Path) -> Case:
     """Read one fault. Raises ValueError for a missing or unknown header."""
-    head, found, diff = path.read_text(encoding="utf-8").partition("\n---\n")
-    if not found:
+    head, line, diff = path.read_text(encoding="utf-8").partition("\n---\n")
+    if not line:
         raise ValueError(f"{path.name}: no line `---` between its header and its diff")
     message = email.parser.Parser(policy=email.policy.default).parsestr(head)
     if unknown := set(message.keys()) - HEADERS:
@@ -124,6 +132,7 @@ def parse(path: Path) -> Case:
         environment=message.get("Environment"),
         patch=path if diff.strip() else None,
         mermaps=_mermaps(message.get("On", "reference")),
+        witnessed=_codes(found) if (found := message.get("Witness-Findings")) else None,
     )
 
 

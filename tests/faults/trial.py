@@ -37,19 +37,27 @@ class Trial:
 
 def run(tree: Path, case: Case, *options: str) -> Trial:
     """Configure, build, boot and judge. Raises RuntimeError if the run prints no document."""
-    argv = [sys.executable, "-m", "mermapctl", "run", f"--tree={tree}", "--format=json", "--quiet"]
     began = time.monotonic()
+    document, cell = documented(tree, case, *case.run, *options)
+    return _trial(tree, document, cell, time.monotonic() - began)
+
+
+def documented(tree: Path, case: Case, *options: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Run a case with these options alone; return the JSON document and its only cell.
+
+    Raises RuntimeError if the run prints no document.
+    """
+    argv = [sys.executable, "-m", "mermapctl", "run", f"--tree={tree}", "--format=json", "--quiet"]
     with ENVIRONMENTS[case.environment]() as environ:
         done = subprocess.run(
-            [*argv, *case.run, *options], capture_output=True, text=True, env=environ, check=False
+            [*argv, *options], capture_output=True, text=True, env=environ, check=False
         )
-    seconds = time.monotonic() - began
     try:
         document = json.loads(done.stdout)
         (cell,) = document["cells"]
     except ValueError as error:
         raise RuntimeError(f"{case.name}: {done.stderr.strip() or done.stdout[:500]}") from error
-    return _trial(tree, document, cell, seconds)
+    return document, cell
 
 
 def _trial(tree: Path, document: dict[str, Any], cell: dict[str, Any], seconds: float) -> Trial:

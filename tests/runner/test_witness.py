@@ -39,6 +39,7 @@ def shapes(draw: st.DrawFn) -> Shape:
         pages=draw(st.integers(6, 24)),
         cpus=draw(st.integers(1, 3)),
         walks="",
+        tables=draw(st.sampled_from(["", "whole", "each"])),
     )
 
 
@@ -83,9 +84,11 @@ def test_a_right_mermap_gives_no_finding(
 
 TWO_CPUS = {
     "neighbours-region", "flush-on-other-cpu", "migrates-behind-its-flush",
-    "entry-in-neighbours-region",
+    "entry-in-neighbours-region", "neighbours-state",
 }  # fmt: skip
 """Faults that need two CPUs."""
+BOUNDS = {"bounds-short", "bounds-long"}
+"""Faults that only the prepared page tables show."""
 
 
 @pytest.mark.parametrize("fault", WITNESSED)
@@ -95,6 +98,7 @@ def test_a_broken_mermap_is_always_found(
     fault: str, shape: Shape, operations: list[tuple[str, int, int, int]], levels: int
 ) -> None:
     shape = replace(shape, cpus=2) if fault in TWO_CPUS else shape
+    shape = replace(shape, tables="whole") if fault in BOUNDS else shape
     kernel = SeenKernel(shape, fault, levels)
     if fault == "stays-writable":
         kernel.protection &= ~2
@@ -138,6 +142,10 @@ def seen(fault: str) -> dict[str, object]:
         (
             "entry-in-neighbours-region",
             "PTE 0x8000000001900063 at 0xffff880000210000, page 0x1900, asked none",
+        ),
+        (
+            "neighbours-state",
+            "PTE 0x8000000001900063 at 0xffff880000210000, page 0x1900",
         ),
         ("no-unmap", "PTE 0x8000000001900063 at 0xffff880000200000, page 0x1900, asked none"),
         ("global-entry", "PTE 0x8000000001900163 at 0xffff880000200000, asked 0x8000000000000063"),

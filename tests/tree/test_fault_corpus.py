@@ -70,6 +70,7 @@ def test_a_header_has_all_fields(case: Case) -> None:
 @pytest.mark.parametrize("case", EVERY, ids=lambda case: case.name)
 def test_expectations_agree_with_themselves(case: Case) -> None:
     codes = known_codes()
+    assert (case.witnessed or frozenset()) <= codes
     for expected in filter(None, (case.plain, case.traced)):
         assert expected.codes <= codes
         assert expected.verdict in {"passed", "failed", "no-verdict"}
@@ -87,8 +88,8 @@ def test_the_options_of_run_exist(case: Case) -> None:
 @each
 def test_every_fault_is_named(case: Case) -> None:
     last = case.traced or case.plain
-    assert last.verdict != "passed"
-    assert last.codes or last.reason in {"build-failed", "config-unsatisfied"}
+    assert last.verdict != "passed" or case.witnessed
+    assert last.codes or case.witnessed or last.reason in {"build-failed", "config-unsatisfied"}
 
 
 def test_kunit_py_alone_would_not_do() -> None:
@@ -320,6 +321,18 @@ def test_the_list_needs_no_kernel(runner: Runner) -> None:
     names = [line.split()[0] for line in done.stdout.splitlines()]
     assert "01-no-flush" in names
     assert not {case.name for case in EVERY if case.slow} & set(names)
+
+
+def test_the_witness_is_a_mode_of_its_own(runner: Runner, fake_tree: Path, tmp_path: Path) -> None:
+    listed = runner("good", "--witness", "--list").stdout.splitlines()
+    assert "later/24-put-does-not-unmap            1, 2" in listed
+    done = runner("good", "--witness", "--only=24-put")
+    assert done.returncode == 1, done.stderr
+    assert (
+        "1: passed; found nothing, not not-unmapped; not-unmapped without an entry" in done.stdout
+    )
+    assert git(fake_tree, "status", "--porcelain") == ""
+    assert not (tmp_path / "faults.md").exists()
 
 
 def test_kunit_py_judges_no_missing_console(fake_tree: Path) -> None:
