@@ -114,6 +114,17 @@ def print_value(
             sys.stdout.write(table(Sheet(plain_look_of(sys.stdout), colored(sys.stdout), width)))
 
 
+def print_text(path: Path | None, text: str) -> None:
+    """Print a document, or write it to `path`."""
+    from mermapctl import render
+
+    file = file_or_stdout(path)
+    if file is None:
+        render.print_document(text)
+    else:
+        write(file, text)
+
+
 def _json(name: str, value: object) -> str:
     import msgspec
 

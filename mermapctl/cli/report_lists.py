@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mermapctl.cli import output, types
-from mermapctl.cli.command import Command
+from mermapctl.cli.command import Command, format_option
 from mermapctl.commands import history as questions
 from mermapctl.errors import Exit
 from mermapctl.records.store import Store
@@ -20,22 +20,34 @@ if TYPE_CHECKING:
 
 
 ROWS = 25
+_LIST_GROUPS = {"How it is shown": ("form", "path", "pages")}
 
 
-@click.command("list", cls=Command, groups=output.FILTER_GROUPS | output.TABLE_GROUPS)
+@click.command("list", cls=Command, groups=output.FILTER_GROUPS | _LIST_GROUPS)
 @output.filter_options(ROWS)
-@output.table_options
-def list_(form: str, path: Path | None, **which: Any) -> None:
+@format_option("table", "json", "html", summary=output.HOW)
+@output.output_option
+@click.option("--pages", is_flag=True, help="With html: also write the pages that runs lack.")
+def list_(form: str, path: Path | None, *, pages: bool, **which: Any) -> None:
     """List the stored runs, newest first.
 
     \b
     mermapctl report list
     mermapctl report list --failed --since 7d
-    mermapctl report list --limit 0 --format json
+    mermapctl report list --format html --pages -o runs.html
     """
+    if pages and form != "html":
+        raise click.UsageError("--pages goes with --format html")
     store = Store.open()
     rows = store.list(output.filters_of(**which))
     total = store.count()
+    if form == "html":
+        from mermapctl.cli import list_page
+
+        text = list_page.document(store, rows, total, output.file_or_stdout(path), write=pages)
+        output.print_notices(store)
+        output.print_text(path, text)
+        return
     output.print_notices(store)
     output.print_value(form, path, "runs", rows, lambda sheet: tables.runs(rows, total, sheet))
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mermapctl.judge.verdict import Boot, Verdict
+from mermapctl.trace.timeline import Timeline
 
 LOG = "witness.log"
 """The name of the witness's log in a cell's folder."""
@@ -17,7 +18,8 @@ class WitnessSummary:
 
     It compared `entries_checked` page table entries with the rules, in `gets` mappings. `agrees` is
     whether the trace found the same faults, null if either is inconclusive. `words` is all of this
-    in a sentence; `boot` and `verdict` are those of the boot under the witness.
+    in a sentence; `boot` and `verdict` are those of the boot under the witness. `timelines` are
+    those of that boot, with page table entries; events and lines count in its log.
     """
 
     gets: int = 0
@@ -27,3 +29,4 @@ class WitnessSummary:
     verdict: Verdict = Verdict.NO_VERDICT
     seconds: float = 0.0
     boot: Boot | None = None
+    timelines: tuple[Timeline, ...] = ()

@@ -48,6 +48,7 @@ def with_witness(cell: Cell, blank: WitnessSummary) -> Cell:
         entries_checked=account.checked,
         agrees=agrees,
         words=witness_findings.words(account, seen),
+        timelines=account.trace.timelines if account.conclusive else (),
         verdict=second.verdict,
     )
     verdict = cell.verdict if cell.verdict is Verdict.NO_VERDICT else _verdict(cell, merged)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from mermapctl.trace.addresses import PAGE
 from mermapctl.trace.violations import Breaches, Evidence, span
+from mermapctl.trace.witness_log import EntryRun
 
 PRESENT = 1
 _FRAME = (1 << 52) - PAGE  # arch/x86/include/asm/pgtable_types.h, PTE_PFN_MASK
@@ -76,6 +77,16 @@ class Written:
         elif self.odd is None and frame_of(entry) != asked:
             self.odd = Odd(address, entry, asked)
         self.end = address + PAGE
+
+    def spelled(self) -> str:
+        """Return the entries as runs, up to the first out of order; "" if addresses are skipped."""
+        if not self or self.apart:
+            return ""
+        if self.odd is None:
+            return str(EntryRun(self.entry, (self.end - self.base) // PAGE, PAGE))
+        before = (self.odd.address - self.base) // PAGE
+        first = f"{EntryRun(self.entry, before, PAGE)}," if before else ""
+        return f"{first}{self.odd.entry:#x}"
 
     def covers(self, base: int, end: int) -> bool:
         """Whether exactly the entries of `[base, end)` were written."""

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mermapctl.trace.addresses import PAGE
 from mermapctl.trace.entries import PRESENT, Frames, Odd, Written, frame_of
+from mermapctl.trace.timeline import EntriesRead
 from mermapctl.trace.violations import Breaches, Evidence, span
+from mermapctl.trace.witness_log import spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -65,6 +67,7 @@ class Mapped:
         self._live: dict[int, Mapping] = {}
         self._putting: dict[int, Mapping] = {}
         self._left: set[tuple[int, int]] = set()
+        self.read: dict[int, EntriesRead] = {}
         self.executable = False
         self.checked = 0
         self.gets = 0
@@ -82,6 +85,8 @@ class Mapped:
         self._live[alloc] = new
         self.gets += 1
         self.checked += len(own)
+        frame = asked.frame if asked.frame >= 0 else None
+        self.read[new.line] = EntriesRead(spelled(own), frame)
         self.later_pages = self.later_pages or len(own) > 1
         self._left -= {(new.mm, at) for at in range(new.base, new.end, PAGE)}
         absent = next((at for at, entry in enumerate(own) if not entry & PRESENT), None)
@@ -114,6 +119,9 @@ class Mapped:
         self.unmaps = True
         left = [(base + at * PAGE, entry) for at, entry in enumerate(entries) if entry & PRESENT]
         left = [(at, entry) for at, entry in left if not self._owned(old.mm, at)]
+        known = self.read.get(old.line)
+        if known is not None:
+            self.read[old.line] = known._replace(left=spelled([entry for _, entry in left]))
         if not left:
             return
         self._remember(old.mm, (at for at, _ in left))

@@ -208,6 +208,7 @@ class Replay:
         elif self._entries and not written.covers(new.base, new.end):
             self._misses(new, "entries written", str(written))
         if written:
+            new.entries = written.spelled()
             self._entries = True
             self._exercised.add(Exercise.PAGES)
             if new.end - new.base > PAGE:
@@ -288,9 +289,7 @@ class Replay:
         thread.cpu = cpu
         thread.put = Put(cpu, live, event)
         if cpu.region is not None:
-            self._test.timeline(cpu.region).span(
-                live.event, self._test.events, live.base, live.end, reserved=live.reserved
-            )
+            self._test.timeline(cpu.region).span(live.until(self._test.events))
 
     def _close_put(self, thread: Thread) -> None:
         put, thread.put = thread.put, None
@@ -381,9 +380,7 @@ class Replay:
             return
         for cpu, live in self._processes.live():
             if cpu.region is not None and id(cpu.region) in test.timelines:
-                test.timeline(cpu.region).span(
-                    live.event, test.events, live.base, live.end, reserved=live.reserved
-                )
+                test.timeline(cpu.region).span(live.until(test.events))
         self._tests.append(test.summary(name))
         room = TIMELINES - len(self._timelines)
         for region, builder in list(test.timelines.values())[: max(room, 0)]:

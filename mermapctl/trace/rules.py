@@ -11,6 +11,7 @@ and a flush of another CPU or thread does not count.
 from __future__ import annotations
 
 from mermapctl.trace.addresses import NO_TABLES, RESERVE, Region, Regions, Tables, WaitingRanges
+from mermapctl.trace.timeline import Span
 from mermapctl.trace.violations import Breaches, Evidence, span
 
 SLOTS = 4
@@ -24,9 +25,9 @@ SAME_STRUCT = 2048
 
 
 class Live:
-    """An allocation between its get and its put."""
+    """An allocation between its get and its put; `entries` as in `Span`."""
 
-    __slots__ = ("alloc", "base", "end", "event", "flagged", "line", "reserved", "where")
+    __slots__ = ("alloc", "base", "end", "entries", "event", "flagged", "line", "reserved", "where")
 
     def __init__(
         self, alloc: int, where: str, base: int, end: int, line: int, event: int, *, reserved: bool
@@ -39,6 +40,13 @@ class Live:
         self.event = event
         self.reserved = reserved
         self.flagged = False
+        self.entries = ""
+
+    def until(self, event: int) -> Span:
+        """Return its life up to `event`, for a timeline."""
+        return Span(
+            self.event, event, self.base, self.end, self.reserved, 1, self.line, self.entries
+        )
 
 
 class CpuState:

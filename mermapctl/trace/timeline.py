@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 SPANS = 512
 """Live ranges kept per timeline; past twice as many, neighbours in time are joined."""
@@ -13,7 +17,14 @@ MARKS = 256
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """`[base, end)` was live from event `first` to event `last`; `count` allocations in it."""
+    """`[base, end)` was live from event `first` to event `last`; `count` allocations in it.
+
+    `line` is the line of its get, in the console or the witness's log. `entries` are its page table
+    entries as read after the get, in the form of a witness.log: "" if none were read; those of a
+    console end at the first that is out of order. `asked` is the number of the first page that the
+    get was asked to map, `left` the entries still present after the put (`-`: none). Both are null
+    if unknown.
+    """
 
     first: int
     last: int
@@ -21,6 +32,18 @@ class Span:
     end: int
     reserved: bool = False
     count: int = 1
+    line: int | None = None
+    entries: str = ""
+    asked: int | None = None
+    left: str | None = None
+
+
+class EntriesRead(NamedTuple):
+    """The page table entries of one get as a witness read them; see `Span`."""
+
+    entries: str
+    asked: int | None
+    left: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +96,11 @@ class TimelineBuilder:
         self._allocations = 0
         self._span_limit = 2 * SPANS
 
-    def span(self, first: int, last: int, base: int, end: int, *, reserved: bool) -> None:
+    def span(self, span: Span) -> None:
         """Add the life of an allocation."""
         self._allocations += 1
-        self.last = max(self.last, last)
-        self._spans.append(Span(first, last, base, end, reserved))
+        self.last = max(self.last, span.last)
+        self._spans.append(span)
         self._epochs.append(self._flush_count)
         if len(self._spans) >= self._span_limit:
             self._join()
@@ -149,4 +172,22 @@ def _around(one: Span, two: Span) -> Span:
         max(one.end, two.end),
         one.reserved,
         one.count + two.count,
+        one.line,
     )
+
+
+def with_entries(
+    timelines: Iterable[Timeline], read: Mapping[int, EntriesRead]
+) -> tuple[Timeline, ...]:
+    """Add the entries that were read at each get's line; a joined span has none."""
+    return tuple(
+        replace(timeline, spans=tuple(_with_entries(span, read) for span in timeline.spans))
+        for timeline in timelines
+    )
+
+
+def _with_entries(span: Span, read: Mapping[int, EntriesRead]) -> Span:
+    found = read.get(span.line or 0)
+    if found is None or span.count > 1:
+        return span
+    return replace(span, entries=found.entries, asked=found.asked, left=found.left)

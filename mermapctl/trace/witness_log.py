@@ -54,6 +54,19 @@ def spelled(entries: Sequence[int]) -> str:
     return ",".join(map(str, runs(entries))) or "-"
 
 
+def entry_runs(text: str) -> tuple[EntryRun, ...]:
+    """Read runs of entries from a line's value. Raises ValueError for what is none."""
+    return tuple(map(_run, () if text in {"", "-"} else text.split(",")))
+
+
+def _run(piece: str) -> EntryRun:
+    match = _RUN.fullmatch(piece)
+    if match is None:
+        raise ValueError(f"{piece[:40]!r} is no run of entries")
+    step = int(match[4] or "0", 16) * (-1 if match[3] == "-" else 1)
+    return EntryRun(int(match[1], 16), int(match[2] or 1), step)
+
+
 class SeenLine(NamedTuple):
     """One line: its word and its values. Its methods raise ValueError for what is no such value."""
 
@@ -78,18 +91,11 @@ class SeenLine(NamedTuple):
 
     def entries(self, name: str) -> list[int]:
         """Entries, spelled out."""
-        text = self.values.get(name, "-")
         found: list[int] = []
-        for piece in () if text == "-" else text.split(","):
-            match = _RUN.fullmatch(piece)
-            if match is None:
-                raise ValueError(f"{piece[:40]!r} is no run of entries")
-            count = int(match[2] or 1)
-            if len(found) + count > MOST_ENTRIES:
+        for run in entry_runs(self.values.get(name, "-")):
+            if len(found) + run.length > MOST_ENTRIES:
                 raise ValueError("too many entries in one line")
-            step = int(match[4] or "0", 16) * (-1 if match[3] == "-" else 1)
-            first = int(match[1], 16)
-            found += [(first + at * step) & _MASK for at in range(count)]
+            found += [(run.first + at * run.step) & _MASK for at in range(run.length)]
         return found
 
 

@@ -18,6 +18,7 @@ from mermapctl.trace.mapped import Asked, Mapped, Mapping, entry_at
 from mermapctl.trace.probes import FLUSHES, NEEDED, OUTER, TABLES
 from mermapctl.trace.replay import Replay
 from mermapctl.trace.summary import Layout, TraceAccount
+from mermapctl.trace.timeline import with_entries
 from mermapctl.trace.violations import Breaches
 from mermapctl.trace.witness_log import parse
 
@@ -140,7 +141,7 @@ class WitnessReader:
             lost_line=outcome.lost_line,
             layout=Layout.AMBIGUOUS if self._pairs_differ else known,
             tests=outcome.tests,
-            timelines=outcome.timelines,
+            timelines=with_entries(outcome.timelines, mapped.read),
             breaches=self._with_entries(outcome.breaches),
             not_exercised=tuple(
                 each for each in outcome.not_exercised if not shown.get(Exercise(each), False)

@@ -229,7 +229,7 @@ def test_open_writes_the_page_beside_the_record(monkeypatch: pytest.MonkeyPatch)
         (["list", "--full"], "No such option"),
         (["a", "b"], "Got unexpected extra argument (b)"),
         (["list", "a"], "Got unexpected extra argument (a)"),
-        (["list", "--format", "html"], "'html' is not one of 'table', 'json'"),
+        (["list", "--format", "junit"], "'junit' is not one of 'table', 'json', 'html'"),
         (["list", "--limit=1", "--limit=2"], "--limit is given twice"),
         (["flaky", "--failed"], "No such option"),
         (["lst"], "no such command 'lst': did you mean list?"),

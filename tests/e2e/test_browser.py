@@ -58,6 +58,29 @@ CONTRAST = """(() => {
   return found;
 })()"""
 
+BROKEN_WORDS = """(() => {
+  const found = {};
+  const range = document.createRange();
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const element = node.parentElement;
+    if (element.closest("pre, script, dialog, .vh, .artifacts, .console")) continue;
+    if (!element.checkVisibility()) continue;
+    for (const word of node.data.matchAll(/[^\\s\\/-]+/g)) {
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      const tops = new Set([...range.getClientRects()].map((box) => Math.round(box.top)));
+      if (tops.size > 1) found[word[0]] = element.outerHTML.slice(0, 90);
+    }
+  }
+  return found;
+})()"""
+
+SHORTENED = """[...document.querySelectorAll("th, dt, .chip, .name")].filter((element) =>
+    element.checkVisibility() && !element.closest(".vh")
+    && element.scrollWidth > element.clientWidth + 1
+    && getComputedStyle(element).overflow === "hidden").map((element) => element.textContent)"""
+
 CUT_OFF = """[...document.querySelectorAll("main *")].filter((element) =>
     element.checkVisibility() && !element.closest("svg")
     && element.getBoundingClientRect().right > innerWidth + 1
@@ -119,35 +142,74 @@ def test_the_policy_stops_a_script_and_a_request(chromium: Browser, page: Path) 
     assert chromium.driver.title != "x"
 
 
-def test_the_timeline_is_drawn_where_it_can_be_seen(chromium: Browser, page: Path) -> None:
+def box_of(chromium: Browser, selector: str) -> dict[str, float]:
+    script = "document.querySelector(arguments[0]).getBoundingClientRect().toJSON()"
+    box: dict[str, float] = chromium.ask(script, selector)
+    return box
+
+
+def test_the_finding_and_its_assertion_need_no_scrolling(chromium: Browser, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    log = str(LOGS / "early-flush.log")
+    assert mermapctl("report", "log", log, "--format=html", f"-o{page}").returncode == 1
+    chromium.look(width=1280, height=800)
+    chromium.open(page)
+    assert visible(chromium, ".hero .place")
+    assert visible(chromium, "#c0-f0 .summary")
+    assert visible(chromium, "#c0-f0 .assertion")
+
+
+def test_the_reuse_is_enlarged_and_the_rest_an_overview(chromium: Browser, page: Path) -> None:
     chromium.open(page, "#c0-p0")
-    assert chromium.ask("document.querySelectorAll('#c0-p0 .bars rect').length") == 512
-    assert visible(chromium, "#c0-p0 .stale circle")
-    box = chromium.ask("document.querySelector('#c0-p0 .field').getBoundingClientRect().toJSON()")
-    assert box["width"] > 900
-    assert box["height"] > 200
-    reuse = chromium.ask(
-        "document.querySelector('#c0-p0 .bars rect.stale').getBoundingClientRect().toJSON()"
-    )
-    assert reuse["left"] > box["left"] + 0.95 * box["width"]
-    assert reuse["top"] > box["top"] + 0.9 * box["height"]
-    colour = "getComputedStyle(document.querySelector('#c0-p0 rect.stale')).stroke"
+    near, far = box_of(chromium, "#c0-p0 .near .field"), box_of(chromium, "#c0-p0 .far .field")
+    assert near["width"] == far["width"] > 900
+    assert near["height"] > far["height"] > 70
+    reuse, last = "#c0-p0 .near .bar.stale", "#c0-p0 .near .bar:not(.stale)"
+    assert visible(chromium, reuse)
+    box = box_of(chromium, reuse)
+    assert box["width"] > 20
+    assert box["height"] > 15
+    assert box["left"] > near["left"] + 0.6 * near["width"]
+    assert box["right"] <= near["right"] + 1
+    assert box_of(chromium, last)["height"] > 15
+    colour = f"getComputedStyle(document.querySelector('{reuse}')).fill"
     assert chromium.ask(colour) == "rgb(209, 36, 47)"
+    assert box_of(chromium, "#c0-p0 .far circle.stale")["left"] > far["left"] + 0.9 * far["width"]
+    titles = [
+        each.text for each in chromium.driver.find_elements(By.CSS_SELECTOR, "#c0-p0 .x-title")
+    ]
+    assert titles == ["event number; parts are left out", "event number, all events"]
 
 
 def test_hovering_and_the_arrow_keys_tell_the_event(chromium: Browser, page: Path) -> None:
     chromium.open(page, "#c0-p0")
     read = "document.querySelector('#c0-p0 .readout').textContent"
-    field = chromium.driver.find_element(By.CSS_SELECTOR, "#c0-p0 .field")
+    field = chromium.driver.find_element(By.CSS_SELECTOR, "#c0-p0 .far .field")
     ActionChains(chromium.driver).move_to_element(field).perform()
-    assert "live, 0xffff8800" in chromium.ask(read)
+    assert "at 0xffff8800" in chromium.ask(read)
+    bar = chromium.driver.find_element(By.CSS_SELECTOR, "#c0-p0 .near .bar.stale")
+    ActionChains(chromium.driver).move_to_element(bar).perform()
+    assert "get of page 0 at 0xffff8800" in chromium.ask(read)
+    assert "no TLB flush since its put at event 3" in chromium.ask(read)
+    assert "now" in str(bar.get_attribute("class"))
     plot = chromium.driver.find_element(By.CSS_SELECTOR, "#c0-p0 .plot")
-    chromium.ask("document.querySelector('#c0-p0 .plot').focus()")
-    plot.send_keys(Keys.ESCAPE, Keys.ARROW_LEFT)
-    assert "events 1535 to 1536: page 0 live" in chromium.ask(read)
-    assert "reused without a flush" in chromium.ask(read)
+    plot.send_keys(Keys.ESCAPE)
+    assert chromium.ask(read).startswith("Point at a bar")
+    plot.send_keys(Keys.ARROW_LEFT)
+    assert "event 1,535: get of page 0" in chromium.ask(read)
     plot.send_keys(Keys.ARROW_RIGHT)
-    assert chromium.ask(read).startswith("events 2 to 3: page 0 live")
+    assert chromium.ask(read).startswith("event 2: get of page 0")
+    plot.send_keys(Keys.END)
+    assert chromium.ask(read).startswith("event 1,535: get of page 0")
+
+
+def test_the_focus_tells_what_matters(chromium: Browser, page: Path) -> None:
+    chromium.open(page, "#c0-p0")
+    chromium.ask("document.querySelector('#c0-p0 .plot').focus()")
+    read = "document.querySelector('#c0-p0 .readout').textContent"
+    assert "no TLB flush since its put" in chromium.ask(read)
+    chromium.driver.find_element(By.CSS_SELECTOR, "#c0-p0 .readout a").click()
+    assert chromium.ask("location.hash") == "#c0-L1730"
 
 
 def test_a_click_on_a_finding_goes_to_its_console_line(chromium: Browser, page: Path) -> None:
@@ -173,9 +235,9 @@ def test_a_line_in_a_fold_is_opened(chromium: Browser, page: Path) -> None:
     assert visible(chromium, "#c0-L1000")
 
 
-def test_the_stale_mark_leads_to_its_get(chromium: Browser, page: Path) -> None:
+def test_the_stale_reuse_leads_to_its_get(chromium: Browser, page: Path) -> None:
     chromium.open(page, "#c0-p0")
-    chromium.driver.find_element(By.CSS_SELECTOR, "#c0-p0 .stale circle").click()
+    chromium.driver.find_element(By.CSS_SELECTOR, "#c0-p0 .story a").click()
     assert chromium.ask("location.hash") == "#c0-L1730"
     assert visible(chromium, "#c0-L1730")
 
@@ -206,6 +268,27 @@ def test_the_page_fits_and_is_readable(
     assert chromium.ask(CONTRAST) == {}
     background = chromium.ask("getComputedStyle(document.body).backgroundColor")
     assert background == ("rgb(15, 19, 24)" if dark else "rgb(246, 247, 249)")
+
+
+@pytest.mark.parametrize("width", [320, 400, 1280])
+@pytest.mark.parametrize("log", ["trace-counted-not-done", "early-flush", "oops", "good", "kasan"])
+def test_no_word_is_broken(chromium: Browser, log: str, width: int, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    mermapctl("report", "log", f"{LOGS / log}.log", "--format=html", f"-o{page}")
+    chromium.look(width=width)
+    chromium.open(page)
+    assert chromium.ask("document.documentElement.scrollWidth") <= width
+    if width >= 400:
+        assert chromium.ask(BROKEN_WORDS) == {}
+        assert chromium.ask(SHORTENED) == []
+
+
+def test_the_check_of_words_can_fail(chromium: Browser, page: Path) -> None:
+    chromium.look(width=400)
+    chromium.open(page)
+    broken = "{width: '2em', whiteSpace: 'normal', wordBreak: 'break-all'}"
+    chromium.ask(f"document.querySelector('dt').animate([{broken}, {broken}], 60000)")
+    assert len(chromium.ask(BROKEN_WORDS)) >= 1
 
 
 def test_the_readability_check_can_fail(chromium: Browser, page: Path) -> None:

@@ -86,10 +86,13 @@ def test_a_kernel_that_hangs_under_the_witness_alone_fails(tmp_path: Path) -> No
 def test_both_agree_on_a_right_mermap(tmp_path: Path) -> None:
     cell = judged(tmp_path, "trace-good", "good", GOOD, Ended.EXITED)
     assert (cell.verdict, codes(cell)) == (Verdict.PASSED, [])
+    (timeline,) = cell.witness.timelines if cell.witness else ()
+    (span,) = timeline.spans
+    assert (span.entries, span.asked, span.left) == ("0x8000000001dc8063", 0x1DC8, "-")
     assert cell.witness == replace(
         WitnessSummary(boot=Boot(Ended.EXITED)), gets=1, entries_checked=2, agrees=True,
         words="witnessed: 1 mappings, 2 page table entries read: all correct",
-        verdict=Verdict.PASSED,
+        verdict=Verdict.PASSED, timelines=(timeline,),
     )  # fmt: skip
 
 

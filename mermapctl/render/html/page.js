@@ -1,19 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 "use strict";
 (() => {
-  const root = document.documentElement;
   const all = (selector, from = document) => [...from.querySelectorAll(selector)];
-
-  // --- theme: as the system, light, dark -------------------------------------------------------
-  const themes = ["", "light", "dark"];
-  const stored = () => { try { return localStorage.getItem("mermapctl-theme") || ""; } catch { return ""; } };
-  const setTheme = (name) => {
-    if (name) root.dataset.theme = name; else delete root.dataset.theme;
-    document.querySelector('[data-do="theme"] .word').textContent = { "": "Theme: auto", light: "Theme: light", dark: "Theme: dark" }[name];
-    try { localStorage.setItem("mermapctl-theme", name); } catch { /* private mode keeps nothing */ }
-  };
-  const nextTheme = () => setTheme(themes[(themes.indexOf(root.dataset.theme || "") + 1) % 3]);
-  setTheme(themes.includes(stored()) ? stored() : "");
 
   // --- folds -----------------------------------------------------------------------------------
   const folds = all("details");
@@ -29,7 +17,8 @@
   label();
   let closed = [];
   addEventListener("beforeprint", () => {
-    closed = folds.filter((d) => !d.open && !d.classList.contains("fold"));
+    const long = (d) => d.classList.contains("fold") || d.classList.contains("events");
+    closed = folds.filter((d) => !d.open && !long(d));
     for (const one of closed) one.open = true;
   });
   addEventListener("afterprint", () => { for (const one of closed) one.open = false; });
@@ -57,7 +46,7 @@
 
   // --- keys ------------------------------------------------------------------------------------
   const keys = document.getElementById("keys");
-  const findings = all(".finding");
+  const findings = all("article.finding");
   let at = -1;
   const step = (by) => {
     if (!findings.length) return;
@@ -67,7 +56,7 @@
     findings[at].focus({ preventScroll: true });
   };
   const actions = {
-    j: () => step(1), k: () => step(-1), e: fold, t: nextTheme,
+    j: () => step(1), k: () => step(-1), e: fold,
     g: () => scrollTo({ top: 0 }), "?": () => keys.showModal(),
   };
   addEventListener("keydown", (event) => {
@@ -75,69 +64,7 @@
     const action = actions[event.key];
     if (action) { event.preventDefault(); action(); }
   });
-  const clicks = { fold, theme: nextTheme, help: () => keys.showModal() };
-  for (const one of all("[data-do]")) one.addEventListener("click", clicks[one.dataset.do]);
+  const clicks = { fold, help: () => keys.showModal() };
+  for (const [name, click] of Object.entries(clicks)) document.querySelector(`[data-do="${name}"]`).addEventListener("click", click);
 
-  // --- timelines: the event under the pointer, or the next one by key --------------------------
-  for (const plot of all(".plot")) {
-    const field = plot.querySelector(".field");
-    const cursor = plot.querySelector(".cursor");
-    const readout = plot.parentElement.querySelector(".readout");
-    const idle = readout.textContent;
-    const [first, , events] = plot.querySelector(".bars").getAttribute("viewBox").split(" ").map(Number);
-    const tip = (element) => element.querySelector("title").textContent;
-    const marks = all(".bars rect", plot).map((element) => ({
-      element, from: +element.getAttribute("x"),
-      to: +element.getAttribute("x") + +element.getAttribute("width"), text: tip(element),
-    }));
-    const percent = (element, name) => first + parseFloat(element.getAttribute(name)) / 100 * events;
-    for (const one of all(".flush line", plot)) {
-      const x = percent(one, "x1");
-      marks.push({ element: one, from: x, to: x, text: tip(one.parentElement) });
-    }
-    marks.sort((a, b) => a.from - b.from);
-    let now = -1;
-    const show = (index, x) => {
-      if (now >= 0) marks[now].element.classList.remove("now");
-      now = index;
-      if (index < 0) {
-        readout.textContent = idle;
-        cursor.classList.remove("on");
-        return;
-      }
-      const mark = marks[index];
-      mark.element.classList.add("now");
-      readout.textContent = mark.text;
-      const place = `${((x ?? (mark.from + mark.to) / 2) - first) / events * 100}%`;
-      cursor.classList.add("on");
-      cursor.setAttribute("x1", place); cursor.setAttribute("x2", place);
-    };
-    const nearest = (x) => {
-      let best = -1;
-      let least = Infinity;
-      marks.forEach((mark, index) => {
-        const far = x < mark.from ? mark.from - x : x > mark.to ? x - mark.to : 0;
-        if (far < least || (far === least && mark.to - mark.from < marks[best].to - marks[best].from)) {
-          least = far; best = index;
-        }
-      });
-      return best;
-    };
-    field.addEventListener("pointermove", (event) => {
-      const box = field.getBoundingClientRect();
-      const x = first + (event.clientX - box.left) / box.width * events;
-      const over = marks.findIndex((mark) => mark.element === event.target);
-      show(over >= 0 ? over : nearest(x), x);
-    });
-    field.addEventListener("pointerleave", () => show(-1));
-    plot.addEventListener("keydown", (event) => {
-      const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      if (by && marks.length) {
-        event.preventDefault();
-        show(now < 0 ? (by > 0 ? 0 : marks.length - 1) : (now + by + marks.length) % marks.length);
-      }
-      if (event.key === "Escape") show(-1);
-    });
-    plot.addEventListener("blur", () => show(-1));
-  }
 })();

@@ -1,154 +1,261 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Timeline -> the geometry of a picture: addresses over events, in one CPU's region.
+"""Cell -> the pictures of its timelines: what matters enlarged, the rest as an overview, in words.
 
-Bars have their own coordinate system (x: events, y: pages from the top), stretched to the width of
-the page. Ticks, flush marks and stale reuses are placed in per cent of it, so that text keeps its
-size on a phone.
+The overview has its own coordinate system (x: events, y: pages from the top), stretched to the
+width of the page. Ticks and marks are placed in per cent of it, so that text keeps its size.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mermapctl.render.html.closeup import AxisLabel, Box, Closeup, closeup
+from mermapctl.render.html.event_words import EventWords, entry_words, is_wrong
 from mermapctl.trace.addresses import PAGE
+from mermapctl.trace.timeline import Timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from mermapctl.trace.summary import TraceTable
-    from mermapctl.trace.timeline import Span, Timeline
+    from mermapctl.records.record import Cell
+    from mermapctl.trace.timeline import Span
 
-_LABELLED_FLUSHES = 12
-_LABELLED_STALE = 3
-_WIDE_EVENTS = 100  # a test with more events gets the whole width of the page
 _NICE = (1, 2, 5)
+_RULES = 40
+"""Rows of the overview that are ruled where ranges wait for a flush."""
+CONSOLE, WITNESS, BOTH = "console", "witness", "both"
+"""Where a timeline was read; `both`: events of the console, entries of the witness."""
 
 
 @dataclass(frozen=True, slots=True)
-class RangeBar:
-    """A live range, in events and pages; `kind` is live, reserved, joined or stale."""
+class EventLine:
+    """One event in words, with its place in the overview; `line` is that of its get."""
 
-    kind: str
-    x: float
+    first: int
+    last: int
     y: float
-    width: float
     height: float
-    tip: str
+    text: str
+    entries: str
+    line: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class AxisLabel:
-    """A label on an axis, `at` in per cent from the left or the top."""
+class Overview:
+    """All events: paths of bars by kind, and of the ranges that wait for a flush."""
 
-    at: float
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class FlushMark:
-    """A flush or a stale reuse, in per cent; `line` is its console line, if any."""
-
-    x: float
-    y: float
-    tip: str
-    label: str = ""
-    line: int | None = None
-    left: bool = False
+    box: str
+    paths: tuple[tuple[str, str], ...]
+    waiting: str
+    flushes: tuple[float, ...]
+    stale: tuple[tuple[float, float], ...]
+    windows: tuple[Box, ...]
+    x_ticks: tuple[AxisLabel, ...]
+    y_ticks: tuple[AxisLabel, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One drawing; `waiting` is the path of the ranges that were put and not yet flushed."""
+    """One test in one CPU's region; `key` is the event to begin with."""
 
     test: str
     cpu: int | None
+    source: str
     caption: str
-    box: str
-    bars: tuple[RangeBar, ...]
-    waiting: str
-    flushes: tuple[FlushMark, ...]
-    stale: tuple[FlushMark, ...]
-    x_ticks: tuple[AxisLabel, ...]
-    y_ticks: tuple[AxisLabel, ...]
-    addresses: str
-    wide: bool
+    story: str
+    closeup: Closeup
+    overview: Overview
+    events: tuple[EventLine, ...]
+    key: int
+    stale_lines: tuple[int, ...]
+    shown: bool
 
 
-def draw_all(trace: TraceTable | None) -> tuple[Picture, ...]:
-    """Return the pictures of a cell: stale reuses first, then long tests, then the rest."""
-    if trace is None:
-        return ()
-    drawn = [timeline for timeline in trace.timelines if timeline.spans]
-    drawn.sort(key=lambda t: (not t.stale_count, -(t.last_event - t.first_event)))
-    return tuple(draw(timeline) for timeline in drawn)
+def draw_all(cell: Cell) -> tuple[Picture, ...]:
+    """Return the pictures of a cell: faults first, then flushes, then the rest."""
+    drawn = [(timeline, source) for timeline, source in _timelines(cell) if timeline.spans]
+    drawn.sort(key=lambda pair: _order(pair[0]))
+    return tuple(draw(timeline, source) for timeline, source in drawn)
 
 
-def draw(timeline: Timeline) -> Picture:
-    """Draw one test in one CPU's region."""
-    region = range((timeline.high - timeline.low) // PAGE + 1)
-    base, end = _shown(timeline)
-    room = max((end - base) / 33, PAGE / 8)
-    low, high = base - room, end + room
-    first = timeline.first_event
-    events = _events(timeline)
+def _order(timeline: Timeline) -> tuple[bool, bool, int]:
+    fine = not timeline.stale_count and not any(map(is_wrong, timeline.spans))
+    return fine, not timeline.flush_count, timeline.first_event - timeline.last_event
 
-    def across(event: float) -> float:
-        return round((event - first) / events * 100, 3)
 
-    def down(address: float) -> float:
-        return round((high - address) / (high - low) * 100, 3)
+def _timelines(cell: Cell) -> list[tuple[Timeline, str]]:
+    """Return the console's timelines, with the witness's entries where both saw the same gets.
 
-    where = {(mark.event, mark.base) for mark in timeline.stale}
-    bars = tuple(_bar(span, low, high, stale=(span.first, span.base) in where, region=timeline.low)
-                 for span in timeline.spans)  # fmt: skip
-    few = len(timeline.flushes) <= _LABELLED_FLUSHES
-    flushes = tuple(
-        FlushMark(across(event), 0, f"event {event}: TLB flush", "flush" if few else "",
-             left=across(event) > 85)
-        for event in timeline.flushes
-    )  # fmt: skip
-    stale = tuple(
-        FlushMark(
-            across(mark.event + 0.5),
-            down((mark.base + mark.end) / 2),
-            f"event {mark.event}: stale reuse of {_range(mark.base, mark.end)}, "
-            "no TLB flush since its put",
-            "stale reuse" if n < _LABELLED_STALE else "",
-            mark.line,
-            left=across(mark.event) > 70,
+    Otherwise the witness's timeline is one of its own.
+    """
+    traced = list(cell.trace.timelines) if cell.trace else []
+    seen = list(cell.witness.timelines) if cell.witness else []
+    found = []
+    for timeline in traced:
+        twin = next((other for other in seen if _same(timeline, other)), None)
+        if twin is None:
+            found.append((timeline, CONSOLE))
+        else:
+            seen.remove(twin)
+            found.append((_with_entries(timeline, twin), BOTH))
+    return found + [(timeline, WITNESS) for timeline in seen]
+
+
+def _same(one: Timeline, two: Timeline) -> bool:
+    """Return whether two boots of a test made the same gets, flushed as often and reused alike."""
+    return (
+        (one.test, one.flush_count, one.stale_count, len(one.spans))
+        == (two.test, two.flush_count, two.stale_count, len(two.spans))
+        and (one.cpu == two.cpu or None in (one.cpu, two.cpu))
+        and all(
+            (a.base - one.low, a.end - one.low, a.reserved, a.count)
+            == (b.base - two.low, b.end - two.low, b.reserved, b.count)
+            for a, b in zip(one.spans, two.spans, strict=True)
         )
-        for n, mark in enumerate(timeline.stale)
     )
+
+
+def _with_entries(timeline: Timeline, seen: Timeline) -> Timeline:
+    pairs = zip(timeline.spans, seen.spans, strict=True)
+    spans = tuple(
+        replace(span, entries=other.entries, asked=other.asked, left=other.left)
+        for span, other in pairs
+    )
+    return replace(timeline, spans=spans)
+
+
+def draw(timeline: Timeline, source: str = CONSOLE) -> Picture:
+    """Draw one test in one CPU's region."""
+    words = EventWords(timeline)
+    wrong = [span for span in timeline.spans if is_wrong(span)]
+    near = closeup(words, wrong)
+    whole = _whole(timeline)
+    key = next(iter([
+        *(mark.event for mark in timeline.stale), *(span.first for span in wrong),
+        *timeline.flushes,
+    ]), timeline.spans[0].first)  # fmt: skip
     return Picture(
         test=timeline.test or "after the last test",
         cpu=timeline.cpu,
+        source=source,
         caption=_caption(timeline),
-        box=f"{first} 0 {_number(events)} {_number((high - low) / PAGE)}",
-        bars=bars,
-        waiting=_waiting(timeline.spans, timeline, high),
-        flushes=flushes,
-        stale=stale,
-        x_ticks=tuple(AxisLabel(across(at), f"{at:,}") for at in _ticks(first, first + events, 8)),
-        y_ticks=tuple(
-            AxisLabel(down(timeline.low + page * PAGE), f"{page:,}")
-            for page in _ticks((low - timeline.low) / PAGE, (high - timeline.low) / PAGE, 6)
-            if page in region
-        ),
-        addresses=_range(base, end),
-        wide=bool(timeline.stale) or events > _WIDE_EVENTS,
+        story=words.story(),
+        closeup=near,
+        overview=whole.overview(near),
+        events=tuple(whole.line(words, span) for span in timeline.spans),
+        key=key,
+        stale_lines=() if source == WITNESS else tuple(mark.line for mark in timeline.stale),
+        shown=bool(timeline.stale or wrong or timeline.flush_count),
     )
 
 
-def _events(timeline: Timeline) -> float:
-    """Return the width of the picture, with room after the last event."""
-    events = max(timeline.last_event - timeline.first_event + 1, 1)
-    return events + max(events / 100, 0.5)
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """The overview's coordinate system: events from `first`, addresses from `low` to `high`."""
+
+    timeline: Timeline
+    first: int
+    events: float
+    low: float
+    high: float
+
+    def across(self, event: float) -> float:
+        return round((event - self.first) / self.events * 100, 2)
+
+    def down(self, address: float) -> float:
+        return round((self.high - address) / (self.high - self.low) * 100, 2)
+
+    def pages(self, address: float) -> float:
+        """Return a place from the top, in pages."""
+        return round((self.high - address) / PAGE, 3)
+
+    def line(self, words: EventWords, span: Span) -> EventLine:
+        """Return the line of a get in the list of events."""
+        top = self.pages(span.end)
+        height = round(self.pages(span.base) - top, 3)
+        said = words.get(span)
+        return EventLine(span.first, span.last, top, height, said, entry_words(span), span.line)
+
+    def overview(self, near: Closeup) -> Overview:
+        """Draw all events."""
+        timeline = self.timeline
+        stale = {(mark.event, mark.base) for mark in timeline.stale}
+        paths: dict[str, list[str]] = {}
+        for span in timeline.spans:
+            kind = "reserved" if span.reserved else "joined" if span.count > 1 else "live"
+            if (span.first, span.base) in stale:
+                kind = "stale"
+            elif is_wrong(span):
+                kind = "wrong"
+            paths.setdefault(kind, []).append(self._bar(span))
+        ticks = _ticks(self.first, self.first + self.events, 6)
+        base = timeline.low
+        pages = _ticks((self.low - base) / PAGE, (self.high - base) / PAGE, 3)
+        return Overview(
+            box=f"{self.first} 0 {_number(self.events)} {_number((self.high - self.low) / PAGE)}",
+            paths=tuple((kind, "".join(parts)) for kind, parts in paths.items()),
+            waiting=self._waiting(),
+            flushes=tuple(self.across(event) for event in timeline.flushes),
+            stale=tuple(
+                (self.across(mark.event + 0.5), self.down((mark.base + mark.end) / 2))
+                for mark in timeline.stale
+            ),
+            windows=tuple(self._window(*window) for window in near.windows),
+            x_ticks=tuple(AxisLabel(self.across(at), f"{at:,}") for at in ticks),
+            y_ticks=tuple(
+                AxisLabel(self.down(base + page * PAGE), f"{page:,}") for page in pages if page >= 0
+            ),
+        )
+
+    def _bar(self, span: Span) -> str:
+        width = _number(max(span.last - span.first, 0.5))
+        top, height = self.pages(span.end), _number((span.end - span.base) / PAGE)
+        return f"M{span.first} {_number(top)}h{width}v{height}h-{width}z"
+
+    def _window(self, first: int, last: int) -> Box:
+        room = self.events / 200
+        low = max(self.across(first - room), 0)
+        return Box(low, round(min(self.across(last + room), 100) - low, 2))
+
+    def _waiting(self) -> str:
+        """Rule the ranges between put and next flush, where stale entries may exist."""
+        flushes = sorted(self.timeline.flushes)
+        end = self.first + self.events
+        step = max(math.ceil((self.high - self.low) / PAGE / _RULES), 1) * PAGE
+        lines: dict[float, list[list[float]]] = {}
+        at = 0
+        for span in sorted(self.timeline.spans, key=lambda span: span.last):
+            while at < len(flushes) and flushes[at] <= span.last:
+                at += 1
+            until = flushes[at] if at < len(flushes) else end
+            begin = self.low + math.ceil((span.base - self.low) / step) * step
+            row = begin if begin < span.end else None
+            while row is not None and row < span.end and span.last < until:
+                drawn = lines.setdefault(row, [])
+                if drawn and drawn[-1][1] >= span.last:
+                    drawn[-1][1] = max(drawn[-1][1], until)
+                else:
+                    drawn.append([span.last, until])
+                row += step
+        parts = []
+        for row, pieces in lines.items():
+            y = _number((self.high - row) / PAGE)
+            parts += [f"M{_number(low)} {y}H{_number(high)}" for low, high in pieces]
+        return "".join(parts)
 
 
-def _shown(timeline: Timeline) -> tuple[int, int]:
+def _whole(timeline: Timeline) -> _Whole:
+    base, end = _used(timeline)
+    room = max((end - base) / 33, PAGE / 8)
+    count = max(timeline.last_event - timeline.first_event + 1, 1)
+    events = count + max(count / 100, 0.5)
+    return _Whole(timeline, timeline.first_event, events, base - room, end + room)
+
+
+def _used(timeline: Timeline) -> tuple[int, int]:
     """Return the region, or only its used part if that is less than an eighth."""
     low = min(span.base for span in timeline.spans)
     high = max(span.end for span in timeline.spans)
@@ -157,52 +264,15 @@ def _shown(timeline: Timeline) -> tuple[int, int]:
     return low, high
 
 
-def _bar(span: Span, low: float, high: float, *, stale: bool, region: int) -> RangeBar:
-    kind = "reserved" if span.reserved else "joined" if span.count > 1 else "live"
-    base, end = max(span.base, low), min(span.end, high)
-    what = f"{span.count} allocations" if span.count > 1 else "live"
-    page = (span.base - region) // PAGE
-    pages = (span.end - span.base) // PAGE
-    size = f"page {page}" if pages == 1 else f"pages {page} to {page + pages - 1}"
-    return RangeBar(
-        kind="stale" if stale else kind,
-        x=span.first,
-        y=_round((high - end) / PAGE),
-        width=max(span.last - span.first, 0.5),
-        height=_round((end - base) / PAGE),
-        tip=f"events {span.first} to {span.last}: {size}{' (the reserve)' * span.reserved} {what}, "
-        f"{_range(span.base, span.end)}{', reused without a flush' * stale}",
-    )
-
-
-def _waiting(spans: Iterable[Span], timeline: Timeline, high: float) -> str:
-    """Return the path of ranges between put and next flush, where stale entries may exist."""
-    flushes = sorted(timeline.flushes)
-    end = timeline.first_event + _events(timeline)
-    parts = []
-    at = 0
-    for span in sorted(spans, key=lambda span: span.last):
-        while at < len(flushes) and flushes[at] <= span.last:
-            at += 1
-        until = flushes[at] if at < len(flushes) else end
-        width, height = _number(until - span.last), _number((span.end - span.base) / PAGE)
-        if until > span.last:
-            top = _number((high - span.end) / PAGE)
-            parts.append(f"M{span.last} {top}h{width}v{height}h-{width}z")
-    return "".join(parts)
-
-
 def _caption(timeline: Timeline) -> str:
     pages = (timeline.high - timeline.low) // PAGE
     words = [
-        _count(timeline.allocations, "allocation"),
+        _count(timeline.allocations, "get"),
         _count(timeline.flush_count, "TLB flush", "TLB flushes"),
     ]
     if timeline.stale_count:
         words.append(_count(timeline.stale_count, "stale reuse"))
-    events = timeline.last_event - timeline.first_event + 1
-    words.append(f"{_count(events, 'event')} in a region of {_count(pages, 'page')}")
-    return ", ".join(words)
+    return f"{', '.join(words)} in a region of {_count(pages, 'page')}"
 
 
 def _ticks(low: float, high: float, most: int) -> Sequence[int]:
@@ -213,16 +283,8 @@ def _ticks(low: float, high: float, most: int) -> Sequence[int]:
     return range(first, int(high) + 1, step)
 
 
-def _range(base: int, end: int) -> str:
-    return f"{base:#x} to {end:#x}"
-
-
 def _count(number: int, one: str, more: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else more or one + 's'}"
-
-
-def _round(number: float) -> float:
-    return round(number, 3)
 
 
 def _number(number: float) -> str:
