@@ -26,6 +26,7 @@ from mermapctl.runner import accelerator, kvm_probe
 
 MERMAPCTL = [sys.executable, "-m", "mermapctl"]
 THEIRS, OURS, UNTRACED = "kunit.py", "mermapctl", "mermapctl --no-trace --no-witness"
+PLAIN = "mermapctl --no-reproducible"
 SECOND = "la57"
 """A variant that is built after base and differs in no object."""
 PHASES = ("config", "build", "boot")
@@ -174,6 +175,17 @@ def _traced(place: Place, rounds: int) -> bool:
     return _row("boot, traced", traced, plain, 1.5, of="untraced")
 
 
+def _reproducible(place: Place, rounds: int) -> bool:
+    """Compare a boot with the guest's own clock with one that has the host's."""
+    ours = place.ours("--no-trace", "--no-witness")
+    commands = {PLAIN: [*ours, "--no-reproducible"], OURS: ours}
+    for who, argv in commands.items():
+        place.ran(who, argv)
+    _, phases = _measure(place, commands, rounds, lambda _who: None)
+    plain, mine = (phases[who].boot or 0.0 for who in (PLAIN, OURS))
+    return _row("boot, reproducible", mine, plain, 1.3, of="plain")
+
+
 def _witnessed(place: Place, rounds: int) -> bool:
     """Compare a boot under the witness with the plain one of the same run."""
     plain, watched = [], []
@@ -209,5 +221,6 @@ def main(tree: Path, rounds: int) -> bool:
         kept &= all(list(_cold(place, rounds)))
         kept &= all(list(_warm(place, rounds)))
         kept &= _traced(place, rounds)
+        kept &= _reproducible(place, rounds)
         kept &= _witnessed(place, rounds)
     return kept

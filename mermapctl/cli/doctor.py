@@ -23,20 +23,25 @@ if TYPE_CHECKING:
 @click.option(
     "--kvm/--no-kvm", default=True, show_default=True, help="Boot a guest under KVM (up to 5 s)."
 )
+@click.option(
+    "--deep",
+    is_flag=True,
+    help="Boot a kernel that is built twice, and compare the two consoles (some 2 s).",
+)
 @format_option("table", "json")
-def command(targets: tuple[str, ...], tree: Path | None, kvm: bool, form: str) -> None:
+def command(targets: tuple[str, ...], tree: Path | None, kvm: bool, deep: bool, form: str) -> None:
     """List what this machine and tree lack for a run, and the one command that installs it.
 
     \b
     mermapctl doctor
     mermapctl doctor --target um --target arm64
-    mermapctl doctor --no-kvm --format json
+    mermapctl doctor --deep --no-kvm --format json
 
     Exit codes: 0 everything needed is there, 1 something needed is missing, 2 wrong usage.
     """
     from mermapctl.commands import doctor
     from mermapctl.render.terminal import doctor as render
 
-    found = doctor.diagnose(targets, tree, probe_kvm=kvm)
+    found = doctor.diagnose(targets, tree, probe_kvm=kvm, deep=deep)
     render.diagnosed(sys.stdout, found, form)
     sys.exit(0 if found.healthy else 1)

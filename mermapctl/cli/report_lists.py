@@ -13,6 +13,7 @@ from mermapctl.cli.command import Command, format_option
 from mermapctl.commands import history as questions
 from mermapctl.errors import Exit
 from mermapctl.records.store import Store
+from mermapctl.render.terminal import costs
 from mermapctl.render.terminal import runs as tables
 
 if TYPE_CHECKING:
@@ -80,18 +81,29 @@ def compare(a: str, b: str, form: str, path: Path | None) -> None:
 
 @click.command("history", cls=Command, groups=output.FILTER_GROUPS | output.TABLE_GROUPS)
 @click.argument("test", type=types.TEXT)
+@click.option(
+    "--cost",
+    is_flag=True,
+    help="Show the instructions that `run --cost` counted; TEST may be get, put or flush.",
+)
 @output.filter_options(ROWS)
 @output.table_options
-def history(test: str, form: str, path: Path | None, **which: Any) -> None:
+def history(test: str, cost: bool, form: str, path: Path | None, **which: Any) -> None:
     """Show the results of one test, newest first; TEST is `test` or `suite.test`.
 
     \b
     mermapctl report history test_tlb_flushed
     mermapctl report history mermap.test_size --variant smp
-    mermapctl report history test_size --limit 0 --format json
+    mermapctl report history get --cost --limit 0 --format json
     """
     store = Store.open()
-    rows = questions.test_history(store, test, output.filters_of(**which))
+    filters = output.filters_of(**which)
+    if cost:
+        points = questions.cost_history(store, test, filters)
+        output.print_notices(store)
+        output.print_value(form, path, "costs", points, lambda sheet: costs.history(points, sheet))
+        return
+    rows = questions.test_history(store, test, filters)
     output.print_notices(store)
     output.print_value(form, path, "history", rows, lambda sheet: tables.history(rows, sheet))
 

@@ -46,8 +46,9 @@ GROUPS = {
     "How it is built": ("jobs", "cross_compile", "ccache", "rebuild", "build_timeout", "wait"),
     "How it is booted": (
         *("accel", "seed", "repeat", "shifts", "reproducible", "smp", "cpu", "kernel_args"),
-        *("default_args", "trace", "witness", "timeout", "silence", "triage"),
+        *("default_args", "trace", "witness", "timeout", "silence", "triage", "confirm"),
     ),
+    "What it costs": ("cost", "cost_limit"),
     "How it is judged and shown": ("allow_splats", "form", "quiet", "bisect_exit"),
 }
 
@@ -186,6 +187,22 @@ GROUPS = {
     default=True,
     help="Do not boot each unfinished test alone after a hang.",
 )
+@click.option(
+    "--confirm",
+    is_flag=True,
+    help="Boot a kernel that failed again with its seed, and compare the two consoles.",
+)
+@click.option(
+    "--cost",
+    is_flag=True,
+    help="Boot once more and count the instructions of each test, get, put and flush (x86_64).",
+)
+@click.option(
+    "--cost-limit",
+    type=types.PercentType(),
+    metavar="PERCENT",
+    help="Count, and warn of what takes this much more than in the run before, such as 5%.",
+)
 @click.option("--rebuild", is_flag=True, help="Build even if nothing has changed.")
 @click.option(
     "--ccache/--no-ccache",
@@ -213,6 +230,8 @@ def command(
     form: str,
     accel: str,
     as_module: str | None,
+    cost: bool,
+    cost_limit: float | None,
     quiet: bool,
     bisect_exit: bool,
     **others: Any,
@@ -239,7 +258,13 @@ def command(
 
     with progress(sys.stderr, quiet=quiet) as tell:
         modular = Modular(as_module) if as_module else None
-        asked = Request(accel=Accel(accel), as_module=modular, **others)
+        asked = Request(
+            accel=Accel(accel),
+            as_module=modular,
+            cost=cost or cost_limit is not None,
+            cost_limit=cost_limit,
+            **others,
+        )
         record = run.run(asked, ("mermapctl", *sys.argv[1:]), tell)
     print_record(record, form)
     sys.exit(exit_of(record, bisect=bisect_exit))

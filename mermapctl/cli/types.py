@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     _Text = click.ParamType[str]
     _Numbers = click.ParamType[tuple[int, ...]]
+    _Percent = click.ParamType[float]
 else:
-    _Text = _Numbers = click.ParamType  # generic from click 8.4 on
+    _Text = _Numbers = _Percent = click.ParamType  # generic from click 8.4 on
 
 WEEK = 7 * 24 * 3600
 MOST_JOBS = 8192
@@ -37,6 +38,7 @@ COMMAND_LINE = 4096
 """COMMAND_LINE_SIZE is no larger on any target (6.12: s390)."""
 
 _NUMBER = re.compile(r"[+-]?\d{1,30}", re.ASCII)
+_PERCENT = re.compile(r"(\d{1,4}(?:\.\d{1,4})?) ?%?", re.ASCII)
 _RUN = re.compile(r"latest(?:~\d*)?|[\da-f]+(?:-[\da-f]*)*")
 _OPTION = re.compile(r"--?[A-Za-z]")
 _BLANK = re.compile(r'\s(?=(?:[^"]*"[^"]*")*[^"]*$)')
@@ -149,6 +151,21 @@ class NumberType(click.IntRange):
             self.fail(f"{text!r} is not a number", param, ctx)
         number: int = super().convert(value, param, ctx)
         return number
+
+
+class PercentType(_Percent):
+    """Accept a number of per cent, with or without the sign: ``5%``, ``2.5``."""
+
+    name = "per cent"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number."""
+        found = _PERCENT.fullmatch(str(value))
+        if found is None or not float(found[1]):
+            self.fail(f"{shown(value)} is no number of per cent, such as 5%", param, ctx)
+        return float(found[1])
 
 
 class PathType(click.Path):

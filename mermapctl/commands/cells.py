@@ -13,8 +13,8 @@ from mermapctl.commands import machine
 from mermapctl.errors import HarnessError
 from mermapctl.events import CellStarted, Listener, Note
 from mermapctl.judge.verdict import Reason
-from mermapctl.records import record
-from mermapctl.records.record import RunRecord, State, TreeFacts
+from mermapctl.records import costs, record
+from mermapctl.records.record import Cell, RunRecord, State, TreeFacts
 from mermapctl.records.store import Store
 from mermapctl.runner import kunit
 from mermapctl.runner.cell import run_to_end, unjudged
@@ -76,6 +76,7 @@ def _all_cells(jobs: list[Job], begun: RunRecord, store: Store, first: state.Loo
         blank = unjudged(job)
         _save(store, replace(kept, cells=(*kept.cells, blank)))
         cell = run_to_end(job, blank, first if number == 1 else None)
+        cell = _compared(job, cell, begun, store)
         cells = (*kept.cells, cell)
         ended = replace(
             kept.run,
@@ -87,6 +88,17 @@ def _all_cells(jobs: list[Job], begun: RunRecord, store: Store, first: state.Loo
         if cell.reason is Reason.INTERRUPTED:
             break
     return kept
+
+
+def _compared(job: Job, cell: Cell, begun: RunRecord, store: Store) -> Cell:
+    """Compare what the cell costs with an earlier run, if there is a limit for the rise."""
+    limit = job.request.cost_limit
+    if limit is None or cell.cost is None:
+        return cell
+    try:
+        return costs.judged(cell, begun, store, limit)
+    except HarnessError as error:
+        return replace(cell, notes=(*cell.notes, f"the cost was not compared: {error.message}"))
 
 
 def _save(store: Store, kept: RunRecord) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mermapctl.commands import self_check
 from mermapctl.config import target
 from mermapctl.doctor import doctor, packages
 from mermapctl.doctor.packages import Installation
@@ -37,8 +38,10 @@ class Diagnosis:
         return not any(each.lacking for each in self.checks)
 
 
-def diagnose(names: Sequence[str], tree: Path | None, *, probe_kvm: bool = True) -> Diagnosis:
-    """Check the machine, and the tree if there is one.
+def diagnose(
+    names: Sequence[str], tree: Path | None, *, probe_kvm: bool = True, deep: bool = False
+) -> Diagnosis:
+    """Check the machine, and the tree if there is one. `deep` boots a built kernel twice.
 
     Raises UserError for a target that neither the tree nor kunit.py has, and for a named directory
     that is no kernel tree.
@@ -47,6 +50,8 @@ def diagnose(names: Sequence[str], tree: Path | None, *, probe_kvm: bool = True)
     known = target.read(path) if path else None
     wanted = [_target(known, name) for name in dict.fromkeys(names)]
     checks = doctor.check(wanted, path, probe_kvm=probe_kvm)
+    if deep:
+        checks += (self_check.check(path, wanted[0].name),)
     release = packages.os_release()
     return Diagnosis(
         targets=tuple(each.name for each in wanted),

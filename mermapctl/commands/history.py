@@ -13,7 +13,7 @@ from mermapctl.records import history
 from mermapctl.records.record import rfc3339
 
 if TYPE_CHECKING:
-    from mermapctl.records.history import Flaky, Occurrence
+    from mermapctl.records.history import CostPoint, Flaky, Occurrence
     from mermapctl.records.rows import Filters
     from mermapctl.records.store import Store
 
@@ -36,6 +36,19 @@ def test_history(store: Store, test: str, filters: Filters) -> list[Occurrence]:
         hint = meant if close else "`mermapctl report list` shows the runs."
         raise UserError(f"no stored run has a test named {test!r}", hint)
     return store.query(lambda db: history.occurrences(db, suite or None, name, filters))
+
+
+def cost_history(store: Store, what: str, filters: Filters) -> list[CostPoint]:
+    """Return the instructions of a test (`test` or `suite.test`), or of a get, put or flush.
+
+    Newest first. Raises UserError with the known names if no stored run has counted it.
+    """
+    known = store.query(history.costed)
+    name = what if what in known else what.rpartition(".")[2]
+    if name not in known:
+        hint = f"Counted are: {', '.join(known)}." if known else "`mermapctl run --cost` counts."
+        raise UserError(f"no stored run has counted the instructions of {what!r}", hint)
+    return store.query(lambda db: history.costs(db, name, filters))
 
 
 def flaky(store: Store, filters: Filters) -> list[Flaky]:

@@ -36,7 +36,9 @@ class Request:
 
     `witness` is whether the witness watches a boot of its own: None where that adds something.
     With `reproducible` an emulated boot depends on the kernel, QEMU, `seed` and a shift alone:
-    `repeat` boots take the seeds from there on and go round the `shifts`.
+    `repeat` boots take the seeds from there on and go round the `shifts`. `confirm` boots a failed
+    kernel again with its seed; `cost` counts instructions, and a rise by `cost_limit` per cent or
+    more is a warning.
     """
 
     tree: Path | None = None
@@ -66,6 +68,9 @@ class Request:
     seed: int = SEED
     repeat: int = 1
     shifts: tuple[int, ...] = (SHIFT,)
+    confirm: bool = False
+    cost: bool = False
+    cost_limit: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mermapctl.judge.cost import changes
 from mermapctl.judge.leaf_tests import LeafTest, leaves
 from mermapctl.judge.verdict import Severity, Verdict
 
@@ -49,7 +50,7 @@ class TestChange:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A number that moved: flushes of a test, seconds of a phase or a test."""
+    """A number that moved: flushes or instructions, seconds of a phase or a test."""
 
     what: str
     cell: str
@@ -74,6 +75,7 @@ class Comparison:
     times: tuple[Moved, ...]
     notes: tuple[str, ...]
     silent: bool = False
+    costs: tuple[Moved, ...] = ()
 
     @property
     def worse(self) -> bool:
@@ -91,6 +93,7 @@ def compare(a: RunRecord, b: RunRecord) -> Comparison:
     findings: list[TestChange] = []
     flushes: list[Moved] = []
     times: list[Moved] = []
+    costs: list[Moved] = []
     compared = 0
     for name, before, after in pairs:
         silent = [
@@ -107,6 +110,9 @@ def compare(a: RunRecord, b: RunRecord) -> Comparison:
         findings += _findings(name, before, after)
         flushes += _flushes(name, before, after)
         times += _times(name, before, after)
+        why = incomparable(a, before, b, after)
+        notes += [f"what {name} costs is not compared: {why}"] if why else []
+        costs += _costs(name, before, after) if why is None else []
     order = list(Change)
     return Comparison(
         a=a.run.id,
@@ -119,6 +125,7 @@ def compare(a: RunRecord, b: RunRecord) -> Comparison:
         times=tuple(times),
         notes=tuple(notes),
         silent=not compared,
+        costs=tuple(costs),
     )
 
 
@@ -206,6 +213,29 @@ def _phases(name: str, a: Cell, b: Cell) -> Iterator[Moved]:
         before, after = getattr(a.phases, phase), getattr(b.phases, phase)
         if _moved(before, after, LEAST_PHASE):
             yield Moved(phase, name, before, after)
+
+
+def qemu(record: RunRecord) -> str | None:
+    """Return the version of QEMU that counted the instructions of a run."""
+    return record.run.host.qemu if record.run.host else None
+
+
+def incomparable(a: RunRecord, before: Cell, b: RunRecord, after: Cell) -> str | None:
+    """Return why the costs of two cells cannot be compared, as a phrase; None if they can.
+
+    "" if one of them has no cost.
+    """
+    if before.cost is None or after.cost is None:
+        return ""
+    if qemu(a) is None or qemu(a) != qemu(b):
+        return f"QEMU differs ({qemu(a) or 'unknown'}, {qemu(b) or 'unknown'})"
+    return None if before.cost.guest == after.cost.guest else "their guests differ"
+
+
+def _costs(name: str, a: Cell, b: Cell) -> Iterator[Moved]:
+    if a.cost and b.cost:
+        for each in changes(a.cost, b.cost):
+            yield Moved(each.what, name, each.before, each.after)
 
 
 def _times(name: str, a: Cell, b: Cell) -> Iterator[Moved]:

@@ -41,6 +41,26 @@ class Occurrence:
 
 
 @dataclass(frozen=True, slots=True)
+class CostPoint:
+    """The instructions of one test, or of a usual get, put or flush, in one cell of one run.
+
+    `change` is in per cent of the one before it with the same tree, cell, guest and QEMU; null if
+    there is none.
+    """
+
+    run: str
+    started: str
+    commit: str | None
+    describe: str | None
+    dirty: bool
+    target: str | None
+    variant: str | None
+    what: str
+    instructions: int
+    change: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Flaky:
     """A test that passed and did not pass on one commit in one configuration.
 
@@ -75,6 +95,24 @@ WHERE t.test = :test AND (:suite IS NULL OR t.suite = :suite)
 ORDER BY t.run DESC, t.cell, t.place LIMIT :limit
 """
 
+_COSTS = """
+SELECT p.run, r.started, c.revision AS "commit", r.describe, r.dirty, c.target, c.variant, p.what,
+  p.instructions, 100.0 * (p.instructions - p.former) / p.former AS change
+FROM (
+  SELECT k.*, lag(k.instructions) OVER (
+    PARTITION BY t.tree, d.target, d.variant, k.setup ORDER BY k.run, k.cell
+  ) AS former
+  FROM costs k JOIN runs t ON t.id = k.run JOIN cells d ON d.run = k.run AND d.cell = k.cell
+  WHERE k.what = :what
+) p JOIN runs r ON r.id = p.run JOIN cells c ON c.run = p.run AND c.cell = p.cell
+WHERE (:target IS NULL OR c.target = :target) AND (:variant IS NULL OR c.variant = :variant)
+  AND (:since IS NULL OR r.started >= :since)
+  AND (:revision IS NULL OR substr(c.revision, 1, length(:revision)) = :revision
+    OR substr(r.describe, 1, length(:revision)) = :revision)
+  AND (NOT :failed OR c.verdict = 'failed')
+ORDER BY p.run DESC, p.cell LIMIT :limit
+"""
+
 # Skip a modified tree: it has the commit of another one, so its outcomes cannot be combined. Skip a
 # cell without a verdict: it proves nothing about its tests.
 _FLAKY = """
@@ -106,6 +144,20 @@ def occurrences(
         msgspec.convert(row | {"dirty": bool(row["dirty"])}, Occurrence)
         for row in _rows(connection.execute(_NAMED, named))
     ]
+
+
+def costs(connection: sqlite3.Connection, what: str, filters: Filters) -> list[CostPoint]:
+    """Return what a test, or a get, put or flush, cost in each run, newest first."""
+    named = {"what": what, **_values(filters)}
+    return [
+        msgspec.convert(row | {"dirty": bool(row["dirty"])}, CostPoint)
+        for row in _rows(connection.execute(_COSTS, named))
+    ]
+
+
+def costed(connection: sqlite3.Connection) -> list[str]:
+    """Return the names of all tests and calls in the store whose instructions were counted."""
+    return [what for (what,) in connection.execute("SELECT DISTINCT what FROM costs ORDER BY 1")]
 
 
 def flaky(connection: sqlite3.Connection, filters: Filters) -> list[Flaky]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-VERSION = 2
+VERSION = 3
 BUSY_SECONDS = 30.0
 
 _SCHEMA = """
@@ -49,6 +49,11 @@ CREATE TABLE tests (
   expected INTEGER, counted INTEGER, observed INTEGER,
   complaint TEXT,    -- codes of the errors found in a test that said ok
   PRIMARY KEY (run, cell, place)
+) WITHOUT ROWID;
+CREATE TABLE costs (
+  run TEXT, cell INTEGER, what TEXT, instructions INTEGER,
+  setup TEXT,        -- what the number depends on besides the kernel: QEMU's version, the guest
+  PRIMARY KEY (run, cell, what)
 ) WITHOUT ROWID;
 CREATE INDEX tests_by_name ON tests (test, run);
 """

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from mermapctl.console.ktap import Status
 from mermapctl.console.lines import BLOCK_BYTES
-from mermapctl.judge import hang_trials, judge, leaf_tests, module_findings, repeats, suites
+from mermapctl.judge import (
+    cost,
+    hang_trials,
+    judge,
+    leaf_tests,
+    module_findings,
+    repeats,
+    reproduction,
+    suites,
+)
 from mermapctl.judge.confirmation import CODE, compare, stored, symptoms, without_verdict
 from mermapctl.judge.verdict import Boot, Reason, Verdict
 from mermapctl.system.bounded import Gaps
@@ -20,6 +29,7 @@ if TYPE_CHECKING:
     from mermapctl.judge.confirmation import Unprobed
     from mermapctl.judge.hang_trial import Trial
     from mermapctl.judge.repeats import Repeats
+    from mermapctl.judge.reproduction import Reproduction
     from mermapctl.judge.suites import Manifest
     from mermapctl.records.record import Cell
 
@@ -129,13 +139,25 @@ def with_repeats(cell: Cell, boots: Repeats) -> Cell:
     return replace(cell, repeats=boots, findings=findings, verdict=verdict)
 
 
+def with_reproduction(cell: Cell, again: Reproduction) -> Cell:
+    """Add the boot with the same seed to a failed cell; a console that differs is a warning."""
+    found = reproduction.finding(again)
+    findings = (*cell.findings, *([found] if found else []))
+    return replace(cell, reproduction=again, findings=findings)
+
+
 def judge_again(cell: Cell, console: BinaryIO) -> Cell:
     """Judge a stored cell by today's rules, its boot without probes included.
 
-    Its repeats stay as they were judged. Raises OSError.
+    What its further boots showed stays as it was judged. Raises OSError.
     """
     judged = _first_boots(cell, console)
-    return with_repeats(judged, cell.repeats) if cell.repeats else judged
+    judged = with_repeats(judged, cell.repeats) if cell.repeats else judged
+    judged = with_reproduction(judged, cell.reproduction) if cell.reproduction else judged
+    counted = tuple(each for each in cell.findings if each.code in cost.CODES)
+    failed = any(each.code == cost.FAILED for each in counted)
+    verdict = Verdict.FAILED if failed and judged.verdict is Verdict.PASSED else judged.verdict
+    return replace(judged, findings=(*judged.findings, *counted), verdict=verdict)
 
 
 def _first_boots(cell: Cell, console: BinaryIO) -> Cell:

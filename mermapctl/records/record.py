@@ -17,7 +17,9 @@ from mermapctl import __version__
 from mermapctl.config.fragment import MissingSymbol
 from mermapctl.errors import Exit, HarnessError
 from mermapctl.judge.confirmation import Unprobed
+from mermapctl.judge.cost import Cost
 from mermapctl.judge.repeats import Repeats
+from mermapctl.judge.reproduction import Reproduction
 from mermapctl.judge.verdict import Boot, Finding, Flush, Reason, Verdict
 from mermapctl.judge.witness_summary import WitnessSummary
 from mermapctl.system import proc
@@ -139,7 +141,8 @@ class Cell:
     names what no event of the trace could have broken: a mermap wrong only there passes. `untraced`
     is the boot without probes that followed a traced one, `confirmed` whether the failure is there
     too (null: not tried, or that boot cannot show it). `witness` is what the witness outside saw,
-    `repeats` what all boots of `run --repeat` say.
+    `repeats` what all boots of `run --repeat` say, `reproduction` whether a failed boot prints the
+    same console again (`--confirm`), `cost` the instructions that were counted (`--cost`).
     `log` is absent but for one of several logs.
     """
 
@@ -181,13 +184,15 @@ class Cell:
     untraced: Unprobed | None = None
     witness: WitnessSummary | None = None
     repeats: Repeats | None = None
+    reproduction: Reproduction | None = None
+    cost: Cost | None = None
     log: LogFacts | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """The notes, and what the boot without probes, the witness and the repeats say."""
-        said = [each.words for each in (self.untraced, self.witness, self.repeats) if each]
-        return (*self.notes, *filter(None, said))
+        """The notes, and what the boots after the first say."""
+        boots = (self.untraced, self.witness, self.repeats, self.reproduction)
+        return (*self.notes, *filter(None, (each.words for each in boots if each)))
 
     @property
     def configuration(self) -> str | None:

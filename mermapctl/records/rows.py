@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mermapctl.judge.cost import figures
 from mermapctl.judge.leaf_tests import leaves
 from mermapctl.records.record import Phases
 
@@ -78,6 +79,7 @@ def put(
     run, tree = record.run, record.tree
     drop(connection, [run.id])
     former = record.former[-1].verdict if record.former else None
+    qemu = run.host.qemu if run.host else None
     connection.execute(
         "INSERT INTO runs VALUES (?,?,?,?,?,?,?,?,?,?,?,?,NULL,?,?,?)",
         _storable((
@@ -103,6 +105,15 @@ def put(
             _storable((run.id, number, place, *row))
             for number, cell in enumerate(record.cells)
             for place, row in enumerate(_test_rows(cell))
+        ],
+    )
+    connection.executemany(
+        "INSERT INTO costs VALUES (?,?,?,?,?)",
+        [
+            _storable((run.id, number, what, instructions, f"{qemu} {cell.cost.guest}"))
+            for number, cell in enumerate(record.cells)
+            if cell.cost
+            for what, instructions in figures(cell.cost).items()
         ],
     )
 
@@ -133,6 +144,7 @@ def drop(connection: sqlite3.Connection, run_ids: Iterable[str]) -> None:
     connection.executemany("DELETE FROM runs WHERE id=?", keys)
     connection.executemany("DELETE FROM cells WHERE run=?", keys)
     connection.executemany("DELETE FROM tests WHERE run=?", keys)
+    connection.executemany("DELETE FROM costs WHERE run=?", keys)
 
 
 def setup(cell: Cell) -> str:

@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING
 
 from mermapctl.errors import MermapctlError
 from mermapctl.judge.confirmation import by_trials
+from mermapctl.judge.verdict import Verdict
 from mermapctl.records.judging import judge_console, with_trials
-from mermapctl.runner import hang_triage, repeat, trace_gaps, unprobed, witness_boot
+from mermapctl.runner import (
+    confirm,
+    cost_boot,
+    hang_triage,
+    repeat,
+    trace_gaps,
+    unprobed,
+    witness_boot,
+)
 from mermapctl.runner.guest_clock import EMULATED
 from mermapctl.runner.step import Doing, Step, noted, spent
 from mermapctl.system import inputs
@@ -37,7 +46,11 @@ def steps(job: Job, cell: Cell, booted: Booted) -> Iterator[Step]:
     if job.request.triage:
         cell = yield from _triaged(job, cell, booted)
     if job.request.repeat > 1:
-        yield from _repeated(job, cell, booted)
+        cell = yield from _repeated(job, cell, booted)
+    if job.request.confirm and cell.verdict is Verdict.FAILED:
+        cell = yield from _reproduced(job, cell, booted)
+    if job.request.cost:
+        yield from _counted(job, cell, booted)
 
 
 @contextlib.contextmanager
@@ -109,14 +122,36 @@ def _triaged(job: Job, judged: Cell, booted: Booted) -> Steps:
     return cell
 
 
-def _repeated(job: Job, judged: Cell, booted: Booted) -> Iterator[Step]:
+def _repeated(job: Job, judged: Cell, booted: Booted) -> Steps:
     """Yield the cell with the results of further boots of its kernel, as many as there are."""
     cell = judged
     yield Step(cell, Doing.REPEATS)
     with _noting("the repeats ended early") as notes:
         for cell in repeat.steps(job, judged, booted):
             yield Step(cell, Doing.REPEATS)
-    yield Step(noted(cell, *notes), Doing.REPEATS)
+    cell = noted(cell, *notes)
+    yield Step(cell, Doing.REPEATS)
+    return cell
+
+
+def _reproduced(job: Job, cell: Cell, booted: Booted) -> Steps:
+    """Add whether the failed boot prints the same console again."""
+    yield Step(cell, Doing.CONFIRM)
+    with _noting("not booted again with its seed") as notes:
+        cell = confirm.add(job, cell, booted)
+    cell = noted(cell, *notes)
+    yield Step(cell, Doing.CONFIRM)
+    return cell
+
+
+def _counted(job: Job, cell: Cell, booted: Booted) -> Steps:
+    """Add the instructions that a boot without probes takes."""
+    yield Step(cell, Doing.COST)
+    with _noting("the cost is not known") as notes:
+        cell = cost_boot.add(job, cell, booted)
+    cell = noted(cell, *notes)
+    yield Step(cell, Doing.COST)
+    return cell
 
 
 def _with_triage(judged: Cell, trials: tuple[Trial, ...], *, traced: bool) -> Cell:

@@ -39,6 +39,9 @@ PAGE_SIZES = range(40, 264, 8)
 """Possible sizes of a `struct page`: 64 bytes, less or more under some debug options."""
 KERNEL_TEXT, KERNEL_TEXT_SIZE, ALIGNMENT = 0xFFFFFFFF80000000, 1 << 30, 2 << 20
 BANNER = b"Linux version "
+POLL = 0.05
+"""Seconds between two checks where a kernel has moved itself."""
+MOST_POLLS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,29 @@ def moved(client: GdbClient, system_map: SystemMap) -> int | None:
     read = client.try_read([(banner + offset, len(BANNER)) for offset in offsets])
     found = {offset for offset, text in zip(offsets, read, strict=True) if text == BANNER}
     return found.pop() if len(found) == 1 else None
+
+
+def find(client: GdbClient, system_map: SystemMap) -> int:
+    """Let the guest run until its kernel has moved itself; return how far.
+
+    Raises StubError if the kernel is found too late, or not at all.
+    """
+    state = system_map.one("system_state")
+    if state is None:
+        raise StubError("System.map does not name system_state")
+    for _ in range(MOST_POLLS):
+        client.go_on()
+        try:
+            if client.stopped(POLL).exited:
+                raise StubError("the guest ended before its kernel was found")
+        except TimeoutError:
+            client.interrupt()
+        offset = moved(client, system_map)
+        if offset is not None:
+            if int.from_bytes(client.read(state + offset, 4), "little"):
+                raise StubError("the kernel was found only when its boot had come too far")
+            return offset
+    raise StubError("no kernel of this System.map was found in the guest")
 
 
 def learn(client: GdbClient, system_map: SystemMap, offset: int) -> KernelFacts:

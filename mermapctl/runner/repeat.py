@@ -33,28 +33,28 @@ def steps(job: Job, cell: Cell, booted: Booted) -> Iterator[Cell]:
     bad = [] if cell.verdict is Verdict.PASSED else [_told(1, cell, booted, cell.artifacts.console)]
     for number in range(2, wanted + 1):
         job.tell(Note(f"boot {number} of {wanted}: {len(bad)} did not pass so far"))
-        again = _again(job, number)
-        second = boot.boot(again, booted.kernel, booted.accelerator)
-        with inputs.open_own(again.console) as console:
+        turn = again(job, number)
+        second = boot.boot(turn, booted.kernel, booted.accelerator)
+        with inputs.open_own(turn.console) as console:
             judged = judge_boot(cell, second.boot, console)
         if judged.verdict is Verdict.PASSED:
-            again.console.unlink(missing_ok=True)
-            shutil.rmtree(again.programs, ignore_errors=True)
+            turn.console.unlink(missing_ok=True)
+            shutil.rmtree(turn.programs, ignore_errors=True)
         else:
-            bad.append(_told(number, judged, second, str(again.console)))
+            bad.append(_told(number, judged, second, str(turn.console)))
         yield with_repeats(cell, repeats.summary(number, bad))
 
 
-def _again(job: Job, number: int) -> Job:
+def again(job: Job, number: int) -> Job:
     """Return the job of a boot after the first, with the next seed and the next shift."""
     request = job.request
     shifts = request.shifts
-    turn = replace(
+    asked = replace(
         request,
         seed=request.seed + number - 1,
         shifts=(shifts[(number - 1) % len(shifts)],),
     )
-    return replace(job, cell=replace(job.cell, request=turn), repeat=f"repeat-{number:03}")
+    return replace(job, cell=replace(job.cell, request=asked), repeat=f"repeat-{number:03}")
 
 
 def _told(number: int, judged: Cell, booted: Booted, console: str | None) -> RepeatedBoot:

@@ -43,6 +43,10 @@ def _mermapctl_command(job: Job) -> list[str]:
     argv += [f"--as-module={planned.modular}"] if planned.modular else []
     argv += [] if request.triage else ["--no-triage"]
     argv += [] if request.trace else ["--no-trace"]
+    argv += ["--confirm"] if request.confirm else []
+    if request.cost:
+        limit = request.cost_limit
+        argv += ["--cost"] if limit is None else [f"--cost-limit={limit:g}%"]
     if request.witness is not None:
         argv += ["--witness" if request.witness else "--no-witness"]
     return argv

@@ -26,6 +26,8 @@ class Doing(enum.StrEnum):
     UNPROBED = "boot without probes"
     TRIAGE = "hang triage"
     REPEATS = "repeated boots"
+    CONFIRM = "second boot with the same seed"
+    COST = "boot that counts instructions"
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ def add(job: Job, cell: Cell, booted: Booted) -> Cell:
         told = (f"not witnessed: {why}",) if job.request.witness else ()
         return replace(cell, notes=(*cell.notes, *told))
     job.tell(Note("booting once more, without probes, under the witness"))
-    with _socket(job.folder) as socket:
+    with socket_path(job.folder) as socket:
         again = _again(job, booted, socket)
         second, error = _watched(again, booted.kernel, symbols, socket)
     given = gdb_client.argument(socket)
@@ -114,7 +114,7 @@ def add(job: Job, cell: Cell, booted: Booted) -> Cell:
     if error is not None:
         known = replace(known, notes=(*cell.notes, f"the witness broke off: {error}"))
         # Its stub may have left the guest standing, or QEMU is at fault.
-        if second.boot.ended is not Ended.EXITED or _aborted(again.console):
+        if second.boot.ended is not Ended.EXITED or aborted(again.console):
             return known
     known = _confirmed(again, known, booted, second)
     return with_witness(known, WitnessSummary(seconds=round(second.seconds, 3), boot=second.boot))
@@ -132,7 +132,7 @@ def _confirmed(again: Job, cell: Cell, booted: Booted, second: Booted) -> Cell:
     return replace(cell, notes=(*cell.notes, why))
 
 
-def _aborted(console: Path) -> bool:
+def aborted(console: Path) -> bool:
     """Return whether QEMU ended itself because of an internal fault."""
     with contextlib.closing(inputs.open_own(console)) as file:
         return any(line.startswith(b"qemu: fatal: ") for line in file)
@@ -169,7 +169,7 @@ def _again(job: Job, booted: Booted, socket: Path) -> Job:
 
 
 @contextlib.contextmanager
-def _socket(folder: Path) -> Iterator[Path]:
+def socket_path(folder: Path) -> Iterator[Path]:
     """Yield a path for the stub's socket that only this user can reach; remove it afterwards."""
     here = len(os.fsencode(str(folder))) + len("/gdb-12345678/stub") <= LONGEST_SOCKET
     with tempfile.TemporaryDirectory(prefix="gdb-", dir=folder if here else None) as place:

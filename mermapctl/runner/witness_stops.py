@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     from mermapctl.runner.system_map import SystemMap
     from mermapctl.runner.witness_file import WitnessLog
 
-POLL = 0.05
-"""Seconds between two checks where a kernel has moved itself."""
-MOST_POLLS = 2000
 MOST_EVENTS = 60_000
 """The most events that are logged; a test may make a million rounds, and these show all that it
 does."""
@@ -100,7 +97,7 @@ class Stops:
 
     def watch(self, *, moves: bool) -> None:
         """Watch until the guest ends, or until the most events are logged."""
-        self._offset = self._moved() if moves else 0
+        self._offset = guest_memory.find(self._client, self._map) if moves else 0
         self._sites = witness_sites.sites(self._map, self._tests, self._offset)
         begun = {at for at, site in self._sites.items() if site.kind is SiteKind.TEST}
         # Before the first test, breakpoints would only slow down the boot.
@@ -112,25 +109,6 @@ class Stops:
                 return
             self._resume(self._stopped(stop), stop)
         self._log.write("end")
-
-    def _moved(self) -> int:
-        """Return how far the kernel has moved itself. Raises StubError if it is found too late."""
-        state = self._map.one("system_state")
-        if state is None:
-            raise StubError("System.map does not name system_state")
-        for _ in range(MOST_POLLS):
-            self._client.go_on()
-            try:
-                if self._client.stopped(POLL).exited:
-                    raise StubError("the guest ended before its kernel was found")
-            except TimeoutError:
-                self._client.interrupt()
-            offset = guest_memory.moved(self._client, self._map)
-            if offset is not None:
-                if int.from_bytes(self._client.read(state + offset, 4), "little"):
-                    raise StubError("the kernel was found only when its boot had come too far")
-                return offset
-        raise StubError("no kernel of this System.map was found in the guest")
 
     def _aim(self, wanted: set[Breakpoint]) -> None:
         """Set breakpoints at `wanted` and remove all others."""

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Ran, Run
+from mermapctl.judge import reproduction
+from tests.e2e.conftest import Change, Ran, Run
 
 pytestmark = pytest.mark.e2e
 
@@ -31,10 +31,10 @@ def load() -> Iterator[None]:
             each.wait()
 
 
-def guest_lines(ran: Ran) -> list[str]:
+def guest_lines(ran: Ran) -> list[bytes]:
     """Return the console without kunit.py's own lines: the host's time, and QEMU's command line."""
-    lines = Path(ran.cell["artifacts"]["console"]).read_text(errors="replace").splitlines()
-    return [line for line in lines if not re.match(r"\[\d\d:\d\d:\d\d\]|\$ qemu-system-", line)]
+    console = Path(ran.cell["artifacts"]["console"])
+    return [*reproduction.guest_lines(console.read_bytes().splitlines())]
 
 
 def twice(run: Run, *argv: str) -> tuple[Ran, Ran]:
@@ -64,6 +64,46 @@ def test_a_kernel_has_one_console(run: Run, argv: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("variant", EVERY)
 def test_a_variant_has_one_console(run: Run, variant: str) -> None:
     assert_one_console(*twice(run, f"--variant={variant}"))
+
+
+def costs(ran: Ran) -> tuple[dict[str, list[int]], dict[str, int]]:
+    """Return the instructions of calls and tests: all that was counted."""
+    cost = ran.cell["cost"]
+    assert cost is not None, ran.cell["notes"]
+    numbers = ("count", "median", "low", "high", "total")
+    calls = {each["call"]: [each[name] for name in numbers] for each in cost["calls"]}
+    return calls, {each["test"]: each["instructions"] for each in cost["tests"]}
+
+
+def test_a_cost_does_not_depend_on_the_load(run: Run) -> None:
+    first, second = twice(run, "--cost")
+    calls, tests = costs(first)
+    assert {*calls} == {"get", "put", "flush"}
+    assert tests.keys() == first.statuses.keys()
+    assert calls["get"][0] > 500
+    assert 50 < calls["flush"][2] <= calls["get"][1] < tests["test_tlb_flushed"]
+    assert costs(second) == (calls, tests)
+
+
+@pytest.mark.nightly
+def test_a_get_that_is_a_tenth_dearer_is_reported_at_once(run: Run, change: Change) -> None:
+    calls, _ = costs(run("--accel=tcg", "--cost"))
+    usual = calls["get"][1]
+    nops = f'\tasm volatile(".rept {usual // 10 + 1}; nop; .endr");\n'
+    change("\tmigrate_disable();\n", f"{nops}\tmigrate_disable();\n")
+    dearer = run("--accel=tcg", "--cost-limit=9%")
+    (found,) = [each for each in dearer.cell["findings"] if each["code"] == "dearer"]
+    assert (dearer.code, found["severity"]) == (0, "warning")
+    assert found["evidence"]["get"].startswith(f"{usual:,} to ")
+    assert found["summary"].startswith("get takes ")
+
+
+@pytest.mark.nightly
+def test_a_failure_prints_the_same_console_again(run: Run, change: Change) -> None:
+    change("mc->tlb_flushes++;", "mc->tlb_flushes += 2;")
+    ran = run("--accel=tcg", "--confirm", "--no-witness")
+    assert ran.cell["verdict"] == "failed"
+    assert ran.cell["reproduction"]["identical"] is True, ran.cell["reproduction"]
 
 
 @pytest.mark.nightly

@@ -193,6 +193,7 @@ def _cell(cell: Cell, record: RunRecord) -> Iterator[str]:
         yield from _finding(finding)
     yield from ("",) if cell.findings else ()
     yield from _flushes(cell)
+    yield from _costs(cell)
     failing = [row for row in told.rows if row.test.failures or row.splats][:_ROW_LIMIT]
     for row in failing:
         name = html.escape(one_line(row.name, limit=300)) or "—"
@@ -230,6 +231,18 @@ def _finding(finding: Finding) -> Iterator[str]:
 
 def _word(text: str) -> str:
     return re.sub(r"[^a-z0-9-]+", "-", text[:60].lower()).strip("-") or "finding"
+
+
+def _costs(cell: Cell) -> Iterator[str]:
+    if cell.cost is None:
+        return
+    yield "| instructions | calls | usual | least | most |"
+    yield "| :-- | --: | --: | --: | --: |"
+    for call in cell.cost.calls:
+        yield f"| a {call.call} | {call.count} | {call.median} | {call.low} | {call.high} |"
+    for test in cell.cost.tests:
+        yield f"| {code(test.test, row=True)} | 1 | {test.instructions} | — | — |"
+    yield ""
 
 
 def _flushes(cell: Cell) -> Iterator[str]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import enum
 from typing import TYPE_CHECKING
 
 from mermapctl.console.ktap import Status
@@ -24,6 +25,14 @@ _STYLE = {
 }
 
 
+class Unit(enum.Enum):
+    """What the numbers that moved count."""
+
+    FLUSHES = enum.auto()
+    INSTRUCTIONS = enum.auto()
+    SECONDS = enum.auto()
+
+
 def render(compared: Comparison, sheet: Sheet) -> str:
     """Return the differing verdicts, tests, findings, flushes and times.
 
@@ -41,8 +50,9 @@ def render(compared: Comparison, sheet: Sheet) -> str:
     for title, rows, table in (
         ("Tests", compared.tests, _changes(compared.tests, sheet)),
         ("Findings", compared.findings, _findings(compared.findings, sheet)),
-        ("TLB flushes", compared.flushes, _moved(compared.flushes, sheet, unit=False)),
-        ("Times", compared.times, _moved(compared.times, sheet, unit=True)),
+        ("TLB flushes", compared.flushes, _moved(compared.flushes, sheet)),
+        ("Instructions", compared.costs, _moved(compared.costs, sheet, unit=Unit.INSTRUCTIONS)),
+        ("Times", compared.times, _moved(compared.times, sheet, unit=Unit.SECONDS)),
     ):
         if rows:
             head = paint(title, "bold") if sheet.color else title
@@ -97,15 +107,17 @@ def _findings(rows: Sequence[TestChange], sheet: Sheet) -> str:
     return sheet.columns(heads, made, ("Cell", "Severity"))
 
 
-def _moved(rows: Sequence[Moved], sheet: Sheet, *, unit: bool) -> str:
+def _moved(rows: Sequence[Moved], sheet: Sheet, unit: Unit = Unit.FLUSHES) -> str:
     def said(value: float | None) -> str:
-        if not unit:
+        if unit is not Unit.SECONDS:
             return "-" if value is None else f"{value:,.0f}"
         return seconds(value) if value is None or value >= 1 else f"{value:.3f} s"
 
     def factor(row: Moved) -> str:
-        if not unit or not row.before or row.after is None:
+        if unit is Unit.FLUSHES or not row.before or row.after is None:
             return ""
+        if unit is Unit.INSTRUCTIONS:
+            return f"{100 * (row.after - row.before) / row.before:+.1f} %"
         return f"{row.after / row.before:.1f} x"
 
     made = [

@@ -27,7 +27,7 @@ from mermapctl.render.account import (
     verdict_word,
     why,
 )
-from mermapctl.render.terminal import findings, tables
+from mermapctl.render.terminal import costs, findings, tables
 from mermapctl.render.terminal.page import plain_console, without_blanks
 from mermapctl.render.terminal.plain import colored, count, seconds
 from mermapctl.render.terminal.text import Look, look_of
@@ -218,6 +218,10 @@ def _cell(record: RunRecord, cell: Cell, page: _Page) -> Iterator[RenderableType
         yield Text()
         yield traced
         yield from _limits(cell, look)
+    counted = costs.counted(cell, look)
+    if counted is not None:
+        yield Text()
+        yield counted
     found = list(findings.findings(cell, look, full=full))
     if found:
         yield Text()
