@@ -74,10 +74,20 @@ class Mapped:
         self.later_pages = False
         self.unmaps = False
 
-    def got(self, alloc: int, asked: Asked, new: Mapping, low: int, entries: Sequence[int]) -> None:
+    def got(
+        self,
+        alloc: int,
+        asked: Asked,
+        new: Mapping,
+        low: int,
+        entries: Sequence[int],
+        *,
+        placed: bool,
+    ) -> None:
         """Check the `entries` that were read right after a `get()` returned `new`.
 
-        The first of `entries` is that of the address `low`.
+        The first of `entries` is that of the address `low`. Without `placed` another rule reports
+        where the range lies: that there is no page table is then no fault of its own.
         """
         self._putting.pop(alloc, None)
         before = (new.base - low) // PAGE
@@ -92,7 +102,9 @@ class Mapped:
         absent = next((at for at, entry in enumerate(own) if not entry & PRESENT), None)
         if absent is not None:
             odd = Odd(new.base + absent * PAGE, own[absent], -1)
-            self._note("wrong-range-mapped", new, {"entry": str(odd), **_asked(asked, absent)})
+            if placed or odd.entry:
+                more = {"entry": str(odd), **_asked(asked, absent)}
+                self._note("wrong-range-mapped", new, more)
         elif not self._shows(asked, new, own):
             self._protects(asked, new, own)
         around = [(low + at * PAGE, entry) for at, entry in enumerate(entries)]

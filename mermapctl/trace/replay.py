@@ -54,6 +54,7 @@ class Replay:
         self._entries = False
         self._flush_symbols: set[str] = set()
         self._wrapper_wraps = False
+        self.misplaced: int | None = None  # the line of the last get in a wrong place
         self._blind = False
         self._lost = 0
         self._lost_line: int | None = None
@@ -178,6 +179,7 @@ class Replay:
         )
         self._processes.reappears(cpu, new.alloc)
         explained = self._rules.place(cpu, new, process.cpus, self._processes.tables(get.mm))
+        self.misplaced = new.line if explained else self.misplaced
         wraps = cpu.wraps_at(new)
         reused = wraps or bool(cpu.waiting.overlapping(new.base, new.end))
         self._test.needed += reused

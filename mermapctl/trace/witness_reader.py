@@ -207,13 +207,13 @@ class WitnessReader:
             self._pass(flush if on == cpu else flush._replace(caller=f"C{on}"))
         granted = 0 < alloc < ERROR_POINTER
         found = (line.number("base"), line.number("end")) if line.text("base") else None
-        if granted:
-            self._read(line, alloc, getting, found)
         event = Event(
             EventKind.GOT, self._number, caller, "mm_got", line.text("where"), alloc=alloc,
             words=line.numbers("words"),
         )  # fmt: skip
         self._pass(event, found)
+        if granted:
+            self._read(line, alloc, getting, found)
 
     def _read(
         self, line: SeenLine, alloc: int, getting: _Getting | None, found: tuple[int, int] | None
@@ -230,7 +230,8 @@ class WitnessReader:
         if base < low or low + len(entries) * PAGE < end or base >= end:
             raise ValueError("the entries are not those of the range")
         new = Mapping(getting.asked.mm, base, end, self._number)
-        self._mapped.got(alloc, getting.asked, new, low, entries)
+        placed = self._replay.misplaced != self._number
+        self._mapped.got(alloc, getting.asked, new, low, entries, placed=placed)
         first = entries[(base - low) // PAGE]
         self._first[self._number] = (base, first)
         if line.text("home"):
