@@ -23,9 +23,11 @@ def previous(record: RunRecord) -> RunRecord | None:
     None for a log, for a run that is not stored, and where there is none.
     """
     wanted = {(cell.target, cell.configuration) for cell in record.cells if cell.target}
+    if not wanted:
+        return None
     store = Store.open()
     ids = store.ids()
-    if not wanted or record.run.id not in ids:
+    if record.run.id not in ids:
         return None
     earlier = sorted((other for other in ids if other < record.run.id), reverse=True)
     for run_id in earlier[:LOOK_BACK]:

@@ -311,6 +311,7 @@ def prints(chromium: Browser, page: Path) -> None:
     chromium.look(width=720)  # A4 within Chromium's margins
     chromium.command("Emulation.setEmulatedMedia", media="print")
     assert chromium.ask(CUT_OFF) == []
+    assert chromium.ask(BROKEN_WORDS) == {}
     printed = chromium.command("Page.printToPDF", printBackground=False)
     assert len(printed["data"]) > 50_000
     assert chromium.complaints() == []

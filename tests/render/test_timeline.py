@@ -150,6 +150,8 @@ def test_each_get_in_words() -> None:
     words = EventWords(timeline)
     first, last = timeline.spans[0], timeline.spans[-1]
     assert words.get(first) == "event 2: get of page 0 at 0xffff880000200000, put at event 3"
+    assert "live until event 1,536; " in words.get(last)
+    assert "put at event 1,536; " in words.get(replace(last, left="-"))
     assert words.get(last).endswith("used before, and no TLB flush since its put at event 3")
 
 

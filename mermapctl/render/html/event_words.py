@@ -67,7 +67,7 @@ class EventWords:
         Where neither happens, return an event behind the last.
         """
         timeline = self.timeline
-        if span.count > 1 or span.last >= timeline.last_event:
+        if span.count > 1 or not self._is_put(span):
             return None
         after = [event for event in timeline.flushes if event > span.last]
         after += [
@@ -83,11 +83,15 @@ class EventWords:
         if span.count > 1:
             return f"events {span.first:,} to {span.last:,}: {span.count} gets in {where}"
         kind = "reserved get" if span.reserved else "get"
-        end = "put at" if span.last < self.timeline.last_event else "live until"
+        end = "put at" if self._is_put(span) else "live until"
         said = f"event {span.first:,}: {kind} of {where}, {end} event {span.last:,}"
         if self.is_stale(span):
             return f"{said}; used before, and no TLB flush since {self._put_before(span)}"
         return f"{said}; this get flushed the TLB" if span.first in self._flushes else said
+
+    def _is_put(self, span: Span) -> bool:
+        """Return whether a get is known to be put: one that lives to the last event may not be."""
+        return span.left is not None or span.last < self.timeline.last_event
 
     def _put_before(self, span: Span) -> str:
         old = self.life_before(span)
