@@ -7,6 +7,7 @@ The run is a console of a real kernel: its mermap counts the flush at the wrap a
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,8 +15,11 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from mermapctl.records.record import Phases
+from mermapctl.records.rows import CellSummary, RunSummary
 from mermapctl.render.account import kernel, subject
 from mermapctl.render.html import page as html_page
+from mermapctl.render.html import runs as runs_page
 from mermapctl.render.visible import one_line
 from tests import sample_records as samples
 from tests.e2e.chromium import Browser, browser
@@ -330,6 +334,35 @@ def test_a_hostile_kernel_does_nothing(chromium: Browser, name: str, tmp_path: P
     title = one_line(f"FAILED: {subject(record)} on {kernel(record)}")
     assert chromium.driver.title == " ".join(title.split())
     assert chromium.ask("document.documentElement.scrollWidth") <= 1280
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_the_list_of_runs_is_filtered(chromium: Browser, tmp_path: Path, width: int) -> None:
+    cell = CellSummary("x86_64", "base", "failed", None, "tcg", Phases(), ("stale-reuse",))
+    good = replace(cell, verdict="passed", findings=(), variant="smp")
+    first = RunSummary(
+        "20261120-070512-123a1b2", "2026-11-20T07:05:12.123Z", 3.5, "finished", "failed", "7.3.4",
+        "f" * 40, "v7.3-12-gf", dirty=True, former=None, problem=None, cells=(cell,),
+    )  # fmt: skip
+    last = replace(first, id="20261121-070512-123a1b2", verdict="passed", cells=(good,))
+    runs = [last, first]
+    path = tmp_path / "runs.html"
+    path.write_text(runs_page.render(runs, 2, {first.id: "report.html"}), "utf-8")
+    chromium.look(width=width)
+    chromium.open(path)
+    assert chromium.ask("document.documentElement.scrollWidth") <= width
+    assert chromium.ask(BROKEN_WORDS) == {}
+    assert chromium.ask(CONTRAST) == {}
+    shown = "[...document.querySelectorAll('.runs tbody tr')].filter((r) => r.checkVisibility())"
+    assert chromium.ask(f"{shown}.length") == 2
+    chromium.driver.find_element(By.ID, "filter").send_keys("stale x86")
+    assert chromium.ask(f"{shown}.map((row) => row.id)") == [first.id]
+    theme = "document.documentElement.dataset.theme"
+    before = chromium.ask(theme)
+    chromium.driver.find_element(By.TAG_NAME, "h2").click()
+    chromium.driver.find_element(By.TAG_NAME, "body").send_keys("t")
+    assert chromium.ask(theme) != before
+    assert chromium.complaints() == []
 
 
 def test_a_picture_is_saved(chromium: Browser, page: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from mermapctl.trace import witness_reader
 from mermapctl.trace.timeline import MARKS, SPANS, Span, TimelineBuilder
+from tests.mermap_model import Kernel, Shape
 from tests.tables import LOGS
 from tests.tracelog import read
 
@@ -72,9 +73,22 @@ def test_the_witness_adds_what_it_read() -> None:
     )  # fmt: skip
 
 
-def test_a_trace_that_prints_entries_keeps_them() -> None:
-    lines = (LOGS / "real-v4-trace-good.log").read_text(errors="replace").splitlines()
-    spans = [span for timeline in read(lines).timelines for span in timeline.spans]
-    printed = [span for span in spans if span.entries]
-    assert len(printed) == (len(spans) if "mm_pte: (" in "\n".join(lines) else 0)
-    assert all(span.line for span in spans)
+@pytest.mark.parametrize(
+    ("fault", "entries"),
+    [
+        (None, "0x8000000001900063*2+0x1000"),
+        ("first-page-again", "0x8000000001900063,0x8000000001900063"),
+    ],
+)
+def test_a_trace_that_prints_entries_keeps_them(fault: str | None, entries: str) -> None:
+    """Entries out of order are listed up to the first such one."""
+    kernel = Kernel(Shape(entries=True), fault)
+    mm = kernel.prepare()
+    alloc = kernel.get(1, mm, 0, 2, reserved=False)
+    assert alloc is not None
+    kernel.put(1, alloc)
+    kernel.test_ended("test_size")
+    ((span,),) = [timeline.spans for timeline in read(kernel.lines).timelines]
+    assert (span.entries, span.asked, span.left) == (entries, None, None)
+    number = span.line or 0
+    assert "mm_got" in kernel.lines[number - 1]
