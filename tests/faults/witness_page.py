@@ -14,8 +14,10 @@ _HEAD = """
 The faults that have a page table entry or a CPU in them, and every mermap without a fault, each
 booted without probes and read from outside ([witness.md](witness.md)), by
 `python -m tests.faults --witness`. A fault must be named by its findings, with the entry where one
-is wrong; a right mermap must be read whole and have no finding. Machines:
-{machines}. The last two have the reference mermap alone.
+is wrong; a right mermap must be read whole and have no finding. What an empty
+place would show was not tried. The last two machines have the reference mermap alone.
+
+{machines}
 
 {totals}
 
@@ -42,7 +44,7 @@ def section(results: Sequence[Witnessed]) -> str:
     for each in results:
         rows.setdefault(each.case.name.rpartition("/")[2], []).append(each)
     head = _HEAD.format(
-        machines="; ".join(f"*{each.name}*, {each.words}" for each in MACHINES),
+        machines="\n".join(f"- *{each.name}*: {each.words}" for each in MACHINES),
         totals=totals(results),
         postings=" | ".join(Posting),
         rules=" | ".join("---" for _ in Posting),
