@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -177,6 +178,11 @@ def _insertions(job: Job) -> list[kernel_modules.Insertion]:
     )
 
 
+def _load_judge() -> None:
+    """Import what judges the boot, which takes 70 ms, while kunit.py and the guest start."""
+    importlib.import_module("mermapctl.runner.cell_verdict")
+
+
 def _boot_once(
     job: Job, kernel: Kernel, accel: str, limits: kunit.BootRequest, *, patient: bool
 ) -> process.SessionEnd:
@@ -194,6 +200,7 @@ def _boot_once(
     watch = process.Watch(
         limit=float(job.timeout),
         silence=float(job.silence),
+        started=_load_judge,
         output=listening.output,
         tick=listening.tick,
     )

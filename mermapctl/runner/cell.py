@@ -20,13 +20,12 @@ from mermapctl.records.record import Artifacts, Cell
 from mermapctl.runner import (
     boot,
     build_copy,
-    cell_verdict,
     kernel,
     shell_lines,
     stages,
-    unprobed,
     up_to_date,
 )
+from mermapctl.runner.job import UNTRACED
 from mermapctl.runner.step import Doing, Step, noted, spent
 from mermapctl.system import signals
 from mermapctl.system.signals import Interrupted
@@ -35,6 +34,7 @@ from mermapctl.tree import build_dir, state
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+    from mermapctl.runner.boot import Booted
     from mermapctl.runner.job import Job
     from mermapctl.runner.kernel import Kernel
     from mermapctl.runner.stages import Stage
@@ -68,7 +68,7 @@ def _artifacts(job: Job, cell: Cell | None = None) -> Artifacts:
         path = job.folder / name
         return str(path) if path.is_file() else None
 
-    plain = kept(f"console-{unprobed.AGAIN}.log")
+    plain = kept(f"console-{UNTRACED}.log")
     other = plain is not None and cell is not None and cell.untraced and cell.untraced.stands
     return Artifacts(
         console=plain if other else kept("console.log"),
@@ -176,7 +176,13 @@ def _stages(job: Job, cell: Cell, looking: state.Looking | None) -> Iterator[Ste
         with contextlib.suppress(MermapctlError):  # an error of git does not change the verdict
             if _signature(asked, after) == made_from:
                 up_to_date.remember(job, booted.kernel.image, made_from)
-    yield from cell_verdict.steps(job, spent(cell, boot=booted.seconds), booted)
+    yield from _judged(job, spent(cell, boot=booted.seconds), booted)
+
+
+def _judged(job: Job, cell: Cell, booted: Booted) -> Iterator[Step]:
+    from mermapctl.runner import cell_verdict  # noqa: PLC0415 - the boot has loaded it meanwhile
+
+    return cell_verdict.steps(job, cell, booted)
 
 
 def _made_from(job: Job) -> str | None:
@@ -196,7 +202,7 @@ def _booted_fresh(job: Job, found: Kernel, cell: Cell) -> Iterator[Step]:
     cell = spent(cell, config=0.0, build=0.0)
     yield Step(cell, Doing.BOOT)
     booted = boot.boot(job, found)
-    yield from cell_verdict.steps(job, noted(spent(cell, boot=booted.seconds), _FRESH), booted)
+    yield from _judged(job, noted(spent(cell, boot=booted.seconds), _FRESH), booted)
 
 
 def _obstructed(job: Job, cell: Cell, obstacle: str) -> Iterator[Step]:

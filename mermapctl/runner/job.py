@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from mermapctl.config.plan import Request
     from mermapctl.config.target import Target
 
+UNTRACED = "untraced"
+"""`repeat` of a boot without probes after one with them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:

@@ -13,14 +13,13 @@ from mermapctl.judge.confirmation import Unprobed
 from mermapctl.judge.verdict import Ended, Reason, Verdict
 from mermapctl.records.judging import with_unprobed
 from mermapctl.runner import boot, kunit
+from mermapctl.runner.job import UNTRACED
 
 if TYPE_CHECKING:
     from mermapctl.records.record import Cell
     from mermapctl.runner.boot import Booted
     from mermapctl.runner.job import Job
 
-AGAIN = "untraced"
-"""A part of the names of this boot's files."""
 _BURNT = (Ended.TIMEOUT, Ended.SILENCE)
 
 
@@ -81,4 +80,4 @@ def bounded(job: Job, booted: Booted) -> Job:
 
 
 def _again(job: Job, booted: Booted) -> Job:
-    return replace(bounded(job, booted), cell=replace(job.cell, untraced=""), repeat=AGAIN)
+    return replace(bounded(job, booted), cell=replace(job.cell, untraced=""), repeat=UNTRACED)

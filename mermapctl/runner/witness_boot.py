@@ -21,6 +21,7 @@ from mermapctl.records.judging import suites_known
 from mermapctl.records.witnessed import with_witness
 from mermapctl.runner import boot, gdb_client, system_map, unprobed, witness_sites
 from mermapctl.runner.gdb_packets import StubError
+from mermapctl.runner.job import UNTRACED
 from mermapctl.runner.witness import Witness
 from mermapctl.system import inputs
 
@@ -164,7 +165,7 @@ def _again(job: Job, booted: Booted, socket: Path) -> Job:
         ),
         timeout=min(max(job.timeout, SHORTEST), longest),
         silence=max(job.silence, SILENCE),
-        repeat=unprobed.AGAIN,
+        repeat=UNTRACED,
     )
 
 

@@ -72,11 +72,12 @@ class Watch:
 
     `output` gets each chunk of stdout and may return a reason to stop at once; `tick` is called
     about ten times a second with the seconds elapsed and the seconds of silence, and may do the
-    same.
+    same. `started` is called once, as soon as the program runs.
     """
 
     limit: float | None = None
     silence: float | None = None
+    started: Callable[[], None] | None = None
     output: Callable[[bytes], str | None] | None = None
     tick: Callable[[float, float], str | None] | None = None
 
@@ -237,6 +238,8 @@ def _pump(
 ) -> SessionEnd:
     process = session.process
     began = heard = time.monotonic()
+    if watch.started:
+        watch.started()
     ending: Ending | None = None
     reason: str | None = None
     while ending is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
@@ -124,3 +126,14 @@ def test_a_signal_in_the_triage_leaves_the_verdict_and_the_trials(
     assert (cell["verdict"], cell["reason"], code) == ("failed", "interrupted", 130)
     assert cell["detail"] == "interrupted by SIGTERM during the hang triage"
     assert [each["test"] for each in cell["triage"]] == ["test_basic_alloc"]
+
+
+def test_the_judge_is_loaded_while_the_guest_boots() -> None:
+    """It takes 70 ms, which a run that builds nothing would notice."""
+    before = "import sys, mermapctl.commands.cells\nprint('mermapctl.judge.judge' in sys.modules)\n"
+    during = "from mermapctl.runner import boot\nboot._load_judge()\n"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{before}{during}print('mermapctl.judge.judge' in sys.modules)"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["False", "True"]
