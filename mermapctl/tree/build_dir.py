@@ -21,15 +21,16 @@ OBJECTS = ".mermapctl-objects"
 _SPECIAL = r"""[$`"'\\;&|<>(){}*?\[\]#%]"""
 
 
-def _slug(text: str) -> str:
+def slug(text: str) -> str:
+    """Return a text as part of a directory's name."""
     return re.sub(r"[^A-Za-z0-9._+-]+", "-", text).strip("-") or "x"
 
 
 def locate(tree: Path, target: str, variant: str) -> Path:
     """Return a cell's build directory; two trees of the same name do not share one."""
     place = hashlib.sha256(os.fsencode(tree)).hexdigest()[:8]
-    name = f"{_slug(tree.name)}-{place}"
-    return paths.cache_dir() / "builds" / name / _slug(target) / _slug(variant)
+    name = f"{slug(tree.name)}-{place}"
+    return paths.cache_dir() / "builds" / name / slug(target) / slug(variant)
 
 
 def require_plain(*paths: Path) -> None:

@@ -136,11 +136,18 @@ def failed(what: str, said: str) -> HarnessError:
 
 
 def git(
-    tree: Path, *arguments: str, text: str | None = None, env: dict[str, str] | None = None
+    tree: Path,
+    *arguments: str,
+    text: str | None = None,
+    env: dict[str, str] | None = None,
+    settings: Sequence[str] = QUICK,
 ) -> str:
-    """Run git in a tree of ours; return its output. Raises HarnessError with git's message."""
+    """Run git in a tree of ours; return its output. Raises HarnessError with git's message.
+
+    `settings` are options in front of the command.
+    """
     said = process.run(
-        ["git", *QUICK, *arguments],
+        ["git", *settings, *arguments],
         cwd=tree,
         env=env or environment(),
         input=None if text is None else text.encode("utf-8", "surrogateescape"),
@@ -150,15 +157,29 @@ def git(
     return said.stdout.strip()
 
 
+def finds(tree: Path, *arguments: str, env: dict[str, str]) -> bool:
+    """Return whether a search by git ends with 0: found. Raises HarnessError above 1."""
+    said = process.run(["git", *arguments], cwd=tree, env=env)
+    if said.returncode > 1 or said.returncode < 0:
+        raise failed(f"git {arguments[0]}", said.stderr)
+    return said.returncode == 0
+
+
+def identity(env: dict[str, str], date: int) -> dict[str, str]:
+    """Return the environment with our name and `date` (seconds since 1970) for a commit."""
+    name, mail = AUTHOR
+    env = dict(env)
+    for who in ("AUTHOR", "COMMITTER"):
+        env |= {f"GIT_{who}_NAME": name, f"GIT_{who}_EMAIL": mail}
+        env[f"GIT_{who}_DATE"] = f"@{date} +0000"
+    return env
+
+
 def commit(tree: Path, message: str, date: int, env: dict[str, str] | None = None) -> str:
     """Commit the index under our name at `date` (seconds since 1970); return the hash.
 
     The same source and the same mermapctl give the same hashes on every machine.
     """
-    name, mail = AUTHOR
-    env = dict(env or environment())
-    for who in ("AUTHOR", "COMMITTER"):
-        env |= {f"GIT_{who}_NAME": name, f"GIT_{who}_EMAIL": mail}
-        env[f"GIT_{who}_DATE"] = f"@{date} +0000"
+    env = identity(env or environment(), date)
     git(tree, "commit", "--quiet", "--no-verify", "--file=-", text=message, env=env)
     return git(tree, "rev-parse", "HEAD", env=env)

@@ -64,7 +64,7 @@ def origin(path: Path) -> Origin | None:
     """Read the note of `tree prepare`; None if the tree has none, or its base is no hash."""
     if not (path / ".git").exists():
         return None
-    with _reading(path) as repo:
+    with reading(path) as repo:
         settings = repo.config_reader("repository")
         base = str(settings.get_value("mermapctl", "base", ""))
         source = credentials.without(str(settings.get_value("mermapctl", "source", "")))
@@ -73,13 +73,13 @@ def origin(path: Path) -> Origin | None:
 
 def subjects(path: Path, base: str) -> tuple[str, ...]:
     """List the subjects of the commits on top of `base`, oldest first."""
-    with _reading(path) as repo:
+    with reading(path) as repo:
         listing = ("--reverse", "--format=%s", *repository.NO_PROGRAMS, "--end-of-options")
         return tuple(repo.git.log(*listing, f"{base}..HEAD", "--").splitlines())
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[git.Repo]:
+def reading(path: Path) -> Iterator[git.Repo]:
     """Open a trusted tree's repository in GitPython, read-only, with every helper program off.
 
     Raises UserError and HarnessError.
@@ -138,12 +138,15 @@ def _refusals(path: Path) -> Iterator[None]:
 class Looking:
     """git processes that inspect a tree, and the files a build could read, in the background.
 
-    `close` ends them, finished or not.
+    `close` ends them, finished or not. `files` is the state of a lane, whose files are known.
     """
 
-    def __init__(self, path: Path, commit: str | None = None, **processes: Any) -> None:
+    def __init__(
+        self, path: Path, commit: str | None = None, files: str | None = None, **processes: Any
+    ) -> None:
         self._path = path
         self._commit = commit
+        self._files = files
         self._processes = processes
         self._outputs: dict[str, bytes] = {}
 
@@ -164,7 +167,7 @@ class Looking:
 
     def _described(self) -> str | None:
         """Return `git describe`; None if no tag can be reached."""
-        import git  # noqa: PLC0415 - as in _reading
+        import git  # noqa: PLC0415 - as in reading
 
         try:
             return self._output("described").decode(errors="surrogateescape").strip()
@@ -179,6 +182,8 @@ class Looking:
         also for a tree with submodules, which are not read. Waits for git; raises UserError if git
         refuses the tree.
         """
+        if self._files is not None:
+            return self._files
         if self._commit is None:
             return None
         with _refusals(self._path):
@@ -205,7 +210,7 @@ def look(path: Path) -> Looking:
     """Start git's inspection of a tree. Raises UserError."""
     if not (path / ".git").exists():
         return Looking(path)
-    with _reading(path) as repo:
+    with reading(path) as repo:
         commit = _head(repo, path)
         # diff would refresh the index even with optional locks off. Inside submodules git would
         # run again with their configuration.

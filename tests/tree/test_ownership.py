@@ -366,7 +366,8 @@ STARTS = {
     "config.toolchain.first_line": "compilers and QEMU of PATH",
     "doctor.packages": "the package manager",
     "tree.git.git": "git in a tree of ours, with no configuration of the user's",
-    "tree.git_files.require_readable": "git, configuration only; gated in _reading and clone",
+    "tree.git.finds": "git in a tree of ours, as above",
+    "tree.git_files.require_readable": "git, configuration only; gated in reading and clone",
     "tree.ownership._safe_directories": "git outside of any tree",
     "tree.clone.clone": "gated",
     "tree.clone._changed": "gated",
@@ -450,7 +451,7 @@ def test_the_other_ways_into_a_tree_are_gated_too() -> None:
         docstring = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
         return ast.unparse(body[int(docstring)])
 
-    assert first("tree.state", "_reading") == "ownership.require(path)"  # GitPython
+    assert first("tree.state", "reading") == "ownership.require(path)"  # GitPython
     assert first("config.kconfig", "read") == "ownership.require(tree)"  # macros
     assert first("runner.kunit", "capabilities") == "ownership.require(tree)"
     assert "is_trusted(tree)" in ast.unparse(functions("doctor.checks")["minimums"])

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The commits of a range, oldest first, read from a kernel tree's repository without a write."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mermapctl.errors import HarnessError, UserError
+from mermapctl.system import inputs
+from mermapctl.tree import git, state
+
+if TYPE_CHECKING:
+    import git as gitpython
+
+MOST = 1000
+"""Commits of a range; the longest series of the mermap has 52."""
+_FIELDS = "%H %T %P%x09%s"
+_HOW = "name a range, such as --commits origin/master..HEAD"
+_DEEPER = 6
+"""Levels of borrowed objects (info/alternates); git follows five."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit: its hash, the hash of its tree, its first parent (None: a root), its subject."""
+
+    id: str
+    tree: str
+    parent: str | None
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Commits, oldest first, on top of `base`. `tip` is the hash that the range ends with.
+
+    `at_head` is whether that is the commit which is checked out.
+    """
+
+    base: Commit
+    tip: str
+    commits: tuple[Commit, ...]
+    at_head: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lender:
+    """A repository whose objects another one may borrow.
+
+    `objects` are its object directories, its own first; `index` is the file that git's index is in;
+    `hashes` names the object format.
+    """
+
+    objects: tuple[Path, ...]
+    index: Path
+    hashes: str
+
+
+def read(tree: Path, spelled: str) -> Range:
+    """Read the range BASE..TIP of a trusted tree; TIP is HEAD where it is left out.
+
+    Follows first parents, so that a merge is one commit. Raises UserError for a range that is no
+    range, names that are unknown, ends without a common commit, and more than MOST commits. A range
+    may be empty.
+    """
+    base_name, tip_name = _ends(spelled)
+    if not (tree / ".git").exists():
+        raise UserError(f"{tree} is no git tree: --commits needs its commits", _HOW)
+    with state.reading(tree) as repo:
+        base, tip = (_commit(repo, tree, name) for name in (base_name, tip_name))
+        shallow = _answer(repo, "rev-parse", "--is-shallow-repository") == "true"
+        if not _answer(repo, "merge-base", base, tip):
+            raise _unrelated(tree, base_name, tip_name, shallow=shallow)
+        commits = _log(repo, f"--max-count={MOST + 1}", "--first-parent", f"{base}..{tip}")
+        if len(commits) > MOST:
+            raise UserError(
+                f"{spelled} has more than {MOST} commits", "name a BASE that is nearer to the tip"
+            )
+        parent = commits[0].parent if commits else tip
+        if parent is None:
+            raise _unrelated(tree, base_name, tip_name, shallow=shallow)
+        below = _log(repo, "--max-count=1", parent)
+        head = _answer(repo, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    return Range(below[0], tip, commits, head == tip)
+
+
+def _ends(spelled: str) -> tuple[str, str]:
+    """Return the names of BASE and TIP. Raises UserError."""
+    base, dots, tip = spelled.partition("..")
+    if not dots:
+        raise UserError(
+            f"--commits {spelled} is no range", f"{_HOW}; {spelled}^! is not one either"
+        )
+    if tip.startswith("."):
+        raise UserError(f"--commits {spelled}: three dots are no series of commits", _HOW)
+    if not base:
+        raise UserError(f"--commits {spelled}: the BASE before the dots is missing", _HOW)
+    if ".." in tip:
+        raise UserError(f"--commits {spelled} has more than one pair of dots", _HOW)
+    return base, tip or "HEAD"
+
+
+def _answer(repo: gitpython.Repo, *arguments: str) -> str:
+    """Return what git prints; empty where it fails."""
+    options: dict[str, Any] = {"with_exceptions": False, "kill_after_timeout": git.LONGEST}
+    return str(repo.git.execute(["git", *arguments], **options)).strip()
+
+
+def _commit(repo: gitpython.Repo, tree: Path, name: str) -> str:
+    """Return the hash of a named commit. Raises UserError."""
+    known = "" if name.startswith("-") else name
+    found = _answer(repo, "rev-parse", "--verify", "--quiet", f"{known}^{{commit}}")
+    if not found or not known:
+        raise UserError(
+            f"{tree} has no commit {name!r}",
+            "`git branch --all` and `git tag` list names; those of a remote need git fetch first",
+        )
+    return found
+
+
+def _unrelated(tree: Path, base: str, tip: str, *, shallow: bool) -> UserError:
+    if shallow:
+        return UserError(
+            f"{tree} is a shallow clone, whose history does not reach from {tip} back to {base}",
+            f"git -C {tree} fetch --unshallow (or --deepen=N)",
+        )
+    return UserError(f"{base} and {tip} have no commit in common", _HOW)
+
+
+def _log(repo: gitpython.Repo, *what: str) -> tuple[Commit, ...]:
+    """Read commits, oldest first."""
+    listing = ["git", "log", "--reverse", "--topo-order", f"--format={_FIELDS}"]
+    quiet = ["--no-show-signature", "--no-notes", "--no-color", "--encoding=UTF-8"]
+    said = repo.git.execute([*listing, *quiet, *what, "--"], kill_after_timeout=git.LONGEST)
+    return tuple(_parsed(line) for line in str(said).split("\n") if line)
+
+
+def _parsed(line: str) -> Commit:
+    hashes, _, subject = line.partition("\t")
+    commit, tree, *parents = hashes.split()
+    return Commit(commit, tree, parents[0] if parents else None, subject)
+
+
+def lender(tree: Path) -> Lender:
+    """Return what a repository needs that borrows the objects of a trusted tree's."""
+    with state.reading(tree) as repo:
+        own = _answer(repo, "rev-parse", "--git-path", "objects")
+        index = _answer(repo, "rev-parse", "--git-path", "index")
+        hashes = _answer(repo, "rev-parse", "--show-object-format") or "sha1"
+    if not own or not index:
+        raise HarnessError(
+            f"git does not say where the objects of {tree} are", "is git 2.30 there?"
+        )
+    found: dict[Path, None] = {}
+    waiting = [(Path(os.path.realpath(tree / own)), 0)]
+    while waiting:
+        directory, depth = waiting.pop(0)
+        if directory in found or depth > _DEEPER:
+            continue
+        found[directory] = None
+        waiting += [(each, depth + 1) for each in _alternates(directory)]
+    return Lender(tuple(found), tree / index, hashes)
+
+
+def _alternates(objects: Path) -> list[Path]:
+    """Return the object directories that one borrows from, absolute."""
+    try:
+        listed = inputs.read_regular(objects / "info/alternates", 1 << 16)
+    except OSError:
+        return []
+    lines = [line for line in listed.split(b"\n") if line and line[:1] not in b'#"']
+    return [
+        Path(os.path.realpath(objects / os.fsdecode(line))) for line in lines if b"\0" not in line
+    ]
