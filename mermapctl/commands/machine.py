@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 from mermapctl.config import toolchain
 from mermapctl.doctor import doctor
 from mermapctl.errors import HarnessError
-from mermapctl.records import record
+from mermapctl.records import host
 from mermapctl.system import cache_file, files, paths
 
 if TYPE_CHECKING:
     from mermapctl.config.plan import CellPlan
     from mermapctl.doctor.requirement import Check
-    from mermapctl.records.record import Host
+    from mermapctl.records.host import Host
 
 _HEADERS = ("/usr/include/stdio.h", "/usr/include/gelf.h")
 _SCRIPTS = ("Makefile", "scripts/min-tool-version.sh")
@@ -50,7 +50,7 @@ def require(planned: tuple[CellPlan, ...]) -> Host:
         _check(planned)
         ready = _versions(planned, key)
         cache_file.write(kept, ready)
-    return record.host_facts(qemu=ready.qemu, compiler=ready.compiler)
+    return host.host_facts(qemu=ready.qemu, compiler=ready.compiler)
 
 
 def _check(planned: tuple[CellPlan, ...]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mermapctl.errors import MermapctlError
 from mermapctl.judge.leaf_tests import leaves
 from mermapctl.judge.verdict import Reason, Verdict
-from mermapctl.records import record
+from mermapctl.records import first_bad, record
 from mermapctl.records.judging import judge_again
 from mermapctl.records.record import Former, State
 from mermapctl.records.witnessed import with_witness
@@ -66,7 +66,7 @@ def _one(store: Store, run: str, *, keep: bool) -> Rejudged:
             lacking += [problem] if problem else []
     except MermapctlError as error:
         return Rejudged(run, Verdict.NO_VERDICT, Verdict.NO_VERDICT, problem=error.message)
-    new = replace(old, cells=tuple(cells), verdict=record.verdict_of(cells))
+    new = first_bad.filled(replace(old, cells=tuple(cells), verdict=record.verdict_of(cells)))
     changes = tuple(_changes(old, new))
     if keep and new != old:
         if changes:
@@ -84,7 +84,7 @@ def _one(store: Store, run: str, *, keep: bool) -> Rejudged:
 
 def _judged(cell: Cell) -> tuple[Cell, str | None]:
     """Judge a cell again; if that fails, return it unchanged, with the reason."""
-    if cell.reason in _BEFORE_THE_BOOT:
+    if cell.reason in _BEFORE_THE_BOOT or cell.reused:
         return cell, None
     if cell.artifacts.console is None:
         return cell, None if cell.verdict is Verdict.NO_VERDICT else "it has no console"

@@ -25,6 +25,7 @@ class Reason(enum.StrEnum):
     INTERRUPTED = "interrupted"
     HARNESS_ERROR = "harness-error"
     NOT_A_CONSOLE = "not-a-console"
+    ABSENT = "absent"  # a commit of a series that does not have the suite yet
 
 
 class Severity(enum.StrEnum):

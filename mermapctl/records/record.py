@@ -22,6 +22,8 @@ from mermapctl.judge.repeats import Repeats
 from mermapctl.judge.reproduction import Reproduction
 from mermapctl.judge.verdict import Boot, Finding, Flush, Reason, Verdict
 from mermapctl.judge.witness_summary import WitnessSummary
+from mermapctl.records.host import Host, host_facts
+from mermapctl.records.series_facts import Series
 from mermapctl.system import proc
 
 if TYPE_CHECKING:
@@ -51,19 +53,6 @@ class Tool:
 
     name: str
     version: str
-
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """The machine of the run."""
-
-    name: str
-    system: str
-    machine: str
-    cpus: int
-    python: str
-    qemu: str | None = None
-    compiler: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +132,9 @@ class Cell:
     too (null: not tried, or that boot cannot show it). `witness` is what the witness outside saw,
     `repeats` what all boots of `run --repeat` say, `reproduction` whether a failed boot prints the
     same console again (`--confirm`), `cost` the instructions that were counted (`--cost`).
-    `log` is absent but for one of several logs.
+    `log` is absent but for one of several logs. `reused` is the run whose verdict this is, as
+    nothing that decides it has changed; `inherited` the commit whose kernel is the same, byte by
+    byte, and was booted in place of this one.
     """
 
     target: str | None
@@ -186,6 +177,8 @@ class Cell:
     repeats: Repeats | None = None
     reproduction: Reproduction | None = None
     cost: Cost | None = None
+    reused: str | None = None
+    inherited: str | None = None
     log: LogFacts | msgspec.UnsetType = msgspec.UNSET
 
     @property
@@ -218,6 +211,7 @@ class RunRecord:
     """A whole run. `run` prints it at its end and `report` later.
 
     `former` is not empty where `report rejudge` has replaced a verdict; the oldest comes first.
+    `series` is absent but for a run of several commits; its `cells` are then oldest commit first.
     """
 
     schema: int
@@ -227,6 +221,7 @@ class RunRecord:
     verdict: Verdict
     cells: tuple[Cell, ...]
     former: tuple[Former, ...] = ()
+    series: Series | msgspec.UnsetType = msgspec.UNSET
 
 
 _DECODER = msgspec.json.Decoder(RunRecord)
@@ -323,28 +318,6 @@ def this_tool() -> Tool:
     return Tool("mermapctl", __version__)
 
 
-def host_facts(qemu: str | None = None, compiler: str | None = None) -> Host:
-    """Describe this machine; `qemu` and `compiler` are the version lines of those in use."""
-    return Host(
-        name=platform.node(),
-        system=_system(),
-        machine=platform.machine(),
-        cpus=len(os.sched_getaffinity(0)),
-        python=platform.python_version(),
-        qemu=qemu,
-        compiler=compiler,
-    )
-
-
-def _system() -> str:
-    """Return distribution and kernel: "Debian GNU/Linux 12 (bookworm), Linux 6.12.1"."""
-    kernel = f"{platform.system()} {platform.release()}"
-    try:
-        return f"{platform.freedesktop_os_release()['PRETTY_NAME']}, {kernel}"
-    except (OSError, KeyError):
-        return kernel
-
-
 def process_mark(pid: int) -> str | None:
     """Return boot id and start time in ticks, which identify process `pid` among reused ids.
 
@@ -378,8 +351,11 @@ def begin(
 
 
 def verdict_of(cells: Sequence[Cell]) -> Verdict:
-    """Return failed if a cell failed, else no verdict if a cell has none, else passed."""
-    verdicts = {cell.verdict for cell in cells}
+    """Return failed if a cell failed, else no verdict if a cell has none, else passed.
+
+    A commit that does not have the suite yet has nothing to tell.
+    """
+    verdicts = {cell.verdict for cell in cells if cell.reason is not Reason.ABSENT}
     if Verdict.FAILED in verdicts:
         return Verdict.FAILED
     return Verdict.PASSED if verdicts == {Verdict.PASSED} else Verdict.NO_VERDICT

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mermapctl.errors import HarnessError, MermapctlError, UserError
 from mermapctl.judge.verdict import Verdict
-from mermapctl.records import entries, index, record_states, rows
+from mermapctl.records import cell_files, entries, index, record_states, rows
 from mermapctl.records.folder import RunFolder, cell_slug, console_lines, placed, size_of
 from mermapctl.records.index import Damaged, Index
 from mermapctl.records.record import RunRecord, State, from_json, still_running, to_json
@@ -175,6 +175,7 @@ class Store:
                 record = _load(folder.record)  # it may have ended well between the two reads
                 if record.run.state is State.RUNNING:
                     record = record_states.killed(record)
+            record = cell_files.joined(record, folder)
             if record.run.state is not State.FINISHED and record.verdict is Verdict.PASSED:
                 record = replace(record, verdict=Verdict.NO_VERDICT)  # not all cells have passed
         return placed(record, folder)

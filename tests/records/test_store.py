@@ -18,6 +18,7 @@ import pytest
 from mermapctl.console.ktap import Status, Suite, Test
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.judge.verdict import Reason, Verdict
+from mermapctl.records.host import host_facts
 from mermapctl.records.record import (
     SCHEMA,
     Cell,
@@ -26,7 +27,6 @@ from mermapctl.records.record import (
     State,
     TreeFacts,
     from_json,
-    host_facts,
     new_run,
     this_tool,
     to_json,

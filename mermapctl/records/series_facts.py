@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a record keeps of a series: its commits, and per column who brought which finding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mermapctl.judge.verdict import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesCommit:
+    """A commit of the series, oldest first. `files` is the hash of its git tree."""
+
+    commit: str
+    subject: str
+    files: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A finding from the commit that brought it to the one that took it away.
+
+    `before` is the state of the cell before it: passed, failed (with other findings), absent, or
+    null where nothing before it has been tested. `unsure` are the commits between that cell and
+    `commit` that have no verdict: each of them may have brought it as well. `fixed` is the oldest
+    later commit without it, null where the last commit with a verdict still has it; `fixed_unsure`
+    are the commits without a verdict before that one.
+    """
+
+    code: str
+    test: str | None
+    commit: str
+    before: str | None
+    unsure: tuple[str, ...] = ()
+    fixed: str | None = None
+    fixed_unsure: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FirstBad:
+    """The oldest commit that brought what is still there at the end; the fields: see `Episode`."""
+
+    commit: str
+    findings: tuple[Finding, ...]
+    before: str | None
+    unsure: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A target x variant of the series. `first_bad` is null where nothing was brought to stay."""
+
+    target: str
+    variant: str
+    first_bad: FirstBad | None = None
+    episodes: tuple[Episode, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A run of several commits. `base` is the commit before the first of `commits`.
+
+    `work_tree` is whether the last one is the work tree as it stood, which is not committed.
+    """
+
+    base: str
+    tip: str
+    commits: tuple[SeriesCommit, ...]
+    columns: tuple[Column, ...]
+    work_tree: bool = False
+    notes: tuple[str, ...] = ()
