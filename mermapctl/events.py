@@ -63,5 +63,9 @@ class Tick:
     """Time passes: about ten of these a second while a stage runs."""
 
 
-Event = CellStarted | StageStarted | Objects | TestEnded | StageEnded | Note | Tick
+CellEvent = StageStarted | Objects | TestEnded | StageEnded | Note
+"""What a cell in a process of its own tells."""
+
+
+Event = CellStarted | CellEvent | Tick
 Listener = Callable[[Event], None]

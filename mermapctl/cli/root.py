@@ -22,8 +22,20 @@ MEMBERS = {
 }
 
 
+RUN_CELL = "run-cell"
+"""The process of a cell of a series: mermapctl's own, in no list of commands."""
+
+
 class Root(LazyGroup):
     """The root group, which ends with "no verdict" where nobody reads stdout any more."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command, also the one that is in no list."""
+        if cmd_name == RUN_CELL:
+            from mermapctl.cli import run_cell
+
+            return run_cell.command
+        return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> None:
         """Run the command; on EPIPE click itself would exit with 1, which means "failed"."""

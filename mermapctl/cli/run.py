@@ -5,13 +5,17 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mermapctl.cli import options, types
 from mermapctl.cli.command import Command, format_option
 from mermapctl.errors import UserError
+
+if TYPE_CHECKING:
+    from mermapctl.commands.series import SeriesRequest
+    from mermapctl.series.grid_events import SeriesEvent, SeriesListener
 
 
 def _refuse_trace(_ctx: click.Context, _param: click.Parameter, given: bool) -> None:
@@ -42,8 +46,25 @@ def _first_shift() -> tuple[int, ...]:
 
 
 GROUPS = {
-    "What is tested": ("tree", "targets", "variants", "suite", "configs", "as_module"),
-    "How it is built": ("jobs", "cross_compile", "ccache", "rebuild", "build_timeout", "wait"),
+    "What is tested": (
+        "tree",
+        "commits",
+        "rerun",
+        "targets",
+        "variants",
+        "suite",
+        "configs",
+        "as_module",
+    ),
+    "How it is built": (
+        "jobs",
+        "lanes",
+        "cross_compile",
+        "ccache",
+        "rebuild",
+        "build_timeout",
+        "wait",
+    ),
     "How it is booted": (
         *("accel", "seed", "repeat", "shifts", "reproducible", "smp", "cpu", "kernel_args"),
         *("default_args", "trace", "witness", "timeout", "silence", "triage", "confirm"),
@@ -64,6 +85,16 @@ GROUPS = {
     type=types.DIRECTORY,
     help="Kernel tree. Default: MERMAPCTL_TREE, else the kernel tree of the current directory, "
     "else the one that `tree prepare` made last.",
+)
+@click.option(
+    "--commits",
+    type=types.NAME,
+    metavar="BASE..TIP",
+    help="Test each commit of a range, oldest first, and name the first bad one. A work tree with "
+    "changes is one more commit, if TIP is HEAD.",
+)
+@click.option(
+    "--rerun", is_flag=True, help="With --commits: run also cells that an earlier run has judged."
 )
 @options.targets("um, or a QEMU architecture of the tree's kunit.py. May be repeated.")
 @options.variants(
@@ -90,6 +121,13 @@ GROUPS = {
     show_default="number of CPUs",
     metavar="N",
     help="Parallel make jobs.",
+)
+@click.option(
+    "--lanes",
+    type=types.NumberType(min=1, max=types.MOST_LANES),
+    metavar="N",
+    help="With --commits: work trees side by side, among which the make jobs are divided. "
+    "Default: as many as cores and memory allow.",
 )
 @click.option(
     "--accel",
@@ -218,7 +256,12 @@ GROUPS = {
     default=True,
     help="Fail at once if the build directory is in use.",
 )
-@format_option("table", "json", summary="What to print at the end.")
+@format_option(
+    "table",
+    "json",
+    "jsonl",
+    summary="What to print at the end. jsonl goes with --commits: a line for each cell.",
+)
 @options.quiet
 @click.option(
     "--bisect-exit",
@@ -241,6 +284,7 @@ def command(
     \b
     mermapctl run                           the kernel tree here, base on x86_64, traced
     mermapctl run --variant smp --variant kasan --target um --suite 'mermap*'
+    mermapctl run --commits origin/master.. --variant base --variant kasan
     git bisect run mermapctl run --quiet --bisect-exit
 
     Exit codes: 0 passed, 1 failed, 2 wrong usage, 3 no verdict, 130 interrupted. With
@@ -248,7 +292,6 @@ def command(
     such as wrong usage, an unknown variant, no tree. ^C, TERM and HUP interrupt the run, unless the
     parent ignores them (nohup).
     """
-    from mermapctl.commands import run
     from mermapctl.config.modular import Modular
     from mermapctl.config.plan import Request
     from mermapctl.config.target import Accel
@@ -256,6 +299,7 @@ def command(
     from mermapctl.render import print_record
     from mermapctl.render.terminal.progress import progress
 
+    wanted = _series(others, form=form, cost_limit=cost_limit)
     with progress(sys.stderr, quiet=quiet) as tell:
         modular = Modular(as_module) if as_module else None
         asked = Request(
@@ -265,6 +309,49 @@ def command(
             cost_limit=cost_limit,
             **others,
         )
-        record = run.run(asked, ("mermapctl", *sys.argv[1:]), tell)
-    print_record(record, form)
+        argv = ("mermapctl", *sys.argv[1:])
+        if wanted is None:
+            from mermapctl.commands import run
+
+            record = run.run(asked, argv, tell)
+        else:
+            from mermapctl.commands import series
+
+            record = series.run(asked, wanted, argv, _with_lines(tell) if form == "jsonl" else tell)
+    if form == "jsonl":
+        from mermapctl.render.documents import jsonl
+
+        jsonl.print_end(record)
+    else:
+        print_record(record, form)
     sys.exit(exit_of(record, bisect=bisect_exit))
+
+
+def _series(others: dict[str, Any], *, form: str, cost_limit: float | None) -> SeriesRequest | None:
+    """Take the options of a series out of `others`; None for a run of one tree.
+
+    Raises UsageError for an option of a series without one, or one that a series cannot have.
+    """
+    commits, lanes, rerun = (others.pop(name) for name in ("commits", "lanes", "rerun"))
+    given = {"--lanes": lanes is not None, "--rerun": rerun, "--format jsonl": form == "jsonl"}
+    for name, is_given in given.items():
+        if is_given and commits is None:
+            raise click.UsageError(f"{name} goes with --commits BASE..TIP")
+    if commits is None:
+        return None
+    if cost_limit is not None:
+        raise click.UsageError("--cost-limit compares with an earlier run: not with --commits")
+    from mermapctl.commands.series import SeriesRequest
+
+    return SeriesRequest(commits, lanes, rerun or others["rebuild"])
+
+
+def _with_lines(tell: SeriesListener) -> SeriesListener:
+    """Return a listener that also prints each cell of a grid on stdout, as a line of JSON."""
+    from mermapctl.render.documents import jsonl
+
+    def told(event: SeriesEvent) -> None:
+        tell(event)
+        jsonl.print_event(event)
+
+    return told

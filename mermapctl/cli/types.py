@@ -30,6 +30,8 @@ WEEK = 7 * 24 * 3600
 MOST_JOBS = 8192
 """NR_CPUS is no larger anywhere (6.12, arch/*/Kconfig)."""
 MOST_BOOTS = 10_000
+MOST_LANES = 256
+"""A lane takes 2 GB of disk."""
 LARGEST_SHIFT = 10
 """QEMU takes no more (-icount, 7.2)."""
 LARGEST_SEED = (1 << 32) - 1

@@ -171,7 +171,7 @@ def _stages(job: Job, cell: Cell, looking: state.Looking | None) -> Iterator[Ste
         yield from _unbuilt(job, cell, built)
         return
     # Record the build only if the tree is unchanged: make may have missed a file saved meanwhile.
-    with contextlib.closing(state.look(job.tree)) as after:
+    with contextlib.closing(_look(job)) as after:
         booted = boot.boot(job, kernel.read(job))
         with contextlib.suppress(MermapctlError):  # an error of git does not change the verdict
             if _signature(asked, after) == made_from:
@@ -186,8 +186,15 @@ def _judged(job: Job, cell: Cell, booted: Booted) -> Iterator[Step]:
 
 
 def _made_from(job: Job) -> str | None:
-    with contextlib.closing(state.look(job.tree)) as looking:
+    with contextlib.closing(_look(job)) as looking:
         return _signature(job, looking)
+
+
+def _look(job: Job) -> state.Looking:
+    """Start the inspection of the tree; the files of a lane are known."""
+    if job.checkout is not None:
+        return state.Looking(job.tree, files=job.checkout.files)
+    return state.look(job.tree)
 
 
 def _signature(job: Job, looking: state.Looking) -> str | None:

@@ -22,12 +22,25 @@ UNTRACED = "untraced"
 
 
 @dataclass(frozen=True, slots=True)
+class LaneCommit:
+    """What a lane has checked out of the user's `tree`: a commit (None: its work tree as it was).
+
+    `files` is the hash of the git tree, `line` the shell line that checks it out again.
+    """
+
+    tree: Path
+    commit: str | None
+    files: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """What the stages of one cell need; made when the cell begins. All paths are absolute.
 
     `folder` is where the cell's artifacts are kept, `invoked` is the command line for the lock
     file, `timeout` and `silence` are the limits of a boot in seconds. `repeat` names a boot after
-    the first; its console is kept beside the first one's.
+    the first; its console is kept beside the first one's. `checkout` is set if the tree is a lane.
     """
 
     cell: CellPlan
@@ -42,6 +55,7 @@ class Job:
     silence: int
     repeat: str = ""
     make_options: tuple[str, ...] = ()
+    checkout: LaneCommit | None = None
 
     @property
     def request(self) -> Request:
@@ -101,9 +115,14 @@ def begin(
     commit: str | None,
     invoked: str,
     tell: Listener,
+    checkout: LaneCommit | None = None,
+    folder: Path | None = None,
 ) -> Job:
-    """Make the job of one cell of a run: its paths, and what all cells share."""
-    folder = run.cell_path(cell_slug(cell.target.name, cell.build_name))
+    """Make the job of one cell of a run: its paths, and what all cells share.
+
+    `folder` is that of the cell; by default its name is target and variant.
+    """
+    folder = folder or run.cell_path(cell_slug(cell.target.name, cell.build_name))
     return Job(
         cell=cell,
         build_dir=build_dir.locate(cell.tree.path, cell.target.name, cell.build_name),
@@ -115,4 +134,5 @@ def begin(
         tell=tell,
         timeout=cell.request.timeout,
         silence=cell.request.silence,
+        checkout=checkout,
     )

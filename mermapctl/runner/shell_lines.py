@@ -21,7 +21,9 @@ def _mermapctl_command(job: Job) -> list[str]:
     --config names the copies of the user's fragments in the cell's folder.
     """
     request, planned = job.request, job.cell
-    argv = ["mermapctl", "run", f"--tree={job.tree}"]
+    argv = ["mermapctl", "run", f"--tree={job.checkout.tree if job.checkout else job.tree}"]
+    if job.checkout and job.checkout.commit:
+        argv += [f"--commits={job.checkout.commit}^..{job.checkout.commit}", "--rerun"]
     argv += [f"--target={planned.target.name}"]
     argv += [f"--variant={planned.variant.name}", f"--suite={planned.suite}"]
     argv += [f"--config={path}" for path in own_fragments(job)]
@@ -53,11 +55,12 @@ def _mermapctl_command(job: Job) -> list[str]:
 
 
 def lines(job: Job) -> tuple[str, ...]:
-    """List the shell lines: mermapctl's, then those of kunit.py."""
-    commands = [_mermapctl_command(job)]
+    """List the shell lines: mermapctl's, then those of kunit.py, in a lane behind a checkout."""
+    commands = [shlex.join(_mermapctl_command(job))]
     if not job.cell.obstacle:
-        commands += [kunit.config(job), kunit.build(job)]
-    return tuple(map(shlex.join, commands))
+        commands += [job.checkout.line] if job.checkout else []
+        commands += map(shlex.join, (kunit.config(job), kunit.build(job)))
+    return tuple(commands)
 
 
 def own_fragments(job: Job) -> list[Path]:

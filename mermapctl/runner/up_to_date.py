@@ -33,10 +33,15 @@ STEERING = (
 """Environment variables that the kernel's Makefile obeys (6.12 to 7.3)."""
 
 
-def _toolchain(cross_compile: str | None) -> list[list[int | str]]:
+def toolchain_of(cross_compile: str | None) -> list[list[int | str]]:
     """Return the identities of a build's programs, gcc's or LLVM's; follow ccache's links."""
     paths = [toolchain.located(tool) for tool in toolchain.of_build(cross_compile).tools]
     return [files.identity(path.resolve()) for path in paths if path]
+
+
+def steering() -> dict[str, str]:
+    """Return the environment variables that steer a build."""
+    return {name: os.environ[name] for name in STEERING if name in os.environ}
 
 
 def signature(job: Job, kunitconfig: str, tree_state: str | None) -> str | None:
@@ -52,8 +57,8 @@ def signature(job: Job, kunitconfig: str, tree_state: str | None) -> str | None:
         "kunitconfig": kunitconfig,
         "target": [job.target.name, job.target.kconfig],
         "make": job.make_options,
-        "toolchain": _toolchain(job.target.cross_compile),
-        "environment": {name: os.environ[name] for name in STEERING if name in os.environ},
+        "toolchain": toolchain_of(job.target.cross_compile),
+        "environment": steering(),
     }
     return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
 

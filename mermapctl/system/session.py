@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+PIPE, NOTHING = subprocess.PIPE, subprocess.DEVNULL
+"""Streams of a program: a pipe of ours, /dev/null."""
+
+
 class Session:
     """A program behind its guard. `process` is the guard, and ends as the program did."""
 
@@ -31,13 +35,22 @@ class Session:
         self._lifeline = lifeline
         self._ended = False
 
+    def ask(self) -> None:
+        """Ask the guard to end the program, without waiting: several then end at the same time."""
+        with contextlib.suppress(OSError):  # it has ended
+            self._lifeline.send(guard.END)
+
+    def wait(self, seconds: float) -> None:
+        """Wait for the program's end, `seconds` at most."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=seconds)
+
     def end(self) -> None:
         """Send TERM, wait, send KILL to all that is left of the program. Six seconds at most."""
         with deferred():
             if self._ended:
                 return
-            with contextlib.suppress(OSError):  # it has ended
-                self._lifeline.send(guard.END)
+            self.ask()
             try:
                 self.process.wait(timeout=guard.LONGEST)
             except subprocess.TimeoutExpired:  # the guard was stopped

@@ -7,22 +7,29 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, TextIO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
 from mermapctl.events import (
     CellStarted,
-    Event,
-    Listener,
     Note,
     Objects,
     StageEnded,
     StageStarted,
     TestEnded,
 )
+from mermapctl.render.terminal.grid_progress import GridState
 from mermapctl.render.terminal.plain import count
+from mermapctl.render.terminal.text import Look
 from mermapctl.render.visible import one_line, visible
+from mermapctl.series.grid_events import (
+    GridCell,
+    GridProgress,
+    GridStarted,
+    SeriesEvent,
+    SeriesListener,
+)
 from mermapctl.system import stdio
 from mermapctl.system.signals import deferred
 
@@ -55,7 +62,7 @@ class _StageState:
         self.objects: Objects | None = None
         self.tests: list[TestEnded] = []
 
-    def take(self, event: Event) -> None:
+    def take(self, event: SeriesEvent) -> None:
         if isinstance(event, CellStarted):
             self._begin("", None)
         elif isinstance(event, StageStarted):
@@ -95,14 +102,35 @@ class PlainDisplay:
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
         self.shown = _StageState()
+        self.grid: GridState | None = None
         self.last = time.monotonic()
 
     def _write(self, text: str) -> None:
         self.last = time.monotonic()
         stdio.tell(f"mermapctl: {visible(text)}", self.stream)
 
-    def take(self, event: Event) -> None:
+    def take(self, event: SeriesEvent) -> None:
         """Print a line for one event, if it is worth one."""
+        if isinstance(event, GridStarted):
+            self.grid = GridState(event)
+            commits, columns = len(event.commits), len(event.columns)
+            self._write(f"{count(commits, 'commit')}, {count(commits * columns, 'cell')}")
+        elif self.grid is not None:
+            self._take_of_grid(self.grid, event)
+        else:
+            self._take_of_cell(event)
+
+    def _take_of_grid(self, grid: GridState, event: SeriesEvent) -> None:
+        if isinstance(event, GridCell):
+            self._write(grid.ended(event))
+        elif isinstance(event, Note):
+            self._write(event.text)
+        elif isinstance(event, GridProgress):
+            grid.progress(event)
+        elif time.monotonic() - self.last > _PLAIN_EVERY and grid.running:
+            self._write(grid.running_words())
+
+    def _take_of_cell(self, event: SeriesEvent) -> None:
         self.shown.take(event)
         if isinstance(event, CellStarted):
             self._write(f"{event.name} ({event.number} of {event.of})")
@@ -122,11 +150,15 @@ class LiveDisplay:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.shown = _StageState()
+        self.grid: GridState | None = None
         self.cell = ""
         self.live = Live(console=console, transient=True, refresh_per_second=8, get_renderable=self)
 
-    def __call__(self) -> Text:
-        """Return the current live line."""
+    def __call__(self) -> RenderableType:
+        """Return the current live line, or the grid of a series."""
+        if self.grid is not None:
+            unicode = self.console.encoding.startswith("utf")
+            return self.grid.table(Look(unicode), self.console.size.height)
         turning = self.console.encoding.startswith("utf")
         frame = _FRAMES[int(time.monotonic() * 8) % len(_FRAMES)] if turning else ""
         cell = f"{self.cell}: " if self.cell else ""
@@ -134,7 +166,7 @@ class LiveDisplay:
         return Text(line, overflow="ellipsis", no_wrap=True)
 
     @contextlib.contextmanager
-    def drawn(self) -> Iterator[Listener]:
+    def drawn(self) -> Iterator[SeriesListener]:
         """Draw the line; at the end remove it and restore the cursor."""
         try:
             with deferred(), self._terminal_may_be_gone():
@@ -152,14 +184,20 @@ class LiveDisplay:
         except OSError:
             stdio.let_go(self.console.file)
 
-    def take(self, event: Event) -> None:
+    def take(self, event: SeriesEvent) -> None:
         """Show one event."""
         with self._terminal_may_be_gone():
             self._show(event)
 
-    def _show(self, event: Event) -> None:
+    def _show(self, event: SeriesEvent) -> None:
         self.shown.take(event)
-        if isinstance(event, CellStarted):
+        if isinstance(event, GridStarted):
+            self.grid = GridState(event)
+        elif isinstance(event, GridProgress) and self.grid is not None:
+            self.grid.progress(event)
+        elif isinstance(event, GridCell) and self.grid is not None:
+            self.grid.ended(event)
+        elif isinstance(event, CellStarted):
             self.cell = f"{event.name} ({event.number}/{event.of})" if event.of > 1 else event.name
         elif isinstance(event, Note):
             self._above(event.text, "yellow")
@@ -171,7 +209,7 @@ class LiveDisplay:
 
 
 @contextlib.contextmanager
-def progress(stream: TextIO, *, quiet: bool) -> Iterator[Listener]:
+def progress(stream: TextIO, *, quiet: bool) -> Iterator[SeriesListener]:
     """Yield a listener that shows progress on `stream`, or nothing if `quiet`."""
     console = Console(file=stream, highlight=False, markup=False, emoji=False)
     if quiet:

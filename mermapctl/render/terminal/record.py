@@ -6,14 +6,16 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TextIO
 
+import msgspec
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from mermapctl.judge.verdict import Verdict
 from mermapctl.records.record import Cell, State
+from mermapctl.render import series_words
 from mermapctl.render.account import (
     account,
     boot_words,
@@ -27,7 +29,7 @@ from mermapctl.render.account import (
     verdict_word,
     why,
 )
-from mermapctl.render.terminal import costs, findings, tables
+from mermapctl.render.terminal import costs, findings, series, tables
 from mermapctl.render.terminal.page import plain_console, without_blanks
 from mermapctl.render.terminal.plain import colored, count, seconds
 from mermapctl.render.terminal.text import Look, look_of
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mermapctl.records.record import RunRecord
+    from mermapctl.records.series_facts import Series
 
 _STDIN = "standard input"
 
@@ -92,6 +95,9 @@ def show(
 def _parts(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
     look = page.look
     yield from _header(record, look)
+    if not isinstance(record.series, msgspec.UnsetType) and not page.full:
+        yield from _series(record, record.series, page)
+        return
     if page.several:
         yield Text()
         yield from tables.matrix(record, look, page.width, full=page.full)
@@ -113,6 +119,28 @@ def _parts(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
             yield look.text(f"reproduce{of}", "bold")
             for line in cell.reproduce:
                 yield Text("  " + look.verbatim(line), no_wrap=True)
+    yield Text()
+    yield _bottom_line(record, look)
+
+
+def _series(record: RunRecord, shown: Series, page: _Page) -> Iterator[RenderableType]:
+    """Yield the grid, and of its cells the first bad ones and those without a verdict."""
+    look = page.look
+    yield Text()
+    yield from series.parts(record, shown, look)
+    whole = series.shown_whole(record, shown)
+    for cell in whole:
+        yield Text()
+        yield _cell_title(record, cell, look)
+        yield from _facts(record, cell, page)
+        yield from _cell(record, cell, page)
+    yield from _artifacts(replace(record, cells=tuple(whole)), page)
+    lines = [cell.reproduce[0] for cell in whole if cell.reproduce]
+    if lines:
+        yield Text()
+        yield Text("reproduce", "bold")
+    for line in lines:
+        yield Text("  " + look.verbatim(line), no_wrap=True)
     yield Text()
     yield _bottom_line(record, look)
 
@@ -288,7 +316,9 @@ def _bottom_line(record: RunRecord, look: Look) -> Text:
     tests = sum(one.total for one in told)
     line = look.mark(record.verdict, verdict_word(record.verdict))
     words = []
-    if len(record.cells) > 1:
+    if not isinstance(record.series, msgspec.UnsetType):
+        words.append(f"{count(len(record.cells), 'cell')}: {series_words.counts(record.cells)}")
+    elif len(record.cells) > 1:
         tally = dict.fromkeys(Verdict, 0)
         for cell in record.cells:
             tally[cell.verdict] += 1

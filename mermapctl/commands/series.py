@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`mermapctl run --commits BASE..TIP`: the grid of a series, commit by commit, in lanes of ours."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mermapctl.commands import machine
+from mermapctl.config import plan, target, variants
+from mermapctl.config.fragment import Fragment
+from mermapctl.config.plan import Request
+from mermapctl.errors import CommitError, UserError
+from mermapctl.events import Note
+from mermapctl.records import cell_files, first_bad, record
+from mermapctl.records.host import host_facts
+from mermapctl.records.record import Cell, RunRecord, State, TreeFacts
+from mermapctl.records.series_facts import Column, Series, SeriesCommit
+from mermapctl.records.store import Store
+from mermapctl.series import budget, key, order
+from mermapctl.series.grid import BASE, Grid, GridColumn, absent, take_over
+from mermapctl.series.grid_events import GridCell, GridStarted, SeriesListener
+from mermapctl.series.local import LocalEngine, Work
+from mermapctl.series.presence import Presence
+from mermapctl.series.verdicts import Known
+from mermapctl.system import paths, signals
+from mermapctl.tree import build_dir, commits, lanes, ownership, state
+from mermapctl.tree.commits import Commit
+from mermapctl.tree.lanes import Borrower
+
+if TYPE_CHECKING:
+    from mermapctl.config.target import KernelTree
+    from mermapctl.records.host import Host
+    from mermapctl.tree.state import Tree
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesRequest:
+    """What the user asked of a series: the range, how many lanes, whether known cells run again."""
+
+    commits: str
+    lanes: int | None = None
+    rerun: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The commits to test, oldest first, on top of `base`; `notes` are for the record.
+
+    `work_tree` is the hash of the last one if that is the user's work tree.
+    """
+
+    base: Commit
+    commits: tuple[Commit, ...]
+    work_tree: str | None
+    notes: tuple[str, ...]
+
+
+def run(
+    request: Request, asked: SeriesRequest, command: tuple[str, ...], tell: SeriesListener
+) -> RunRecord:
+    """Run the grid; return its record, which is then in the store.
+
+    Raises UserError before anything is built, HarnessError if a program or the store fails. Once
+    the record exists, an ending signal is not raised: the record is returned, marked `interrupted`.
+    """
+    own = plan.spelled(request)
+    path = target.tree_for(request.tree, request.targets)
+    ownership.require(path)
+    found = commits.read(path, asked.commits)
+    looked = state.inspect(path)
+    if not found.commits and not (found.at_head and looked.dirty):
+        raise _empty(asked.commits)
+    build_dir.require_plain(paths.cache_dir(), paths.state_dir())
+    host = _host(target.read(path), request, own)
+    invoked = shlex.join(command)
+
+    def waiting(sentence: str) -> None:
+        tell(Note(sentence))
+
+    with lanes.borrow(path, invoked, wait=request.wait, waiting=waiting) as repository:
+        rows = _rows(found, looked, repository)
+        grid = Grid(rows.base, rows.commits, _columns(request, own, target.read(path)))
+        return _Run(request, asked, own, repository, rows, grid, tell).run(
+            record.begin(command=command, tree=_facts(looked, rows), host=host), invoked
+        )
+
+
+def _empty(spelled: str) -> UserError:
+    base, _, tip = spelled.partition("..")
+    return UserError(
+        f"{spelled} has no commits: all of {tip or 'HEAD'} is in {base}",
+        f"is it the other way round: --commits {tip or 'HEAD'}..{base}?",
+    )
+
+
+def _host(tree: KernelTree, request: Request, own: tuple[Fragment, ...]) -> Host:
+    """Return the facts of this machine; check its programs as far as the work tree tells which."""
+    try:
+        planned = plan.make(tree, request, own)
+    except CommitError:  # another commit may have what this one lacks
+        return host_facts()
+    return machine.require(planned)
+
+
+def _rows(found: commits.Range, looked: Tree, repository: Borrower) -> _Found:
+    if not (found.at_head and looked.dirty):
+        return _Found(found.base, found.commits, None, ())
+    head = found.commits[-1] if found.commits else found.base
+    made, unread = repository.snapshot(head)
+    notes = (f"not all new files of the work tree could be read: {unread}",) if unread else ()
+    return _Found(found.base, (*found.commits, made), made.id, notes)
+
+
+def _facts(looked: Tree, rows: _Found) -> TreeFacts:
+    tip = rows.commits[-1].id
+    describe = looked.describe if tip == looked.commit else None
+    return TreeFacts(looked.kernel, tip, describe, rows.work_tree is not None, str(looked.path))
+
+
+def _columns(
+    request: Request, own: tuple[Fragment, ...], tree: KernelTree
+) -> tuple[GridColumn, ...]:
+    suites = [variants.load_fragment(name) for name in variants.suite_fragments(request.suite)]
+    symbols = tuple(dict.fromkeys(
+        each.symbol for suite in suites for each in suite.assignments if each.value == "y"
+    ))  # fmt: skip
+    made = []
+    for name in dict.fromkeys(request.targets):
+        known = tree.targets.get(name)
+        qemu = known.qemu if known else None
+        for variant in dict.fromkeys(request.variants):
+            resolved = variants.resolve(variant, own, request.suite, name)
+            made.append(
+                GridColumn(name, resolved.name, key.of(request, own, name, variant, qemu), symbols)
+            )
+    return tuple(dict.fromkeys(made))
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One run of a series, with all that its steps share."""
+
+    request: Request
+    asked: SeriesRequest
+    own: tuple[Fragment, ...]
+    repository: Borrower
+    rows: _Found
+    grid: Grid
+    tell: SeriesListener
+
+    def run(self, begun: RunRecord, invoked: str) -> RunRecord:
+        """Run what no earlier run has; return the stored record."""
+        store = Store.open()
+        for notice in store.notices:
+            self.tell(Note(notice))
+        begun = replace(begun, series=self._series())
+        began = time.monotonic()
+        ran = begun
+        # In this block an ending signal ends the cells, and the record is kept.
+        with contextlib.suppress(signals.Interrupted), signals.deferred():
+            folder = store.begin(begun)
+            work = Work(
+                request=self.request,
+                own=self.own,
+                repository=self.repository,
+                folder=folder,
+                invoked=invoked,
+                work_tree=self.rows.work_tree,
+            )
+            ended = self._cells(work, Known(store))
+            kept = cell_files.with_cells(begun, [*self.grid.cells.values(), *(ended or ())])
+            at_end = State.RUNNING if ended is None else State.INTERRUPTED
+            seconds = round(time.monotonic() - began, 3)
+            ran = store.finish(replace(kept, run=replace(kept.run, seconds=seconds, state=at_end)))
+        return ran
+
+    def _series(self) -> Series:
+        return Series(
+            base=self.grid.base.id,
+            tip=self.grid.commits[-1].id,
+            commits=tuple(
+                SeriesCommit(each.id, each.subject, each.tree) for each in self.grid.commits
+            ),
+            columns=tuple(Column(each.target, each.variant) for each in self.grid.columns),
+            work_tree=self.rows.work_tree is not None,
+            notes=self.rows.notes,
+        )
+
+    def _cells(self, work: Work, known: Known) -> list[Cell] | None:
+        """Fill the grid; return the cells that a signal ended, None where none came."""
+        engine = None
+        try:
+            with signals.interruptible():
+                self._know(known)
+                open_rows = self.grid.open_rows()
+                room = budget.of(len(open_rows), self.request.jobs, self.asked.lanes)
+                request = replace(self.request, jobs=room.jobs)
+                engine = LocalEngine(replace(work, request=request), self.grid, self.tell)
+                if open_rows:
+                    engine.run(order.segments(open_rows, room.lanes))
+                self._base(engine, known)
+        except signals.Interrupted:
+            return engine.unfinished() if engine else []
+        return None
+
+    def _know(self, known: Known) -> None:
+        """Put in the cells that need no run, and tell them."""
+        grid = self.grid
+        heads = tuple((each.id[:12], each.subject) for each in grid.commits)
+        self.tell(GridStarted(heads, tuple(each.name for each in grid.columns)))
+        presence = Presence(self.repository)
+        lacking = presence.before_suite(grid.commits, grid.columns[0].symbols)
+        for row, symbol in lacking.items():
+            for number, column in enumerate(grid.columns):
+                grid.cells[row, number] = absent(column, grid.commits[row], symbol)
+        if not self.asked.rerun:
+            take_over(grid, known, key.of_files)
+        places = sorted(grid.cells)
+        for done, place in enumerate(places, 1):
+            self.tell(GridCell(*place, grid.cells[place], done, grid.size))
+
+    def _base(self, engine: LocalEngine, known: Known) -> None:
+        """Run the commit before the first one where only that tells who brought a failure."""
+        grid = self.grid
+        places = range(len(grid.columns))
+        wanted = tuple(each for each in places if first_bad.needs_base(grid.of_column(each)))
+        if not wanted:
+            return
+        missing = Presence(self.repository).lacking(grid.base.tree, grid.columns[0].symbols)
+        for number in wanted:
+            column = grid.columns[number]
+            if missing:
+                grid.cells[BASE, number] = absent(column, grid.base, missing)
+            elif not self.asked.rerun:
+                cell = known.find(key.of_files(column.key, grid.base.tree))
+                if cell is not None:
+                    grid.cells[BASE, number] = replace(cell, commit=grid.base.id)
+        if any((BASE, number) not in grid.cells for number in wanted):
+            before = grid.base.id[:12]
+            self.tell(Note(f"the oldest commit fails; {before}, the one before it, is tested too"))
+            engine.run([[BASE]], wanted)

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The grid of a series while it runs: a plain line a cell, or a table redrawn in place."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from mermapctl.events import Objects, StageEnded, StageStarted, TestEnded
+from mermapctl.render import series_words
+from mermapctl.render.terminal.plain import seconds
+from mermapctl.render.terminal.series import mark
+from mermapctl.render.visible import one_line
+
+if TYPE_CHECKING:
+    from mermapctl.events import CellEvent
+    from mermapctl.records.record import Cell
+    from mermapctl.render.terminal.text import Look
+    from mermapctl.series.grid_events import GridCell, GridProgress, GridStarted
+
+DOING = {"config": "configuring", "build": "building", "boot": "booting", "explain": "explaining"}
+_FEWEST = 4
+"""Rows of the table on the lowest terminal."""
+
+
+@dataclass(slots=True)
+class _Running:
+    """What a cell does now."""
+
+    stage: str = "starting"
+    began: float = field(default_factory=time.monotonic)
+    objects: Objects | None = None
+    tests: int = 0
+
+    def take(self, event: CellEvent) -> None:
+        if isinstance(event, StageStarted):
+            self.stage, self.began = DOING.get(event.stage, event.stage), time.monotonic()
+            self.objects, self.tests = None, 0
+        elif isinstance(event, Objects):
+            self.objects = event
+        elif isinstance(event, TestEnded):
+            self.tests += 1
+        elif isinstance(event, StageEnded):
+            self.stage = f"{event.stage} done"
+
+    def words(self) -> str:
+        said = f"{self.stage} {time.monotonic() - self.began:.0f} s"
+        if self.objects is not None:
+            of = f"/{self.objects.expected}" if self.objects.expected else ""
+            said += f", {self.objects.made}{of}"
+        return said
+
+
+class GridState:
+    """The grid as far as it is known; both displays read it."""
+
+    def __init__(self, started: GridStarted) -> None:
+        self.commits = started.commits
+        self.columns = started.columns
+        self.cells: dict[tuple[int, int], Cell] = {}
+        self.running: dict[tuple[int, int], _Running] = {}
+        self.done = 0
+        self.of = len(started.commits) * len(started.columns)
+        self._active = 0
+
+    def progress(self, event: GridProgress) -> None:
+        """Take what a running cell tells."""
+        self._active = max(event.row, 0)
+        self.running.setdefault((event.row, event.column), _Running()).take(event.event)
+
+    def ended(self, event: GridCell) -> str:
+        """Take a cell that is known; return its plain line."""
+        place = (event.row, event.column)
+        self.running.pop(place, None)
+        self.cells[place] = event.cell
+        self.done, self.of = event.done, event.of
+        self._active = max(event.row, 0)
+        return self._line(event)
+
+    def _line(self, event: GridCell) -> str:
+        cell = event.cell
+        if event.row < 0:
+            commit, subject = (cell.commit or "")[: series_words.SHORT], "before the series"
+        else:
+            commit, subject = self.commits[event.row]
+        spent = [f"{name} {seconds(took)}" for name, took in _phases(cell) if took]
+        source = series_words.origin(cell)
+        more = source or ", ".join(spent)
+        words = series_words.result(cell)
+        column = self.columns[event.column]
+        tail = f" ({more})" if more else ""
+        return f"{event.done}/{event.of} {commit} {column} {words}{tail}: {subject}"
+
+    def running_words(self) -> str:
+        """Return what runs now: `9f2c41d07a3e x86_64/base building 12 s, 40/613`."""
+        return "; ".join(
+            f"{self.commits[max(row, 0)][0]} {self.columns[column]} {each.words()}"
+            for (row, column), each in self.running.items()
+        )
+
+    def table(self, look: Look, height: int) -> Table:
+        """Return the table of the grid; of a long one, the rows around what runs."""
+        made = Table(box=None, show_edge=False, pad_edge=False, header_style="bold")
+        made.add_column("Commit", no_wrap=True)
+        for name in self.columns:
+            made.add_column(look.plain(name), no_wrap=True, overflow="ellipsis")
+        made.add_column(
+            f"Subject  ({self.done} of {self.of} cells)", no_wrap=True, overflow="ellipsis"
+        )
+        for row in self._window(max(_FEWEST, height - 4)):
+            commit, subject = self.commits[row]
+            fields = [self._field((row, each), look) for each in range(len(self.columns))]
+            made.add_row(commit, *fields, Text(one_line(subject)))
+        return made
+
+    def _window(self, most: int) -> range:
+        first = min(max(0, self._active - most // 2), max(0, len(self.commits) - most))
+        return range(first, min(len(self.commits), first + most))
+
+    def _field(self, place: tuple[int, int], look: Look) -> Text:
+        running = self.running.get(place)
+        if running is not None:
+            return Text(running.words(), style="bold cyan")
+        cell = self.cells.get(place)
+        return Text("·" if look.unicode else ".", style="dim") if cell is None else mark(cell, look)
+
+
+def _phases(cell: Cell) -> list[tuple[str, float | None]]:
+    return [("build", cell.phases.build), ("boot", cell.phases.boot)]

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One cell of a series as a file: what `mermapctl run-cell` is told.
+
+Each cell is a process of its own. In a thread, Python swallows ^C in the main thread and raises it
+in none of the others.
+"""
+
+from __future__ import annotations
+
+import os
+import urllib.parse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mermapctl.config.fragment import Fragment
+from mermapctl.config.plan import Request
+from mermapctl.errors import UserError
+from mermapctl.system import files
+from mermapctl.system.inputs import read_regular
+
+JOB, COMPLAINTS = "job.json", "run-cell.log"
+"""Names in the folder of a cell: its job, and what its process printed on stderr."""
+LARGEST = 16 << 20
+"""Bytes of a job: it contains the user's own fragments, 1 MB each at most."""
+_FILE = "file://"
+
+
+@dataclass(frozen=True, slots=True)
+class CellJob:
+    """One target x variant in a lane, which is the tree of `request`.
+
+    `own` is what --config gave. `run` and `runs` are the id and the folder of the run. `origin` is
+    the user's tree, `commit` the one that is checked out, with the git tree `files`; `line` checks
+    it out again; `work_tree` is whether it is the user's work tree. `key` is that of `verdicts`.
+    """
+
+    request: Request
+    own: tuple[Fragment, ...]
+    run: str
+    folder: Path
+    origin: Path
+    commit: str
+    files: str
+    line: str
+    work_tree: bool
+    invoked: str
+    key: str
+
+
+def _encoded(value: object) -> object:
+    if isinstance(value, Path):  # its bytes need not be UTF-8
+        return value.as_uri()
+    raise NotImplementedError(type(value))
+
+
+def _decoded(kind: type, value: Any) -> object:
+    if kind is Path:
+        return Path(os.fsdecode(urllib.parse.unquote_to_bytes(str(value).removeprefix(_FILE))))
+    raise NotImplementedError(kind)
+
+
+def write(path: Path, job: CellJob) -> None:
+    """Write a job. Raises HarnessError."""
+    files.write_own(path, msgspec.json.encode(job, enc_hook=_encoded))
+
+
+def read(path: Path) -> CellJob:
+    """Read a job. Raises UserError."""
+    try:
+        data = read_regular(path, LARGEST)
+        return msgspec.json.decode(data, type=CellJob, dec_hook=_decoded)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        hint = "`mermapctl run --commits` writes them"
+        raise UserError(f"{path} is no job of a cell: {error}", hint) from error

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a series tells while it runs, beside the events of one cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mermapctl.events import CellEvent, Event
+from mermapctl.records.record import Cell
+
+
+@dataclass(frozen=True, slots=True)
+class GridStarted:
+    """A series begins: its commits (short hash, subject), oldest first, and its columns' names."""
+
+    commits: tuple[tuple[str, str], ...]
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GridProgress:
+    """A running cell of the grid tells something; row and column from 0, the base is row -1."""
+
+    row: int
+    column: int
+    event: CellEvent
+
+
+@dataclass(frozen=True, slots=True)
+class GridCell:
+    """A cell of the grid is known: `done` of `of` are, and this is it."""
+
+    row: int
+    column: int
+    cell: Cell
+    done: int
+    of: int
+
+
+SeriesEvent = Event | GridStarted | GridProgress | GridCell
+SeriesListener = Callable[[SeriesEvent], None]

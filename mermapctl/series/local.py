@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The local engine: lanes of this machine; each cell is a process of its own."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from mermapctl.config.fragment import Fragment
+from mermapctl.config.plan import Request
+from mermapctl.errors import HarnessError
+from mermapctl.events import Note, Tick
+from mermapctl.judge.verdict import Reason, Verdict
+from mermapctl.records import cell_files
+from mermapctl.records.folder import RunFolder, cell_slug
+from mermapctl.records.record import Cell
+from mermapctl.series import cell_job, wire
+from mermapctl.series.cell_job import CellJob
+from mermapctl.series.grid import BASE, Place
+from mermapctl.series.grid_events import GridCell, GridProgress
+from mermapctl.series.key import of_files
+from mermapctl.system import process
+from mermapctl.system.children import ChildEnded, ChildLine, Children
+from mermapctl.tree.lanes import Borrower, Lane
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from mermapctl.series.grid import Grid
+    from mermapctl.series.grid_events import SeriesListener
+
+_TICK = 0.1
+_MOST_ERRORS = 3
+"""Cells in succession without a verdict because of the machine, after which the rest is not run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What all cells of a series share. `request` has the make jobs of one lane."""
+
+    request: Request
+    own: tuple[Fragment, ...]
+    repository: Borrower
+    folder: RunFolder
+    invoked: str
+    work_tree: str | None
+    """The commit that is the user's work tree, if one is."""
+
+
+@dataclass(slots=True)
+class _LaneState:
+    """A lane, the rows that wait for it, and what it does now."""
+
+    lane: Lane
+    rows: deque[int]
+    row: int = BASE
+    columns: deque[int] = field(default_factory=deque)
+    running: Place | None = None
+
+
+class LocalEngine:
+    """Runs the open cells of a grid; each end is told and put into the grid."""
+
+    def __init__(self, work: Work, grid: Grid, tell: SeriesListener) -> None:
+        self._work = work
+        self._grid = grid
+        self._tell = tell
+        self._lanes: list[_LaneState] = []
+        self._columns: tuple[int, ...] = tuple(range(len(grid.columns)))
+        self._errors = 0
+
+    def run(
+        self, segments: Sequence[Iterable[int]], columns: tuple[int, ...] | None = None
+    ) -> None:
+        """Run each segment of rows in a lane of its own; all columns, or those given.
+
+        Raises HarnessError, Interrupted; `unfinished` then has the cells that were running.
+        """
+        repository = self._work.repository
+        if columns is not None:
+            self._columns = columns
+        self._lanes = [
+            _LaneState(repository.lane(number), deque(rows))
+            for number, rows in enumerate(segments, 1)
+        ]
+        with Children() as children:
+            for number in range(len(self._lanes)):
+                self._next(children, number)
+            while len(children):
+                self._tell(Tick())
+                for said in children.wait(_TICK):
+                    if isinstance(said, ChildLine):
+                        self._heard(said)
+                    else:
+                        self._ended(said)
+                        self._next(children, said.child)
+
+    def unfinished(self) -> list[Cell]:
+        """Return the cells that were running when something ended all, as their processes left."""
+        left = []
+        for state in self._lanes:
+            if state.running is not None:
+                cell = cell_files.read(self._folder(state.running))
+                left.append(cell or self._without_verdict(state.running, Reason.INTERRUPTED, None))
+        return left
+
+    def _next(self, children: Children, number: int) -> None:
+        """Start the next cell of a lane, if there is one."""
+        state = self._lanes[number]
+        while not state.columns and state.rows:
+            state.row = state.rows.popleft()
+            known = self._grid.cells
+            state.columns = deque(each for each in self._columns if (state.row, each) not in known)
+            if state.columns:
+                commit = self._grid.commit(state.row)
+                self._work.repository.check_out(state.lane, commit.tree)
+        if not state.columns:
+            return
+        place = (state.row, state.columns.popleft())
+        state.running = place
+        job = self._write_job(state, place)
+        argv = [sys.executable, "-P", "-m", "mermapctl", "run-cell", str(job)]
+        children.start(number, argv, process.inherited(), job.with_name(cell_job.COMPLAINTS))
+
+    def _folder(self, place: Place) -> Path:
+        row, column = place
+        wanted = self._grid.columns[column]
+        return self._work.folder.cell_path(
+            cell_slug(wanted.target, wanted.variant, self._grid.commit(row).id)
+        )
+
+    def _write_job(self, state: _LaneState, place: Place) -> Path:
+        work, commit, column = self._work, self._grid.commit(place[0]), self._grid.columns[place[1]]
+        folder = self._folder(place)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise HarnessError(f"cannot make {folder}: {error.strerror}") from error
+        job = CellJob(
+            request=replace(
+                work.request,
+                tree=state.lane.tree,
+                targets=(column.target,),
+                variants=(column.variant,),
+                configs=(),
+                wait=True,
+            ),
+            own=work.own,
+            run=work.folder.id,
+            folder=work.folder.path,
+            origin=work.repository.lender,
+            commit=commit.id,
+            files=commit.tree,
+            line=work.repository.checkout_line(state.lane, commit.tree),
+            work_tree=commit.id == work.work_tree,
+            invoked=work.invoked,
+            key=of_files(column.key, commit.tree),
+        )
+        path = folder / cell_job.JOB
+        cell_job.write(path, job)
+        return path
+
+    def _heard(self, line: ChildLine) -> None:
+        place = self._lanes[line.child].running
+        event = wire.decode(line.text)
+        if place is not None and event is not None:
+            self._tell(GridProgress(*place, event))
+
+    def _ended(self, ended: ChildEnded) -> None:
+        state = self._lanes[ended.child]
+        place, state.running = state.running, None
+        if place is None:
+            return
+        folder = self._folder(place)
+        cell = cell_files.read(folder)
+        if cell is None:
+            detail = f"its process ended with {ended.returncode}{_last_words(folder)}"
+            cell = self._without_verdict(place, Reason.HARNESS_ERROR, detail)
+        self._grid.cells[place] = cell
+        self._tell(GridCell(*place, cell, self._grid.done, self._grid.size))
+        self._errors = self._errors + 1 if cell.reason is Reason.HARNESS_ERROR else 0
+        if self._errors >= _MOST_ERRORS:
+            self._stop()
+
+    def _stop(self) -> None:
+        """Leave out what has not begun: the machine fails, and would fail each cell."""
+        self._tell(Note(f"{_MOST_ERRORS} harness errors in succession: the rest is not run"))
+        for state in self._lanes:
+            state.rows.clear()
+            state.columns.clear()
+
+    def _without_verdict(self, place: Place, reason: Reason, detail: str | None) -> Cell:
+        column = self._grid.columns[place[1]]
+        return Cell(
+            target=column.target,
+            variant=column.variant,
+            verdict=Verdict.NO_VERDICT,
+            reason=reason,
+            detail=detail,
+            commit=self._grid.commit(place[0]).id,
+        )
+
+
+def _last_words(folder: Path) -> str:
+    """Return the last line that a cell's process printed on stderr, behind a colon."""
+    try:
+        said = (folder / cell_job.COMPLAINTS).read_bytes()[-4096:]
+    except OSError:
+        return ""
+    lines = said.decode("utf-8", "backslashreplace").strip().splitlines()
+    return f": {lines[-1]}" if lines else ""

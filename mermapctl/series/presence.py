@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which commits of a range lack a suite, by their Kconfig files, without a checkout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mermapctl.tree.commits import Commit
+    from mermapctl.tree.lanes import Borrower
+
+
+class Presence:
+    """Answers by git tree. Asks git again only for a commit that changes a Kconfig file."""
+
+    def __init__(self, repository: Borrower) -> None:
+        self._repository = repository
+        self._last: dict[str, tuple[str, bool]] = {}
+
+    def defines(self, files: str, symbol: str) -> bool:
+        """Whether the git tree `files` defines a symbol."""
+        before = self._last.get(symbol)
+        if before is not None and not self._touches(before[0], files):
+            answer = before[1]
+        else:
+            answer = self._repository.defines(files, symbol)
+        self._last[symbol] = (files, answer)
+        return answer
+
+    def _touches(self, before: str, after: str) -> bool:
+        changed = self._repository.changed(before, after)
+        return any(path.rpartition("/")[2].startswith("Kconfig") for path in changed)
+
+    def lacking(self, files: str, symbols: Iterable[str]) -> str | None:
+        """Return a symbol that the git tree `files` does not define; None where it has all."""
+        return next((each for each in symbols if not self.defines(files, each)), None)
+
+    def before_suite(self, commits: Sequence[Commit], symbols: Sequence[str]) -> dict[int, str]:
+        """Return the rows in front of the first commit with all symbols, and what each lacks.
+
+        A later commit without them has lost them: that is no absence.
+        """
+        found: dict[int, str] = {}
+        for row, commit in enumerate(commits):
+            missing = self.lacking(commit.tree, symbols)
+            if missing is None:
+                break
+            found[row] = missing
+        return found

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The events of a cell as lines of JSON, from its process to the one that started it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mermapctl.events import CellEvent, Note, Objects, StageEnded, StageStarted, TestEnded
+
+_KINDS: dict[str, type[CellEvent]] = {
+    each.__name__: each for each in (StageStarted, Objects, TestEnded, StageEnded, Note)
+}
+
+
+def encode(event: object) -> bytes | None:
+    """Return the line of an event; None for one that nobody shows."""
+    if type(event).__name__ not in _KINDS:
+        return None
+    try:
+        return msgspec.json.encode([type(event).__name__, event]) + b"\n"
+    except UnicodeEncodeError:
+        return None
+
+
+def decode(line: bytes) -> CellEvent | None:
+    """Return the event of a line; None for what is none."""
+    try:
+        name, fields = msgspec.json.decode(line, type=tuple[str, msgspec.Raw])
+        kind = _KINDS.get(name)
+        return msgspec.json.decode(fields, type=kind) if kind else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None

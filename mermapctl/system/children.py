@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Programs that run side by side: their lines as they come, their ends, and one end for all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Self, cast
+
+from mermapctl.errors import HarnessError
+from mermapctl.system.session import NOTHING, PIPE, Session, Streams, started
+from mermapctl.system.signals import deferred
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+_CHUNK = 1 << 16
+_ENDING = 2.0
+"""Seconds in which a program that has closed its stdout, or was asked to end, ends by itself."""
+LONGEST_LINE = 1 << 20
+"""Bytes; the rest of a longer line is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChildLine:
+    """A line that a child printed on stdout, without its end."""
+
+    child: int
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ChildEnded:
+    """A child has ended, with all its descendants; a negative code is a signal's number."""
+
+    child: int
+    returncode: int
+
+
+@dataclass(slots=True)
+class _Child:
+    session: Session
+    stack: contextlib.ExitStack
+    stdout: IO[bytes]
+    rest: bytes = b""
+
+
+class Children:
+    """Programs by number. Leaving the block ends them all, at the same time."""
+
+    def __init__(self) -> None:
+        self._children: dict[int, _Child] = {}
+        self._selector = selectors.DefaultSelector()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with deferred():
+            for each in self._children.values():
+                each.session.ask()
+            for number in list(self._children):
+                self._forget(number)
+            self._selector.close()
+
+    def __len__(self) -> int:
+        return len(self._children)
+
+    def start(self, number: int, argv: Sequence[str], env: Mapping[str, str], stderr: Path) -> None:
+        """Start a program of ours as child `number`, its stderr in a file. Raises HarnessError."""
+        with contextlib.ExitStack() as stack, deferred():
+            try:
+                log = stack.enter_context(stderr.open("wb"))
+            except OSError as error:
+                raise HarnessError(f"cannot write {stderr}: {error.strerror}") from error
+            pipes = Streams(NOTHING, PIPE, log.fileno())
+            session = stack.enter_context(started(argv, None, env, pipes))
+            stdout = cast("IO[bytes]", session.process.stdout)
+            self._selector.register(stdout, selectors.EVENT_READ, number)
+            self._children[number] = _Child(session, stack.pop_all(), stdout)
+
+    def wait(self, seconds: float) -> Iterator[ChildLine | ChildEnded]:
+        """Wait for lines and ends, `seconds` at most; yield what there is."""
+        for key, _events in self._selector.select(seconds):
+            yield from self._read(int(key.data))
+
+    def _read(self, number: int) -> Iterator[ChildLine | ChildEnded]:
+        child = self._children[number]
+        chunk = os.read(child.stdout.fileno(), _CHUNK)
+        *lines, rest = (child.rest + chunk).split(b"\n")
+        child.rest = rest[:LONGEST_LINE]
+        yield from (ChildLine(number, line) for line in lines if len(line) <= LONGEST_LINE)
+        if not chunk:  # stdout is closed: the program has ended, or does nothing more for us
+            with deferred():
+                code = self._forget(number)
+            yield ChildEnded(number, code)
+
+    def _forget(self, number: int) -> int:
+        """End a child, if it has not ended; return its exit code."""
+        child = self._children.pop(number)
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(child.stdout)
+        child.session.wait(_ENDING)
+        child.stack.close()
+        code = child.session.process.returncode
+        return -9 if code is None else code

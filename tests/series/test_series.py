@@ -1,0 +1,378 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`mermapctl run --commits` on the stand-in tree: real git, real children, no kernel."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import git
+from tests.forkserver import Done, command
+from tests.runner.test_run import processes_of
+from tests.tables import LOGS
+
+KCONFIG = "mm/Kconfig"
+
+
+@pytest.fixture
+def tree(fake_tree: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The stand-in tree, whose kernels print the console that mm/boots of their commit names."""
+    monkeypatch.setenv("FAKE_KERNELS", str(LOGS))
+    add(fake_tree, "good", "base")
+    return fake_tree
+
+
+def add(tree: Path, kernel: str, subject: str) -> str:
+    """Commit a kernel that prints a console of tests/logs; return the hash."""
+    count = len(git(tree, "rev-list", "HEAD").split())
+    (tree / "mm/boots").write_text(f"{kernel}\n# change {count}\n")
+    git(tree, "add", "-A")
+    git(tree, "commit", "-q", "-m", subject)
+    return git(tree, "rev-parse", "HEAD")
+
+
+def add_all(tree: Path, *kernels: str) -> list[str]:
+    return [add(tree, kernel, f"change {at}") for at, kernel in enumerate(kernels, 1)]
+
+
+def series(tree: Path, commits: str, *argv: str, seconds: int = 60) -> Done:
+    more = ("--accel=tcg", "--no-triage", "--no-trace", "--no-witness", *argv)
+    return command("run", f"--tree={tree}", f"--commits={commits}", *more, seconds=seconds)
+
+
+def document(done: Done) -> dict[str, Any]:
+    assert done.stdout, done.stderr
+    made: dict[str, Any] = json.loads(done.stdout)
+    return made
+
+
+def run(tree: Path, commits: str, *argv: str) -> dict[str, Any]:
+    return document(series(tree, commits, "--format=json", *argv))
+
+
+def results(made: dict[str, Any]) -> list[str]:
+    return [cell["reason"] or cell["verdict"] for cell in made["cells"]]
+
+
+def snapshot(directory: Path) -> dict[str, tuple[int, str]]:
+    """Every file with its time and the hash of its contents."""
+    return {
+        str(path.relative_to(directory)): (
+            path.lstat().st_mtime_ns,
+            hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "",
+        )
+        for path in sorted(directory.rglob("*"))
+    }
+
+
+def test_each_commit_is_tested_and_the_first_bad_one_named(tree: Path) -> None:
+    hashes = add_all(tree, "good", "good", "early-flush", "early-flush", "early-flush")
+    made = run(tree, "HEAD~5..")
+    assert results(made) == ["passed", "passed", "failed", "failed", "failed"]
+    assert [cell["commit"] for cell in made["cells"]] == hashes
+    told = made["series"]
+    assert [each["subject"] for each in told["commits"]] == [f"change {n}" for n in range(1, 6)]
+    (column,) = told["columns"]
+    assert column["first_bad"]["commit"] == hashes[2]
+    assert column["first_bad"]["before"] == "passed"
+    assert [each["code"] for each in column["first_bad"]["findings"]] == ["early-flush"]
+    assert made["verdict"] == "failed"
+
+
+def test_a_finding_that_came_and_went_blames_nobody_in_the_end(tree: Path) -> None:
+    hashes = add_all(tree, "good", "early-flush", "early-flush", "good")
+    made = run(tree, "HEAD~4..")
+    (column,) = made["series"]["columns"]
+    assert column["first_bad"] is None
+    (episode,) = column["episodes"]
+    assert (episode["commit"], episode["fixed"]) == (hashes[1], hashes[3])
+    table = " ".join(series(tree, "HEAD~4..").stdout.split())
+    assert (
+        f"came with {hashes[1][:12]} (change 2), was fixed by {hashes[3][:12]} (change 4)" in table
+    )
+
+
+def test_a_commit_without_a_verdict_leaves_doubt(tree: Path) -> None:
+    hashes = add_all(tree, "good", "build-error", "early-flush")
+    made = run(tree, "HEAD~3..")
+    assert results(made) == ["passed", "build-failed", "failed"]
+    (column,) = made["series"]["columns"]
+    assert column["first_bad"]["commit"] == hashes[2]
+    assert column["first_bad"]["unsure"] == [hashes[1]]
+
+
+def test_commits_before_the_suite_are_absent_and_no_failure(tree: Path) -> None:
+    whole = (tree / KCONFIG).read_text()
+    (tree / KCONFIG).write_text(whole.replace("config MERMAP_KUNIT_TEST", "config OTHER"))
+    git(tree, "commit", "-qam", "no suite")
+    add(tree, "good", "before the suite")
+    (tree / KCONFIG).write_text(whole)
+    add(tree, "good", "the suite")
+    made = run(tree, "HEAD~2..")
+    assert results(made) == ["absent", "passed"]
+    assert made["verdict"] == "passed"
+
+
+def test_a_suite_that_got_lost_is_no_absence(tree: Path) -> None:
+    add(tree, "good", "with the suite")
+    whole = (tree / KCONFIG).read_text()
+    (tree / KCONFIG).write_text(whole.replace("config MERMAP_KUNIT_TEST", "config OTHER"))
+    git(tree, "commit", "-qam", "lose it")
+    made = run(tree, "HEAD~2..")
+    assert results(made)[0] == "passed"
+    assert "absent" not in results(made)
+
+
+def test_the_oldest_commit_is_not_blamed_for_what_the_base_has(tree: Path) -> None:
+    add(tree, "early-flush", "the base has it")
+    add_all(tree, "early-flush", "early-flush")
+    done = series(tree, "HEAD~2..")
+    made = run(tree, "HEAD~2..")
+    base = git(tree, "rev-parse", "HEAD~2")
+    assert made["series"]["base"] == base
+    assert made["cells"][0]["commit"] == base
+    (column,) = made["series"]["columns"]
+    assert column["first_bad"] is None
+    assert f"early-flush in test_tlb_flushed was there already in {base[:12]}" in done.stdout
+
+
+def test_the_oldest_commit_is_blamed_where_the_base_is_good(tree: Path) -> None:
+    hashes = add_all(tree, "early-flush", "early-flush")
+    made = run(tree, "HEAD~2..")
+    (column,) = made["series"]["columns"]
+    assert column["first_bad"]["commit"] == hashes[0]
+    assert column["first_bad"]["before"] == "passed"
+
+
+def test_nothing_is_run_twice(tree: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    add_all(tree, "good", "early-flush")
+    first = run(tree, "HEAD~2..")
+    monkeypatch.setenv("FAKE_ARGS", str(tmp_path / "boots"))
+    again = run(tree, "HEAD~2..")
+    assert results(again) == results(first)
+    assert {cell["reused"] for cell in again["cells"]} == {first["run"]["id"]}
+    assert not (tmp_path / "boots").exists()
+    add(tree, "good", "one more")
+    more = run(tree, "HEAD~3..")
+    assert [cell["reused"] for cell in more["cells"]] == [first["run"]["id"]] * 2 + [None]
+    third = run(tree, "HEAD~3..", "--rerun")
+    assert [cell["reused"] for cell in third["cells"]] == [None] * 3
+
+
+def test_what_decides_a_verdict_is_in_the_key(tree: Path) -> None:
+    add_all(tree, "good")
+    run(tree, "HEAD~1..")
+    for other in ("--kernel-arg=x=1", "--smp=2", "--seed=2", "--variant=smp", "--timeout=100"):
+        (cell,) = run(tree, "HEAD~1..", other)["cells"]
+        assert cell["reused"] is None, other
+    (cell,) = run(tree, "HEAD~1..", "--jobs=1", "--lanes=1")["cells"]
+    assert cell["reused"]
+
+
+def test_the_same_files_in_another_commit_are_known(tree: Path) -> None:
+    add_all(tree, "good", "early-flush")
+    first = run(tree, "HEAD~2..")
+    git(tree, "commit", "-q", "--amend", "-m", "another message")
+    again = run(tree, "HEAD~2..")
+    assert {cell["reused"] for cell in again["cells"]} == {first["run"]["id"]}
+    assert again["cells"][1]["commit"] == git(tree, "rev-parse", "HEAD")
+
+
+def test_no_verdict_is_tried_again(tree: Path) -> None:
+    add_all(tree, "build-error")
+    run(tree, "HEAD~1..")
+    (cell,) = run(tree, "HEAD~1..")["cells"]
+    assert (cell["reason"], cell["reused"]) == ("build-failed", None)
+
+
+def test_a_dirty_work_tree_is_one_more_commit_and_nothing_is_written_into_the_tree(
+    tree: Path,
+) -> None:
+    add_all(tree, "good", "good")
+    (tree / "mm/boots").write_text("early-flush\n")
+    (tree / "mm/new.c").write_text("new\n")
+    git(tree, "status")  # git itself refreshes the index here, and not later
+    before = snapshot(tree)
+    made = run(tree, "HEAD~2..")
+    assert snapshot(tree) == before
+    assert results(made) == ["passed", "passed", "failed"]
+    assert made["series"]["work_tree"] is True
+    assert made["tree"]["dirty"] is True
+    (column,) = made["series"]["columns"]
+    assert column["first_bad"]["commit"] == made["series"]["tip"]
+    reproduce = made["cells"][-1]["reproduce"][0]
+    assert f"--tree={tree}" in reproduce
+    assert "--commits" not in reproduce
+    again = run(tree, "HEAD..")
+    assert results(again) == ["passed", "failed"]  # the commit that it stands on, then itself
+    assert {cell["reused"] for cell in again["cells"]} == {made["run"]["id"]}
+    without = run(tree, "HEAD~2..HEAD~1")
+    assert results(without) == ["passed"]
+
+
+def test_two_variants_are_two_columns(tree: Path) -> None:
+    add_all(tree, "good", "early-flush")
+    made = run(tree, "HEAD~2..", "--variant=base", "--variant=smp")
+    assert results(made) == ["passed", "passed", "failed", "failed"]
+    assert [each["variant"] for each in made["series"]["columns"]] == ["base", "smp"]
+    assert len({cell["artifacts"]["directory"] for cell in made["cells"]}) == 4
+
+
+def test_lanes_side_by_side_give_the_same_grid(tree: Path) -> None:
+    add_all(tree, *["good"] * 3, *["early-flush"] * 4)
+    made = run(tree, "HEAD~7..", "--lanes=3")
+    assert results(made) == ["passed"] * 3 + ["failed"] * 4
+
+
+def test_the_commands_of_a_cell_reproduce_it(tree: Path) -> None:
+    add_all(tree, "good", "early-flush")
+    (ours, checkout, config, build, boot) = run(tree, "HEAD~2..")["cells"][1]["reproduce"]
+    tip = git(tree, "rev-parse", "HEAD")
+    assert f"--commits={tip}^..{tip}" in shlex.split(ours)
+    for line in (checkout, config, build, boot):
+        done = subprocess.run(line, shell=True, check=True, capture_output=True, text=True)  # noqa: S602
+    assert "not ok" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("commits", "said"),
+    [
+        ("HEAD", "is no range"),
+        ("HEAD~1...HEAD", "three dots"),
+        ("..HEAD", "BASE before the dots is missing"),
+        ("nowhere..HEAD", "has no commit 'nowhere'"),
+        ("HEAD~1..nowhere", "has no commit 'nowhere'"),
+        ("--all..HEAD", "would be '--all..HEAD', an option"),
+        ("HEAD..HEAD~1", "has no commits: all of HEAD~1 is in HEAD"),
+        ("HEAD..HEAD", "has no commits"),
+    ],
+)
+def test_a_range_that_is_none_is_refused(tree: Path, commits: str, said: str) -> None:
+    add_all(tree, "good")
+    done = command("run", f"--tree={tree}", "--commits", commits)
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())
+    assert len(done.stderr.splitlines()) <= 5
+
+
+def test_a_shallow_clone_says_so(tree: Path, tmp_path: Path) -> None:
+    add_all(tree, "good", "good")
+    old = git(tree, "rev-parse", "HEAD~2")
+    shallow = tmp_path / "shallow"
+    git(tree, "clone", "-q", "--depth=2", f"file://{tree}", str(shallow))
+    git(shallow, "fetch", "-q", "--depth=1", "origin", old)
+    done = series(shallow, f"{old}..HEAD")
+    assert done.returncode == 2
+    assert "is a shallow clone" in done.stderr
+    assert results(run(shallow, "HEAD~1..")) == ["passed"]
+
+
+def test_a_merge_is_one_commit(tree: Path) -> None:
+    add(tree, "good", "main")
+    git(tree, "checkout", "-q", "-b", "side", "HEAD~1")
+    (tree / "mm/side").write_text("1\n")
+    git(tree, "add", "-A")
+    git(tree, "commit", "-q", "-m", "side 1")
+    git(tree, "checkout", "-q", "main")
+    git(tree, "merge", "-q", "--no-ff", "-m", "merge side", "side")
+    made = run(tree, "HEAD~2..")
+    assert [each["subject"] for each in made["series"]["commits"]] == ["main", "merge side"]
+    assert results(made) == ["passed", "passed"]
+
+
+def test_options_of_a_series_need_one(tree: Path) -> None:
+    for argv in (["--lanes=2"], ["--rerun"], ["--format=jsonl"]):
+        done = command("run", f"--tree={tree}", *argv)
+        assert done.returncode == 2
+        assert "goes with --commits" in done.stderr
+
+
+def test_lines_of_json_come_one_by_one(tree: Path) -> None:
+    hashes = add_all(tree, "good", "early-flush")
+    *cells, last = map(json.loads, series(tree, "HEAD~2..", "--format=jsonl").stdout.splitlines())
+    assert [(each["done"], each["of"], each["cell"]["commit"]) for each in cells] == [
+        (1, 2, hashes[0]),
+        (2, 2, hashes[1]),
+    ]
+    assert last["series"]["columns"][0]["first_bad"]["commit"] == hashes[1]
+    assert last["cells"] == []
+
+
+def test_a_report_shows_the_series_again(tree: Path) -> None:
+    add_all(tree, "good", "early-flush")
+    done = series(tree, "HEAD~2..")
+    shown = command("report", "show")
+    assert shown.returncode == 1
+    assert shown.stdout == done.stdout
+    for form in ("json", "junit", "html", "markdown", "email"):
+        assert command("report", "show", f"--format={form}").returncode == 1
+    assert command("report", "rejudge", "latest").returncode == 0
+
+
+def _start(tree: Path, commits: str) -> subprocess.Popen[str]:
+    argv = ["--accel=tcg", "--no-triage", "--no-trace", "--no-witness", "--format=json"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "mermapctl", "run", f"--tree={tree}", f"--commits={commits}", *argv],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "FAKE_BUILD_SLEEP": "0.3"},
+    )
+
+
+def _until(process: subprocess.Popen[str], words: str) -> None:
+    assert process.stderr is not None
+    while words not in (line := process.stderr.readline()):
+        assert line, "it ended"
+
+
+def test_an_interrupted_series_ends_at_once_and_goes_on_where_it_was(
+    tree: Path, home: Path
+) -> None:
+    add_all(tree, "good", "good", "early-flush", "good")
+    with _start(tree, "HEAD~4..") as process:
+        _until(process, "1/4 ")
+        time.sleep(0.3)
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        assert time.monotonic() - began < 3
+    assert process.returncode == 130, err
+    made = json.loads(out)
+    assert made["run"]["state"] == "interrupted"
+    assert results(made)[0] == "passed"
+    assert not processes_of(home)
+    again = run(tree, "HEAD~4..")
+    assert results(again) == ["passed", "passed", "failed", "passed"]
+    known = [cell["reused"] for cell in again["cells"]]
+    assert known[0] == made["run"]["id"]
+    assert known[-1] is None
+
+
+def test_a_killed_series_loses_no_finished_cell(tree: Path, home: Path) -> None:
+    add_all(tree, "good", "early-flush", "early-flush", "good")
+    with _start(tree, "HEAD~4..") as process:
+        _until(process, "2/4 ")
+        process.kill()
+        process.communicate(timeout=30)
+    until = time.monotonic() + 8
+    while processes_of(home) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not processes_of(home)
+    shown = json.loads(command("report", "show", "--format=json").stdout)
+    assert shown["run"]["state"] == "interrupted"
+    assert results(shown)[:2] == ["passed", "failed"]
+    assert shown["series"]["columns"][0]["first_bad"]["commit"] == shown["cells"][1]["commit"]
+    again = run(tree, "HEAD~4..")
+    assert results(again) == ["passed", "failed", "failed", "passed"]
+    assert [cell["reused"] for cell in again["cells"]][:2] == [shown["run"]["id"]] * 2
