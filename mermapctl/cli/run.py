@@ -158,7 +158,7 @@ GROUPS = {
     default=_first_shift,
     show_default="4",
     metavar="N,…",
-    help="Speeds of an emulated guest, in turn: an instruction takes 2^N ns of its time.",
+    help="Speeds of an emulated guest, one boot of --repeat each: an instruction takes 2^N ns.",
 )
 @click.option(
     "--no-reproducible",
@@ -328,9 +328,9 @@ def command(
 
 
 def _series(others: dict[str, Any], *, form: str, cost_limit: float | None) -> SeriesRequest | None:
-    """Take the options of a series out of `others`; None for a run of one tree.
+    """Take the options of a series out of `others`; return None without --commits.
 
-    Raises UsageError for an option of a series without one, or one that a series cannot have.
+    Raises UsageError for an option that needs --commits, and for one that --commits excludes.
     """
     commits, lanes, rerun = (others.pop(name) for name in ("commits", "lanes", "rerun"))
     given = {"--lanes": lanes is not None, "--rerun": rerun, "--format jsonl": form == "jsonl"}

@@ -64,8 +64,8 @@ def run(
 ) -> RunRecord:
     """Run the grid; return its record, which is then in the store.
 
-    Raises UserError before anything is built, HarnessError if a program or the store fails. Once
-    the record exists, an ending signal is not raised: the record is returned, marked `interrupted`.
+    Raises UserError before anything is built, HarnessError if a program or the store fails. If
+    INT, TERM or HUP arrives once the record exists, nothing is raised: it is marked `interrupted`.
     """
     own = plan.spelled(request)
     path = target.tree_for(request.tree, request.targets)
@@ -98,7 +98,7 @@ def _empty(spelled: str) -> UserError:
 
 
 def _host(tree: KernelTree, request: Request, own: tuple[Fragment, ...]) -> Host:
-    """Return the facts of this machine; check its programs as far as the work tree tells which."""
+    """Return the facts of this machine; check for the programs that the work tree needs."""
     try:
         planned = plan.make(tree, request, own)
     except CommitError:  # another commit may have what this one lacks
@@ -191,7 +191,7 @@ class _Run:
         )
 
     def _cells(self, work: Work, known: Known) -> list[Cell] | None:
-        """Fill the grid; return the cells that a signal ended, None where none came."""
+        """Fill the grid; return the cells that a signal cut short, None if there was no signal."""
         engine = None
         try:
             with signals.interruptible():
@@ -224,7 +224,7 @@ class _Run:
             self.tell(GridCell(*place, grid.cells[place], done, grid.size))
 
     def _base(self, engine: LocalEngine, known: Known) -> None:
-        """Run the commit before the first one where only that tells who brought a failure."""
+        """Run the base in the columns whose oldest commit fails: did the series cause that?"""
         grid = self.grid
         places = range(len(grid.columns))
         wanted = tuple(each for each in places if first_bad.needs_base(grid.of_column(each)))

@@ -29,7 +29,7 @@ _HEX = re.compile(r"0x[0-9a-f]{1,16}\Z")
 def read(suites: tuple[Suite, ...], account: Account, manifest: Manifest) -> list[Draft]:
     """Make one draft for each broken rule of a test, and one for each failure without a rule.
 
-    The last draft stands for failures that are not shown or, as `account` counts them, not kept.
+    The last draft sums up the failures that are not shown, and those that `account` only counted.
     """
     drafts: list[Draft] = []
     unknown: list[Draft] = []
@@ -49,7 +49,7 @@ def read(suites: tuple[Suite, ...], account: Account, manifest: Manifest) -> lis
 
 
 def _explained(suite: Suite) -> bool:
-    """Return whether a failed test inside it explains its failure."""
+    """Return whether the suite failed because one of its tests failed."""
     unlisted = suite.unlisted is not None and suite.unlisted.bad > 0
     return unlisted or any(not test.status.good for test in suite.tests)
 
@@ -162,7 +162,7 @@ def _draft(rule: Rule, test: Test, found: list[Failure]) -> Draft:
 
 
 def _pages(rule: Rule, found: list[Failure]) -> tuple[Evidence, str]:
-    """Compute which page each wrong mapping shows; page N contains `pages_from` + N."""
+    """Find which page each wrong mapping shows. The test wrote `pages_from` + N into page N."""
     base = rule.pages_from or 0
     pairs = []
     for failure in found:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Determines how a boot ended, what was running then, and the status of its tests. Pure.
 
-Reports "unknown" where the console does not decide: the end of a console does not prove which test
-ran, since one CPU with preemption off loses the last printed lines.
+If the console is not enough to tell, nothing is claimed. One CPU without preemption can lose its
+last lines, so they do not prove which test was running.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Facts:
     """Results of all readers of one console; `boundary` is the line of the last result.
 
     `supervised`: the supervisor reported how the boot ended. `complaints_dropped` counts complaints
-    beyond the limit. `opening` are the console's first and last lines with their numbers.
+    beyond the limit. `opening` are the console's first and last lines, with their line numbers.
     """
 
     account: Account
@@ -38,7 +38,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class SuiteEnd:
-    """The status of the suite that was open at the end; `test` only if it is known.
+    """The suite that had begun but not ended when the console ended; `test` ran then, if known.
 
     `explained`: a complaint of the kernel explains the end.
     """
@@ -60,7 +60,7 @@ def how_it_ended(boot: Boot, log: BootLog) -> Boot:
 
 
 def suite_end(facts: Facts) -> SuiteEnd | None:
-    """Return None if nothing was open at the console's end, or only lines are missing."""
+    """Return how the unfinished suite ended; None if there is none, or only lines are missing."""
     open_ = facts.account.unfinished
     if open_ is None:
         return None
@@ -88,7 +88,7 @@ def _late(splat: Splat, facts: Facts) -> bool:
 
 
 def _named_by_trace(late: list[Splat], facts: Facts) -> str | None:
-    """Find the test whose function is in a call trace: one of the suite's, or KUnit's callee."""
+    """Find the test whose function is in a call trace: an expected one, or what KUnit called."""
     names = _expected_names(facts)
     for splat in late:
         symbols = [function(frame) for frame in splat.frames]
@@ -104,7 +104,7 @@ def _named_by_trace(late: list[Splat], facts: Facts) -> str | None:
 
 
 def _next(late: list[Splat], facts: Facts) -> str | None:
-    """Return the test after the last result, if the console cannot have lost its result.
+    """Return the test after the last one with a result, unless its result may have been lost.
 
     A panic flushes all printed lines, and a second CPU keeps writing while one hangs.
     """

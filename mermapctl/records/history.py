@@ -113,8 +113,8 @@ WHERE (:target IS NULL OR c.target = :target) AND (:variant IS NULL OR c.variant
 ORDER BY p.run DESC, p.cell LIMIT :limit
 """
 
-# Skip a modified tree: it has the commit of another one, so its outcomes cannot be combined. Skip a
-# cell without a verdict: it proves nothing about its tests.
+# Skip a modified tree: a clean tree with the same commit has other files, so their outcomes must
+# not be mixed. Skip a cell without a verdict: it proves nothing about its tests.
 _FLAKY = """
 WITH cell AS MATERIALIZED (
   SELECT c.run, c.cell, c.revision, c.target, c.variant, c.accelerator, c.setup,

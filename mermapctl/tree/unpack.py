@@ -55,8 +55,8 @@ def base(source: Source, workshop: Path, tell: Listener) -> tuple[Path, int]:
     _look_over(source, tree, tell)
     kernel = _require_kernel(source, tree)
     date = max(0, int((tree / "Makefile").stat().st_mtime))
-    # -f: Debian's tarballs have a .gitignore that ignores everything at the top. After a tarball
-    # this adds only the links that tar makes at its end.
+    # --force: Debian's tarballs have a .gitignore that ignores everything at the top. Of a tarball
+    # only the links are added here, because tar makes them at its end.
     git.git(tree, "add", "--force", ".", env=env)
     git.commit(tree, f"Linux {kernel}\n\nAs in {source.name}, nothing changed.\n", date, env)
     (beside / ".git").rename(tree / ".git")
@@ -94,7 +94,7 @@ def _look_over(source: Source, tree: Path, tell: Listener) -> None:
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(entry.path)
     if dropped:
-        tell(Note(f"the source has {dropped} of its own .git: left out"))
+        tell(Note(f"{dropped} entries named .git in the source were left out"))
 
 
 def _strange(entry: os.DirEntry[bytes]) -> str | None:
@@ -241,7 +241,8 @@ class _Names:
 def _copy(source: Source, tree: Path, tell: Listener) -> None:
     found = ownership.stranger(Path(source.location))
     if found:
-        tell(Note(f"{found.path} belongs to {found.owner}; the copy is yours, and is run as such"))
+        runs = "the copy belongs to you, and its programs run with your rights"
+        tell(Note(f"{found.path} belongs to {found.owner}; {runs}"))
     keep = "--preserve=mode,timestamps,links"
     said = process.run(
         [
