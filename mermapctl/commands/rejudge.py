@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mermapctl.errors import MermapctlError
 from mermapctl.judge.leaf_tests import leaves
 from mermapctl.judge.verdict import Reason, Verdict
-from mermapctl.records import first_bad, record
+from mermapctl.records import cell_files, first_bad, record
 from mermapctl.records.judging import judge_again
 from mermapctl.records.record import Former, State
 from mermapctl.records.witnessed import with_witness
@@ -78,13 +78,22 @@ def _one(store: Store, run: str, *, keep: bool) -> Rejudged:
             )
             new = replace(new, former=(*old.former, former))
         store.replace(replace(new, tool=record.this_tool()))
+        _keep_cells(new)
     problem = "; ".join(dict.fromkeys(lacking)) or None
     return Rejudged(run, old.verdict, new.verdict, changes, problem)
 
 
+def _keep_cells(judged: RunRecord) -> None:
+    """Write also the cells' own files in a series, from which later runs take verdicts."""
+    for cell in judged.cells:
+        folder = Path(cell.artifacts.directory or "")
+        if cell.artifacts.directory and (folder / cell_files.CELL).is_file():
+            cell_files.write(folder, cell)
+
+
 def _judged(cell: Cell) -> tuple[Cell, str | None]:
     """Judge a cell again; if that fails, return it unchanged, with the reason."""
-    if cell.reason in _BEFORE_THE_BOOT or cell.reused:
+    if cell.reason in _BEFORE_THE_BOOT or cell.reused or cell.inherited:
         return cell, None
     if cell.artifacts.console is None:
         return cell, None if cell.verdict is Verdict.NO_VERDICT else "it has no console"

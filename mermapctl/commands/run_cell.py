@@ -15,8 +15,8 @@ from mermapctl.records.folder import RunFolder
 from mermapctl.records.record import Artifacts, Cell
 from mermapctl.runner import job, kunit
 from mermapctl.runner.cell import run_to_end, unjudged
-from mermapctl.runner.job import LaneCommit
-from mermapctl.series import cell_job, verdicts
+from mermapctl.runner.job import Job, LaneCommit
+from mermapctl.series import cell_job, same_kernel, verdicts
 from mermapctl.system import signals
 from mermapctl.tree import ownership
 
@@ -39,18 +39,21 @@ def run(path: Path, tell: Listener) -> Cell:
     folder = RunFolder(asked.run, asked.folder)
     # In this block an ending signal interrupts the cell, and its file is written.
     with contextlib.suppress(signals.Interrupted), signals.deferred():
-        cell = _run(asked, folder, path, tell)
+        cell, made = _run(asked, folder, path, tell)
         if signals.received():  # what ended the boot may have been the signal's second receiver
             detail = cell.detail if cell.reason is Reason.INTERRUPTED else "interrupted by a signal"
             cell = replace(
                 cell, verdict=Verdict.NO_VERDICT, reason=Reason.INTERRUPTED, detail=detail
             )
         cell_files.write(path.parent, cell)
-        verdicts.keep(asked.key, asked.run, cell)
+        verdicts.keep(asked.key, asked.run, path.parent, cell)
+        if made is not None and cell.inherited is None:
+            same_kernel.keep(asked, made, cell)
     return cell
 
 
-def _run(asked: CellJob, folder: RunFolder, path: Path, tell: Listener) -> Cell:
+def _run(asked: CellJob, folder: RunFolder, path: Path, tell: Listener) -> tuple[Cell, Job | None]:
+    """Run the cell; return it, and its job if there was one."""
     request = asked.request
     blank = Cell(
         target=request.targets[0],
@@ -65,7 +68,7 @@ def _run(asked: CellJob, folder: RunFolder, path: Path, tell: Listener) -> Cell:
         lacking = isinstance(error, CommitError)
         reason = Reason.CONFIG_UNSATISFIED if lacking else Reason.HARNESS_ERROR
         detail = f"{error.message} ({error.hint})" if error.hint else error.message
-        return replace(blank, reason=reason, detail=detail)
+        return replace(blank, reason=reason, detail=detail), None
     commit = None if asked.work_tree else asked.commit
     made = job.begin(
         planned,
@@ -77,7 +80,11 @@ def _run(asked: CellJob, folder: RunFolder, path: Path, tell: Listener) -> Cell:
         checkout=LaneCommit(asked.origin, commit, asked.files, asked.line),
         folder=path.parent,
     )
-    return run_to_end(made, unjudged(made))
+
+    def known(built: Job, cell: Cell) -> Cell | None:
+        return same_kernel.inherited(asked, built, cell)
+
+    return run_to_end(made, unjudged(made), known=known), made
 
 
 def _planned(asked: CellJob) -> tuple[CellPlan, Capabilities]:

@@ -20,12 +20,11 @@ from mermapctl.records.host import host_facts
 from mermapctl.records.record import Cell, RunRecord, State, TreeFacts
 from mermapctl.records.series_facts import Column, Series, SeriesCommit
 from mermapctl.records.store import Store
-from mermapctl.series import budget, key, order
+from mermapctl.series import budget, key, order, verdicts
 from mermapctl.series.grid import BASE, Grid, GridColumn, absent, take_over
 from mermapctl.series.grid_events import GridCell, GridStarted, SeriesListener
 from mermapctl.series.local import LocalEngine, Work
 from mermapctl.series.presence import Presence
-from mermapctl.series.verdicts import Known
 from mermapctl.system import paths, signals
 from mermapctl.tree import build_dir, commits, lanes, ownership, state
 from mermapctl.tree.commits import Commit
@@ -170,8 +169,9 @@ class _Run:
                 folder=folder,
                 invoked=invoked,
                 work_tree=self.rows.work_tree,
+                rerun=self.asked.rerun,
             )
-            ended = self._cells(work, Known(store))
+            ended = self._cells(work)
             kept = cell_files.with_cells(begun, [*self.grid.cells.values(), *(ended or ())])
             at_end = State.RUNNING if ended is None else State.INTERRUPTED
             seconds = round(time.monotonic() - began, 3)
@@ -190,24 +190,24 @@ class _Run:
             notes=self.rows.notes,
         )
 
-    def _cells(self, work: Work, known: Known) -> list[Cell] | None:
+    def _cells(self, work: Work) -> list[Cell] | None:
         """Fill the grid; return the cells that a signal cut short, None if there was no signal."""
         engine = None
         try:
             with signals.interruptible():
-                self._know(known)
+                self._know()
                 open_rows = self.grid.open_rows()
                 room = budget.of(len(open_rows), self.request.jobs, self.asked.lanes)
                 request = replace(self.request, jobs=room.jobs)
                 engine = LocalEngine(replace(work, request=request), self.grid, self.tell)
                 if open_rows:
                     engine.run(order.segments(open_rows, room.lanes))
-                self._base(engine, known)
+                self._base(engine)
         except signals.Interrupted:
             return engine.unfinished() if engine else []
         return None
 
-    def _know(self, known: Known) -> None:
+    def _know(self) -> None:
         """Put in the cells that need no run, and tell them."""
         grid = self.grid
         heads = tuple((each.id[:12], each.subject) for each in grid.commits)
@@ -218,12 +218,12 @@ class _Run:
             for number, column in enumerate(grid.columns):
                 grid.cells[row, number] = absent(column, grid.commits[row], symbol)
         if not self.asked.rerun:
-            take_over(grid, known, key.of_files)
+            take_over(grid)
         places = sorted(grid.cells)
         for done, place in enumerate(places, 1):
             self.tell(GridCell(*place, grid.cells[place], done, grid.size))
 
-    def _base(self, engine: LocalEngine, known: Known) -> None:
+    def _base(self, engine: LocalEngine) -> None:
         """Run the base in the columns whose oldest commit fails: did the series cause that?"""
         grid = self.grid
         places = range(len(grid.columns))
@@ -236,7 +236,7 @@ class _Run:
             if missing:
                 grid.cells[BASE, number] = absent(column, grid.base, missing)
             elif not self.asked.rerun:
-                cell = known.find(key.of_files(column.key, grid.base.tree))
+                cell = verdicts.find(key.of_files(column.key, grid.base.tree))
                 if cell is not None:
                     grid.cells[BASE, number] = replace(cell, commit=grid.base.id)
         if any((BASE, number) not in grid.cells for number in wanted):

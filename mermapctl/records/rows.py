@@ -104,6 +104,7 @@ def put(
         [
             _storable((run.id, number, place, *row))
             for number, cell in enumerate(record.cells)
+            if not (cell.reused or cell.inherited)  # of one boot, which counts where it was
             for place, row in enumerate(_test_rows(cell))
         ],
     )

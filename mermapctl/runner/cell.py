@@ -32,7 +32,7 @@ from mermapctl.system.signals import Interrupted
 from mermapctl.tree import build_dir, state
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from mermapctl.runner.boot import Booted
     from mermapctl.runner.job import Job
@@ -89,11 +89,17 @@ def _write_request(job: Job) -> None:
         path.write_text(fragment.text(), encoding="utf-8")
 
 
-def run_to_end(job: Job, cell: Cell, looking: state.Looking | None = None) -> Cell:
+def run_to_end(
+    job: Job,
+    cell: Cell,
+    looking: state.Looking | None = None,
+    known: Callable[[Job, Cell], Cell | None] | None = None,
+) -> Cell:
     """Run one cell to its verdict, or to the reason why it has none; return it.
 
     `cell` comes from `unjudged`. The last step counts, whatever ends the cell; no error of it is
-    raised. `looking` is an inspection of the tree that has begun already.
+    raised. `looking` is an inspection of the tree that has begun already. `known` is asked before
+    the boot, and may return the cell with the verdict of the same kernel: nothing is booted then.
     """
     step = Step(cell, Doing.CONFIGURATION)
     try:
@@ -101,6 +107,10 @@ def run_to_end(job: Job, cell: Cell, looking: state.Looking | None = None) -> Ce
         with signals.interruptible(), contextlib.closing(steps):
             for latest in steps:
                 step = latest
+                told = known(job, step.cell) if known and step.doing is Doing.BOOT else None
+                if told is not None:
+                    step = replace(step, cell=told)
+                    break
         cell = step.cell
     except Interrupted as signal:
         cell = _interrupted(step, signal)

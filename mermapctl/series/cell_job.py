@@ -34,7 +34,8 @@ class CellJob:
 
     `own` is what --config gave. `run` and `runs` are the id and the folder of the run. `origin` is
     the user's tree, `commit` the one that is checked out, with the git tree `files`; `line` checks
-    it out again; `work_tree` is whether it is the user's work tree. `key` is that of `verdicts`.
+    it out again; `work_tree` is whether it is the user's work tree. `key` and `column` are
+    those of `key.of_files` and `key.of`. With `rerun` no verdict of another run counts.
     """
 
     request: Request
@@ -48,6 +49,8 @@ class CellJob:
     work_tree: bool
     invoked: str
     key: str
+    column: str
+    rerun: bool
 
 
 def _encoded(value: object) -> object:

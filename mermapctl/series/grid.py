@@ -4,16 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from mermapctl.judge.verdict import Reason, Verdict
 from mermapctl.records.record import Cell
+from mermapctl.series import verdicts
+from mermapctl.series.key import of_files
 from mermapctl.tree.commits import Commit
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from mermapctl.series.verdicts import Known
 
 Place = tuple[int, int]
 """Row and column, from 0; the row of the base is -1."""
@@ -85,11 +81,11 @@ def absent(column: GridColumn, commit: Commit, symbol: str) -> Cell:
     )
 
 
-def take_over(grid: Grid, known: Known, of_files: Callable[[str, str], str]) -> None:
+def take_over(grid: Grid) -> None:
     """Put in the cells whose verdict an earlier run has."""
     for row, commit in enumerate(grid.commits):
         for number, column in enumerate(grid.columns):
             if (row, number) not in grid.cells:
-                cell = known.find(of_files(column.key, commit.tree))
+                cell = verdicts.find(of_files(column.key, commit.tree))
                 if cell is not None:
                     grid.cells[row, number] = replace(cell, commit=commit.id)

@@ -48,6 +48,7 @@ class Work:
     invoked: str
     work_tree: str | None
     """The commit that is the user's work tree, if one is."""
+    rerun: bool = False
 
 
 @dataclass(slots=True)
@@ -158,6 +159,8 @@ class LocalEngine:
             work_tree=commit.id == work.work_tree,
             invoked=work.invoked,
             key=of_files(column.key, commit.tree),
+            column=column.key,
+            rerun=work.rerun,
         )
         path = folder / cell_job.JOB
         cell_job.write(path, job)

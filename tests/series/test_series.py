@@ -188,6 +188,40 @@ def test_the_same_files_in_another_commit_are_known(tree: Path) -> None:
     assert again["cells"][1]["commit"] == git(tree, "rev-parse", "HEAD")
 
 
+def test_the_same_kernel_is_not_booted_twice(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    first = add(tree, "early-flush", "the kernel")
+    (tree / "other").write_text("no part of it\n")
+    git(tree, "add", "-A")
+    git(tree, "commit", "-q", "-m", "documentation")
+    add(tree, "good", "another kernel")
+    monkeypatch.setenv("FAKE_ARGS", str(tmp_path / "boots"))
+    made = run(tree, "HEAD~3..")
+    base, one, same, other = made["cells"]
+    assert [each["verdict"] for each in made["cells"]] == ["passed", "failed", "failed", "passed"]
+    assert [each["inherited"] for each in made["cells"]] == [None, None, first, None]
+    assert same["findings"] == one["findings"]
+    assert (same["phases"]["boot"], same["artifacts"]["console"]) == (None, None)
+    assert same["commit"] == git(tree, "rev-parse", "HEAD~1")
+    assert base["commit"] == made["series"]["base"]
+    assert other["inherited"] is None
+    (episode,) = made["series"]["columns"][0]["episodes"]
+    assert episode["commit"] == first
+    assert len((tmp_path / "boots").read_text().splitlines()) == 3  # the base, and two kernels
+    shown = command("report", "show").stdout
+    assert f"same kernel as {first[:12]}" in shown
+    assert command("report", "rejudge", "latest").returncode == 0
+
+
+def test_a_reused_verdict_is_no_other_boot_in_the_history(tree: Path) -> None:
+    add_all(tree, "good")
+    run(tree, "HEAD~1..")
+    run(tree, "HEAD~1..")
+    told = command("report", "history", "test_size", "--format=json")
+    assert len(json.loads(told.stdout)["history"]) == 1, told.stdout
+
+
 def test_no_verdict_is_tried_again(tree: Path) -> None:
     add_all(tree, "build-error")
     run(tree, "HEAD~1..")

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A series of real kernels: the reference mermap, then a fault, a comment, the fault's fix."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import git
+from tests.e2e.conftest import ROOT, mermapctl
+
+pytestmark = pytest.mark.e2e
+
+FAULT = ROOT / "kernel/faults/06-flushes-early.patch"
+
+
+@pytest.fixture(scope="module")
+def tree(reference_tree: Path) -> Path:
+    """Return a clone, at a lasting place so that a later test run builds incrementally."""
+    clone = ROOT / "build" / "e2e-series" / "linux"
+    if not (clone / ".git").exists():
+        clone.parent.mkdir(parents=True, exist_ok=True)
+        git(reference_tree, "clone", "-q", "--shared", str(reference_tree), str(clone))
+    git(clone, "fetch", "-q", "origin")
+    git(clone, "checkout", "-q", "--force", "--detach", git(reference_tree, "rev-parse", "HEAD"))
+    return clone
+
+
+def run(tree: Path, *argv: str) -> dict[str, Any]:
+    done = mermapctl("run", f"--tree={tree}", "--format=json", *argv)
+    assert done.stdout, done.stderr
+    made: dict[str, Any] = json.loads(done.stdout)
+    return made
+
+
+def words(made: dict[str, Any]) -> list[str]:
+    return [cell["reason"] or cell["verdict"] for cell in made["cells"]]
+
+
+def test_a_fault_a_comment_and_a_fix_are_told_apart(tree: Path) -> None:
+    base = git(tree, "config", "--file", str(_config(tree)), "mermapctl.base")
+    commits = git(tree, "rev-list", "--count", f"{base}..HEAD")
+    git(tree, "apply", str(FAULT))
+    git(tree, "commit", "-qam", "flush early")
+    with (tree / "mm/mermap.c").open("a") as source:
+        source.write("/* The end. */\n")
+    git(tree, "commit", "-qam", "a comment")
+    git(tree, "apply", "-R", str(FAULT))
+    git(tree, "commit", "-qam", "fix it")
+    bad, comment, fixed = git(tree, "rev-list", "--reverse", "HEAD~3..").split()
+
+    made = run(tree, f"--commits={base}..", "--rerun")
+    absent = int(commits) - 1  # the suite is the last of the reference's own commits
+    assert words(made) == ["absent"] * absent + ["passed", "failed", "failed", "passed"]
+    (column,) = made["series"]["columns"]
+    assert column["first_bad"] is None
+    (episode,) = column["episodes"]
+    assert (episode["code"], episode["before"]) == ("early-flush", "passed")
+    assert (episode["commit"], episode["fixed"]) == (bad, fixed)
+    assert made["cells"][-2]["commit"] == comment
+    assert made["cells"][-2]["inherited"] == bad, "a comment at the end changes no kernel"
+
+    again = run(tree, "--commits=HEAD~3..HEAD~1")
+    assert words(again) == ["passed", "failed", "failed"]  # the base, as the oldest one fails
+    assert {cell["reused"] for cell in again["cells"]} == {made["run"]["id"]}
+    assert again["series"]["columns"][0]["first_bad"]["commit"] == bad
+
+
+def _config(tree: Path) -> Path:
+    """Return the configuration of the tree that was cloned: it names the base."""
+    return Path(git(tree, "config", "remote.origin.url")) / ".git/config"

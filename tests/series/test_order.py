@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Segments and budget: nothing left out, nothing twice, neighbours together."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mermapctl.series import budget, order
+
+
+def test_the_last_commit_of_a_long_range_comes_first() -> None:
+    assert order.segments([0, 1, 2], 1) == [[0, 1, 2]]
+    assert order.segments(list(range(6)), 1) == [[5, 0, 1, 2, 3, 4]]
+    assert order.segments(list(range(6)), 2) == [[5, 3, 4], [0, 1, 2]]
+
+
+@given(st.lists(st.integers(0, 99), min_size=1, max_size=60, unique=True), st.integers(1, 12))
+def test_each_row_is_in_one_segment_of_neighbours(rows: list[int], lanes: int) -> None:
+    rows = sorted(rows)
+    made = order.segments(rows, lanes)
+    assert sorted(row for segment in made for row in segment) == rows
+    assert len(made) == min(lanes, len(rows))
+    for segment in made:
+        whole = sorted(segment)
+        start = rows.index(whole[0])
+        assert rows[start : start + len(whole)] == whole
+        assert whole
+    assert max(map(len, made)) - min(map(len, made)) <= 1
+
+
+def test_jobs_are_divided_among_the_lanes() -> None:
+    assert budget.of(10, 8, 3) == budget.Budget(3, 2)
+    assert budget.of(2, 8, 3) == budget.Budget(2, 4)
+    assert budget.of(10, 1, 4) == budget.Budget(4, 1)
+    assert budget.of(10, 4).lanes >= 1
