@@ -5,13 +5,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from mermapctl.judge.verdict import Reason, Severity, Verdict
 from mermapctl.render.account import verdict_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mermapctl.records.record import Cell
+    from mermapctl.records.record import Cell, RunRecord
     from mermapctl.records.series_facts import Column, Episode, Series
 
 SHORT = 12
@@ -22,6 +24,27 @@ _MOST_CODES = 3
 def short(commit: str) -> str:
     """Return the first digits of a commit."""
     return commit[:SHORT]
+
+
+def shown_whole(record: RunRecord) -> tuple[Cell, ...]:
+    """Return the cells to show in full: of a series those that brought a finding or lack a verdict.
+
+    All cells of another run.
+    """
+    series = record.series
+    if isinstance(series, msgspec.UnsetType):
+        return record.cells
+    brought = {
+        (each.commit, column.target, column.variant)
+        for column in series.columns
+        for each in column.episodes
+    }
+    return tuple(
+        cell
+        for cell in record.cells
+        if (cell.commit, cell.target, cell.variant) in brought
+        or (cell.verdict is Verdict.NO_VERDICT and cell.reason is not Reason.ABSENT)
+    )
 
 
 def codes(cell: Cell) -> str:

@@ -107,7 +107,12 @@ def test_a_server_sees_the_verdict(name: str) -> None:
     assert verdict is (Verdict.PASSED if name == "repeated" else record.verdict)
 
 
-@pytest.mark.parametrize("reason", Reason)
+def test_a_commit_without_the_suite_is_skipped() -> None:
+    (suite,) = suites(samples.no_verdict(Reason.ABSENT))
+    assert outcomes(suite) == {"absent": "skipped"}
+
+
+@pytest.mark.parametrize("reason", [each for each in Reason if each is not Reason.ABSENT])
 def test_no_verdict_is_an_error_and_never_a_failure(reason: Reason) -> None:
     (suite,) = suites(samples.no_verdict(reason))
     assert outcomes(suite) == {str(reason): "error"}

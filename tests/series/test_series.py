@@ -121,6 +121,9 @@ def test_commits_before_the_suite_are_absent_and_no_failure(tree: Path) -> None:
     made = run(tree, "HEAD~2..")
     assert results(made) == ["absent", "passed"]
     assert made["verdict"] == "passed"
+    junit = command("report", "show", "--format=junit").stdout
+    assert 'errors="0" skipped="1"' in junit
+    assert len(json.loads(command("report", "show", "--format=kcidb").stdout)["builds"]) == 1
 
 
 def test_a_suite_that_got_lost_is_no_absence(tree: Path) -> None:
@@ -348,8 +351,16 @@ def test_a_report_shows_the_series_again(tree: Path) -> None:
     shown = command("report", "show")
     assert shown.returncode == 1
     assert shown.stdout == done.stdout
-    for form in ("json", "junit", "html", "markdown", "email"):
-        assert command("report", "show", f"--format={form}").returncode == 1
+    tip = git(tree, "rev-parse", "--short=12", "HEAD")
+    said = {
+        form: command("report", "show", f"--format={form}")
+        for form in ("json", "junit", "html", "markdown", "email", "kcidb", "checks")
+    }
+    assert {each.returncode for each in said.values()} == {1}
+    assert f"| `{tip}` | ❌ `failed: early-flush` | `change 2` |" in said["markdown"].stdout
+    assert f"  {tip}  failed: early-flush  change 2\n" in said["email"].stdout
+    assert f"* first bad commit: {tip} (change 2)" in said["email"].stdout
+    assert max(map(len, said["email"].stdout.split("== ")[0].splitlines())) <= 72
     assert command("report", "rejudge", "latest").returncode == 0
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mermapctl.judge.verdict import Severity, Verdict
+from mermapctl.judge.verdict import Reason, Severity, Verdict
 from mermapctl.render.account import (
     account,
     counts,
@@ -63,7 +63,8 @@ def render(
     url: str = "",
 ) -> str:
     """Return one result for the run; `url` is the address of the whole report."""
-    marks = [mark for cell in record.cells for mark in _marks(cell, record)]
+    cells = [cell for cell in record.cells if cell.reason is not Reason.ABSENT]
+    marks = [mark for cell in cells for mark in _marks(cell, record)]
     result = CheckResult(
         tool=subject(record),
         status=_STATUS[record.verdict],

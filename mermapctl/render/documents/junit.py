@@ -20,7 +20,7 @@ from xml.etree import ElementTree as ET
 import msgspec
 
 from mermapctl.console.ktap import NO_TESTS, ONE_PASSED, Status, Tally
-from mermapctl.judge.verdict import Finding, Severity, Verdict
+from mermapctl.judge.verdict import Finding, Reason, Severity, Verdict
 from mermapctl.render.account import (
     CellRows,
     Row,
@@ -135,6 +135,15 @@ def _suites(
         yield element
 
 
+def _unjudged(cell: Cell, wrong: Iterable[Finding]) -> _Case:
+    """Return the case of a cell without a verdict: skipped if the commit has no suite yet."""
+    reason = str(cell.reason or "no-verdict")
+    if cell.reason is Reason.ABSENT:
+        return _Case("mermap", reason, None, skipped=why(cell))
+    text = "\n\n".join([why(cell), *map(_finding, wrong), *_missing(cell)])
+    return _Case("mermap", reason, None, fault=(reason, why(cell), text), error=True)
+
+
 def _cases(cell: Cell) -> Iterator[_Case]:
     """Yield a cell's tests, then a case for each error that belongs to no test."""
     told = account(cell)
@@ -147,9 +156,7 @@ def _cases(cell: Cell) -> Iterator[_Case]:
         yield _unlisted("suites not listed one by one", cell.unlisted)
     wrong = [f for f in told.others if f.severity is Severity.ERROR]
     if cell.verdict is Verdict.NO_VERDICT:
-        text = "\n\n".join([why(cell), *map(_finding, wrong), *_missing(cell)])
-        reason = str(cell.reason or "no-verdict")
-        yield _Case("mermap", reason, None, fault=(reason, why(cell), text), error=True)
+        yield _unjudged(cell, wrong)
     elif wrong:
         for code, group in itertools.groupby(wrong, key=lambda f: f.code):
             same = list(group)

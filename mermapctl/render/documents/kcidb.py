@@ -134,13 +134,15 @@ def render(
 ) -> str:
     """Return the submission; `origin` is the sender's name at KernelCI."""
     run = f"{origin}:{_id(record.run.id)}"
-    trees = dict.fromkeys(_tree(cell, record) for cell in record.cells)
+    # Another run built and booted what is reused here.
+    told = [c for c in record.cells if not (c.reused or c.inherited or c.reason is Reason.ABSENT)]
+    trees = dict.fromkeys(_tree(cell, record) for cell in told)
     checkouts = {tree: f"{run}.{n}" for n, tree in enumerate(trees)}
     whole = Submission({"major": 5, "minor": 0}, [], [], [], [], [])
     for tree, key in checkouts.items():
         whole.checkouts.append(_checkout(record, tree, key, origin))
     issues: dict[str, Issue] = {}
-    for n, cell in enumerate(record.cells):
+    for n, cell in enumerate(told):
         build = _build(record, cell, f"{run}.{n}", checkouts[_tree(cell, record)])
         whole.builds.append(build)
         lines = console(cell) if console else ()

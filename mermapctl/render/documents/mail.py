@@ -10,9 +10,12 @@ import shlex
 import textwrap
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from mermapctl.console.ktap import Status
 from mermapctl.judge.flush_table import UNSEEN
-from mermapctl.judge.verdict import Finding, Severity, Verdict
+from mermapctl.judge.verdict import Finding, Reason, Severity, Verdict
+from mermapctl.render import series_words
 from mermapctl.render.account import (
     CellRows,
     Row,
@@ -33,6 +36,7 @@ from mermapctl.render.account import (
     verdict_word,
     why,
 )
+from mermapctl.render.documents import series_tables
 from mermapctl.render.missing import missing_lines
 from mermapctl.render.portable import reproduce
 from mermapctl.render.visible import ascii_line, visible
@@ -62,7 +66,7 @@ def render(
     lines += [*_wrap(unfinished(record) or ""), ""] if unfinished(record) else [""]
     lines += [*_environment(record), ""]
     lines += _matrix(record)
-    for cell in record.cells:
+    for cell in series_words.shown_whole(record):
         lines += _cell(cell, record)
     lines += _reproduce(record)
     if record.verdict is Verdict.PASSED and _clean(record):
@@ -105,7 +109,10 @@ def _subject(record: RunRecord) -> str:
         more = f" (+{len(codes) - 1})" if len(codes) > 1 else ""
         return _flat(f"[BUG] {what}: {codes[0]}{more} {where}")
     if record.verdict is Verdict.NO_VERDICT:
-        reason = next((str(c.reason) for c in record.cells if c.reason), "unknown why")
+        reasons = [
+            str(c.reason) for c in record.cells if c.reason is not Reason.ABSENT and c.reason
+        ]
+        reason = next(iter(reasons), "no commit has the suite" if record.cells else "unknown why")
         reason = reason if record.cells else "no cell ran"
         return _flat(f"{what}: no verdict {where}: {reason}")
     cells = log_words(record) if is_log(record) else f"{len(record.cells)} cells"
@@ -120,6 +127,9 @@ def _opening(record: RunRecord) -> list[str]:
     bad = sum(cell.verdict is record.verdict for cell in record.cells)
     noun = "logs" if is_log(record) else "configurations"
     cells = f" in {bad} of {total} {noun}" if total > 1 else ""
+    if not isinstance(record.series, msgspec.UnsetType):
+        commits = len(record.series.commits)
+        cells = f" on a series of {commits} commit{'s' * (commits != 1)}"
     if record.verdict is Verdict.PASSED:
         quiet = not any(cell.findings for cell in record.cells)
         end = "without a complaint" if quiet else "with the remarks below"
@@ -161,6 +171,9 @@ def _machine(cell: Cell) -> str:
 
 def _matrix(record: RunRecord) -> Iterator[str]:
     """Yield a line for each cell, or for each test of the only cell."""
+    if not isinstance(record.series, msgspec.UnsetType):
+        yield from series_tables.mail(record, record.series, _flat, _wrap)
+        return
     if len(record.cells) == 1:
         told = account(record.cells[0])
         rows = told.rows

@@ -11,8 +11,11 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from mermapctl.console.ktap import Status
 from mermapctl.judge.verdict import Finding, Severity, Verdict
+from mermapctl.render import series_words
 from mermapctl.render.account import (
     CellRows,
     Row,
@@ -28,6 +31,7 @@ from mermapctl.render.account import (
     verdict_word,
     why,
 )
+from mermapctl.render.documents import series_tables
 from mermapctl.render.missing import missing_lines
 from mermapctl.render.portable import reproduce
 from mermapctl.render.visible import one_line, visible
@@ -62,7 +66,7 @@ def render(
     lines += [_facts(record), ""]
     lines += [unfinished(record) or "", ""] if unfinished(record) else []
     lines += _matrix(record) if record.cells else ["No cell ran.", ""]
-    for cell in record.cells:
+    for cell in series_words.shown_whole(record):
         lines += _cell(cell, record)
     run = f"{record.tool.name} {record.tool.version}, run {code(record.run.id)}"
     lines += [f"<sub>{run}, {record.run.seconds:.1f} s</sub>", ""]
@@ -131,7 +135,9 @@ def _facts(record: RunRecord) -> str:
     told = [account(cell) for cell in record.cells]
     if tests := sum(one.total for one in told):
         facts.append(f"{tests} test{'s' * (tests != 1)}: {counts(told)}")
-    if len(record.cells) > 1:
+    if not isinstance(record.series, msgspec.UnsetType):
+        facts.append(f"{len(record.cells)} cells: {series_words.counts(record.cells)}")
+    elif len(record.cells) > 1:
         tally = Counter(cell.verdict for cell in record.cells)
         facts.append(
             f"{len(record.cells)} cells: "
@@ -142,6 +148,9 @@ def _facts(record: RunRecord) -> str:
 
 def _matrix(record: RunRecord) -> Iterator[str]:
     """Yield a table of tests (rows) and cells (columns)."""
+    if not isinstance(record.series, msgspec.UnsetType):
+        yield from series_tables.markdown(record, record.series, code)
+        return
     if not record.cells:
         return
     told = [account(cell) for cell in record.cells]

@@ -128,7 +128,7 @@ def _series(record: RunRecord, shown: Series, page: _Page) -> Iterator[Renderabl
     look = page.look
     yield Text()
     yield from series.parts(record, shown, look)
-    whole = series.shown_whole(record, shown)
+    whole = series_words.shown_whole(record)
     for cell in whole:
         yield Text()
         yield _cell_title(record, cell, look)

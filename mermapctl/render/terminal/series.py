@@ -78,18 +78,3 @@ def mark(cell: Cell | None, look: Look) -> Text:
     text = look.mark(cell.verdict, words)
     source = series_words.origin(cell)
     return text.append(f"  {look.plain(source)}", style="dim") if source else text
-
-
-def shown_whole(record: RunRecord, series: Series) -> list[Cell]:
-    """Return the cells to show in full: those that brought something or have no verdict."""
-    bad = {
-        (each.commit, column.target, column.variant)
-        for column in series.columns
-        for each in column.episodes
-    }
-    return [
-        cell
-        for cell in record.cells
-        if (cell.commit, cell.target, cell.variant) in bad
-        or (cell.verdict is Verdict.NO_VERDICT and cell.reason is not Reason.ABSENT)
-    ]
