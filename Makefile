@@ -78,6 +78,26 @@ screenshots: test-packages $(VENV)/.done ## Draw the pictures of docs/ and READM
 man: $(VENV)/.done ## Write the man pages to build/man
 	$(BIN)/python -m docs.manpages build/man
 
+.PHONY: docs
+docs: $(VENV)/.done ## Build the documentation as a site, build/site; every warning is an error
+	$(BIN)/mkdocs build --quiet --strict
+	@echo 'build/site/index.html; its search needs a server: $(BIN)/mkdocs serve'
+
+.PHONY: dist
+dist: $(VENV)/.done ## Build the wheel and the sdist with man pages and completion: dist/
+	rm -rf dist
+	$(BIN)/python -m hatchling build
+	$(BIN)/twine check --strict dist/*
+
+.PHONY: pythons
+pythons: $(VENV)/.done ## Run the fast tests under each installed Python of 3.11, 3.12, 3.13 (TESTS)
+	@for version in 3.11 3.12 3.13; do \
+		python$$version -c '' 2>/dev/null || { echo "no python$$version here: not tested"; continue; }; \
+		echo "python$$version"; \
+		$(BIN)/uv run --quiet --isolated --no-project --python $$version --with-editable '.[test]' \
+			python -m pytest -n 2 -p no:cacheprovider -m 'not e2e' $(TESTS); \
+	done
+
 .PHONY: clean
 clean: ## Remove the environment, the tree and what tests left
 	rm -rf $(VENV) linux build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

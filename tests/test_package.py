@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from mermapctl import __version__ as VERSION  # noqa: N812 - as a constant of the tests
+from mermapctl.commands import version
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -63,6 +66,39 @@ def test_configs_and_kernel_are_inside_the_wheel(installed: Path) -> None:
     judged = mermapctl(installed, "report", "log", str(log), "--format=html")
     assert judged.returncode == 1, judged.stderr
     assert "missing-flush" in judged.stdout
+
+
+def test_the_wheel_has_man_pages_completion_and_its_commit(installed: Path) -> None:
+    (wheel,) = installed.parents[2].glob("*.whl")
+    check = [sys.executable, "-m", "twine", "check", "--strict", str(wheel)]
+    subprocess.run(check, check=True, capture_output=True)
+    (site,) = installed.parents[1].glob("lib/python3*/site-packages")
+    share = site / "share"  # `pip install --target` puts data files there
+    assert '.TH "MERMAPCTL REPORT LOG"' in (share / "man/man1/mermapctl-report-log.1").read_text()
+    scripts = (
+        "bash-completion/completions/mermapctl",
+        "zsh/site-functions/_mermapctl",
+        "fish/vendor_completions.d/mermapctl.fish",
+    )
+    assert all("_MERMAPCTL_COMPLETE" in (share / script).read_text() for script in scripts)
+    describe = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    commit = subprocess.run(describe, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert commit.strip()
+    assert mermapctl(installed, "--version").stdout == f"mermapctl {VERSION} ({commit.strip()})\n"
+
+
+def test_the_version_of_a_package_without_a_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "place").mkdir()
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    monkeypatch.setattr(version, "PACKAGE", tmp_path / "place/mermapctl")
+    assert version.text() == f"{VERSION} (commit unknown)"  # no commit of a repository above
+    monkeypatch.setattr(version, "PACKAGE", tmp_path / "mermapctl")
+    assert version.text() == f"{VERSION} (commit unknown)"  # git answers: none yet
+    (tmp_path / "mermapctl").mkdir()
+    (tmp_path / "mermapctl/commit.txt").write_text("v1-3-g0123\n")
+    assert version.text() == f"{VERSION} (v1-3-g0123)"
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["--version"], ["run", "--help"]])

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import click
 
-from mermapctl import __version__
 from mermapctl.cli.command import LazyGroup, Subcommand
 from mermapctl.errors import Exit
 
@@ -45,8 +44,24 @@ class Root(LazyGroup):
             raise click.exceptions.Exit(Exit.NO_VERDICT) from error
 
 
+def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    from mermapctl.commands import version
+
+    click.echo(f"mermapctl {version.text()}")
+    ctx.exit()
+
+
 @click.group(cls=Root, members=MEMBERS, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, "--version", prog_name="mermapctl")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="Show the version and its commit, and exit.",
+)
 @click.option("--debug", is_flag=True, help="Show a traceback when something goes wrong.")
 def root(debug: bool) -> None:
     """Configure, run and judge the Linux kernel's mermap KUnit suite."""
