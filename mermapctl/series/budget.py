@@ -12,6 +12,8 @@ _LANE_KB = 2 * 1000 * 1000
 """Memory of a lane: make's compilers, the linker of vmlinux, QEMU. drgn's vmtest uses the same."""
 _CORES = 1.75
 """Cores of a lane; fewer, and lanes wait for each other's boots (drgn's vmtest)."""
+_ROWS = 12
+"""Commits of a lane: its first build is a whole one, which takes as long as a dozen commits."""
 _AVAILABLE = re.compile(r"^MemAvailable:\s+(\d+) kB$", re.MULTILINE)
 
 
@@ -34,7 +36,7 @@ def available_kb() -> int | None:
 
 def of(rows: int, jobs: int, wanted: int | None = None) -> Budget:
     """Return the budget for `rows` commits and `jobs` make jobs in all; `wanted` lanes if given."""
-    lanes = wanted or _room()
+    lanes = wanted or min(_room(), rows // _ROWS)
     lanes = max(1, min(lanes, rows))
     return Budget(lanes, max(1, jobs // lanes))
 

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import os
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,4 +36,15 @@ def test_jobs_are_divided_among_the_lanes() -> None:
     assert budget.of(10, 8, 3) == budget.Budget(3, 2)
     assert budget.of(2, 8, 3) == budget.Budget(2, 4)
     assert budget.of(10, 1, 4) == budget.Budget(4, 1)
-    assert budget.of(10, 4).lanes >= 1
+    assert budget.of(11, 4) == budget.of(0, 4) == budget.Budget(1, 4)
+
+
+def test_memory_and_cores_bound_the_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(16)))
+    monkeypatch.setattr(budget, "available_kb", lambda: 100_000_000)
+    assert budget.of(52, 16) == budget.Budget(4, 4)
+    assert budget.of(1000, 16) == budget.Budget(9, 1)
+    monkeypatch.setattr(budget, "available_kb", lambda: 5_000_000)
+    assert budget.of(1000, 16) == budget.Budget(2, 8)
+    monkeypatch.setattr(budget, "available_kb", lambda: 500_000)
+    assert budget.of(1000, 16) == budget.Budget(1, 16)
