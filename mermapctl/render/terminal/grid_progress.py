@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 DOING = {"config": "configuring", "build": "building", "boot": "booting", "explain": "explaining"}
 _FEWEST = 4
 """Rows of the table on the lowest terminal."""
+_NARROWEST = 12
+"""Columns of a subject; where there are fewer, none is shown."""
 
 
 @dataclass(slots=True)
@@ -102,19 +105,32 @@ class GridState:
             for (row, column), each in self.running.items()
         )
 
-    def table(self, look: Look, height: int) -> Table:
-        """Return the table of the grid; of a long one, the rows around what runs."""
+    def table(self, look: Look, width: int, height: int) -> Table:
+        """Return the table of the grid; of a long one, the rows around what runs.
+
+        Where `width` is too small, first the subjects are cut, then the results.
+        """
         made = Table(box=None, show_edge=False, pad_edge=False, header_style="bold")
-        made.add_column("Commit", no_wrap=True)
-        for name in self.columns:
-            made.add_column(look.plain(name), no_wrap=True, overflow="ellipsis")
-        made.add_column(
-            f"Subject  ({self.done} of {self.of} cells)", no_wrap=True, overflow="ellipsis"
-        )
-        for row in self._window(max(_FEWEST, height - 4)):
+        rows = self._window(max(_FEWEST, height - 4))
+        places = range(len(self.columns))
+        fields = [[self._field((row, each), look) for each in places] for row in rows]
+        names = [look.plain(name) for name in self.columns]
+        room = max(8, (width - series_words.SHORT - 2) // (len(names) or 1) - 2)
+        sizes = [
+            min(room, max(cell_len(text) for text in (name, *(str(row[at]) for row in fields))))
+            for at, name in enumerate(names)
+        ]
+        rest = width - series_words.SHORT - sum(sizes) - 2 * (len(sizes) + 1)
+        made.add_column("Commit", no_wrap=True, width=series_words.SHORT)
+        for name, size in zip(names, sizes, strict=True):
+            made.add_column(name, no_wrap=True, overflow="ellipsis", width=size)
+        if rest >= _NARROWEST:
+            head = f"{self.done} of {self.of} cells"
+            made.add_column(head, no_wrap=True, overflow="ellipsis", width=rest)
+        for row, shown in zip(rows, fields, strict=True):
             commit, subject = self.commits[row]
-            fields = [self._field((row, each), look) for each in range(len(self.columns))]
-            made.add_row(commit, *fields, Text(one_line(subject)))
+            more = [Text(one_line(subject))] if rest >= _NARROWEST else []
+            made.add_row(commit, *shown, *more)
         return made
 
     def _window(self, most: int) -> range:

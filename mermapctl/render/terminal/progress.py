@@ -158,7 +158,7 @@ class LiveDisplay:
         """Return the current live line, or the grid of a series."""
         if self.grid is not None:
             unicode = self.console.encoding.startswith("utf")
-            return self.grid.table(Look(unicode), self.console.size.height)
+            return self.grid.table(Look(unicode), *self.console.size)
         turning = self.console.encoding.startswith("utf")
         frame = _FRAMES[int(time.monotonic() * 8) % len(_FRAMES)] if turning else ""
         cell = f"{self.cell}: " if self.cell else ""

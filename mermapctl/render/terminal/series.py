@@ -61,8 +61,10 @@ def _grid(record: RunRecord, series: Series, look: Look) -> RenderableType:
         made.add_row(
             Text(series_words.short(each.commit)),
             *(field(each.commit, column) for column in series.columns),
-            look.text(each.subject, limit=70),
+            look.text(each.subject),
         )
+    last = made.columns[-1]
+    last.no_wrap, last.overflow = True, "ellipsis"
     return made
 
 
