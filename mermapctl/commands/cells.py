@@ -7,9 +7,9 @@ import contextlib
 import shlex
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from mermapctl.commands import machine
+from mermapctl.config.plan import CellPlan
 from mermapctl.errors import HarnessError
 from mermapctl.events import CellStarted, Listener, Note
 from mermapctl.judge.verdict import Reason
@@ -20,10 +20,7 @@ from mermapctl.runner import kunit
 from mermapctl.runner.cell import run_to_end, unjudged
 from mermapctl.runner.job import Job, begin
 from mermapctl.system import signals
-
-if TYPE_CHECKING:
-    from mermapctl.config.plan import CellPlan
-    from mermapctl.tree import state
+from mermapctl.tree import state
 
 
 def run(

@@ -6,9 +6,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mermapctl.records import comparison
+from mermapctl.records.comparison import Comparison
 
 if TYPE_CHECKING:
-    from mermapctl.records.comparison import Comparison
     from mermapctl.records.store import Store
 
 

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mermapctl.config import fragment, missing, target, toolchain, variants
 from mermapctl.config.fragment import Fragment, MissingSymbol
@@ -13,9 +13,6 @@ from mermapctl.config.variants import Definition
 from mermapctl.errors import UserError
 from mermapctl.system import files, paths
 from mermapctl.tree import build_dir
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,22 +3,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mermapctl.commands import self_check
 from mermapctl.config import target
+from mermapctl.config.target import KernelTree, Target
 from mermapctl.doctor import doctor, packages
 from mermapctl.doctor.packages import Installation
 from mermapctl.doctor.requirement import Check
 from mermapctl.errors import UserError
 from mermapctl.system import environment
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mermapctl.config.target import KernelTree, Target
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,18 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mermapctl.config import fragment, target, variants
 from mermapctl.config.explain import why
 from mermapctl.config.explanation import Cause, Explanation
 from mermapctl.system import paths
 from mermapctl.tree import build_dir
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,18 +6,16 @@ from __future__ import annotations
 import codecs
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mermapctl.records.folder import is_inside
-from mermapctl.records.record import State
+from mermapctl.records.record import RunRecord, State
 from mermapctl.system.inputs import open_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from mermapctl.records.record import RunRecord
     from mermapctl.records.store import Store
 
 POLL_SECONDS = 0.1

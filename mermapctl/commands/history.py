@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from mermapctl.errors import UserError
 from mermapctl.records import history
+from mermapctl.records.history import CostPoint, Flaky, Occurrence
 from mermapctl.records.record import rfc3339
 
 if TYPE_CHECKING:
-    from mermapctl.records.history import CostPoint, Flaky, Occurrence
     from mermapctl.records.rows import Filters
     from mermapctl.records.store import Store
 

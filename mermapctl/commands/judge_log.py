@@ -6,9 +6,9 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
 
 from mermapctl.errors import UserError
 from mermapctl.judge.verdict import Verdict
@@ -16,9 +16,6 @@ from mermapctl.records import record
 from mermapctl.records.judging import judge_log
 from mermapctl.records.record import Artifacts, Cell, LogFacts, RunRecord, State, TreeFacts
 from mermapctl.system import inputs
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 STDIN = "-"
 _STDIN_NAME = "standard input"

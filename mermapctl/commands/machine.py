@@ -10,18 +10,15 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mermapctl.config import toolchain
+from mermapctl.config.plan import CellPlan
 from mermapctl.doctor import doctor
+from mermapctl.doctor.requirement import Check
 from mermapctl.errors import HarnessError
 from mermapctl.records import host
+from mermapctl.records.host import Host
 from mermapctl.system import cache_file, files, paths
-
-if TYPE_CHECKING:
-    from mermapctl.config.plan import CellPlan
-    from mermapctl.doctor.requirement import Check
-    from mermapctl.records.host import Host
 
 _HEADERS = ("/usr/include/stdio.h", "/usr/include/gelf.h")
 _SCRIPTS = ("Makefile", "scripts/min-tool-version.sh")

@@ -4,12 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from mermapctl.errors import UserError
-
-if TYPE_CHECKING:
-    from mermapctl.records.store import Store
+from mermapctl.records.store import Store
 
 
 @dataclass(frozen=True, slots=True)

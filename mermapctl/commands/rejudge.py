@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,14 +13,11 @@ from mermapctl.judge.leaf_tests import leaves
 from mermapctl.judge.verdict import Reason, Verdict
 from mermapctl.records import cell_files, first_bad, record
 from mermapctl.records.judging import judge_again
-from mermapctl.records.record import Former, State
+from mermapctl.records.record import Cell, Former, RunRecord, State
 from mermapctl.records.witnessed import with_witness
 from mermapctl.system.inputs import open_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from mermapctl.records.record import Cell, RunRecord
     from mermapctl.records.store import Store
 
 _BEFORE_THE_BOOT = {Reason.CONFIG_UNSATISFIED, Reason.BUILD_FAILED, Reason.INTERRUPTED}

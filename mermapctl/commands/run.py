@@ -7,11 +7,11 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from mermapctl.config import plan, target
+from mermapctl.config.plan import Request
 from mermapctl.system import paths
 from mermapctl.tree import build_dir, ownership, state
 
 if TYPE_CHECKING:
-    from mermapctl.config.plan import Request
     from mermapctl.events import Listener
     from mermapctl.records.record import RunRecord
 

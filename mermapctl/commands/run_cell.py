@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from mermapctl.config import plan, target
+from mermapctl.config.plan import CellPlan
 from mermapctl.errors import CommitError, MermapctlError, UserError
+from mermapctl.events import Listener
 from mermapctl.judge.verdict import Reason, Verdict
 from mermapctl.records import cell_files
 from mermapctl.records.folder import RunFolder
@@ -16,17 +18,11 @@ from mermapctl.records.record import Artifacts, Cell
 from mermapctl.runner import job, kunit
 from mermapctl.runner.cell import run_to_end, unjudged
 from mermapctl.runner.job import Job, LaneCommit
+from mermapctl.runner.kunit import Capabilities
 from mermapctl.series import cell_job, same_kernel, verdicts
+from mermapctl.series.cell_job import CellJob
 from mermapctl.system import signals
 from mermapctl.tree import ownership
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from mermapctl.config.plan import CellPlan
-    from mermapctl.events import Listener
-    from mermapctl.runner.kunit import Capabilities
-    from mermapctl.series.cell_job import CellJob
 
 
 def run(path: Path, tell: Listener) -> Cell:

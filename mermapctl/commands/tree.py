@@ -5,25 +5,20 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from mermapctl.config import target
 from mermapctl.config.target import Target
 from mermapctl.errors import MermapctlError, UserError
-from mermapctl.events import CellStarted, Note
+from mermapctl.events import CellStarted, Listener, Note
 from mermapctl.runner import kunit
 from mermapctl.runner.kunit import Capabilities
 from mermapctl.tree import build_dir, find, overlay, postings, source, state
 from mermapctl.tree import prepare as making
 from mermapctl.tree.overlay import Mermap
 from mermapctl.tree.postings import Posting
+from mermapctl.tree.prepare import Prepared
 from mermapctl.tree.state import Tree
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from mermapctl.events import Listener
-    from mermapctl.tree.prepare import Prepared
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,20 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kconfiglib import AND, BOOL, NOT, OR, STR_TO_TRI, TYPE_TO_STR, Choice, expr_value
 
 from mermapctl.config import host_tests, kconfig
 from mermapctl.config.explanation import Blocker, Cause, Leaf
-from mermapctl.config.kconfig import Model
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from mermapctl.config.kconfig import Selector
+from mermapctl.config.kconfig import Model, Selector
 
 DEPTH = 4
 """Depth to which the dependencies of a blocking leaf are followed."""

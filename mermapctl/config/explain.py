@@ -9,9 +9,10 @@ from __future__ import annotations
 import difflib
 import re
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kconfiglib import TYPE_TO_STR, expr_items, expr_value
 
@@ -22,9 +23,6 @@ from mermapctl.config.fragment import Assignment, Fragment, overlay
 from mermapctl.config.kconfig import Model, Setting, UnreadableError
 from mermapctl.config.target import Target
 from mermapctl.errors import HarnessError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
 
 NEAR = 5
 FOLLOWED = 200

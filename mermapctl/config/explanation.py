@@ -4,13 +4,10 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from mermapctl.config.kconfig import Selector, Setting
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 SHOWN = 5
 """Selectors and definitions in the text; the JSON has them all."""

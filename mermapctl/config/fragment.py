@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mermapctl.errors import UserError
 from mermapctl.system import inputs
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 SUFFIX = ".kunitconfig"
 STDIN = Path("-")

@@ -8,14 +8,11 @@ no assignment changes.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from mermapctl.config import kconfig
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from mermapctl.config.kconfig import Model
+from mermapctl.config.kconfig import Model
 
 _GIVEN = {"srctree", "objtree", "ARCH", "SRCARCH", "SUBARCH", "KERNELVERSION"}
 """Variables that contain no answer of a program."""

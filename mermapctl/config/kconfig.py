@@ -10,10 +10,11 @@ import os
 import re
 import sys
 import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import kconfiglib
 from kconfiglib import AND, BOOL, NOT, OR, TRI_TO_STR, TRISTATE, Choice, Symbol, expr_value
@@ -24,9 +25,6 @@ from mermapctl.config.target import Target
 from mermapctl.config.toolchain import Toolchain
 from mermapctl.system import paths
 from mermapctl.tree import ownership
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 __all__ = ["Model", "Selector", "Setting", "UnreadableError", "read", "read_part"]
 

@@ -6,18 +6,14 @@ For `run` and `config check`. An explanation may fail, or be cut short; the symb
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from mermapctl.config import explain, explanation, fragment, olddefconfig, target, toolchain
+from mermapctl.config.fragment import Fragment, MissingSymbol
 from mermapctl.config.kconfig import UnreadableError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
-
-    from mermapctl.config.fragment import Fragment, MissingSymbol
-    from mermapctl.config.target import Target
+from mermapctl.config.target import Target
 
 FULL = 6
 """Symbols explained in full; for the others only what blocks them is printed."""

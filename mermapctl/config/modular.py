@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mermapctl.config import variants
-from mermapctl.config.fragment import SUFFIX, merge, overlay
+from mermapctl.config.fragment import SUFFIX, Fragment, merge, overlay
 from mermapctl.config.module_guard import Guard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
-
-    from mermapctl.config.fragment import Fragment
     from mermapctl.config.target import Target
 
 FRAGMENT = "module"

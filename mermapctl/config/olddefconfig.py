@@ -4,20 +4,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
 
 from mermapctl.config import fragment
-from mermapctl.config.toolchain import make_environment
+from mermapctl.config.target import Target
+from mermapctl.config.toolchain import Toolchain, make_environment
 from mermapctl.errors import HarnessError
 from mermapctl.system import process
 from mermapctl.tree import build_dir, ownership
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from mermapctl.config.target import Target
-    from mermapctl.config.toolchain import Toolchain
 
 LIMIT = 120.0
 """Seconds. 3 s where the tree's `conf` program is built already, 7 s where it is not."""

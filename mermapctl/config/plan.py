@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mermapctl.config import fragment, modular, variants
 from mermapctl.config.fragment import Fragment
@@ -13,9 +13,6 @@ from mermapctl.config.modular import Modular
 from mermapctl.config.target import Accel, KernelTree, Target
 from mermapctl.config.variants import Variant
 from mermapctl.errors import CommitError, UserError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 SUITE = "mermap"
 PROBE = "kprobe_event"

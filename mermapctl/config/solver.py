@@ -7,7 +7,8 @@ Kconfig with each proposal, and drops assignments that it does not need.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from kconfiglib import (
     AND,
@@ -26,9 +27,6 @@ from kconfiglib import (
 )
 
 from mermapctl.config.kconfig import Model, Setting, is_tri, operands, tri
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
 
 LARGEST = 12
 """Assignments; a longer answer is of no use."""

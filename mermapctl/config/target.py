@@ -14,20 +14,17 @@ import platform
 import re
 import tomllib
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mermapctl.config import fragment
+from mermapctl.config.fragment import Fragment
 from mermapctl.errors import CommitError, UserError
 from mermapctl.system import inputs, paths
 from mermapctl.tree import find
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from mermapctl.config.fragment import Fragment
 
 QEMU_CONFIGS = "tools/testing/kunit/qemu_configs"
 UML_CONFIG = "tools/testing/kunit/configs/arch_uml.config"

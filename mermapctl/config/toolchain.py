@@ -10,13 +10,10 @@ import shutil
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from mermapctl.config.target import Target
 from mermapctl.system import process
 from mermapctl.tree.find import kernel_version
-
-if TYPE_CHECKING:
-    from mermapctl.config.target import Target
 
 _SUBARCH = (
     (r"i.86|x86_64", "x86"),

@@ -9,17 +9,14 @@ gets them.
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from mermapctl.config.fragment import Fragment
 from mermapctl.system import paths
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 COUNTED = "TLB flushes are counted, not observed"
 """What an untraced boot tells of them."""

@@ -7,9 +7,10 @@ import difflib
 import fnmatch
 import stat
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import msgspec
 
@@ -19,10 +20,6 @@ from mermapctl.config.traceable import Wish
 from mermapctl.errors import UserError
 from mermapctl.system import inputs, paths
 from mermapctl.system.boundary import flaw_of_path
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
 
 BASE = "base"
 """The fragment whose lines give way: it says how a kernel is where nothing else is asked for."""

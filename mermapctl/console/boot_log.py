@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from mermapctl.console.lines import Line
 from mermapctl.console.refusals import FELL_BACK, KVM_FAILED
-
-if TYPE_CHECKING:
-    from mermapctl.console.lines import Line
 
 PICKS = (
     *("Linux version ", "Command line: ", "Kernel command line: ", "smp: Brought up "),

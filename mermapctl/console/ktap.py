@@ -10,13 +10,11 @@ from __future__ import annotations
 import enum
 import re
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from mermapctl.console.assertion_block import TEXT_LIMIT, Failure, FailureKind
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 __all__ = ["Failure", "FailureKind"]
 

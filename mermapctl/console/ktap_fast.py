@@ -8,14 +8,11 @@ results; the parser reads line by line whatever does not fit the open level.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from mermapctl.console.ktap import Result, Status
 from mermapctl.console.ktap_state import OpenLevel
-from mermapctl.console.lines import Line, newline
-
-if TYPE_CHECKING:
-    from mermapctl.console.lines import LineRun
+from mermapctl.console.lines import Line, LineRun, newline
 
 _ROW = re.compile(
     newline("seconds")

@@ -4,17 +4,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from mermapctl.console.assertion_block import TEXT_LIMIT
-from mermapctl.console.ktap import NAME_LIMIT, KtapNote, Trouble
+from mermapctl.console.ktap import NAME_LIMIT, KtapNote, Result, Trouble
 from mermapctl.console.ktap_state import Kept, OpenLevel
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from mermapctl.console.ktap import Result
-    from mermapctl.console.lines import Line
+from mermapctl.console.lines import Line
 
 DEPTH = 16
 """Limit on open levels; KUnit has three."""

@@ -8,7 +8,7 @@ confirm it. A line that fits nothing becomes a note, never a test with a mangled
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from mermapctl.console import ktap_fast
 from mermapctl.console.assertion_block import (
@@ -31,17 +31,11 @@ from mermapctl.console.ktap import (
     Unfinished,
     read_result,
 )
+from mermapctl.console.ktap_fast import Tests
 from mermapctl.console.ktap_levels import Levels
-from mermapctl.console.ktap_state import Kept, as_tally
+from mermapctl.console.ktap_state import Kept, OpenLevel, as_tally
+from mermapctl.console.lines import Line, LineRun
 from mermapctl.console.open_failures import KEEP_FAILURES, OpenFailures
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from mermapctl.console.ktap_fast import Tests
-    from mermapctl.console.ktap_state import OpenLevel
-    from mermapctl.console.lines import Line, LineRun
-
 
 _SAID = r"# (?!module: |Totals: (?!pass:\d+ fail:[1-9]))"
 _NOT_OK = r"not ok(?![a-z])"

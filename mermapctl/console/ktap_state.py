@@ -8,20 +8,17 @@ status, so that no verdict depends on the kept part alone.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from mermapctl.console.assertion_block import TEXT_LIMIT
-from mermapctl.console.ktap import KtapNote, Status, Suite, Tally, Test, Trouble, leaf_tests
+from mermapctl.console.assertion_block import TEXT_LIMIT, Failure
+from mermapctl.console.ktap import KtapNote, Result, Status, Suite, Tally, Test, Trouble, leaf_tests
+from mermapctl.console.lines import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
-
-    from mermapctl.console.assertion_block import Failure
-    from mermapctl.console.ktap import Result
     from mermapctl.console.ktap_fast import Tests
-    from mermapctl.console.lines import Line
 
 KEEP_TESTS = 5_000
 """Limit on passed tests kept one by one; more are only counted, to bound the memory."""

@@ -4,13 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from mermapctl.console.assertion_block import BROKE_OFF, TIMED_OUT
-
-if TYPE_CHECKING:
-    from mermapctl.console.assertion_block import Failure
-    from mermapctl.console.ktap import Status
+from mermapctl.console.assertion_block import BROKE_OFF, TIMED_OUT, Failure
+from mermapctl.console.ktap import Status
 
 KEEP_FAILURES = 32
 

@@ -12,9 +12,10 @@ import functools
 import itertools
 import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import translate
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -22,9 +23,6 @@ from mermapctl.console.frames import EntryKind, Frame
 from mermapctl.console.splat import SplatKind, function
 from mermapctl.errors import HarnessError
 from mermapctl.system import paths
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _SUFFIX = re.compile(r"\.(?:part|cold|constprop|isra|llvm|cfi|cfi_jt)\b.*")
 _MOST = 24

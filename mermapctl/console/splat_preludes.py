@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import itertools
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from mermapctl.console.lines import Line
+from mermapctl.console.lines import Line
 
 LOOK_BACK = 48
 """Lines above a report that are searched for its cause: page_owner's traces take thirty."""

@@ -10,20 +10,16 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from mermapctl.console import frames, splat_preludes, splat_titles
-from mermapctl.console.lines import LineKind
+from mermapctl.console.lines import Line, LineKind
 from mermapctl.console.splat import DEADLY, Splat, SplatKind
 from mermapctl.console.splat_kept import KeptSplats
 from mermapctl.console.splat_report import BODY_LINES, Report
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from mermapctl.console.lines import Line
-    from mermapctl.console.splat_titles import Opening, Title
+from mermapctl.console.splat_titles import Opening, Title
 
 KEEP_INSIDE = 64
 KEEP_OUTSIDE = 16

@@ -5,16 +5,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from mermapctl.console import frames, reporters
 from mermapctl.console.frames import Trace, place
+from mermapctl.console.lines import Line
 from mermapctl.console.splat import DEADLY, Splat, SplatKind
+from mermapctl.console.splat_preludes import Prelude
 from mermapctl.console.splat_titles import TEXT_LIMIT, Title
-
-if TYPE_CHECKING:
-    from mermapctl.console.lines import Line
-    from mermapctl.console.splat_preludes import Prelude
 
 BODY_LINES = 400
 EXCERPT_LINES = 60

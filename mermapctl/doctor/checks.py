@@ -7,19 +7,16 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mermapctl.config import toolchain
+from mermapctl.config.target import Target
+from mermapctl.config.toolchain import Toolchain
 from mermapctl.doctor.requirement import Check, NeedState
 from mermapctl.errors import HarnessError
 from mermapctl.runner import kvm_probe
 from mermapctl.runner.kvm_probe import Ability
 from mermapctl.system import process
 from mermapctl.tree import ownership
-
-if TYPE_CHECKING:
-    from mermapctl.config.target import Target
-    from mermapctl.config.toolchain import Toolchain
 
 GIB = 1 << 30
 BUILD = 1 * GIB

@@ -4,21 +4,17 @@
 from __future__ import annotations
 
 import platform
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from mermapctl.config import target, toolchain
 from mermapctl.config.modular import NOLIBC
+from mermapctl.config.target import Target
 from mermapctl.doctor import checks, packages
 from mermapctl.doctor.requirement import Check, NeedState
 from mermapctl.errors import UserError
 from mermapctl.system import paths
 from mermapctl.tree import find, overlay, ownership
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
-
-    from mermapctl.config.target import Target
 
 _BUILD = (
     ("flex", "reading Kconfig"),

@@ -11,15 +11,13 @@ import re
 import shlex
 import shutil
 import tomllib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mermapctl.system import paths, process
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 OS_RELEASE = Path("/etc/os-release")
 APT_LISTS = Path("/var/lib/apt/lists")

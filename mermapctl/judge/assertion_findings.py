@@ -4,18 +4,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
-from mermapctl.console.ktap import Status
+from mermapctl.console.ktap import Account, Failure, Status, Suite, Test
 from mermapctl.judge import leaf_tests
 from mermapctl.judge.root_cause import Draft
+from mermapctl.judge.suites import ExpectedSuite, Manifest, Rule
 from mermapctl.judge.verdict import Finding, Severity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from mermapctl.console.ktap import Account, Failure, Suite, Test
-    from mermapctl.judge.suites import ExpectedSuite, Manifest, Rule
 
 Evidence = dict[str, str | int | float | bool | None]
 

@@ -3,16 +3,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from mermapctl.console import refusals
 from mermapctl.console.boot_log import TEXT_LIMIT
+from mermapctl.console.refusals import FoundRefusal
 from mermapctl.console.splat import SplatKind
+from mermapctl.judge.boot_end import Facts
 from mermapctl.judge.verdict import Ended, Finding, Reason, Severity
-
-if TYPE_CHECKING:
-    from mermapctl.console.refusals import FoundRefusal
-    from mermapctl.judge.boot_end import Facts
 
 
 class BootFailure(NamedTuple):

@@ -7,18 +7,13 @@ a boot without probes can show: tests that count as failed, and findings that be
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from mermapctl.judge.hang_trial import Outcome
+from mermapctl.console.ktap import Suite
+from mermapctl.judge.hang_trial import Outcome, Trial
 from mermapctl.judge.leaf_tests import all_tests, concerned
 from mermapctl.judge.verdict import Boot, Finding, Reason, Severity, Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-
-    from mermapctl.console.ktap import Suite
-    from mermapctl.judge.hang_trial import Trial
 
 CODE = "only-with-probes"
 _AGAIN = "booted again without probes"

@@ -3,18 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from mermapctl.console.ktap import Status
+from mermapctl.console.ktap import Status, Suite, Test
+from mermapctl.judge.root_cause import Draft
+from mermapctl.judge.suites import ExpectedTest, Manifest
 from mermapctl.judge.verdict import Flush
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from mermapctl.console.ktap import Suite, Test
-    from mermapctl.judge.root_cause import Draft
-    from mermapctl.judge.suites import ExpectedTest, Manifest
 
 UNSEEN = "counted, not observed"
 """Label of a number that only the suite's own counter gives."""

@@ -6,22 +6,19 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mermapctl.console.ktap import Status
-from mermapctl.console.splat import STUCK
+from mermapctl.console.ktap import Status, Suite
+from mermapctl.console.splat import STUCK, Splat
 from mermapctl.console.splat import function as function_of
 from mermapctl.judge import splat_findings
 from mermapctl.judge.hang_trial import Outcome, Trial
+from mermapctl.judge.suites import Manifest
+from mermapctl.judge.verdict import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from mermapctl.console.ktap import Suite
-    from mermapctl.console.splat import Splat
-    from mermapctl.judge.suites import Manifest
-    from mermapctl.judge.verdict import Finding
     from mermapctl.runner.qmp import Sample
 
 DETECTED = "the kernel's own report"

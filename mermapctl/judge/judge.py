@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from mermapctl.console import boot_log, ktap_fast, ktap_parser, splat_titles
 from mermapctl.console.boot_log import BootReader
 from mermapctl.console.ktap import Suite, Tally
 from mermapctl.console.ktap_parser import KtapParser
-from mermapctl.console.lines import BLOCK_BYTES, Console, LineKind, LineRun
+from mermapctl.console.lines import BLOCK_BYTES, Console, Line, LineKind, LineRun
 from mermapctl.console.splat import Splat
 from mermapctl.console.splat_reader import SplatReader
 from mermapctl.judge import (
@@ -26,17 +27,12 @@ from mermapctl.judge import (
     trace_findings,
 )
 from mermapctl.judge.boot_end import Facts
+from mermapctl.judge.not_console import ForeignInput
 from mermapctl.judge.root_cause import Draft
+from mermapctl.judge.suites import Manifest
 from mermapctl.judge.verdict import Boot, Ended, Finding, Flush, Reason, Severity, Verdict
 from mermapctl.trace.reader import TRACE_LINE, TraceReader
 from mermapctl.trace.summary import TraceTable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from mermapctl.console.lines import Line
-    from mermapctl.judge.not_console import ForeignInput
-    from mermapctl.judge.suites import Manifest
 
 PICKS = {
     LineKind.KTAP: ktap_parser.PICKS,

@@ -4,20 +4,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
 
-from mermapctl.console.assertion_block import TIMED_OUT
+from mermapctl.console.assertion_block import TIMED_OUT, Failure
 from mermapctl.console.ktap import KtapNote, Status, Suite, Test, Trouble, leaf_tests
+from mermapctl.judge.assertion_findings import Evidence
+from mermapctl.judge.boot_end import Facts, SuiteEnd
 from mermapctl.judge.root_cause import Draft
 from mermapctl.judge.verdict import Ended, Finding, Severity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from mermapctl.console.assertion_block import Failure
-    from mermapctl.judge.assertion_findings import Evidence
-    from mermapctl.judge.boot_end import Facts, SuiteEnd
 
 _INCOMPLETE = (
     *(Trouble.LOST, Trouble.TORN, Trouble.MISCOUNTED, Trouble.BAILED),

@@ -7,6 +7,7 @@ wherever tests are listed, compared or counted.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,6 @@ from mermapctl.console.ktap import NO_TESTS, Suite, Tally, Test, leaf_tests, tal
 from mermapctl.judge.verdict import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
     from mermapctl.records.record import Cell
 
 COMPLAINT = "complaint"

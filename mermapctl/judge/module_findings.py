@@ -4,16 +4,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from mermapctl.judge.verdict import Finding, Severity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from mermapctl.config.module_guard import Guard
-    from mermapctl.judge.verdict import Flush
+from mermapctl.config.module_guard import Guard
+from mermapctl.judge.verdict import Finding, Flush, Severity
 
 CODE = "counter-not-in-module"
 

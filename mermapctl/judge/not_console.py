@@ -7,15 +7,11 @@ Such input shows nothing about a kernel or a machine, so it has no verdict.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO, NamedTuple
 
+from mermapctl.console.lines import Console
 from mermapctl.judge.verdict import Finding, Severity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from typing import BinaryIO
-
-    from mermapctl.console.lines import Console
 
 HEAD_BYTES = 256 * 1024
 """Bytes examined; they include a console's first lines."""

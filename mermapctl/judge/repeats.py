@@ -4,13 +4,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from mermapctl.judge.verdict import Finding, Reason, Severity, Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 CODE = "failed-in-repeats"
 KEEP = 100

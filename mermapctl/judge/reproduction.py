@@ -4,14 +4,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING
 
 from mermapctl.judge.verdict import Finding, Severity, Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 CODE = "not-reproduced"
 _HARNESS = re.compile(rb"\[\d\d:\d\d:\d\d\]|\$ qemu-system-")

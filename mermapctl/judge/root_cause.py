@@ -4,14 +4,11 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from mermapctl.console.splat import function
 from mermapctl.judge.verdict import Finding, Severity
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 CONSEQUENCES = 20
 """Sentences kept under one finding."""

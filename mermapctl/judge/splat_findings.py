@@ -4,18 +4,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from mermapctl.console.ktap import Status
+from mermapctl.console.boot_log import BootLog
+from mermapctl.console.ktap import Status, Suite
 from mermapctl.console.splat import DEADLY, Splat, SplatKind, sameness
+from mermapctl.judge.assertion_findings import Evidence
 from mermapctl.judge.root_cause import Draft
+from mermapctl.judge.suites import ExpectedSuite, Manifest
 from mermapctl.judge.verdict import Finding, Severity
-
-if TYPE_CHECKING:
-    from mermapctl.console.boot_log import BootLog
-    from mermapctl.console.ktap import Suite
-    from mermapctl.judge.assertion_findings import Evidence
-    from mermapctl.judge.suites import ExpectedSuite, Manifest
 
 
 class _Words(NamedTuple):

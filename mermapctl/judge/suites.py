@@ -10,16 +10,13 @@ import re
 import tomllib
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import msgspec
 
 from mermapctl.console.splat import SplatKind, function
 from mermapctl.errors import HarnessError
 from mermapctl.system import paths
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,11 @@ whose probe did not work, and reports that.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from mermapctl.judge.verdict import Finding, Flush, Severity
-from mermapctl.trace.probes import LOG_BUFFER, PINS, WALKS, WITHOUT
+from mermapctl.trace.probes import LOG_BUFFER, PINS, WALKS, WITHOUT, Probe
 from mermapctl.trace.summary import Layout, TraceAccount, TraceSummary, TraceTable
-
-if TYPE_CHECKING:
-    from mermapctl.trace.probes import Probe
-    from mermapctl.trace.violations import Breach, Evidence
+from mermapctl.trace.violations import Breach, Evidence
 
 FLUSH_PROBES = ("mm_flush", "mm_flush_local", "mm_flush_arch")
 WHERE = "mm/mermap.c"

@@ -7,19 +7,14 @@ findings, not event by event. If only one of them can observe a fault, its resul
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from mermapctl.judge import root_cause, trace_findings
 from mermapctl.judge.root_cause import Draft
-from mermapctl.judge.verdict import Finding, Severity
+from mermapctl.judge.verdict import Finding, Flush, Severity
 from mermapctl.judge.witness_summary import LOG
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mermapctl.judge.verdict import Flush
-    from mermapctl.trace.witness_reader import WitnessAccount
+from mermapctl.trace.witness_reader import WitnessAccount
 
 ONLY = "only-witnessed"
 """The code of a failure that only the boot under the witness shows."""

@@ -6,7 +6,9 @@ To rewrite a whole record twice for each cell would make 1,000 failed cells writ
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,9 +20,6 @@ from mermapctl.system import files
 from mermapctl.system.inputs import read_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
     from mermapctl.records.folder import RunFolder
 
 CELL = "cell.json"

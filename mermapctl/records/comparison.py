@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,6 @@ from mermapctl.judge.leaf_tests import LeafTest, leaves
 from mermapctl.judge.verdict import Severity, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mermapctl.records.record import Cell, RunRecord
 
 SLOWER = 1.25

@@ -3,21 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from mermapctl.errors import HarnessError
 from mermapctl.judge import cost
+from mermapctl.judge.cost import Cost
 from mermapctl.records.comparison import incomparable
 from mermapctl.records.previous import LOOK_BACK
-from mermapctl.records.record import State
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from mermapctl.judge.cost import Cost
-    from mermapctl.records.record import Cell, RunRecord
-    from mermapctl.records.store import Store
+from mermapctl.records.record import Cell, RunRecord, State
+from mermapctl.records.store import Store
 
 
 def judged(cell: Cell, record: RunRecord, store: Store, limit: float) -> Cell:

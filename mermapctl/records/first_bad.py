@@ -3,18 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from mermapctl.judge.verdict import Finding, Reason, Severity, Verdict
+from mermapctl.records.record import Cell, RunRecord
 from mermapctl.records.series_facts import Column, Episode, FirstBad
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from mermapctl.records.record import Cell, RunRecord
 
 ABSENT = "absent"
 FAILED = "failed"

@@ -5,17 +5,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from mermapctl.records.record import Artifacts
+from mermapctl.records.record import Artifacts, Cell, RunRecord
 from mermapctl.system.inputs import open_regular
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from mermapctl.records.record import Cell, RunRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ Answered from the store's index alone, without reading ten thousand records.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,6 @@ import msgspec
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
 
     from mermapctl.records.rows import Filters
 

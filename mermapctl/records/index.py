@@ -13,16 +13,13 @@ import errno
 import sqlite3
 import time
 import weakref
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
 
 from mermapctl.errors import HarnessError
 from mermapctl.system import locks
 from mermapctl.system.files import cannot_write
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 VERSION = 3
 BUSY_SECONDS = 30.0

@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from mermapctl.console.ktap import Status
 from mermapctl.console.lines import BLOCK_BYTES
@@ -20,19 +20,15 @@ from mermapctl.judge import (
     reproduction,
     suites,
 )
-from mermapctl.judge.confirmation import CODE, compare, stored, symptoms, without_verdict
+from mermapctl.judge.confirmation import CODE, Unprobed, compare, stored, symptoms, without_verdict
+from mermapctl.judge.hang_trial import Trial
+from mermapctl.judge.repeats import Repeats
+from mermapctl.judge.reproduction import Reproduction
+from mermapctl.judge.suites import Manifest
 from mermapctl.judge.verdict import Boot, Reason, Verdict
+from mermapctl.records.record import Cell
 from mermapctl.system.bounded import Gaps
 from mermapctl.system.inputs import open_regular
-
-if TYPE_CHECKING:
-    from mermapctl.judge.confirmation import Unprobed
-    from mermapctl.judge.hang_trial import Trial
-    from mermapctl.judge.repeats import Repeats
-    from mermapctl.judge.reproduction import Reproduction
-    from mermapctl.judge.suites import Manifest
-    from mermapctl.records.record import Cell
-
 
 _BAD = {Status.FAILED, Status.CRASHED, Status.HUNG}
 _manifest = functools.cache(suites.load)  # thousands of consoles may be judged again

@@ -3,15 +3,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from mermapctl.errors import HarnessError
 from mermapctl.judge.verdict import Verdict
-from mermapctl.records.record import State
+from mermapctl.records.record import RunRecord, State
 from mermapctl.records.store import Store
-
-if TYPE_CHECKING:
-    from mermapctl.records.record import RunRecord
 
 LOOK_BACK = 50
 """Runs searched, newest first; an older one is of little use for a change."""

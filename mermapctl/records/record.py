@@ -8,16 +8,20 @@ import enum
 import os
 import platform
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from mermapctl import __version__
 from mermapctl.config.fragment import MissingSymbol
+from mermapctl.config.module_guard import Guard
+from mermapctl.console.ktap import Suite, Tally
+from mermapctl.console.splat import Splat
 from mermapctl.errors import Exit, HarnessError
 from mermapctl.judge.confirmation import Unprobed
 from mermapctl.judge.cost import Cost
+from mermapctl.judge.hang_trial import Trial
 from mermapctl.judge.repeats import Repeats
 from mermapctl.judge.reproduction import Reproduction
 from mermapctl.judge.verdict import Boot, Finding, Flush, Reason, Verdict
@@ -25,13 +29,6 @@ from mermapctl.judge.witness_summary import WitnessSummary
 from mermapctl.records.host import Host, host_facts
 from mermapctl.records.series_facts import Series
 from mermapctl.system import proc
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-from mermapctl.config.module_guard import Guard
-from mermapctl.console.ktap import Suite, Tally
-from mermapctl.console.splat import Splat
-from mermapctl.judge.hang_trial import Trial
 from mermapctl.trace.summary import TraceTable
 
 SCHEMA = 1

@@ -3,18 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mermapctl.judge.cost import figures
 from mermapctl.judge.leaf_tests import leaves
-from mermapctl.records.record import Phases
+from mermapctl.records.record import Cell, Phases, RunRecord
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator
-
-    from mermapctl.records.record import Cell, RunRecord
 
 
 Value = str | float | None

@@ -10,14 +10,16 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from mermapctl.errors import HarnessError, MermapctlError, UserError
 from mermapctl.judge.verdict import Verdict
 from mermapctl.records import cell_files, entries, index, record_states, rows
 from mermapctl.records.folder import RunFolder, cell_slug, console_lines, placed, size_of
-from mermapctl.records.index import Damaged, Index
+from mermapctl.records.index import Change, Damaged, Index
 from mermapctl.records.record import RunRecord, State, from_json, still_running, to_json
 from mermapctl.records.rows import Filters, RunSummary
 from mermapctl.system import files, paths
@@ -25,10 +27,7 @@ from mermapctl.system.inputs import read_regular
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
 
-    from mermapctl.records.index import Change
 
 __all__ = ["Filters", "RunFolder", "RunSummary", "Store", "cell_slug", "console_lines"]
 

@@ -5,20 +5,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mermapctl.judge import root_cause, trace_findings, witness_findings
 from mermapctl.judge.confirmation import symptoms
-from mermapctl.judge.verdict import Ended, Severity, Verdict
+from mermapctl.judge.verdict import Ended, Finding, Severity, Verdict
+from mermapctl.judge.witness_summary import WitnessSummary
 from mermapctl.records.judging import judge_second
+from mermapctl.records.record import Cell
 from mermapctl.system.inputs import open_regular
 from mermapctl.trace import witness_reader
-
-if TYPE_CHECKING:
-    from mermapctl.judge.verdict import Finding
-    from mermapctl.judge.witness_summary import WitnessSummary
-    from mermapctl.records.record import Cell
-    from mermapctl.trace.witness_reader import WitnessAccount
+from mermapctl.trace.witness_reader import WitnessAccount
 
 LONGEST_LINE = 1 << 20
 """Characters read of a line; a right one is far shorter, and a longer one cannot be read."""

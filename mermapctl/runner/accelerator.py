@@ -11,14 +11,10 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from mermapctl.config.target import Accel
+from mermapctl.config.target import Accel, Target
 from mermapctl.console.refusals import KVM_FAILED
 from mermapctl.system import cache_file, paths, proc
-
-if TYPE_CHECKING:
-    from mermapctl.config.target import Target
 
 KVM = Path("/dev/kvm")
 MUTE = 8.0

@@ -6,7 +6,6 @@ from __future__ import annotations
 import importlib
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from mermapctl.config.target import Accel
 from mermapctl.config.toolchain import of_build
@@ -24,12 +23,10 @@ from mermapctl.runner import (
     kvm_probe,
 )
 from mermapctl.runner.guest_clock import GuestClock
+from mermapctl.runner.job import Job
 from mermapctl.runner.kernel import Kernel
 from mermapctl.runner.path_shims import write_qemu
 from mermapctl.system import process
-
-if TYPE_CHECKING:
-    from mermapctl.runner.job import Job
 
 _PRINTK = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ")
 """The prefix of a console line under printk.time=1, with or without CONFIG_PRINTK_CALLER."""

@@ -11,16 +11,13 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 from mermapctl.runner import up_to_date
 from mermapctl.system import lock_holder, locks
 from mermapctl.system.inputs import read_regular
 from mermapctl.tree import build_dir
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 _ASKED = "last_used_kunitconfig"
 """The file with kunit.py's last kunitconfig (tools/testing/kunit/kunit_kernel.py)."""

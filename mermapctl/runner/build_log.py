@@ -5,16 +5,12 @@ from __future__ import annotations
 
 import re
 import signal
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 from mermapctl.errors import HarnessError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from mermapctl.runner.job import Job
-    from mermapctl.system import process
+from mermapctl.runner.job import Job
+from mermapctl.system import process
 
 LOG_BYTES = 128 << 20
 """Longest log of a build, in bytes: far more than one line for each object of a kernel."""

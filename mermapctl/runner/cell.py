@@ -6,8 +6,8 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from mermapctl.config import missing, modular
 from mermapctl.config.plan import without_trace
@@ -25,21 +25,14 @@ from mermapctl.runner import (
     stages,
     up_to_date,
 )
-from mermapctl.runner.job import UNTRACED
-from mermapctl.runner.step import Doing, Step, noted, spent
+from mermapctl.runner.boot import Booted
+from mermapctl.runner.job import UNTRACED, Job
+from mermapctl.runner.kernel import Kernel
+from mermapctl.runner.stages import Stage
+from mermapctl.runner.step import Doing, Step, Steps, noted, spent
 from mermapctl.system import signals
 from mermapctl.system.signals import Interrupted
 from mermapctl.tree import build_dir, state
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
-
-    from mermapctl.runner.boot import Booted
-    from mermapctl.runner.job import Job
-    from mermapctl.runner.kernel import Kernel
-    from mermapctl.runner.stages import Stage
-    from mermapctl.runner.step import Steps
-
 
 EXPLAIN = "explain"
 """The progress' name for the search for reasons why symbols are missing."""

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Generator, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from mermapctl.errors import MermapctlError
 from mermapctl.judge.confirmation import by_trials
+from mermapctl.judge.hang_trial import Trial
 from mermapctl.judge.verdict import Verdict
 from mermapctl.records.judging import judge_console, with_trials
+from mermapctl.records.record import Cell
 from mermapctl.runner import (
     confirm,
     cost_boot,
@@ -20,18 +22,11 @@ from mermapctl.runner import (
     unprobed,
     witness_boot,
 )
+from mermapctl.runner.boot import Booted
 from mermapctl.runner.guest_clock import EMULATED
-from mermapctl.runner.step import Doing, Step, noted, spent
+from mermapctl.runner.job import Job
+from mermapctl.runner.step import Doing, Step, Steps, noted, spent
 from mermapctl.system import inputs
-
-if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
-
-    from mermapctl.judge.hang_trial import Trial
-    from mermapctl.records.record import Cell
-    from mermapctl.runner.boot import Booted
-    from mermapctl.runner.job import Job
-    from mermapctl.runner.step import Steps
 
 
 def steps(job: Job, cell: Cell, booted: Booted) -> Iterator[Step]:

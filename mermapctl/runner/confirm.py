@@ -7,20 +7,18 @@ import contextlib
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from mermapctl.events import Note
 from mermapctl.judge import reproduction
 from mermapctl.judge.reproduction import Reproduction
 from mermapctl.judge.verdict import Verdict
 from mermapctl.records.judging import judge_boot, with_reproduction
+from mermapctl.records.record import Cell
 from mermapctl.runner import boot, repeat
+from mermapctl.runner.boot import Booted
+from mermapctl.runner.job import Job
 from mermapctl.system import inputs
-
-if TYPE_CHECKING:
-    from mermapctl.records.record import Cell
-    from mermapctl.runner.boot import Booted
-    from mermapctl.runner.job import Job
 
 NAME = "confirm"
 """A part of the names of this boot's files."""

@@ -13,8 +13,9 @@ import os
 import select
 import shutil
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from mermapctl.console.ktap import leaf_tests
 from mermapctl.events import Note
@@ -23,6 +24,7 @@ from mermapctl.judge.confirmation import symptoms
 from mermapctl.judge.cost import Cost, TestCost
 from mermapctl.judge.verdict import Ended, Verdict
 from mermapctl.records.judging import judge_boot
+from mermapctl.records.record import Cell
 from mermapctl.runner import (
     boot,
     cost_places,
@@ -32,9 +34,12 @@ from mermapctl.runner import (
     qmp,
     system_map,
 )
+from mermapctl.runner.boot import Booted
 from mermapctl.runner.gdb_client import Breakpoint, GdbClient
 from mermapctl.runner.gdb_packets import StubError
 from mermapctl.runner.guest_clock import EMULATED
+from mermapctl.runner.job import Job
+from mermapctl.runner.system_map import SystemMap
 from mermapctl.runner.witness import CONNECT
 from mermapctl.runner.witness_boot import (
     SHORTEST,
@@ -47,15 +52,6 @@ from mermapctl.runner.witness_boot import (
 )
 from mermapctl.system import inputs
 from mermapctl.trace.instructions import InstructionCounter
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from mermapctl.records.record import Cell
-    from mermapctl.runner.boot import Booted
-    from mermapctl.runner.job import Job
-    from mermapctl.runner.system_map import SystemMap
 
 NAME = "cost"
 """A part of the names of this boot's files."""

@@ -3,16 +3,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from mermapctl.runner.gdb_packets import StubError
+from mermapctl.runner.system_map import SystemMap
 from mermapctl.trace.instructions import FLUSH, GET, PUT, Begin, Places, address
 from mermapctl.trace.probes import FLUSHES, NEEDED, OUTER
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from mermapctl.runner.system_map import SystemMap
 
 _CALLS = {
     NEEDED[0].symbol: GET,

@@ -15,14 +15,12 @@ import re
 import socket
 import struct
 import time
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
 from mermapctl.runner import gdb_packets
 from mermapctl.runner.gdb_packets import StopReply, StubError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
 
 ANSWER = 10.0
 """Seconds that an answer may take while the guest is stopped; a busy machine needs less than one.

@@ -3,17 +3,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from mermapctl.config.traceable import COUNTED
 from mermapctl.runner import kunit
+from mermapctl.runner.job import Job
+from mermapctl.runner.kernel import Kernel
 from mermapctl.trace import probes
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from mermapctl.runner.job import Job
-    from mermapctl.runner.kernel import Kernel
 
 _KUNIT_ARGS = 320
 """Bytes that kunit.py and its qemu_configs may add to the kernel's command line."""

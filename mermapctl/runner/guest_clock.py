@@ -10,13 +10,10 @@ of QEMU and run in turn.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from mermapctl.config.plan import SHIFT
-
-if TYPE_CHECKING:
-    from mermapctl.runner.job import Job
-    from mermapctl.runner.kernel import Kernel
+from mermapctl.runner.job import Job
+from mermapctl.runner.kernel import Kernel
 
 EMULATED = "tcg"
 """The accelerator that counts instructions; KVM cannot."""

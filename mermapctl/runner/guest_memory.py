@@ -16,13 +16,10 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from mermapctl.runner.gdb_client import GdbClient
 from mermapctl.runner.gdb_packets import StubError
-
-if TYPE_CHECKING:
-    from mermapctl.runner.gdb_client import GdbClient
-    from mermapctl.runner.system_map import SystemMap
+from mermapctl.runner.system_map import SystemMap
 
 PAGE = 4096
 WORD = 8

@@ -6,9 +6,9 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mermapctl.config.plan import kernel_args
 from mermapctl.events import Event, Note, Tick
@@ -19,14 +19,10 @@ from mermapctl.records.folder import cell_slug
 from mermapctl.records.judging import judge_console, suites_known
 from mermapctl.records.record import Cell
 from mermapctl.runner import boot, qmp
+from mermapctl.runner.job import Job
+from mermapctl.runner.kernel import Kernel
+from mermapctl.runner.qmp import Sample, Symbols
 from mermapctl.system import inputs
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from mermapctl.runner.job import Job
-    from mermapctl.runner.kernel import Kernel
-    from mermapctl.runner.qmp import Sample, Symbols
 
 LONGEST_NAME = 100
 """The longest name of a folder, in characters; file systems allow 255 bytes."""

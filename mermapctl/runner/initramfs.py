@@ -10,19 +10,15 @@ from __future__ import annotations
 
 import shutil
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mermapctl.config.modular import NOLIBC
+from mermapctl.config.toolchain import Toolchain
 from mermapctl.errors import HarnessError
+from mermapctl.runner.kernel_modules import Insertion
 from mermapctl.system import files, paths, process
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from mermapctl.config.toolchain import Toolchain
-    from mermapctl.runner.kernel_modules import Insertion
 
 DONE = "mermapctl-init: done"
 """The last line of an init that waits (kernel/init/init.c): by then the console is complete."""

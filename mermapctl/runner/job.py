@@ -5,17 +5,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from mermapctl.config.plan import CellPlan
+from mermapctl.config.plan import CellPlan, Request
+from mermapctl.config.target import Target
 from mermapctl.events import Listener
 from mermapctl.records.store import RunFolder, cell_slug
 from mermapctl.runner import kunit
 from mermapctl.tree import build_dir
-
-if TYPE_CHECKING:
-    from mermapctl.config.plan import Request
-    from mermapctl.config.target import Target
 
 UNTRACED = "untraced"
 """`repeat` of a boot without probes after one with them."""

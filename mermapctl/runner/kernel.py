@@ -4,19 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from mermapctl.config import fragment
+from mermapctl.config.plan import CellPlan
 from mermapctl.config.variants import LOCKDEP, NOT_GIVEN
+from mermapctl.runner.job import Job
 from mermapctl.system.inputs import read_regular
-
-if TYPE_CHECKING:
-    from collections.abc import Set as AbstractSet
-    from pathlib import Path
-
-    from mermapctl.config.plan import CellPlan
-    from mermapctl.runner.job import Job
 
 
 @dataclass(frozen=True, slots=True)

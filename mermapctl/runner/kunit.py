@@ -12,6 +12,7 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +22,6 @@ from mermapctl.system import cache_file, inputs, paths, process
 from mermapctl.tree import ownership
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mermapctl.runner.job import Job
 
 SCRIPT = Path("tools/testing/kunit/kunit.py")

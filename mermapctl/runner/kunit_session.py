@@ -3,17 +3,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from mermapctl.config.toolchain import make_environment
 from mermapctl.runner import kunit
+from mermapctl.runner.job import Job
 from mermapctl.system import process
 from mermapctl.tree import ownership
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from mermapctl.runner.job import Job
 
 _STAMP = {
     # These differ between two builds of the same source: ccache would miss, and vmlinux relink.

@@ -14,15 +14,12 @@ import shlex
 import shutil
 import sys
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from mermapctl.config.toolchain import located
 from mermapctl.errors import HarnessError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 _HEAD = "#!/bin/sh\n# SPDX-License-Identifier: GPL-2.0-only\n"
 

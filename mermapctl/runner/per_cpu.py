@@ -11,11 +11,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from mermapctl.runner.gdb_client import GdbClient
-    from mermapctl.runner.system_map import SystemMap
+from mermapctl.runner.gdb_client import GdbClient
+from mermapctl.runner.system_map import SystemMap
 
 PAGE = 4096
 MASK = (1 << 64) - 1

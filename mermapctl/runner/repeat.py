@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from mermapctl.events import Note
 from mermapctl.judge import repeats
@@ -13,15 +13,11 @@ from mermapctl.judge.confirmation import symptoms
 from mermapctl.judge.repeats import RepeatedBoot
 from mermapctl.judge.verdict import Verdict
 from mermapctl.records.judging import judge_boot, with_repeats
+from mermapctl.records.record import Cell
 from mermapctl.runner import boot
+from mermapctl.runner.boot import Booted
+from mermapctl.runner.job import Job
 from mermapctl.system import inputs
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from mermapctl.records.record import Cell
-    from mermapctl.runner.boot import Booted
-    from mermapctl.runner.job import Job
 
 
 def steps(job: Job, cell: Cell, booted: Booted) -> Iterator[Cell]:

@@ -4,15 +4,11 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from mermapctl.config.plan import BUILD_SECONDS, SHIFT
 from mermapctl.runner import kunit
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from mermapctl.runner.job import Job
+from mermapctl.runner.job import Job
 
 
 def _mermapctl_command(job: Job) -> list[str]:

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from mermapctl.config import fragment, target
 from mermapctl.config.fragment import MissingSymbol
@@ -13,15 +13,11 @@ from mermapctl.config.toolchain import of_build
 from mermapctl.events import Objects, StageEnded, StageStarted, Tick
 from mermapctl.judge.verdict import Reason
 from mermapctl.runner import build_log, kunit, kunit_session, up_to_date
+from mermapctl.runner.job import Job
+from mermapctl.runner.kernel import Kernel
 from mermapctl.runner.path_shims import Goals, write_ccache, write_make
 from mermapctl.system import process
 from mermapctl.tree import build_dir
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from mermapctl.runner.job import Job
-    from mermapctl.runner.kernel import Kernel
 
 _LOOK_BYTES = 8 << 20
 

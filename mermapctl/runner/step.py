@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Generator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from mermapctl.records.record import Cell
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
 
 class Doing(enum.StrEnum):

@@ -6,10 +6,7 @@ from __future__ import annotations
 import bisect
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 _LINE = re.compile(r"^([0-9a-f]{16}) (\w) (\S+)$", re.ASCII | re.MULTILINE)
 _KERNEL = 1 << 63

@@ -6,17 +6,13 @@ No conclusion is drawn from a trace with gaps, so such a pass depends on the sui
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from mermapctl.events import Note
 from mermapctl.judge.trace_findings import INCOMPLETE
 from mermapctl.judge.verdict import Verdict
+from mermapctl.records.record import Cell
 from mermapctl.runner import boot, unprobed
-
-if TYPE_CHECKING:
-    from mermapctl.records.record import Cell
-    from mermapctl.runner.boot import Booted
-    from mermapctl.runner.job import Job
+from mermapctl.runner.boot import Booted
+from mermapctl.runner.job import Job
 
 FIRST = "console-gaps.log"
 """The console of the boot whose trace has gaps, kept beside the one that is judged."""

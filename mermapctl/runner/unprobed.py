@@ -5,20 +5,16 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from mermapctl.events import Note
 from mermapctl.judge import hang_trials
 from mermapctl.judge.confirmation import Unprobed
 from mermapctl.judge.verdict import Ended, Reason, Verdict
 from mermapctl.records.judging import with_unprobed
+from mermapctl.records.record import Cell
 from mermapctl.runner import boot, kunit
-from mermapctl.runner.job import UNTRACED
-
-if TYPE_CHECKING:
-    from mermapctl.records.record import Cell
-    from mermapctl.runner.boot import Booted
-    from mermapctl.runner.job import Job
+from mermapctl.runner.boot import Booted
+from mermapctl.runner.job import UNTRACED, Job
 
 _BURNT = (Ended.TIMEOUT, Ended.SILENCE)
 

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mermapctl import __version__
@@ -21,8 +22,6 @@ from mermapctl.errors import HarnessError
 from mermapctl.system import files, inputs
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mermapctl.runner.job import Job
 
 STAMP = ".mermapctl-built"

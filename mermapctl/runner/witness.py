@@ -5,18 +5,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
 from mermapctl.runner.gdb_client import GdbClient
 from mermapctl.runner.gdb_packets import StubError
+from mermapctl.runner.system_map import SystemMap
 from mermapctl.runner.witness_file import WitnessLog
 from mermapctl.runner.witness_stops import Stops
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from mermapctl.runner.system_map import SystemMap
 
 CONNECT = 60.0
 """Seconds until QEMU must listen: kunit.py starts first, perhaps on a busy machine."""

@@ -10,29 +10,24 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mermapctl.events import Note
 from mermapctl.judge.verdict import Ended, Verdict
 from mermapctl.judge.witness_summary import LOG, WitnessSummary
 from mermapctl.records.judging import suites_known
+from mermapctl.records.record import Cell
 from mermapctl.records.witnessed import with_witness
 from mermapctl.runner import boot, gdb_client, system_map, unprobed, witness_sites
+from mermapctl.runner.boot import Booted
 from mermapctl.runner.gdb_packets import StubError
-from mermapctl.runner.job import UNTRACED
+from mermapctl.runner.job import UNTRACED, Job
+from mermapctl.runner.kernel import Kernel
+from mermapctl.runner.system_map import SystemMap
 from mermapctl.runner.witness import Witness
 from mermapctl.system import inputs
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from mermapctl.records.record import Cell
-    from mermapctl.runner.boot import Booted
-    from mermapctl.runner.job import Job
-    from mermapctl.runner.kernel import Kernel
-    from mermapctl.runner.system_map import SystemMap
 
 TARGET = "x86_64"
 SYSTEM_MAP = "System.map"

@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Sequence
+from typing import TextIO
 
 from mermapctl.trace import witness_log
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class WitnessLog:

@@ -4,15 +4,12 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from mermapctl.runner.gdb_packets import StubError
+from mermapctl.runner.system_map import SystemMap
 from mermapctl.trace.probes import FLUSHES, NEEDED, OUTER, PREPARE, TABLES, TEARDOWN
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mermapctl.runner.system_map import SystemMap
 
 
 class SiteKind(enum.StrEnum):

@@ -15,28 +15,22 @@ that the next stop needs is read ahead: the same pieces as at the last stop that
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from mermapctl.runner import guest_memory, per_cpu, witness_sites
 from mermapctl.runner.call_slots import CallSlots
-from mermapctl.runner.gdb_client import Access, Breakpoint
-from mermapctl.runner.gdb_packets import StubError
+from mermapctl.runner.gdb_client import Access, Breakpoint, GdbClient, Piece
+from mermapctl.runner.gdb_packets import StopReply, StubError
 from mermapctl.runner.guest_memory import PAGE, PRESENT, KernelFacts, PageTables
+from mermapctl.runner.per_cpu import PerCpuAreas
+from mermapctl.runner.system_map import SystemMap
+from mermapctl.runner.witness_file import WitnessLog
 from mermapctl.runner.witness_sites import CALLS, Site, SiteKind
 from mermapctl.trace import witness_log
 from mermapctl.trace.events import ERROR_POINTER
 from mermapctl.trace.probes import WORDS
 from mermapctl.trace.reader import fitting
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mermapctl.runner.gdb_client import GdbClient, Piece
-    from mermapctl.runner.gdb_packets import StopReply
-    from mermapctl.runner.per_cpu import PerCpuAreas
-    from mermapctl.runner.system_map import SystemMap
-    from mermapctl.runner.witness_file import WitnessLog
 
 MOST_EVENTS = 60_000
 """The most events that are logged; a test may make a million rounds, and these show all that it

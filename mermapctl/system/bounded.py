@@ -10,11 +10,9 @@ from __future__ import annotations
 import contextlib
 import re
 from collections import deque
-from typing import IO, TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO
 
 HEAD_BYTES = 96 << 20
 TAIL_BYTES = 32 << 20

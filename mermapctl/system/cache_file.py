@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from mermapctl.errors import HarnessError
 from mermapctl.system import files, inputs
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 T = TypeVar("T")
 

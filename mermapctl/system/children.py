@@ -6,17 +6,15 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Self, cast
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self, cast
 
 from mermapctl.errors import HarnessError
 from mermapctl.system.session import NOTHING, PIPE, Session, Streams, started
 from mermapctl.system.signals import deferred
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
-    from types import TracebackType
 
 _CHUNK = 1 << 16
 _ENDING = 2.0

@@ -25,13 +25,11 @@ import resource
 import select
 import signal
 import time
+from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mermapctl.system import locks, proc
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 GRACE = 2.0
 """Seconds between TERM and KILL; ^C promises an end of everything within five."""

@@ -12,11 +12,10 @@ import os
 import select
 import stat
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from _typeshed import WriteableBuffer
 
 WRITER_SECONDS = 1.0

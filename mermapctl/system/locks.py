@@ -12,12 +12,9 @@ import errno
 import fcntl
 import os
 import stat
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from mermapctl.system.inputs import kind
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _held: set[int] = set()
 

@@ -7,16 +7,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import platformdirs
 
 from mermapctl.errors import UserError
 from mermapctl.system import boundary, environment
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 APP = "mermapctl"
 PAGE = "report.html"

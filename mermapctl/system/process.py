@@ -16,20 +16,16 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, cast
+from pathlib import Path
+from typing import IO, cast
 
 from mermapctl.errors import HarnessError
 from mermapctl.system import bounded, guard
+from mermapctl.system.bounded import BoundedFile
 from mermapctl.system.session import Session, Streams, started
 from mermapctl.system.signals import deferred
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from mermapctl.system.bounded import BoundedFile
 
 TICK = 0.1
 STOPPED = 1.0

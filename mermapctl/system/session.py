@@ -11,17 +11,13 @@ import socket
 import subprocess
 import time
 import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from mermapctl.errors import HarnessError
 from mermapctl.system import guard, proc, stdio
 from mermapctl.system.signals import deferred
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
-
 
 PIPE, NOTHING = subprocess.PIPE, subprocess.DEVNULL
 """Streams of a program: a pipe of ours, /dev/null."""

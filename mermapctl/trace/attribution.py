@@ -9,12 +9,9 @@ thread.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from mermapctl.trace.events import EventKind
-
-if TYPE_CHECKING:
-    from mermapctl.trace.events import Event
+from mermapctl.trace.events import Event, EventKind
 
 _WALKS = (EventKind.WALK, EventKind.TABLES)
 OWNERS = 256

@@ -3,14 +3,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from mermapctl.trace.events import Event
+from mermapctl.trace.rules import CpuState, Live
+from mermapctl.trace.state import Put, Thread
 from mermapctl.trace.violations import Evidence, span
-
-if TYPE_CHECKING:
-    from mermapctl.trace.events import Event
-    from mermapctl.trace.rules import CpuState, Live
-    from mermapctl.trace.state import Put, Thread
 
 
 def idle_in_get(thread: Thread, cpu: CpuState, new: Live, done: int, *, needed: bool) -> Evidence:

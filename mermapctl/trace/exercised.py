@@ -4,12 +4,9 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from mermapctl.trace.rules import CpuState, Live
+from mermapctl.trace.rules import CpuState, Live
 
 
 class Exercise(enum.StrEnum):

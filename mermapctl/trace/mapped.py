@@ -13,17 +13,15 @@ to every mermap, in whatever way it walks page tables:
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from mermapctl.trace.addresses import PAGE
 from mermapctl.trace.entries import PRESENT, Frames, Odd, Written, frame_of
 from mermapctl.trace.timeline import EntriesRead
 from mermapctl.trace.violations import Breaches, Evidence, span
 from mermapctl.trace.witness_log import spelled
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 WRITABLE, USER, WRITE_THROUGH, UNCACHED = 1 << 1, 1 << 2, 1 << 3, 1 << 4
 GLOBAL, NO_EXECUTE = 1 << 8, 1 << 63

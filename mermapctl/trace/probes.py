@@ -10,13 +10,11 @@ region of an address tells it. The thread comes from CONFIG_PRINTK_CALLER.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from mermapctl.trace import events
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 COMMAND_LINE_SIZE = 2048
 """x86's limit on the whole kernel command line, its NUL included."""

@@ -3,17 +3,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from mermapctl.trace.addresses import NO_TABLES, Tables
+from mermapctl.trace.events import Event
+from mermapctl.trace.rules import CpuState, Live
 from mermapctl.trace.state import Process
 from mermapctl.trace.violations import Breaches, Evidence, span
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from mermapctl.trace.events import Event
-    from mermapctl.trace.rules import CpuState, Live
 
 PROCESSES = 256
 """Processes followed at once."""

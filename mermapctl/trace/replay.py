@@ -10,10 +10,9 @@ and never counts. Without printk's caller, the flush's `comm` must be the KUnit 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from mermapctl.trace import evidence
-from mermapctl.trace.addresses import PAGE
+from mermapctl.trace.addresses import PAGE, Region
 from mermapctl.trace.entries import Frames
 from mermapctl.trace.events import ERROR_POINTER, Event, EventKind
 from mermapctl.trace.exercised import Exercise, Exercised
@@ -21,11 +20,8 @@ from mermapctl.trace.processes import Processes
 from mermapctl.trace.rules import CpuState, Live, Rules
 from mermapctl.trace.state import Put, Thread
 from mermapctl.trace.summary import Replayed, TestCounts, TraceSummary
+from mermapctl.trace.timeline import TimelineBuilder
 from mermapctl.trace.violations import Breaches, Evidence, span
-
-if TYPE_CHECKING:
-    from mermapctl.trace.addresses import Region
-    from mermapctl.trace.timeline import TimelineBuilder
 
 KUNIT_COMM = "kunit_try_catch"
 TIMELINES = 48

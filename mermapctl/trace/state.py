@@ -6,13 +6,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from mermapctl.trace.entries import Written
+from mermapctl.trace.events import Event
 from mermapctl.trace.rules import CpuState, Live
-
-if TYPE_CHECKING:
-    from mermapctl.trace.events import Event
 
 LINES = 4
 """Console lines of flushes kept per `get()`."""

@@ -9,10 +9,8 @@ than the one before it. What a word means is in docs/witness.md.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 MOST_ENTRIES = 1 << 20
 """Entries that a line may have, spelled out."""

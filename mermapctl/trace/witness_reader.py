@@ -8,8 +8,8 @@ counts for a get only on the CPU on which that get returns.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from mermapctl.trace.addresses import PAGE
 from mermapctl.trace.events import ERROR_POINTER, Event, EventKind
@@ -19,14 +19,8 @@ from mermapctl.trace.probes import FLUSHES, NEEDED, OUTER, TABLES
 from mermapctl.trace.replay import Replay
 from mermapctl.trace.summary import Layout, TraceAccount
 from mermapctl.trace.timeline import with_entries
-from mermapctl.trace.violations import Breaches
-from mermapctl.trace.witness_log import parse
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from mermapctl.trace.violations import Breach
-    from mermapctl.trace.witness_log import SeenLine
+from mermapctl.trace.violations import Breach, Breaches
+from mermapctl.trace.witness_log import SeenLine, parse
 
 PLACED = (
     "stale-reuse", "overlap", "outside-region", "too-many-live", "bump-order", "region-too-small",

@@ -7,14 +7,11 @@ import contextlib
 import hashlib
 import os
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.system import cache_file, lock_holder, locks, paths
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 _OBJECT = re.compile(rb"^\s+(?:CC|AS|CXX|RUSTC|HOSTCC)\b", re.MULTILINE)
 OBJECTS = ".mermapctl-objects"

@@ -5,17 +5,13 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mermapctl.errors import HarnessError, UserError
-from mermapctl.events import Note
+from mermapctl.events import Listener, Note
 from mermapctl.system import process
 from mermapctl.tree import git, git_files, ownership
+from mermapctl.tree.credentials import Credentials
 from mermapctl.tree.source import Source, SourceKind
-
-if TYPE_CHECKING:
-    from mermapctl.events import Listener
-    from mermapctl.tree.credentials import Credentials
 
 _HELPER = (
     '!f() { test "$1" = get && printf \'username=%s\\n\' "$MERMAPCTL_USER" && '

@@ -11,15 +11,12 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from mermapctl.errors import HarnessError
 from mermapctl.system import process
 from mermapctl.tree import credentials
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
 QUIET = {
     "core.fsmonitor": "false",

@@ -11,15 +11,12 @@ import os
 import re
 import shutil
 import stat
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.system import inputs, process
 from mermapctl.tree import credentials, git, ownership
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 SECONDS = 10
 """Time limit for reading a configuration with its includes; normally 5 ms."""

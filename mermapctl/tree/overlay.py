@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import enum
 import tomllib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import msgspec
 
@@ -18,10 +19,6 @@ from mermapctl.errors import HarnessError, UserError
 from mermapctl.system import inputs
 from mermapctl.system.paths import shipped
 from mermapctl.tree import confined, edits
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from pathlib import Path
 
 MARKER = "reference mermap of mermapctl"
 """Stands in the first lines of each of our files and identifies them."""

@@ -12,15 +12,12 @@ from __future__ import annotations
 import os
 import pwd
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.system import process
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _WHOLE = (
     "arch",

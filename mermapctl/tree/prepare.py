@@ -12,23 +12,18 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mermapctl.errors import HarnessError, UserError
-from mermapctl.events import Note, StageEnded, StageStarted
+from mermapctl.events import Listener, Note, StageEnded, StageStarted
 from mermapctl.system import locks
 from mermapctl.tree import find, git, overlay, postings, state, unpack
 from mermapctl.tree.overlay import Mermap
+from mermapctl.tree.postings import Posting
 from mermapctl.tree.source import Source, SourceKind
 from mermapctl.tree.state import Tree
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from mermapctl.events import Listener
-    from mermapctl.tree.postings import Posting
 
 BYTES = 2_500_000_000
 """Disk space of a tree: 6.12 takes 1.7 GB unpacked and 0.4 GB under .git."""

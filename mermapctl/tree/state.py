@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +22,6 @@ from mermapctl.tree import git as repository
 from mermapctl.tree.find import validate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import git
 
 _HASH = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")

@@ -11,21 +11,17 @@ import contextlib
 import os
 import shutil
 import stat
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from mermapctl.errors import HarnessError, UserError
-from mermapctl.events import Note, Tick
+from mermapctl.events import Listener, Note, Tick
 from mermapctl.system import process
 from mermapctl.tree import git, ownership, tarball
 from mermapctl.tree.clone import clone
 from mermapctl.tree.find import is_kernel, kernel_version
 from mermapctl.tree.source import Source, SourceKind
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from mermapctl.events import Listener
 
 _LIMITED = 'ulimit -v "$1" 2>/dev/null; ulimit -f "$2" 2>/dev/null; shift 2; exec tar "$@"'
 _LARGEST_FILE = 2 << 30

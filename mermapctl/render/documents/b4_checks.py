@@ -8,11 +8,12 @@ counts as fail. A `details` text that is itself a JSON list is shown as a list o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from mermapctl.judge.verdict import Reason, Severity, Verdict
+from mermapctl.judge.verdict import Finding, Reason, Severity, Verdict
+from mermapctl.records.record import Cell, RunRecord
 from mermapctl.render.account import (
     account,
     counts,
@@ -26,12 +27,6 @@ from mermapctl.render.account import (
 )
 from mermapctl.render.missing import missing_lines
 from mermapctl.render.visible import cut, one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from mermapctl.judge.verdict import Finding
-    from mermapctl.records.record import Cell, RunRecord
 
 _STATUS = {Verdict.PASSED: "pass", Verdict.FAILED: "fail", Verdict.NO_VERDICT: "warn"}
 _SEVERITY = {Severity.ERROR: "fail", Severity.WARNING: "warn", Severity.NOTE: "pass"}

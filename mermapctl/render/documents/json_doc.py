@@ -3,14 +3,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
 
-from mermapctl.records.record import to_json
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from mermapctl.records.record import Cell, RunRecord
+from mermapctl.records.record import Cell, RunRecord, to_json
 
 
 def render(

@@ -5,17 +5,12 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import msgspec
 
-from mermapctl.records.record import to_json
+from mermapctl.records.record import RunRecord, to_json
 from mermapctl.render import print_document
-from mermapctl.series.grid_events import GridCell
-
-if TYPE_CHECKING:
-    from mermapctl.records.record import RunRecord
-    from mermapctl.series.grid_events import SeriesEvent
+from mermapctl.series.grid_events import GridCell, SeriesEvent
 
 
 def print_event(event: SeriesEvent) -> None:

@@ -13,14 +13,15 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import msgspec
 
 from mermapctl.console.ktap import NO_TESTS, ONE_PASSED, Status, Tally
 from mermapctl.judge.verdict import Finding, Reason, Severity, Verdict
+from mermapctl.records.record import Cell, RunRecord
 from mermapctl.render.account import (
     CellRows,
     Row,
@@ -38,11 +39,6 @@ from mermapctl.render.account import (
 from mermapctl.render.excerpt import Gap, Window, excerpt
 from mermapctl.render.missing import missing_lines
 from mermapctl.render.visible import one_line, visible
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from mermapctl.records.record import Cell, RunRecord
 
 _WINDOW = Window(head=10, tail=30, around=15)
 _OUTPUT_LIMIT = 256 * 1024  # characters of one <system-out>; GitLab refuses reports past some MB

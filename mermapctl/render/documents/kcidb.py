@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
 from mermapctl.console.ktap import Status
-from mermapctl.judge.verdict import Reason, Severity, Verdict
+from mermapctl.judge.verdict import Finding, Reason, Severity, Verdict
+from mermapctl.records.record import Cell, RunRecord
 from mermapctl.render.account import (
+    Row,
     account,
     evidence,
     kernel,
@@ -30,13 +32,6 @@ from mermapctl.render.account import (
 from mermapctl.render.excerpt import Gap, Window, excerpt
 from mermapctl.render.missing import missing_lines
 from mermapctl.render.visible import cut, one_line, visible
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from mermapctl.judge.verdict import Finding
-    from mermapctl.records.record import Cell, RunRecord
-    from mermapctl.render.account import Row
 
 ORIGIN = "mermapctl"
 _EXCERPT_LIMIT = 16_000  # characters; the schema takes 16,384

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import shlex
 import textwrap
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
 from mermapctl.console.ktap import Status
 from mermapctl.judge.flush_table import UNSEEN
 from mermapctl.judge.verdict import Finding, Reason, Severity, Verdict
+from mermapctl.records.record import Cell, RunRecord
 from mermapctl.render import series_words
 from mermapctl.render.account import (
     CellRows,
@@ -40,11 +41,6 @@ from mermapctl.render.documents import series_tables
 from mermapctl.render.missing import missing_lines
 from mermapctl.render.portable import reproduce
 from mermapctl.render.visible import ascii_line, visible
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from mermapctl.records.record import Cell, RunRecord
 
 WIDTH = 72
 _BLOCK_LINES = 40  # console lines quoted for one test

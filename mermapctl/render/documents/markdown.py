@@ -9,12 +9,13 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
 from mermapctl.console.ktap import Status
 from mermapctl.judge.verdict import Finding, Severity, Verdict
+from mermapctl.records.record import Cell, RunRecord
 from mermapctl.render import series_words
 from mermapctl.render.account import (
     CellRows,
@@ -35,11 +36,6 @@ from mermapctl.render.documents import series_tables
 from mermapctl.render.missing import missing_lines
 from mermapctl.render.portable import reproduce
 from mermapctl.render.visible import one_line, visible
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from mermapctl.records.record import Cell, RunRecord
 
 GLYPHS = {
     Status.PASSED: "✅",

@@ -3,16 +3,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 from mermapctl.judge.verdict import Reason, Verdict
+from mermapctl.records.record import Cell, RunRecord
+from mermapctl.records.series_facts import Series
 from mermapctl.render import series_words
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from mermapctl.records.record import Cell, RunRecord
-    from mermapctl.records.series_facts import Series
 
 _GLYPHS = {Verdict.PASSED: "✅", Verdict.FAILED: "❌", Verdict.NO_VERDICT: "⚠️"}
 _SUBJECT = 40
