@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from mermapctl.judge.cost import changes
 from mermapctl.judge.leaf_tests import LeafTest, leaves
 from mermapctl.judge.verdict import Severity, Verdict
@@ -144,12 +146,20 @@ def _pairs(a: RunRecord, b: RunRecord) -> tuple[list[tuple[str, Cell, Cell]], li
 
 
 def _named(record: RunRecord) -> dict[str, Cell]:
-    """Return cells by name; number those that share one (commits, repeats)."""
+    """Return cells by name; number those that share one (repeats).
+
+    A cell of a series is named by its commit's subject, which a new version of a patch keeps.
+    """
     named: dict[str, Cell] = {}
+    subjects: dict[str | None, str] = {}
+    if not isinstance(record.series, msgspec.UnsetType):
+        subjects = {each.commit: f"{each.subject}: " for each in record.series.commits}
+        subjects[record.series.base] = "the base: "
     for cell in record.cells:
-        name, number = _name(cell), 2
+        name, number = f"{subjects.get(cell.commit, '')}{_name(cell)}", 2
         while name in named:
-            name, number = f"{_name(cell)} #{number}", number + 1
+            first = f"{subjects.get(cell.commit, '')}{_name(cell)}"
+            name, number = f"{first} #{number}", number + 1
         named[name] = cell
     return named
 

@@ -364,6 +364,25 @@ def test_a_report_shows_the_series_again(tree: Path) -> None:
     assert command("report", "rejudge", "latest").returncode == 0
 
 
+def test_two_versions_of_a_series_are_compared_by_subject(tree: Path) -> None:
+    base = git(tree, "rev-parse", "HEAD")
+    add(tree, "good", "one")
+    add(tree, "good", "two")
+    first = run(tree, f"{base}..")["run"]["id"]
+    git(tree, "reset", "-q", "--hard", base)
+    add(tree, "good", "a new one")
+    add(tree, "good", "one")
+    add(tree, "early-flush", "two")
+    second = run(tree, f"{base}..")["run"]["id"]
+    told = command("report", "compare", first, second, "--format=json")
+    found = json.loads(told.stdout)["comparison"]
+    newly = [each for each in found["tests"] if each["change"] == "newly failing"]
+    assert [(each["cell"], each["test"]) for each in newly] == [
+        ("two: x86_64/base", "mermap.test_tlb_flushed")
+    ]
+    assert found["notes"] == ["a new one: x86_64/base is only in B"]
+
+
 def _start(tree: Path, commits: str) -> subprocess.Popen[str]:
     argv = ["--accel=tcg", "--no-triage", "--no-trace", "--no-witness", "--format=json"]
     return subprocess.Popen(
