@@ -15,6 +15,7 @@ from mermapctl.config.fragment import Fragment
 from mermapctl.config.plan import Request
 from mermapctl.errors import CommitError, UserError
 from mermapctl.events import Note
+from mermapctl.judge.verdict import Verdict
 from mermapctl.records import cell_files, first_bad, record
 from mermapctl.records.host import host_facts
 from mermapctl.records.record import Cell, RunRecord, State, TreeFacts
@@ -174,6 +175,8 @@ class _Run:
             ended = self._cells(work)
             kept = cell_files.with_cells(begun, [*self.grid.cells.values(), *(ended or ())])
             at_end = State.RUNNING if ended is None else State.INTERRUPTED
+            if len(kept.cells) < self.grid.size and kept.verdict is Verdict.PASSED:
+                kept = replace(kept, verdict=Verdict.NO_VERDICT)  # not all cells have passed
             seconds = round(time.monotonic() - began, 3)
             ran = store.finish(replace(kept, run=replace(kept.run, seconds=seconds, state=at_end)))
         return ran
