@@ -92,7 +92,8 @@ def run_to_end(
 
     `cell` comes from `unjudged`. The last step counts, whatever ends the cell; no error of it is
     raised. `looking` is an inspection of the tree that has begun already. `known` is asked before
-    the boot, and may return the cell with the verdict of the same kernel: nothing is booted then.
+    the boot of a kernel that was built, and may return the cell with the verdict of the same
+    kernel: nothing is booted then.
     """
     step = Step(cell, Doing.CONFIGURATION)
     try:
@@ -169,10 +170,10 @@ def _stages(job: Job, cell: Cell, looking: state.Looking | None) -> Iterator[Ste
         return
     built = stages.build(job, kernel.read(job))
     cell = spent(cell, build=built.seconds)
-    yield Step(cell, Doing.BOOT)
     if built.reason:
         yield from _unbuilt(job, cell, built)
         return
+    yield Step(cell, Doing.BOOT)  # only now: a failed build leaves the kernel of an earlier one
     # Record the build only if the tree is unchanged: make may have missed a file saved meanwhile.
     with contextlib.closing(_look(job)) as after:
         booted = boot.boot(job, kernel.read(job))

@@ -106,6 +106,7 @@ def test_a_commit_without_a_verdict_leaves_doubt(tree: Path) -> None:
     hashes = add_all(tree, "good", "build-error", "early-flush")
     made = run(tree, "HEAD~3..")
     assert results(made) == ["passed", "build-failed", "failed"]
+    assert [cell["inherited"] for cell in made["cells"]] == [None] * 3  # not of the old vmlinux
     (column,) = made["series"]["columns"]
     assert column["first_bad"]["commit"] == hashes[2]
     assert column["first_bad"]["unsure"] == [hashes[1]]
