@@ -104,7 +104,7 @@ def test_keys_of_an_earlier_version_may_lack() -> None:
         (b"\xff", "here is damaged"),
         (b"[]", "here is damaged"),
         (b'{"schema": 1}', "here is damaged, or no run record: Object missing required field"),
-        (b'{"schema": 2}', "here was written by a newer mermapctl .schema 2; version 0"),
+        (b'{"schema": 2}', "here was written by a newer mermapctl .schema 2; version 1"),
         (b'{"schema": "x"}', "here is damaged"),
     ],
 )
