@@ -70,6 +70,10 @@ bench: bench-packages $(VENV)/.done ## Measure against kunit.py, as ratios in th
 schema: $(VENV)/.done ## Write docs/schema.json from the record's types
 	$(BIN)/python -m mermapctl.render.documents.json_schema > docs/schema.json
 
+.PHONY: reference
+reference: $(VENV)/.done ## Write docs/findings.md and docs/variants.md from faults, consoles and configs/
+	$(BIN)/python -m docs.reference
+
 .PHONY: screenshots
 screenshots: test-packages $(VENV)/.done ## Draw the pictures of docs/ and README from a stored run (RUN=ID)
 	$(BIN)/python -m docs.screenshots $(or $(RUN),latest)
@@ -80,8 +84,8 @@ man: $(VENV)/.done ## Write the man pages to build/man
 
 .PHONY: docs
 docs: $(VENV)/.done ## Build the documentation as a site, build/site; every warning is an error
-	$(BIN)/mkdocs build --quiet --strict
-	@echo 'build/site/index.html; its search needs a server: $(BIN)/mkdocs serve'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo 'build/site/index.html; its search needs a server: $(BIN)/python -m mkdocs serve'
 
 .PHONY: dist
 dist: $(VENV)/.done ## Build the wheel and the sdist with man pages and completion: dist/

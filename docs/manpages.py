@@ -15,26 +15,29 @@ from mermapctl import __version__
 from mermapctl.cli.root import root
 
 _UNWRAPPED = re.compile("\b\n(.+?)(?=\n\n|$)", re.DOTALL)
-"""A paragraph that click does not wrap; roff must not wrap it either."""
+"""A paragraph that click does not wrap."""
 
 
-def _load(group: click.Group) -> None:
-    """Import all commands of a group: mermapctl imports a command only when it is used."""
+def load(group: click.Group, unwrapped: str) -> None:
+    """Import all commands of a group: mermapctl imports a command only when it is used.
+
+    `unwrapped` is the form, for `re.sub`, of a paragraph that must not be wrapped.
+    """
     context = click.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         if command is not None:
             said = inspect.cleandoc(command.help or "")
-            command.help = _UNWRAPPED.sub(r".nf\n\1\n.fi", said)
+            command.help = _UNWRAPPED.sub(unwrapped, said)
             group.add_command(command, name)
         if isinstance(command, click.Group):
-            _load(command)
+            load(command, unwrapped)
 
 
 def main(directory: Path) -> None:
     """Write a page for the program and one for each command."""
     directory.mkdir(parents=True, exist_ok=True)
-    _load(root)
+    load(root, r".nf\n\1\n.fi")
     write_man_pages("mermapctl", root, version=__version__, target_dir=str(directory))
 
 

@@ -65,8 +65,9 @@ def works(command: Path) -> None:
     assert version.commit() is not None
     assert "kasan" in said(command, "config", "list")
     for log, code in (("good", 0), ("early-flush", 1), ("panic-before-ktap", 3)):
-        argv = [command, "report", "log", str(LOGS / f"{log}.log"), "--format=html"]
-        assert "<!doctype html>" in said(*argv, codes=(code,))
+        log_file = str(LOGS / f"{log}.log")
+        page = said(command, "report", "log", log_file, "--format=html", codes=(code,))
+        assert "<!doctype html>" in page
 
 
 def names(wheel: Path) -> set[str]:

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every command line of the documentation runs, on the stand-in tree; its options exist."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import pytest
+
+from mermapctl.cli.root import root
+from tests.conftest import git
+from tests.docs import pages
+from tests.docs.pages import ROOT, Statement
+from tests.tables import LOGS
+
+PAGES = [page for page in pages.names() if page != "CHANGELOG.md"]
+BLOCKS = [page for page in PAGES if pages.statements(page)]
+
+APART = {
+    "git clone …": "the place of the repository is not in the documentation",
+    "make ": "installs packages, or builds real kernels; tests/e2e does what these targets do",
+    ".venv/bin/": "runs the tests, which would run this test",
+    "pipx install": "fetches packages; tests/e2e/test_installation.py installs with pipx",
+    "sudo apt-get": "installs packages",
+    "mermapctl tree prepare": "unpacks a real kernel; tests/tree/test_prepare.py makes small trees",
+    "mermapctl doctor": "its exit code depends on the machine; tests/doctor has its tests",
+    "mermapctl run --target um": "the stand-in tree builds no User-Mode Linux",
+    "mermapctl run --as-module": "a module's boot ends with a line that no stored console has",
+    "mermapctl report history get --cost": "the stand-in's QEMU executes no instructions to count",
+}
+"""Beginnings of command lines that are parsed and not run, each with its reason."""
+
+CODES = {
+    ("docs/tutorial.md", "mermapctl run"): (0, 1, 0),
+    ("docs/tutorial.md", "mermapctl report show --full"): (1,),
+    ("docs/tutorial.md", "mermapctl report --format html"): (1,),
+    # The stand-in's QEMU prints the console of the suite mermap, whatever is asked for.
+    ("docs/howto/another-suite.md", "mermapctl run --suite example"): (1,),
+    ("docs/howto/another-suite.md", "mermapctl run --suite 'list*'"): (1,),
+    ("docs/findings.md", "mermapctl report log"): (1,),
+    ("CONTRIBUTING.md", "mermapctl report log"): (1,),
+}
+"""Exit codes, in their order, of lines that show a failed run; those of all others are 0."""
+
+START = {
+    "CONTRIBUTING.md": "source",
+    "docs/findings.md": "source",
+    "docs/howto/reading-a-trace.md": "source",
+    "docs/howto/console-log.md": ".",
+}
+"""The directory below the user's home in which a page begins; others begin in the kernel tree."""
+
+BROKEN = "docs/howto/bisect.md"
+"""The page whose tree is broken by its commit `change 4`."""
+FAULT = ROOT / "kernel/faults/02-counted-not-done.patch"
+
+MERMAPCTL = f"""#!/bin/sh
+# The console depends on the tree, as a kernel's does: without the flush it is counted, not done.
+if ! grep -q '^.arch_mermap_flush_tlb' "$HOME/linux/mm/mermap.c"; then
+  export FAKE_LOG={LOGS}/trace-counted-not-done.log
+fi
+exec {sys.executable} -m mermapctl "$@"
+"""
+
+
+@pytest.fixture
+def user(
+    fake_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Path:
+    """Make a user's home with a tree of a series, and logs of others."""
+    broken = "page" in request.fixturenames and request.getfixturevalue("page") == BROKEN
+    subprocess.run(["cp", "-r", f"{ROOT / 'kernel/files'}/.", str(fake_tree)], check=True)
+    git(fake_tree, "add", "-A")
+    git(fake_tree, "commit", "-q", "-m", "mermap")
+    git(fake_tree, "update-ref", "refs/remotes/origin/master", "HEAD")
+    git(fake_tree, "update-ref", "refs/remotes/origin/main", "HEAD")
+    for number in range(1, 6):
+        (fake_tree / "mm/notes").write_text(f"change {number}\n")
+        if broken and number == 4:
+            git(fake_tree, "apply", str(FAULT))
+        git(fake_tree, "add", "-A")
+        git(fake_tree, "commit", "-q", "-m", f"change {number}")
+    for key, value in (("user.name", "Dev"), ("user.email", "dev@example.org")):
+        git(fake_tree, "config", key, value)
+    git(fake_tree, "tag", "v6.12", "HEAD~4")
+    git(fake_tree, "branch", "topic")
+    (tmp_path / "lab").mkdir()
+    for name in ("good", "good-smp2"):
+        shutil.copy(LOGS / f"{name}.log", tmp_path / "lab")
+    shutil.copy(LOGS / "good.log", tmp_path / "console.txt")
+    subprocess.run(["xz", "-k", "console.txt"], cwd=tmp_path, check=True)
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source/tests").symlink_to(ROOT / "tests")
+    (tmp_path / "mermapctl").symlink_to(ROOT)
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "mermapctl").write_text(MERMAPCTL)
+    (programs / "mermapctl").chmod(0o755)
+    monkeypatch.delenv("MERMAPCTL_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.setenv("MERMAPCTL_TREE", str(fake_tree))
+    monkeypatch.setenv("BROWSER", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    monkeypatch.setenv("FAKE_LOG", str(LOGS / "trace-good.log"))
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def apart(statement: Statement) -> str | None:
+    """Return the beginning of a command line that is not run, of APART."""
+    return next((each for each in APART if statement.text.startswith(each)), None)
+
+
+def expected(wanted: Sequence[Statement]) -> list[int]:
+    """Return the exit code that each command line should have."""
+    left = {key: list(codes) for key, codes in CODES.items()}
+    found = []
+    for each in wanted:
+        starts = [key for key in left if key[0] == each.page and each.text.startswith(key[1])]
+        found.append(left[max(starts)].pop(0) if starts else 0)
+    return found
+
+
+@pytest.mark.parametrize("page", BLOCKS)
+def test_the_command_lines_of_a_page_run(page: str, user: Path) -> None:
+    wanted = [each for each in pages.statements(page) if apart(each) is None]
+    script = [f"cd ~/{START.get(page, 'linux')}"]
+    if any(re.search(r"mermapctl report (?!log)", each.text) for each in wanted):
+        script += 3 * ["mermapctl run --quiet --no-witness --accel tcg >/dev/null"]
+    for number, statement in enumerate(wanted):
+        script += [statement.text, 'echo "$?" >>~/codes', f"echo '@ {number}' >&2"]
+    done = subprocess.run(
+        ["bash", "-c", "\n".join(script)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    said = f"{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
+    codes = [int(code) for code in (user / "codes").read_text().split()] if wanted else []
+    assert len(codes) == len(wanted), said
+    pairs = zip(wanted, codes, expected(wanted), strict=True)
+    assert [(each.text, code) for each, code, right in pairs if code != right] == [], said
+    assert ("change 4" in said and "is the first bad commit" in said) == (page == BROKEN), said
+    assert "Traceback" not in said
+    assert "a defect in" not in said
+
+
+def test_a_statement_that_fails_is_seen(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = [Statement("x.md", "mermapctl run --no-such-option"), Statement("x.md", "true")]
+    monkeypatch.setattr(pages, "statements", lambda _page: bad)
+    with pytest.raises(AssertionError, match="no-such-option"):
+        test_the_command_lines_of_a_page_run("x.md", user)
+
+
+def test_each_exception_is_needed() -> None:
+    every = [statement for page in BLOCKS for statement in pages.statements(page)]
+    assert set(APART) == {apart(each) for each in every} - {None}
+    shown = {
+        (each.page, start) for each in every for _, start in CODES if each.text.startswith(start)
+    }
+    assert set(CODES) <= shown
+
+
+COMMAND = re.compile(r"\bmermapctl ((?:run|report|config|tree|doctor|completion)\b[^|;&`\n]*)")
+INLINE = re.compile(r"^(?:mermapctl )?((?:run|report|config|tree|doctor|completion) -?.*)")
+
+
+def shown(page: str) -> list[str]:
+    """Return the commands of mermapctl on a page, in blocks (also in scripts) and within lines."""
+    blocks = [match for each in pages.statements(page) for match in COMMAND.findall(each.text)]
+    lines = [match[1] for each in pages.code(page) if (match := INLINE.match(each))]
+    return [*blocks, *lines]
+
+
+def unknown(line: str) -> list[str]:
+    """Return the options in a command line that its command does not have."""
+    try:
+        words = shlex.split(line, comments=True)
+    except ValueError:  # a part of a quoted line
+        words = re.sub("['\"]", " ", line).split()
+    command: click.Command = root
+    while isinstance(command, click.Group) and words:
+        member = command.get_command(click.Context(command), words[0])
+        if member is None:
+            break
+        command, words = member, words[1:]
+    if isinstance(command, click.Group):  # `report` alone shows a run
+        member = command.get_command(click.Context(command), "show")
+        command = member or command
+    known = {"--help", "-h"} | {
+        option for each in command.params for option in (*each.opts, *each.secondary_opts)
+    }
+    given = [
+        word.partition("=")[0].strip("[]…,()") for word in words if word.startswith(("-", "[-"))
+    ]
+    return [option for option in given if len(option) > 1 and option not in known]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_option_on_a_page_exists(page: str) -> None:
+    assert {line: unknown(line) for line in shown(page) if unknown(line)} == {}
+
+
+def test_an_option_that_does_not_exist_is_found() -> None:
+    assert unknown("run --variant base --verbose") == ["--verbose"]
+    assert unknown("report [RUN] --format F [-o FILE]") == []
+    assert sum(len(shown(page)) for page in PAGES) > 100
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_are_in_blocks_that_are_run(page: str) -> None:
+    """A block without a language, or of text, would hide its commands from these tests."""
+    hidden = [
+        line
+        for block in pages.tokens(page)
+        if block.type == "code_block" or (block.type == "fence" and block.info in {"", "text"})
+        for line in block.content.splitlines()
+        if re.match(r"\s*(\$ )?(mermapctl (run|report|config|tree|doctor)|git bisect run) ", line)
+    ]
+    assert hidden == []
