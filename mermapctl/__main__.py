@@ -112,8 +112,8 @@ def _run() -> int:
     except MermapctlError as error:
         code = _failed(error.message, error.hint, error.exit, error.bisect)
     except OSError as error:
-        where = error.filename or "a file, or stdout"
-        code = _failed(f"{where}: {error.strerror or error}", None, Exit.NO_VERDICT)
+        where = f"{error.filename}: " if error.filename else ""
+        code = _failed(f"{where}{error.strerror or error}", None, Exit.NO_VERDICT)
     except (ImportError, MemoryError) as error:  # each command imports what it needs
         what = f"{type(error).__name__}: {error}"
         hint = "is there a limit on memory (ulimit -v)? Else install mermapctl again"

@@ -35,8 +35,9 @@ def write_page(record: RunRecord, asked: Path | None = None) -> Path:
 
 
 def _own_place(record: RunRecord) -> Path:
-    folder = Store.open().folder(record.run.id)
-    if folder.record.is_file() and os.access(folder.path, os.W_OK):
+    store = Store.open()
+    folder = store.folder(record.run.id)
+    if store.is_own and folder.record.is_file() and os.access(folder.path, os.W_OK):
         return folder.path / paths.PAGE
     pages = paths.cache_dir() / "pages"
     try:

@@ -14,9 +14,11 @@ from click.core import ParameterSource
 from mermapctl import render
 from mermapctl.cli import output, types
 from mermapctl.cli.command import Command, all_of, format_option
+from mermapctl.errors import Exit
 from mermapctl.records.record import State, exit_of_verdict
 from mermapctl.records.store import Store, console_lines
 from mermapctl.render.terminal.plain import plain_look_of
+from mermapctl.system import stdio
 
 if TYPE_CHECKING:
     from mermapctl.records.record import RunRecord
@@ -140,11 +142,14 @@ def log(files: tuple[Path, ...], suite: str | None, allow_splats: bool, **how: A
     Exit codes: 0 passed, 1 failed, 3 no verdict. Wrong usage: 2.
     """
     from mermapctl.commands import judge_log
+    from mermapctl.system import paths
 
     shown = Shown(**how)
     logs = [str(file) for file in files]
     if logs.count(judge_log.STDIN) > 1:
         raise click.UsageError("standard input (-) is given twice: it can be read only once")
+    if not shown.to_stdout:
+        paths.require_not_read(Path(str(shown.path)), files)
     command = ("mermapctl", *sys.argv[1:])
     record = judge_log.of_logs(logs, command, suite=suite, allow_splats=allow_splats)
     sys.exit(shown.show(record))
@@ -161,7 +166,7 @@ def follow(run: str | None, **how: Any) -> None:
     mermapctl report follow 20260131-1      the one that started then
     mermapctl report follow --format json -o run.json
 
-    Exit codes: from the verdict, as for `show`.
+    Exit codes: from the verdict, as for `show`; 3 once nothing reads the output any more.
     """
     from mermapctl.commands import follow as following
 
@@ -188,6 +193,8 @@ class _ConsoleShown:
             self._printed = True
             sys.stdout.write(self._look.plain(line, limit=4000) + "\n")
             sys.stdout.flush()
+            if stdio.is_gone(sys.stdout):  # as `tail -f` ends: nobody waits for the verdict
+                sys.exit(Exit.NO_VERDICT)
 
     def end(self) -> None:
         """Print a blank line between the console and the record."""

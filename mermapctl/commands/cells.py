@@ -19,8 +19,8 @@ from mermapctl.records.store import Store
 from mermapctl.runner import kunit
 from mermapctl.runner.cell import run_to_end, unjudged
 from mermapctl.runner.job import Job, begin
-from mermapctl.system import signals
-from mermapctl.tree import state
+from mermapctl.system import paths, signals
+from mermapctl.tree import ownership, state
 
 
 def run(
@@ -31,6 +31,7 @@ def run(
     Raises HarnessError if a program or the store fails. Once the record exists, an ending signal is
     not raised: the record is returned, marked `interrupted`.
     """
+    ownership.require_own(paths.state_dir(), paths.cache_dir())
     host = machine.require(planned)
     can = kunit.capabilities(planned[0].tree.path)
     store = Store.open()

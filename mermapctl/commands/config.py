@@ -96,6 +96,7 @@ def write(request: ConfigRequest, output: Path) -> Fragment:
         what = "is a directory" if output.is_dir() else "is in a directory that does not exist"
         raise UserError(f"{output} {what}", "-o takes the file to write, or - for stdout")
     paths.require_not_ours(output)
+    paths.require_not_read(output, request.configs)
     files.write(output, document(asked).encode())
     return asked
 

@@ -193,8 +193,7 @@ def resolved(dot_config: Path) -> dict[str, str]:
     """Return symbol to value in a .config, ``n`` for "is not set"; {} for a missing file."""
     if not dot_config.is_file():
         return {}
-    with dot_config.open(encoding="utf-8", errors="replace") as lines:
-        return values(lines)
+    return values(inputs.read_text(dot_config).split("\n"))
 
 
 def values(lines: Iterable[str]) -> dict[str, str]:

@@ -23,7 +23,7 @@ from mermapctl.config import kconfig_cache, kconfig_parser, toolchain
 from mermapctl.config.kconfig_parser import KconfigRequest, Reader, UnreadableError
 from mermapctl.config.target import Target
 from mermapctl.config.toolchain import Toolchain
-from mermapctl.system import paths
+from mermapctl.system import inputs, paths
 from mermapctl.tree import ownership
 
 __all__ = ["Model", "Selector", "Setting", "UnreadableError", "read", "read_part"]
@@ -118,7 +118,7 @@ def _select_line(tree: Path, selector: Any, name: str) -> str:
 def lines_of(tree: Path, name: str, first: int) -> Iterator[tuple[int, str]]:
     """Yield numbered lines of one entry of a Kconfig file, from its `config` line on."""
     try:
-        text = (tree / name).read_text(encoding="utf-8", errors="replace")
+        text = inputs.read_text(tree / name)
     except OSError:
         return
     for number, line in enumerate(text.split("\n")[first - 1 :], first):
@@ -314,7 +314,10 @@ def elsewhere(model: Model, name: str) -> tuple[tuple[str, ...], tuple[Selector,
         relative = str(path.relative_to(model.tree))
         if relative in read_already:
             continue
-        content = path.read_text(encoding="utf-8", errors="replace")
+        try:
+            content = inputs.read_text(path)
+        except OSError:  # larger than any Kconfig file
+            continue
         if not re.search(rf"\b{re.escape(name)}\b", content):
             continue
         entry = ""

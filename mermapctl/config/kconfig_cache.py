@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from mermapctl.system import cache_file
+from mermapctl.system.inputs import read_regular
 
 FORMAT = 2
 """Increase it when the contents change."""
@@ -110,7 +111,7 @@ class Cache:
             try:
                 for each in sorted((self._tree / directory).iterdir()):
                     if each.is_file():
-                        content = hashlib.sha256(each.read_bytes()).digest()
+                        content = hashlib.sha256(read_regular(each)).digest()
                         digest.update(each.name.encode(errors="surrogateescape") + b"\0" + content)
                 self._digests[directory] = digest.hexdigest()
             except OSError:

@@ -26,7 +26,7 @@ from kconfiglib import _T_IF as IF
 from kconfiglib import AND, EQUAL, NOT, OR
 
 from mermapctl.errors import HarnessError
-from mermapctl.system import process
+from mermapctl.system import inputs, process
 
 LARGEST_FILE = 16 << 20
 """Bytes; the largest Kconfig of 7.3 has 100 KB."""
@@ -100,9 +100,10 @@ class Reader(kconfiglib.Kconfig):  # type: ignore[misc]
         relative = filename.removeprefix(f"{self.srctree}/").removeprefix(self._srctree_prefix)
         if self.request.wanted and not self.request.wanted(relative):
             return io.StringIO("")
-        if not path.is_file() or path.stat().st_size > LARGEST_FILE:
-            raise kconfiglib.KconfigError(f"{relative} is no regular file of a sane size")
-        data = path.read_bytes()
+        try:
+            data = inputs.read_regular(path, LARGEST_FILE)
+        except OSError as error:
+            raise kconfiglib.KconfigError(f"{relative}: {error.strerror}") from error
         self.account.files.add(relative)
         return io.StringIO(self._understood(data.decode("utf-8", errors="replace")))
 

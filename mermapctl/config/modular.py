@@ -7,6 +7,7 @@ it is missing; `IS_ENABLED(CONFIG_X)` is true for both.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import re
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 from mermapctl.config import variants
 from mermapctl.config.fragment import SUFFIX, Fragment, merge, overlay
 from mermapctl.config.module_guard import Guard
+from mermapctl.system.inputs import read_regular
 
 if TYPE_CHECKING:
     from mermapctl.config.target import Target
@@ -118,8 +120,8 @@ def _sources(tree: Path, srcarch: str) -> Iterator[tuple[Path, bytes]]:
         root = tree / place.format(srcarch=srcarch)
         for pattern in ("*.h", "*.c"):
             for path in sorted(root.rglob(pattern)):
-                if path.is_file():
-                    yield path, path.read_bytes()
+                with contextlib.suppress(OSError):  # no regular file
+                    yield path, read_regular(path)
 
 
 def _shown(line: bytes) -> str:

@@ -11,7 +11,7 @@ from mermapctl.config import fragment
 from mermapctl.config.target import Target
 from mermapctl.config.toolchain import Toolchain, make_environment
 from mermapctl.errors import HarnessError
-from mermapctl.system import process
+from mermapctl.system import files, process
 from mermapctl.tree import build_dir, ownership
 
 LIMIT = 120.0
@@ -33,7 +33,7 @@ def resolve(
     config = directory / ".config"
     make = ["make", "-s", "-C", str(tree), f"O={directory}", *chain.make_arguments(target)]
     with build_dir.locked(directory, "mermapctl config explain", wait=True, waiting=_silently):
-        config.write_text(asked, encoding="utf-8")
+        files.make(config, asked)
         said = process.run([*make, "olddefconfig"], env=make_environment(), timeout=limit)
         if said.returncode != 0:
             raise HarnessError(f"make olddefconfig failed: {_complaint(said.stderr)}")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 from dataclasses import replace
@@ -15,7 +16,7 @@ from mermapctl.doctor.requirement import Check, NeedState
 from mermapctl.errors import HarnessError
 from mermapctl.runner import kvm_probe
 from mermapctl.runner.kvm_probe import Ability
-from mermapctl.system import process
+from mermapctl.system import inputs, process
 from mermapctl.tree import ownership
 
 GIB = 1 << 30
@@ -109,10 +110,11 @@ def make(tree: Path | None) -> Check:
     if version is None:
         return replace(found, state=NeedState.BROKEN, found=f"{found.found} is not GNU make")
     oldest = None
-    if tree and (tree / "Makefile").is_file():
-        head = (tree / "Makefile").read_text(encoding="utf-8", errors="replace")[:4096]
-        wanted = re.search(r"GNU Make >= (\d+(?:\.\d+)+) is required", head)
-        oldest = wanted[1] if wanted else None
+    if tree:
+        with contextlib.suppress(OSError), inputs.open_regular(tree / "Makefile") as file:
+            head = file.read(4096).decode(errors="replace")
+            wanted = re.search(r"GNU Make >= (\d+(?:\.\d+)+) is required", head)
+            oldest = wanted[1] if wanted else None
     return _versioned(found, version[1], oldest)
 
 

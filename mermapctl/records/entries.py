@@ -27,6 +27,9 @@ _OURS = re.compile(r"\d[\w.-]*", re.ASCII)
 """Names that a damaged run may have; other folders without a record belong to the user."""
 FRESH_SECONDS = 60.0
 """Another process may be making a younger folder without a record right now."""
+WRITING_SECONDS = 2.0
+"""The same where the process that writes its record is gone here: it may be on another machine that
+shares the store."""
 
 
 class _Head(msgspec.Struct):
@@ -89,7 +92,8 @@ def sweep(runs: Path) -> None:
     for new in runs.glob(f"{NEW}*"):
         run = _head(new / RECORD)
         with contextlib.suppress(OSError):
-            old = time.time() - new.stat().st_mtime > FRESH_SECONDS
+            age = time.time() - new.stat().st_mtime
+            old = age > (WRITING_SECONDS if files.leftovers(new) else FRESH_SECONDS)
             if old if run is None else not still_running(run):
                 discard(new)
 

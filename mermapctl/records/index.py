@@ -77,8 +77,10 @@ class Index:
     Where it is read-only (another user's store, an archive) a copy in memory takes its place.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, foreign: bool = False) -> None:
+        """Use the file `path`, or none at all for the store of another user, `foreign`."""
         self.path = path
+        self._foreign = foreign
         self._lock = path.with_name(path.name + ".lock")
         self._copy: sqlite3.Connection | None = None
 
@@ -88,6 +90,8 @@ class Index:
         Raises Damaged where the index must be filled again, HarnessError where it is newer than
         this mermapctl, or cannot be read or written.
         """
+        if self._copy is None and self._foreign:
+            self._copy = self._empty()
         if self._copy is None:
             try:
                 return self._on_disk(job, write=write)
@@ -122,8 +126,7 @@ class Index:
 
     def _copied(self) -> sqlite3.Connection:
         """Copy the index to memory; empty, to be filled again, where the file cannot be read."""
-        memory = sqlite3.connect(":memory:", isolation_level=None)
-        weakref.finalize(self, memory.close)
+        memory = self._empty()
         with contextlib.suppress(sqlite3.DatabaseError, Damaged):
             name = f"{self.path.absolute().as_uri()}?mode=ro"
             with contextlib.closing(sqlite3.connect(name, uri=True)) as connection:
@@ -131,6 +134,17 @@ class Index:
                 if self._version(connection) == VERSION and _whole(connection):
                     connection.backup(memory)
         self._prepare(memory)
+        return memory
+
+    def _empty(self) -> sqlite3.Connection:
+        """Make an index in memory, to be filled from the folders.
+
+        A file of another user could be a link, or have a view that never ends.
+        """
+        memory = sqlite3.connect(":memory:", isolation_level=None)
+        weakref.finalize(self, memory.close)
+        if self._foreign:
+            self._prepare(memory)
         return memory
 
     def set_aside(self) -> Path | None:

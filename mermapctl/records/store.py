@@ -24,6 +24,7 @@ from mermapctl.records.record import RunRecord, State, from_json, still_running,
 from mermapctl.records.rows import Filters, RunSummary
 from mermapctl.system import files, paths
 from mermapctl.system.inputs import read_regular
+from mermapctl.tree import ownership
 
 if TYPE_CHECKING:
     import sqlite3
@@ -42,18 +43,21 @@ class Store:
         self.runs = root / "runs"
         self.notices: list[str] = []
         self._strangers: set[str] = set()
-        self._index = Index(root / "store.sqlite3")
+        self._foreign = ownership.owner_of_place(root)
+        self._index = Index(root / "store.sqlite3", foreign=not self.is_own)
 
     @classmethod
     def open(cls, root: Path | None = None) -> Store:
         """Open the store in `root` (default: the state directory); make it if needed.
 
-        Raises HarnessError where it is unusable or was made by a newer mermapctl.
+        Another user's store is only read. Raises HarnessError where it is unusable or was made by
+        a newer mermapctl.
         """
         store = cls(root or paths.state_dir())
         try:
-            paths.make_private(store.root)
-            store.runs.mkdir(mode=0o700, exist_ok=True)
+            if store.is_own:
+                paths.make_private(store.root)
+                store.runs.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             message = files.cannot_write(store.runs, error).message
             hint = "set MERMAPCTL_HOME or XDG_STATE_HOME to a place that can be written"
@@ -61,10 +65,16 @@ class Store:
         store._work(rows.count)
         return store
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it may be written: it is no other user's."""
+        return self._foreign is None
+
     # Writing: the record first, then the index.
 
     def begin(self, record: RunRecord) -> RunFolder:
         """Store a run that starts now; its folder appears with its record in it, or not at all."""
+        self._require_own()
         record = record_states.begun(record)
         folder = self.folder(record.run.id)
         new = self.runs / f"{entries.NEW}{record.run.id}"
@@ -114,10 +124,16 @@ class Store:
 
     def replace(self, record: RunRecord) -> None:
         """Replace the record of a run that has ended."""
+        self._require_own()
         folder = self.folder(record.run.id)
         self._doubt(folder)
         files.write_own(folder.record, to_json(record))
         self._believe(folder, record)
+
+    def _require_own(self) -> None:
+        """Raise UserError for the store of another user."""
+        if not self.is_own:
+            ownership.require_own(self.root)
 
     def _doubt(self, folder: RunFolder) -> None:
         """Mark the row stale until it is right again, in case this process is killed in between."""
@@ -140,6 +156,7 @@ class Store:
 
     def remove(self, run_ids: Iterable[str]) -> int:
         """Delete runs with all their artifacts; return the bytes freed."""
+        self._require_own()
         freed = 0
         for run_id in run_ids:
             folder = self.folder(run_id)
@@ -255,7 +272,7 @@ class Store:
             for run, seen, outcome in read:
                 if isinstance(outcome, RunRecord):
                     stale = outcome.run.state is State.RUNNING
-                    if not stale:
+                    if not stale and self.is_own:
                         entries.sweep_folder(self.folder(run).path)
                     size = size_of(self.folder(run).path)
                     rows.put(connection, outcome, stale=stale, seen=seen, size=size)

@@ -26,7 +26,7 @@ from mermapctl.runner.guest_clock import GuestClock
 from mermapctl.runner.job import Job
 from mermapctl.runner.kernel import Kernel
 from mermapctl.runner.path_shims import write_qemu
-from mermapctl.system import process
+from mermapctl.system import inputs, process
 
 _PRINTK = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ")
 """The prefix of a console line under printk.time=1, with or without CONFIG_PRINTK_CALLER."""
@@ -160,7 +160,7 @@ def _pack_initramfs(job: Job, *, lingers: bool) -> None:
     program = job.folder / "init"
     initramfs.compile_init(job.tree, of_build(job.target.cross_compile), program)
     inserted = _insertions(job) if job.cell.modular else []
-    initramfs.write(job.initramfs, program.read_bytes(), inserted, lingers=lingers)
+    initramfs.write(job.initramfs, inputs.read_regular(program), inserted, lingers=lingers)
     program.unlink()
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from mermapctl.runner import up_to_date
 from mermapctl.system import lock_holder, locks
-from mermapctl.system.inputs import read_regular
+from mermapctl.system.inputs import LARGEST, read_regular
 from mermapctl.tree import build_dir
 
 _ASKED = "last_used_kunitconfig"
@@ -85,7 +85,8 @@ def _copy(origin: Path, goal: Path, final: Path) -> None:
         if source.endswith(".cmd"):
             # tools/ records absolute paths; make fails if one of them is removed later.
             with open(source, "rb") as file, open(target, "wb") as changed:  # noqa: PTH123
-                changed.write(file.read().replace(here, there))
+                lines = iter(lambda: file.readline(LARGEST), b"")
+                changed.writelines(line.replace(here, there) for line in lines)
             shutil.copystat(source, target)
         else:
             shutil.copy2(source, target, follow_symlinks=False)

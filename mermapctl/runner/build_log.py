@@ -10,10 +10,13 @@ from pathlib import Path
 
 from mermapctl.errors import HarnessError
 from mermapctl.runner.job import Job
-from mermapctl.system import process
+from mermapctl.system import inputs, process
 
 LOG_BYTES = 128 << 20
 """Longest log of a build, in bytes: far more than one line for each object of a kernel."""
+
+_READ_BYTES = 160 << 20
+"""Bytes of a log that are read: more than a log can have when its build is stopped."""
 
 _COMPILER_ERROR = re.compile(
     rb"^(?:\S+:\d+(?::\d+)?: (?:fatal )?error: .*|.*undefined reference to .*"
@@ -40,7 +43,16 @@ def fell_over(job: Job) -> bool:
 
 
 def _bytes(path: Path) -> bytes:
-    return path.read_bytes() if path.is_file() else b""
+    try:
+        with inputs.open_regular(path) as file:
+            return file.read(_READ_BYTES)
+    except OSError:
+        return b""
+
+
+def text(job: Job) -> str:
+    """Return make's log, or as much of its beginning as is read at once."""
+    return _bytes(job.build_log).decode(errors="replace")
 
 
 def why(job: Job, what: str, outcome: process.SessionEnd) -> str:

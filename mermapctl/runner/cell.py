@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
@@ -20,6 +19,7 @@ from mermapctl.records.record import Artifacts, Cell
 from mermapctl.runner import (
     boot,
     build_copy,
+    build_log,
     kernel,
     shell_lines,
     stages,
@@ -30,7 +30,7 @@ from mermapctl.runner.job import UNTRACED, Job
 from mermapctl.runner.kernel import Kernel
 from mermapctl.runner.stages import Stage
 from mermapctl.runner.step import Doing, Step, Steps, noted, spent
-from mermapctl.system import signals
+from mermapctl.system import files, signals
 from mermapctl.system.signals import Interrupted
 from mermapctl.tree import build_dir, state
 
@@ -77,9 +77,9 @@ def _artifacts(job: Job, cell: Cell | None = None) -> Artifacts:
 def _write_request(job: Job) -> None:
     """Make the cell's folder; write the requested configuration into it."""
     job.folder.mkdir(parents=True, exist_ok=True)
-    job.kunitconfig.write_text(job.cell.variant.fragment.text(), encoding="utf-8")
+    files.make(job.kunitconfig, job.cell.variant.fragment.text())
     for path, fragment in zip(shell_lines.own_fragments(job), job.cell.own, strict=True):
-        path.write_text(fragment.text(), encoding="utf-8")
+        files.make(path, fragment.text())
 
 
 def run_to_end(
@@ -112,7 +112,7 @@ def run_to_end(
         detail = f"{error.message} ({error.hint})" if error.hint else error.message
         cell = replace(step.cell, reason=Reason.HARNESS_ERROR, detail=detail)
     except OSError as error:
-        detail = f"{error.filename or f'a file in {job.folder}'}: {error.strerror}"
+        detail = f"{error.filename or job.folder}: {error.strerror}"
         cell = replace(step.cell, reason=Reason.HARNESS_ERROR, detail=detail)
     return replace(cell, artifacts=_artifacts(job, cell))
 
@@ -209,7 +209,7 @@ def _signature(job: Job, looking: state.Looking) -> str | None:
 def _booted_fresh(job: Job, found: Kernel, cell: Cell) -> Iterator[Step]:
     """Boot the kernel of the last run, because nothing that it was made from has changed."""
     job.tell(Note(_FRESH))
-    shutil.copyfile(job.build_dir / ".config", job.folder / "config")
+    files.copy(job.build_dir / ".config", job.folder / "config")
     cell = spent(cell, config=0.0, build=0.0)
     yield Step(cell, Doing.BOOT)
     booted = boot.boot(job, found)
@@ -267,7 +267,7 @@ def _configured(job: Job) -> tuple[Job, Stage]:
 def _unbuilt(job: Job, cell: Cell, built: Stage) -> Iterator[Step]:
     """Yield a cell whose build failed; add the module flavour's explanation of it, if any."""
     cell = yield from _without_verdict(job, cell, built)
-    log = job.build_log.read_text(encoding="utf-8", errors="replace")
+    log = build_log.text(job)
     found = module_findings.without_member(log, cell.guards)
     if found:
         yield Step(replace(cell, findings=(found,)), Doing.BUILD)

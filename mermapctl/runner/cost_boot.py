@@ -32,6 +32,7 @@ from mermapctl.runner import (
     guest_clock,
     guest_memory,
     qmp,
+    socket_place,
     system_map,
 )
 from mermapctl.runner.boot import Booted
@@ -48,7 +49,6 @@ from mermapctl.runner.witness_boot import (
     SYSTEM_MAP,
     TARGET,
     aborted,
-    socket_path,
 )
 from mermapctl.system import inputs
 from mermapctl.trace.instructions import InstructionCounter
@@ -154,7 +154,7 @@ def add(job: Job, cell: Cell, booted: Booted) -> Cell:
         return _noted(cell, why)
     job.tell(Note("booting once more, without probes, to count instructions"))
     tests = [path[-1] for suite in cell.suites for path, _ in leaf_tests(suite.tests)]
-    with socket_path(job.folder) as socket:
+    with socket_place.socket(job.folder) as socket:
         place = socket.parent
         os.mkfifo(place / LOG, 0o600)
         given = (

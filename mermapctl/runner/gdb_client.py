@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from mermapctl.runner import gdb_packets
+from mermapctl.runner import gdb_packets, socket_place
 from mermapctl.runner.gdb_packets import StopReply, StubError
 
 ANSWER = 10.0
@@ -71,7 +71,7 @@ def _refused(answer: bytes) -> bool:
 
 def argument(path: Path) -> tuple[str, ...]:
     """Return QEMU's arguments to listen on a socket and to start with the guest stopped."""
-    return ("-gdb", f"unix:{str(path).replace(',', ',,')},server=on,wait=off", "-S")
+    return ("-gdb", socket_place.server(path), "-S")
 
 
 class ReadAhead:

@@ -9,6 +9,7 @@ from mermapctl.config.traceable import COUNTED
 from mermapctl.runner import kunit
 from mermapctl.runner.job import Job
 from mermapctl.runner.kernel import Kernel
+from mermapctl.system import inputs
 from mermapctl.trace import probes
 
 _KUNIT_ARGS = 320
@@ -45,7 +46,7 @@ def _initrd(job: Job, kernel: Kernel) -> tuple[str, ...]:
 def _functions(build_dir: Path) -> tuple[probes.Symbol, ...] | None:
     """Return the functions in System.map; None if there is no System.map."""
     try:
-        listed = (build_dir / "System.map").read_text(encoding="ascii", errors="replace")
+        listed = inputs.read_text(build_dir / "System.map")
     except OSError:
         return None
     return probes.functions(listed)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +17,7 @@ from mermapctl.judge.verdict import Verdict
 from mermapctl.records.folder import cell_slug
 from mermapctl.records.judging import judge_console, suites_known
 from mermapctl.records.record import Cell
-from mermapctl.runner import boot, qmp
+from mermapctl.runner import boot, qmp, socket_place
 from mermapctl.runner.job import Job
 from mermapctl.runner.kernel import Kernel
 from mermapctl.runner.qmp import Sample, Symbols
@@ -143,8 +142,8 @@ class _Watcher:
         """Yield a watcher; then remove its socket's directory. The socket's path must be short."""
         known = qmp.symbols(job.build_dir / "System.map")
         able = job.target.qemu is not None and job.can.has("exec", "--qemu_args")
-        with tempfile.TemporaryDirectory(prefix="mermapctl-") as place:
-            yield cls(job, known if able else None, Path(place))
+        with socket_place.directory() as place:
+            yield cls(job, known if able else None, place)
 
     def _listen(self, event: Event) -> None:
         self._told(event)

@@ -17,6 +17,7 @@ from pathlib import Path
 from mermapctl.config.modular import NOLIBC
 from mermapctl.config.toolchain import Toolchain
 from mermapctl.errors import HarnessError
+from mermapctl.runner import kernel_modules
 from mermapctl.runner.kernel_modules import Insertion
 from mermapctl.system import files, paths, process
 
@@ -103,7 +104,8 @@ def write(
     modules, lines = [], []
     for insertion in insertions:
         name = insertion.module.file.name
-        modules.append(CpioMember(name, stat.S_IFREG | 0o444, insertion.module.file.read_bytes()))
+        data = kernel_modules.contents(insertion.module.file)
+        modules.append(CpioMember(name, stat.S_IFREG | 0o444, data))
         lines.append(" ".join((f"/{name}", *insertion.parameters)) + "\n")
     listed = "".join(lines).encode()
     if len(listed) > LIST_LIMIT:

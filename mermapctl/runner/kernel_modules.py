@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mermapctl.errors import HarnessError
+from mermapctl.system import inputs
 
 _SUITES = b".kunit_test_suites\0"
 """The section in which kunit_test_suites() puts a module's suites (include/kunit/test.h)."""
 _DEPENDS = re.compile(rb"\0depends=([\w,-]*)\0")
+LARGEST = 512 << 20
+"""Bytes of a module; one with debug information of a whole driver has 100 MB."""
 KUNIT = "kunit"
 
 
@@ -41,9 +44,14 @@ def _name(text: str) -> str:
     return text.replace("-", "_")
 
 
+def contents(file: Path) -> bytes:
+    """Return the bytes of a .ko. Raises OSError, also above LARGEST."""
+    return inputs.read_regular(file, LARGEST)
+
+
 def read(file: Path) -> Module:
     """Read a .ko's own description (.modinfo, section names)."""
-    data = b"\0" + file.read_bytes()
+    data = b"\0" + contents(file)
     depends = _DEPENDS.search(data)
     names = depends[1].decode().split(",") if depends else []
     return Module(file, tuple(_name(name) for name in names if name), _SUITES in data)
@@ -55,7 +63,7 @@ def built(build_dir: Path) -> dict[str, Module]:
     A line there is DIR/NAME.o since Linux 6.3, before that DIR/NAME.ko.
     """
     try:
-        lines = (build_dir / "modules.order").read_text(encoding="utf-8").split()
+        lines = inputs.read_text(build_dir / "modules.order").split()
         found = [read(build_dir / re.sub(r"\.k?o\Z", ".ko", line)) for line in lines]
     except OSError as error:
         raise HarnessError(

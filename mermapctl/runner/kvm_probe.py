@@ -19,7 +19,7 @@ from pathlib import Path
 
 from mermapctl.errors import HarnessError
 from mermapctl.runner import accelerator
-from mermapctl.system import process
+from mermapctl.system import files, process
 
 QEMU = "qemu-system-x86_64"
 LIMIT = 2.5
@@ -103,7 +103,7 @@ def probe(device: Path = accelerator.KVM, accel: str = "kvm") -> Answer:
         return Answer(Ability.UNKNOWN, f"{device} opens; there is no {QEMU} here to try it with")
     with tempfile.TemporaryDirectory(prefix="mermapctl-kvm-") as scratch:
         image = Path(scratch) / "guest"
-        image.write_bytes(guest())
+        files.make(image, guest())
         return _run(image, accel)
 
 

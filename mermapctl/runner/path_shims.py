@@ -20,6 +20,7 @@ from pathlib import Path
 
 from mermapctl.config.toolchain import located
 from mermapctl.errors import HarnessError
+from mermapctl.system import files
 
 _HEAD = "#!/bin/sh\n# SPDX-License-Identifier: GPL-2.0-only\n"
 
@@ -184,7 +185,7 @@ def write(directory: Path, name: str, script: str) -> None:
     """Write one of the scripts as an executable `directory/name`."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / name
-    path.write_text(script, encoding="utf-8")
+    files.make(path, script)
     path.chmod(0o755)
 
 

@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from mermapctl.runner import socket_place
+
 SAMPLES = 16
 APART = 0.03
 """Seconds between two samples; long enough that a timer interrupt is not in most of them."""
@@ -117,7 +119,7 @@ class Monitor:
 
 def argument(path: Path) -> tuple[str, ...]:
     """Return QEMU's arguments to listen on a socket."""
-    return ("-qmp", f"unix:{path},server=on,wait=off")
+    return ("-qmp", socket_place.server(path))
 
 
 def samples(path: Path, known: Symbols, times: int = SAMPLES) -> list[Sample]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,7 +15,7 @@ from mermapctl.runner import build_log, kunit, kunit_session, up_to_date
 from mermapctl.runner.job import Job
 from mermapctl.runner.kernel import Kernel
 from mermapctl.runner.path_shims import Goals, write_ccache, write_make
-from mermapctl.system import process
+from mermapctl.system import files, process
 from mermapctl.tree import build_dir
 
 _LOOK_BYTES = 8 << 20
@@ -55,7 +54,7 @@ def configure(job: Job) -> Stage:
     ok = outcome.returncode == 0
     job.tell(StageEnded("config", outcome.seconds, ok))
     if dot_config.is_file():
-        shutil.copyfile(dot_config, job.folder / "config")
+        files.copy(dot_config, job.folder / "config")
     if ok:
         return Stage(outcome.seconds)
     return _failed(job, "kunit.py config", outcome)

@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mermapctl.system import inputs
+
 _LINE = re.compile(r"^([0-9a-f]{16}) (\w) (\S+)$", re.ASCII | re.MULTILINE)
 _KERNEL = 1 << 63
 
@@ -63,7 +65,7 @@ def parse(listed: str) -> SystemMap:
 def load(path: Path) -> SystemMap | None:
     """Read the System.map in a file; None if it cannot be read, or has no symbol."""
     try:
-        found = parse(path.read_text(encoding="ascii", errors="replace"))
+        found = parse(inputs.read_text(path))
     except OSError:
         return None
     return found if found.addresses else None

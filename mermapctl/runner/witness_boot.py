@@ -8,9 +8,6 @@ in I/O function"), and a boot with breakpoints alone takes thirteen times as lon
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +17,7 @@ from mermapctl.judge.witness_summary import LOG, WitnessSummary
 from mermapctl.records.judging import suites_known
 from mermapctl.records.record import Cell
 from mermapctl.records.witnessed import with_witness
-from mermapctl.runner import boot, gdb_client, system_map, unprobed, witness_sites
+from mermapctl.runner import boot, gdb_client, socket_place, system_map, unprobed, witness_sites
 from mermapctl.runner.boot import Booted
 from mermapctl.runner.gdb_packets import StubError
 from mermapctl.runner.job import UNTRACED, Job
@@ -31,8 +28,6 @@ from mermapctl.system import inputs
 
 TARGET = "x86_64"
 SYSTEM_MAP = "System.map"
-LONGEST_SOCKET = 100
-"""The longest path of a socket, in bytes; the kernel allows 107 (sun_path, unix(7))."""
 SLOWER = 10
 """The boot under the witness may take this many times as long as the plain boot; usually it takes
 three times as long."""
@@ -96,7 +91,7 @@ def add(job: Job, cell: Cell, booted: Booted) -> Cell:
         told = (f"not witnessed: {why}",) if job.request.witness else ()
         return replace(cell, notes=(*cell.notes, *told))
     job.tell(Note("booting once more, without probes, under the witness"))
-    with socket_path(job.folder) as socket:
+    with socket_place.socket(job.folder) as socket:
         again = _again(job, booted, socket)
         second, error = _watched(again, booted.kernel, symbols, socket)
     given = gdb_client.argument(socket)
@@ -162,11 +157,3 @@ def _again(job: Job, booted: Booted, socket: Path) -> Job:
         silence=max(job.silence, SILENCE),
         repeat=UNTRACED,
     )
-
-
-@contextlib.contextmanager
-def socket_path(folder: Path) -> Iterator[Path]:
-    """Yield a path for the stub's socket that only this user can reach; remove it afterwards."""
-    here = len(os.fsencode(str(folder))) + len("/gdb-12345678/stub") <= LONGEST_SOCKET
-    with tempfile.TemporaryDirectory(prefix="gdb-", dir=folder if here else None) as place:
-        yield Path(place) / "stub"

@@ -8,11 +8,16 @@ import errno
 import os
 import re
 import resource
+import shutil
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mermapctl.errors import HarnessError
 from mermapctl.system import inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _TEMPORARY = re.compile(r"\..+\.(?P<pid>\d+)-[0-9a-f]{6}", re.DOTALL)
@@ -44,6 +49,29 @@ def write_own(path: Path, data: bytes) -> None:
         _replace(path, data, None)
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name `path` in an OSError that names no file: write(2) has a number only."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def make(path: Path, data: bytes | str) -> None:
+    """Write a file in a new directory of ours, in place. Raises OSError that names it."""
+    with naming(path), path.open("wb") as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+
+
+def copy(source: Path, path: Path) -> None:
+    """Copy a regular file of ours to `path`. Raises OSError that names the one at fault."""
+    with inputs.open_regular(source) as file, naming(path), path.open("wb") as new:
+        shutil.copyfileobj(file, new, 1 << 20)
 
 
 def reserve(room: Path, size: int) -> None:

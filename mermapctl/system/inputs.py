@@ -67,6 +67,11 @@ def read_regular(path: Path, limit: int = LARGEST) -> bytes:
     return data
 
 
+def read_text(path: Path, limit: int = LARGEST) -> str:
+    """Return a regular file as text; U+FFFD for what is not UTF-8. Raises as `read_regular`."""
+    return read_regular(path, limit).decode("utf-8", errors="replace")
+
+
 def open_stream(path: Path, *, devices: bool = False) -> BinaryIO:
     """Open a regular file, a pipe or /dev/null for reading, with `devices` any character device.
 

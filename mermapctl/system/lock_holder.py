@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import time
 from dataclasses import dataclass
+
+import msgspec
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +28,15 @@ class Holder:
 def read(fd: int) -> Holder | None:
     """Return the holder that a lock file names; None if it names none."""
     try:
-        fields = json.loads(os.pread(fd, 1 << 16, 0))
-        return Holder(int(fields["pid"]), str(fields["command"]), float(fields["since"]))
-    except (ValueError, KeyError, TypeError, RecursionError):
+        return msgspec.json.decode(os.pread(fd, 1 << 16, 0), type=Holder)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
 def sign(fd: int, command: str) -> None:
     """Write the holder into a held lock, for processes that wait for it."""
-    told = json.dumps({"pid": os.getpid(), "command": command, "since": time.time()})
+    named = command.encode("utf-8", "backslashreplace").decode()  # a path that is not UTF-8
+    told = msgspec.json.encode(Holder(os.getpid(), named, time.time()))
     with contextlib.suppress(OSError):  # on a full disk the holder stays unnamed
         os.ftruncate(fd, 0)
-        os.pwrite(fd, told.encode(), 0)
+        os.pwrite(fd, told, 0)

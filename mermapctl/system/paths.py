@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import platformdirs
@@ -60,6 +62,21 @@ def require_not_ours(path: Path) -> None:
     kept = os.path.realpath(path).startswith(f"{state}/") and path.exists()
     if kept and path.name != PAGE:
         raise UserError(f"{path} belongs to the store of runs: not replaced", "name another file")
+
+
+def require_not_read(path: Path, sources: Iterable[Path]) -> None:
+    """Raise UserError if the file to write is one of those that are read; `-` is standard input.
+
+    Detects it by any name: a link, a hard link, a redirection.
+    """
+    for each in sources:
+        with contextlib.suppress(OSError):
+            found = os.fstat(0) if str(each) == "-" else each.stat()
+            if stat.S_ISREG(found.st_mode) and os.path.samestat(found, path.stat()):
+                named = "standard input" if str(each) == "-" else each
+                raise UserError(
+                    f"{path} is what is read ({named}): not replaced", "name another file"
+                )
 
 
 def make_private(directory: Path) -> None:

@@ -24,13 +24,13 @@ from typing import IO, cast
 from mermapctl.errors import HarnessError
 from mermapctl.system import bounded, guard
 from mermapctl.system.bounded import BoundedFile
+from mermapctl.system.process_output import CHUNK, Bounds, exchanged
 from mermapctl.system.session import Session, Streams, started
 from mermapctl.system.signals import deferred
 
 TICK = 0.1
 STOPPED = 1.0
 """Seconds. A longer wait for TICK means that we were stopped (^Z): not time of the guest."""
-CHUNK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +79,35 @@ class Watch:
 
 
 def put_down(process: subprocess.Popen[bytes]) -> bool:
-    """End a program that has no guard, in five seconds at most; return whether it has ended."""
+    """End a program without a guard, in five seconds at most, and close its pipes.
+
+    Return whether it has ended.
+    """
     with deferred():
         for ask, seconds in ((process.terminate, guard.GRACE), (process.kill, guard.KILLING)):
             if process.poll() is None:
                 ask()
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(timeout=seconds)
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
         return process.poll() is not None
 
 
-def outputs(process: subprocess.Popen[bytes], seconds: float) -> tuple[bytes, bytes]:
-    """Return what a program without a guard prints until it ends. Raises HarnessError if late."""
+def outputs(
+    process: subprocess.Popen[bytes], seconds: float, idle: float | None = None
+) -> tuple[bytes, bytes]:
+    """Return what a program without a guard prints until it ends.
+
+    Ends it and raises HarnessError after `seconds`, StuckError once it was idle for that long.
+    """
+    argv = process.args if isinstance(process.args, list) else [process.args]
     try:
-        return process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired as error:
-        raise HarnessError(f"{process.args!r} did not end within {seconds:g} s") from error
+        return exchanged(process, shlex.join(map(str, argv)), Bounds(seconds, idle))
+    except HarnessError:
+        put_down(process)
+        raise
 
 
 def run(
@@ -103,21 +116,20 @@ def run(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     timeout: float | None = None,
+    idle: float | None = None,
     input: bytes | None = None,  # noqa: A002 - subprocess's own word
 ) -> Completed:
     """Run a short command to its end and keep its output.
 
-    Raises HarnessError when it cannot start or exceeds `timeout` seconds.
+    Raises HarnessError when it cannot start, exceeds `timeout` seconds, or prints too much;
+    StuckError once it was idle for `idle` seconds.
     """
     stdin = subprocess.DEVNULL if input is None else subprocess.PIPE
     pipes = Streams(stdin, subprocess.PIPE, subprocess.PIPE)
     with contextlib.ExitStack() as stack:
         with deferred():
             process = stack.enter_context(started(argv, cwd, env, pipes)).process
-        try:
-            out, err = process.communicate(input, timeout=timeout)
-        except subprocess.TimeoutExpired as error:
-            raise HarnessError(f"{shlex.join(argv)} did not end within {timeout:g} s") from error
+        out, err = exchanged(process, shlex.join(argv), Bounds(timeout, idle), input)
     return Completed(
         process.returncode,
         out.decode(errors="backslashreplace"),
@@ -136,7 +148,7 @@ def feeding(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Iterator[
             yield stdin
         if process.wait() != 0:
             said.seek(0)
-            raise HarnessError(f"{argv[0]} failed: {said.read().decode(errors='replace')}")
+            raise HarnessError(f"{argv[0]} failed: {said.read(CHUNK).decode(errors='replace')}")
 
 
 class Dialogue:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.system import cache_file, lock_holder, locks, paths
+from mermapctl.tree import ownership
 
 _OBJECT = re.compile(rb"^\s+(?:CC|AS|CXX|RUSTC|HOSTCC)\b", re.MULTILINE)
 OBJECTS = ".mermapctl-objects"
@@ -62,10 +63,13 @@ def locked(
     """Hold the lock of a build directory; call `waiting` once with the holder if it is taken.
 
     The kernel drops the lock when the holder and all its children have ended, however they ended.
-    Raises UserError with `wait=False` when another process holds it, HarnessError when the cache
-    cannot be written.
+    Raises UserError with `wait=False` when another process holds it, and where it is another
+    user's, HarnessError when the cache cannot be written.
     """
+    cache = paths.cache_dir()
     lock = lock_of(directory)
+    above = directory.relative_to(cache).parents if directory.is_relative_to(cache) else ()
+    ownership.require_own(*(cache / each for each in reversed(above)), directory)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         fd = locks.opened(lock, 0o644)

@@ -9,6 +9,7 @@ from pathlib import Path
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.events import Listener, Note
 from mermapctl.system import process
+from mermapctl.system.process_output import StuckError
 from mermapctl.tree import git, git_files, ownership
 from mermapctl.tree.credentials import Credentials
 from mermapctl.tree.source import Source, SourceKind
@@ -70,5 +71,8 @@ def _changed(checkout: Path) -> bool:
     status = ["git", "status", "--porcelain", "--untracked-files=no", "--ignore-submodules=dirty"]
     quiet = {**env, **git.quiet(env, filters)}
     # Fails in a bare repository, which has no changes.
-    done = process.run(status, cwd=checkout, env=quiet, timeout=git.LONGEST)
+    try:
+        done = process.run(status, cwd=checkout, env=quiet, timeout=git.LONGEST, idle=git.IDLE)
+    except StuckError as error:
+        raise git_files.blocked(checkout, error) from error
     return done.returncode == 0 and bool(done.stdout.strip())

@@ -13,8 +13,10 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from mermapctl.errors import UserError
+from mermapctl.system.inputs import LARGEST
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -64,7 +66,14 @@ def read(root: Path, name: str) -> bytes | None:
     with os.fdopen(fd, "rb") as file:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise UserError(f"{root / name} is not a regular file", "take another tree")
-        return file.read()
+        return _bounded(file, root / name)
+
+
+def _bounded(file: BinaryIO, path: Path) -> bytes:
+    data = file.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise UserError(f"{path} is larger than {LARGEST:,} bytes", "take another tree")
+    return data
 
 
 def stage(root: Path, name: str, content: bytes) -> str:

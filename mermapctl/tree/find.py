@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mermapctl.errors import CommitError, UserError
 from mermapctl.system import boundary, environment, files, inputs, paths
+from mermapctl.tree import ownership
 
 KUNIT = "tools/testing/kunit/kunit.py"
 _VERSION = re.compile(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)\s*=\s*(\S*)\s*$", re.MULTILINE)
@@ -79,6 +80,7 @@ def _last_tree_file() -> Path:
 def remember(path: Path) -> None:
     """Store `path` as the last tree that `resolve` tries."""
     file = _last_tree_file()
+    ownership.require_own(file.parent)
     try:
         paths.make_private(file.parent)
     except OSError as error:

@@ -46,6 +46,8 @@ NO_PROGRAMS = ("--no-ext-diff", "--no-textconv")
 FILTERS = r"^filter\."
 LONGEST = 600
 """Seconds that git may take to look at a tree. A cold one on a slow disk takes a minute."""
+IDLE = 10
+"""Seconds that git may sleep without using the CPU: no disk is that slow, a FIFO is for ever."""
 _COMPLAINT = re.compile(r"(fatal|error|tar|cp|xz): (?!Removing leading)")
 AUTHOR = ("mermapctl", "mermapctl@localhost")
 # One pack instead of 90,000 loose objects, weakly compressed: measured on 2 cores with 6.12,

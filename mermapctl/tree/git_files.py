@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,10 @@ from mermapctl.tree import credentials, git, ownership
 
 SECONDS = 10
 """Time limit for reading a configuration with its includes; normally 5 ms."""
+SEARCH = 5
+"""Time limit for a search through the whole tree; normally 1 s."""
+_READ = frozenset({".gitattributes", ".gitignore", ".gitmodules", ".mailmap"})
+"""Files of a tree that git reads in any directory."""
 _LOOSE = re.compile(r"[0-9a-f]{2}")
 """Directories of loose objects, of which there may be thousands: `git.LONGEST` bounds a wait."""
 
@@ -59,6 +64,37 @@ def _unreadable(tree: Path, reason: str) -> UserError:
         f"git cannot read the configuration of {tree}: {reason}",
         "try `git config --list` there: does it include a FIFO or a device?",
     )
+
+
+def blocked(tree: Path, error: HarnessError) -> UserError:
+    """Build the error for a git that did not end; look for the file that it waits for."""
+    found = _blocking(tree)
+    if found is None:
+        return UserError(
+            f"git cannot read {tree}: {error.message}",
+            "try `git status` there: is a .gitattributes or an object a FIFO?",
+        )
+    name = found.relative_to(tree) if found.is_relative_to(tree) else found
+    return UserError(
+        f"git cannot read {tree}: {name} is {inputs.kind(found.stat().st_mode)}, "
+        f"and {error.message}",
+        "remove it, or work on a copy without .git",
+    )
+
+
+def _blocking(tree: Path) -> Path | None:
+    """Find a file that git reads and that blocks its reader, in SEARCH seconds at most."""
+    until = time.monotonic() + SEARCH
+    for root in filter(None, (tree, ownership.beyond(tree / ".git"))):
+        for top, _, names in os.walk(root):
+            ours = root != tree or Path(top).is_relative_to(tree / ".git")
+            for path in (Path(top, name) for name in names if ours or name in _READ):
+                with contextlib.suppress(OSError):
+                    if not stat.S_ISREG(path.stat().st_mode):
+                        return path
+            if time.monotonic() > until:
+                return None
+    return None
 
 
 def _files(tree: Path) -> Iterator[Path]:

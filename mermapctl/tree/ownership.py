@@ -9,6 +9,7 @@ user has listed the tree.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shlex
@@ -96,6 +97,33 @@ def stranger(tree: Path) -> Stranger | None:
             "nothing of it is run; see its permissions",
         ) from error
     return None if found is None or _is_listed(tree) else found
+
+
+def owner_of_place(*directories: Path) -> Stranger | None:
+    """Find a directory of our state or cache that is another user's; None if we may write there.
+
+    Its owner could have put links there, or objects that the next build links into a program. The
+    rule is that for trees; a directory that does not exist yet is ours.
+    """
+    trusted = _trusted_owners()
+    for each in directories:
+        with contextlib.suppress(OSError):
+            found = next((it for it in _owners_of(each) if it.uid not in trusted), None)
+            if found is not None and not _is_listed(each):
+                return found
+    return None
+
+
+def require_own(*directories: Path) -> None:
+    """Raise UserError if we may not write in one of these directories: see `owner_of_place`."""
+    found = owner_of_place(*directories)
+    if found is not None:
+        raise UserError(
+            f"{found.path} belongs to another user ({found.owner}): nothing is written or built "
+            "there",
+            "set MERMAPCTL_HOME to a directory of your own, or trust that user: git config "
+            f"--global --add safe.directory {shlex.quote(str(found.path))}",
+        )
 
 
 def _trusted_owners() -> frozenset[int]:

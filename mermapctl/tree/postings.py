@@ -16,6 +16,8 @@ from pathlib import Path
 import msgspec
 
 from mermapctl.errors import HarnessError
+from mermapctl.system import files
+from mermapctl.system.inputs import read_regular
 from mermapctl.system.paths import shipped
 from mermapctl.tree import git, overlay
 from mermapctl.tree.overlay import Hook, Overlay, Part
@@ -96,7 +98,7 @@ def _write(root: Path, contents: dict[str, str]) -> None:
     for name, text in contents.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
+        files.make(path, text)
 
 
 def of(tree: Path) -> Posting | None:
@@ -110,6 +112,6 @@ def of(tree: Path) -> Posting | None:
 
 def _is(path: Path, text: str) -> bool:
     try:
-        return path.read_bytes() == text.encode()
+        return read_regular(path) == text.encode()
     except OSError:
         return False

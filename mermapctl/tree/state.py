@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mermapctl.errors import HarnessError, UserError
-from mermapctl.system import process
+from mermapctl.system import inputs, process
 from mermapctl.tree import credentials, git_files, ownership
 from mermapctl.tree import git as repository
 from mermapctl.tree.find import validate
@@ -74,7 +74,8 @@ def subjects(path: Path, base: str) -> tuple[str, ...]:
     """List the subjects of the commits on top of `base`, oldest first."""
     with reading(path) as repo:
         listing = ("--reverse", "--format=%s", *repository.NO_PROGRAMS, "--end-of-options")
-        return tuple(repo.git.log(*listing, f"{base}..HEAD", "--").splitlines())
+        log = repo.git.log(*listing, f"{base}..HEAD", "--", as_process=True)
+        return tuple(_output_of(log, path).decode(errors="surrogateescape").splitlines())
 
 
 @contextlib.contextmanager
@@ -89,7 +90,8 @@ def reading(path: Path) -> Iterator[git.Repo]:
     with _refusals(path), opened(path, expand_vars=False) as repo:  # a "$" stays one
         repo.git.update_environment(**_own_repository(repo, path))
         ask = ("--name-only", "--null", "--get-regexp", repository.FILTERS)
-        filters = repo.git.config(*ask, with_exceptions=False).split("\0")
+        said, _ = _bounded(repo.git.config(*ask, as_process=True), path)
+        filters = said.decode(errors="surrogateescape").split("\0")
         quiet = repository.quiet(os.environ, filter(None, filters))
         repo.git.update_environment(**quiet)
         yield repo
@@ -227,28 +229,27 @@ def look(path: Path) -> Looking:
 def _head(repo: git.Repo, path: Path) -> str | None:
     """Return the checked-out commit; None before the first. Raises UserError."""
     arguments = ("--verify", "--quiet", "HEAD^{commit}")
-    options = {
-        "with_extended_output": True,
-        "with_exceptions": False,
-        "kill_after_timeout": repository.LONGEST,
-    }
-    status, commit, complaint = repo.git.rev_parse(*arguments, **options)
-    if status > 1 or (status and complaint):  # with success it is a warning, or a loader's
-        raise _refused(path, complaint)
-    return commit or None
+    running = repo.git.rev_parse(*arguments, as_process=True)
+    commit, complaint = _bounded(running, path)
+    status = running.proc.wait()
+    if status not in {0, 1} or (status and complaint):  # with success: a warning, or a loader's
+        raise _refused(path, complaint.decode(errors="replace"))
+    return commit.decode(errors="replace").strip() or None
 
 
 def _output_of(running: Any, path: Path) -> bytes:
     """Wait for a git process and return its output. Raises GitCommandError, UserError."""
-    try:
-        out, err = process.outputs(running.proc, repository.LONGEST)
-    except HarnessError as error:
-        raise UserError(
-            f"git cannot read {path}: {error.message}",
-            "try `git status` there: is a .gitattributes or an object a FIFO?",
-        ) from error
+    out, err = _bounded(running, path)
     running.wait(stderr=err)
-    return bytes(out)
+    return out
+
+
+def _bounded(running: Any, path: Path) -> tuple[bytes, bytes]:
+    """Return stdout and stderr of a git process. Ends it, and raises UserError, beyond a bound."""
+    try:
+        return process.outputs(running.proc, repository.LONGEST, repository.IDLE)
+    except HarnessError as error:
+        raise git_files.blocked(path, error) from error
 
 
 def _contents(path: Path) -> bytes:
@@ -259,7 +260,11 @@ def _contents(path: Path) -> bytes:
             return f"{mode:o} {path.readlink()}".encode(errors="surrogateescape")
         if not path.is_file():  # reading a FIFO would block
             return f"{mode:o}".encode()
-        return f"{mode:o} ".encode() + hashlib.sha256(path.read_bytes()).digest()
+        with inputs.open_regular(path) as file:
+            digest = hashlib.sha256()
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+            return f"{mode:o} ".encode() + digest.digest()
     except OSError:
         return b""
 

@@ -17,7 +17,7 @@ from typing import IO
 
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.events import Listener, Note, Tick
-from mermapctl.system import process
+from mermapctl.system import inputs, process
 from mermapctl.tree import git, ownership, tarball
 from mermapctl.tree.clone import clone
 from mermapctl.tree.find import is_kernel, kernel_version
@@ -142,7 +142,7 @@ def _unpack(
     except HarnessError as error:
         raise git.failed(what, error.message) from error
     if outcome.returncode != 0:
-        raise git.failed(what, complaints.read_text(errors="backslashreplace"))
+        raise git.failed(what, _beginning(complaints))
 
 
 def _tar(
@@ -171,6 +171,12 @@ def _tar(
         stderr=complaints,
         watch=process.Watch(output=take, tick=tick),
     )
+
+
+def _beginning(complaints: Path) -> str:
+    """Return the first complaints of tar, which may print one for each member."""
+    with inputs.open_own(complaints) as file:
+        return file.read(1 << 16).decode(errors="backslashreplace")
 
 
 def _depth(source: Source, cwd: Path, complaints: Path) -> int:

@@ -10,6 +10,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -252,9 +253,14 @@ def test_remains_of_killed_runs_are_removed(store: Store) -> None:
     (store.runs / ".new-3").mkdir()
     (store.runs / ".new-3" / "record.json").write_bytes(to_json(replace(record(), run=dead)))
     (store.runs / ".new-4").mkdir()  # the remains of a run that begins right now
+    for number, age in ((5, 3), (6, 0)):  # killed while it wrote its first record
+        (store.runs / f".new-{number}").mkdir()
+        (store.runs / f".new-{number}/.record.json.{DEAD}-abcdef").write_bytes(b"{")
+        moment = time.time() - age
+        os.utime(store.runs / f".new-{number}", (moment, moment))
     begun = store.begin(record())
     left = {path.name for path in store.runs.iterdir()}
-    assert left == {ended.run.id, killed.id, begun.id, ".new-4"}
+    assert left == {ended.run.id, killed.id, begun.id, ".new-4", ".new-6"}
     assert {path.name for path in killed.path.iterdir()} == {"record.json", alive.name}
     assert (begun.path / entries.ROOM).stat().st_size > 0
     assert store.get(ended.run.id) == ended

@@ -297,9 +297,40 @@ def test_a_file_may_be_named_like_standard_input(tmp_path: Path) -> None:
     (tmp_path / "-").write_bytes((LOGS / "early-flush.log").read_bytes())
     good = (LOGS / "good.log").read_text()[:4000]
     assert command("report", "log", "./-", stdin=good, cwd=tmp_path).returncode == 1
-    done = command("report", "log", "./-", "-o", "./-", cwd=tmp_path)
+    (tmp_path / "other").mkdir()
+    done = command("report", "log", "../-", "-o", "./-", cwd=tmp_path / "other")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "early-flush" in (tmp_path / "-").read_text()
+    assert "early-flush" in (tmp_path / "other/-").read_text()
+    done = command("report", "log", "./-", "-o", "-", cwd=tmp_path)
+    assert (done.returncode, "early-flush" in done.stdout) == (1, True)
+
+
+def test_what_is_read_is_not_replaced(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    log.write_bytes((LOGS / "good.log").read_bytes())
+    before = log.read_bytes()
+    (tmp_path / "link").symlink_to(log)
+    (tmp_path / "hard").hardlink_to(log)
+    for name in ("a.log", "./a.log", "link", "hard"):
+        for more in ([], ["--open"], ["--format=json"]):
+            words = ["report", "log", str(LOGS / "oops.log"), "a.log", *more, "-o", name]
+            done = command(*words, cwd=tmp_path)
+            assert (done.returncode, "is what is read" in said(done)) == (2, True)
+    with log.open() as stdin:
+        words = ["report", "log", "-", "-o", str(log)]
+        command_line = [sys.executable, "-m", "mermapctl", *words]
+        alone = subprocess.run(
+            command_line, stdin=stdin, capture_output=True, text=True, check=False
+        )
+    assert (alone.returncode, "is what is read (standard input)" in said(alone)) == (2, True)
+    assert log.read_bytes() == before
+    assert command("report", "log", "a.log", "-o", "b.log", cwd=tmp_path).returncode == 0
+    own = tmp_path / "my.kunitconfig"
+    own.write_text("CONFIG_MINE=y\n")
+    words = ["config", "write", "base", "--config", str(own), "-o", str(own)]
+    done = command(*words)
+    assert (done.returncode, "is what is read" in said(done)) == (2, True)
+    assert own.read_text() == "CONFIG_MINE=y\n"
 
 
 @pytest.mark.parametrize("where", ["option", "variable"])

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import json
 import os
 import pty
 import random
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +21,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import mermapctl
 from mermapctl import __main__
 from mermapctl.cli.root import root
 from mermapctl.errors import Exit
@@ -387,3 +390,49 @@ def test_a_file_that_ends_too_early_is_no_interruption(
     monkeypatch.setattr(sys, "argv", ["mermapctl", "doctor"])
     assert __main__._run() == Exit.NO_VERDICT
     assert "EOFError: marshal data too short" in capsys.readouterr().err
+
+
+GIT = """#!/bin/sh
+case "$*" in *rev-parse*) touch {mark}; sleep 30;; esac
+exec {git} "$@"
+"""
+
+
+def test_no_timer_outlives_an_interruption(
+    fake_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GitPython's limit is a thread that Python waits for before it ends."""
+    mark, program = tmp_path / "asked", tmp_path / "bin/git"
+    program.parent.mkdir()
+    program.write_text(GIT.format(mark=mark, git=shutil.which("git")))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    words = ["run", f"--tree={fake_tree}", "--accel=tcg"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "mermapctl", *words], stderr=subprocess.PIPE, text=True
+    ) as run:
+        while not mark.exists():
+            assert run.poll() is None
+            time.sleep(0.01)
+        time.sleep(0.2)
+        run.send_signal(signal.SIGINT)
+        try:
+            _, said = run.communicate(timeout=25)
+        except subprocess.TimeoutExpired:
+            run.kill()
+            raise
+    assert (run.returncode, "Traceback" in said) == (130, False)
+
+
+def test_no_thread_of_ours_is_waited_for_at_the_end() -> None:
+    package = Path(mermapctl.__file__).parent
+    for path in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.keyword):
+                assert node.arg != "kill_after_timeout", path
+            if isinstance(node, ast.Attribute):
+                assert ast.unparse(node) != "threading.Timer", path
+            if isinstance(node, ast.ClassDef) and "threading.Thread" in map(
+                ast.unparse, node.bases
+            ):
+                assert "daemon=True" in ast.unparse(node), path

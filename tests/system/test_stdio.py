@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -102,3 +103,74 @@ def test_an_installation_that_cannot_start_is_no_failed_test(module: str, tmp_pa
     assert shell(f"{command} 2>&-", tmp_path).returncode == 3
     debug = shell(f"{command} --debug", tmp_path)
     assert (debug.returncode, "Traceback" in debug.stderr) == (3, True)
+
+
+COMMANDS = [
+    ["--help"],
+    ["run", "--help"],
+    ["config", "list"],
+    ["config", "list", "--format=json"],
+    ["config", "show", "kasan"],
+    ["config", "write", "base", "-o", "-"],
+    ["config", "check", "base", "--tree", "linux"],
+    ["config", "explain", "MERMAP", "--tree", "linux"],
+    ["tree", "status", "linux"],
+    ["doctor", "--no-kvm"],
+    ["completion", "bash"],
+    ["report", "list"],
+    *(
+        ["report", "log", str(LOGS / "missing-flush.log"), f"--format={form}"]
+        for form in ("table", "json", "junit", "html", "markdown", "email", "kcidb", "checks")
+    ),
+    ["report", "log", str(LOGS / "real-v1-trace-good.log"), "--format=html"],
+]
+
+
+@pytest.mark.parametrize("argv", COMMANDS, ids=" ".join)
+@pytest.mark.usefixtures("fake_tree")
+def test_no_command_fails_for_a_reader_that_went_away(argv: list[str], tmp_path: Path) -> None:
+    def code(stdout: int) -> tuple[int, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "mermapctl", *argv],
+            cwd=tmp_path, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+        return done.returncode, done.stderr
+
+    plain = code(subprocess.DEVNULL)
+    reader, writer = os.pipe()
+    os.close(reader)
+    assert code(writer) == plain
+    os.close(writer)
+
+
+def test_a_pipe_that_is_not_to_be_waited_for_is_waited_for(tmp_path: Path) -> None:
+    """Another program may have made the pipe non-blocking, for all who have it open."""
+    script = (
+        "import os, subprocess, sys, time\n"
+        "reader, writer = os.pipe()\nos.set_blocking(writer, False)\n"
+        "words = [sys.executable, '-m', 'mermapctl', *sys.argv[1:]]\n"
+        "run = subprocess.Popen(words, stdout=writer)\nos.close(writer)\ntime.sleep(2)\n"
+        "data = open(reader, 'rb').read()\nprint(len(data), run.wait())\n"
+    )
+    log = str(LOGS / "real-v1-trace-good.log")
+    words = ["report", "log", log, "--format=html", "-o"]
+    out = tmp_path / "page.html"
+    whole = subprocess.run([sys.executable, "-m", "mermapctl", *words, str(out)], check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script, *words[:-1]], capture_output=True, text=True, check=True
+    )
+    size, code = map(int, done.stdout.split())
+    assert (code, size > 1 << 17) == (whole.returncode, True), done.stderr
+
+
+def test_following_ends_with_its_reader(fake_tree: Path) -> None:
+    env = f"FAKE_LOG={LOGS / 'good.log'} FAKE_BOOT=trickle"
+    script = (
+        f"{env} {RUN} --quiet >/dev/null & sleep 0.1; until ls $MERMAPCTL_HOME/state/runs/*/cells"
+        f" >/dev/null 2>&1; do sleep 0.1; done; {sys.executable} -m mermapctl report follow"
+        " | head -1 >/dev/null; code=${PIPESTATUS[0]}; kill $!; wait; exit $code"
+    )
+    done = shell(script, fake_tree.parent)
+    assert done.returncode == 3, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "error" not in done.stderr

@@ -5,6 +5,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -292,8 +293,37 @@ def test_a_git_that_does_not_end_is_not_waited_for(
     path = committed(kernel(home / "linux"))
     (path / "mm/mermap.c").write_text("int y;\n")  # as long as before: git compares the contents
     os.mkfifo(path / "mm/.gitattributes")
-    with pytest.raises(UserError, match="did not end within 1 s"):
+    with pytest.raises(UserError, match="did not end within 1 s") as caught:
         state.inspect(path)
+    assert "mm/.gitattributes is a FIFO" in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["mm/.gitattributes", "commit", "tree"])
+def test_a_git_that_sleeps_is_not_waited_for(
+    home: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("mermapctl.tree.git.IDLE", 1)
+    path = committed(kernel(home / "linux"))
+    base = number = git(path, "rev-parse", "HEAD")
+    if name == "mm/.gitattributes":
+        (path / "mm/mermap.c").write_text("int y;\n")
+    else:
+        number = git(path, "rev-parse", f"HEAD^{{{name}}}")
+        name = f".git/objects/{number[:2]}/{number[2:]}"
+        (path / name).unlink()
+    os.mkfifo(path / name)
+    looks: list[Callable[[], object]] = [lambda: state.inspect(path)]
+    if number == base and ".git/" in name:
+        looks.append(lambda: state.subjects(path, base))
+    looks.append(
+        lambda: clone.clone(source.identify(str(path)), made(home / "new"), lambda _: None)
+    )
+    for look in looks:
+        began = time.monotonic()
+        with pytest.raises(UserError, match="waits for something") as caught:
+            look()
+        assert f"{name} is a FIFO" in caught.value.message
+        assert time.monotonic() - began < 30
 
 
 def test_a_fifo_that_a_configuration_includes_is_not_waited_for(
