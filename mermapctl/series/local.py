@@ -21,7 +21,7 @@ from mermapctl.series.cell_job import CellJob
 from mermapctl.series.grid import BASE, Place
 from mermapctl.series.grid_events import GridCell, GridProgress
 from mermapctl.series.key import of_files
-from mermapctl.system import process
+from mermapctl.system import inputs, process
 from mermapctl.system.children import ChildEnded, ChildLine, Children
 from mermapctl.tree.lanes import Borrower, Lane
 
@@ -210,7 +210,7 @@ class LocalEngine:
 def _last_words(folder: Path) -> str:
     """Return the last line that a cell's process printed on stderr, behind a colon."""
     try:
-        said = (folder / cell_job.COMPLAINTS).read_bytes()[-4096:]
+        said = inputs.read_tail(folder / cell_job.COMPLAINTS, 4096)
     except OSError:
         return ""
     lines = said.decode("utf-8", "backslashreplace").strip().splitlines()

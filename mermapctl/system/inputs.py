@@ -67,6 +67,13 @@ def read_regular(path: Path, limit: int = LARGEST) -> bytes:
     return data
 
 
+def read_tail(path: Path, size: int) -> bytes:
+    """Return the last `size` bytes of a regular file. Raises OSError."""
+    with open_regular(path) as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - size))
+        return file.read(size)
+
+
 def read_text(path: Path, limit: int = LARGEST) -> str:
     """Return a regular file as text; U+FFFD for what is not UTF-8. Raises as `read_regular`."""
     return read_regular(path, limit).decode("utf-8", errors="replace")

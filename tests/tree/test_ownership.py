@@ -369,6 +369,7 @@ STARTS = {
     "tree.git.finds": "git in a tree of ours, as above",
     "tree.git_files.require_readable": "git, configuration only; gated in reading and clone",
     "tree.ownership._safe_directories": "git outside of any tree",
+    "commands.version.commit": "git in mermapctl's own checkout; git refuses that of another user",
     "tree.clone.clone": "gated",
     "tree.clone._changed": "gated",
     "tree.unpack._unpack": "git with a repository of ours",
