@@ -95,12 +95,12 @@ dist: $(VENV)/.done ## Build the wheel and the sdist with man pages and completi
 
 .PHONY: pythons
 pythons: $(VENV)/.done ## Run the fast tests under each installed Python of 3.11, 3.12, 3.13 (TESTS)
-	@for version in 3.11 3.12 3.13; do \
+	@failed=0; for version in 3.11 3.12 3.13; do \
 		python$$version -c '' 2>/dev/null || { echo "no python$$version here: not tested"; continue; }; \
 		echo "python$$version"; \
-		$(BIN)/uv run --quiet --isolated --no-project --python $$version --with-editable '.[test]' \
-			python -m pytest -n 2 -p no:cacheprovider -m 'not e2e' $(TESTS); \
-	done
+		$(BIN)/uv run --quiet --isolated --no-project --python $$version --with pip --with-editable '.[test]' \
+			python -m pytest -n 2 -p no:cacheprovider -m 'not e2e' $(TESTS) || failed=1; \
+	done; exit $$failed
 
 .PHONY: clean
 clean: ## Remove the environment, the tree and what tests left

@@ -54,7 +54,8 @@ def _target(source: str, link: str) -> str:
 
 def on_startup(command: str, dirty: bool) -> None:  # noqa: ARG001, FBT001 - MkDocs's own call
     """Import all commands for mkdocs-click, with examples as blocks of text."""
-    manpages.load(root, r"```text\n\1\n```")
+    form = r"```text\n\1\n```"
+    manpages.load(root, lambda said: manpages.UNWRAPPED.sub(form, said))
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

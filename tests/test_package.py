@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from docs.manpages import ENVIRONMENT
 from mermapctl import __version__ as VERSION  # noqa: N812 - as a constant of the tests
 from mermapctl.commands import version
 
@@ -32,8 +33,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (site,) = (place / "venv").glob("lib/python3*/site-packages")
     pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index"]
     subprocess.run([*pip, "--target", str(site), str(wheel)], check=True, capture_output=True)
-    (ours,) = {Path(entry) for entry in sys.path if entry.endswith("site-packages")}
-    (site / "dependencies.pth").write_text(f"{ours}\n")
+    ours = [entry for entry in sys.path if entry.endswith("site-packages")]
+    (site / "dependencies.pth").write_text("\n".join(ours) + "\n")
     (site / "sitecustomize.py").write_text(
         "import sys\nsys.meta_path[:] = [f for f in sys.meta_path if 'ditable' not in repr(f)]\n"
         f"sys.path[:] = [p for p in sys.path if p != {str(ROOT)!r}]\n"
@@ -160,4 +161,17 @@ def test_every_command_has_a_man_page(tmp_path: Path) -> None:
     words = {"run", "report", "config-explain", "config-list", "tree-prepare", "completion"}
     assert {f"mermapctl-{word}" for word in words} <= set(pages)
     assert "\b" not in "".join(pages.values())
-    assert ".nf\nbash:  eval" in pages["mermapctl-completion"]
+    assert ".SH EXAMPLES\n.nf\nbash:  eval" in pages["mermapctl-completion"]
+    assert [name for name, page in pages.items() if ".SH EXAMPLES" not in page] == ["mermapctl"]
+    codes = pages["mermapctl-run"].split(".SH EXIT STATUS\n")[1]
+    assert codes.startswith("0 passed, 1 failed, 2 wrong usage, 3 no verdict, 130 interrupted.")
+    whole = pages["mermapctl"]
+    assert re.findall(r"\.SH (EXIT STATUS|ENVIRONMENT|FILES)", whole) == [
+        *("EXIT STATUS", "ENVIRONMENT", "FILES")
+    ]
+
+
+@pytest.mark.parametrize("name", [name for names in ENVIRONMENT for name in names.split(", ")])
+def test_the_variables_of_the_man_page_are_obeyed(name: str) -> None:
+    sources = (ROOT / "mermapctl").rglob("*.py")
+    assert any(re.search(rf"\b{name}\b", path.read_text("utf-8")) for path in sources)
