@@ -145,14 +145,18 @@ def _code_of(ended: SystemExit) -> int:
 
 
 def _usage(error: click.ClickException) -> str:
-    """Return click's own message for the error, with control characters made visible."""
-    import io
+    """Return the error and its hint, with control characters made visible."""
+    import click
 
     from mermapctl.render.visible import visible
 
-    said = io.StringIO()
-    error.show(said)
-    return visible(said.getvalue().rstrip("\n"))
+    said, hint = error.format_message().rstrip("."), ""
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        path = " ".join(["mermapctl", *error.ctx.command_path.split("mermapctl", 1)[-1].split()])
+        hint = f"\n  hint: `{path} --help` lists what it takes"
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return visible(error.format_message())
+    return visible(f"mermapctl: error: {said}{hint}")
 
 
 def _failed(message: str, hint: str | None, code: Exit, bisect: Exit | None = None) -> int:

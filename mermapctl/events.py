@@ -26,10 +26,11 @@ class StageStarted:
 
 @dataclass(frozen=True, slots=True)
 class Objects:
-    """Objects made so far by the build, and of how many where a former build tells."""
+    """Objects made so far by the build, and of how many: `expected` is a guess if it is `about`."""
 
     made: int
     expected: int | None
+    about: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,12 @@ class TestEnded:
 
 @dataclass(frozen=True, slots=True)
 class StageEnded:
-    """A stage has ended after `seconds`."""
+    """A stage has ended after `seconds`; `why` says in words why it did not end well, if known."""
 
     stage: str
     seconds: float
     ok: bool
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

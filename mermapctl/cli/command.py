@@ -65,6 +65,14 @@ class Command(click.Command):
                 with formatter.section(title):
                     formatter.write_dl(shown)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Set the user's defaults, then parse."""
+        if not ctx.resilient_parsing:
+            from mermapctl.cli import defaults
+
+            defaults.apply(ctx, self)
+        return super().parse_args(ctx, args)
+
     def make_parser(self, ctx: click.Context) -> Any:
         """Make click's parser, and outside completion let its options refuse a second value."""
         parser: Any = super().make_parser(ctx)
@@ -132,6 +140,21 @@ class LazyGroup(click.Group):
         member = self.members[cmd_name]
         command: click.Command = getattr(importlib.import_module(member.module), member.name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the first word names. Raises UsageError with near names."""
+        name = args[0]
+        found = self.get_command(ctx, name)
+        if ctx.resilient_parsing or found is not None or name.startswith("-"):
+            return super().resolve_command(ctx, args)
+        import difflib
+
+        known = self.list_commands(ctx)
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
+        raise click.UsageError(f"no such command {name!r}: {hint}", ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the list of commands without importing any of them."""

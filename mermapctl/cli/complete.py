@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     import click
 
+MOST = 200
+"""Words offered; a shell lists no more of use."""
+
 
 def variants(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
     """Return variant names that complete the word, or its part behind the last ``+``."""
@@ -45,3 +48,95 @@ def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
     except (MermapctlError, OSError):
         return []
     return [name for name in known if name.startswith(incomplete)]
+
+
+def suites(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """Return the suites that a fragment builds, and behind a dot the tests of one."""
+    from mermapctl.config.variants import SUITE_PREFIX, fragment_files
+
+    if "." in incomplete:
+        suite, _, begun = incomplete.partition(".")
+        return [f"{suite}.{name}" for name in _tests_of(suite) if name.startswith(begun)]
+    try:
+        names = [name.removeprefix(SUITE_PREFIX) for name in fragment_files()
+                 if name.startswith(SUITE_PREFIX)]  # fmt: skip
+    except (MermapctlError, OSError):
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _tests_of(suite: str) -> tuple[str, ...]:
+    from mermapctl.judge.suites import load
+
+    try:
+        return tuple(test.name for test in load().tests(suite, None))
+    except MermapctlError:
+        return ()
+
+
+def tests(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """Return the known tests of the suite on the command line."""
+    suite = ctx.params.get("filter_glob") or ctx.params.get("suite") or "mermap"
+    return [name for name in _tests_of(str(suite)) if name.startswith(incomplete)]
+
+
+def stored_tests(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """Return the tests in stored runs, also those of a suite as ``SUITE.TEST``."""
+    from mermapctl.records import history
+    from mermapctl.records.store import Store
+
+    try:
+        names = Store.open().query(history.names)
+    except (MermapctlError, OSError):
+        return []
+    bare = {name.partition(".")[2] for name in names}
+    return sorted(name for name in {*bare, *names} if name.startswith(incomplete))[:MOST]
+
+
+def commits(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """Return the commits of stored runs, as `git describe` names them and abbreviated."""
+    from mermapctl.records.rows import Filters
+    from mermapctl.records.store import Store
+
+    try:
+        rows = Store.open().list(Filters(limit=500))
+    except (MermapctlError, OSError):
+        return []
+    names = dict.fromkeys(
+        name for row in rows for name in (row.describe, (row.commit or "")[:12]) if name
+    )
+    return [name for name in names if name.startswith(incomplete)][:MOST]
+
+
+def cpus(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """Return the CPU models of the target's QEMU."""
+    from mermapctl.system import process
+
+    targets = ctx.params.get("targets") or ("x86_64",)
+    try:
+        argv = [f"qemu-system-{targets[0]}", "-cpu", "help"]
+        listed = process.run(argv, timeout=5).stdout.splitlines()
+    except (MermapctlError, OSError):
+        return []
+    words = [line.split() for line in listed if line.startswith((" ", "x86 ", "arm "))]
+    names = dict.fromkeys(
+        word[1] if word[0] in {"x86", "arm"} else word[0] for word in words if word
+    )
+    return [name for name in names if name.startswith(incomplete)][:MOST]
+
+
+def symbols(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """Return the Kconfig symbols of the tree that begin with the word, from two letters on."""
+    from mermapctl.config import symbol_names
+    from mermapctl.tree import find
+
+    word = incomplete.removeprefix("CONFIG_")
+    if len(word) < 2:
+        return []
+    option: Path | None = ctx.params.get("tree")
+    try:
+        found = symbol_names.beginning(find.resolve(option), word)
+    except (MermapctlError, OSError):
+        return []
+    begun = incomplete[: len(incomplete) - len(word)]
+    return [f"{begun}{name}" for name in found][:MOST]

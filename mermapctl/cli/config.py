@@ -38,7 +38,10 @@ _request = all_of(
     members={
         "explain": Subcommand(
             "mermapctl.cli.explain", "command", "Explain why a symbol does not get its value."
-        )
+        ),
+        "defaults": Subcommand(
+            "mermapctl.cli.config_defaults", "command", "Show your defaults, and where each is set."
+        ),
     },
     short_help="List, show, write and check configurations.",
 )
@@ -57,18 +60,20 @@ def command() -> None:
 
 @command.command("list", short_help="List variants and fragments, and what each proves.")
 @format_option("table", "json")
-def list_(form: str) -> None:
+@click.option("--full", is_flag=True, help="Show the whole texts, and what each variant costs.")
+def list_(form: str, full: bool) -> None:
     """List variants and fragments, and what each proves.
 
     \b
     mermapctl config list
+    mermapctl config list --full
     mermapctl config list --format json            with the paths of the fragments
     XDG_CONFIG_HOME=~/lab mermapctl config list    with your own, from ~/lab/mermapctl
     """
     from mermapctl.commands import config
     from mermapctl.render.terminal import config as config_list
 
-    config_list.listing(sys.stdout, config.listing(), form)
+    config_list.listing(sys.stdout, config.listing(), form, full=full)
 
 
 @command.command(short_help="Print the merged lines, each with its origin.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mermapctl.cli import options, types
+from mermapctl.cli import complete, options, types
 from mermapctl.cli.command import Command, format_option
 
 if TYPE_CHECKING:
@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 
 @click.command("explain", cls=Command, short_help="Explain why a symbol does not get its value.")
-@click.argument("symbols", nargs=-1, required=True, type=types.TEXT, metavar="SYMBOL[=VALUE]…")
+@click.argument(
+    "symbols",
+    nargs=-1,
+    required=True,
+    type=types.TEXT,
+    metavar="SYMBOL[=VALUE]…",
+    shell_complete=complete.symbols,
+)
 @options.tree
 @options.target("The target whose Kconfig is read.")
 @options.variants(

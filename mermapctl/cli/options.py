@@ -74,6 +74,7 @@ def suite(summary: str) -> Decorator:
         default="mermap",
         show_default=True,
         metavar="GLOB",
+        shell_complete=complete.suites,
         help=summary,
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mermapctl.cli import types
+from mermapctl.cli import complete, types
 from mermapctl.cli.command import all_of, format_option
 
 if TYPE_CHECKING:
@@ -56,16 +56,32 @@ output_option = click.option(
 )
 table_options = all_of(format_option("table", "json", summary=HOW), output_option)
 origin_options = all_of(
-    click.option("--target", type=types.NAME, metavar="ARCH", help="Only runs on this target."),
-    click.option("--variant", type=types.NAME, metavar="NAME", help="Only runs of this variant."),
+    click.option(
+        "--target",
+        type=types.NAME,
+        metavar="ARCH",
+        shell_complete=complete.targets,
+        help="Only runs on this target.",
+    ),
+    click.option(
+        "--variant",
+        type=types.NAME,
+        metavar="NAME",
+        shell_complete=complete.variants,
+        help="Only runs of this variant.",
+    ),
     click.option(
         "--commit",
         type=types.NAME,
         metavar="PREFIX",
+        shell_complete=complete.commits,
         help="Only this commit, or this `git describe`.",
     ),
     click.option(
-        "--since", type=types.TEXT, metavar="WHEN", help="Only since 2026-01-31, or 36h, 7d ago."
+        "--since",
+        type=types.TEXT,
+        metavar="WHEN",
+        help="Only since 2026-01-31, yesterday, 2 weeks ago, 36h, 7d.",
     ),
 )
 """Options that choose runs by where they come from, and when."""
@@ -89,10 +105,10 @@ def filter_options(rows: int) -> Decorator:
 
 def filters_of(*, since: str | None, **others: Any) -> Filters:
     """Turn the values of `filter_options` or `origin_options` into filters. Raises UserError."""
-    from mermapctl.commands import history
+    from mermapctl.commands import moments
     from mermapctl.records.rows import Filters
 
-    return Filters(since=None if since is None else history.moment(since), **others)
+    return Filters(since=None if since is None else moments.moment(since), **others)
 
 
 def print_value(

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mermapctl.cli import output, types
+from mermapctl.cli import complete, output, types
 from mermapctl.cli.command import Command, format_option
 from mermapctl.commands import history as questions
 from mermapctl.errors import Exit
 from mermapctl.records.store import Store
-from mermapctl.render.terminal import costs
 from mermapctl.render.terminal import runs as tables
 
 if TYPE_CHECKING:
@@ -79,8 +78,12 @@ def compare(a: str, b: str, form: str, path: Path | None) -> None:
     sys.exit(Exit.FAILED if compared.worse else Exit.PASSED)
 
 
-@click.command("history", cls=Command, groups=output.FILTER_GROUPS | output.TABLE_GROUPS)
-@click.argument("test", type=types.TEXT)
+@click.command(
+    "history",
+    cls=Command,
+    groups=output.FILTER_GROUPS | {"How it is shown": ("cost", "form", "path")},
+)
+@click.argument("test", type=types.TEXT, shell_complete=complete.stored_tests)
 @click.option(
     "--cost",
     is_flag=True,
@@ -99,6 +102,8 @@ def history(test: str, cost: bool, form: str, path: Path | None, **which: Any) -
     store = Store.open()
     filters = output.filters_of(**which)
     if cost:
+        from mermapctl.render.terminal import costs
+
         points = questions.cost_history(store, test, filters)
         output.print_notices(store)
         output.print_value(form, path, "costs", points, lambda sheet: costs.history(points, sheet))

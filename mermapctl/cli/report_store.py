@@ -11,7 +11,7 @@ import click
 
 from mermapctl.cli import output, types
 from mermapctl.cli.command import Command
-from mermapctl.commands import history
+from mermapctl.commands import history, moments
 from mermapctl.commands import prune as pruning
 from mermapctl.errors import UserError
 from mermapctl.records.store import Store
@@ -97,7 +97,7 @@ def prune(
     mermapctl report prune --keep 1000
     mermapctl report prune --max-size 5G --yes
     """
-    before = None if older is None else history.moment(older)
+    before = None if older is None else moments.moment(older)
     size = None if max_size is None else history.bytes_of(max_size)
     store = Store.open()
     chosen = pruning.choose(store, before=before, keep=keep, size=size)

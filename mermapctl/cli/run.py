@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mermapctl.cli import options, types
-from mermapctl.cli.command import Command, format_option
+from mermapctl.cli import complete, options, run_request, types
+from mermapctl.cli.command import format_option
+from mermapctl.cli.kunit_words import KunitCommand
 from mermapctl.errors import UserError
 
 if TYPE_CHECKING:
-    from mermapctl.commands.series import SeriesRequest
     from mermapctl.series.grid_events import SeriesEvent, SeriesListener
 
 
@@ -47,38 +47,35 @@ def _first_shift() -> tuple[int, ...]:
 
 GROUPS = {
     "What is tested": (
-        "tree",
-        "commits",
-        "rerun",
-        "targets",
-        "variants",
-        "suite",
-        "configs",
-        "as_module",
+        *("tree", "commits", "rerun", "targets", "variants", "suite", "test", "configs"),
+        *("symbols", "as_module", "last_failed"),
     ),
     "How it is built": (
-        "jobs",
-        "lanes",
-        "cross_compile",
-        "ccache",
-        "rebuild",
-        "build_timeout",
-        "wait",
+        *("jobs", "lanes", "cross_compile", "ccache", "rebuild", "build_timeout", "wait"),
     ),
     "How it is booted": (
         *("accel", "seed", "repeat", "shifts", "reproducible", "smp", "cpu", "kernel_args"),
         *("default_args", "trace", "witness", "timeout", "silence", "triage", "confirm"),
     ),
     "What it costs": ("cost", "cost_limit"),
-    "How it is judged and shown": ("allow_splats", "form", "quiet", "bisect_exit"),
+    "How it is judged and shown": (
+        *("allow_splats", "form", "full", "quiet", "bisect_exit", "dry_run"),
+    ),
 }
 
 
 @click.command(
     "run",
-    cls=Command,
+    cls=KunitCommand,
     groups=GROUPS,
     short_help="Configure, build and boot a kernel, and judge its mermap.",
+)
+@click.argument(
+    "filter_glob",
+    metavar="[SUITE[.TEST]]",
+    required=False,
+    type=types.NAME,
+    shell_complete=complete.suites,
 )
 @click.option(
     "--tree",
@@ -102,16 +99,33 @@ GROUPS = {
     "Configuration: see `config list`. Repeated, each is a cell; a+b is one merged cell.",
 )
 @options.suite("KUnit suites; ? stands for a blank in a name.")
+@click.option(
+    "-k",
+    "test",
+    type=types.NAME,
+    metavar="TEST",
+    shell_complete=complete.tests,
+    help="Only this test of the suite: its name, a part of it, or a pattern.",
+)
 @options.config
-@options.seconds("--timeout", 300, "Seconds a boot may take in all.")
-@options.seconds("--silence", 60, "Seconds a console may stay silent.")
+@click.option(
+    "--kconfig-add",
+    "symbols",
+    multiple=True,
+    type=types.SYMBOL,
+    metavar="SYMBOL=VALUE",
+    shell_complete=complete.symbols,
+    help="One line of a kunitconfig, without a file. May be repeated.",
+)
+@options.seconds("--timeout", 300, "Seconds, or 10m, 2h: what a boot may take in all.")
+@options.seconds("--silence", 60, "Seconds, or 2m, that a console may stay silent.")
 @click.option(
     "--build-timeout",
     type=types.SECONDS,
     default=_build_seconds,
     show_default="4 hours",
     metavar="S",
-    help="Seconds that configuring and building may take, each.",
+    help="Seconds, or 30m, 4h, that configuring and building may take, each.",
 )
 @click.option(
     "--jobs",
@@ -170,7 +184,13 @@ GROUPS = {
 @click.option(
     "--smp", type=types.NumberType(min=1, max=256), metavar="N", help="CPUs of the guest."
 )
-@click.option("--cpu", type=types.NAME, metavar="MODEL", help="QEMU's CPU model, such as Haswell.")
+@click.option(
+    "--cpu",
+    type=types.NAME,
+    metavar="MODEL",
+    shell_complete=complete.cpus,
+    help="QEMU's CPU model, such as Haswell.",
+)
 @click.option(
     "--kernel-arg",
     "kernel_args",
@@ -262,29 +282,39 @@ GROUPS = {
     "jsonl",
     summary="What to print at the end. jsonl goes with --commits: a line for each cell.",
 )
-@options.quiet
+@click.option("--full", is_flag=True, help="Show everything, as `report show --full` does.")
+@click.option(
+    "--quiet",
+    "-q",
+    is_flag=True,
+    help="Print the last line alone: verdict, finding, test, place. No progress.",
+)
+@click.option(
+    "--dry-run",
+    "-n",
+    is_flag=True,
+    help="Print the cells and kunit.py's command lines; run, build and write nothing.",
+)
+@click.option(
+    "--last-failed",
+    is_flag=True,
+    help="Only the cells that did not pass in the last run of this tree.",
+)
 @click.option(
     "--bisect-exit",
     is_flag=True,
     help="Exit codes for `git bisect run`: 125 (skip) if this commit has no verdict, 128 (stop) "
     "if no commit would have one.",
 )
-def command(
-    form: str,
-    accel: str,
-    as_module: str | None,
-    cost: bool,
-    cost_limit: float | None,
-    quiet: bool,
-    bisect_exit: bool,
-    **others: Any,
-) -> None:
+def command(form: str, full: bool, quiet: bool, bisect_exit: bool, dry_run: bool, **_: Any) -> None:
     """Configure, build and boot a kernel, and judge its mermap.
 
     \b
     mermapctl run                           the kernel tree here, base on x86_64, traced
+    mermapctl run mermap.test_size          one test; also -k size
     mermapctl run --variant smp --variant kasan --target um --suite 'mermap*'
     mermapctl run --commits origin/master.. --variant base --variant kasan
+    mermapctl run --last-failed
     git bisect run mermapctl run --quiet --bisect-exit
 
     Exit codes: 0 passed, 1 failed, 2 wrong usage, 3 no verdict, 130 interrupted. With
@@ -292,58 +322,38 @@ def command(
     such as wrong usage, an unknown variant, no tree. ^C, TERM and HUP interrupt the run, unless the
     parent ignores them (nohup).
     """
-    from mermapctl.config.modular import Modular
-    from mermapctl.config.plan import Request
-    from mermapctl.config.target import Accel
+    from mermapctl.records.folder import console_lines
     from mermapctl.records.record import exit_of
     from mermapctl.render import print_record
     from mermapctl.render.terminal.progress import progress
 
-    wanted = _series(others, form=form, cost_limit=cost_limit)
+    context = click.get_current_context()
+    if full and (quiet or form != "table"):
+        excluded = "--full and --quiet exclude each other" if quiet else None
+        raise click.UsageError(excluded or "--full goes with --format table")
+    wanted = run_request.series(context)
+    requests = run_request.requests(context)
+    if dry_run:
+        run_request.show_plan(requests, form)
+        return
+    argv = ("mermapctl", *sys.argv[1:])
     with progress(sys.stderr, quiet=quiet) as tell:
-        modular = Modular(as_module) if as_module else None
-        asked = Request(
-            accel=Accel(accel),
-            as_module=modular,
-            cost=cost or cost_limit is not None,
-            cost_limit=cost_limit,
-            **others,
-        )
-        argv = ("mermapctl", *sys.argv[1:])
         if wanted is None:
             from mermapctl.commands import run
 
-            record = run.run(asked, argv, tell)
+            record = run.run(requests, argv, tell)
         else:
             from mermapctl.commands import series
 
-            record = series.run(asked, wanted, argv, _with_lines(tell) if form == "jsonl" else tell)
+            told = _with_lines(tell) if form == "jsonl" else tell
+            record = series.run(requests[0], wanted, argv, told)
     if form == "jsonl":
         from mermapctl.render.documents import jsonl
 
         jsonl.print_end(record)
     else:
-        print_record(record, form)
+        print_record(record, form, console=console_lines, full=full, last=quiet)
     sys.exit(exit_of(record, bisect=bisect_exit))
-
-
-def _series(others: dict[str, Any], *, form: str, cost_limit: float | None) -> SeriesRequest | None:
-    """Take the options of a series out of `others`; return None without --commits.
-
-    Raises UsageError for an option that needs --commits, and for one that --commits excludes.
-    """
-    commits, lanes, rerun = (others.pop(name) for name in ("commits", "lanes", "rerun"))
-    given = {"--lanes": lanes is not None, "--rerun": rerun, "--format jsonl": form == "jsonl"}
-    for name, is_given in given.items():
-        if is_given and commits is None:
-            raise click.UsageError(f"{name} goes with --commits BASE..TIP")
-    if commits is None:
-        return None
-    if cost_limit is not None:
-        raise click.UsageError("--cost-limit compares with an earlier run: not with --commits")
-    from mermapctl.commands.series import SeriesRequest
-
-    return SeriesRequest(commits, lanes, rerun or others["rebuild"])
 
 
 def _with_lines(tell: SeriesListener) -> SeriesListener:

@@ -41,6 +41,8 @@ COMMAND_LINE = 4096
 
 _NUMBER = re.compile(r"[+-]?\d{1,30}", re.ASCII)
 _PERCENT = re.compile(r"(\d{1,4}(?:\.\d{1,4})?) ?%?", re.ASCII)
+_DURATION = re.compile(r"(\d{1,10})([smhdw])", re.ASCII)
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _RUN = re.compile(r"latest(?:~\d*)?|[\da-f]+(?:-[\da-f]*)*")
 _OPTION = re.compile(r"--?[A-Za-z]")
 _BLANK = re.compile(r'\s(?=(?:[^"]*"[^"]*")*[^"]*$)')
@@ -96,6 +98,14 @@ class RunType(TextType):
 def looks_like_a_run(text: str) -> bool:
     """Tell whether a word is `latest`, `latest~1`, or looks like an id, its start or its end."""
     return _RUN.fullmatch(text) is not None
+
+
+def is_directory(text: str) -> bool:
+    """Tell whether a word names a directory; False on an error."""
+    try:
+        return Path(text).is_dir()
+    except OSError:
+        return False
 
 
 def is_file(text: str) -> bool:
@@ -170,6 +180,37 @@ class PercentType(_Percent):
         return float(found[1])
 
 
+class SecondsType(NumberType):
+    """Accept seconds as a number, or a duration: `90s`, `10m`, `36h`, `7d`."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the seconds."""
+        found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+        seconds = str(int(found[1]) * _UNITS[found[2]]) if found else value
+        return super().convert(seconds, param, ctx)
+
+
+class SymbolType(TextType):
+    """Accept one line of a kunitconfig, with or without `CONFIG_`: `KASAN=y`, `NR_CPUS=64`."""
+
+    name = "symbol"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the line with `CONFIG_`. Fails where kunit.py would reject it."""
+        from mermapctl.config import fragment
+        from mermapctl.errors import UserError
+
+        text = super().convert(value, param, ctx)
+        line = text if text.startswith("CONFIG_") else f"CONFIG_{text}"
+        try:
+            found = fragment.parse(line, "")
+        except UserError as error:
+            self.fail(f"{shown(text)} is not SYMBOL=VALUE: {error.hint}", param, ctx)
+        return found.assignments[0].line()
+
+
 class PathType(click.Path):
     """Accept a path that a file system can have; with `dash`, ``-`` is a standard stream."""
 
@@ -197,11 +238,12 @@ def shown(value: Any) -> str:
 
 NAME = TextType(blanks=False)
 TEXT = TextType()
+SYMBOL = SymbolType(blanks=False)
 RUN = RunType()
 SOURCE = TextType(flaw=flaw_of_path)
 PATH = PathType()
 INPUT = PathType(dash=True)
 OUTPUT = PathType(directories=False, dash=True)
 DIRECTORY = PathType(files=False)
-SECONDS = NumberType(min=1, max=WEEK)
+SECONDS = SecondsType(min=1, max=WEEK)
 ROWS = NumberType(min=0, max=10**9)

@@ -7,20 +7,35 @@ import contextlib
 import shlex
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from mermapctl.commands import machine
-from mermapctl.config.plan import CellPlan
-from mermapctl.errors import HarnessError
+from mermapctl.config.plan import SHIFT
+from mermapctl.errors import HarnessError, MermapctlError
 from mermapctl.events import CellStarted, Listener, Note
 from mermapctl.judge.verdict import Reason
-from mermapctl.records import costs, record
+from mermapctl.records import costs, record, suite_times
+from mermapctl.records.folder import TREE_DIFF
 from mermapctl.records.record import Cell, RunRecord, State, TreeFacts
 from mermapctl.records.store import Store
 from mermapctl.runner import kunit
 from mermapctl.runner.cell import run_to_end, unjudged
 from mermapctl.runner.job import Job, begin
-from mermapctl.system import paths, signals
+from mermapctl.system import files, paths, signals
 from mermapctl.tree import ownership, state
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mermapctl.config.plan import CellPlan
+
+
+LARGEST_CHANGES = 16 << 20
+"""Bytes of changed files whose difference is kept; a series changes some 100 KB."""
+SHORTEST_SILENCE = 15.0
+"""Seconds of silence before a suite counts as hung, where its own times are known."""
+MARGIN = 20
+"""The silence may be this many times as long as the longest test took when it passed."""
 
 
 def run(
@@ -39,18 +54,55 @@ def run(
         tell(Note(notice))
     facts = looking.tree()
     begun = record.begin(command=command, tree=_tree_facts(facts), host=host)
+    changes = _changes(facts.path, looking, tell) if facts.dirty else b""
     # In this block an ending signal interrupts the running cell, and the record is kept. A signal
     # after the last cell has no effect.
     ran = begun
     with contextlib.suppress(signals.Interrupted), signals.deferred():
         folder = store.begin(begun)
+        if changes:
+            _keep(folder.path / TREE_DIFF, changes, tell)
         invoked = shlex.join(command)
         jobs = [
-            begin(cell, folder, can=can, commit=facts.commit, invoked=invoked, tell=tell)
+            replace(
+                begin(cell, folder, can=can, commit=facts.commit, invoked=invoked, tell=tell),
+                patience=_patience(store, cell),
+            )
             for cell in planned
         ]
         ran = _finish(store, _all_cells(jobs, begun, store, looking))
     return ran
+
+
+def _changes(path: Path, looking: state.Looking, tell: Listener) -> bytes:
+    """Return the changes of a modified tree; b"" and a note if they cannot be read."""
+    try:
+        if looking.changed_bytes() <= LARGEST_CHANGES:
+            return state.diff(path)
+        tell(Note(f"the changes of the tree are not kept: over {LARGEST_CHANGES >> 20} MB"))
+    except MermapctlError as error:
+        tell(Note(f"the changes of the tree are not kept: {error.message}"))
+    return b""
+
+
+def _keep(path: Path, changes: bytes, tell: Listener) -> None:
+    """Write the changes; a failure is a note."""
+    try:
+        files.write_own(path, changes)
+    except MermapctlError as error:
+        tell(Note(f"the changes of the tree are not kept: {error.message}"))
+
+
+def _patience(store: Store, cell: CellPlan) -> float | None:
+    """Return the seconds of silence that a suite may need, if a passed run shows its times."""
+    request = cell.request
+    if not request.hasty or request.shifts != (SHIFT,):
+        return None
+    longest = suite_times.longest_test(store, cell)
+    if longest is None:
+        return None
+    needed = max(SHORTEST_SILENCE, MARGIN * longest)
+    return needed if needed < request.silence else None
 
 
 def _finish(store: Store, ran: RunRecord) -> RunRecord:

@@ -3,21 +3,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import difflib
 import re
 from typing import TYPE_CHECKING
 
 from mermapctl.errors import UserError
 from mermapctl.records import history
-from mermapctl.records.history import CostPoint, Flaky, Occurrence
-from mermapctl.records.record import rfc3339
 
 if TYPE_CHECKING:
+    from mermapctl.records.history import CostPoint, Flaky, Occurrence
     from mermapctl.records.rows import Filters
     from mermapctl.records.store import Store
-
-_UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def test_history(store: Store, test: str, filters: Filters) -> list[Occurrence]:
@@ -54,25 +50,6 @@ def cost_history(store: Store, what: str, filters: Filters) -> list[CostPoint]:
 def flaky(store: Store, filters: Filters) -> list[Flaky]:
     """Return the tests that both passed and failed on one commit in one configuration."""
     return store.query(lambda db: history.flaky(db, filters))
-
-
-def moment(text: str) -> str:
-    """Convert `2026-01-31`, `2026-01-31T12:00` or an age (`36h`, `7d`, `2w`) to RFC 3339 in UTC.
-
-    Raises UserError for anything else.
-    """
-    now = dt.datetime.now(dt.UTC)
-    age = re.fullmatch(r"(\d{1,5})([mhdw])", text, re.ASCII)
-    try:
-        if age:
-            then = now - dt.timedelta(seconds=int(age[1]) * _UNITS[age[2]])
-        else:
-            then = dt.datetime.fromisoformat(text).astimezone(dt.UTC)
-    except (ValueError, OverflowError, OSError) as error:
-        raise UserError(
-            f"{text!r} is no point in time", "Write 2026-01-31, 2026-01-31T12:00, 36h, 7d or 2w."
-        ) from error
-    return rfc3339(then)
 
 
 def bytes_of(text: str) -> int:

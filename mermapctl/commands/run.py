@@ -7,29 +7,44 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from mermapctl.config import plan, target
-from mermapctl.config.plan import Request
+from mermapctl.events import Note
 from mermapctl.system import paths
-from mermapctl.tree import build_dir, ownership, state
+from mermapctl.tree import build_dir, find, ownership, state
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mermapctl.config.plan import CellPlan, Request
     from mermapctl.events import Listener
     from mermapctl.records.record import RunRecord
 
 
-def run(request: Request, command: tuple[str, ...], tell: Listener) -> RunRecord:
-    """Run all cells; return the record, which is then in the store.
+def run(requests: Sequence[Request], command: tuple[str, ...], tell: Listener) -> RunRecord:
+    """Run all cells of all requests, on one tree; return the record, which is then in the store.
 
     Raises UserError before anything is built, HarnessError if a program or the store fails. Once
     the record exists, an ending signal is not raised: the record is returned, marked `interrupted`.
     """
-    own = plan.spelled(request)
-    path = target.tree_for(request.tree, request.targets)
-    ownership.require(path)
-    # Report errors in the request before git looks at 90,000 files.
-    planned = plan.make(target.read(path), request, own)
+    planned = cells_of(requests)
+    path = planned[0].tree.path
     build_dir.require_plain(path, paths.cache_dir(), paths.state_dir())
+    if find.by_default(requests[0].tree, path):
+        tell(Note(f"the tree is {path}"))
     with contextlib.closing(state.look(path)) as looking:
         # git takes 0.2 s, and these imports take as long: do both at once.
         from mermapctl.commands import cells  # noqa: PLC0415
 
         return cells.run(planned, command, tell, looking)
+
+
+def cells_of(requests: Sequence[Request]) -> tuple[CellPlan, ...]:
+    """Plan the cells of requests for one tree. Raises UserError for what cannot be run.
+
+    Reports errors in the request before git looks at 90,000 files.
+    """
+    own = [plan.spelled(request) for request in requests]
+    path = target.tree_for(requests[0].tree, requests[0].targets)
+    ownership.require(path)
+    known = target.read(path)
+    made = zip(requests, own, strict=True)
+    return tuple(cell for request, mine in made for cell in plan.make(known, request, mine))

@@ -31,6 +31,7 @@ BUILD_SECONDS = 4 * 3600
 class Request:
     """What the user asked of a run; `silence`, `timeout` and `build_timeout` in seconds.
 
+    With `hasty` a suite whose times are known may be silent for less than `silence`.
     `witness` is whether the witness watches a boot of its own: None where that adds something.
     With `reproducible` an emulated boot depends on the kernel, QEMU, `seed` and a shift alone:
     `repeat` boots take the seeds from there on and go round the `shifts`. `confirm` boots a failed
@@ -59,6 +60,8 @@ class Request:
     trace: bool = True
     ccache: bool = True
     as_module: Modular | None = None
+    symbols: tuple[str, ...] = ()
+    hasty: bool = False
     triage: bool = True
     witness: bool | None = None
     reproducible: bool = True
@@ -74,8 +77,9 @@ class Request:
 class CellPlan:
     """One cell to be run: a target and a variant, on a tree, for a request.
 
-    `own` is what its --config gave. `obstacle` says why the cell cannot be run, before anything is
-    built. `untraced` is the reason why its boot has no probes, in words ("" where it needs none).
+    `own` is what its --config and --kconfig-add gave. `obstacle` says why the cell cannot be run,
+    before anything is built. `untraced` is the reason why its boot has no probes, in words (""
+    where it needs none).
     """
 
     request: Request
@@ -204,11 +208,13 @@ def _only_for(variant: Variant) -> str:
 
 
 def spelled(request: Request) -> tuple[Fragment, ...]:
-    """What --config gives, once every name is known that needs no tree.
+    """What --config and --kconfig-add give, once every name is known that needs no tree.
 
     Raises UserError for an unknown variant or suite, and for a fragment that cannot be read.
     """
     own = fragment.load_all(request.configs)  # a pipe cannot be read twice
+    if request.symbols:
+        own += (fragment.parse("\n".join(request.symbols), "--kconfig-add"),)
     for name in dict.fromkeys(request.variants):
         variants.resolve(name, own, request.suite)
     return own

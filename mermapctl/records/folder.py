@@ -12,6 +12,9 @@ from pathlib import Path
 from mermapctl.records.record import Artifacts, Cell, RunRecord
 from mermapctl.system.inputs import open_regular
 
+TREE_DIFF = "tree.diff"
+"""The name of the patch of a modified tree, in the folder of a run."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
@@ -98,6 +101,7 @@ def _placed_cell(cell: Cell, here: Callable[[str | None, list[str]], str | None]
         directory=here(kept.directory, strangers),
         console_untraced=here(kept.console_untraced, strangers),
         witness=here(kept.witness, strangers),
+        tree_diff=here(kept.tree_diff, strangers),
     )
     trials = tuple(replace(each, console=here(each.console, strangers)) for each in cell.triage)
     notes = tuple(f"not in this run's folder, and not read: {path}" for path in strangers)

@@ -91,7 +91,10 @@ class Phases:
 
 @dataclass(frozen=True, slots=True)
 class Artifacts:
-    """Absolute paths of a cell's files; `console` is the one that was judged."""
+    """Absolute paths of a cell's files; `console` is the one that was judged.
+
+    `tree_diff` are the changes of a modified tree, a patch for `git apply` on the commit.
+    """
 
     console: str | None = None
     config: str | None = None
@@ -100,6 +103,7 @@ class Artifacts:
     directory: str | None = None
     console_untraced: str | None = None
     witness: str | None = None
+    tree_diff: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

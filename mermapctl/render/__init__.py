@@ -58,13 +58,19 @@ def print_record(
     *,
     console: Callable[[Cell], Iterable[str]] | None = None,
     full: bool = False,
+    last: bool = False,
     previous: RunRecord | None = None,
 ) -> None:
-    """Print a record in one of RENDERERS' formats; a closed pipe leaves the verdict the same."""
+    """Print a record in one of RENDERERS' formats; a closed pipe leaves the verdict the same.
+
+    `last` prints the last line of a table alone.
+    """
     out = stream or sys.stdout
     if form == "table":
         with reader_may_go(out):
-            importlib.import_module(RENDERERS[form]).show(record, out, console=console, full=full)
+            importlib.import_module(RENDERERS[form]).show(
+                record, out, console=console, full=full, last=last
+            )
     else:
         print_document(renderer(form, previous)(record, console=console), out)
 

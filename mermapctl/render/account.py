@@ -280,7 +280,12 @@ def boot_words(cell: Cell) -> str:
 
 
 def why(cell: Cell) -> str:
-    """Return the reason for having no verdict, in a sentence."""
+    """Return the reason for having no verdict, in a sentence on one line."""
+    return why_whole(cell).partition("\n")[0]
+
+
+def why_whole(cell: Cell) -> str:
+    """Return the reason for having no verdict, and the source line that a compiler shows."""
     reason = (cell.reason or "not yet").replace("-", " ")
     detail = cell.detail or reason
     return detail if detail.startswith(reason) else f"{reason}: {detail}"

@@ -35,6 +35,7 @@ _PRINTK = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ")
 _DEAD = "---[ end Kernel panic - not syncing"
 """The last line of a panic after which the machine stays on: without panic=-1 (kernel/panic.c)."""
 PANICKED = "the kernel panicked, and stays"
+SILENT = "the suite is silent for longer than it ever took"
 OVER = (PANICKED, initramfs.DONE)
 """Reasons to stop waiting: the guest prints nothing more. None is a fault of the accelerator."""
 
@@ -65,6 +66,7 @@ class _Listening:
         self.patient = patient
         self.rest = b""
         self.guest_spoke = False
+        self.in_suite = False
 
     def output(self, chunk: bytes) -> str | None:
         *lines, rest = (self.rest + chunk).split(b"\n")
@@ -72,6 +74,8 @@ class _Listening:
         for raw in lines:
             line = _PRINTK.sub("", raw[:4096].decode(errors="backslashreplace"))
             progress = progress_of(line)
+            if progress is not None:
+                self.in_suite = progress.kind != "result" or progress.depth > 0
             if progress is not None and progress.kind == "result" and progress.depth > 0:
                 self.job.tell(TestEnded(progress.name, progress.ok is True))
             complaint = accelerator.complaint(raw) if self.kvm else None
@@ -84,8 +88,11 @@ class _Listening:
             self.guest_spoke = self.guest_spoke or _from_guest(line)
         return None
 
-    def tick(self, elapsed: float, _silent: float) -> str | None:
+    def tick(self, elapsed: float, silent: float) -> str | None:
         self.job.tell(Tick())
+        patience = self.job.patience
+        if patience is not None and self.in_suite and silent > patience:
+            return SILENT
         if self.kvm and not self.patient and not self.guest_spoke and elapsed > accelerator.MUTE:
             return f"the guest said nothing for {accelerator.MUTE:g} s under KVM"
         return None
@@ -155,6 +162,20 @@ def _kvm_failed(reason: str) -> str:
     return f"KVM cannot run this kernel ({reason}); {again}"
 
 
+def _ended_in_words(job: Job, outcome: process.SessionEnd) -> str:
+    """Return how a boot ended, as a phrase; empty if the guest ended it."""
+    if outcome.ending is process.Ending.SILENCE:
+        return f"the console was silent for {outcome.silence:.0f} s"
+    if outcome.ending is process.Ending.LIMIT:
+        return f"stopped after {job.timeout} s (--timeout)"
+    if outcome.ending is not process.Ending.STOPPED or outcome.stopped_for == initramfs.DONE:
+        return ""
+    if outcome.stopped_for == PANICKED:
+        return PANICKED
+    again = job.request.accel is Accel.AUTO
+    return "KVM does not work here" + (", software emulation" if again else "")
+
+
 def _pack_initramfs(job: Job, *, lingers: bool) -> None:
     """Pack the initramfs whose init inserts the suite, or only waits. Raises HarnessError."""
     program = job.folder / "init"
@@ -203,6 +224,8 @@ def _boot_once(
     )
     job.console.unlink(missing_ok=True)
     outcome = kunit_session.supervise(job, command, job.console, watch)
+    if outcome.stopped_for == SILENT:
+        outcome = replace(outcome, ending=process.Ending.SILENCE, stopped_for=None)
     ok = outcome.ending is process.Ending.EXITED or outcome.stopped_for == initramfs.DONE
-    job.tell(StageEnded("boot", outcome.seconds, ok))
+    job.tell(StageEnded("boot", outcome.seconds, ok, _ended_in_words(job, outcome)))
     return outcome

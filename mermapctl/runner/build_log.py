@@ -56,7 +56,10 @@ def text(job: Job) -> str:
 
 
 def why(job: Job, what: str, outcome: process.SessionEnd) -> str:
-    """Return the log line that best explains a failed stage. Raises HarnessError: disk full."""
+    """Return the log line that best explains a failed stage, with the source below it.
+
+    Raises HarnessError if the disk is full.
+    """
     log, harness = _bytes(job.build_log), _bytes(job.harness_log)
     if b"No space left on device" in log + harness:
         raise HarnessError(
@@ -66,9 +69,25 @@ def why(job: Job, what: str, outcome: process.SessionEnd) -> str:
     for pattern, text in ((_COMPILER_ERROR, log), (_MAKE_ERROR, log)):
         found = pattern.search(text)
         if found:
-            return found[0].decode(errors="backslashreplace").strip()
+            return _with_source(text, found)
     if outcome.returncode < 0:
         number = -outcome.returncode
         return f"{what} was ended by signal {number} ({signal.strsignal(number)})"
     last = harness.decode(errors="backslashreplace").strip().splitlines()
     return f"{what} failed: {last[-1]}" if last else f"{what} failed without a word"
+
+
+_SHOWN = re.compile(rb"^ *\d* \| ?.*$|^ +\| .*$")
+"""The lines below an error in which gcc and clang show the source and point at it."""
+_SOURCE_LINES = 3
+
+
+def _with_source(log: bytes, found: re.Match[bytes]) -> str:
+    """Return the line of an error, and the source that the compiler shows below it."""
+    lines = [found[0].strip()]
+    below = log[found.end() :].split(b"\n", _SOURCE_LINES + 1)[1 : _SOURCE_LINES + 1]
+    for line in below:
+        if not _SHOWN.match(line):
+            break
+        lines.append(line.rstrip()[:300])
+    return "\n".join(line.decode(errors="backslashreplace") for line in lines)

@@ -15,6 +15,7 @@ from mermapctl.events import Note, StageEnded, StageStarted
 from mermapctl.judge import module_findings
 from mermapctl.judge.verdict import Reason, Verdict
 from mermapctl.judge.witness_summary import LOG
+from mermapctl.records.folder import TREE_DIFF
 from mermapctl.records.record import Artifacts, Cell
 from mermapctl.runner import (
     boot,
@@ -71,7 +72,14 @@ def _artifacts(job: Job, cell: Cell | None = None) -> Artifacts:
         directory=str(job.folder),
         console_untraced=plain,
         witness=kept(LOG),
+        tree_diff=_tree_diff(job),
     )
+
+
+def _tree_diff(job: Job) -> str | None:
+    """Return the path of the patch that `commands` keeps in the run's folder, if any."""
+    path = job.folder.parents[1] / TREE_DIFF
+    return str(path) if path.is_file() else None
 
 
 def _write_request(job: Job) -> None:

@@ -35,8 +35,9 @@ class Job:
     """What the stages of one cell need; made when the cell begins. All paths are absolute.
 
     `folder` is where the cell's artifacts are kept, `invoked` is the command line for the lock
-    file, `timeout` and `silence` are the limits of a boot in seconds. `repeat` names a boot after
-    the first; its console is kept beside the first one's. `checkout` is set if the tree is a lane.
+    file, `timeout` and `silence` are the limits of a boot in seconds. `patience` is a shorter limit
+    of the silence while a suite runs whose times are known. `repeat` names a boot after the first;
+    its console is kept beside the first one's. `checkout` is set if the tree is a lane.
     """
 
     cell: CellPlan
@@ -52,6 +53,7 @@ class Job:
     repeat: str = ""
     make_options: tuple[str, ...] = ()
     checkout: LaneCommit | None = None
+    patience: float | None = None
 
     @property
     def request(self) -> Request:

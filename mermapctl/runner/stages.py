@@ -87,7 +87,8 @@ def _failed(job: Job, what: str, outcome: process.SessionEnd) -> Stage:
 
 def build(job: Job, kernel: Kernel) -> Stage:
     """Build the kernel; read the progress from make's log as it grows."""
-    expected = build_dir.expected_objects(job.build_dir)
+    known = build_dir.expected_objects(job.build_dir)
+    expected = known or build_dir.guessed_objects(job.build_dir)
     made = 0
     start = job.build_log.stat().st_size if job.build_log.is_file() else 0
     position = start
@@ -103,7 +104,8 @@ def build(job: Job, kernel: Kernel) -> Stage:
         position += len(whole)
         before, made = made, made + build_dir.objects_in(whole)
         if made != before:
-            job.tell(Objects(made, expected if expected and made <= expected else None))
+            of = expected if expected and made <= expected else None
+            job.tell(Objects(made, of, about=known is None))
 
     job.tell(StageStarted("build"))
     _prepare_programs(job, kernel)

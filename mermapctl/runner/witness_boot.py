@@ -155,5 +155,6 @@ def _again(job: Job, booted: Booted, socket: Path) -> Job:
         ),
         timeout=min(max(job.timeout, SHORTEST), longest),
         silence=max(job.silence, SILENCE),
+        patience=None,  # at each stop the guest stands still
         repeat=UNTRACED,
     )

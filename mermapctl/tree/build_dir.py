@@ -114,3 +114,19 @@ def remember_objects(directory: Path, made: int) -> None:
     """Store the largest count: an incremental build remakes only a few."""
     if made > (expected_objects(directory) or 0):
         cache_file.write(directory / OBJECTS, made)
+
+
+def guessed_objects(directory: Path) -> int | None:
+    """Return about how many objects a first build here makes, by the nearest other build.
+
+    Nearest are the same tree and target, then the same target. None for a build that begins with
+    objects, as it makes few, and where there is no other build.
+    """
+    if (directory / "init/main.o").is_file():
+        return None
+    builds, target = directory.parents[2], directory.parent.name
+    for pattern in (f"{directory.parents[1].name}/{target}/*", f"*/{target}/*"):
+        known = [expected_objects(each) for each in sorted(builds.glob(pattern))]
+        if counted := [number for number in known if number]:
+            return max(counted)
+    return None

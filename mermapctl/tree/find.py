@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 from pathlib import Path
 
 from mermapctl.errors import CommitError, UserError
@@ -127,4 +128,30 @@ def _choose(option: Path | None) -> tuple[Path, str]:
     prepared = last()
     if prepared is None:
         raise UserError("no kernel tree to work on", _WAYS)
+    _require_no_other(prepared)
     return prepared, "the tree that `mermapctl tree prepare` made last: "
+
+
+def _require_no_other(prepared: Path) -> None:
+    """Raise UserError inside a git repository that does not contain the tree prepared last.
+
+    A verdict on another tree would be taken for one on that repository.
+    """
+    with contextlib.suppress(OSError):  # the current directory may have been removed
+        top = git_top(Path.cwd())
+        if top is not None and not prepared.resolve().is_relative_to(top.resolve()):
+            raise UserError(
+                f"{top} is not a kernel tree",
+                f"work inside one, or give --tree {shlex.quote(str(prepared))}, "
+                "the tree prepared last",
+            )
+
+
+def by_default(option: Path | None, chosen: Path) -> bool:
+    """Return whether nothing on the command line or in this directory names the chosen tree."""
+    if option is not None:
+        return False
+    with contextlib.suppress(OSError):
+        top = git_top(Path.cwd())
+        return top is None or top.resolve() != chosen
+    return True

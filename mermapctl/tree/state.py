@@ -200,6 +200,14 @@ class Looking:
                 digest.update(b"\1" + name + _identity(self._path / os.fsdecode(name)))
         return digest.hexdigest()
 
+    def changed_bytes(self) -> int:
+        """Return the size of the tracked files that differ from the commit. Waits for git."""
+        if "changed" not in self._processes:
+            return 0
+        with _refusals(self._path):
+            names = self._output("changed").split(b"\0")
+        return sum(_size(self._path / os.fsdecode(name[len(b"XY ") :])) for name in names if name)
+
     def close(self) -> None:
         """End the git processes; safe during an ending signal."""
         for each in self._processes.values():
@@ -224,6 +232,17 @@ def look(path: Path) -> Looking:
             others=repo.git.ls_files("--others", "-z", as_process=True),
             described=repo.git.describe("--tags", "--abbrev=12", as_process=True),
         )
+
+
+def diff(path: Path) -> bytes:
+    """Return the changes of tracked files as a patch for `git apply` on the commit.
+
+    diff would refresh the index; diff-index does not. Raises UserError if git refuses the tree.
+    """
+    options = ("-p", "--binary", "--full-index", "--no-renames", "--ignore-submodules")
+    with reading(path) as repo:
+        arguments = (*options, *repository.NO_PROGRAMS, "HEAD", "--")
+        return _output_of(repo.git.diff_index(*arguments, as_process=True), path)
 
 
 def _head(repo: git.Repo, path: Path) -> str | None:
@@ -267,6 +286,13 @@ def _contents(path: Path) -> bytes:
             return f"{mode:o} ".encode() + digest.digest()
     except OSError:
         return b""
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except OSError:
+        return 0
 
 
 def _identity(path: Path) -> bytes:

@@ -44,7 +44,7 @@ def test_report_shows_what_run_showed(run: Run) -> None:
     assert stored.returncode == 0
     assert stored.stdout.strip()
     assert re.search(ran.document["run"]["id"], stored.stdout)
-    table = mermapctl("report")
+    table = mermapctl("report", "--full")
     for words in ("test_tlb_flushed", "passed", "mermapctl run", "kunit.py"):
         assert words in table.stdout
     console = ran.cell["artifacts"]["console"]

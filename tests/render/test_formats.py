@@ -79,7 +79,8 @@ def by_mail(text: str) -> Verdict:
 
 
 def by_table(text: str) -> Verdict:
-    return by_words(text.rstrip().rpartition("\n\n")[2])
+    found = re.findall("^[✓✗~] (PASSED|FAILED|NO VERDICT)", text, re.MULTILINE)
+    return by_words(found[-1])
 
 
 READERS = {

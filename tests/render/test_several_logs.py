@@ -15,6 +15,7 @@ from mermapctl import render
 from mermapctl.commands.judge_log import of_logs
 from mermapctl.records.record import RunRecord
 from mermapctl.records.store import console_lines
+from mermapctl.render.terminal import record as terminal
 from tests.render.test_formats import READERS
 from tests.tables import LOGS
 
@@ -117,14 +118,18 @@ def test_the_first_sentence_is_about_a_log_that_failed() -> None:
 
 def test_logs_that_passed_are_listed_once_with_their_paths(alike: list[Path]) -> None:
     good = alike[0]
-    lines = document(judged(good, good, alike[1]), "table").splitlines()
+    record = judged(good, good, alike[1])
+    lines = terminal.render(record, width=100, color=False, full=True).splitlines()
     assert lines[0] == f"3 console logs, Linux {DIRTY}"
-    assert lines[-6:-1] == [
+    assert lines[-7:-2] == [
         "logs",
         f"  a/console.log      {good}",
         f"  a/console.log (2)  {good}",
         f"  b/console.log      {alike[1]}",
         "",
     ]
-    assert lines[-1].startswith("✗ FAILED  3 cells: 2 passed, 1 failed; 12 tests: 11 passed, ")
-    assert sum("PASSED" in line for line in lines) == 0
+    assert lines[-2].startswith("3 cells: 2 passed, 1 failed; 12 tests: 11 passed, ")
+    assert lines[-1].startswith("✗ FAILED 1 of 3 cells: missing-flush in test_tlb_flushed")
+    short = document(record, "table")
+    assert "PASSED" not in short
+    assert len(re.findall(r"^\w/console.log.*(?:passed|failed)", short, re.MULTILINE)) == 3

@@ -363,6 +363,7 @@ STARTS = {
     "config.kconfig_parser.Shell": "gated in kconfig.read, which alone makes a Shell",
     "runner.initramfs.compile_init": "the host's compiler: what it makes is run by the guest",
     "runner.kvm_probe": "QEMU with a guest of ours",
+    "cli.complete.cpus": "QEMU of PATH",
     "config.toolchain.first_line": "compilers and QEMU of PATH",
     "doctor.packages": "the package manager",
     "tree.git.git": "git in a tree of ours, with no configuration of the user's",

@@ -14,7 +14,14 @@ Field = tuple[str, str]
 """Text that is safe on a terminal, and its style ("" for none)."""
 
 GAP = "  "
-_SGR = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}  # ECMA-48, 8.3.117
+_SGR = {
+    "bold": "1",
+    "dim": "2",
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "cyan": "36",
+}  # ECMA-48, 8.3.117
 
 
 def columns(
@@ -46,7 +53,7 @@ def columns(
         for index in shown:
             text, style = row[index]
             space = " " * (sizes[index] - _size(text))
-            painted = paint(text, style) if color and style else text
+            painted = paint(text, style) if color and style and text else text
             fields.append(space + painted if heads[index] in right else painted + space)
         lines.append(GAP.join(fields).rstrip() + "\n")
     return "".join(lines)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, TextIO
 from rich.text import Text
 
 from mermapctl.judge.verdict import Verdict
+from mermapctl.render.terminal.columns import columns
 from mermapctl.render.terminal.findings import missing_symbols
 from mermapctl.render.terminal.page import show_as
-from mermapctl.render.terminal.plain import count
+from mermapctl.render.terminal.plain import colored, columns_of, count, plain_look_of
 from mermapctl.render.terminal.tables import table
+from mermapctl.render.terminal.wrap import shortened
 from mermapctl.render.visible import one_line
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from mermapctl.commands.config import Checked, Listing
     from mermapctl.config.fragment import Fragment
     from mermapctl.config.variants import Definition
+    from mermapctl.render.terminal.columns import Field
     from mermapctl.render.terminal.text import Look
 
 
@@ -32,9 +35,41 @@ def guest(of: Definition) -> str:
     return ", ".join(part for part in (*parts, *of.kernel_args, only) if part)
 
 
-def listing(stream: TextIO, found: Listing, form: str) -> None:
-    """Print all variants and fragments."""
-    show_as(form, stream, lambda: _listing_document(found), lambda look: _listing(found, look))
+_READABLE = 45
+"""Columns of a text, below which the guest is left to --full."""
+
+
+def listing(stream: TextIO, found: Listing, form: str, *, full: bool = False) -> None:
+    """Print all variants and fragments; without `full` one line each."""
+    if full or form == "json":
+        show_as(form, stream, lambda: _listing_document(found), lambda look: _listing(found, look))
+        return
+    look, color = plain_look_of(stream), colored(stream)
+    own = f"{found.own}/NAME.kunitconfig"
+    variants = [
+        [(look.plain(name), "bold"), (look.plain(of.proves), ""), (look.plain(guest(of)), "")]
+        for name, of in found.variants.items()
+    ]
+    fragments = [
+        [(look.plain(name), "bold"), (look.plain(what.about), "")]
+        for name, (what, _path) in found.fragments.items()
+    ]
+    stream.write(_one_line_each(("Variant", "A pass proves that ...", "Guest"), variants, color))
+    stream.write("\n" + _one_line_each(("Fragment", "Purpose"), fragments, color))
+    stream.write(f"\n--full has all of it; your own: {look.verbatim(own)}, or --config FILE\n")
+
+
+def _one_line_each(heads: tuple[str, ...], rows: list[list[Field]], color: bool) -> str:  # noqa: FBT001
+    """Return a table whose second column is cut, between words, to what the terminal has left."""
+    sizes = [max(len(row[at][0]) for row in [[(head, "") for head in heads], *rows])
+             for at in range(len(heads)) if at != 1]  # fmt: skip
+    room = columns_of() - sum(sizes) - 2 * len(sizes)
+    if room < _READABLE and len(heads) > 2:
+        return _one_line_each(heads[:2], [row[:2] for row in rows], color)
+    cut = [
+        [row[0], (shortened(row[1][0], max(room, 16), "..."), row[1][1]), *row[2:]] for row in rows
+    ]
+    return columns(heads, cut, color=color)
 
 
 def _listing_document(found: Listing) -> dict[str, object]:
@@ -136,4 +171,4 @@ def _checked(result: Checked, look: Look) -> Iterator[RenderableType]:
             look.text(result.origin(each.symbol)),
         )
     yield rows
-    yield from missing_symbols(result.missing, look)
+    yield from missing_symbols(result.missing, look, columns_of())

@@ -1,125 +1,93 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Findings and splats on a terminal: summary, numbers, advice, consequences."""
+"""Faults and splats on a terminal, whole: summary, assertion, numbers, advice, consequences."""
 
 from __future__ import annotations
 
 import itertools
-import re
 from typing import TYPE_CHECKING
 
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from mermapctl.render import complaint
-from mermapctl.render.account import evidence_lines
+from mermapctl.render.account import evidence_lines, label
+from mermapctl.render.grouped import assertion_words, console_place
 from mermapctl.render.missing import missing_lines
+from mermapctl.render.terminal.wrap import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from rich.console import RenderableType
-
     from mermapctl.config.fragment import MissingSymbol
     from mermapctl.console.splat import Splat
-    from mermapctl.judge.verdict import Finding
-    from mermapctl.records.record import Cell
+    from mermapctl.records.record import Cell, RunRecord
+    from mermapctl.render.grouped import Fault
     from mermapctl.render.terminal.text import Look
 
-SHORT_CONSEQUENCES = 4
-SHORT_FRAMES = 5
 DEEPEST = 12
 """Limit on the indentation of an explanation's lines."""
-
-# Functions of KUnit and the kernel that run every test or report every splat.
-_MACHINERY = re.compile(
-    r"^\??\s*(?:kunit_|__kunit_|kthread\b|kthread\+|ret_from_fork|dump_stack|show_stack|__warn\b"
-    r"|__warn\+|report_bug|handle_bug|exc_|asm_exc_|print_report|kasan_report|__asan_|__die"
-    r"|page_fault_oops|entry_SYSCALL|do_syscall_)"
-)
+_INDENT = " " * 4
 
 
-def findings(cell: Cell, look: Look, *, full: bool) -> Iterator[RenderableType]:
-    """Yield each finding as a block, its consequences below it."""
-    for number, finding in enumerate(cell.findings):
-        if number:
-            yield Text()
-        yield from _finding(finding, look, full=full)
-
-
-def _finding(finding: Finding, look: Look, *, full: bool) -> Iterator[RenderableType]:
-    head = look.mark(finding.severity, look.plain(finding.code))
-    if finding.test:
-        head.append(f" in {look.plain(finding.test)}", style="default not bold")
-    if finding.where:
-        head.append(f"  {look.plain(finding.where)}", style="dim not bold default")
+def fault(each: Fault, record: RunRecord, look: Look, width: int) -> Iterator[Text]:
+    """Yield a fault: its name and place, its cells, summary, assertion, numbers, advice."""
+    head = look.mark(each.kind, look.plain(each.name))
+    if each.test:
+        head.append(f" in {look.plain(each.test)}", style="default not bold")
+    if each.where:
+        head.append(f"  {look.plain(each.where)}", style="dim not bold default")
+    head.no_wrap = True
     yield head
-    yield _indented(look.text(finding.summary, limit=2000))
-    if finding.evidence:
-        for number, line in enumerate(evidence_lines(finding)):
-            yield _labelled("" if number else "evidence", look.plain(line, limit=2000))
-    if finding.console_line:
-        yield _labelled("console", f"line {finding.console_line:,}")
-    if finding.advice:
-        yield _labelled("look next", look.plain(finding.advice, limit=2000))
-    shown = finding.consequences if full else finding.consequences[:SHORT_CONSEQUENCES]
-    for number, consequence in enumerate(shown):
-        yield _labelled("follows" if not number else "", look.plain(consequence, limit=1000))
-    if len(shown) < len(finding.consequences):
-        yield _labelled("", f"and {len(finding.consequences) - len(shown)} more (--full)")
+    finding, texts = each.finding, list[tuple[str, str]]()
+    if len(record.cells) > 1:
+        texts.append(("cells", ", ".join(label(cell, record) for cell in each.cells)))
+    if finding is not None:
+        yield from look.prose(finding.summary, width, label=_INDENT)
+    if each.failure is not None:
+        texts.append(("assertion", assertion_words(each.failure)))
+    if finding is not None:
+        facts = [line for line in evidence_lines(finding) if not _in_splat(line, each)]
+        texts += [("" if number else "evidence", line) for number, line in enumerate(facts)]
+    if each.console_line:
+        texts.append(("console", look.verbatim(console_place(each))))
+    if finding is not None:
+        texts += [("look next", finding.advice)] if finding.advice else []
+        texts += [
+            ("" if number else "follows", said) for number, said in enumerate(finding.consequences)
+        ]
+    for name, said in texts:
+        yield from _labelled(name, said, look, width)
 
 
-def _indented(text: Text) -> Padding:
-    return Padding(text, (0, 0, 0, 4), expand=False)
+def _in_splat(line: str, each: Fault) -> bool:
+    """Whether a line of evidence repeats the kernel complaint, which is shown below in whole."""
+    splats = [splat for splat in each.cells[0].splats if splat.line == each.console_line]
+    told = [f"title: {splat.title}" for splat in splats]
+    told += [f"frame: {splat.top_frame}" for splat in splats]
+    return line in told
 
 
-def _labelled(name: str, said: str) -> Padding:
-    """Return a label and a text that wraps beside it."""
-    grid = _grid()
-    grid.add_row(Text(name, style="cyan"), Text(said))
-    return Padding(grid, (0, 0, 0, 4), expand=False)
-
-
-def _grid() -> Table:
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(width=9, no_wrap=True)
-    grid.add_column(overflow="fold")
-    return grid
+def _labelled(name: str, said: str, look: Look, width: int) -> Iterator[Text]:
+    """Yield a label and a text that wraps beside it, between words alone."""
+    head = f"{_INDENT}{name:9}"
+    for number, line in enumerate(wrapped(look.plain(said, limit=4000), width, label=f"{head}  ")):
+        made = Text(line, no_wrap=True)
+        if not number:
+            made.stylize("cyan", 0, len(head))
+        yield made
 
 
 def splats(
-    cell: Cell,
-    look: Look,
-    *,
-    full: bool,
-    console: Callable[[Cell], Iterable[str]] | None = None,
-) -> Iterator[RenderableType]:
-    """Yield each splat's title, cause and relevant frames; with `full` its whole text."""
+    cell: Cell, look: Look, width: int, *, console: Callable[[Cell], Iterable[str]] | None = None
+) -> Iterator[Text]:
+    """Yield each splat's place, its cause, and its whole text."""
     for splat in cell.splats:
         where = f"console line {splat.line:,}" + (f", in {splat.test}" if splat.test else "")
-        yield _indented(look.text(splat.title, "bold", limit=1000))
-        yield Padding(look.text(where, "dim"), (0, 0, 0, 6), expand=False)
-        for label, said in complaint.facts(splat):
-            yield Padding(look.text(f"{label}: {said}", limit=1000), (0, 0, 0, 6), expand=False)
-        lines = _whole(cell, splat, console) if full else _below(splat)
-        for line in lines:
-            yield Padding(look.text(line, limit=1000), (0, 0, 0, 6), expand=False)
-
-
-def _below(splat: Splat) -> list[str]:
-    """Return the relevant frames without the top frame, which has its own line."""
-    lines = relevant_frames(splat)
-    return lines[1:] if lines and lines[0] == splat.top_frame else lines
-
-
-def relevant_frames(splat: Splat) -> list[str]:
-    """Return the innermost frames, without those that run every test or report every splat."""
-    frames = [frame for frame in splat.frames if not _MACHINERY.match(frame.strip())]
-    left_out = len(splat.frames) - min(len(frames), SHORT_FRAMES)
-    shown = frames[:SHORT_FRAMES]
-    if left_out:
-        shown.append(f"(and {left_out} more: --full)")
-    return shown
+        yield from look.prose(splat.title, width, "bold", label=_INDENT)
+        yield Text(f"{_INDENT}  {look.plain(where)}", style="dim", no_wrap=True)
+        for name, said in complaint.facts(splat):
+            yield from look.prose(f"{name}: {said}", width, label=f"{_INDENT}  ")
+        for line in _whole(cell, splat, console):
+            yield Text(f"{_INDENT}  {look.plain(line, limit=1000)}", no_wrap=True)
 
 
 def _whole(
@@ -133,13 +101,13 @@ def _whole(
     return splat.excerpt or splat.frames
 
 
-def missing_symbols(missing: Iterable[MissingSymbol], look: Look) -> Iterator[RenderableType]:
+def missing_symbols(missing: Iterable[MissingSymbol], look: Look, width: int) -> Iterator[Text]:
     """Yield a paragraph for each symbol on a terminal; wrapped lines keep their indentation."""
     for symbol in missing:
         for number, line in enumerate(missing_lines(symbol)):
             if not number:
                 yield Text()
-                yield look.text(line, "bold", limit=1000)
+                yield from look.prose(line, width, "bold", limit=1000)
                 continue
             depth = min(len(line) - len(line.lstrip(" ")), DEEPEST)
-            yield Padding(look.text(line, limit=1000), (0, 0, 0, depth), expand=False)
+            yield from look.prose(line.lstrip(" "), width, label=" " * depth, limit=1000)

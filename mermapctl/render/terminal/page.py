@@ -6,21 +6,18 @@ from __future__ import annotations
 import io
 import json
 import re
-import shutil
 from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from mermapctl.render.terminal.plain import colored
+from mermapctl.render.terminal.plain import colored, columns_of
 from mermapctl.render.terminal.text import look_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from mermapctl.render.terminal.text import Look
-
-NARROWEST, WIDEST = 40, 200
 
 
 def show(stream: TextIO, parts: Callable[[Look], Iterable[RenderableType]]) -> None:
@@ -35,10 +32,9 @@ def show(stream: TextIO, parts: Callable[[Look], Iterable[RenderableType]]) -> N
 
 def plain_console(out: TextIO, width: int | None = None, *, color: bool) -> Console:
     """Return a console without markup; `width` in columns (default: the terminal's)."""
-    columns = width or shutil.get_terminal_size((100, 24)).columns
     return Console(
         file=out,
-        width=min(max(columns, NARROWEST), WIDEST),
+        width=columns_of(width),
         force_terminal=color,
         color_system="standard" if color else None,
         no_color=not color,

@@ -7,6 +7,7 @@ Their widths are known. Imports no rich, so that lists start fast.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import unicodedata
 from dataclasses import dataclass
@@ -39,6 +40,9 @@ _SAFE_SYMBOLS = {"Lu", "Ll", "Lt", "Lo", "Nd", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf
 _SURE = {0x2026, 0x2013, 0x2014, 0x00D7, 0x2192}  # ellipsis, dashes, times, arrow: our own text
 _PICTURES = range(0x2400, 0x2427)  # the control pictures that `visible` inserts
 
+
+NARROWEST, WIDEST = 40, 200
+"""Columns of a report, whatever the terminal has."""
 
 COMMAND_LIMIT = 1 << 14
 """Limit on the characters of a command line, far beyond those of a run."""
@@ -100,6 +104,12 @@ def colored(stream: TextIO | None = None) -> bool:
     if os.environ.get("FORCE_COLOR"):
         return True
     return os.environ.get("TERM") != "dumb" and (stream or sys.stdout).isatty()
+
+
+def columns_of(width: int | None = None) -> int:
+    """Return the columns to fill: `width`, else the terminal's, within bounds."""
+    columns = width or shutil.get_terminal_size((100, 24)).columns
+    return min(max(columns, NARROWEST), WIDEST)
 
 
 def seconds(value: float | None) -> str:

@@ -44,6 +44,8 @@ _DOING = {
     "boot": "booting",
 }
 _PLAIN_EVERY = 30.0
+_ENOUGH, _SOON = 50, 5.0
+"""Objects, and seconds, before the speed of a build says how long it takes."""
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
@@ -81,19 +83,43 @@ class _StageState:
         elapsed = _seconds(time.monotonic() - self.began)
         words = [f"{_DOING.get(self.stage, self.stage)}, {elapsed}{most}"]
         if self.objects:
-            of = f" of {self.objects.expected}" if self.objects.expected else ""
-            words.append(f"{self.objects.made}{of} objects")
+            about = "about " if self.objects.about else ""
+            of = f" of {about}{self.objects.expected}" if self.objects.expected else ""
+            left = self._left(time.monotonic() - self.began)
+            words.append(f"{self.objects.made}{of} objects{left}")
         if self.tests:
             last = self.tests[-1]
             result = "ok" if last.ok else "NOT OK"
             words.append(f"{count(len(self.tests), 'test')}, {last.name} {result}")
         return ", ".join(words)
 
+    def _left(self, elapsed: float) -> str:
+        """Return the time that the build still takes, at the speed so far; empty if unknown."""
+        made = self.objects
+        if made is None or not made.expected or made.made < _ENOUGH or elapsed < _SOON:
+            return ""
+        left = elapsed / made.made * max(0, made.expected - made.made)
+        return f", about {_rough(left)} left"
+
+
+def _rough(seconds: float) -> str:
+    """Return a rough duration: whole minutes, or tens of seconds."""
+    if seconds >= 90:
+        return f"{round(seconds / 60)} min"
+    return f"{max(10, round(seconds, -1)):.0f} s"
+
 
 def _summary(shown: _StageState, event: StageEnded) -> str:
     made = f", {shown.objects.made} objects" if shown.objects and event.stage == "build" else ""
-    word = "" if event.ok else ": FAILED"
+    word = "" if event.ok else f": {event.why or 'FAILED'},"
     return f"{event.stage}{word} {_seconds(event.seconds)}{made}"
+
+
+def _style(event: StageEnded) -> str:
+    """Return the colour of an ended stage: a boot without KVM goes on, and is no failure."""
+    if event.ok:
+        return ""
+    return "yellow" if event.why else "red"
 
 
 class PlainDisplay:
@@ -202,7 +228,7 @@ class LiveDisplay:
         elif isinstance(event, Note):
             self._above(event.text, "yellow")
         elif isinstance(event, StageEnded):
-            self._above(f"{self.cell}: {_summary(self.shown, event)}", "" if event.ok else "red")
+            self._above(f"{self.cell}: {_summary(self.shown, event)}", _style(event))
 
     def _above(self, text: str, style: str) -> None:
         self.console.print(Text(visible(text), style=style), soft_wrap=True)

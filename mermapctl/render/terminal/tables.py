@@ -14,7 +14,7 @@ from mermapctl.console.ktap import Status
 from mermapctl.judge.hang_trial import Outcome
 from mermapctl.judge.verdict import Severity, Verdict
 from mermapctl.render.account import Row, account, label
-from mermapctl.render.terminal.plain import count, seconds
+from mermapctl.render.terminal.plain import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from mermapctl.judge.verdict import Flush
     from mermapctl.records.record import Cell, Phases, RunRecord
     from mermapctl.render.terminal.text import Look
-
-MANY = 40
-"""From this many tests on, passed ones share one line per suite, unless `full`."""
 
 WORDS_ROOM = 16
 """Minimal columns for the words of a table that keeps names whole."""
@@ -51,11 +48,8 @@ def table(look: Look, *columns: str, right: Iterable[str] = ()) -> Table:
     return made
 
 
-def results(cell: Cell, look: Look, *, full: bool, only_bad: bool) -> Table | None:
-    """Return suite, test, status and seconds; None if there is nothing to show.
-
-    `only_bad` leaves out passed tests. A long list of them is one line, unless `full`.
-    """
+def results(cell: Cell, look: Look) -> Table | None:
+    """Return suite, test, status and seconds of every test; None if there is nothing to show."""
     told = account(cell)
     timed = any(row.test.seconds is not None for row in told.rows)
     made = table(look, "Suite", "Test", "Status", *["Seconds"] * timed, right=["Seconds"])
@@ -66,18 +60,9 @@ def results(cell: Cell, look: Look, *, full: bool, only_bad: bool) -> Table | No
 
     for suite in cell.suites:
         rows = told.of(suite)
-        shown = [row for row in rows if row.bad] if only_bad else list(rows)
-        summed: list[Row] = []
-        if not full and not only_bad and len(rows) > MANY:
-            shown = [row for row in rows if row.test.status is not Status.PASSED or row.bad]
-            summed = [row for row in rows if row.test.status is Status.PASSED and not row.bad]
-        for row in shown:
+        for row in rows:
             add(suite.name, row.name, status(row, look), row.test.seconds)
-        if summed:
-            total = sum(row.test.seconds or 0.0 for row in summed)
-            words = f"{'and ' if shown else ''}{count(len(summed), 'test')}"
-            add(suite.name, words, look.mark(Status.PASSED), total)
-        if not rows and not only_bad:
+        if not rows:
             add(suite.name, "-", look.mark(suite.status), None)
     return made if made.row_count else None
 
@@ -97,14 +82,11 @@ def status(row: Row, look: Look) -> Text:
     return made
 
 
-def matrix(record: RunRecord, look: Look, width: int, *, full: bool) -> Iterator[RenderableType]:
+def matrix(record: RunRecord, look: Look, width: int) -> Iterator[RenderableType]:
     """Yield tables of tests (rows) and cells (columns), as many as the width requires."""
     accounts = [account(cell).rows for cell in record.cells]
     by_cell = [{(row.suite, row.name): row for row in rows} for rows in accounts]
     keys = list(dict.fromkeys(key for rows in by_cell for key in rows))
-    good = [] if full or len(keys) <= MANY else [key for key in keys if _good(key, by_cell)]
-    left_out = set(good)
-    keys = [key for key in keys if key not in left_out]
     one_suite = len({suite for suite, _ in keys}) <= 1
     names = [look.plain(test if one_suite else f"{suite}.{test}") for suite, test in keys]
     room = width - max(map(cell_len, [*names, "Test"])) - _COLUMN_GAP
@@ -129,20 +111,15 @@ def matrix(record: RunRecord, look: Look, width: int, *, full: bool) -> Iterator
             made.add_section()
         made.add_row(Text("verdict", "bold"), *(columns[index][-1] for index in chosen))
         yield made
-    if good:
-        yield Text(f"{count(len(good), 'test')} that passed in every cell: not shown")
-
-
-def _good(key: tuple[str, str], by_cell: list[dict[tuple[str, str], Row]]) -> bool:
-    rows = [cell.get(key) for cell in by_cell]
-    return all(row and row.test.status is Status.PASSED and not row.bad for row in rows)
 
 
 def _status_at(row: Row | None, look: Look) -> Text:
     if row is None:
         return Text("-", style="dim")
     if row.failed_by_finding:
-        return Text(f"{look.glyph(Status.FAILED)} complaint", style=look.style(Status.FAILED))
+        codes = ", ".join(dict.fromkeys(look.plain(each.code) for each in row.errors))
+        said = f"{look.glyph(Status.FAILED)} but {codes}"
+        return Text(said, style=look.style(Status.FAILED))
     return look.mark(row.test.status)
 
 

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The options of `mermapctl run` as requests, one or (--last-failed) several."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+from click.core import ParameterSource
+
+from mermapctl.cli import types
+
+if TYPE_CHECKING:
+    from mermapctl.commands.series import SeriesRequest
+    from mermapctl.config.plan import Request
+
+_NOT_ASKED = (
+    *("form", "full", "quiet", "bisect_exit", "dry_run", "last_failed"),
+    *("filter_glob", "test", "commits", "lanes", "rerun"),
+)
+"""Parameters that are no part of a request."""
+_BESIDE_LAST = ("tree", "jobs", "ccache", "rebuild", "wait", *_NOT_ASKED[:6])
+"""Parameters that may be given beside --last-failed."""
+
+
+def _request(context: click.Context) -> Request:
+    """Turn the values of the options into a request. Raises UsageError, UserError."""
+    from mermapctl.commands import test_filter
+    from mermapctl.config.modular import Modular
+    from mermapctl.config.plan import Request
+    from mermapctl.config.target import Accel
+
+    params = context.params
+    values = {name: value for name, value in params.items() if name not in _NOT_ASKED}
+    suite, test, module = _suite(context), params["test"], values["as_module"]
+    values["suite"] = test_filter.of_test(suite, test) if test else suite
+    source = context.get_parameter_source("silence")
+    values["hasty"] = source is ParameterSource.DEFAULT
+    values["as_module"] = Modular(module) if module else None
+    values["cost"] = values["cost"] or values["cost_limit"] is not None
+    return Request(**values | {"accel": Accel(values["accel"])})
+
+
+def _suite(context: click.Context) -> str:
+    """Return the suite of the argument, else of --suite. Raises UsageError for what is none."""
+    from mermapctl.config import target, variants
+
+    params = context.params
+    given: str | None = params["filter_glob"]
+    if given is None:
+        return str(params["suite"])
+    if given != params["suite"] and _is_given("suite", context):
+        raise click.UsageError(f"{given} is a second suite beside --suite {params['suite']}")
+    if "/" in given or (types.is_directory(given) and not variants.suite_fragments(given)):
+        raise click.UsageError(f"{given} is a directory, and no suite: is it --tree {given}?")
+    for option, names in (
+        ("--variant", variants.definitions()),
+        ("--target", target.architectures() | {"um"}),
+    ):
+        if given in names:
+            raise click.UsageError(f"{given} is no suite: did you mean {option} {given}?")
+    return given
+
+
+def _is_given(name: str, context: click.Context) -> bool:
+    """Tell whether the command line has a parameter."""
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def _last_failed(context: click.Context) -> tuple[Request, ...]:
+    """Return a request for each cell of the tree's last run that did not pass."""
+    from mermapctl.commands import last_failed
+    from mermapctl.config import target
+
+    params = context.params
+    for param in context.command.params:
+        if param.name not in _BESIDE_LAST and _is_given(str(param.name), context):
+            raise click.UsageError(
+                f"--last-failed takes what is tested from the last run: leave out {param.opts[-1]}"
+            )
+    kept = {name: params[name] for name in ("tree", "jobs", "ccache", "rebuild", "wait")}
+    lines = last_failed.command_lines(target.tree_for(params["tree"], ()))
+    made = []
+    for line in lines:
+        each = context.command.make_context("run again", line, parent=context.parent)
+        each.params |= kept
+        made.append(_request(each))
+    return tuple(made)
+
+
+def show_plan(requests: tuple[Request, ...], form: str) -> None:
+    """Print what a run of these requests would do."""
+    from mermapctl.commands import dry_run, run
+    from mermapctl.render.terminal import dry_run as shown
+
+    shown.show(sys.stdout, dry_run.planned(run.cells_of(requests)), form)
+
+
+def requests(context: click.Context) -> tuple[Request, ...]:
+    """Return the requests of a command line. Raises UsageError, UserError."""
+    if context.params["last_failed"]:
+        return _last_failed(context)
+    return (_request(context),)
+
+
+def series(context: click.Context) -> SeriesRequest | None:
+    """Return what is asked of a series; None for a run of one tree.
+
+    Raises UsageError for an option of a series without one, or one that a series cannot have.
+    """
+    params = context.params
+    commits, lanes, rerun = (params[name] for name in ("commits", "lanes", "rerun"))
+    given = {
+        "--lanes": lanes is not None,
+        "--rerun": rerun,
+        "--format jsonl": params["form"] == "jsonl",
+    }
+    for name, is_given in given.items():
+        if is_given and commits is None:
+            raise click.UsageError(f"{name} goes with --commits BASE..TIP")
+    if commits is None:
+        return None
+    if params["cost_limit"] is not None:
+        raise click.UsageError("--cost-limit compares with an earlier run: not with --commits")
+    for name in ("dry_run", "last_failed"):
+        if params[name]:
+            raise click.UsageError(
+                f"--{name.replace('_', '-')} is for one tree: not with --commits"
+            )
+    from mermapctl.commands.series import SeriesRequest
+
+    return SeriesRequest(commits, lanes, rerun or params["rebuild"])

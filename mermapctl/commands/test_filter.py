@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`mermapctl run -k TEST`: the filter for one test, or several, of a suite."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from fnmatch import fnmatchcase
+
+from mermapctl.errors import UserError
+from mermapctl.judge import suites
+
+_GLOB = re.compile(r"[*?\[]")
+
+
+def of_test(suite: str, test: str) -> str:
+    """Return kunit.py's filter `SUITE.TEST`.
+
+    In a suite whose tests are known, a part of a name stands for the tests that contain it. Raises
+    UserError where the suite names a test already, or none of its known tests is meant.
+    """
+    if "." in suite:
+        raise UserError(f"--suite {suite} names a test already", "leave out -k, or the test there")
+    known = [each.name for each in suites.load().tests(suite, None)]
+    if not known or test in known:
+        return f"{suite}.{test}"
+    pattern = test if _GLOB.search(test) else f"*{test}*"
+    if any(fnmatchcase(name, pattern) for name in known):
+        return f"{suite}.{pattern}"
+    near = difflib.get_close_matches(test, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"it has: {', '.join(known)}"
+    raise UserError(f"the suite {suite} has no test {test!r}", hint)
