@@ -156,7 +156,7 @@ GROUPS = {
     default=_first_seed,
     show_default="1",
     metavar="N",
-    help="Seed of the guest's random numbers under software emulation.",
+    help="Under software emulation: how long the guest's CPUs take turns, and its random numbers.",
 )
 @click.option(
     "--repeat",

@@ -40,7 +40,8 @@ class Repeats:
 
     Of `runs` boots, `failed` failed and `unjudged` have no verdict. `low` and `high` bound the rate
     of failures among the boots with a verdict (Wilson's interval at 95 %). `boots` are those that
-    did not pass. `words` is a sentence with these numbers.
+    did not pass. `consoles` is how many different consoles they printed, without kunit.py's own
+    lines; null in older records. `words` is a sentence with these numbers.
     """
 
     runs: int
@@ -51,6 +52,7 @@ class Repeats:
     seeds_failed: tuple[int, ...] = ()
     boots: tuple[RepeatedBoot, ...] = ()
     words: str = ""
+    consoles: int | None = None
 
 
 def interval(failed: int, runs: int) -> tuple[float, float]:
@@ -64,15 +66,18 @@ def interval(failed: int, runs: int) -> tuple[float, float]:
     return (round(low, 4) if failed else 0.0), (round(high, 4) if failed < runs else 1.0)
 
 
-def summary(runs: int, bad: Sequence[RepeatedBoot]) -> Repeats:
+def summary(runs: int, bad: Sequence[RepeatedBoot], consoles: int | None = None) -> Repeats:
     """Return the summary of `runs` boots, of which those in `bad` did not pass."""
     failed = [each for each in bad if each.verdict is Verdict.FAILED]
     unjudged = len(bad) - len(failed)
     low, high = interval(len(failed), runs - unjudged)
     seeds = dict.fromkeys(each.seed for each in failed if each.seed is not None)
     lost = f", {unjudged} have no verdict" if unjudged else ""
-    words = f"{len(failed)} of {runs} boots failed{lost} (95 % interval {low:.1%} to {high:.1%})"
-    return Repeats(runs, len(failed), unjudged, low, high, tuple(seeds), tuple(bad[:KEEP]), words)
+    same = ", each with the same console" if consoles == 1 else ""
+    rate = f"(95 % interval {low:.1%} to {high:.1%})"
+    words = f"{len(failed)} of {runs} boots failed{lost} {rate}{same}"
+    kept = tuple(bad[:KEEP])
+    return Repeats(runs, len(failed), unjudged, low, high, tuple(seeds), kept, words, consoles)
 
 
 def finding(repeats: Repeats) -> Finding | None:
@@ -93,5 +98,16 @@ def finding(repeats: Repeats) -> Finding | None:
             **({"seeds": seeds} if seeds else {}),
             "symptoms": ", ".join(list(named)[:8]) or "the suite",
         },
-        advice="`mermapctl run --seed N` boots one of the seeds again" if seeds else None,
+        advice=_again(failed),
+    )
+
+
+def _again(failed: Sequence[RepeatedBoot]) -> str | None:
+    """Return how to repeat the first failed boot that has a seed; None if none has."""
+    found = next((each for each in failed if each.seed is not None), None)
+    if found is None:
+        return None
+    options = f"--seed {found.seed} --shifts {found.shift}"
+    return (
+        f"boot the first one again: `mermapctl run {options}`, with the other options of this run"
     )

@@ -119,8 +119,8 @@ class Cell:
     """One commit x target x variant and its result.
 
     An emulated boot is `reproducible` where the guest's clock counts its instructions, 2**`shift`
-    ns each, and its random numbers begin with `seed`; elsewhere these are null. `cpu`, `smp`,
-    `kernel_args` are those of the guest, defaults included; `notes` are one-sentence
+    ns each, and `seed` sets its random numbers and the turns of its CPUs; elsewhere these are null.
+    `cpu`, `smp`, `kernel_args` are those of the guest, defaults included; `notes` are one-sentence
     facts (such as "KVM cannot run this kernel; repeated under TCG"). `detail` explains `reason` (a
     line of the log). `boot`, `suite` (the glob of suites requested) and `allow_splats` are the
     judge's inputs besides the console, to judge it again. `omitted` suites are not kept, since

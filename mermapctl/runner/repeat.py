@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 
 from mermapctl.events import Note
-from mermapctl.judge import repeats
+from mermapctl.judge import repeats, reproduction
 from mermapctl.judge.confirmation import symptoms
 from mermapctl.judge.repeats import RepeatedBoot
 from mermapctl.judge.verdict import Verdict
@@ -26,6 +27,7 @@ def steps(job: Job, cell: Cell, booted: Booted) -> Iterator[Cell]:
     Removes the consoles of boots that pass. Raises Interrupted, HarnessError, OSError.
     """
     wanted = job.request.repeat
+    consoles = {_digest(job)}
     bad = [] if cell.verdict is Verdict.PASSED else [_told(1, cell, booted, cell.artifacts.console)]
     for number in range(2, wanted + 1):
         job.tell(Note(f"boot {number} of {wanted}: {len(bad)} did not pass so far"))
@@ -33,12 +35,13 @@ def steps(job: Job, cell: Cell, booted: Booted) -> Iterator[Cell]:
         second = boot.boot(turn, booted.kernel, booted.accelerator)
         with inputs.open_own(turn.console) as console:
             judged = judge_boot(cell, second.boot, console)
+        consoles.add(_digest(turn))
         if judged.verdict is Verdict.PASSED:
             turn.console.unlink(missing_ok=True)
             shutil.rmtree(turn.programs, ignore_errors=True)
         else:
             bad.append(_told(number, judged, second, str(turn.console)))
-        yield with_repeats(cell, repeats.summary(number, bad))
+        yield with_repeats(cell, repeats.summary(number, bad, len(consoles)))
 
 
 def again(job: Job, number: int) -> Job:
@@ -51,6 +54,15 @@ def again(job: Job, number: int) -> Job:
         shifts=(shifts[(number - 1) % len(shifts)],),
     )
     return replace(job, cell=replace(job.cell, request=asked), repeat=f"repeat-{number:03}")
+
+
+def _digest(job: Job) -> bytes:
+    """Return a hash of what the guest of a job printed."""
+    made = hashlib.sha256()
+    with inputs.open_own(job.console) as console:
+        for line in reproduction.guest_lines(console):
+            made.update(line)
+    return made.digest()
 
 
 def _told(number: int, judged: Cell, booted: Booted, console: str | None) -> RepeatedBoot:

@@ -17,7 +17,7 @@ from tests import jobs
 
 OPTIONS = (
     *("-icount", "shift=4,sleep=off", "-rtc", "base=2026-01-01T00:00:00,clock=vm"),
-    *("-seed", "7"),
+    *("-seed", "1"),
 )
 
 
@@ -63,4 +63,28 @@ def test_an_emulated_guest_has_a_clock_of_its_own(
 
 
 def test_what_qemu_is_given() -> None:
-    assert GuestClock(7).options == OPTIONS
+    assert GuestClock(1).options == OPTIONS
+
+
+SEED_9 = 10_191
+"""Instructions of a turn."""
+
+
+def turn(clock: GuestClock) -> int:
+    """Return the microseconds of a CPU's turn."""
+    *_, given = clock.options
+    return int(given.rpartition("interval=")[2])
+
+
+def test_a_seed_chooses_the_turns_of_the_cpus() -> None:
+    turns = [turn(GuestClock(seed)) for seed in range(2, 202)]
+    assert turns == [turn(GuestClock(seed)) for seed in range(2, 202)]
+    assert len({*turns}) > 100
+    assert 32 <= min(turns) < 64
+    assert 512 < max(turns) <= 1048
+
+
+@pytest.mark.parametrize("shift", range(11))
+def test_turns_count_instructions(shift: int) -> None:
+    assert turn(GuestClock(9, shift)) * 1000 / 2**shift == pytest.approx(SEED_9, rel=0.1)
+    assert GuestClock(9, shift).options[1] == f"shift={shift},sleep=off"

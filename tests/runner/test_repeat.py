@@ -33,6 +33,8 @@ def test_a_kernel_that_passes_each_time(fake_tree: Path) -> None:
     boots = cell["repeats"]
     assert (boots["runs"], boots["failed"], boots["unjudged"]) == (4, 0, 0)
     assert (boots["low"], boots["high"], boots["boots"]) == (0.0, 0.4899, [])
+    assert boots["consoles"] == 1
+    assert boots["words"].endswith(" 0.0% to 49.0%), each with the same console")
     assert "--repeat=4" in cell["reproduce"][0]
     kept = Path(cell["artifacts"]["directory"])
     assert [path.name for path in kept.glob("console*")] == ["console.log"]
@@ -52,6 +54,9 @@ def test_a_later_boot_that_fails_fails_the_cell(fake_tree: Path) -> None:
     assert (found["code"], found["severity"]) == (CODE, "error")
     assert found["summary"].startswith("2 of 4 boots failed (95 % interval 15.0% to 85.0%)")
     assert found["evidence"]["seeds"] == "8, 10"
+    assert boots["consoles"] == 2
+    assert not found["summary"].endswith("console")
+    assert "`mermapctl run --seed 8 --shifts 4`" in found["advice"]
     assert command("report", "rejudge").returncode == 0
     again = json.loads(command("report", "show", "--format=json").stdout)
     assert again["cells"][0]["verdict"] == "failed"
@@ -82,6 +87,16 @@ def test_boots_go_round_the_shifts(fake_tree: Path, tmp_path: Path) -> None:
 )
 def test_the_interval_is_wilsons(failed: int, runs: int, low: float, high: float) -> None:
     assert repeats.interval(failed, runs) == (low, high)
+
+
+def test_the_advice_has_the_speed_of_the_boot() -> None:
+    failed = RepeatedBoot(2, Verdict.FAILED, seed=5, shift=8)
+    found = repeats.finding(repeats.summary(3, [failed]))
+    assert found is not None
+    assert "`mermapctl run --seed 5 --shifts 8`" in (found.advice or "")
+    hosts = repeats.finding(repeats.summary(3, [RepeatedBoot(2, Verdict.FAILED)]))
+    assert hosts is not None
+    assert hosts.advice is None
 
 
 def test_a_boot_without_a_verdict_is_no_failure() -> None:
