@@ -14,17 +14,7 @@ import msgspec
 
 from mermapctl.judge.verdict import Finding, Reason, Severity, Verdict
 from mermapctl.records.record import Cell, RunRecord
-from mermapctl.render.account import (
-    account,
-    counts,
-    evidence,
-    kernel,
-    label,
-    own_kernel,
-    subject,
-    unfinished,
-    why,
-)
+from mermapctl.render import account
 from mermapctl.render.missing import missing_lines
 from mermapctl.render.visible import cut, one_line
 
@@ -61,7 +51,7 @@ def render(
     cells = [cell for cell in record.cells if cell.reason is not Reason.ABSENT]
     marks = [mark for cell in cells for mark in _marks(cell, record)]
     result = CheckResult(
-        tool=subject(record),
+        tool=account.subject(record),
         status=_STATUS[record.verdict],
         summary=one_line(_summary(record)),
         url=url,
@@ -71,13 +61,13 @@ def render(
 
 
 def _summary(record: RunRecord) -> str:
-    where = f"{kernel(record)}{', run not finished' if unfinished(record) else ''}"
+    where = f"{account.kernel(record)}{', run not finished' if account.unfinished(record) else ''}"
     if record.verdict is Verdict.PASSED:
         cells = f" in {len(record.cells)} cells" if len(record.cells) > 1 else ""
-        return f"{counts(map(account, record.cells))}{cells}, {where}"
+        return f"{account.counts(map(account.account, record.cells))}{cells}, {where}"
     if record.verdict is Verdict.NO_VERDICT:
         cell = next((c for c in record.cells if c.verdict is Verdict.NO_VERDICT), None)
-        return f"no verdict: {why(cell) if cell else 'no cell ran'}, {where}"
+        return f"no verdict: {account.why(cell) if cell else 'no cell ran'}, {where}"
     bad = [cell for cell in record.cells if cell.verdict is Verdict.FAILED]
     errors = [f for cell in bad for f in cell.findings if f.severity is Severity.ERROR]
     codes = ", ".join(dict.fromkeys(f.code for f in errors)) or "tests failed"
@@ -87,11 +77,11 @@ def _summary(record: RunRecord) -> str:
 
 def _marks(cell: Cell, record: RunRecord) -> Iterator[CheckDetail]:
     """Yield a line for the cell, and one for each finding."""
-    name = label(cell, record)
-    told = account(cell)
+    name = account.label(cell, record)
+    told = account.account(cell)
     verdict = cell.verdict
-    said = why(cell) if verdict is Verdict.NO_VERDICT else counts([told])
-    described = ": ".join(filter(None, (own_kernel(cell, record), said)))
+    said = account.why(cell) if verdict is Verdict.NO_VERDICT else account.counts([told])
+    described = ": ".join(filter(None, (account.own_kernel(cell, record), said)))
     yield CheckDetail(_STATUS[verdict], name, str(verdict), one_line(described))
     for symbol in cell.missing:
         said = next(iter(missing_lines(symbol)), f"it became {symbol.resolved or 'nothing'}")
@@ -109,7 +99,7 @@ def _marks(cell: Cell, record: RunRecord) -> Iterator[CheckDetail]:
 
 def _said(finding: Finding) -> str:
     parts = [finding.summary]
-    parts += [evidence(finding)] if finding.evidence else []
+    parts += [account.evidence(finding)] if finding.evidence else []
     parts += [f"at {finding.where}"] if finding.where else []
     parts += [finding.advice] if finding.advice else []
     return one_line("; ".join(one_line(part).rstrip(".") for part in parts), limit=1000) + "."

@@ -22,20 +22,7 @@ import msgspec
 from mermapctl.console.ktap import NO_TESTS, ONE_PASSED, Status, Tally
 from mermapctl.judge.verdict import Finding, Reason, Severity, Verdict
 from mermapctl.records.record import Cell, RunRecord
-from mermapctl.render.account import (
-    CellRows,
-    Row,
-    account,
-    counts,
-    evidence_lines,
-    kernel,
-    label,
-    marks,
-    parts,
-    test_blocks,
-    unfinished,
-    why,
-)
+from mermapctl.render import account
 from mermapctl.render.excerpt import Gap, Window, excerpt
 from mermapctl.render.missing import missing_lines
 from mermapctl.render.visible import one_line, visible
@@ -83,7 +70,7 @@ def render(record: RunRecord, *, console: Callable[[Cell], Iterable[str]] | None
 
 def _nothing(record: RunRecord) -> ET.Element:
     """Return a suite for a run without a cell: a report without tests would look passed."""
-    why_not = unfinished(record) or "No cell ran."
+    why_not = account.unfinished(record) or "No cell ran."
     numbers = {"tests": "1", "failures": "0", "errors": "1", "skipped": "0"}
     element = ET.Element("testsuite", {"name": "mermap", **numbers, "time": "0.000"})
     case = _Case("mermap", "no-verdict", None, fault=("no-verdict", why_not, why_not), error=True)
@@ -116,8 +103,8 @@ def _suites(
             seen[case.suite, case.name] += 1
             key = (case.name, seen[case.suite, case.name])
             suites.setdefault(case.suite, {}).setdefault(key, []).append(case)
-    name = label(attempts[0], record)
-    prefix = ".".join(map(_word, parts(attempts[0], record)))
+    name = account.label(attempts[0], record)
+    prefix = ".".join(map(_word, account.parts(attempts[0], record)))
     output = [_output(cell, console(cell)) for cell in attempts] if console else []
     for suite, cases in suites.items():
         element = ET.Element("testsuite", {"name": f"{one_line(suite)} ({name})"})
@@ -135,14 +122,14 @@ def _unjudged(cell: Cell, wrong: Iterable[Finding]) -> _Case:
     """Return the case of a cell without a verdict: skipped if the commit has no suite yet."""
     reason = str(cell.reason or "no-verdict")
     if cell.reason is Reason.ABSENT:
-        return _Case("mermap", reason, None, skipped=why(cell))
-    text = "\n\n".join([why(cell), *map(_finding, wrong), *_missing(cell)])
-    return _Case("mermap", reason, None, fault=(reason, why(cell), text), error=True)
+        return _Case("mermap", reason, None, skipped=account.why(cell))
+    text = "\n\n".join([account.why(cell), *map(_finding, wrong), *_missing(cell)])
+    return _Case("mermap", reason, None, fault=(reason, account.why(cell), text), error=True)
 
 
 def _cases(cell: Cell) -> Iterator[_Case]:
     """Yield a cell's tests, then a case for each error that belongs to no test."""
-    told = account(cell)
+    told = account.account(cell)
     for row in told.rows:
         yield _case(row)
     for suite in cell.suites:
@@ -172,13 +159,13 @@ def _cases(cell: Cell) -> Iterator[_Case]:
 def _unlisted(suite: str, tests: Tally) -> _Case:
     """Return one case for many tests: a failure if one of them did not pass."""
     name = f"{tests.total} tests not listed one by one"
-    said = counts([CellRows((), (), tests)])
+    said = account.counts([account.CellRows((), (), tests)])
     fault = ("failed", said, said) if tests.bad else None
     skipped = said if tests.skipped == tests.total else None
     return _Case(suite, name, None, None, fault, skipped=skipped, out=said, stands_for=tests)
 
 
-def _case(row: Row) -> _Case:
+def _case(row: account.Row) -> _Case:
     test = row.test
     file = next((_file(f.where) for f in row.errors if f.where), None)
     file = file or next((f.file for f in test.failures if f.file), None)
@@ -186,17 +173,17 @@ def _case(row: Row) -> _Case:
     if not row.bad:
         skipped = (test.reason or "skipped") if test.status is Status.SKIPPED else None
         return _Case(row.suite, row.name, test.seconds, file, skipped=skipped, out=notes)
-    parts = [_finding(f) for f in row.errors]
+    told = [_finding(f) for f in row.errors]
     if row.cause:
-        parts.append(f"This follows from {row.cause.code}: {row.cause.summary}")
-    parts += test_blocks(row)
+        told.append(f"This follows from {row.cause.code}: {row.cause.summary}")
+    told += account.test_blocks(row)
     kind = row.errors[0].code if row.errors else (row.cause.code if row.cause else test.status)
     message = row.errors[0].summary if row.errors else _message(row)
-    fault = (str(kind), message, "\n\n".join(parts) or message)
+    fault = (str(kind), message, "\n\n".join(told) or message)
     return _Case(row.suite, row.name, test.seconds, file, fault=fault, out=notes)
 
 
-def _message(row: Row) -> str:
+def _message(row: account.Row) -> str:
     said = row.test.failures[0].expected if row.test.failures else None
     said = said or row.test.reason
     cause = f" (follows from {row.cause.code})" if row.cause else ""
@@ -206,7 +193,7 @@ def _message(row: Row) -> str:
 def _finding(finding: Finding) -> str:
     lines = [f"{finding.code}: {finding.summary}"]
     if finding.evidence:
-        facts = evidence_lines(finding)
+        facts = account.evidence_lines(finding)
         lines.append(f"evidence: {facts[0]}" if len(facts) == 1 else "evidence:")
         lines += [f"  {fact}" for fact in facts if len(facts) > 1]
     if finding.where:
@@ -257,7 +244,7 @@ def _testcase(tries: list[_Case], classname: str) -> ET.Element:
 def _properties(element: ET.Element, record: RunRecord, attempts: list[Cell]) -> None:
     cell = attempts[0]
     facts: dict[str, object] = {
-        "kernel": kernel(record, cell),
+        "kernel": account.kernel(record, cell),
         "commit": cell.commit or record.tree.commit,
         "dirty": str(record.tree.dirty).lower() if record.tree.commit else None,
         "target": cell.target,
@@ -303,7 +290,7 @@ def _output(cell: Cell, lines: Iterable[str]) -> str:
     """Return the console's ends and the lines around each failure, splat and finding."""
     shown: list[str] = []
     size = 0
-    for item in excerpt(lines, marks(cell), _WINDOW):
+    for item in excerpt(lines, account.marks(cell), _WINDOW):
         if isinstance(item, Gap):
             text = f"[… lines {item.first} to {item.last} are in the console file …]"
         else:

@@ -17,18 +17,7 @@ import msgspec
 from mermapctl.console.ktap import Status
 from mermapctl.judge.verdict import Finding, Reason, Severity, Verdict
 from mermapctl.records.record import Cell, RunRecord
-from mermapctl.render.account import (
-    Row,
-    account,
-    evidence,
-    kernel,
-    kernels,
-    label,
-    marks,
-    not_listed,
-    test_blocks,
-    why,
-)
+from mermapctl.render import account
 from mermapctl.render.excerpt import Gap, Window, excerpt
 from mermapctl.render.missing import missing_lines
 from mermapctl.render.visible import cut, one_line, visible
@@ -153,7 +142,10 @@ def render(
                 issue_version=issue.version,
                 test_id=_where(cell, finding, rows),
                 present=True,
-                misc={"evidence": one_line(evidence(finding)), "where": _text(finding.where)},
+                misc={
+                    "evidence": one_line(account.evidence(finding)),
+                    "where": _text(finding.where),
+                },
             )
             whole.incidents.append(incident)
     whole.issues.extend(issues.values())
@@ -162,8 +154,8 @@ def render(
 
 def _tree(cell: Cell, record: RunRecord) -> tuple[str | None, str | None, str]:
     """Return the identity of a cell's tree: its commit, its kernel's version, and both in words."""
-    (version,) = kernels(record, (cell,))
-    return cell.commit or record.tree.commit, version, kernel(record, cell)
+    (version,) = account.kernels(record, (cell,))
+    return cell.commit or record.tree.commit, version, account.kernel(record, cell)
 
 
 def _checkout(
@@ -201,7 +193,7 @@ def _build(record: RunRecord, cell: Cell, key: str, checkout: str) -> Build:
         id=key,
         origin=checkout.partition(":")[0],
         checkout_id=checkout,
-        comment=one_line(label(cell, record)),
+        comment=one_line(account.label(cell, record)),
         architecture=re.sub(r"[^a-z0-9_]", "_", (cell.target or "")[:60].lower()),
         compiler=_text(host.compiler) if host else "",
         config_name=_text(cell.variant),
@@ -230,7 +222,7 @@ def _build_said(cell: Cell, status: str) -> str:
 
 def _rows(record: RunRecord, cell: Cell, build: Build, lines: Iterable[str]) -> Iterator[KcidbTest]:
     """Yield the boot, then each suite and its tests."""
-    told = account(cell)
+    told = account.account(cell)
     missed = _NO_VERDICT.get(cell.reason, "MISS") if cell.reason else "PASS"
     boot = cell.phases.boot
     yield KcidbTest(
@@ -239,7 +231,7 @@ def _rows(record: RunRecord, cell: Cell, build: Build, lines: Iterable[str]) -> 
         build_id=build.id,
         path="boot",
         status="PASS" if cell.suites else missed,
-        comment=one_line(why(cell)) if cell.verdict is Verdict.NO_VERDICT else "",
+        comment=one_line(account.why(cell)) if cell.verdict is Verdict.NO_VERDICT else "",
         duration=boot if boot is not None else msgspec.UNSET,
         environment=_environment(cell, record),
         log_excerpt=_excerpt(lines, cell),
@@ -247,7 +239,7 @@ def _rows(record: RunRecord, cell: Cell, build: Build, lines: Iterable[str]) -> 
         misc={
             "reproduce": [_text(line, 2000) for line in cell.reproduce],
             "tests": told.total,
-            "not_listed": not_listed(told) or "",
+            "not_listed": account.not_listed(told) or "",
         },
     )
     number = 0
@@ -273,10 +265,10 @@ def _rows(record: RunRecord, cell: Cell, build: Build, lines: Iterable[str]) -> 
             yield _test(row, build, f"{build.id}.{number}", base)
 
 
-def _test(row: Row, build: Build, key: str, base: str) -> KcidbTest:
+def _test(row: account.Row, build: Build, key: str, base: str) -> KcidbTest:
     seconds = row.test.seconds
     comment = next((f.summary for f in row.errors), row.test.reason or "")
-    shown = visible("\n\n".join(test_blocks(row)), limit=_EXCERPT_LIMIT)
+    shown = visible("\n\n".join(account.test_blocks(row)), limit=_EXCERPT_LIMIT)
     return KcidbTest(
         id=key,
         origin=build.origin,
@@ -318,14 +310,14 @@ def _environment(cell: Cell, record: RunRecord) -> dict[str, object]:
         "kernel_args": [_text(arg) for arg in cell.kernel_args],
     }
     known = {key: value for key, value in facts.items() if value}
-    return {"comment": one_line(label(cell, record)), "misc": known}
+    return {"comment": one_line(account.label(cell, record)), "misc": known}
 
 
 def _excerpt(lines: Iterable[str], cell: Cell) -> str:
     """Return the lines around the findings; the schema allows 16 KiB."""
     shown: list[str] = []
     room = _EXCERPT_LIMIT
-    for item in excerpt(lines, marks(cell), Window(head=0, tail=20, around=12)):
+    for item in excerpt(lines, account.marks(cell), Window(head=0, tail=20, around=12)):
         text = "[…]" if isinstance(item, Gap) else visible(item.text, limit=1000)
         room -= len(text) + 1
         if room < 0:

@@ -16,27 +16,7 @@ from mermapctl.console.ktap import Status
 from mermapctl.judge.flush_table import UNSEEN
 from mermapctl.judge.verdict import Finding, Reason, Severity, Verdict
 from mermapctl.records.record import Cell, RunRecord
-from mermapctl.render import series_words
-from mermapctl.render.account import (
-    CellRows,
-    Row,
-    account,
-    boot_words,
-    counts,
-    evidence_lines,
-    is_log,
-    kernel,
-    kernels,
-    label,
-    log_words,
-    not_listed,
-    own_kernel,
-    subject,
-    test_blocks,
-    unfinished,
-    verdict_word,
-    why,
-)
+from mermapctl.render import account, series_words
 from mermapctl.render.documents import series_tables
 from mermapctl.render.missing import missing_lines
 from mermapctl.render.portable import reproduce
@@ -59,7 +39,7 @@ def render(
     No line is longer than WIDTH, except for a word of a command that cannot be broken.
     """
     lines = [f"Subject: {_subject(record)}"[:WIDTH].rstrip(), "", *_opening(record)]
-    lines += [*_wrap(unfinished(record) or ""), ""] if unfinished(record) else [""]
+    lines += [*_wrap(account.unfinished(record) or ""), ""] if account.unfinished(record) else [""]
     lines += [*_environment(record), ""]
     lines += _matrix(record)
     for cell in series_words.shown_whole(record):
@@ -75,7 +55,7 @@ def render(
 
 def _clean(record: RunRecord) -> bool:
     """Return whether a clean commit was tested, by the tree's state or a log's kernel version."""
-    dirty = any("-dirty" in (version or "") for version in kernels(record, record.cells))
+    dirty = any("-dirty" in (version or "") for version in account.kernels(record, record.cells))
     return not record.tree.dirty and not dirty
 
 
@@ -96,8 +76,8 @@ def _wrap(text: str, first: str = "", rest: str | None = None) -> list[str]:
 
 def _subject(record: RunRecord) -> str:
     """Return the subject: the worst finding, or the passed suites."""
-    what = subject(record)
-    where = f"on {record.tree.kernel}" if record.tree.kernel else f"in {log_words(record)}"
+    what = account.subject(record)
+    where = f"on {record.tree.kernel}" if record.tree.kernel else f"in {account.log_words(record)}"
     worst = sorted(record.cells, key=lambda cell: cell.verdict is not Verdict.FAILED)
     findings = [f for cell in worst for f in cell.findings if f.severity is Severity.ERROR]
     if record.verdict is Verdict.FAILED:
@@ -111,17 +91,17 @@ def _subject(record: RunRecord) -> str:
         reason = next(iter(reasons), "no commit has the suite" if record.cells else "unknown why")
         reason = reason if record.cells else "no cell ran"
         return _flat(f"{what}: no verdict {where}: {reason}")
-    cells = log_words(record) if is_log(record) else f"{len(record.cells)} cells"
+    cells = account.log_words(record) if account.is_log(record) else f"{len(record.cells)} cells"
     more = f", {cells}" if len(record.cells) > 1 and cells not in where else ""
     return _flat(f"{what}: KUnit suite passed {where}{more}")
 
 
 def _opening(record: RunRecord) -> list[str]:
-    what = _flat(subject(record))
-    told = counts(map(account, record.cells))
+    what = _flat(account.subject(record))
+    told = account.counts(map(account.account, record.cells))
     total = len(record.cells)
     bad = sum(cell.verdict is record.verdict for cell in record.cells)
-    noun = "logs" if is_log(record) else "configurations"
+    noun = "logs" if account.is_log(record) else "configurations"
     cells = f" in {bad} of {total} {noun}" if total > 1 else ""
     if not isinstance(record.series, msgspec.UnsetType):
         commits = len(record.series.commits)
@@ -146,9 +126,9 @@ def _environment(record: RunRecord) -> Iterator[str]:
     host = record.run.host
     shared = record.cells[0] if len(record.cells) == 1 else None
     facts = {
-        "kernel": kernel(record),
+        "kernel": account.kernel(record),
         "commit": record.tree.commit,
-        "boot": boot_words(shared) if shared else None,
+        "boot": account.boot_words(shared) if shared else None,
         "machine": _machine(shared) if shared else None,
         "built by": host.compiler if host else None,
         "emulator": host.qemu if host else None,
@@ -161,7 +141,7 @@ def _environment(record: RunRecord) -> Iterator[str]:
 
 def _machine(cell: Cell) -> str:
     smp = f"{cell.smp} CPU{'s' * (cell.smp != 1)}" if cell.smp else None
-    name = label(cell) if cell.target else None
+    name = account.label(cell) if cell.target else None
     return ", ".join(x for x in (name, cell.cpu, smp, cell.accelerator) if x)
 
 
@@ -171,29 +151,31 @@ def _matrix(record: RunRecord) -> Iterator[str]:
         yield from series_tables.mail(record, record.series, _flat, _wrap)
         return
     if len(record.cells) == 1:
-        told = account(record.cells[0])
+        told = account.account(record.cells[0])
         rows = told.rows
         width = min(max((len(_flat(row.name)) for row in rows), default=0), 46)
         for row in rows:
             yield f"  {_flat(row.name)[:width]:<{width}}  {_state(row)}"[:WIDTH]
-        if more := not_listed(told):
+        if more := account.not_listed(told):
             yield from _wrap(more, "  ", "    ")
         if rows or more:
             yield ""
         return
-    width = min(max((len(_flat(label(cell, record))) for cell in record.cells), default=0), 34)
+    width = min(
+        max((len(_flat(account.label(cell, record))) for cell in record.cells), default=0), 34
+    )
     for cell in record.cells:
-        word = verdict_word(cell.verdict).lower()
-        said = counts([account(cell)])
-        head = f"  {_flat(label(cell, record))[:width]:<{width}}  {word:<10}  "
+        word = account.verdict_word(cell.verdict).lower()
+        said = account.counts([account.account(cell)])
+        head = f"  {_flat(account.label(cell, record))[:width]:<{width}}  {word:<10}  "
         yield from _wrap(said, head, " " * len(head))
-        if own := own_kernel(cell, record):
+        if own := account.own_kernel(cell, record):
             yield from _wrap(_flat(own), " " * len(head))
     if record.cells:
         yield ""
 
 
-def _state(row: Row) -> str:
+def _state(row: account.Row) -> str:
     if row.failed_by_finding:
         return f"passed, but {_flat(row.errors[0].code)}"
     if row.test.status is Status.SKIPPED and row.test.reason:
@@ -208,10 +190,10 @@ def _cell(cell: Cell, record: RunRecord) -> Iterator[str]:
         return
     if several:
         # not "---": git takes that for the end of a message or a patch
-        yield f"== {_flat(label(cell, record), 60)} "[:WIDTH].ljust(WIDTH, "=")
+        yield f"== {_flat(account.label(cell, record), 60)} "[:WIDTH].ljust(WIDTH, "=")
         yield ""
     if cell.verdict is Verdict.NO_VERDICT:
-        yield from (*_wrap(f"No verdict: {_flat(why(cell))}", "", "  "), "")
+        yield from (*_wrap(f"No verdict: {_flat(account.why(cell))}", "", "  "), "")
     for symbol in cell.missing:
         got = symbol.resolved or "nothing"
         text = f"CONFIG_{symbol.symbol}={symbol.requested} became {got}."
@@ -223,7 +205,7 @@ def _cell(cell: Cell, record: RunRecord) -> Iterator[str]:
         yield from _finding(finding)
     if cell.untraced and cell.untraced.words:
         yield from (*_wrap(_flat(f"{cell.untraced.words}."), "", "  "), "")
-    yield from _blocks(account(cell))
+    yield from _blocks(account.account(cell))
     yield from _flushes(cell)
 
 
@@ -253,7 +235,7 @@ def _finding(finding: Finding) -> Iterator[str]:
     test = f" ({finding.test})" if finding.test else ""
     mild = "" if finding.severity is Severity.ERROR else f"{finding.severity}: "
     yield from _wrap(_flat(f"{mild}{finding.code}{test}: {finding.summary}"), "* ", "  ")
-    facts = evidence_lines(finding)
+    facts = account.evidence_lines(finding)
     if len(facts) == 1:
         yield from _wrap(_flat(f"evidence: {facts[0]}"), "    ", "      ")
     elif facts:
@@ -269,10 +251,10 @@ def _finding(finding: Finding) -> Iterator[str]:
     yield ""
 
 
-def _blocks(told: CellRows) -> Iterator[str]:
+def _blocks(told: account.CellRows) -> Iterator[str]:
     """Yield the console blocks of the failed tests."""
     for row in [row for row in told.rows if row.bad][:_BLOCKS]:
-        text = "\n\n".join(test_blocks(row))
+        text = "\n\n".join(account.test_blocks(row))
         lines = visible(text).split("\n") if text else []
         for line in lines[:_BLOCK_LINES]:
             yield from _quoted(line)

@@ -16,22 +16,7 @@ import msgspec
 from mermapctl.console.ktap import Status
 from mermapctl.judge.verdict import Finding, Severity, Verdict
 from mermapctl.records.record import Cell, RunRecord
-from mermapctl.render import series_words
-from mermapctl.render.account import (
-    CellRows,
-    Row,
-    account,
-    counts,
-    evidence_lines,
-    kernel,
-    label,
-    own_kernel,
-    subject,
-    test_blocks,
-    unfinished,
-    verdict_word,
-    why,
-)
+from mermapctl.render import account, series_words
 from mermapctl.render.documents import series_tables
 from mermapctl.render.missing import missing_lines
 from mermapctl.render.portable import reproduce
@@ -57,10 +42,10 @@ def render(
     console: Callable[[Cell], Iterable[str]] | None = None,  # noqa: ARG001 - one signature for all
 ) -> str:
     """Return a comment: verdict, matrix of tests and cells, findings, flushes, reproduce lines."""
-    what = prose(subject(record), limit=80)
-    lines = [f"## {_VERDICTS[record.verdict]} {what}: {verdict_word(record.verdict)}", ""]
+    what = prose(account.subject(record), limit=80)
+    lines = [f"## {_VERDICTS[record.verdict]} {what}: {account.verdict_word(record.verdict)}", ""]
     lines += [_facts(record), ""]
-    lines += [unfinished(record) or "", ""] if unfinished(record) else []
+    lines += [account.unfinished(record) or "", ""] if account.unfinished(record) else []
     lines += _matrix(record) if record.cells else ["No cell ran.", ""]
     for cell in series_words.shown_whole(record):
         lines += _cell(cell, record)
@@ -125,19 +110,21 @@ def fence(text: str, language: str = "") -> list[str]:
 
 def _facts(record: RunRecord) -> str:
     """Return one line: the kernel, and the numbers of tests and cells."""
-    facts = [prose(kernel(record))]
+    facts = [prose(account.kernel(record))]
     if record.tree.commit:
         facts.append(f"commit {code(record.tree.commit[:12])}")
-    told = [account(cell) for cell in record.cells]
+    told = [account.account(cell) for cell in record.cells]
     if tests := sum(one.total for one in told):
-        facts.append(f"{tests} test{'s' * (tests != 1)}: {counts(told)}")
+        facts.append(f"{tests} test{'s' * (tests != 1)}: {account.counts(told)}")
     if not isinstance(record.series, msgspec.UnsetType):
         facts.append(f"{len(record.cells)} cells: {series_words.counts(record.cells)}")
     elif len(record.cells) > 1:
         tally = Counter(cell.verdict for cell in record.cells)
         facts.append(
             f"{len(record.cells)} cells: "
-            + ", ".join(f"{tally[v]} {verdict_word(v).lower()}" for v in Verdict if tally[v])
+            + ", ".join(
+                f"{tally[v]} {account.verdict_word(v).lower()}" for v in Verdict if tally[v]
+            )
         )
     return " · ".join(facts)
 
@@ -149,9 +136,9 @@ def _matrix(record: RunRecord) -> Iterator[str]:
         return
     if not record.cells:
         return
-    told = [account(cell) for cell in record.cells]
+    told = [account.account(cell) for cell in record.cells]
     names = list(dict.fromkeys((row.suite, row.name) for one in told for row in one.rows))
-    heads = [label(cell, record) for cell in record.cells]
+    heads = [account.label(cell, record) for cell in record.cells]
     yield "| test | " + " | ".join(code(head, row=True) for head in heads) + " |"
     yield "| :-- |" + " :-: |" * len(heads)
     several = len({suite for suite, _ in names}) > 1
@@ -163,17 +150,19 @@ def _matrix(record: RunRecord) -> Iterator[str]:
             marks.append(_mark(row) if row else "—")
         yield f"| {code(shown, row=True)} | {' | '.join(marks)} |"
     if any(one.unlisted.total for one in told):
-        more = [counts([CellRows((), (), one.unlisted)]) for one in told]
+        more = [account.counts([account.CellRows((), (), one.unlisted)]) for one in told]
         yield f"| not listed one by one | {' | '.join(more)} |"
-    own = [own_kernel(cell, record) for cell in record.cells]
+    own = [account.own_kernel(cell, record) for cell in record.cells]
     if any(own):
         yield f"| kernel | {' | '.join(code(each or '', row=True) for each in own)} |"
-    verdicts = [f"{_VERDICTS[c.verdict]} **{verdict_word(c.verdict)}**" for c in record.cells]
+    verdicts = [
+        f"{_VERDICTS[c.verdict]} **{account.verdict_word(c.verdict)}**" for c in record.cells
+    ]
     yield f"| **verdict** | {' | '.join(verdicts)} |"
     yield ""
 
 
-def _mark(row: Row) -> str:
+def _mark(row: account.Row) -> str:
     if row.failed_by_finding:
         return f"{GLYPHS[Status.FAILED]} passed, but {_word(row.errors[0].code)}"
     return f"{GLYPHS[row.test.status]} {row.test.status}"
@@ -181,13 +170,13 @@ def _mark(row: Row) -> str:
 
 def _cell(cell: Cell, record: RunRecord) -> Iterator[str]:
     """Yield the details of a cell; none if it passed without a finding."""
-    told = account(cell)
+    told = account.account(cell)
     if len(record.cells) > 1 and cell.verdict is Verdict.PASSED and not cell.findings:
         return
-    yield f"### {code(label(cell, record))}: {verdict_word(cell.verdict).lower()}"
+    yield f"### {code(account.label(cell, record))}: {account.verdict_word(cell.verdict).lower()}"
     yield ""
     if cell.verdict is Verdict.NO_VERDICT:
-        yield from (f"No verdict, {prose(why(cell))}.", "")
+        yield from (f"No verdict, {prose(account.why(cell))}.", "")
     for symbol in cell.missing:
         wanted = code(f"CONFIG_{symbol.symbol}={symbol.requested}")
         got = code(symbol.resolved or "absent")
@@ -203,7 +192,7 @@ def _cell(cell: Cell, record: RunRecord) -> Iterator[str]:
     for row in failing:
         name = html.escape(one_line(row.name, limit=300)) or "—"
         yield from (f"<details><summary>Console of <code>{name}</code></summary>", "")
-        yield from fence("\n\n".join(test_blocks(row)), "text")
+        yield from fence("\n\n".join(account.test_blocks(row)), "text")
         yield from ("</details>", "")
     for note in cell.remarks:
         yield f"- {prose(note)}"
@@ -220,7 +209,7 @@ def _finding(finding: Finding) -> Iterator[str]:
     test = f" in {code(finding.test)}" if finding.test else ""
     head = f"{_SEVERITIES[finding.severity]} **{_word(finding.code)}**{test}"
     yield f"- {head}: {prose(finding.summary)}"
-    facts = evidence_lines(finding)
+    facts = account.evidence_lines(finding)
     if len(facts) == 1:
         yield f"  - Evidence: {code(facts[0], limit=600)}"
     elif facts:
