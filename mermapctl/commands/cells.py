@@ -17,6 +17,7 @@ from mermapctl.judge.verdict import Reason
 from mermapctl.records import costs, record, suite_times
 from mermapctl.records.folder import TREE_DIFF
 from mermapctl.records.record import Cell, RunRecord, State, TreeFacts
+from mermapctl.records.record_states import noted
 from mermapctl.records.store import Store
 from mermapctl.runner import kunit
 from mermapctl.runner.cell import run_to_end, unjudged
@@ -53,7 +54,8 @@ def run(
     for notice in store.notices:
         tell(Note(notice))
     facts = looking.tree()
-    begun = record.begin(command=command, tree=_tree_facts(facts), host=host)
+    tree = TreeFacts(facts.kernel, facts.commit, facts.describe, facts.dirty, str(facts.path))
+    begun = record.begin(command=command, tree=tree, host=host)
     changes = _changes(facts.path, looking, tell) if facts.dirty else b""
     # In this block an ending signal interrupts the running cell, and the record is kept. A signal
     # after the last cell has no effect.
@@ -110,11 +112,9 @@ def _finish(store: Store, ran: RunRecord) -> RunRecord:
     try:
         return store.finish(ran)
     except HarnessError as error:
-        *cells, last = ran.cells
-        note = f"this run is not stored as it ended: {error.message}"
         state = State.FINISHED if ran.run.state is State.RUNNING else ran.run.state
-        cells.append(replace(last, notes=(*last.notes, note)))
-        return replace(ran, run=replace(ran.run, state=state), cells=tuple(cells))
+        ran = replace(ran, run=replace(ran.run, state=state))
+        return noted(ran, f"this run is not stored as it ended: {error.message}")
 
 
 def _all_cells(jobs: list[Job], begun: RunRecord, store: Store, first: state.Looking) -> RunRecord:
@@ -157,5 +157,3 @@ def _save(store: Store, kept: RunRecord) -> None:
         store.save(kept)
 
 
-def _tree_facts(found: state.Tree) -> TreeFacts:
-    return TreeFacts(found.kernel, found.commit, found.describe, found.dirty, str(found.path))

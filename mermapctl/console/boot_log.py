@@ -7,7 +7,7 @@ In a log from elsewhere, only lines of kunit.py, QEMU and the kernel show how th
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mermapctl.console.lines import Line
 from mermapctl.console.refusals import FELL_BACK, KVM_FAILED
@@ -73,67 +73,52 @@ class BootReader:
     """Feed console lines, then `finish` with the log's last lines."""
 
     def __init__(self) -> None:
-        self._kernel: str | None = None
+        self._log = BootLog()
         self._x86 = False
-        self._cpus: int | None = None
-        self._isolation: bool | None = None
-        self._muted = False
-        self._accelerated = False
-        self._error: EvidenceLine | None = None
-        self._timed_out: float | None = None
-        self._terminated: EvidenceLine | None = None
 
     def feed(self, line: Line) -> None:
         """Take one line."""
-        text = line.text
+        text, log = line.text, self._log
         said = EvidenceLine(line.number, text[:TEXT_LIMIT])
         if text.startswith("Linux version "):
-            self._kernel = text.split(" ", 3)[2][:TEXT_LIMIT]
+            log = replace(log, kernel=text.split(" ", 3)[2][:TEXT_LIMIT])
         elif "ommand line: " in text[:21]:
-            self._mute(text)
+            log = replace(log, muted=log.muted or bool(_MUTED.search(text)))
         elif text.startswith("Kernel/User page tables isolation"):
-            self._isolation = "enabled" in text
+            log = replace(log, isolation="enabled" in text)
         elif cpus := _CPUS.match(text):
-            self._cpus = int(cpus["cpus"])
+            log = replace(log, cpus=int(cpus["cpus"]))
         elif command := _COMMAND.match(text):
-            self._command(command["command"])
+            log = self._command(log, command["command"])
         elif timed_out := _TIMED_OUT.match(text):
-            self._timed_out = float(timed_out["seconds"])
+            log = replace(log, timed_out=float(timed_out["seconds"]))
         elif _TERMINATED.match(text):
-            self._terminated = said
+            log = replace(log, terminated=said)
         elif FELL_BACK.search(text):
-            self._error = None
-            self._accelerated = False
-        elif self._error is None and _ACCELERATOR.search(text):
-            self._error = said
+            log = replace(log, accelerator_error=None, accelerated=False)
+        elif log.accelerator_error is None and _ACCELERATOR.search(text):
+            log = replace(log, accelerator_error=said)
+        self._log = log
 
-    def _mute(self, command: str) -> None:
-        if "quiet" in command or "loglevel" in command:
-            self._muted |= bool(_MUTED.search(command))
-
-    def _command(self, command: str) -> None:
+    def _command(self, log: BootLog, command: str) -> BootLog:
         """Read QEMU's command line from kunit.py: the first accelerator that starts wins."""
-        self._mute(command)
         self._x86 = "qemu-system-x86_64" in command
         accelerators = re.findall(r"-accel (\w+)", command)
-        self._accelerated = accelerators[:1] == ["kvm"] or " -enable-kvm" in command
+        accelerated = accelerators[:1] == ["kvm"] or " -enable-kvm" in command
+        muted = log.muted or bool(_MUTED.search(command))
+        return replace(log, muted=muted, accelerated=accelerated)
 
     def finish(self, tail: tuple[str, ...]) -> BootLog:
         """Return the facts; `tail` are the console's last lines."""
+        log = self._log
         last = next((text for text in reversed(tail) if not _HARNESS.match(text)), None)
-        isolation = self._isolation
-        if isolation is None and self._kernel is not None and self._x86:
+        isolation = log.isolation
+        if isolation is None and log.kernel is not None and self._x86:
             isolation = False
-        return BootLog(
-            kernel=self._kernel,
-            booted=self._kernel is not None or last is not None,
-            cpus=self._cpus,
+        return replace(
+            log,
+            booted=log.kernel is not None or last is not None,
             isolation=isolation,
-            muted=self._muted,
-            accelerated=self._accelerated,
-            accelerator_error=self._error,
-            timed_out=self._timed_out,
-            terminated=self._terminated,
             shut_down=any(map(_SHUT_DOWN.match, tail)),
             last=last.strip()[:TEXT_LIMIT] if last else None,
         )

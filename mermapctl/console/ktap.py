@@ -8,10 +8,11 @@ makes these values from console lines.
 from __future__ import annotations
 
 import enum
+import operator
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import NamedTuple
 
 from mermapctl.console.assertion_block import TEXT_LIMIT, Failure, FailureKind
@@ -64,14 +65,7 @@ class Tally:
 
     def __add__(self, other: Tally) -> Tally:
         """Add two tallies."""
-        return Tally(
-            self.passed + other.passed,
-            self.failed + other.failed,
-            self.skipped + other.skipped,
-            self.crashed + other.crashed,
-            self.hung + other.hung,
-            self.missing + other.missing,
-        )
+        return Tally(*map(operator.add, astuple(self), astuple(other)))
 
 
 NO_TESTS = Tally()
@@ -126,6 +120,12 @@ class Suite:
     last_line: int | None = None
     directive: str | None = None
     unlisted: Tally | None = None
+
+    def contains(self, line: int) -> bool:
+        """Return whether a console line is between its first line and its result, if any."""
+        if self.console_line is None or line < self.console_line:
+            return False
+        return self.last_line is None or line <= self.last_line
 
 
 def leaf_tests(

@@ -216,25 +216,23 @@ class Report:
         """Read the cause and the function from a line below the title."""
         if self.kind is SplatKind.OOPS and _RANGE.match(text):
             self.cause = text.strip()[:TEXT_LIMIT]
-        elif text.startswith(_DUMPED) or (self._indexable and _INDEXED.fullmatch(text)):
+        elif text.startswith(_DUMPED) or (
+            self.kind is SplatKind.UBSAN and self.message is None and _INDEXED.fullmatch(text)
+        ):
             self.message = self.cause = text.strip()[:TEXT_LIMIT]
         elif text.startswith("caller is ") and (caller := _CALLER_IS.match(text)):
             self.named = caller["symbol"]
         elif self.kind is SplatKind.LOCKDEP:
             self._read_lockdep(text)
 
-    @property
-    def _indexable(self) -> bool:
-        return self.kind is SplatKind.UBSAN and self.message is None
-
-    @property
-    def _of_rcu(self) -> bool:
-        return "suspicious RCU" in self.title and self.where is None
-
     def _read_lockdep(self, text: str) -> None:
         if self._lock and self.named is None and (at := _LOCK_AT.match(text)):
             self.named = at["symbol"]
-        elif self._of_rcu and (found := _RCU_USE.match(text)) is not None:
+        elif (
+            "suspicious RCU" in self.title
+            and self.where is None
+            and (found := _RCU_USE.match(text)) is not None
+        ):
             self.where, self.message = found["where"], found["cause"].strip()[:TEXT_LIMIT]
             self.cause = self.message
         self._lock = bool(_TRYING.match(text)) or (self._lock and not text.strip())

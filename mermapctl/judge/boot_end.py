@@ -160,7 +160,9 @@ def _settle_suite(
     suite: Suite, facts: Facts, splats: tuple[Splat, ...], end: SuiteEnd | None
 ) -> Suite:
     crashed = {
-        splat.test for splat in splats if splat.kind in DEADLY and splat.test and _in(splat, suite)
+        splat.test
+        for splat in splats
+        if splat.kind in DEADLY and splat.test and suite.contains(splat.line)
     }
     known = suite.name in facts.manifest.suites
     if end is None and not crashed and not known and suite.status.good:
@@ -183,12 +185,6 @@ def _settle_suite(
             for test in tests
         ]
     return replace(suite, tests=tuple(tests), status=_status(suite, tests, end))
-
-
-def _in(splat: Splat, suite: Suite) -> bool:
-    if suite.console_line is None or splat.line < suite.console_line:
-        return False
-    return suite.last_line is None or splat.line <= suite.last_line
 
 
 def _in_order(tests: list[Test], names: list[str]) -> list[Test]:

@@ -79,15 +79,9 @@ def concerned(
     for index, (name, line) in enumerate(said):
         if name is None or not (fitting := named.get(name)):
             continue
-        here = (at for at in fitting if _running(tests[at][0], line))
+        here = (at for at in fitting if line is not None and tests[at][0].contains(line))
         found.setdefault(next(here, fitting[0]), []).append(index)
     return found
-
-
-def _running(suite: Suite, line: int | None) -> bool:
-    if line is None or suite.console_line is None:
-        return False
-    return suite.console_line <= line <= (suite.last_line or line)
 
 
 def unlisted(suites: Iterable[Suite], beyond: Tally | None) -> Tally:

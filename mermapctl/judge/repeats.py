@@ -12,7 +12,7 @@ from mermapctl.judge.verdict import Finding, Reason, Severity, Verdict
 CODE = "failed-in-repeats"
 KEEP = 100
 """The most boots without a pass of which each is kept; further ones are only counted."""
-_Z = 1.959964
+_Z = 1.959963984540054
 """A value of the normal distribution is within this many standard deviations with 95 % probability.
 """
 
@@ -55,14 +55,19 @@ class Repeats:
     consoles: int | None = None
 
 
+def wilson(count: int, total: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share (E. B. Wilson, 1927): correct for a small `total`."""
+    share, extra = count / total, _Z**2 / total
+    middle = share + extra / 2
+    half = _Z * math.sqrt(share * (1 - share) / total + extra / (4 * total))
+    return max(0.0, (middle - half) / (1 + extra)), min(1.0, (middle + half) / (1 + extra))
+
+
 def interval(failed: int, runs: int) -> tuple[float, float]:
-    """Return the bounds of a failure rate, from 0 to 1, at 95 % (Wilson, 1927)."""
+    """Return the bounds of a failure rate, from 0 to 1, at 95 %, to four digits."""
     if not runs:
         return 0.0, 1.0
-    share, extra = failed / runs, _Z**2 / runs
-    middle = share + extra / 2
-    half = _Z * math.sqrt(share * (1 - share) / runs + extra / (4 * runs))
-    low, high = (middle - half) / (1 + extra), (middle + half) / (1 + extra)
+    low, high = wilson(failed, runs)
     return (round(low, 4) if failed else 0.0), (round(high, 4) if failed < runs else 1.0)
 
 

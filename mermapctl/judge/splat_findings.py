@@ -174,8 +174,7 @@ def _advice(
 def _status(splat: Splat, suites: tuple[Suite, ...]) -> Status | None:
     """Return the status of the test in which the splat was printed."""
     for suite in suites:
-        begun = suite.console_line is not None and suite.console_line <= splat.line
-        if begun and (suite.last_line is None or splat.line <= suite.last_line):
+        if suite.contains(splat.line):
             for test in suite.tests:
                 if test.name == splat.test:
                     return test.status
@@ -195,10 +194,8 @@ def _provoked(splat: Splat, suites: tuple[Suite, ...], manifest: Manifest) -> bo
 
 def _suite_of(splat: Splat, suites: tuple[Suite, ...], manifest: Manifest) -> ExpectedSuite | None:
     for suite in suites:
-        if suite.console_line is not None and suite.console_line <= splat.line:
-            known = manifest.suites.get(suite.name)
-            if known is not None and (suite.last_line is None or splat.line <= suite.last_line):
-                return known
+        if suite.contains(splat.line) and suite.name in manifest.suites:
+            return manifest.suites[suite.name]
     return None
 
 

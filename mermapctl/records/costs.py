@@ -6,12 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from mermapctl.errors import HarnessError
 from mermapctl.judge import cost
 from mermapctl.judge.cost import Cost
 from mermapctl.records.comparison import incomparable
-from mermapctl.records.previous import LOOK_BACK
-from mermapctl.records.record import Cell, RunRecord, State
+from mermapctl.records.previous import LOOK_BACK, earlier
+from mermapctl.records.record import Cell, RunRecord
 from mermapctl.records.store import Store
 
 
@@ -34,15 +33,8 @@ def judged(cell: Cell, record: RunRecord, store: Store, limit: float) -> Cell:
 
 def _earlier(cell: Cell, record: RunRecord, store: Store) -> Iterator[tuple[RunRecord, Cost]]:
     """Yield the comparable costs before a run, newest first."""
-    ids = sorted((run for run in store.ids() if run < record.run.id), reverse=True)
-    for run_id in ids[:LOOK_BACK]:
-        try:
-            other = store.read(run_id)
-        except HarnessError:
-            continue  # a damaged record is reported where it is requested
-        if other.run.state is not State.FINISHED or other.tree.path != record.tree.path:
-            continue
-        for each in other.cells:
+    for other in earlier(record, store):
+        for each in other.cells if other.tree.path == record.tree.path else ():
             same = (each.target, each.configuration) == (cell.target, cell.configuration)
             if same and each.cost and incomparable(other, each, record, cell) is None:
                 yield other, each.cost

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from mermapctl.records.record import Artifacts, Cell, RunRecord
@@ -91,18 +91,9 @@ def placed(record: RunRecord, folder: RunFolder) -> RunRecord:
 
 
 def _placed_cell(cell: Cell, here: Callable[[str | None, list[str]], str | None]) -> Cell:
-    kept = cell.artifacts
     strangers: list[str] = []
-    placed = Artifacts(
-        console=here(kept.console, strangers),
-        config=here(kept.config, strangers),
-        kunitconfig=here(kept.kunitconfig, strangers),
-        build_log=here(kept.build_log, strangers),
-        directory=here(kept.directory, strangers),
-        console_untraced=here(kept.console_untraced, strangers),
-        witness=here(kept.witness, strangers),
-        tree_diff=here(kept.tree_diff, strangers),
-    )
+    kept = asdict(cell.artifacts)
+    placed = Artifacts(**{name: here(path, strangers) for name, path in kept.items()})
     trials = tuple(replace(each, console=here(each.console, strangers)) for each in cell.triage)
     notes = tuple(f"not in this run's folder, and not read: {path}" for path in strangers)
     return replace(cell, artifacts=placed, triage=trials, notes=(*cell.notes, *notes))

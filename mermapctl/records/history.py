@@ -6,7 +6,6 @@ Answered from the store's index alone, without reading ten thousand records.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Occurrence:
-    """One test in one cell of one run; `complaint`: the errors of a test that printed ok."""
+class StoredCell:
+    """One cell of one run."""
 
     run: str
     started: str
@@ -30,6 +29,12 @@ class Occurrence:
     dirty: bool
     target: str | None
     variant: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence(StoredCell):
+    """One test in one cell of one run; `complaint`: the errors of a test that printed ok."""
+
     suite: str
     test: str
     status: str
@@ -41,20 +46,13 @@ class Occurrence:
 
 
 @dataclass(frozen=True, slots=True)
-class CostPoint:
+class CostPoint(StoredCell):
     """The instructions of one test, or of a usual get, put or flush, in one cell of one run.
 
     `change` is in per cent of the one before it with the same tree, cell, guest and QEMU; null if
     there is none.
     """
 
-    run: str
-    started: str
-    commit: str | None
-    describe: str | None
-    dirty: bool
-    target: str | None
-    variant: str | None
     what: str
     instructions: int
     change: float | None = None
@@ -139,7 +137,7 @@ def occurrences(
     connection: sqlite3.Connection, suite: str | None, test: str, filters: Filters
 ) -> list[Occurrence]:
     """Return the test's results, newest first."""
-    named = {"test": test, "suite": suite, **_values(filters)}
+    named = {"test": test, "suite": suite, **filters.parameters()}
     return [
         msgspec.convert(row | {"dirty": bool(row["dirty"])}, Occurrence)
         for row in _rows(connection.execute(_NAMED, named))
@@ -148,7 +146,7 @@ def occurrences(
 
 def costs(connection: sqlite3.Connection, what: str, filters: Filters) -> list[CostPoint]:
     """Return what a test, or a get, put or flush, cost in each run, newest first."""
-    named = {"what": what, **_values(filters)}
+    named = {"what": what, **filters.parameters()}
     return [
         msgspec.convert(row | {"dirty": bool(row["dirty"])}, CostPoint)
         for row in _rows(connection.execute(_COSTS, named))
@@ -163,7 +161,7 @@ def costed(connection: sqlite3.Connection) -> list[str]:
 def flaky(connection: sqlite3.Connection, filters: Filters) -> list[Flaky]:
     """Return the tests whose result differs on one commit and configuration, surest first."""
     found = []
-    for row in _rows(connection.execute(_FLAKY, _values(filters))):
+    for row in _rows(connection.execute(_FLAKY, filters.parameters())):
         low, high = wilson(row["bad"], row["runs"])
         rate = row["bad"] / row["runs"]
         found.append(msgspec.convert(row | {"rate": rate, "low": low, "high": high}, Flaky))
@@ -176,26 +174,8 @@ def names(connection: sqlite3.Connection) -> list[str]:
     return [f"{suite}.{test}" for suite, test in rows]
 
 
-def wilson(count: int, total: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share (E. B. Wilson, 1927): correct for a small `total`."""
-    z = 1.959963984540054
-    share, scale = count / total, 1 + z * z / total
-    middle = share + z * z / (2 * total)
-    spread = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
-
-
 def _rows(cursor: sqlite3.Cursor) -> Iterator[dict[str, Any]]:
     names = [column[0] for column in cursor.description]
     return (dict(zip(names, row, strict=True)) for row in cursor)
 
 
-def _values(filters: Filters) -> dict[str, str | int | bool | None]:
-    return {
-        "failed": filters.failed,
-        "target": filters.target,
-        "variant": filters.variant,
-        "revision": filters.commit,
-        "since": filters.since,
-        "limit": filters.limit or -1,
-    }

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from mermapctl.errors import HarnessError
 from mermapctl.judge.verdict import Verdict
 from mermapctl.records.record import RunRecord, State
@@ -21,20 +23,26 @@ def previous(record: RunRecord) -> RunRecord | None:
     if not wanted:
         return None
     store = Store.open()
-    ids = store.ids()
-    if record.run.id not in ids:
+    if record.run.id not in store.ids():
         return None
-    earlier = sorted((other for other in ids if other < record.run.id), reverse=True)
-    for run_id in earlier[:LOOK_BACK]:
-        try:
-            other = store.read(run_id)
-        except HarnessError:
-            continue  # a damaged record is reported where it is requested
+    for other in earlier(record, store):
         same = {
             (cell.target, cell.configuration)
             for cell in other.cells
             if cell.verdict is not Verdict.NO_VERDICT
         }
-        if other.run.state is State.FINISHED and same & wanted:
+        if same & wanted:
             return other
     return None
+
+
+def earlier(record: RunRecord, store: Store) -> Iterator[RunRecord]:
+    """Yield the finished runs before `record`, newest first, of the LOOK_BACK runs before it."""
+    ids = sorted((other for other in store.ids() if other < record.run.id), reverse=True)
+    for run_id in ids[:LOOK_BACK]:
+        try:
+            other = store.read(run_id)
+        except HarnessError:
+            continue  # a damaged record is reported where it is requested
+        if other.run.state is State.FINISHED:
+            yield other

@@ -64,6 +64,17 @@ class Filters:
     since: str | None = None
     limit: int = 0
 
+    def parameters(self) -> dict[str, Value | bool]:
+        """Return the parameters of a query."""
+        return {
+            "failed": self.failed,
+            "target": self.target,
+            "variant": self.variant,
+            "revision": self.commit,
+            "since": self.since,
+            "limit": self.limit or -1,
+        }
+
 
 def put(
     connection: sqlite3.Connection,
@@ -180,17 +191,7 @@ ORDER BY r.id DESC LIMIT :limit
 
 def summaries(connection: sqlite3.Connection, filters: Filters) -> list[RunSummary]:
     """Return the runs that pass `filters`, newest first."""
-    connection.execute(
-        _CHOOSE,
-        {
-            "failed": filters.failed,
-            "since": filters.since,
-            "target": filters.target,
-            "variant": filters.variant,
-            "revision": filters.commit,
-            "limit": filters.limit or -1,
-        },
-    )
+    connection.execute(_CHOOSE, filters.parameters())
     cells: dict[str, list[CellSummary]] = {}
     for run, target, variant, verdict, reason, accelerator, *times, codes in connection.execute(
         "SELECT run, target, variant, verdict, reason, accelerator, config, build, boot, findings "

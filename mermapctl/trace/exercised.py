@@ -28,18 +28,8 @@ class Exercise(enum.StrEnum):
     PROCESSES = "two processes at once on one CPU"
 
 
-class Exercised:
-    """Collects the behaviours seen."""
-
-    def __init__(self) -> None:
-        self._done: set[Exercise] = set()
-
-    def __contains__(self, what: Exercise) -> bool:
-        return what in self._done
-
-    def add(self, what: Exercise) -> None:
-        """Note a behaviour."""
-        self._done.add(what)
+class Exercised(set[Exercise]):
+    """The behaviours seen."""
 
     def granted(self, cpu: CpuState, new: Live, slots: int, *, wraps: bool) -> None:
         """Take a successful get on `cpu`; `slots` is how many ordinary gets may be live."""

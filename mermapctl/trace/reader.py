@@ -10,6 +10,7 @@ difference is the size requested are its `base` and `end`.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from mermapctl.trace import events
 from mermapctl.trace.addresses import PAGE
@@ -216,10 +217,12 @@ class TraceReader:
             layout = Layout.UNKNOWN
         elif structure.pair is not None:
             layout = Layout.KNOWN
-        off = self._oops if self._events else None
-        outcome = self._replay.finish(off)
+        outcome = self._replay.finish(self._oops if self._events else None)
         pair = structure.pair if layout is Layout.KNOWN else None
-        return TraceAccount(
+        if layout is not Layout.KNOWN:
+            outcome = replace(outcome, timelines=(), breaches=(), not_exercised=())
+        return replace(
+            outcome,
             events=self._events,
             requested=tuple(self._requested.items()),
             refused=tuple(self._refused),
@@ -228,18 +231,9 @@ class TraceReader:
             dropped_line=self._dropped_line,
             torn=self._torn,
             torn_line=self._torn_line,
-            lost=outcome.lost,
-            lost_line=outcome.lost_line,
             layout=layout,
             layout_line=structure.misfit,
             offsets=(pair[0] * 8, pair[1] * 8) if pair else None,
-            tests=outcome.tests,
-            timelines=outcome.timelines if layout is Layout.KNOWN else (),
-            breaches=outcome.breaches if layout is Layout.KNOWN else (),
-            not_exercised=outcome.not_exercised if layout is Layout.KNOWN else (),
-            unmaps_seen=outcome.unmaps_seen,
-            unseen_puts=outcome.unseen_puts,
-            off=off,
         )
 
     def _other(self, number: int, text: str) -> None:

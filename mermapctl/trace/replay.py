@@ -19,7 +19,7 @@ from mermapctl.trace.exercised import Exercise, Exercised
 from mermapctl.trace.processes import Processes
 from mermapctl.trace.rules import CpuState, Live, Rules
 from mermapctl.trace.state import Put, Thread
-from mermapctl.trace.summary import Replayed, TestCounts, TraceSummary
+from mermapctl.trace.summary import TestCounts, TraceAccount, TraceSummary
 from mermapctl.trace.timeline import TimelineBuilder
 from mermapctl.trace.violations import Breaches, Evidence, span
 
@@ -100,8 +100,11 @@ class Replay:
         self._end(name, off)
         self._threads.clear()
 
-    def finish(self, off: int | None = None) -> Replayed:
-        """Return all results; events after the last result line belong to a test without a name."""
+    def finish(self, off: int | None = None) -> TraceAccount:
+        """Return what the events say; those after the last result belong to a test without a name.
+
+        The reader of the events adds what it knows of them.
+        """
         self._close(seen=off is None)
         self._end(None, off)
         self._rules.finish()
@@ -119,7 +122,7 @@ class Replay:
             )
             for test, region, builder in self._timelines
         )
-        return Replayed(
+        return TraceAccount(
             tests=tuple(self._tests),
             timelines=timelines,
             breaches=breaches,
@@ -128,6 +131,7 @@ class Replay:
             not_exercised=self._exercised.missing(),
             unmaps_seen=Exercise.UNMAP in self._exercised,
             unseen_puts=self._processes.unseen_puts,
+            off=off,
         )
 
     def _close(self, *, seen: bool) -> None:

@@ -10,6 +10,8 @@ and a flush of another CPU or thread does not count.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from mermapctl.trace.addresses import NO_TABLES, RESERVE, Region, Regions, Tables, WaitingRanges
 from mermapctl.trace.timeline import Span
 from mermapctl.trace.violations import Breaches, Evidence, span
@@ -24,23 +26,19 @@ SAME_STRUCT = 2048
 """Distance below which allocations belong to one per-CPU structure."""
 
 
+@dataclass(slots=True, eq=False)
 class Live:
     """An allocation between its get and its put; `entries` as in `Span`."""
 
-    __slots__ = ("alloc", "base", "end", "entries", "event", "flagged", "line", "reserved", "where")
-
-    def __init__(
-        self, alloc: int, where: str, base: int, end: int, line: int, event: int, *, reserved: bool
-    ) -> None:
-        self.alloc = alloc
-        self.where = where
-        self.base = base
-        self.end = end
-        self.line = line
-        self.event = event
-        self.reserved = reserved
-        self.flagged = False
-        self.entries = ""
+    alloc: int
+    where: str
+    base: int
+    end: int
+    line: int
+    event: int
+    reserved: bool
+    flagged: bool = False
+    entries: str = ""
 
     def until(self, event: int) -> Span:
         """Return its life up to `event`, for a timeline."""
@@ -49,31 +47,28 @@ class Live:
         )
 
 
+@dataclass(slots=True, eq=False)
 class CpuState:
     """One process (`mm`) on one CPU. `anchor` is an allocation's address in its per-CPU state.
 
     `fresh`: the process is known to be new, so its first get must take the region's base. `again`
     is where the next get may start instead of `next`, after an unneeded flush. `full`: not one page
-    was left behind `next` for an ordinary get. `reserves` counts reserved gets since the last
-    flush.
+    was left behind `next` for an ordinary get. `pages` were handed out and `reserves` reserved gets
+    seen since the last flush.
     """
 
-    __slots__ = ("again", "anchor", "fresh", "full", "gets", "live", "mm", "next", "pages",
-                 "region", "reserves", "waiting")  # fmt: skip
-
-    def __init__(self, mm: int, anchor: int, *, fresh: bool) -> None:
-        self.mm = mm
-        self.anchor = anchor
-        self.fresh = fresh
-        self.region: Region | None = None
-        self.next: int | None = None
-        self.again: tuple[int, ...] = ()
-        self.full = False
-        self.live: dict[int, Live] = {}
-        self.waiting = WaitingRanges()
-        self.gets = 0
-        self.pages = 0  # handed out since the last flush
-        self.reserves = 0
+    mm: int
+    anchor: int
+    fresh: bool
+    region: Region | None = None
+    next: int | None = None
+    again: tuple[int, ...] = ()
+    full: bool = False
+    live: dict[int, Live] = field(default_factory=dict)
+    waiting: WaitingRanges = field(default_factory=WaitingRanges)
+    gets: int = 0
+    pages: int = 0
+    reserves: int = 0
 
     def owns(self, alloc: int) -> bool:
         """Whether an allocation's address lies in this per-CPU structure."""

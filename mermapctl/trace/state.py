@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from mermapctl.trace.entries import Written
 from mermapctl.trace.events import Event
 from mermapctl.trace.rules import CpuState, Live
@@ -74,14 +76,12 @@ class Thread:
             self.flush_lines.append(line)
 
 
+@dataclass(slots=True, eq=False)
 class Process:
     """One process (mm). `fresh`: no state of an earlier mm at this address can be left in it."""
 
-    __slots__ = ("cpus", "fresh")
-
-    def __init__(self, *, fresh: bool) -> None:
-        self.cpus: list[CpuState] = []
-        self.fresh = fresh
+    fresh: bool
+    cpus: list[CpuState] = field(default_factory=list)
 
     def on(self, mm: int, alloc: int) -> CpuState:
         """Return the state of the CPU whose structure contains `alloc`."""

@@ -77,9 +77,11 @@ class TraceAccount:
     """The whole trace of a console.
 
     `requested` maps probe names to symbols as requested on the kernel's command line; empty where
-    the console does not show it. `offsets` are bytes from the allocation to its base and end.
-    `unseen_puts` counts gets whose put may have been inlined into an unprobed caller, `off` is the
-    line of an Oops that ended tracing.
+    the console does not show it. `lost` counts events that must have happened but were not printed.
+    `offsets` are bytes from the allocation to its base and end. `not_exercised` names what could
+    not be broken. `unmaps_seen`: a put was seen to walk page tables. `unseen_puts` counts gets
+    whose put may have been inlined into an unprobed caller, `off` is the line of an Oops that ended
+    tracing.
     """
 
     events: int = 0
@@ -115,24 +117,6 @@ class TraceAccount:
         if any(refused.probe == probe for refused in self.refused):
             return False
         return any(name == probe for name, _ in self.requested)
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """The result of the replay; `lost` counts events that must have happened but were not printed.
-
-    `unmaps_seen`: a put was seen to walk page tables. `unseen_puts` counts gets whose put may have
-    been inlined into an unprobed caller, `not_exercised` names what could not be broken.
-    """
-
-    tests: tuple[TraceSummary, ...]
-    timelines: tuple[Timeline, ...]
-    breaches: tuple[Breach, ...]
-    lost: int
-    lost_line: int | None
-    not_exercised: tuple[str, ...]
-    unmaps_seen: bool
-    unseen_puts: int
 
 
 class TestCounts:

@@ -26,16 +26,14 @@ class Breach:
     certain: bool = True
 
 
+@dataclass(slots=True)
 class _Tally:
-    __slots__ = ("certain", "evidence", "line", "tests", "times", "unnamed")
-
-    def __init__(self, line: int, evidence: Evidence) -> None:
-        self.line = line
-        self.evidence = evidence
-        self.tests: list[str | None] = []
-        self.times = 0
-        self.unnamed = False
-        self.certain = False
+    line: int
+    evidence: Evidence
+    tests: list[str | None] = field(default_factory=list)
+    times: int = 0
+    unnamed: bool = False
+    certain: bool = False
 
 
 class Breaches:

@@ -127,21 +127,18 @@ class WitnessReader:
             Exercise.UNMAP: mapped.unmaps,
         }
         known = Layout.KNOWN if self._pair else Layout.NONE
-        trace = TraceAccount(
+        trace = replace(
+            outcome,
             events=self._events,
             requested=tuple((name, name) for name in sorted(self._seen)),
             seen=frozenset(self._seen),
-            lost=outcome.lost,
-            lost_line=outcome.lost_line,
             layout=Layout.AMBIGUOUS if self._pairs_differ else known,
-            tests=outcome.tests,
             timelines=with_entries(outcome.timelines, mapped.read),
             breaches=self._with_entries(outcome.breaches),
             not_exercised=tuple(
                 each for each in outcome.not_exercised if not shown.get(Exercise(each), False)
             ),
             unmaps_seen=mapped.unmaps,
-            off=off,
         )
         return WitnessAccount(
             trace, mapped.gets, self._unread, mapped.checked, self._lost, self._bound,
