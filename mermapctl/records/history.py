@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from mermapctl.judge.repeats import wilson
+
 if TYPE_CHECKING:
     import sqlite3
 
@@ -177,5 +179,3 @@ def names(connection: sqlite3.Connection) -> list[str]:
 def _rows(cursor: sqlite3.Cursor) -> Iterator[dict[str, Any]]:
     names = [column[0] for column in cursor.description]
     return (dict(zip(names, row, strict=True)) for row in cursor)
-
-

@@ -28,8 +28,8 @@ from mermapctl.commands.history import bytes_of
 from mermapctl.commands.moments import moment
 from mermapctl.console.ktap import Status
 from mermapctl.errors import Exit, MermapctlError, UserError
+from mermapctl.judge.repeats import wilson
 from mermapctl.judge.verdict import Verdict
-from mermapctl.records import history
 from mermapctl.records.record import Artifacts, Cell, Phases, RunRecord, State, new_run
 from mermapctl.records.store import Filters, Store
 from mermapctl.render import RENDERERS, print_record
@@ -538,7 +538,7 @@ def test_an_unknown_test_gets_a_hint() -> None:
 )
 def test_the_wilson_interval(bad: int, total: int, low: float, high: float) -> None:
     """The reference is the closed form, rounded as in published tables."""
-    assert history.wilson(bad, total) == pytest.approx((low, high), abs=5e-5)
+    assert wilson(bad, total) == pytest.approx((low, high), abs=5e-5)
 
 
 def test_flaky_tests_and_their_rate() -> None:
