@@ -19,7 +19,7 @@ from kconfiglib import TYPE_TO_STR, expr_items, expr_value
 from mermapctl.config import kconfig, olddefconfig, solver, target, toolchain
 from mermapctl.config.blockers import Scene, cause_of
 from mermapctl.config.explanation import Blocker, Cause, Explanation, Value
-from mermapctl.config.fragment import Assignment, Fragment, overlay
+from mermapctl.config.fragment import Assignment, Fragment, config_line, overlay
 from mermapctl.config.kconfig import Model, Setting, UnreadableError
 from mermapctl.config.target import Target
 from mermapctl.errors import HarnessError
@@ -53,10 +53,7 @@ class Question:
     def lines(self, added: Sequence[Setting]) -> str:
         """Return a .config of these lines and the added ones; of two lines the later one counts."""
         every = [(each.symbol, each.value) for each in self.given()]
-        return "".join(
-            f"# CONFIG_{name} is not set\n" if value == "n" else f"CONFIG_{name}={value}\n"
-            for name, value in (*every, *added)
-        )
+        return "".join(f"{config_line(*each)}\n" for each in (*every, *added))
 
 
 def bare(value: str) -> str:

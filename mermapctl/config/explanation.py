@@ -7,6 +7,7 @@ import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from mermapctl.config.fragment import config_line
 from mermapctl.config.kconfig import Selector, Setting
 
 SHOWN = 5
@@ -202,11 +203,6 @@ def _ways_out(explanation: Explanation) -> Iterator[str]:
     others = [name for name in explanation.targets if name != target]
     if explanation.cause is not Cause.UNDEFINED:
         yield f"other targets that can have it: {', '.join(others) if others else 'none'}"
-
-
-def config_line(name: str, value: str) -> str:
-    """Return an assignment in a kunitconfig's form."""
-    return f"# CONFIG_{name} is not set" if value == "n" else f"CONFIG_{name}={value}"
 
 
 def _some(places: Sequence[str]) -> str:

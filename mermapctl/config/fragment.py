@@ -43,9 +43,12 @@ class Assignment:
 
     def line(self) -> str:
         """The line in a kunitconfig."""
-        if self.value == "n":
-            return f"# CONFIG_{self.symbol} is not set"
-        return f"CONFIG_{self.symbol}={self.value}"
+        return config_line(self.symbol, self.value)
+
+
+def config_line(symbol: str, value: str) -> str:
+    """Return an assignment in a kunitconfig's form."""
+    return f"# CONFIG_{symbol} is not set" if value == "n" else f"CONFIG_{symbol}={value}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ import difflib
 import enum
 import platform
 import re
-import tomllib
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -85,8 +84,7 @@ class Target:
 
 @cache
 def _facts() -> dict[str, Any]:
-    with (paths.shipped("configs") / "targets.toml").open("rb") as file:
-        return tomllib.load(file)
+    return paths.table("targets.toml", dict[str, Any])
 
 
 def _fields(config: Path) -> dict[str, str]:
@@ -177,10 +175,11 @@ def without_tree(name: str, qemu: str | None) -> Target:
     return _target(name, name, qemu=qemu)
 
 
-def _near(name: str, known: Iterable[str], otherwise: str) -> str:
+def near(name: str, known: Iterable[str], otherwise: str) -> str:
+    """Return the hint for an unknown name: the names near it, else all after `otherwise`."""
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(near)}?" if near else f"{otherwise}: {', '.join(names)}"
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(close)}?" if close else f"{otherwise}: {', '.join(names)}"
 
 
 def architectures() -> frozenset[str]:
@@ -200,7 +199,7 @@ def tree_for(option: Path | None, names: Iterable[str]) -> Path:
         known = architectures()
         for name in names:
             if name not in known:
-                hint = _near(name, sorted(known), "there are")
+                hint = near(name, sorted(known), "there are")
                 raise UserError(f"there is no target {name!r}", hint) from None
         raise
 
@@ -264,7 +263,7 @@ class KernelTree:
         what = f"{self.path} has no target {name!r}"
         if name in architectures():
             raise CommitError(what, f"this version has: {', '.join(self.targets)}")
-        raise UserError(what, _near(name, self.targets, "it has"))
+        raise UserError(what, near(name, self.targets, "it has"))
 
     def mermap_obstacle(self, target: Target) -> str | None:
         """Return why this target cannot have the mermap, as a sentence; None where it may."""

@@ -8,12 +8,9 @@ gets them.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
-
-import msgspec
 
 from mermapctl.config.fragment import Fragment
 from mermapctl.system import paths
@@ -32,6 +29,11 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
+class _File:
+    trace: Scope
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
     """The result of the request: the lines that it adds, or the reason for none.
 
@@ -45,8 +47,7 @@ class Wish:
 @cache
 def scope() -> Scope:
     """Return where a trace is possible, by variants.toml."""
-    with (paths.shipped("configs") / "variants.toml").open("rb") as file:
-        return msgspec.convert(tomllib.load(file)["trace"], Scope)
+    return paths.table("variants.toml", _File).trace
 
 
 def granted(

@@ -3,19 +3,16 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import stat
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import msgspec
-
 from mermapctl.config import fragment, traceable
 from mermapctl.config.fragment import SUFFIX, Fragment
+from mermapctl.config.target import near
 from mermapctl.config.traceable import Wish
 from mermapctl.errors import UserError
 from mermapctl.system import inputs, paths
@@ -50,6 +47,11 @@ class Definition:
 
 
 @dataclass(frozen=True, slots=True)
+class _File:
+    variant: dict[str, Definition]
+
+
+@dataclass(frozen=True, slots=True)
 class Variant:
     """A variant with its fragment merged, the suite's own and the user's --config included.
 
@@ -62,23 +64,14 @@ class Variant:
     smp: int | None = None
     cpu: str | None = None
     kernel_args: tuple[str, ...] = ()
-    proves: str = ""
-    costs: str = ""
     targets: tuple[str, ...] = ()
     wished: tuple[str, ...] = ()
     untraced: str | None = None
 
-    def obstacle(self, target: str) -> str | None:
-        """Why the variant means nothing on a target, in a sentence; None where it does."""
-        if not self.targets or target in self.targets:
-            return None
-        return f"variant {self.name} means something on {' and '.join(self.targets)} only"
-
 
 @cache
 def _shipped() -> dict[str, Definition]:
-    with (paths.shipped("configs") / "variants.toml").open("rb") as file:
-        return msgspec.convert(tomllib.load(file)["variant"], dict[str, Definition])
+    return paths.table("variants.toml", _File).variant
 
 
 def _files(directory: Path) -> dict[str, Path]:
@@ -160,12 +153,7 @@ def _unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
             f"{stranger} is {inputs.kind(_mode(stranger) or 0)}",
             "a fragment of your own is a text file of CONFIG_X=value lines",
         )
-    names = list(known)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    return UserError(
-        f"there is no {kind} {name!r}",
-        f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names)}",
-    )
+    return UserError(f"there is no {kind} {name!r}", near(name, known, "there are"))
 
 
 def suite_fragments(suite: str) -> tuple[str, ...]:
@@ -368,8 +356,6 @@ def joined(name: str, parts: list[Definition], merged: Merged) -> Variant:
         smp=max((part.smp for part in parts if part.smp), default=None),
         cpu=_cpu(name, parts),
         kernel_args=_kernel_args(name, parts),
-        proves="; ".join(part.proves for part in parts),
-        costs="; ".join(part.costs for part in parts),
         targets=_targets(name, parts),
         wished=tuple(each.symbol for each in carried.assignments) if carried else (),
         untraced=merged.wish.reason,

@@ -11,17 +11,13 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import translate
 from typing import NamedTuple
 
-import msgspec
-
 from mermapctl.console.frames import EntryKind, Frame
 from mermapctl.console.splat import SplatKind, function
-from mermapctl.errors import HarnessError
 from mermapctl.system import paths
 
 _SUFFIX = re.compile(r"\.(?:part|cold|constprop|isra|llvm|cfi|cfi_jt)\b.*")
@@ -87,13 +83,7 @@ def _pattern(globs: Iterable[str]) -> re.Pattern[str]:
 
 @functools.cache
 def _file() -> _File:
-    source = paths.shipped("configs") / "reporters.toml"
-    try:
-        return msgspec.convert(tomllib.loads(source.read_text(encoding="utf-8")), _File)
-    except (OSError, ValueError) as error:
-        raise HarnessError(
-            f"{source}: {error}", "the file is part of mermapctl; install mermapctl again"
-        ) from error
+    return paths.table("reporters.toml", _File)
 
 
 @functools.cache

@@ -10,7 +10,6 @@ import os
 import re
 import shlex
 import shutil
-import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -47,8 +46,7 @@ class Installation:
 
 @cache
 def _data() -> dict[str, Any]:
-    with (paths.shipped("configs") / "packages.toml").open("rb") as file:
-        return tomllib.load(file)
+    return paths.table("packages.toml", dict[str, Any])
 
 
 def os_release(path: Path | None = None) -> dict[str, str]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TextIO
 import msgspec
 from rich.text import Text
 
-from mermapctl.config.explanation import Cause, config_line, text_lines
+from mermapctl.config.explanation import Cause, text_lines
+from mermapctl.config.fragment import config_line
 from mermapctl.judge.verdict import Verdict
 from mermapctl.render.terminal.page import show_as
 
