@@ -155,5 +155,3 @@ def _save(store: Store, kept: RunRecord) -> None:
     """Save the record, in case this process is killed; ignore errors, which `_finish` reports."""
     with contextlib.suppress(HarnessError):
         store.save(kept)
-
-
