@@ -29,7 +29,7 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class _TraceFile:
     trace: Scope
 
 
@@ -47,7 +47,7 @@ class Wish:
 @cache
 def scope() -> Scope:
     """Return where a trace is possible, by variants.toml."""
-    return paths.table("variants.toml", _File).trace
+    return paths.table("variants.toml", _TraceFile).trace
 
 
 def granted(

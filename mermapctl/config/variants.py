@@ -47,7 +47,7 @@ class Definition:
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class _VariantsFile:
     variant: dict[str, Definition]
 
 
@@ -71,7 +71,7 @@ class Variant:
 
 @cache
 def _shipped() -> dict[str, Definition]:
-    return paths.table("variants.toml", _File).variant
+    return paths.table("variants.toml", _VariantsFile).variant
 
 
 def _files(directory: Path) -> dict[str, Path]:
