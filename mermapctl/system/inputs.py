@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 WRITER_SECONDS = 1.0
 """How long a FIFO may lack a writer. A writer that waits in open(2) counts as one."""
+GROWTH = 64 << 20
+"""Bytes by which a file may grow while it is read. A file of /proc says that it has none."""
 LARGEST = 64 << 20
 """Bytes of a file that is read at once; the largest source file of 6.12 has 24 MB."""
 _STEP = 0.02
@@ -90,6 +92,8 @@ def open_stream(path: Path, *, devices: bool = False) -> BinaryIO:
         mode = os.fstat(fd).st_mode
         begun = _first_bytes(fd, path) if stat.S_ISFIFO(mode) else None
         os.set_blocking(fd, not stat.S_ISREG(mode))
+        if stat.S_ISREG(mode):
+            return io.BufferedReader(_Ending(fd, path, os.fstat(fd).st_size + GROWTH))
         return io.BufferedReader(_AtHand(fd) if begun is None else _Begun(fd, begun))
     except BaseException:
         os.close(fd)
@@ -129,6 +133,24 @@ class _AtHand(io.FileIO):
 
     def readall(self) -> bytes:
         return super().readall() or b""
+
+
+class _Ending(_AtHand):
+    """A regular file that is refused once it has more than `most` bytes.
+
+    /proc/self/pagemap has 512 GB, and a log may grow faster than it is read.
+    """
+
+    def __init__(self, fd: int, path: Path, most: int) -> None:
+        super().__init__(fd)
+        self._path, self._rest = path, most
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        read = super().readinto(buffer)
+        self._rest -= read
+        if self._rest < 0:
+            raise OSError(errno.EFBIG, "it grows while it is read, or has no end", str(self._path))
+        return read
 
 
 class _Begun(io.RawIOBase):
