@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from markdown.extensions.toc import slugify
 
+import mermapctl
 from docs import reference, screenshots, site_pages
 from tests.docs import pages
 from tests.docs.pages import ROOT
@@ -98,6 +99,15 @@ def test_every_picture_is_drawn_by_make_screenshots() -> None:
     }
     assert shown == drawn
     assert {path.stem for path in screenshots.PICTURES.iterdir()} == drawn
+
+
+def test_the_changelog_lists_this_version_and_no_change_twice() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert re.search(
+        rf"^## \[{re.escape(mermapctl.__version__)}\] - \d{{4}}-\d\d-\d\d$", text, re.MULTILINE
+    )
+    lines = Counter(line for line in text.splitlines() if len(line) > 60)
+    assert [line for line, times in lines.items() if times > 1] == []
 
 
 @pytest.fixture(scope="module")
