@@ -29,11 +29,13 @@ EXIT_CODES = """0 passed, 1 failed, 2 wrong usage, 3 no verdict, 130 interrupted
 ENVIRONMENT = {
     "MERMAPCTL_TREE": "the kernel tree, if --tree is not given",
     "MERMAPCTL_HOME": "the directory of what is listed below FILES: state, cache, config",
+    "MERMAPCTL_COMMAND_OPTION": "the default of an option, such as MERMAPCTL_RUN_ACCEL",
     "LLVM, LLVM_IAS, CROSS_COMPILE": "the compiler, as for the kernel's make",
     "BROWSER": "the browser of --open",
     "NO_COLOR, FORCE_COLOR": "no colours; colours also where the output is no terminal",
 }
 FILES = {
+    "~/.config/mermapctl/config.toml": "your defaults: mermapctl-config-defaults(1)",
     "~/.config/mermapctl/NAME.kunitconfig": "a fragment of your own: the variant NAME",
     "~/.local/state/mermapctl/runs/ID/": "a run: record.json, and the files of each cell",
     "~/.cache/mermapctl/": "build directories and what else can be made again",

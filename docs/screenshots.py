@@ -90,9 +90,8 @@ class Neutral:
 
 
 def terminal_text(record: RunRecord) -> str:
-    """Return the terminal's text, with colours, down to the last finding."""
-    shown = terminal.render(record, width=COLUMNS, color=True)
-    return re.split(r"\n\n(?:\x1b\[[0-9;]*m)*artifacts", shown)[0]
+    """Return the command and what a terminal shows of it, with colours, down to the verdict."""
+    return f"$ mermapctl run\n{terminal.render(record, width=COLUMNS, color=True)}".rstrip("\n")
 
 
 def draw_terminal(chromium: Browser, said: str, target: Path) -> None:

@@ -19,6 +19,7 @@ from mermapctl.cli.root import root
 from tests.conftest import git
 from tests.docs import pages
 from tests.docs.pages import ROOT, Statement
+from tests.forkserver import command
 from tests.tables import LOGS
 
 PAGES = [page for page in pages.names() if page != "CHANGELOG.md"]
@@ -170,6 +171,22 @@ def test_each_exception_is_needed() -> None:
     assert set(CODES) <= shown
 
 
+def test_the_lines_shown_of_a_trace_are_those_that_it_prints() -> None:
+    logs = ("trace-good", "trace-counted-not-done")
+    printed = [
+        command("report", "log", "--full", str(LOGS / f"{name}.log")).stdout for name in logs
+    ]
+    printed.append((LOGS / "real-v4-trace-good.log").read_text(errors="replace"))
+    shown_lines = [
+        line.removesuffix("…")
+        for block in pages.tokens("docs/howto/reading-a-trace.md")
+        if block.type == "fence" and block.info == "text"
+        for line in block.content.splitlines()
+    ]
+    assert len(shown_lines) > 10
+    assert [line for line in shown_lines if not any(line in text for text in printed)] == []
+
+
 COMMAND = re.compile(r"\bmermapctl ((?:run|report|config|tree|doctor|completion)\b[^|;&`\n]*)")
 INLINE = re.compile(r"^(?:mermapctl )?((?:run|report|config|tree|doctor|completion) -?.*)")
 
@@ -187,17 +204,16 @@ def unknown(line: str) -> list[str]:
         words = shlex.split(line, comments=True)
     except ValueError:  # a part of a quoted line
         words = re.sub("['\"]", " ", line).split()
-    command: click.Command = root
-    while isinstance(command, click.Group) and words:
-        member = command.get_command(click.Context(command), words[0])
+    found: click.Command = root
+    while isinstance(found, click.Group) and words:
+        member = found.get_command(click.Context(found), words[0])
         if member is None:
             break
-        command, words = member, words[1:]
-    if isinstance(command, click.Group):  # `report` alone shows a run
-        member = command.get_command(click.Context(command), "show")
-        command = member or command
+        found, words = member, words[1:]
+    if isinstance(found, click.Group):  # `report` alone shows a run
+        found = found.get_command(click.Context(found), "show") or found
     known = {"--help", "-h"} | {
-        option for each in command.params for option in (*each.opts, *each.secondary_opts)
+        option for each in found.params for option in (*each.opts, *each.secondary_opts)
     }
     given = [
         word.partition("=")[0].strip("[]…,()") for word in words if word.startswith(("-", "[-"))
