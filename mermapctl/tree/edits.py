@@ -44,8 +44,7 @@ def _pattern(statement: str) -> re.Pattern[str]:
     """Return a pattern for a statement's tokens, with or without white space between them."""
     tokens = _TOKEN.findall(without_inert(statement))
     if not tokens:
-        msg = "an edit without a statement"
-        raise NoPlaceError(msg)
+        raise NoPlaceError("an edit without a statement")
     text = re.escape(tokens[0])
     for left, right in itertools.pairwise(tokens):
         words = left[-1].isalnum() and right[0].isalnum()
@@ -84,8 +83,9 @@ def _bodies(code: str, within: str) -> list[TextRange]:
 def _scope(code: str, within: str) -> TextRange:
     bodies = _bodies(code, within)
     if len(bodies) != 1:
-        msg = f"{len(bodies) or 'no'} definition{'s' * (len(bodies) > 1)} of `{within}`"
-        raise NoPlaceError(msg)
+        raise NoPlaceError(
+            f"{len(bodies) or 'no'} definition{'s' * (len(bodies) > 1)} of `{within}`"
+        )
     return bodies[0]
 
 
@@ -94,12 +94,10 @@ def _place(code: str, scope: TextRange, within: str, anchors: tuple[str, ...]) -
     for anchor in anchors:
         found = list(_pattern(anchor).finditer(code, scope.start, scope.end))
         if len(found) > 1:
-            msg = f"{len(found)} times `{anchor}` in `{within}`"
-            raise NoPlaceError(msg)
+            raise NoPlaceError(f"{len(found)} times `{anchor}` in `{within}`")
         if found:
             return TextRange(found[0].start(), found[0].end())
-    msg = f"no `{'` or `'.join(anchors)}` in `{within}`"
-    raise NoPlaceError(msg)
+    raise NoPlaceError(f"no `{'` or `'.join(anchors)}` in `{within}`")
 
 
 def _indented(text: str, indent: str) -> str:
@@ -164,8 +162,9 @@ def replace(source: str, within: str, anchors: tuple[str, ...], text: str) -> st
     code, place = found
     start, end = _line_start(source, place.start), _line_end(source, place.end)
     if code[start : place.start].strip() or code[place.end : end].strip():
-        msg = f"`{source[start:end].strip()}` in `{within}` holds more than the statement"
-        raise NoPlaceError(msg)
+        raise NoPlaceError(
+            f"`{source[start:end].strip()}` in `{within}` holds more than the statement"
+        )
     return source[:start] + _indented(text, _indent_at(source, place.start)) + source[end:]
 
 
@@ -177,8 +176,7 @@ def make_global(source: str, function: str) -> str:
     declarator = re.compile(rf"^(static\s+(?:inline\s+)?)?[\w \t*]+?\b{name}\s*\(", re.MULTILINE)
     found = [match for match in declarator.finditer(code) if match.start() < scope.start]
     if not found:
-        msg = f"no `{function}` that begins a line"
-        raise NoPlaceError(msg)
+        raise NoPlaceError(f"no `{function}` that begins a line")
     for match in reversed(found):
         if match[1]:
             source = f"{source[: match.start()]}noinline {source[match.end(1) :]}"
@@ -191,8 +189,7 @@ def add_include(source: str, header: str) -> str:
         return source
     runs = [found.span() for found in _LINUX_INCLUDES.finditer(source)]
     if not runs:
-        msg = "no #include <linux/...>"
-        raise NoPlaceError(msg)
+        raise NoPlaceError("no #include <linux/...>")
     cut = max(runs, key=lambda run: source.count("\n", *run))[1]
     return f"{source[:cut]}#include <{header}>\n{source[cut:]}"
 
@@ -209,13 +206,11 @@ def add_kconfig_entry(source: str, entry: str) -> str:
     if there:
         if there == wanted:
             return source
-        msg = f"`config {min(there)}` without `config {min(wanted - there)}`"
-        raise NoPlaceError(msg)
+        raise NoPlaceError(f"`config {min(there)}` without `config {min(wanted - there)}`")
     lines = source.splitlines(keepends=True)
     ends = [number for number, line in enumerate(lines) if line.split("#")[0].strip() == "endmenu"]
     if not ends:
-        msg = "no `endmenu`"
-        raise NoPlaceError(msg)
+        raise NoPlaceError("no `endmenu`")
     cut = ends[-1]
     while cut and (not lines[cut - 1].strip() or lines[cut - 1].startswith("source ")):
         cut -= 1
@@ -229,8 +224,7 @@ def add_kconfig_select(source: str, config: str, select: str) -> str:
     lines = source.splitlines(keepends=True)
     starts = [number for number, line in enumerate(lines) if line.split() == ["config", config]]
     if len(starts) != 1:
-        msg = f"{len(starts) or 'no'} `config {config}`"
-        raise NoPlaceError(msg)
+        raise NoPlaceError(f"{len(starts) or 'no'} `config {config}`")
     last = None
     for number in range(starts[0] + 1, len(lines)):
         line = lines[number]
@@ -245,8 +239,7 @@ def add_kconfig_select(source: str, config: str, select: str) -> str:
         if found:
             last = number + 1
     if last is None:
-        msg = f"no `select` in `config {config}`"
-        raise NoPlaceError(msg)
+        raise NoPlaceError(f"no `select` in `config {config}`")
     return "".join([*lines[:last], f"\t{select}\n", *lines[last:]])
 
 
@@ -257,8 +250,7 @@ def add_makefile_line(source: str, line: str) -> str:
         return source
     objects = [number for number, old in enumerate(lines) if _OBJECT.match(old)]
     if not objects:
-        msg = "no `obj-$(CONFIG_...)` line"
-        raise NoPlaceError(msg)
+        raise NoPlaceError("no `obj-$(CONFIG_...)` line")
     last = objects[-1]
     while lines[last].rstrip("\n").endswith("\\") and last + 1 < len(lines):
         last += 1
