@@ -7,10 +7,10 @@ import contextlib
 import shlex
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from mermapctl.commands import machine
-from mermapctl.config.plan import SHIFT
+from mermapctl.config.plan import SHIFT, CellPlan
 from mermapctl.errors import HarnessError, MermapctlError
 from mermapctl.events import CellStarted, Listener, Note
 from mermapctl.judge.verdict import Reason
@@ -24,12 +24,6 @@ from mermapctl.runner.cell import run_to_end, unjudged
 from mermapctl.runner.job import Job, begin
 from mermapctl.system import files, paths, signals
 from mermapctl.tree import ownership, state
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from mermapctl.config.plan import CellPlan
-
 
 LARGEST_CHANGES = 16 << 20
 """Bytes of changed files whose difference is kept; a series changes some 100 KB."""

@@ -4,18 +4,14 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from mermapctl.config.plan import CellPlan
 from mermapctl.records.folder import RunFolder
 from mermapctl.runner import kunit, shell_lines
 from mermapctl.runner.job import begin
 from mermapctl.system import paths
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from mermapctl.config.plan import CellPlan
 
 RUN = "RUN"
 """Stands for the id that the run would get."""

@@ -5,15 +5,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import TYPE_CHECKING
 
 from mermapctl.errors import UserError
 from mermapctl.records import history
-
-if TYPE_CHECKING:
-    from mermapctl.records.history import CostPoint, Flaky, Occurrence
-    from mermapctl.records.rows import Filters
-    from mermapctl.records.store import Store
+from mermapctl.records.history import CostPoint, Flaky, Occurrence
+from mermapctl.records.rows import Filters
+from mermapctl.records.store import Store
 
 
 def test_history(store: Store, test: str, filters: Filters) -> list[Occurrence]:

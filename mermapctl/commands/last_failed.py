@@ -4,17 +4,12 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from mermapctl.errors import MermapctlError, UserError
 from mermapctl.judge.verdict import Verdict
-from mermapctl.records.record import State
+from mermapctl.records.record import RunRecord, State
 from mermapctl.records.store import Store
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from mermapctl.records.record import RunRecord
 
 _WAY_OUT = "leave out --last-failed to run a cell of your choice"
 

@@ -4,18 +4,16 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mermapctl.config import plan, target
-from mermapctl.events import Note
+from mermapctl.config.plan import CellPlan, Request
+from mermapctl.events import Listener, Note
 from mermapctl.system import paths
 from mermapctl.tree import build_dir, find, ownership, state
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mermapctl.config.plan import CellPlan, Request
-    from mermapctl.events import Listener
     from mermapctl.records.record import RunRecord
 
 

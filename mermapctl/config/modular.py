@@ -13,15 +13,12 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mermapctl.config import variants
 from mermapctl.config.fragment import SUFFIX, Fragment, merge, overlay
 from mermapctl.config.module_guard import Guard
+from mermapctl.config.target import Target
 from mermapctl.system.inputs import read_regular
-
-if TYPE_CHECKING:
-    from mermapctl.config.target import Target
 
 FRAGMENT = "module"
 NOLIBC = "tools/include/nolibc"

@@ -3,16 +3,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from mermapctl.config.plan import CellPlan
 from mermapctl.errors import MermapctlError
 from mermapctl.judge.verdict import Verdict
+from mermapctl.records.record import Cell
 from mermapctl.records.rows import Filters
-
-if TYPE_CHECKING:
-    from mermapctl.config.plan import CellPlan
-    from mermapctl.records.record import Cell
-    from mermapctl.records.store import Store
+from mermapctl.records.store import Store
 
 LOOK_BACK = 10
 """Runs of the target and variant that are searched, newest first."""

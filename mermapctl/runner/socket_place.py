@@ -6,13 +6,10 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mermapctl.errors import HarnessError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 LONGEST = 100
 """Bytes of a socket's path; the kernel allows 107."""
