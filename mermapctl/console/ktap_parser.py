@@ -10,27 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from mermapctl.console import ktap_fast
-from mermapctl.console.assertion_block import (
-    TEXT_LIMIT,
-    Failure,
-    FailureBlock,
-    broke_off,
-    failed_from_outside,
-    open_block,
-)
-from mermapctl.console.ktap import (
-    LINE,
-    NAME_LIMIT,
-    Account,
-    Boundary,
-    Result,
-    Status,
-    Test,
-    Trouble,
-    Unfinished,
-    read_result,
-)
+from mermapctl.console import assertion_block, ktap, ktap_fast
 from mermapctl.console.ktap_fast import Tests
 from mermapctl.console.ktap_levels import Levels
 from mermapctl.console.ktap_state import Kept, OpenLevel, as_tally
@@ -83,7 +63,7 @@ class KtapParser:
         self._names = names or {}
         self._kept = Kept(self._names, wanted, glob)
         self._levels = Levels(self._names, self._kept)
-        self._block: FailureBlock | None = None
+        self._block: assertion_block.FailureBlock | None = None
         self._failures = OpenFailures()
         self._kunit_messages: list[str] = []
 
@@ -108,9 +88,9 @@ class KtapParser:
         """Return the name of the open suite."""
         return self._levels.suite
 
-    def feed(self, line: Line) -> Boundary | None:
+    def feed(self, line: Line) -> ktap.Boundary | None:
         """Take one line; return a Boundary if it ends a test or suite, or begins a suite."""
-        match = LINE.match(line.text)
+        match = ktap.LINE.match(line.text)
         if match is None:
             if self._block is None:
                 self._read_other(line)
@@ -125,7 +105,7 @@ class KtapParser:
         if line.whole or what == "version":
             self._structure(match, line)
         else:
-            self._levels.note(Trouble.TORN, line)
+            self._levels.note(ktap.Trouble.TORN, line)
         return self._first_test_begins() if what == "plan" else None
 
     def feed_run(self, run: LineRun) -> Tests | None:
@@ -166,14 +146,14 @@ class KtapParser:
         """End an open failure block, because another message begins."""
         self._close_block()
 
-    def finish(self) -> Account:
+    def finish(self) -> ktap.Account:
         """Close the open levels and return the account."""
         self._close_block()
         unfinished = None
         stack = self._levels.stack
         if stack and (len(stack) > 1 or stack[0].short or stack[0].fresh):
             suite = stack[1] if len(stack) > 1 else None
-            unfinished = Unfinished(
+            unfinished = ktap.Unfinished(
                 suite=suite.name if suite else None,
                 planned=suite.plan if suite else None,
                 results=suite.count if suite else 0,
@@ -181,13 +161,13 @@ class KtapParser:
                 console_line=(suite or stack[0]).line,
             )
             if suite and self._failures and self.running:
-                failures, more = self._failures.take(Status.MISSING)
-                broken = Test(
-                    self.running, Status.MISSING, failures=failures, failures_omitted=more
+                failures, more = self._failures.take(ktap.Status.MISSING)
+                broken = ktap.Test(
+                    self.running, ktap.Status.MISSING, failures=failures, failures_omitted=more
                 )
                 suite.tests.append(broken)
         self._levels.close_all(at_end=True)
-        return Account(
+        return ktap.Account(
             suites=tuple(self._kept.suites),
             notes=tuple(self._kept.notes),
             documents=self._levels.documents,
@@ -211,17 +191,17 @@ class KtapParser:
             self._levels.plan(int(match["plan"]), indent, line)
         elif what == "version":
             if match["version"] not in _KNOWN_VERSIONS:
-                self._levels.note(Trouble.VERSION, line)
+                self._levels.note(ktap.Trouble.VERSION, line)
             self._levels.header(indent, line, planned=match["version"] == KTAP)
         elif self._levels.stack:
-            self._levels.note(Trouble.BAILED, line)
+            self._levels.note(ktap.Trouble.BAILED, line)
 
-    def _first_test_begins(self) -> Boundary | None:
+    def _first_test_begins(self) -> ktap.Boundary | None:
         """Return a boundary after a plan: no test of this suite printed the text before it."""
         stack = self._levels.stack
         if len(stack) != 2 or stack[1].plan is None or stack[1].count:
             return None
-        return Boundary(stack[1].name or "", suite=True, ok=True)
+        return ktap.Boundary(stack[1].name or "", suite=True, ok=True)
 
     def _test_said(self, text: str, indent: int, line: Line) -> None:
         if text.startswith("Subtest: "):
@@ -238,13 +218,13 @@ class KtapParser:
                 top.totals = (int(stats[2]), int(stats[3]), int(stats[4]))
             return
         if self._is_test(name):
-            self.running = name[:NAME_LIMIT]
+            self.running = name[: ktap.NAME_LIMIT]
         rest = rest.strip()
-        self._block = open_block(name, rest, line)
+        self._block = assertion_block.open_block(name, rest, line)
         self.attentive = self._block is not None
-        if not self.attentive and (failure := broke_off(rest, line)):
+        if not self.attentive and (failure := assertion_block.broke_off(rest, line)):
             self._failures.add_end(failure)
-        elif not self.attentive and (failure := failed_from_outside(rest, line)):
+        elif not self.attentive and (failure := assertion_block.failed_from_outside(rest, line)):
             self._failures.add(failure)
 
     def _is_test(self, name: str) -> bool:
@@ -259,37 +239,37 @@ class KtapParser:
         """Read a line that the console picked for this parser and that is no KTAP."""
         if line.text.startswith("kunit"):
             if len(self._kunit_messages) < KEEP_FAILURES:
-                self._kunit_messages.append(line.text[:TEXT_LIMIT])
+                self._kunit_messages.append(line.text[: assertion_block.TEXT_LIMIT])
         elif self._levels.stack and (dropped := _DROPPED.search(line.text)):
-            self._levels.note(Trouble.DROPPED, line, int(dropped[1]))
+            self._levels.note(ktap.Trouble.DROPPED, line, int(dropped[1]))
         elif self.begun and (unread := _UNREAD.match(line.text)):
             if self._levels.stack or unread["failed"]:
-                self._levels.note(Trouble.TORN, line)
+                self._levels.note(ktap.Trouble.TORN, line)
         elif self.inside and _RESULT_INSIDE.search(line.text):
-            self._levels.note(Trouble.SUSPECT, line)
+            self._levels.note(ktap.Trouble.SUSPECT, line)
 
     # Result lines, and the levels that they close.
 
-    def _result(self, match: re.Match[str], line: Line) -> Boundary | None:
+    def _result(self, match: re.Match[str], line: Line) -> ktap.Boundary | None:
         stack = self._levels.stack
         indent = _width(match["indent"])
-        result = read_result(match)
+        result = ktap.read_result(match)
         if not stack and not self._levels.reopen(indent, result, line):
             return None
         if not line.whole and (indent != stack[0].indent or result.name != self.suite):
-            self._levels.note(Trouble.TORN, line)
+            self._levels.note(ktap.Trouble.TORN, line)
             return None
         level, child = self._levels.place(indent, result, line)
         if level is None:
             return None
         name = self._levels.name(level, child, result, line)
         if name is None:
-            self._levels.note(Trouble.TORN, line)
+            self._levels.note(ktap.Trouble.TORN, line)
             return None
         if name is not result.name:
             result = result._replace(name=name)
         if level.repeats(result):
-            self._levels.note(Trouble.REPEATED, line)
+            self._levels.note(ktap.Trouble.REPEATED, line)
             return None
         status = self._status(result.status, child, line)
         if status is not result.status:
@@ -297,8 +277,8 @@ class KtapParser:
         return self._enter(level, child, result, line)
 
     def _enter(
-        self, level: OpenLevel, child: OpenLevel | None, result: Result, line: Line
-    ) -> Boundary | None:
+        self, level: OpenLevel, child: OpenLevel | None, result: ktap.Result, line: Line
+    ) -> ktap.Boundary | None:
         """Enter a valid result."""
         depth = len(self._levels.stack)
         if result.number == level.last + 1:
@@ -309,12 +289,14 @@ class KtapParser:
         level.last_good = result.status.good
         level.count_in(result.status)
         if level.plan is not None and level.count > level.plan:
-            self._levels.note(Trouble.REPEATED, line)
+            self._levels.note(ktap.Trouble.REPEATED, line)
         more = 0
-        failures: tuple[Failure, ...] = ()
+        failures: tuple[assertion_block.Failure, ...] = ()
         if self._failures:
-            if result.status is Status.PASSED and self._broke_assertion(result.name, level, depth):
-                self._levels.note(Trouble.CONTRADICTED, line)
+            if result.status is ktap.Status.PASSED and self._broke_assertion(
+                result.name, level, depth
+            ):
+                self._levels.note(ktap.Trouble.CONTRADICTED, line)
             failures, more = self._failures.take(result.status)
         if depth == 1:
             level.nested += child is not None
@@ -326,7 +308,7 @@ class KtapParser:
         if depth > 2:
             return None
         self.running = None
-        return Boundary(result.name, depth == 1, result.status.good)
+        return ktap.Boundary(result.name, depth == 1, result.status.good)
 
     def _broke_assertion(self, name: str, level: OpenLevel, depth: int) -> bool:
         """Return whether an assertion of the test itself failed; a parameter's has the test's name.
@@ -343,18 +325,18 @@ class KtapParser:
             level.base = number - 1
             level.last = number
         elif not level.number(number):
-            self._levels.note(Trouble.DISORDER, line)
+            self._levels.note(ktap.Trouble.DISORDER, line)
         elif len(self._levels.stack) > 1:
-            self._levels.note(Trouble.SUSPECT, line)  # an earlier result is lost
+            self._levels.note(ktap.Trouble.SUSPECT, line)  # an earlier result is lost
 
-    def _status(self, said: Status, child: OpenLevel | None, line: Line) -> Status:
+    def _status(self, said: ktap.Status, child: OpenLevel | None, line: Line) -> ktap.Status:
         if child is not None:
             suite = len(self._levels.stack) == 1
             self._kept.note(child.shortfall(line.number, suite=suite))
             if (child.failed or child.buried) and said.good:
-                return Status.FAILED
-        if said is Status.FAILED and self._failures.timed_out:
-            return Status.HUNG
+                return ktap.Status.FAILED
+        if said is ktap.Status.FAILED and self._failures.timed_out:
+            return ktap.Status.HUNG
         return said
 
     def _close_block(self) -> None:
