@@ -35,7 +35,7 @@ def steps(job: Job, cell: Cell, booted: Booted) -> Iterator[Step]:
     cell, booted = yield from _traced_whole(job, cell, booted)
     yield Step(cell, Doing.JUDGEMENT)
     if witness_boot.wanted(job, cell, booted):
-        cell = yield from _witnessed(job, cell, booted)
+        cell = yield from _added(job, cell, booted, Doing.WITNESS)
     if not (cell.untraced or cell.witness) and unprobed.wanted(cell, booted):
         cell = yield from _confirmed(job, cell, booted)
     if job.request.triage:
@@ -43,9 +43,9 @@ def steps(job: Job, cell: Cell, booted: Booted) -> Iterator[Step]:
     if job.request.repeat > 1:
         cell = yield from _repeated(job, cell, booted)
     if job.request.confirm and cell.verdict is Verdict.FAILED:
-        cell = yield from _reproduced(job, cell, booted)
+        cell = yield from _added(job, cell, booted, Doing.CONFIRM)
     if job.request.cost:
-        yield from _counted(job, cell, booted)
+        yield from _added(job, cell, booted, Doing.COST)
 
 
 @contextlib.contextmanager
@@ -80,13 +80,23 @@ def _traced_whole(
     return noted(second, trace_gaps.compared(gaps, second)), again
 
 
-def _witnessed(job: Job, cell: Cell, booted: Booted) -> Steps:
-    """Add what the witness sees in a boot of its own; without that boot, add only a note."""
-    yield Step(cell, Doing.WITNESS)
-    with _noting("not witnessed") as notes:
-        cell = witness_boot.add(job, cell, booted)
+_FURTHER = {
+    Doing.WITNESS: (witness_boot.add, "not witnessed"),
+    Doing.UNPROBED: (unprobed.confirm, "not booted again without probes"),
+    Doing.CONFIRM: (confirm.add, "not booted again with its seed"),
+    Doing.COST: (cost_boot.add, "the cost is not known"),
+}
+"""What adds the result of a further boot, and the note without that boot."""
+
+
+def _added(job: Job, cell: Cell, booted: Booted, doing: Doing) -> Steps:
+    """Add the result of one of the further boots."""
+    add, failed = _FURTHER[doing]
+    yield Step(cell, doing)
+    with _noting(failed) as notes:
+        cell = add(job, cell, booted)
     cell = noted(cell, *notes)
-    yield Step(cell, Doing.WITNESS)
+    yield Step(cell, doing)
     return cell
 
 
@@ -96,12 +106,7 @@ def _confirmed(job: Job, cell: Cell, booted: Booted) -> Steps:
         cell = noted(cell, dear)
         yield Step(cell, Doing.JUDGEMENT)
         return cell
-    yield Step(cell, Doing.UNPROBED)
-    with _noting("not booted again without probes") as notes:
-        cell = unprobed.confirm(job, cell, booted)
-    cell = noted(cell, *notes)
-    yield Step(cell, Doing.UNPROBED)
-    return cell
+    return (yield from _added(job, cell, booted, Doing.UNPROBED))
 
 
 def _triaged(job: Job, judged: Cell, booted: Booted) -> Steps:
@@ -126,26 +131,6 @@ def _repeated(job: Job, judged: Cell, booted: Booted) -> Steps:
             yield Step(cell, Doing.REPEATS)
     cell = noted(cell, *notes)
     yield Step(cell, Doing.REPEATS)
-    return cell
-
-
-def _reproduced(job: Job, cell: Cell, booted: Booted) -> Steps:
-    """Add whether the failed boot prints the same console again."""
-    yield Step(cell, Doing.CONFIRM)
-    with _noting("not booted again with its seed") as notes:
-        cell = confirm.add(job, cell, booted)
-    cell = noted(cell, *notes)
-    yield Step(cell, Doing.CONFIRM)
-    return cell
-
-
-def _counted(job: Job, cell: Cell, booted: Booted) -> Steps:
-    """Add the instructions that a boot without probes takes."""
-    yield Step(cell, Doing.COST)
-    with _noting("the cost is not known") as notes:
-        cell = cost_boot.add(job, cell, booted)
-    cell = noted(cell, *notes)
-    yield Step(cell, Doing.COST)
     return cell
 
 
