@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from mermapctl.console.ktap import Account, Failure, Status, Suite, Test
 from mermapctl.judge import leaf_tests
-from mermapctl.judge.root_cause import Draft
+from mermapctl.judge.root_cause import Draft, draft
 from mermapctl.judge.suites import ExpectedSuite, Manifest, Rule
-from mermapctl.judge.verdict import Finding, Severity
-
-Evidence = dict[str, str | int | float | bool | None]
+from mermapctl.trace.violations import Evidence
 
 FAILED_SHOWN = 50
 """Failed tests without a rule that get a finding each; the rest share one."""
@@ -62,14 +61,8 @@ def _more(rest: list[Draft], suites: tuple[Suite, ...], account: Account) -> Dra
         if count
     ]
     line = rest[0].finding.console_line if rest else None
-    return Draft(
-        Finding(
-            code="test-failed",
-            severity=Severity.ERROR,
-            summary=f"{' and '.join(said)} failed",
-            advice="look at the console",
-            console_line=line,
-        )
+    return draft(
+        "test-failed", f"{' and '.join(said)} failed", {}, "look at the console", line=line
     )
 
 
@@ -140,20 +133,16 @@ def _draft(rule: Rule, test: Test, found: list[Failure]) -> Draft:
         evidence["times"] = len(found)
         if test.failures_omitted:
             evidence["failures_omitted"] = test.failures_omitted
-    return Draft(
-        Finding(
-            code=rule.code,
-            severity=Severity.ERROR,
-            summary=_fill(summary, evidence),
-            test=test.name,
-            evidence=evidence,
-            where=_where(first),
-            advice=rule.advice,
-            console_line=first.console_line,
-        ),
-        follows=rule.follows,
-        row=_fill(rule.row, evidence),
+    made = draft(
+        rule.code,
+        _fill(summary, evidence),
+        evidence,
+        rule.advice,
+        test=test.name,
+        line=first.console_line,
+        where=_where(first),
     )
+    return replace(made, follows=rule.follows, row=_fill(rule.row, evidence))
 
 
 def _pages(rule: Rule, found: list[Failure]) -> tuple[Evidence, str]:
@@ -209,17 +198,14 @@ def _unknown(test: Test, failures: list[Failure]) -> Draft:
             evidence["failures"] = len(failures) + test.failures_omitted
     if inner:
         evidence["failed"] = ", ".join(t.name for t in inner[:5])
-    return Draft(
-        Finding(
-            code="test-failed",
-            severity=Severity.ERROR,
-            summary=f"{test.name} failed: {_words(failures[0])}" if failures else _silent(test),
-            test=test.name,
-            evidence=evidence,
-            where=_where(failures[0]) if failures else None,
-            advice="look at the assertion" if failures else "look at the console before this line",
-            console_line=failures[0].console_line if failures else test.console_line,
-        )
+    return draft(
+        "test-failed",
+        f"{test.name} failed: {_words(failures[0])}" if failures else _silent(test),
+        evidence,
+        "look at the assertion" if failures else "look at the console before this line",
+        test=test.name,
+        line=failures[0].console_line if failures else test.console_line,
+        where=_where(failures[0]) if failures else None,
     )
 
 
@@ -256,13 +242,6 @@ def _suite_failed(suite: Suite) -> Draft:
     elif not suite.tests and not suite.omitted and not suite.planned:
         summary = f"{suite.name} failed"
         advice = "it has no tests of its own: look at the console before this line"
-    return Draft(
-        Finding(
-            code="test-failed",
-            severity=Severity.ERROR,
-            summary=summary,
-            where=_where(failure) if failure else None,
-            advice=advice,
-            console_line=failure.console_line if failure else suite.last_line,
-        )
-    )
+    line = failure.console_line if failure else suite.last_line
+    where = _where(failure) if failure else None
+    return draft("test-failed", summary, {}, advice, line=line, where=where)

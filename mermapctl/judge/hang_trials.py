@@ -106,14 +106,8 @@ def outcome(
     return Outcome.HUNG if stuck and status is Status.MISSING else _OUTCOMES[status], None
 
 
-_OUTCOMES = {
-    Status.PASSED: Outcome.PASSED,
-    Status.FAILED: Outcome.FAILED,
-    Status.SKIPPED: Outcome.SKIPPED,
-    Status.CRASHED: Outcome.CRASHED,
-    Status.HUNG: Outcome.HUNG,
-    Status.MISSING: Outcome.UNKNOWN,
-}
+_OUTCOMES: dict[Status, Outcome] = {Status.MISSING: Outcome.UNKNOWN}
+_OUTCOMES |= {each: Outcome(each.value) for each in Status if each is not Status.MISSING}
 
 
 def function(splats: Iterable[Splat], suite: str, manifest: Manifest) -> str | None:

@@ -9,10 +9,10 @@ from fnmatch import fnmatchcase
 
 from mermapctl.console.assertion_block import TIMED_OUT, Failure
 from mermapctl.console.ktap import KtapNote, Status, Suite, Test, Trouble, leaf_tests
-from mermapctl.judge.assertion_findings import Evidence
 from mermapctl.judge.boot_end import Facts, SuiteEnd
-from mermapctl.judge.root_cause import Draft
-from mermapctl.judge.verdict import Ended, Finding, Severity
+from mermapctl.judge.root_cause import Draft, draft
+from mermapctl.judge.verdict import Ended, Severity
+from mermapctl.trace.violations import Evidence
 
 _INCOMPLETE = (
     *(Trouble.LOST, Trouble.TORN, Trouble.MISCOUNTED, Trouble.BAILED),
@@ -29,13 +29,13 @@ NAMED = 8
 
 def read(facts: Facts, suites: tuple[Suite, ...], end: SuiteEnd | None) -> list[Draft]:
     """Make drafts for everything that makes the account incomplete."""
-    drafts = [draft for suite in suites for draft in _out_of_time(suite)]
+    drafts = [each for suite in suites for each in _out_of_time(suite)]
     if end is not None:
         drafts.append(_cut(facts, suites, end))
     drafts += [*_missing(facts, suites, end), *_corrupt(facts, end)]
     if facts.complaints_dropped:  # the kept ones already fail the cell
         drafts.append(
-            _draft(
+            draft(
                 "kernel-warning",
                 "there are more kernel complaints than are listed here",
                 {"more": facts.complaints_dropped},
@@ -52,7 +52,7 @@ def _out_of_time(suite: Suite) -> Iterator[Draft]:
         if test.status is Status.HUNG and test.directive == "TIMEOUT":
             yield _timed_out(suite, test.name, test.reason, test.console_line)
         elif test.status is Status.HUNG and (failure := _limit(test)) is not None:
-            yield _draft(
+            yield draft(
                 "hang",
                 f"{test.name} ran into KUnit's own time limit",
                 {"suite": suite.name, "message": failure.message},
@@ -76,7 +76,7 @@ def _timed_out(suite: Suite, test: str | None, said: str | None, line: int | Non
     evidence: Evidence = {"suite": suite.name, "said": said}
     if seconds:
         evidence["limit"] = float(seconds[0])
-    return _draft(
+    return draft(
         "hang", f"{test or suite.name} ran into {limit}", evidence, LOOP, test=test, line=line
     )
 
@@ -113,7 +113,7 @@ def _cut(facts: Facts, suites: tuple[Suite, ...], end: SuiteEnd) -> Draft:
                 "function and the test"
             )
             evidence["without_result"] = ", ".join(unknown[:NAMED]) or None
-        return _draft("hang", summary, evidence, advice, test=end.test, line=line)
+        return draft("hang", summary, evidence, advice, test=end.test, line=line)
     evidence["without_result"] = ", ".join(unknown[:NAMED]) or None
     if facts.boot.ended is Ended.EXITED and not end.explained:
         summary = f"the machine ended in {place} without a message"
@@ -121,7 +121,7 @@ def _cut(facts: Facts, suites: tuple[Suite, ...], end: SuiteEnd) -> Draft:
     else:
         summary = f"the console ends in {place}, before its last result"
         advice = "the log is cut off: judge a whole one, or look at what ended the boot"
-    return _draft("output-truncated", summary, evidence, advice, test=end.test, line=line)
+    return draft("output-truncated", summary, evidence, advice, test=end.test, line=line)
 
 
 def _missing(facts: Facts, suites: tuple[Suite, ...], end: SuiteEnd | None) -> list[Draft]:
@@ -153,7 +153,7 @@ def _unanswered(facts: Facts, suites: tuple[Suite, ...]) -> Iterator[Draft]:
     if not matching:
         yield _suite_missing(facts.glob, facts)
     elif test and not (facts.account.omitted or any(_answers(each, test) for each in matching)):
-        yield _draft(
+        yield draft(
             "test-missing",
             f"no test that matches {facts.glob} has a result",
             {"tests": ", ".join(each.name for each in matching[0].tests[:NAMED]) or "none"},
@@ -179,7 +179,7 @@ def _suite_missing(name: str | None, facts: Facts) -> Draft:
     if facts.account.kunit_messages:
         evidence["kunit"] = facts.account.kunit_messages[0]
     summary = f"the suite {name} did not run" if name else "no suite ran"
-    return _draft(
+    return draft(
         "suite-missing",
         summary,
         evidence,
@@ -194,7 +194,7 @@ def _test_missing(suite: Suite, name: str, strangers: list[str]) -> Draft:
     if strangers:
         evidence["unexpected"] = ", ".join(strangers[:NAMED])
         summary += f"; {strangers[0]}, which is not expected, has one"
-    return _draft(
+    return draft(
         "test-missing",
         summary,
         evidence,
@@ -228,7 +228,7 @@ def _corrupt(facts: Facts, end: SuiteEnd | None) -> list[Draft]:
         evidence["messages_dropped"] = dropped
     serious = bool(bad) or bool(lost_suites)
     return [
-        _draft(
+        draft(
             "output-corrupt",
             _how_corrupt(bad, lost_suites) if serious else _how_curious(curious),
             evidence,
@@ -243,11 +243,11 @@ def _corrupt(facts: Facts, end: SuiteEnd | None) -> list[Draft]:
 def dropped(facts: Facts, drafts: Iterable[Draft]) -> list[Draft]:
     """Make a warning for messages that printk dropped, unless a draft reports them already."""
     lost = facts.account.troubles.get(Trouble.DROPPED)
-    if not lost or any("messages_dropped" in draft.finding.evidence for draft in drafts):
+    if not lost or any("messages_dropped" in each.finding.evidence for each in drafts):
         return []
     first = [note for note in facts.account.notes if note.trouble is Trouble.DROPPED]
     return [
-        _draft(
+        draft(
             "output-corrupt",
             "printk dropped messages while the tests ran: a complaint may be among them",
             {"messages_dropped": lost},
@@ -290,18 +290,3 @@ def _how_curious(curious: list[KtapNote]) -> str:
     if Trouble.DISORDER in troubles:
         return "results are numbered out of order, but none of the planned numbers is missing"
     return "KTAP lines are malformed, but every result was read"
-
-
-def _draft(
-    code: str,
-    summary: str,
-    evidence: Evidence,
-    advice: str,
-    *,
-    test: str | None = None,
-    line: int | None = None,
-    severity: Severity = Severity.ERROR,
-) -> Draft:
-    evidence = {key: value for key, value in evidence.items() if value is not None}
-    finding = Finding(code, severity, summary, test, evidence, None, advice, (), line)
-    return Draft(finding)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from mermapctl.console.splat import function
 from mermapctl.judge.verdict import Finding, Severity
+from mermapctl.trace.violations import Evidence
 
 CONSEQUENCES = 20
 """Sentences kept under one finding."""
@@ -30,6 +31,22 @@ class Draft:
     def line(self) -> int:
         """Return the console line; findings without one come last."""
         return self.finding.console_line or 1 << 62
+
+
+def draft(
+    code: str,
+    summary: str,
+    evidence: Evidence,
+    advice: str,
+    *,
+    test: str | None = None,
+    line: int | None = None,
+    severity: Severity = Severity.ERROR,
+    where: str | None = None,
+) -> Draft:
+    """Make a draft without cause by the manifest; leaves out evidence that is None."""
+    known: Evidence = {key: value for key, value in evidence.items() if value is not None}
+    return Draft(Finding(code, severity, summary, test, known, where, advice, (), line))
 
 
 DEADLY = ("kernel-oops", "kernel-panic")

@@ -9,10 +9,10 @@ from typing import NamedTuple
 from mermapctl.console.boot_log import BootLog
 from mermapctl.console.ktap import Status, Suite
 from mermapctl.console.splat import DEADLY, Splat, SplatKind, sameness
-from mermapctl.judge.assertion_findings import Evidence
-from mermapctl.judge.root_cause import Draft
+from mermapctl.judge.root_cause import Draft, draft
 from mermapctl.judge.suites import ExpectedSuite, Manifest
-from mermapctl.judge.verdict import Finding, Severity
+from mermapctl.judge.verdict import Severity
+from mermapctl.trace.violations import Evidence
 
 
 class _Words(NamedTuple):
@@ -141,21 +141,16 @@ def _draft(
     provoked = all(_provoked(one, suites, manifest) for one in group)
     severe = splat.in_suite and not (allow or provoked)
     place = f"in {splat.test}" if splat.test else _outside(splat, suites)
-    return Draft(
-        Finding(
-            code=words.code,
-            severity=Severity.ERROR if severe else Severity.WARNING,
-            summary=f"{words.did} {place}: {_short(splat)}",
-            test=splat.test,
-            evidence=evidence,
-            where=splat.where or _last_seen(splat, suites),
-            advice=(
-                _PROVOKED.format(test=splat.test)
-                if provoked
-                else _advice(splat, words, suites, expected)
-            ),
-            console_line=splat.line,
-        )
+    advice = _PROVOKED.format(test=splat.test)
+    return draft(
+        words.code,
+        f"{words.did} {place}: {_short(splat)}",
+        evidence,
+        advice if provoked else _advice(splat, words, suites, expected),
+        test=splat.test,
+        line=splat.line,
+        severity=Severity.ERROR if severe else Severity.WARNING,
+        where=splat.where or _last_seen(splat, suites),
     )
 
 
@@ -238,7 +233,7 @@ def global_refused(drafts: list[Draft], splats: tuple[Splat, ...], boot: BootLog
     evidence is a register of the splat that contains it with the global bit; or page-table
     isolation is off and no register contains it without (a CPU may have no global pages).
     """
-    refused = [draft for draft in drafts if "global-mapping-refused" in draft.follows]
+    refused = [each for each in drafts if "global-mapping-refused" in each.follows]
     warned = next(
         (
             splat
@@ -261,15 +256,12 @@ def global_refused(drafts: list[Draft], splats: tuple[Splat, ...], boot: BootLog
         evidence["prot"] = f"{prot:#x}"
     if boot.isolation is False:
         evidence["isolation"] = "off"
-    return Draft(
-        Finding(
-            code="global-mapping-refused",
-            severity=Severity.ERROR,
-            summary="every get is refused: without page-table isolation PAGE_KERNEL is global",
-            evidence=evidence,
-            where=warned.where,
-            advice="this is the environment, not the mermap: boot with pti=on, or with a CPU model "
-            "that needs isolation (such as --cpu Haswell)",
-            console_line=warned.line,
-        )
+    return draft(
+        "global-mapping-refused",
+        "every get is refused: without page-table isolation PAGE_KERNEL is global",
+        evidence,
+        "this is the environment, not the mermap: boot with pti=on, or with a CPU model that needs "
+        "isolation (such as --cpu Haswell)",
+        line=warned.line,
+        where=warned.where,
     )

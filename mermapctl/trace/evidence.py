@@ -62,10 +62,5 @@ def stays_pinned(mm: int, line: int, what: str) -> Evidence:
     }
 
 
-def misses(new: Live, how: str, what: str) -> Evidence:
-    """A get filled other entries than its own."""
-    return {"get": f"line {new.line}: {span(new.base, new.end)}", how: what}
-
-
 def _lines(thread: Thread) -> str:
     return "line " + ", ".join(map(str, thread.flush_lines))

@@ -206,9 +206,10 @@ class Replay:
         """Check which entries a get filled, and with which pages."""
         written = thread.written
         if thread.low is not None and (thread.low, thread.high) != (new.base, new.end):
-            self._misses(new, "page tables walked", span(thread.low, thread.high or 0))
+            walked = span(thread.low, thread.high or 0)
+            self._misses(new, {"page tables walked": walked})
         elif self._entries and not written.covers(new.base, new.end):
-            self._misses(new, "entries written", str(written))
+            self._misses(new, {"entries written": str(written)})
         if written:
             new.entries = written.spelled()
             self._entries = True
@@ -217,8 +218,9 @@ class Replay:
                 self._exercised.add(Exercise.LATER_PAGES)
             self._frames.got(get.page, written, new.line, new.base, new.end)
 
-    def _misses(self, new: Live, how: str, what: str) -> None:
-        self._breaches.note("wrong-range-mapped", new.line, evidence.misses(new, how, what))
+    def _misses(self, new: Live, how: Evidence) -> None:
+        proof = {"get": f"line {new.line}: {span(new.base, new.end)}", **how}
+        self._breaches.note("wrong-range-mapped", new.line, proof)
 
     def _flushed_in_get(
         self, thread: Thread, cpu: CpuState, new: Live, done: int, *, needed: bool
