@@ -51,5 +51,3 @@ class CommitError(UserError):
 
 class HarnessError(MermapctlError):
     """The machine let us down (disk full, missing program, corrupt store): no verdict."""
-
-    exit = Exit.NO_VERDICT

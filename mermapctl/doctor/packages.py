@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from mermapctl.system import paths, process
 
 OS_RELEASE = Path("/etc/os-release")
@@ -65,12 +67,7 @@ def manager(release: dict[str, str]) -> Manager | None:
     for kind in kinds:
         for name, facts in _data()["manager"].items():
             if any(kind == like or kind.startswith(f"{like}-") for like in facts["like"]):
-                return Manager(
-                    name,
-                    facts["program"],
-                    tuple(facts["install"]),
-                    tuple(facts.get("refresh", ())),
-                )
+                return msgspec.convert({"name": name, **facts}, Manager)
     return None
 
 
