@@ -37,19 +37,19 @@ class BoundedFile:
         self._bytes = 0
         self._lines = 0
 
-    def write(self, data: bytes | memoryview) -> int:
-        """Write as a raw file does; return the number of bytes taken. Raises OSError."""
-        if self._room:
-            taken = self._file.write(data[: self._room])
-            self._room -= taken
-            return taken
+    def write(self, data: bytes) -> None:
+        """Write all of `data`. Raises OSError, as on a full disk."""
+        head, rest = data[: self._room], data[self._room :]
+        self._room -= len(head)
+        self._whole(head)
+        if not rest:
+            return
         if not self._tail or len(self._tail[-1]) >= self._block:
             self._tail.append(bytearray())
-        self._tail[-1] += data
-        self._held += len(data)
+        self._tail[-1] += rest
+        self._held += len(rest)
         while self._held - len(self._tail[0]) >= self._most:
             self._leave_out(self._tail.popleft())
-        return len(data)
 
     def _leave_out(self, chunk: bytes | bytearray) -> None:
         self._held -= len(chunk)
@@ -80,6 +80,7 @@ class BoundedFile:
         del self._tail[0][:end]
 
     def _whole(self, chunk: bytes | bytearray) -> None:
+        """Write all of a chunk: a disk that fills up takes a part, and fails at the next write."""
         rest = memoryview(chunk)
         while rest:
             rest = rest[self._file.write(rest) :]

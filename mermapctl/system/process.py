@@ -298,17 +298,10 @@ def _copy_ready(process: subprocess.Popen[bytes], selector: selectors.BaseSelect
         if not chunk:
             selector.unregister(key.fileobj)
             continue
-        _write_all(key.data, chunk)
+        key.data.write(chunk)
         if key.fileobj is process.stdout:
             chunks.append(chunk)
     return chunks
-
-
-def _write_all(file: BoundedFile, chunk: bytes) -> None:
-    """Write all of a chunk: a disk that fills up takes a part, and fails at the next write."""
-    rest = memoryview(chunk)
-    while rest:
-        rest = rest[file.write(rest) :]
 
 
 def _ask(watch: Watch, chunks: list[bytes], elapsed: float, silent: float) -> str | None:

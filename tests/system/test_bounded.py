@@ -23,9 +23,7 @@ def written(chunks: list[bytes], head: int, tail: int) -> bytes:
     file = io.BytesIO()
     one = BoundedFile(file, head, tail)
     for chunk in chunks:
-        rest = memoryview(chunk)
-        while rest:
-            rest = rest[one.write(rest) :]
+        one.write(chunk)
     one.close()
     return file.getvalue()
 
