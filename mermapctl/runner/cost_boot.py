@@ -12,7 +12,6 @@ import contextlib
 import os
 import select
 import shutil
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -41,7 +40,7 @@ from mermapctl.runner.gdb_packets import StubError
 from mermapctl.runner.guest_clock import EMULATED
 from mermapctl.runner.job import Job
 from mermapctl.runner.system_map import SystemMap
-from mermapctl.runner.witness import CONNECT
+from mermapctl.runner.witness import CONNECT, Beside
 from mermapctl.runner.witness_boot import (
     SHORTEST,
     SILENCE,
@@ -67,24 +66,14 @@ _ONE_BY_ONE = ("one-insn-per-tb on", "singlestep on")
 _LOG = "log exec,nochain"
 
 
-class Counter(threading.Thread):
-    """Counts in a thread until the guest has ended; `error` is a sentence."""
+class Counter(Beside):
+    """Counts the instructions of one boot."""
 
     def __init__(self, place: Path, known: SystemMap, tests: Sequence[str], *, moves: bool) -> None:
         """Prepare to count; `place` is the directory of QEMU's sockets and its log, a FIFO."""
-        super().__init__(name=NAME, daemon=True)
-        self.error: str | None = None
+        super().__init__(NAME, known, tests, moves=moves)
         self.counted: InstructionCounter | None = None
         self._place = place
-        self._known = known
-        self._tests = tests
-        self._moves = moves
-        self._over = threading.Event()
-
-    def end(self) -> None:
-        """Stop after the boot, and wait for the thread."""
-        self._over.set()
-        self.join()
 
     def run(self) -> None:
         """Count. Raises nothing."""

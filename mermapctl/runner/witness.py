@@ -18,26 +18,34 @@ CONNECT = 60.0
 """Seconds until QEMU must listen: kunit.py starts first, perhaps on a busy machine."""
 
 
-class Witness(threading.Thread):
-    """Watches one boot in a thread until the guest has ended; `error` is a sentence."""
+class Beside(threading.Thread):
+    """Works beside a boot until the guest has ended; `error` is a sentence."""
 
-    def __init__(
-        self, socket: Path, log: Path, system_map: SystemMap, tests: Sequence[str], *, moves: bool
-    ) -> None:
-        """Prepare to watch. With `moves`, first find how far the kernel moved itself (KASLR)."""
-        super().__init__(name="witness", daemon=True)
+    def __init__(self, name: str, known: SystemMap, tests: Sequence[str], *, moves: bool) -> None:
+        """With `moves`, the kernel moved itself (KASLR), and its place is found first."""
+        super().__init__(name=name, daemon=True)
         self.error: str | None = None
-        self._socket = socket
-        self._path = log
-        self._map = system_map
+        self._known = known
         self._tests = tests
         self._moves = moves
         self._over = threading.Event()
 
     def end(self) -> None:
-        """Stop watching after the boot, and wait until the log's last line is written."""
+        """Stop after the boot, and wait until all has been read and written."""
         self._over.set()
         self.join()
+
+
+class Witness(Beside):
+    """Watches one boot, and logs what it sees."""
+
+    def __init__(
+        self, socket: Path, log: Path, system_map: SystemMap, tests: Sequence[str], *, moves: bool
+    ) -> None:
+        """Prepare to watch."""
+        super().__init__("witness", system_map, tests, moves=moves)
+        self._socket = socket
+        self._path = log
 
     def run(self) -> None:
         """Watch the boot. Raises nothing; the log's last line reports how it ended."""
@@ -52,7 +60,7 @@ class Witness(threading.Thread):
         try:
             client = GdbClient(self._socket, CONNECT, self._over.is_set)
             client.begin()
-            Stops(client, log, self._map, self._tests).watch(moves=self._moves)
+            Stops(client, log, self._known, self._tests).watch(moves=self._moves)
         except (StubError, TimeoutError, ValueError) as error:
             self.error = str(error) or "QEMU's gdb stub does not answer"
             log.sentence("lost", self.error)
