@@ -18,7 +18,7 @@ from tests.tree.test_fault_corpus import known_codes
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/verdicts.md").read_text(encoding="utf-8")
-MAKERS = {"Finding", "_Words", "_draft", "_note", "_failed"}
+MAKERS = {"Finding", "_Words", "draft", "_note", "_failed"}
 """Functions that make findings of a code in the call."""
 PLACE = {"_failed": 1}
 """The index of the code among the arguments, if it is not the first."""
