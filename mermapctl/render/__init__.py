@@ -8,14 +8,12 @@ import functools
 import importlib
 import shutil
 import sys
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from mermapctl.system import stdio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from typing import TextIO
-
     from mermapctl.records.record import Cell, RunRecord
 
 RENDERERS = {

@@ -7,8 +7,8 @@ Every format must show that, so it is computed once, here.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,14 +16,9 @@ from mermapctl.console.ktap import NO_TESTS, Failure, FailureKind, Status, Suite
 from mermapctl.console.splat import Splat
 from mermapctl.judge.leaf_tests import all_tests, concerned, unlisted
 from mermapctl.judge.verdict import Finding, Severity, Verdict
-from mermapctl.records.record import State
+from mermapctl.records.record import Cell, RunRecord, State
 from mermapctl.render import complaint
 from mermapctl.render.visible import one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from mermapctl.records.record import Cell, RunRecord
 
 _ONE_LINE = 60
 _LONG_WORD = 40

@@ -3,10 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from mermapctl.console.splat import Splat
+from mermapctl.console.splat import Splat
 
 _SPEAKERS = {"T": "task", "C": "CPU"}
 """The letter in printk's prefix under PRINTK_CALLER."""

@@ -4,13 +4,10 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from mermapctl.render.visible import LINE_LIMIT, cut
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
 
 _SMALL_GAP = 3  # shorter gaps are shown: a gap's mark takes a line, too
 

@@ -4,16 +4,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from mermapctl.console.ktap import Failure, Status
 from mermapctl.judge.verdict import Finding, Severity
-from mermapctl.records.record import Cell
-from mermapctl.render.account import BAD, account
-
-if TYPE_CHECKING:
-    from mermapctl.records.record import RunRecord
-    from mermapctl.render.account import CellRows
+from mermapctl.records.record import Cell, RunRecord
+from mermapctl.render.account import BAD, CellRows, account
 
 _ORDER = (Severity.ERROR, None, Severity.WARNING, Severity.NOTE)
 

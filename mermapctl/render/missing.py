@@ -3,12 +3,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from mermapctl.config.fragment import MissingSymbol
 from mermapctl.render.visible import cut
-
-if TYPE_CHECKING:
-    from mermapctl.config.fragment import MissingSymbol
 
 MOST = 100
 """Limit on the lines of one explanation; a long one has thirty."""

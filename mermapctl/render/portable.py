@@ -8,12 +8,9 @@ They are for a shell in the kernel tree. kunit.py's stages become one command. T
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from mermapctl.records.record import Cell, RunRecord
+from mermapctl.records.record import Cell, RunRecord
 
 _SCRIPT = "/kunit.py"
 _LONG_WORD = 60  # characters: a line of a mail, indented

@@ -3,18 +3,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from mermapctl.judge.verdict import Reason, Severity, Verdict
+from mermapctl.records.record import Cell, RunRecord
+from mermapctl.records.series_facts import Column, Episode, Series
 from mermapctl.render.account import verdict_word
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from mermapctl.records.record import Cell, RunRecord
-    from mermapctl.records.series_facts import Column, Episode, Series
 
 SHORT = 12
 """Digits of a commit, as git's core.abbrev in the kernel's documentation."""
