@@ -20,7 +20,6 @@ def job(
     build_dir: Path,
     kunitconfig: Path,
     jobs: int = 1,
-    make_options: tuple[str, ...] = (),
 ) -> Job:
     request = Request(jobs=jobs)
     return Job(
@@ -42,5 +41,4 @@ def job(
         tell=lambda _event: None,
         timeout=request.timeout,
         silence=request.silence,
-        make_options=make_options,
     )

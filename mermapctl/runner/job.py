@@ -51,7 +51,6 @@ class Job:
     timeout: int
     silence: int
     repeat: str = ""
-    make_options: tuple[str, ...] = ()
     checkout: LaneCommit | None = None
     patience: float | None = None
 

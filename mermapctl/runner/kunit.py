@@ -144,18 +144,14 @@ def _common(job: Job, stage: str) -> list[str]:
     return argv
 
 
-def _make(job: Job) -> list[str]:
-    return [f"--make_options={option}" for option in job.make_options]
-
-
 def config(job: Job) -> list[str]:
     """Return `kunit.py config`, which makes the build directory's .config from the kunitconfig."""
-    return [*_common(job, "config"), *_make(job)]
+    return _common(job, "config")
 
 
 def build(job: Job) -> list[str]:
     """Return `kunit.py build`, which runs olddefconfig, then make."""
-    return [*_common(job, "build"), f"--jobs={job.request.jobs}", *_make(job)]
+    return [*_common(job, "build"), f"--jobs={job.request.jobs}"]
 
 
 def boot(job: Job, boot: BootRequest, can: Capabilities) -> list[str]:

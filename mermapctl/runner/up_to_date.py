@@ -55,7 +55,6 @@ def signature(job: Job, kunitconfig: str, tree_state: str | None) -> str | None:
         "tree": tree_state,
         "kunitconfig": kunitconfig,
         "target": [job.target.name, job.target.kconfig],
-        "make": job.make_options,
         "toolchain": toolchain_of(job.target.cross_compile),
         "environment": steering(),
     }

@@ -20,7 +20,6 @@ def job(tree: Path) -> Job:
         build_dir=Path("/b d"),
         kunitconfig=Path("/k"),
         jobs=3,
-        make_options=("V=1",),
     )
 
 
@@ -30,8 +29,8 @@ def test_the_three_command_lines(fake_tree: Path) -> None:
     common = ["--build_dir=/b d", "--kunitconfig=/k", "--arch=x86_64", "--cross_compile=x-"]
     can = kunit.capabilities(fake_tree)
     boot = kunit.BootRequest("mermap", ("pti=on", "x=y z"), ("-cpu", "Haswell", "-smp", "2"), 330)
-    assert kunit.config(here) == [script, "config", *common, "--make_options=V=1"]
-    assert kunit.build(here) == [script, "build", *common, "--jobs=3", "--make_options=V=1"]
+    assert kunit.config(here) == [script, "config", *common]
+    assert kunit.build(here) == [script, "build", *common, "--jobs=3"]
     assert kunit.boot(here, boot, can) == [
         script,
         "exec",
