@@ -8,7 +8,7 @@ a boot without probes can show: tests that count as failed, and findings that be
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mermapctl.console.ktap import Suite
 from mermapctl.judge.hang_trial import Outcome, Trial
@@ -59,14 +59,10 @@ def compare(traced: Collection[str], plain: Unprobed) -> Confirmation:
     there = [each for each in traced if each in plain.symptoms]
     other = [each for each in plain.symptoms if each not in traced]
     if not traced:
-        if other:
-            return Confirmation(
-                f"{_AGAIN}: the suite fails there ({_listed(other)}); what the "
-                "trace alone shows is neither confirmed nor denied by it"
-            )
+        how = f"fails there ({_listed(other)})" if other else "passes there"
         return Confirmation(
-            f"{_AGAIN}: the suite passes there; what the trace alone shows is "
-            "neither confirmed nor denied by it"
+            f"{_AGAIN}: the suite {how}; what the trace alone shows is neither confirmed nor "
+            "denied by it"
         )
     gone = [each for each in traced if each not in plain.symptoms]
     lacks = f"; only with probes: {_listed(gone)}" if gone else ""
@@ -145,8 +141,3 @@ def _listed(names: Iterable[str]) -> str:
     all_ = list(names)
     more = f" and {len(all_) - NAMED} more" if len(all_) > NAMED else ""
     return ", ".join(all_[:NAMED]) + more
-
-
-def stored(plain: Unprobed, told: Confirmation, *, stands: bool = False) -> Unprobed:
-    """Return the boot for the record, with the comparison in words."""
-    return replace(plain, words=told.words, stands=stands)

@@ -20,7 +20,7 @@ from mermapctl.judge import (
     reproduction,
     suites,
 )
-from mermapctl.judge.confirmation import CODE, Unprobed, compare, stored, symptoms, without_verdict
+from mermapctl.judge.confirmation import CODE, Unprobed, compare, symptoms, without_verdict
 from mermapctl.judge.hang_trial import Trial
 from mermapctl.judge.repeats import Repeats
 from mermapctl.judge.reproduction import Reproduction
@@ -123,7 +123,7 @@ def with_unprobed(cell: Cell, plain: Unprobed) -> Cell:
         settled,
         findings=(*settled.findings, *([told.finding] if told.finding else [])),
         confirmed=told.confirmed,
-        untraced=stored(plain, told, stands=stands),
+        untraced=replace(plain, words=told.words, stands=stands),
     )
 
 
