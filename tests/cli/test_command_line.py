@@ -212,7 +212,7 @@ def answered(done: Done, argv: Sequence[str], *, colored: bool = False) -> None:
 
 def test_all_commands_are_found() -> None:
     found = {" ".join(place.words) for place in PLACES}
-    assert {*CONTEXTS, "config list", ""} == found
+    assert {*CONTEXTS, "config list", "config defaults", ""} == found
     assert len(PLACES) > 60
 
 
