@@ -33,6 +33,7 @@ from mermapctl.runner import (
     qmp,
     socket_place,
     system_map,
+    witness_boot,
 )
 from mermapctl.runner.boot import Booted
 from mermapctl.runner.gdb_client import Breakpoint, GdbClient
@@ -41,14 +42,6 @@ from mermapctl.runner.guest_clock import EMULATED
 from mermapctl.runner.job import Job
 from mermapctl.runner.system_map import SystemMap
 from mermapctl.runner.witness import CONNECT, Beside
-from mermapctl.runner.witness_boot import (
-    SHORTEST,
-    SILENCE,
-    SLOWER,
-    SYSTEM_MAP,
-    TARGET,
-    aborted,
-)
 from mermapctl.system import inputs
 from mermapctl.trace.instructions import InstructionCounter
 
@@ -137,7 +130,7 @@ def add(job: Job, cell: Cell, booted: Booted) -> Cell:
 
     A kernel that fails in this boot fails the cell. Raises Interrupted, HarnessError, OSError.
     """
-    known = system_map.load(job.build_dir / SYSTEM_MAP)
+    known = system_map.load(job.build_dir / witness_boot.SYSTEM_MAP)
     why = _obstacle(job, cell, booted, known)
     if known is None or why:
         return _noted(cell, why)
@@ -164,8 +157,8 @@ def add(job: Job, cell: Cell, booted: Booted) -> Cell:
 
 def _obstacle(job: Job, cell: Cell, booted: Booted, known: SystemMap | None) -> str | None:
     """Return why the cost cannot be counted, as a phrase; None if it can."""
-    if job.target.name != TARGET:
-        return f"instructions are counted on {TARGET} alone"
+    if job.target.name != witness_boot.TARGET:
+        return f"instructions are counted on {witness_boot.TARGET} alone"
     if cell.verdict is not Verdict.PASSED:
         return "the kernel did not pass"
     if not job.can.has("exec", "--qemu_args"):
@@ -174,23 +167,23 @@ def _obstacle(job: Job, cell: Cell, booted: Booted, known: SystemMap | None) -> 
         return "with --no-reproducible QEMU does not count instructions"
     if why := guest_clock.why_threads(job, booted.kernel, EMULATED):
         return f"QEMU does not count the instructions of several threads ({why})"
-    return f"there is no {SYSTEM_MAP}" if known is None else None
+    return f"there is no {witness_boot.SYSTEM_MAP}" if known is None else None
 
 
 def _again(job: Job, booted: Booted, arguments: tuple[str, ...]) -> Job:
-    longest = max(SHORTEST, int(SLOWER * booted.seconds))
+    longest = max(witness_boot.SHORTEST, int(witness_boot.SLOWER * booted.seconds))
     return replace(
         job,
         cell=replace(job.cell, untraced="", more_qemu_args=arguments),
-        timeout=min(max(job.timeout, SHORTEST), longest),
-        silence=max(job.silence, SILENCE),
+        timeout=min(max(job.timeout, witness_boot.SHORTEST), longest),
+        silence=max(job.silence, witness_boot.SILENCE),
         repeat=NAME,
     )
 
 
 def _judged(again: Job, cell: Cell, second: Booted, counter: Counter) -> Cell:
     """Judge the boot that was counted. A QEMU that broke off says nothing about the kernel."""
-    if second.boot.ended is not Ended.EXITED or aborted(again.console):
+    if second.boot.ended is not Ended.EXITED or witness_boot.aborted(again.console):
         return _noted(cell, counter.error or "the boot that counts did not end by itself")
     with inputs.open_own(again.console) as console:
         judged = judge_boot(cell, second.boot, console)
