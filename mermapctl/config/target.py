@@ -22,7 +22,7 @@ from typing import Any
 from mermapctl.config import fragment
 from mermapctl.config.fragment import Fragment
 from mermapctl.errors import CommitError, UserError
-from mermapctl.system import inputs, paths
+from mermapctl.system import inputs, tables
 from mermapctl.tree import find
 
 QEMU_CONFIGS = "tools/testing/kunit/qemu_configs"
@@ -84,7 +84,7 @@ class Target:
 
 @cache
 def _facts() -> dict[str, Any]:
-    return paths.table("targets.toml", dict[str, Any])
+    return tables.read("targets.toml", dict[str, Any])
 
 
 def _fields(config: Path) -> dict[str, str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from mermapctl.config.fragment import Fragment
-from mermapctl.system import paths
+from mermapctl.system import tables
 
 COUNTED = "TLB flushes are counted, not observed"
 """What an untraced boot tells of them."""
@@ -47,7 +47,7 @@ class Wish:
 @cache
 def scope() -> Scope:
     """Return where a trace is possible, by variants.toml."""
-    return paths.table("variants.toml", _TraceFile).trace
+    return tables.read("variants.toml", _TraceFile).trace
 
 
 def granted(

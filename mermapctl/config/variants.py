@@ -15,7 +15,7 @@ from mermapctl.config.fragment import SUFFIX, Fragment
 from mermapctl.config.target import near
 from mermapctl.config.traceable import Wish
 from mermapctl.errors import UserError
-from mermapctl.system import inputs, paths
+from mermapctl.system import inputs, paths, tables
 from mermapctl.system.boundary import flaw_of_path
 
 BASE = "base"
@@ -71,7 +71,7 @@ class Variant:
 
 @cache
 def _shipped() -> dict[str, Definition]:
-    return paths.table("variants.toml", _VariantsFile).variant
+    return tables.read("variants.toml", _VariantsFile).variant
 
 
 def _files(directory: Path) -> dict[str, Path]:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from mermapctl.console.frames import EntryKind, Frame
 from mermapctl.console.splat import SplatKind, function
-from mermapctl.system import paths
+from mermapctl.system import tables
 
 _SUFFIX = re.compile(r"\.(?:part|cold|constprop|isra|llvm|cfi|cfi_jt)\b.*")
 _MOST = 24
@@ -83,7 +83,7 @@ def _pattern(globs: Iterable[str]) -> re.Pattern[str]:
 
 @functools.cache
 def _file() -> _File:
-    return paths.table("reporters.toml", _File)
+    return tables.read("reporters.toml", _File)
 
 
 @functools.cache

@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from mermapctl.system import paths, process
+from mermapctl.system import process, tables
 
 OS_RELEASE = Path("/etc/os-release")
 APT_LISTS = Path("/var/lib/apt/lists")
@@ -48,7 +48,7 @@ class Installation:
 
 @cache
 def _data() -> dict[str, Any]:
-    return paths.table("packages.toml", dict[str, Any])
+    return tables.read("packages.toml", dict[str, Any])
 
 
 def os_release(path: Path | None = None) -> dict[str, str]:

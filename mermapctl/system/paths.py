@@ -9,18 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TypeVar
 
-import msgspec
 import platformdirs
 
-from mermapctl.errors import HarnessError, UserError
+from mermapctl.errors import UserError
 from mermapctl.system import boundary, environment
-
-T = TypeVar("T")
 
 APP = "mermapctl"
 PAGE = "report.html"
@@ -94,17 +89,6 @@ def make_private(directory: Path) -> None:
     for each in reversed(missing):
         each.mkdir(mode=0o700, exist_ok=True)
     directory.mkdir(mode=0o700, exist_ok=True)  # raises where it is a file
-
-
-def table(name: str, kind: type[T]) -> T:
-    """Read a table of facts, configs/NAME. Raises HarnessError where it is damaged."""
-    source = shipped("configs") / name
-    try:
-        return msgspec.convert(tomllib.loads(source.read_text(encoding="utf-8")), kind)
-    except (OSError, ValueError) as error:
-        raise HarnessError(
-            f"{source}: {error}", "the file is part of mermapctl; install mermapctl again"
-        ) from error
 
 
 def shipped(name: str) -> Path:
