@@ -10,11 +10,11 @@ from mermapctl.config.fragment import MissingSymbol
 from mermapctl.console.ktap import Failure, FailureKind, Status, Suite, Test
 from mermapctl.console.splat import Splat, SplatKind
 from mermapctl.judge.verdict import Finding, Flush, Reason, Severity, Verdict
+from mermapctl.records.host import Host
 from mermapctl.records.record import (
     SCHEMA,
     Artifacts,
     Cell,
-    Host,
     Phases,
     Run,
     RunRecord,

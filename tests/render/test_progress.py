@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from mermapctl.events import (
     CellStarted,
@@ -166,7 +167,9 @@ def test_escapes_in_a_line_of_progress_are_shown(tmp_path: Path) -> None:
     live = LiveDisplay(Console(file=screen, force_terminal=True, color_system=None, width=400))
     for event in events:
         live.take(event)
-        screen.write(live().plain + "\n")
+        line = live()
+        assert isinstance(line, Text)
+        screen.write(line.plain + "\n")
     for text in (said, screen.getvalue()):
         assert text.count("owned") >= 4
         assert not {"\x1b", "\x07", "\u200b", "\u202e", "\x9b"} & set(text)
