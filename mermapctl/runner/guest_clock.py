@@ -8,7 +8,7 @@ of QEMU and run in turn.
 
 A turn ends where a timer of QEMU expires, so a seed also chooses the length of the turns: a network
 filter without a network has a timer of that period. The guest has no device and no interrupt for
-it. QEMU 7.2 continues with CPU 0 after each such end, if that one is not idle.
+it.
 """
 
 from __future__ import annotations

@@ -13,10 +13,12 @@ import pytest
 
 from mermapctl.judge import reproduction
 from tests.e2e.conftest import Change, Ran, Run
+from tests.faults import corpus, seeded
 
 pytestmark = pytest.mark.e2e
 
 EVERY = ("base", "smp", "debug", "kasan", "ubsan", "rt", "la57", "nopti", "hang")
+RACE = "60-prepares-race"
 
 
 @contextmanager
@@ -104,6 +106,21 @@ def test_a_failure_prints_the_same_console_again(run: Run, change: Change) -> No
     ran = run("--accel=tcg", "--confirm", "--no-witness")
     assert ran.cell["verdict"] == "failed"
     assert ran.cell["reproduction"]["identical"] is True, ran.cell["reproduction"]
+
+
+@pytest.mark.nightly
+def test_a_race_is_found_by_some_seed_and_again_by_that_seed(
+    run: Run, reference_tree: Path
+) -> None:
+    (race,) = (case for case in corpus.faults() if case.name == RACE)
+    with seeded.seeded(reference_tree, race):
+        found = run("--accel=tcg", *race.run).cell["repeats"]
+        assert 0 < found["failed"] < found["runs"], found["words"]
+        seed, *_ = found["seeds_failed"]
+        options = ("--variant=smp", "--no-trace", "--no-witness", f"--seed={seed}")
+        again = [run("--accel=tcg", *options) for _ in range(10)]
+    assert {each.cell["verdict"] for each in again} == {"failed"}
+    assert len({tuple(guest_lines(each)) for each in again}) == 1
 
 
 @pytest.mark.nightly
