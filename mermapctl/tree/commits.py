@@ -6,11 +6,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.system import inputs
-from mermapctl.tree import git, state
+from mermapctl.tree import state
 
 if TYPE_CHECKING:
     import git as gitpython
@@ -105,8 +105,11 @@ def _ends(spelled: str) -> tuple[str, str]:
 
 def _answer(repo: gitpython.Repo, *arguments: str) -> str:
     """Return what git prints; empty where it fails."""
-    options: dict[str, Any] = {"with_exceptions": False, "kill_after_timeout": git.LONGEST}
-    return str(repo.git.execute(["git", *arguments], **options)).strip()
+    running = repo.git.execute(["git", *arguments], as_process=True)
+    said, _ = state.bounded(running, Path(repo.working_dir))
+    if running.proc is not None:
+        running.proc.wait()
+    return said.decode(errors="surrogateescape").strip()
 
 
 def _commit(repo: gitpython.Repo, tree: Path, name: str) -> str:
@@ -134,8 +137,9 @@ def _log(repo: gitpython.Repo, *what: str) -> tuple[Commit, ...]:
     """Read commits, oldest first."""
     listing = ["git", "log", "--reverse", "--topo-order", f"--format={_FIELDS}"]
     quiet = ["--no-show-signature", "--no-notes", "--no-color", "--encoding=UTF-8"]
-    said = repo.git.execute([*listing, *quiet, *what, "--"], kill_after_timeout=git.LONGEST)
-    return tuple(_parsed(line) for line in str(said).split("\n") if line)
+    running = repo.git.execute([*listing, *quiet, *what, "--"], as_process=True)
+    said = state.output_of(running, Path(repo.working_dir)).decode(errors="backslashreplace")
+    return tuple(_parsed(line) for line in said.split("\n") if line)
 
 
 def _parsed(line: str) -> Commit:

@@ -75,7 +75,7 @@ def subjects(path: Path, base: str) -> tuple[str, ...]:
     with reading(path) as repo:
         listing = ("--reverse", "--format=%s", *repository.NO_PROGRAMS, "--end-of-options")
         log = repo.git.log(*listing, f"{base}..HEAD", "--", as_process=True)
-        return tuple(_output_of(log, path).decode(errors="surrogateescape").splitlines())
+        return tuple(output_of(log, path).decode(errors="surrogateescape").splitlines())
 
 
 @contextlib.contextmanager
@@ -90,7 +90,7 @@ def reading(path: Path) -> Iterator[git.Repo]:
     with _refusals(path), opened(path, expand_vars=False) as repo:  # a "$" stays one
         repo.git.update_environment(**_own_repository(repo, path))
         ask = ("--name-only", "--null", "--get-regexp", repository.FILTERS)
-        said, _ = _bounded(repo.git.config(*ask, as_process=True), path)
+        said, _ = bounded(repo.git.config(*ask, as_process=True), path)
         filters = said.decode(errors="surrogateescape").split("\0")
         quiet = repository.quiet(os.environ, filter(None, filters))
         repo.git.update_environment(**quiet)
@@ -154,7 +154,7 @@ class Looking:
     def _output(self, name: str) -> bytes:
         """Wait for one process and return its output. Raises GitCommandError."""
         if name not in self._outputs:
-            self._outputs[name] = _output_of(self._processes[name], self._path)
+            self._outputs[name] = output_of(self._processes[name], self._path)
         return self._outputs[name]
 
     def tree(self) -> Tree:
@@ -242,28 +242,28 @@ def diff(path: Path) -> bytes:
     options = ("-p", "--binary", "--full-index", "--no-renames", "--ignore-submodules")
     with reading(path) as repo:
         arguments = (*options, *repository.NO_PROGRAMS, "HEAD", "--")
-        return _output_of(repo.git.diff_index(*arguments, as_process=True), path)
+        return output_of(repo.git.diff_index(*arguments, as_process=True), path)
 
 
 def _head(repo: git.Repo, path: Path) -> str | None:
     """Return the checked-out commit; None before the first. Raises UserError."""
     arguments = ("--verify", "--quiet", "HEAD^{commit}")
     running = repo.git.rev_parse(*arguments, as_process=True)
-    commit, complaint = _bounded(running, path)
+    commit, complaint = bounded(running, path)
     status = running.proc.wait()
     if status not in {0, 1} or (status and complaint):  # with success: a warning, or a loader's
         raise _refused(path, complaint.decode(errors="replace"))
     return commit.decode(errors="replace").strip() or None
 
 
-def _output_of(running: Any, path: Path) -> bytes:
+def output_of(running: Any, path: Path) -> bytes:
     """Wait for a git process and return its output. Raises GitCommandError, UserError."""
-    out, err = _bounded(running, path)
+    out, err = bounded(running, path)
     running.wait(stderr=err)
     return out
 
 
-def _bounded(running: Any, path: Path) -> tuple[bytes, bytes]:
+def bounded(running: Any, path: Path) -> tuple[bytes, bytes]:
     """Return stdout and stderr of a git process. Ends it, and raises UserError, beyond a bound."""
     try:
         return process.outputs(running.proc, repository.LONGEST, repository.IDLE)

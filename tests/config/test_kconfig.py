@@ -404,7 +404,7 @@ def test_a_cache_that_cannot_be_written_costs_only_time(
         ('source "no/such/file"\n', "no/such/file' not found"),
         ("config A\n    bool 'a'\n    depends on A\n", "Dependency loop"),
         ("config A\n    def_bool $(A\n", "lib/Kconfig:5"),
-        ('source "/dev/null"\n', "no regular file"),
+        ('source "/dev/null"\n', "/dev/null: it is a device"),
     ],
 )
 def test_a_kconfig_that_defeats_the_parser(tmp_path: Path, text: str, complaint: str) -> None:

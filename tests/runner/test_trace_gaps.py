@@ -104,7 +104,7 @@ def test_the_first_boot_stands_where_there_is_no_second(
 
     first_boot = boot.boot
     monkeypatch.setattr(boot, "boot", once)
-    done = CliRunner().invoke(root.root, ["run", f"--tree={fake_tree}", "--accel=tcg"])
+    done = CliRunner().invoke(root.root, ["run", f"--tree={fake_tree}", "--accel=tcg", "--full"])
     assert done.exit_code == 0
     assert "and there is no second boot: no more processes" in " ".join(done.output.split())
     assert "printk messages dropped" in told(str(taken[0].console))

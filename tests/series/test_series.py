@@ -213,6 +213,7 @@ def test_the_same_kernel_is_not_booted_twice(
     (episode,) = made["series"]["columns"][0]["episodes"]
     assert episode["commit"] == first
     assert len((tmp_path / "boots").read_text().splitlines()) == 3  # the base, and two kernels
+    monkeypatch.setenv("COLUMNS", "120")
     shown = command("report", "show").stdout
     assert f"same kernel as {first[:12]}" in " ".join(shown.split()), shown
     assert command("report", "rejudge", "latest").returncode == 0

@@ -120,7 +120,9 @@ def test_a_tarball_cannot_reach_out_of_its_tree(
 
 
 @pytest.mark.usefixtures("user_git")
-def test_a_tarball_becomes_one_commit_and_the_mermap_a_few(tmp_path: Path) -> None:
+def test_a_tarball_becomes_one_commit_and_the_mermap_a_few(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     archive = tarball(tmp_path / "linux-6.12.tar.xz", {"crlf.txt": "a\r\nb\r\n"})
     done = made(tmp_path / "t", archive)
     tree = tmp_path / "t"
@@ -144,6 +146,7 @@ def test_a_tarball_becomes_one_commit_and_the_mermap_a_few(tmp_path: Path) -> No
     assert (done.tree.describe or "").startswith(f"base-6.12.1-{len(subjects)}-g")
     assert (done.tree.dirty, done.mermap) == (False, overlay.Mermap.REFERENCE)
     assert [path.name for path in tmp_path.iterdir() if "partial" in path.name] == []
+    monkeypatch.chdir(tmp_path)
     assert find.resolve(None) == tree  # `run` finds it now
 
 
