@@ -13,6 +13,10 @@ from mermapctl.judge.boot_end import Facts
 from mermapctl.judge.verdict import Ended, Finding, Reason, Severity
 
 
+CUT = {Ended.INTERRUPTED: Reason.INTERRUPTED, Ended.KILLED: Reason.HARNESS_ERROR}
+"""Ends of a boot that are not the kernel's doing: a suite that they cut off has no verdict."""
+
+
 class BootFailure(NamedTuple):
     """The reason for having no verdict; `detail` is the console line with it, or a sentence."""
 
@@ -48,8 +52,8 @@ def read(facts: Facts) -> BootFailure | None:
         return _failed(Reason.ACCELERATOR_FAILED, "accelerator-failed", why)
     if spoke:
         return None
-    if boot.ended is Ended.INTERRUPTED:
-        return BootFailure(Reason.INTERRUPTED, facts.log.last)
+    if (cut := CUT.get(boot.ended)) is not None:
+        return BootFailure(cut, boot.killed or facts.log.last)
     if refusal is not None:
         return _failed(Reason.BOOT_FAILED, "boot-failed", _refused(refusal))
     return _failed(Reason.BOOT_FAILED, "boot-failed", _no_ktap(facts))

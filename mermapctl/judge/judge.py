@@ -138,12 +138,12 @@ def judge(
     findings = root_cause.merge([*drafts, *map(Draft, traced)])
     failed = any(finding.severity is Severity.ERROR for finding in findings)
     good = all(suite.status.good for suite in suites) and not facts.account.omitted_bad
-    interrupted = end is not None and facts.boot.ended is Ended.INTERRUPTED
+    cut = boot_failure.CUT.get(facts.boot.ended) if end is not None and not end.explained else None
     verdict = Verdict.PASSED if good and not failed else Verdict.FAILED
     return Judgement(
-        verdict=Verdict.NO_VERDICT if interrupted else verdict,
-        reason=Reason.INTERRUPTED if interrupted else None,
-        detail=log.last if interrupted else None,
+        verdict=Verdict.NO_VERDICT if cut else verdict,
+        reason=cut,
+        detail=(facts.boot.killed or log.last) if cut else None,
         suites=suites,
         splats=splats,
         flushes=rows,

@@ -44,16 +44,21 @@ class Ended(enum.StrEnum):
     SILENCE = "silence"
     ACCELERATOR_FAILED = "accelerator-failed"
     INTERRUPTED = "interrupted"
+    KILLED = "killed"  # QEMU or kunit.py, by a signal from outside
     UNKNOWN = "unknown"  # a console log from elsewhere
 
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """Facts of a boot from outside its console; `silence` in seconds."""
+    """Facts of a boot from outside its console; `silence` in seconds.
+
+    `killed` says which program was killed by which signal; null if none was.
+    """
 
     ended: Ended = Ended.UNKNOWN
     silence: float | None = None
     limit: float | None = None
+    killed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

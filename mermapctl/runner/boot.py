@@ -14,6 +14,7 @@ from mermapctl.events import Note, StageEnded, StageStarted, TestEnded, Tick
 from mermapctl.judge.verdict import Boot, Ended
 from mermapctl.runner import (
     accelerator,
+    boot_killed,
     guest,
     guest_clock,
     initramfs,
@@ -67,11 +68,13 @@ class _Listening:
         self.rest = b""
         self.guest_spoke = False
         self.in_suite = False
+        self.signal: int | None = None
 
     def output(self, chunk: bytes) -> str | None:
         *lines, rest = (self.rest + chunk).split(b"\n")
         self.rest = rest[-4096:]
         for raw in lines:
+            self.signal = boot_killed.message(raw) or self.signal
             line = _PRINTK.sub("", raw[:4096].decode(errors="backslashreplace"))
             progress = progress_of(line)
             if progress is not None:
@@ -108,7 +111,8 @@ def boot(job: Job, kernel: Kernel, again: str | None = None) -> Booted:
     """Boot the kernel under KVM if that works, otherwise under software emulation.
 
     If KVM fails during the boot, boot again under emulation. `again` is the accelerator of an
-    earlier boot of this kernel; it is then used without a new choice.
+    earlier boot of this kernel; it is then used without a new choice. A boot that was killed from
+    outside is repeated once, unless a program is attached to it.
     """
     asked = job.request.accel
     accel, note = (again, None) if again else accelerator.choose(asked, job.target)
@@ -118,12 +122,17 @@ def boot(job: Job, kernel: Kernel, again: str | None = None) -> Booted:
     notes += [note] if note else []
     for each in notes:
         job.tell(Note(each))
-    spent = 0.0
+    spent, killed, first = 0.0, None, True
     while True:
-        outcome = _boot_once(job, kernel, accel, limits, patient=asked is Accel.KVM)
+        outcome, reported = _boot_once(job, kernel, accel, limits, patient=asked is Accel.KVM)
         spent += outcome.seconds
         over = outcome.stopped_for in OVER
         failed = outcome.ending is process.Ending.STOPPED and not over
+        killed = boot_killed.who(job, outcome, reported)
+        if killed and first and not job.cell.more_qemu_args:  # nothing is attached to the guest
+            notes.append(_kept_killed(job, killed))
+            first = False
+            continue
         if not failed or asked is not Accel.AUTO:
             break
         job.console.rename(job.console_kvm)
@@ -135,17 +144,32 @@ def boot(job: Job, kernel: Kernel, again: str | None = None) -> Booted:
         notes.append(f"not reproducible: {why}")
     if accel == "kvm" and (over or outcome.ending is process.Ending.EXITED):
         accelerator.forget_failure()
+    facts = _facts(job, outcome, killed, over=over)
+    complaint = None if over else outcome.stopped_for
+    return Booted(kernel, spent, facts, accel, limits, tuple(notes), complaint, clock)
+
+
+def _facts(job: Job, outcome: process.SessionEnd, killed: str | None, *, over: bool) -> Boot:
+    """Return how a boot ended; `over`: the guest had nothing more to print."""
+    limit = float(job.timeout)
     if over:
-        facts = Boot(Ended.EXITED, None, float(job.timeout))
-        return Booted(kernel, spent, facts, accel, limits, tuple(notes), clock=clock)
+        return Boot(Ended.EXITED, None, limit)
     ended = {
         process.Ending.EXITED: Ended.EXITED,
         process.Ending.LIMIT: Ended.TIMEOUT,
         process.Ending.SILENCE: Ended.SILENCE,
         process.Ending.STOPPED: Ended.ACCELERATOR_FAILED,
     }[outcome.ending]
-    facts = Boot(ended, outcome.silence, float(job.timeout))
-    return Booted(kernel, spent, facts, accel, limits, tuple(notes), outcome.stopped_for, clock)
+    return Boot(Ended.KILLED if killed else ended, outcome.silence, limit, killed)
+
+
+def _kept_killed(job: Job, killed: str) -> str:
+    """Keep the console of a boot that was killed; return the note on it, which is reported."""
+    kept = job.console.with_stem(f"{job.console.stem}-killed")
+    job.console.rename(kept)
+    note = f"{killed} during the boot ({kept.name}): booted once more"
+    job.tell(Note(note))
+    return note
 
 
 def _kvm_failed(reason: str) -> str:
@@ -203,7 +227,8 @@ def _load_judge() -> None:
 
 def _boot_once(
     job: Job, kernel: Kernel, accel: str, limits: kunit.BootRequest, *, patient: bool
-) -> process.SessionEnd:
+) -> tuple[process.SessionEnd, int | None]:
+    """Boot, and return how that ended, with the signal that QEMU itself reported, if any."""
     if job.target.qemu:
         plain = job.build_dir / kernel.plain_image if kernel.plain_image else None
         qemu = job.target.qemu
@@ -228,4 +253,4 @@ def _boot_once(
         outcome = replace(outcome, ending=process.Ending.SILENCE, stopped_for=None)
     ok = outcome.ending is process.Ending.EXITED or outcome.stopped_for == initramfs.DONE
     job.tell(StageEnded("boot", outcome.seconds, ok, _ended_in_words(job, outcome)))
-    return outcome
+    return outcome, listening.signal

@@ -42,6 +42,9 @@ def add(job: Job, cell: Cell, booted: Booted) -> Cell:
     job.tell(Note("failed: booting once more with the same seed"))
     again = replace(first.job, repeat=NAME)
     second = boot.boot(again, booted.kernel, booted.accelerator)
+    if second.boot.killed:
+        why = f"the boot again with its seed was cut off: {second.boot.killed}"
+        return replace(cell, notes=(*cell.notes, why))
     with (
         contextlib.closing(inputs.open_own(first.console)) as one,
         contextlib.closing(inputs.open_own(again.console)) as other,

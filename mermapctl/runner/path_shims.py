@@ -121,29 +121,41 @@ def make_script(make: str, log: Path, goals: Goals) -> str:
     return f'{_HEAD}{skip}{image}exec {command} "$@" >>{shlex.quote(str(log))} 2>&1\n'
 
 
+BEGUN = "begun"
+
 # QEMU writes its console byte by byte, and kunit.py is woken for each: a traced boot of half a
 # megabyte costs 1.9 s of CPU time for 1.2 s. A reader between them looks 100 times a second.
 # QEMU drops what a full pipe does not take after four tries (hw/char/serial.c), as was seen on a
-# busy machine: so the pipe is large, and the reader never waits for kunit.py. QEMU is the process
-# that kunit.py started, so that it is the one that kunit.py ends.
+# busy machine: so the pipe is large, and the reader never waits for kunit.py. The reader is the
+# process that kunit.py started: it passes a TERM on to QEMU, and writes down how QEMU ended, which
+# kunit.py does not print.
 _GATHER = """\
 import fcntl, os, select, signal, sys, time
+def note(text):
+    try:
+        with open(sys.argv[1], 'w') as file:
+            file.write(text)
+    except OSError:
+        pass  # the boot is worth more
 end, start = os.pipe()
 try:
     fcntl.fcntl(end, fcntl.F_SETPIPE_SZ, 1 << 20)
 except OSError:
     pass  # this user has many pipes
-if os.fork():
+note('{begun}')
+qemu = os.fork()
+if not qemu:
     both = os.path.sameopenfile(1, 2)
     os.dup2(start, 1)
     if both:
         os.dup2(1, 2)
     os.close(end)
     os.close(start)
-    os.execvp(sys.argv[1], sys.argv[1:])
-os.close(start)
+    os.execvp(sys.argv[2], sys.argv[2:])
+signal.signal(signal.SIGTERM, lambda *_: os.kill(qemu, signal.SIGTERM))
 signal.signal(signal.SIGINT, signal.SIG_IGN)  # QEMU ends, and its last lines are shown
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+os.close(start)
 kept = bytearray()
 while True:
     room = len(kept) < 1 << 26
@@ -156,14 +168,27 @@ while True:
     while kept and select.select([], [1], [], 0)[1]:
         del kept[:os.write(1, kept[:4096])]
     time.sleep(0.01)
+code = os.waitstatus_to_exitcode(os.waitpid(qemu, 0)[1])
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+note(str(code))
 while kept:
     del kept[:os.write(1, kept)]
-"""
+sys.exit(code if code >= 0 else 128 - code)
+""".replace("{begun}", BEGUN)
+
+
+def ended_file(directory: Path, qemu: str) -> Path:
+    """Return the path of the file that says how the QEMU in `directory` ended.
+
+    It holds BEGUN while QEMU runs, then its exit code: negative if a signal ended it.
+    """
+    return directory / f"{qemu}.ended"
 
 
 def qemu_script(
     qemu: str,
     accelerator: str,
+    ended: Path,
     options: Sequence[str] = (),
     *,
     stay: bool = False,
@@ -172,9 +197,10 @@ def qemu_script(
     """Return a script for a QEMU with one accelerator, in place of those in its arguments.
 
     `options` come before its arguments. With `stay`, KUnit does not end the machine after the
-    built-in suites. `kernel` replaces the kernel in its arguments.
+    built-in suites. `kernel` replaces the kernel in its arguments. `ended` is the file that says
+    how QEMU ended.
     """
-    gathered = [sys.executable, "-ISc", _GATHER]
+    gathered = [sys.executable, "-ISc", _GATHER, str(ended)]
     command = shlex.join([*gathered, qemu, "-accel", accelerator, *options])
     kernel_script = _walk(_KERNEL.format(kernel=shlex.quote(str(kernel)))) if kernel else ""
     stay_script = _STAY if stay else ""
@@ -222,5 +248,7 @@ def write_qemu(
     kernel: Path | None = None,
 ) -> None:
     """Put a `qemu-system-ARCH` into `directory`. Raises HarnessError if that is not installed."""
-    script = qemu_script(_program(qemu), accelerator, options, stay=stay, kernel=kernel)
+    ended = ended_file(directory, qemu)
+    ended.unlink(missing_ok=True)
+    script = qemu_script(_program(qemu), accelerator, ended, options, stay=stay, kernel=kernel)
     write(directory, qemu, script)

@@ -210,7 +210,7 @@ def test_a_tree_without_nolibc_is_refused(fake_tree: Path) -> None:
 
 @pytest.mark.parametrize("stay", [False, True])
 def test_qemu_keeps_a_kernel_from_rebooting_before_init(tmp_path: Path, stay: bool) -> None:
-    script = path_shims.qemu_script("echo", "tcg", stay=stay)
+    script = path_shims.qemu_script("echo", "tcg", tmp_path / "ended", stay=stay)
     (tmp_path / "qemu").write_text(script)
     append = "console=ttyS0 kunit.filter=\"a b\" kunit_shutdown=reboot panic=-1 $X 'y'"
     argv = ["sh", str(tmp_path / "qemu"), "-m", "1", "-append", append, "kunit_shutdown=halt"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
 import subprocess
 import time
@@ -82,14 +83,17 @@ def speaker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return [str(tmp_path / "bin/qemu-system-x")]
 
 
-def test_all_output_of_qemu_arrives_in_order_from_the_started_process(
-    speaker: list[str],
-) -> None:
+def ended(speaker: list[str]) -> str:
+    return Path(f"{speaker[0]}.ended").read_text()
+
+
+def test_all_output_of_qemu_arrives_in_order(speaker: list[str]) -> None:
     command = [*speaker, "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as qemu:
         said, _ = qemu.communicate()
-    assert [int(line) for line in said.split()] == [qemu.pid, *range(2000)]
+    assert [int(line) for line in said.split()[1:]] == [*range(2000)]
     assert qemu.returncode == 7
+    assert ended(speaker) == "7"
 
 
 FLOODS = """#!/usr/bin/env python3
@@ -111,7 +115,9 @@ def test_a_reader_that_is_late_costs_no_byte(speaker: list[str], tmp_path: Path)
     (tmp_path / "has/qemu-system-x").write_text(FLOODS)
     with subprocess.Popen(speaker, stdout=subprocess.PIPE) as qemu:
         assert qemu.stdout is not None
-        while Path(f"/proc/{qemu.pid}/wchan").exists() and qemu.poll() is None:
+        until = time.monotonic() + 30
+        while not Path(f"{speaker[0]}.ended").exists() or ended(speaker) in ("", "begun"):
+            assert time.monotonic() < until
             time.sleep(0.01)  # read only after everything has been written
         *numbers, last = qemu.stdout.read().splitlines()
     assert last == b"0 lost"
@@ -127,7 +133,26 @@ def test_a_qemu_that_is_ended_leaves_nothing_behind(speaker: list[str]) -> None:
             seen += os.read(qemu.stdout.fileno(), 4096)
         qemu.terminate()
         assert qemu.stdout.read() == b""  # the end of file: no process has the pipe open
-    assert qemu.returncode == -15
+    assert qemu.returncode == 128 + 15
+    assert ended(speaker) == "-15"
+
+
+def test_how_qemu_ended_is_written_down(speaker: list[str]) -> None:
+    with subprocess.Popen([*speaker, "600"], stdout=subprocess.PIPE) as qemu:
+        assert qemu.stdout is not None
+        pid = int(qemu.stdout.readline())
+        assert ended(speaker) == "begun"
+        os.kill(pid, signal.SIGKILL)
+        qemu.stdout.read()
+    assert (qemu.returncode, ended(speaker)) == (128 + 9, "-9")
+
+
+def test_a_place_that_cannot_be_written_to_keeps_no_qemu_from_booting(
+    speaker: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "bin/qemu-system-x.ended").mkdir()
+    done = subprocess.run([*speaker, "0"], capture_output=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (7, b"1999")
 
 
 def test_makes_whole_output_is_in_the_log_in_order(tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Finds out whether QEMU or kunit.py was killed from outside during a boot.
+
+The console does not show it: it ends in the middle, as after a triple fault of the guest.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+
+from mermapctl.errors import MermapctlError
+from mermapctl.runner.job import Job
+from mermapctl.runner.path_shims import BEGUN, ended_file
+from mermapctl.system import inputs, process
+
+_TERMINATING = re.compile(rb"qemu-system-[\w.+-]+: terminating on signal (\d{1,2})\b")
+"""QEMU's message on TERM, INT and HUP (softmmu/runstate.c); it then exits with 0."""
+_OF_ITS_OWN = {signal.SIGABRT}
+"""QEMU aborts itself where the guest leaves it no way on ("qemu: fatal: ")."""
+
+
+def message(line: bytes) -> int | None:
+    """Return the signal that QEMU reports in a line of its console."""
+    found = _TERMINATING.search(line) if b"terminating on signal" in line else None
+    return int(found[1]) if found else None
+
+
+def who(job: Job, outcome: process.SessionEnd, reported: int | None) -> str | None:
+    """Return who was killed by which signal, as a sentence; None if the boot ended by itself.
+
+    `reported` is the signal of QEMU's own message. A session that we ended is not asked.
+    """
+    if outcome.ending is not process.Ending.EXITED:
+        return None
+    if outcome.returncode < 0:
+        return _sentence("kunit.py", -outcome.returncode)
+    if reported is not None:
+        return _sentence("QEMU", reported)
+    ended = _ended(job)
+    if ended == BEGUN:
+        return "the reader of QEMU's console was killed"
+    if ended.startswith("-") and ended[1:].isdecimal() and int(ended[1:]) not in _OF_ITS_OWN:
+        return _sentence("QEMU", int(ended[1:]))
+    return None
+
+
+def _ended(job: Job) -> str:
+    if not job.target.qemu:
+        return ""
+    try:
+        return inputs.read_text(ended_file(job.programs, job.target.qemu), limit=16).strip()
+    except (MermapctlError, OSError):  # kunit.py did not start it, or the disk was full
+        return ""
+
+
+def _sentence(program: str, number: int) -> str:
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"signal {number}"
+    why = " (out of memory?)" if number == signal.SIGKILL else ""
+    return f"{program} was killed by {name}{why}"
