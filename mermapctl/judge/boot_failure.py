@@ -12,7 +12,6 @@ from mermapctl.console.splat import SplatKind
 from mermapctl.judge.boot_end import Facts
 from mermapctl.judge.verdict import Ended, Finding, Reason, Severity
 
-
 CUT = {Ended.INTERRUPTED: Reason.INTERRUPTED, Ended.KILLED: Reason.HARNESS_ERROR}
 """Ends of a boot that are not the kernel's doing: a suite that they cut off has no verdict."""
 
