@@ -142,10 +142,9 @@ def print_text(path: Path | None, text: str) -> None:
 
 
 def _json(name: str, value: object) -> str:
-    import msgspec
+    from mermapctl.records.json_text import encoded
 
-    document = msgspec.json.encode({"schema": 1, name: value})
-    return msgspec.json.format(document, indent=1).decode() + "\n"
+    return encoded({"schema": 1, name: value}, indent=1).decode() + "\n"
 
 
 def file_or_stdout(path: Path | None) -> Path | None:

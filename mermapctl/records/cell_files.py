@@ -15,6 +15,7 @@ import msgspec
 
 from mermapctl.errors import HarnessError
 from mermapctl.records import first_bad
+from mermapctl.records.json_text import encoded
 from mermapctl.records.record import Cell, RunRecord, verdict_of
 from mermapctl.system import files
 from mermapctl.system.inputs import read_regular
@@ -30,7 +31,7 @@ LARGEST = 64 << 20
 def write(folder: Path, cell: Cell) -> None:
     """Write a finished cell into its folder. Raises HarnessError."""
     try:
-        data = msgspec.json.encode(cell)
+        data = encoded(cell)
     except UnicodeEncodeError as error:
         raise HarnessError(f"a cell of {folder} cannot be written: {error}") from error
     files.write_own(folder / CELL, data)

@@ -27,6 +27,7 @@ from mermapctl.judge.reproduction import Reproduction
 from mermapctl.judge.verdict import Boot, Finding, Flush, Reason, Verdict
 from mermapctl.judge.witness_summary import WitnessSummary
 from mermapctl.records.host import Host, host_facts
+from mermapctl.records.json_text import encoded
 from mermapctl.records.series_facts import Series
 from mermapctl.system import proc
 from mermapctl.trace.summary import TraceTable
@@ -235,10 +236,10 @@ def to_json(record: RunRecord) -> bytes:
     Invalid Unicode (lone surrogates from undecodable bytes) becomes U+FFFD.
     """
     try:
-        raw = msgspec.json.encode(record)
+        raw = encoded(record, indent=1)
     except UnicodeEncodeError:
-        raw = msgspec.json.encode(_encodable(msgspec.to_builtins(record)))
-    return msgspec.json.format(raw, indent=1) + b"\n"
+        raw = encoded(_encodable(msgspec.to_builtins(record)), indent=1)
+    return raw + b"\n"
 
 
 def from_json(data: bytes, origin: str = "the record") -> RunRecord:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from mermapctl.judge.verdict import Finding, Reason, Severity, Verdict
+from mermapctl.records.json_text import encoded
 from mermapctl.records.record import Cell, RunRecord
 from mermapctl.render import account
 from mermapctl.render.missing import missing_lines
@@ -55,9 +56,9 @@ def render(
         status=_STATUS[record.verdict],
         summary=one_line(_summary(record)),
         url=url,
-        details=msgspec.json.encode(marks).decode("utf-8"),
+        details=encoded(marks).decode("utf-8"),
     )
-    return msgspec.json.format(msgspec.json.encode([result]), indent=1).decode("utf-8") + "\n"
+    return encoded([result], indent=1).decode("utf-8") + "\n"
 
 
 def _summary(record: RunRecord) -> str:

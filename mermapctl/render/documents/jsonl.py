@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import msgspec
 
+from mermapctl.records.json_text import encoded
 from mermapctl.records.record import RunRecord, to_json
 from mermapctl.render import print_document
 from mermapctl.series.grid_events import GridCell, SeriesEvent
@@ -22,9 +23,9 @@ def print_event(event: SeriesEvent) -> None:
 def line_of(event: GridCell) -> str:
     """Return the line of a cell: how many of how many are known, and the cell as in the record."""
     try:
-        said = msgspec.json.encode({"done": event.done, "of": event.of, "cell": event.cell})
+        said = encoded({"done": event.done, "of": event.of, "cell": event.cell})
     except UnicodeEncodeError:
-        said = msgspec.json.encode({"done": event.done, "of": event.of, "cell": None})
+        said = encoded({"done": event.done, "of": event.of, "cell": None})
     return said.decode() + "\n"
 
 

@@ -16,6 +16,7 @@ import msgspec
 
 from mermapctl.console.ktap import Status
 from mermapctl.judge.verdict import Finding, Reason, Severity, Verdict
+from mermapctl.records.json_text import encoded
 from mermapctl.records.record import Cell, RunRecord
 from mermapctl.render import account
 from mermapctl.render.excerpt import Gap, Window, excerpt
@@ -149,7 +150,7 @@ def render(
             )
             whole.incidents.append(incident)
     whole.issues.extend(issues.values())
-    return msgspec.json.format(msgspec.json.encode(whole), indent=1).decode("utf-8") + "\n"
+    return encoded(whole, indent=1).decode("utf-8") + "\n"
 
 
 def _tree(cell: Cell, record: RunRecord) -> tuple[str | None, str | None, str]:
