@@ -8,9 +8,9 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import against_kunit, judging, kconfig, store, tracing
+from benchmarks import against_kunit, bisecting, judging, kconfig, store, tracing
 
-PARTS = ("judging", "store", "tracing", "kconfig", "kunit")
+PARTS = ("judging", "store", "tracing", "kconfig", "bisect", "kunit")
 
 
 def main() -> int:
@@ -32,6 +32,8 @@ def main() -> int:
                 results.append(tracing.main() == 0)
             case "kconfig":
                 results.append(kconfig.main(tree))
+            case "bisect":
+                results.append(bisecting.main())
             case "kunit":
                 results.append(against_kunit.main(tree, asked.rounds))
             case _:

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The search for a culprit, on simulated kernels: right, few builds, an end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mermapctl.series import bisect_posterior, bisect_search
+from mermapctl.series.bisect_posterior import NONE, BootCounts
+from mermapctl.series.bisect_search import MoreBoots, Known, Named, Step, Undecided, WrongEnds
+
+CONFIDENCE = 0.95
+
+
+@dataclass(slots=True)
+class Simulated:
+    """A range whose kernels show the finding at a rate of their own."""
+
+    size: int
+    rate: Callable[[int], float]
+    seed: int = 1
+    broken: frozenset[int] = frozenset()
+    kernels: dict[int, str] = field(default_factory=dict)
+    even: bool = False
+    builds: int = 0
+    boots: int = 0
+
+    def run(self, confidence: float = CONFIDENCE) -> Step:
+        chance = Random(self.seed)  # noqa: S311  nothing here is a secret
+        shown: dict[str, BootCounts] = {}
+        built: dict[int, str] = {}
+        now: int | None = None
+        skipped: set[int] = set()
+        for _ in range(400):
+            known = bisect_search.known_of(
+                self.size, built, shown, skipped=frozenset(skipped), built=now, even=self.even
+            )
+            step = bisect_search.next_step(known, confidence)
+            if not isinstance(step, MoreBoots):
+                return step
+            assert step.index not in skipped
+            assert step.boots > 0
+            if step.index != now:
+                self.builds, now = self.builds + 1, step.index
+            if step.index in self.broken:
+                skipped.add(step.index)
+                continue
+            kernel = built[step.index] = self.kernels.get(step.index, str(step.index))
+            self.boots += step.boots
+            bad = sum(chance.random() < self.rate(step.index) for _ in range(step.boots))
+            more = BootCounts(bad, step.boots - bad)
+            shown[kernel] = shown.get(kernel, NONE).plus(more)
+        raise AssertionError("it does not end")
+
+
+def fault(culprit: int, bad: float = 1.0, good: float = 0.0) -> Callable[[int], float]:
+    return lambda index: bad if index >= culprit else good
+
+
+@given(st.data(), st.integers(2, 40), st.booleans())
+def test_a_fault_that_always_shows_is_found_with_few_builds(
+    data: st.DataObject, size: int, even: bool
+) -> None:
+    culprit = data.draw(st.integers(1, size - 1))
+    made = Simulated(size, fault(culprit), even=even)
+    step = made.run()
+    assert isinstance(step, Named)
+    assert step.suspects == (culprit,)
+    assert step.error <= 1 - CONFIDENCE
+    assert made.builds <= 2 + (size - 2).bit_length() + 1
+    most = 2 * bisect_search.FIRST + (1 if even else 4) * (made.builds - 2)
+    assert made.boots <= most
+
+
+@given(st.data(), st.integers(3, 30))
+@settings(max_examples=60)
+def test_a_commit_without_a_verdict_is_a_suspect_and_never_hides_one(
+    data: st.DataObject, size: int
+) -> None:
+    culprit = data.draw(st.integers(1, size - 1))
+    broken = data.draw(st.frozensets(st.integers(1, size - 2), max_size=size // 2))
+    step = Simulated(size, fault(culprit), broken=broken).run()
+    assert isinstance(step, Named)
+    assert culprit in step.suspects
+    *doubtful, last = step.suspects
+    assert set(doubtful) <= broken
+    assert last not in broken
+    assert step.suspects[0] - 1 not in broken
+
+
+@given(st.data(), st.integers(2, 30))
+@settings(max_examples=60)
+def test_a_commit_with_the_kernel_of_its_parent_is_never_named(
+    data: st.DataObject, size: int
+) -> None:
+    kernel, kernels = 0, {0: "0"}
+    culprits = []
+    for index in range(1, size):
+        if data.draw(st.booleans(), label=f"{index} changes the kernel"):
+            kernel = index
+            culprits.append(index)
+        kernels[index] = str(kernel)
+    if not culprits:
+        step = Simulated(size, fault(1), kernels=kernels).run()
+        assert isinstance(step, WrongEnds)
+        return
+    culprit = data.draw(st.sampled_from(culprits))
+    step = Simulated(size, fault(culprit), kernels=kernels).run()
+    assert isinstance(step, Named)
+    assert step.suspects == (culprit,)
+
+
+@given(
+    st.integers(2, 30),
+    st.integers(0, 40),
+    st.floats(0, 1),
+    st.floats(0, 1),
+    st.integers(0, 1 << 32),
+)
+@settings(max_examples=40, deadline=None)
+def test_it_ends_whatever_the_rates(
+    size: int, culprit: int, bad: float, good: float, seed: int
+) -> None:
+    made = Simulated(size, fault(culprit, bad, good), seed)
+    step = made.run()
+    assert made.boots <= size * bisect_search.LONGEST
+    if isinstance(step, Named):
+        assert step.error <= 1 - CONFIDENCE
+    if isinstance(step, Undecided):
+        assert step.suspects
+
+
+@pytest.mark.parametrize(("bad", "good"), [(0.5, 0.0), (0.34, 0.0), (0.9, 0.3)])
+def test_a_fault_that_shows_by_chance_is_found(bad: float, good: float) -> None:
+    right = 0
+    for seed in range(20):
+        culprit = 1 + 7 * seed % 29
+        made = Simulated(31, fault(culprit, bad, good), seed)
+        step = made.run()
+        assert made.builds <= 14
+        right += isinstance(step, Named) and step.suspects == (culprit,)
+    assert right >= 18
+
+
+def test_rates_that_change_from_commit_to_commit_do_not_mislead() -> None:
+    rates = [0.0] * 10 + [0.9, 0.4, 0.6, 1.0, 0.5, 0.7, 0.4, 0.8, 0.5, 0.6]
+    right = 0
+    for seed in range(20):
+        step = Simulated(20, lambda index: rates[index], seed).run()
+        right += isinstance(step, Named) and step.suspects == (10,)
+    assert right >= 18
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.2, 1.0])
+def test_ends_that_do_not_differ_are_no_ends(rate: float) -> None:
+    made = Simulated(30, lambda _index: rate)
+    assert isinstance(made.run(), WrongEnds)
+    assert made.builds <= 4
+    assert made.boots <= 2 * bisect_search.MORE_AT_END
+
+
+def test_ends_the_other_way_round_are_no_ends() -> None:
+    assert isinstance(Simulated(9, lambda index: float(index < 4)).run(), WrongEnds)
+
+
+def test_another_failure_is_no_finding() -> None:
+    boots = {0: BootCounts(good=5), 4: BootCounts(bad=5), 2: BootCounts(other=5)}
+    step = bisect_search.next_step(Known(5, boots), CONFIDENCE)
+    belief = bisect_search.belief_of(Known(5, boots))
+    assert belief.culprit[1:] == pytest.approx([0.25] * 4)
+    assert isinstance(step, MoreBoots)
+
+
+def test_less_confidence_needs_fewer_boots() -> None:
+    def boots(confidence: float) -> int:
+        made = Simulated(31, fault(12, 0.5), 3)
+        made.run(confidence)
+        return made.boots
+
+    assert boots(0.6) < boots(0.999)
+
+
+def test_the_same_boots_give_the_same_step() -> None:
+    one = Simulated(31, fault(17, 0.4), 5)
+    other = replace(one)
+    assert one.run() == other.run()
+    assert one == other
+
+
+@pytest.mark.parametrize(
+    ("high", "low", "chance"),
+    [
+        (BootCounts(0, 0), BootCounts(0, 0), 0.5),
+        (BootCounts(5, 0), BootCounts(0, 5), 0.998918),
+        (BootCounts(0, 5), BootCounts(5, 0), 0.001082),
+        (BootCounts(9, 1), BootCounts(3, 7), 0.996241),
+        (BootCounts(3, 7), BootCounts(3, 7), 0.5),
+    ],
+)
+def test_the_probability_of_a_higher_rate(high: BootCounts, low: BootCounts, chance: float) -> None:
+    assert bisect_posterior.higher(high, low) == pytest.approx(chance, abs=1e-6)
+
+
+def test_probabilities_add_up_and_a_prior_excludes() -> None:
+    boots = {0: BootCounts(good=3), 5: BootCounts(bad=3), 2: BootCounts(1, 2)}
+    found = bisect_posterior.posterior(boots, [0, 1, 1, 0, 2, 1])
+    assert sum(found.culprit) == pytest.approx(1)
+    assert (found.culprit[0], found.culprit[3]) == (0, 0)
+    assert found.culprit[4] == pytest.approx(2 * found.culprit[5])
+    assert found.low < 0.5 < found.high
+    with pytest.raises(ValueError, match="excludes every commit"):
+        bisect_posterior.posterior(boots, [0, 0, 0])
