@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from mermapctl.series import bisect_posterior
-from mermapctl.series.bisect_posterior import NONE, Posterior, BootCounts
+from mermapctl.series.bisect_posterior import NONE, BootCounts, Posterior
 
 FIRST = 5
 """Boots of each end, at least."""

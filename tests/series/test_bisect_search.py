@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mermapctl.series import bisect_posterior, bisect_search
 from mermapctl.series.bisect_posterior import NONE, BootCounts
-from mermapctl.series.bisect_search import MoreBoots, Known, Named, Step, Undecided, WrongEnds
+from mermapctl.series.bisect_search import Known, MoreBoots, Named, Step, Undecided, WrongEnds
 
 CONFIDENCE = 0.95
 
