@@ -14,11 +14,10 @@ from click.core import ParameterSource
 from mermapctl import render
 from mermapctl.cli import output, types
 from mermapctl.cli.command import Command, all_of, format_option
-from mermapctl.errors import Exit
+from mermapctl.cli.console_output import ConsoleOutput
 from mermapctl.records.record import State, exit_of_verdict
 from mermapctl.records.store import Store, console_lines
 from mermapctl.render.terminal.plain import plain_look_of
-from mermapctl.system import stdio
 
 if TYPE_CHECKING:
     from mermapctl.records.record import RunRecord
@@ -172,31 +171,8 @@ def follow(run: str | None, **how: Any) -> None:
 
     shown = Shown(**how)
     store = Store.open()
-    console = _ConsoleShown(silent=shown.form != "table" or not shown.to_stdout)
+    console = ConsoleOutput(silent=shown.form != "table" or not shown.to_stdout)
     record = following.follow(store, run, console.print, output.print_note)
     output.print_notices(store)
     console.end()
     sys.exit(shown.show(record))
-
-
-class _ConsoleShown:
-    """Print the lines of a console as they come, or none if `silent`."""
-
-    def __init__(self, *, silent: bool) -> None:
-        self._silent = silent
-        self._look = plain_look_of(sys.stdout)
-        self._printed = False
-
-    def print(self, line: str) -> None:
-        """Print a line at once."""
-        if not self._silent:
-            self._printed = True
-            sys.stdout.write(self._look.plain(line, limit=4000) + "\n")
-            sys.stdout.flush()
-            if stdio.is_gone(sys.stdout):  # as `tail -f` ends: nobody waits for the verdict
-                sys.exit(Exit.NO_VERDICT)
-
-    def end(self) -> None:
-        """Print a blank line between the console and the record."""
-        if self._printed:
-            click.echo()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from mermapctl.cli.kunit_words import KunitCommand
 from mermapctl.errors import UserError
 
 if TYPE_CHECKING:
+    from mermapctl.config.plan import Request
     from mermapctl.series.grid_events import SeriesEvent, SeriesListener
 
 
@@ -55,7 +57,7 @@ GROUPS = {
     ),
     "How it is booted": (
         *("accel", "seed", "repeat", "shifts", "reproducible", "smp", "cpu", "kernel_args"),
-        *("default_args", "trace", "witness", "timeout", "silence", "triage", "confirm"),
+        *("default_args", "trace", "witness", "timeout", "silence", "triage", "confirm", "gdb"),
     ),
     "What it costs": ("cost", "cost_limit"),
     "How it is judged and shown": (
@@ -251,6 +253,11 @@ GROUPS = {
     help="Boot a kernel that failed again with its seed, and compare the two consoles.",
 )
 @click.option(
+    "--gdb",
+    is_flag=True,
+    help="Boot without probes, stopped, and print the line that attaches gdb. Judges nothing.",
+)
+@click.option(
     "--cost",
     is_flag=True,
     help="Boot once more and count the instructions of each test, get, put and flush (x86_64).",
@@ -306,7 +313,9 @@ GROUPS = {
     help="Exit codes for `git bisect run`: 125 (skip) if this commit has no verdict, 128 (stop) "
     "if no commit would have one.",
 )
-def command(form: str, full: bool, quiet: bool, bisect_exit: bool, dry_run: bool, **_: Any) -> None:
+def command(
+    form: str, full: bool, quiet: bool, bisect_exit: bool, dry_run: bool, gdb: bool, **_: Any
+) -> None:
     """Configure, build and boot a kernel, and judge its mermap.
 
     \b
@@ -315,6 +324,7 @@ def command(form: str, full: bool, quiet: bool, bisect_exit: bool, dry_run: bool
     mermapctl run --variant smp --variant kasan --target um --suite 'mermap*'
     mermapctl run --commits origin/master.. --variant base --variant kasan
     mermapctl run --last-failed
+    mermapctl run --gdb --kconfig-add DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT=y
     git bisect run mermapctl run --quiet --bisect-exit
 
     Exit codes: 0 passed, 1 failed, 2 wrong usage, 3 no verdict, 130 interrupted. With
@@ -331,6 +341,10 @@ def command(form: str, full: bool, quiet: bool, bisect_exit: bool, dry_run: bool
     if full and (quiet or form != "table"):
         excluded = "--full and --quiet exclude each other" if quiet else None
         raise click.UsageError(excluded or "--full goes with --format table")
+    if gdb:
+        run_request.alone_with_gdb(context)
+        _wait_for_gdb(run_request.requests(context))
+        return
     wanted = run_request.series(context)
     requests = run_request.requests(context)
     if dry_run:
@@ -354,6 +368,17 @@ def command(form: str, full: bool, quiet: bool, bisect_exit: bool, dry_run: bool
     else:
         print_record(record, form, console=console_lines, full=full, last=quiet)
     sys.exit(exit_of(record, bisect=bisect_exit))
+
+
+def _wait_for_gdb(requests: tuple[Request, ...]) -> None:
+    """Boot a kernel that waits for gdb; print its console until the guest ends."""
+    from mermapctl.cli.console_output import ConsoleOutput
+    from mermapctl.commands import gdb, run
+    from mermapctl.render.terminal.progress import progress
+
+    with progress(sys.stderr, quiet=False) as tell:
+        invoked = shlex.join(["mermapctl", *sys.argv[1:]])
+        gdb.run(run.cells_of(requests), invoked, tell, ConsoleOutput(silent=False).print)
 
 
 def _with_lines(tell: SeriesListener) -> SeriesListener:

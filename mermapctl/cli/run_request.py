@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _NOT_ASKED = (
     *("form", "full", "quiet", "bisect_exit", "dry_run", "last_failed"),
-    *("filter_glob", "test", "commits", "lanes", "rerun"),
+    *("filter_glob", "test", "commits", "lanes", "rerun", "gdb"),
 )
 """Parameters that are no part of a request."""
 _BESIDE_LAST = ("tree", "jobs", "ccache", "rebuild", "wait", *_NOT_ASKED[:6])
@@ -95,6 +95,34 @@ def show_plan(requests: tuple[Request, ...], form: str) -> None:
     from mermapctl.render.terminal import dry_run as shown
 
     shown.show(sys.stdout, dry_run.planned(run.cells_of(requests)), form)
+
+
+def alone_with_gdb(context: click.Context) -> None:
+    """Raise UsageError for an option that makes no sense with --gdb, which judges nothing."""
+    params = context.params
+    others = {
+        "--commits": params["commits"] is not None,
+        **{
+            f"--{name.replace('_', '-')}": bool(params[name])
+            for name in (
+                "dry_run",
+                "last_failed",
+                "bisect_exit",
+                "quiet",
+                "full",
+                "confirm",
+                "cost",
+            )
+        },
+        "--repeat": params["repeat"] > 1,
+        "--witness": bool(params["witness"]),
+        "--format": params["form"] != "table",
+    }
+    for name, is_given in others.items():
+        if is_given:
+            raise click.UsageError(
+                f"--gdb boots for a debugger, and judges nothing: not with {name}"
+            )
 
 
 def requests(context: click.Context) -> tuple[Request, ...]:

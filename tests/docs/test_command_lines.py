@@ -33,6 +33,7 @@ APART = {
     "sudo apt-get": "installs packages",
     "mermapctl tree prepare": "unpacks a real kernel; tests/tree/test_prepare.py makes small trees",
     "mermapctl doctor": "its exit code depends on the machine; tests/doctor has its tests",
+    "mermapctl run --gdb": "the guest waits for a debugger; tests/e2e/test_gdb.py attaches one",
     "mermapctl run --target um": "the stand-in tree builds no User-Mode Linux",
     "mermapctl run --as-module": "a module's boot ends with a line that no stored console has",
     "mermapctl report history get --cost": "the stand-in's QEMU executes no instructions to count",
