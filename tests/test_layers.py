@@ -113,6 +113,8 @@ def test_there_is_no_circle() -> None:
         ("subprocess", ["mermapctl.system.process", "mermapctl.system.session"]),
         ("git", ["mermapctl.tree"]),
         ("kconfiglib", ["mermapctl.config"]),
+        ("watchfiles", ["mermapctl.system.file_changes"]),
+        ("termios", ["mermapctl.system.keyboard"]),
         ("sqlite3", ["mermapctl.records"]),
         ("click", ["mermapctl.cli", "mermapctl.__main__"]),
         ("rich", ["mermapctl.render"]),

@@ -46,10 +46,11 @@ class KunitCommand(Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Replace kunit.py's words, then parse. Raises UsageError with the answer to one."""
-        return super().parse_args(ctx, [*_translated(args, ctx)])
+        return super().parse_args(ctx, [*translated(args, ctx)])
 
 
-def _translated(args: list[str], ctx: click.Context) -> Iterator[str]:
+def translated(args: list[str], ctx: click.Context) -> Iterator[str]:
+    """Yield the words with kunit.py's replaced. Raises UsageError with the answer to one."""
     words = iter(args)
     for word in words:
         if word == "--":

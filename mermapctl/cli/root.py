@@ -12,6 +12,7 @@ MEMBERS = {
     name: Subcommand(f"mermapctl.cli.{name}", "command", does)
     for name, does in (
         ("run", "Configure, build and boot a kernel, and judge its mermap."),
+        ("watch", "Run again after each save, and after each move of a ref."),
         ("report", "Show, compare and export stored runs; judge any console log."),
         ("config", "List, show, write and check configurations."),
         ("tree", "Prepare a kernel tree with a mermap; describe a tree."),

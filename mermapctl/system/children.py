@@ -17,6 +17,7 @@ from mermapctl.system.session import NOTHING, PIPE, Session, Streams, started
 from mermapctl.system.signals import deferred
 
 _CHUNK = 1 << 16
+_STDERR = 2
 _ENDING = 2.0
 """Seconds in which a program that has closed its stdout, or was asked to end, ends by itself."""
 LONGEST_LINE = 1 << 20
@@ -73,18 +74,27 @@ class Children:
     def __len__(self) -> int:
         return len(self._children)
 
-    def start(self, number: int, argv: Sequence[str], env: Mapping[str, str], stderr: Path) -> None:
-        """Start a program of ours as child `number`, its stderr in a file. Raises HarnessError."""
+    def start(
+        self, number: int, argv: Sequence[str], env: Mapping[str, str], stderr: Path | None = None
+    ) -> None:
+        """Start a program of ours as child `number`, its stderr in a file; without one it is ours.
+
+        Raises HarnessError.
+        """
         with contextlib.ExitStack() as stack, deferred():
             try:
-                log = stack.enter_context(stderr.open("wb"))
+                log = stack.enter_context(stderr.open("wb")).fileno() if stderr else _STDERR
             except OSError as error:
                 raise HarnessError(f"cannot write {stderr}: {error.strerror}") from error
-            pipes = Streams(NOTHING, PIPE, log.fileno())
+            pipes = Streams(NOTHING, PIPE, log)
             session = stack.enter_context(started(argv, None, env, pipes))
             stdout = cast("IO[bytes]", session.process.stdout)
             self._selector.register(stdout, selectors.EVENT_READ, number)
             self._children[number] = _Child(session, stack.pop_all(), stdout)
+
+    def ask_to_end(self, number: int) -> None:
+        """Ask a child to end, without waiting; `wait` yields its end."""
+        self._children[number].session.ask()
 
     def wait(self, seconds: float) -> Iterator[ChildLine | ChildEnded]:
         """Wait for lines and ends, `seconds` at most; yield what there is."""

@@ -149,6 +149,17 @@ class Borrower:
         self._run(ours, "read-tree", head.tree)
 
 
+def place_of(tree: Path) -> Path:
+    """Return the directory of a tree's lanes, which need not exist."""
+    name = hashlib.sha256(os.fsencode(tree)).hexdigest()[:8]
+    return paths.cache_dir() / "series" / f"{build_dir.slug(tree.name)}-{name}"
+
+
+def trees(tree: Path) -> list[Path]:
+    """Return the work trees of a tree's lanes, as far as they have been made."""
+    return sorted(place_of(tree).glob("lane*/linux"))
+
+
 @contextlib.contextmanager
 def borrow(
     tree: Path, command: str, *, wait: bool, waiting: Callable[[str], None]
@@ -158,8 +169,7 @@ def borrow(
     Raises UserError for another user's tree, and with `wait=False` for lanes in use.
     """
     ownership.require(tree)
-    name = hashlib.sha256(os.fsencode(tree)).hexdigest()[:8]
-    place = paths.cache_dir() / "series" / f"{build_dir.slug(tree.name)}-{name}"
+    place = place_of(tree)
     with build_dir.locked(place, command, wait=wait, waiting=waiting):
         ours = Borrower(tree, place)
         lent = commits.lender(tree)

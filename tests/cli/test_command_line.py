@@ -121,6 +121,7 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Arena:
 # Words before the tested option, without which it would not be read.
 CONTEXTS: dict[str, list[list[str]]] = {
     "run": [["--tree", "linux"]],
+    "watch": [["--tree", "nowhere"]],  # it would not end
     "report show": [[]],
     "report log": [[str(LOGS / "good.log")]],
     "report follow": [[]],

@@ -34,6 +34,7 @@ APART = {
     "mermapctl tree prepare": "unpacks a real kernel; tests/tree/test_prepare.py makes small trees",
     "mermapctl doctor": "its exit code depends on the machine; tests/doctor has its tests",
     "mermapctl run --gdb": "the guest waits for a debugger; tests/e2e/test_gdb.py attaches one",
+    "mermapctl watch": "does not end; tests/commands/test_watch.py runs it",
     "mermapctl run --target um": "the stand-in tree builds no User-Mode Linux",
     "mermapctl run --as-module": "a module's boot ends with a line that no stored console has",
     "mermapctl report history get --cost": "the stand-in's QEMU executes no instructions to count",
