@@ -28,6 +28,7 @@ _NOT_HERE = {
     "dry_run": "`mermapctl run --dry-run` shows what a run would do",
     "bisect_exit": "leave it out",
     "wait": "leave it out",
+    "gdb": "it judges nothing: `mermapctl run --gdb`",
 }
 """Parameters of `run` that a watch does not take, and what to do."""
 

@@ -166,6 +166,7 @@ def test_a_series_follows_its_refs_and_ends_with_its_terminal_as_it_was(
     ("words", "said"),
     [
         (["--commits=HEAD~1.."], "--commits is not for watch: the range is a word of its own"),
+        (["--gdb"], "--gdb is not for watch"),
         (["HEAD~1..", "HEAD.."], "two ranges are given"),
         (["nowhere.."], "has no commit 'nowhere'"),
         (["--variant=nosuch"], "nosuch"),
