@@ -13,7 +13,7 @@ from mermapctl.commands import machine
 from mermapctl.config import plan, target, variants
 from mermapctl.config.fragment import Fragment
 from mermapctl.config.plan import Request
-from mermapctl.errors import CommitError, UserError
+from mermapctl.errors import CommitError, HarnessError, UserError
 from mermapctl.events import Note
 from mermapctl.judge.verdict import Verdict
 from mermapctl.records import cell_files, first_bad, record
@@ -21,7 +21,7 @@ from mermapctl.records.host import host_facts
 from mermapctl.records.record import Cell, RunRecord, State, TreeFacts
 from mermapctl.records.series_facts import Column, Series, SeriesCommit
 from mermapctl.records.store import Store
-from mermapctl.series import budget, key, order, verdicts
+from mermapctl.series import added_warnings, budget, key, order, verdicts
 from mermapctl.series.grid import BASE, Grid, GridColumn, absent, take_over
 from mermapctl.series.grid_events import GridCell, GridStarted, SeriesListener
 from mermapctl.series.local import LocalEngine, Work
@@ -173,13 +173,23 @@ class _Run:
                 rerun=self.asked.rerun,
             )
             ended = self._cells(work)
-            kept = cell_files.with_cells(begun, [*self.grid.cells.values(), *(ended or ())])
+            warned = self._warned(begun)
+            kept = cell_files.with_cells(warned, [*self.grid.cells.values(), *(ended or ())])
             at_end = State.RUNNING if ended is None else State.INTERRUPTED
             if len(kept.cells) < self.grid.size and kept.verdict is Verdict.PASSED:
                 kept = replace(kept, verdict=Verdict.NO_VERDICT)  # not all cells have passed
             seconds = round(time.monotonic() - began, 3)
             ran = store.finish(replace(kept, run=replace(kept.run, seconds=seconds, state=at_end)))
         return ran
+
+    def _warned(self, begun: RunRecord) -> RunRecord:
+        """Add the new warnings of the compiler; without them if git fails."""
+        try:
+            series = added_warnings.filled(self._series(), self.grid, self.repository.changed)
+        except HarnessError as error:
+            self.tell(Note(f"new warnings of the compiler are not listed: {error.message}"))
+            return begun
+        return replace(begun, series=series)
 
     def _series(self) -> Series:
         return Series(

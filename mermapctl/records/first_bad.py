@@ -108,11 +108,14 @@ def filled(record: RunRecord) -> RunRecord:
     found = {(cell.commit, cell.target, cell.variant): cell for cell in record.cells}
     commits = [series.base, *(each.commit for each in series.commits)]
     columns = tuple(
-        column(
-            each.target,
-            each.variant,
-            [(commit, found.get((commit, each.target, each.variant))) for commit in commits],
-            series.base,
+        replace(
+            column(
+                each.target,
+                each.variant,
+                [(commit, found.get((commit, each.target, each.variant))) for commit in commits],
+                series.base,
+            ),
+            warnings=each.warnings,
         )
         for each in series.columns
     )

@@ -19,6 +19,7 @@ from mermapctl.config.module_guard import Guard
 from mermapctl.console.ktap import Suite, Tally
 from mermapctl.console.splat import Splat
 from mermapctl.errors import Exit, HarnessError
+from mermapctl.judge.compiler_warnings import CompilerWarning
 from mermapctl.judge.confirmation import Unprobed
 from mermapctl.judge.cost import Cost
 from mermapctl.judge.hang_trial import Trial
@@ -136,7 +137,8 @@ class Cell:
     same console again (`--confirm`), `cost` the instructions that were counted (`--cost`).
     `log` is absent but for one of several logs. `reused` is the run whose verdict this is, as
     nothing that decides it has changed; `inherited` the commit whose kernel is the same, byte by
-    byte, and was booted in place of this one.
+    byte, and was booted in place of this one. `warnings` are those of the compiler and of objtool
+    for all objects of the kernel; null if it was not built, or some objects are older.
     """
 
     target: str | None
@@ -181,6 +183,7 @@ class Cell:
     cost: Cost | None = None
     reused: str | None = None
     inherited: str | None = None
+    warnings: tuple[CompilerWarning, ...] | None = None
     log: LogFacts | msgspec.UnsetType = msgspec.UNSET
 
     @property

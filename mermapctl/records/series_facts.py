@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mermapctl.judge.compiler_warnings import CompilerWarning
 from mermapctl.judge.verdict import Finding
 
 
@@ -48,13 +49,29 @@ class FirstBad:
 
 
 @dataclass(frozen=True, slots=True)
+class AddedWarning:
+    """A warning of the compiler that a commit added in a file that it touches.
+
+    Not `sure` if the commit before it was not built: the warning may have been there.
+    """
+
+    commit: str
+    warning: CompilerWarning
+    sure: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
-    """A target x variant of the series. `first_bad` is null where nothing was brought to stay."""
+    """A target x variant of the series. `first_bad` is null where nothing was brought to stay.
+
+    `warnings` were added by a commit in a file that it touches; they are no failure.
+    """
 
     target: str
     variant: str
     first_bad: FirstBad | None = None
     episodes: tuple[Episode, ...] = ()
+    warnings: tuple[AddedWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

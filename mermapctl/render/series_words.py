@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
+from mermapctl.judge.compiler_warnings import CompilerWarning
 from mermapctl.judge.verdict import Reason, Severity, Verdict
 from mermapctl.records.record import Cell, RunRecord
 from mermapctl.records.series_facts import Column, Episode, Series
@@ -15,6 +16,7 @@ from mermapctl.render.account import verdict_word
 SHORT = 12
 """Digits of a commit, as git's core.abbrev in the kernel's documentation."""
 _MOST_CODES = 3
+_MOST_WARNINGS = 10
 
 
 def short(commit: str) -> str:
@@ -93,6 +95,36 @@ def lines(series: Series, column: Column, *, several: bool) -> Iterator[str]:
             yield f"{of}{_named(each.code, each.test)} was there already in {named(each.commit)}"
         elif each.fixed is not None:
             yield f"{of}{_fixed(each, named(each.commit), named(each.fixed))}"
+    for said in _warnings(column, named):
+        yield f"{of}{said}"
+
+
+def _warnings(column: Column, named: Callable[[str], str]) -> Iterator[str]:
+    for each in column.warnings[:_MOST_WARNINGS]:
+        doubt = "" if each.sure else " (the commit before it was not built: it may be older)"
+        yield f"new warning in {named(each.commit)}: {warning(each.warning)}{doubt}"
+    more = len(column.warnings) - _MOST_WARNINGS
+    if more > 0:
+        yield f"{more} more new warnings of the compiler are in the record"
+
+
+def new_warnings(record: RunRecord, cell: Cell) -> tuple[str, ...]:
+    """Return the warnings that a cell's commit added."""
+    if isinstance(record.series, msgspec.UnsetType):
+        return ()
+    return tuple(
+        warning(each.warning)
+        for column in record.series.columns
+        if (column.target, column.variant) == (cell.target, cell.variant)
+        for each in column.warnings
+        if each.commit == cell.commit
+    )
+
+
+def warning(found: CompilerWarning) -> str:
+    """Return a warning with its place: `mm/mermap.c:12: unused variable 'x'`."""
+    line = f":{found.line}" if found.line else ""
+    return f"{found.file}{line}: {found.text}"
 
 
 def _fixed(episode: Episode, brought: str, fixed: str) -> str:

@@ -52,7 +52,12 @@ def _bytes(path: Path) -> bytes:
 
 def text(job: Job) -> str:
     """Return make's log, or as much of its beginning as is read at once."""
-    return _bytes(job.build_log).decode(errors="replace")
+    return whole(job).decode(errors="replace")
+
+
+def whole(job: Job) -> bytes:
+    """Return the bytes of make's log, or as much of its beginning as is read at once."""
+    return _bytes(job.build_log)
 
 
 def why(job: Job, what: str, outcome: process.SessionEnd) -> str:

@@ -21,6 +21,7 @@ from mermapctl.runner import (
     boot,
     build_copy,
     build_log,
+    build_warnings,
     kernel,
     shell_lines,
     stages,
@@ -176,8 +177,9 @@ def _stages(job: Job, cell: Cell, looking: state.Looking | None) -> Iterator[Ste
     if configured.reason:
         yield from _without_verdict(job, cell, configured)
         return
-    built = stages.build(job, kernel.read(job))
-    cell = spent(cell, build=built.seconds)
+    with build_warnings.collected(job):
+        built = stages.build(job, kernel.read(job))
+    cell = replace(spent(cell, build=built.seconds), warnings=build_warnings.known(job))
     if built.reason:
         yield from _unbuilt(job, cell, built)
         return
@@ -218,7 +220,7 @@ def _booted_fresh(job: Job, found: Kernel, cell: Cell) -> Iterator[Step]:
     """Boot the kernel of the last run, because nothing that it was made from has changed."""
     job.tell(Note(_FRESH))
     files.copy(job.build_dir / ".config", job.folder / "config")
-    cell = spent(cell, config=0.0, build=0.0)
+    cell = replace(spent(cell, config=0.0, build=0.0), warnings=build_warnings.known(job))
     yield Step(cell, Doing.BOOT)
     booted = boot.boot(job, found)
     yield from _judged(job, noted(spent(cell, boot=booted.seconds), _FRESH), booted)

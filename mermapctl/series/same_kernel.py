@@ -55,6 +55,7 @@ def inherited(asked: CellJob, job: Job, cell: Cell) -> Cell | None:
         phases=replace(cell.phases, boot=None),
         reproduce=cell.reproduce,
         artifacts=cell.artifacts,
+        warnings=cell.warnings,
     )
 
 

@@ -102,6 +102,39 @@ def test_a_finding_that_came_and_went_blames_nobody_in_the_end(tree: Path) -> No
     )
 
 
+def _add_warned(tree: Path, subject: str, *lines: str) -> str:
+    """Commit a change of mm/mermap.c, for which the compiler prints these lines."""
+    (tree / "mm/mermap.c").write_text(f"/* {subject} */\n")
+    (tree / "mm/warns").write_text("".join(f"{line}\n" for line in lines))
+    return add(tree, "good", subject)
+
+
+def test_new_warnings_in_files_that_a_commit_touches_are_named(tree: Path) -> None:
+    def unused(line: int, name: str, file: str = "mm/mermap.c") -> str:
+        return f"{file}:{line}:5: warning: unused variable '{name}' [-Wunused-variable]"
+
+    (tree / "mm/other.c").write_text("")
+    _add_warned(tree, "first", unused(3, "old"))
+    second = _add_warned(
+        tree, "second", unused(4, "old"), unused(9, "new"), unused(1, "x", "mm/other.c")
+    )
+    _add_warned(tree, "third", unused(5, "old"), unused(10, "new"))
+    done = series(tree, "HEAD~3..")
+    assert done.returncode == 0  # a warning is no failure
+    made = run(tree, "HEAD~3..")
+    (column,) = made["series"]["columns"]
+    assert [(each["commit"], each["warning"]["line"]) for each in column["warnings"]] == [
+        (git(tree, "rev-parse", "HEAD~2"), 3),
+        (second, 9),
+    ]
+    assert [each["sure"] for each in column["warnings"]] == [False, True]
+    said = f"new warning in {second[:12]} (second): mm/mermap.c:9: unused variable 'new'"
+    assert said in " ".join(done.stdout.split())
+    assert said in command("report", "show", "--format=markdown").stdout
+    junit = command("report", "show", "--format=junit").stdout
+    assert 'name="new-warning" value="mm/mermap.c:9: unused variable' in junit
+
+
 def test_a_commit_without_a_verdict_leaves_doubt(tree: Path) -> None:
     hashes = add_all(tree, "good", "build-error", "early-flush")
     made = run(tree, "HEAD~3..")

@@ -22,7 +22,7 @@ import msgspec
 from mermapctl.console.ktap import NO_TESTS, ONE_PASSED, Status, Tally
 from mermapctl.judge.verdict import Finding, Reason, Severity, Verdict
 from mermapctl.records.record import Cell, RunRecord
-from mermapctl.render import account
+from mermapctl.render import account, series_words
 from mermapctl.render.excerpt import Gap, Window, excerpt
 from mermapctl.render.missing import missing_lines
 from mermapctl.render.visible import one_line, visible
@@ -263,6 +263,7 @@ def _properties(element: ET.Element, record: RunRecord, attempts: list[Cell]) ->
     shown = [(key, str(value)) for key, value in facts.items() if value is not None]
     shown += [("reproduce", line) for line in cell.reproduce]
     shown += [("note", note) for note in cell.remarks]
+    shown += [("new-warning", each) for each in series_words.new_warnings(record, cell)]
     for key, value in shown:
         ET.SubElement(parent, "property", {"name": key, "value": one_line(value, limit=2000)})
 
