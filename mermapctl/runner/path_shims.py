@@ -18,11 +18,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mermapctl.config.toolchain import located
 from mermapctl.errors import HarnessError
 from mermapctl.system import files
 
-_HEAD = "#!/bin/sh\n# SPDX-License-Identifier: GPL-2.0-only\n"
+HEAD = "#!/bin/sh\n# SPDX-License-Identifier: GPL-2.0-only\n"
+"""How each script begins."""
 
 # Goes once through the arguments; what `body` sets again is kept, in order.
 _WALK = """\
@@ -64,16 +64,6 @@ set -- "$@" "$argument"
 _KERNEL = """\
 [ "$last" = -kernel ] && argument={kernel}
 set -- "$@" "$argument"
-"""
-
-# ccache's depend mode runs no preprocessor, so it does not see an .incbin. Pass sources that may
-# have one to the compiler itself. Kbuild and the tools' Makefiles name the source file last.
-_CACHED = """\
-for source; do :; done
-case $source in
-*.c) grep -q incbin "$source" || exec {cached} "$@" ;;
-esac
-exec {compiler} "$@"
 """
 
 # kunit.py runs olddefconfig before each build. Skip it if make's records show that nothing changed.
@@ -118,7 +108,7 @@ def make_script(make: str, log: Path, goals: Goals) -> str:
     skip = _SKIP if goals.current else ""
     image = _walk(_IMAGE.format(goals=shlex.join(goals.image))) if goals.image else ""
     command = shlex.join([make, *([f"-j{goals.jobs}"] if goals.jobs else [])])
-    return f'{_HEAD}{skip}{image}exec {command} "$@" >>{shlex.quote(str(log))} 2>&1\n'
+    return f'{HEAD}{skip}{image}exec {command} "$@" >>{shlex.quote(str(log))} 2>&1\n'
 
 
 BEGUN = "begun"
@@ -204,7 +194,7 @@ def qemu_script(
     command = shlex.join([*gathered, qemu, "-accel", accelerator, *options])
     kernel_script = _walk(_KERNEL.format(kernel=shlex.quote(str(kernel)))) if kernel else ""
     stay_script = _STAY if stay else ""
-    return f'{_HEAD}{_DROP_ACCEL}{kernel_script}{stay_script}exec {command} "$@"\n'
+    return f'{HEAD}{_DROP_ACCEL}{kernel_script}{stay_script}exec {command} "$@"\n'
 
 
 def write(directory: Path, name: str, script: str) -> None:
@@ -218,24 +208,6 @@ def write(directory: Path, name: str, script: str) -> None:
 def write_make(directory: Path, log: Path, goals: Goals) -> None:
     """Put a logging make into `directory`. Raises HarnessError if no make is installed."""
     write(directory, "make", make_script(_program("make"), log, goals))
-
-
-def write_ccache(directory: Path, compiler: str) -> bool:
-    """Run `compiler` through ccache, if that is installed, without a change to the command.
-
-    Return whether it does so. A compiler whose name has a directory is not searched on PATH.
-    """
-    if "/" in compiler:
-        return False
-    ccache = shutil.which("ccache")
-    itself = str(located(compiler) or "") if ccache else ""
-    if not ccache or not itself:
-        (directory / compiler).unlink(missing_ok=True)
-        return False
-    cached = shlex.join([ccache, itself])
-    script = f"{_HEAD}{_CACHED.format(cached=cached, compiler=shlex.quote(itself))}"
-    write(directory, compiler, script)
-    return True
 
 
 def write_qemu(

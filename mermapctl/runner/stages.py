@@ -11,10 +11,10 @@ from mermapctl.config.fragment import MissingSymbol
 from mermapctl.config.toolchain import of_build
 from mermapctl.events import Objects, StageEnded, StageStarted, Tick
 from mermapctl.judge.verdict import Reason
-from mermapctl.runner import build_log, kunit, kunit_session, up_to_date
+from mermapctl.runner import build_log, compiler_cache, kunit, kunit_session, up_to_date
 from mermapctl.runner.job import Job
 from mermapctl.runner.kernel import Kernel
-from mermapctl.runner.path_shims import Goals, write_ccache, write_make
+from mermapctl.runner.path_shims import Goals, write_make
 from mermapctl.system import files, process
 from mermapctl.tree import build_dir
 
@@ -136,4 +136,4 @@ def _prepare_programs(job: Job, kernel: Kernel) -> None:
         (job.build_dir / job.target.kernel_image).unlink(missing_ok=True)
     write_make(job.programs, job.build_log, Goals(goals, current))
     if job.request.ccache:
-        write_ccache(job.programs, of_build(job.target.cross_compile).cc)
+        compiler_cache.write(job.programs, of_build(job.target.cross_compile).cc)

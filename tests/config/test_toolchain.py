@@ -16,7 +16,7 @@ from mermapctl.config.plan import Request
 from mermapctl.config.target import Target
 from mermapctl.config.toolchain import Toolchain
 from mermapctl.doctor import doctor
-from mermapctl.runner import initramfs, path_shims, up_to_date
+from mermapctl.runner import compiler_cache, initramfs, up_to_date
 from mermapctl.runner.job import Job
 from tests import jobs
 from tests.forkserver import command
@@ -110,7 +110,7 @@ def test_a_compiler_that_is_named_with_its_directory_is_never_written_over(
     program(tmp_path / "ccache/ccache")
     program(tmp_path / "cross/x-gcc", "exit 3")
     monkeypatch.setenv("PATH", f"{tmp_path / 'ccache'}:{os.environ['PATH']}")
-    assert not path_shims.write_ccache(tmp_path / "bin", str(tmp_path / "cross/x-gcc"))
+    assert not compiler_cache.write(tmp_path / "bin", str(tmp_path / "cross/x-gcc"))
     assert (tmp_path / "cross/x-gcc").read_text() == "#!/bin/sh\nexit 3\n"
 
 
