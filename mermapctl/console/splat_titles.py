@@ -143,8 +143,9 @@ _TABLE: dict[SplatKind, tuple[str, ...]] = {
         rf"WARNING: {_WARNED}at 0x[0-9a-f]+",
         rf"WARNING: (?P<cause>(?:{_UNWINDER}).*)",
     ),
+    # The compiler's name of a file in the tree may begin with Kbuild's link to the tree.
     SplatKind.UBSAN: (
-        r"UBSAN: (?P<cause>.*) in (?P<where>[\w./-]+:\d+)",
+        r"UBSAN: (?P<cause>.*) in (?:source/)?(?P<where>[\w./-]+:\d+)",
         r"UBSAN: (?P<cause>.*)",
     ),
     SplatKind.OOPS: (

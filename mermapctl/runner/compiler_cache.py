@@ -13,19 +13,47 @@ from mermapctl.runner import path_shims
 if TYPE_CHECKING:
     from pathlib import Path
 
+SOURCE = "source"
+"""The link in a build directory to its tree: Kbuild makes it (outputmakefile, 5.5 to 7.3)."""
+
 # ccache's depend mode runs no preprocessor, so it does not see an .incbin. Pass sources that may
 # have one to the compiler itself. Kbuild and the tools' Makefiles name the source file last.
 _CACHED = """\
 for source; do :; done
 case $source in
-*.c) grep -q incbin "$source" || exec {cached} "$@" ;;
+*.c) grep -q incbin "$source" && exec {compiler} "$@" ;;
+*) exec {compiler} "$@" ;;
 esac
-exec {compiler} "$@"
 """
 
+# Kbuild names files in the tree by their absolute paths, which differ between two trees with the
+# same files: ccache would miss. Name them by the link in the build directory. The object then has
+# no path of its tree (__FILE__ never has one: -fmacro-prefix-map), and neither have Kbuild's
+# records, which make follows through the link. Messages get the tree's path back.
+_NEUTRAL = """\
+tree={tree}
+[ {link} -ef "$tree" ] || exec {cached} "$@"
+{walk}
+exec 3>&1
+said=$({cached} "$@" 2>&1 >&3 3>&-)
+status=$?
+exec 3>&-
+[ -z "$said" ] || printf '%s\\n' "$said" |
+    sed -e "s#^{link}/#$tree/#" -e "s#\\([[:space:]]\\){link}/#\\1$tree/#g" >&2
+exit $status
+"""
+_NAMED_BY_LINK = path_shims.walk(f"""\
+case $argument in
+"$tree"/*) argument={SOURCE}${{argument#"$tree"}} ;;
+-I"$tree" | -I"$tree"/*) argument=-I{SOURCE}${{argument#-I"$tree"}} ;;
+-f*-prefix-map="$tree"/=*) argument=${{argument%%=*}}={SOURCE}${{argument#*="$tree"}} ;;
+esac
+set -- "$@" "$argument"
+""")
 
-def write(directory: Path, compiler: str) -> bool:
-    """Run `compiler` through ccache, if that is installed, without a change to the command.
+
+def write(directory: Path, compiler: str, tree: Path) -> bool:
+    """Run `compiler` through ccache, if that is installed, as if `tree` had no place of its own.
 
     Return whether it does so. A compiler whose name has a directory is not searched on PATH.
     """
@@ -36,7 +64,12 @@ def write(directory: Path, compiler: str) -> bool:
     if not ccache or not itself:
         (directory / compiler).unlink(missing_ok=True)
         return False
-    cached = shlex.join([ccache, itself])
-    script = f"{path_shims.HEAD}{_CACHED.format(cached=cached, compiler=shlex.quote(itself))}"
+    neutral = _NEUTRAL.format(
+        tree=shlex.quote(str(tree.resolve())),  # as the kernel's Makefile resolves it
+        link=SOURCE,
+        cached=shlex.join([ccache, itself]),
+        walk=_NAMED_BY_LINK,
+    )
+    script = f"{path_shims.HEAD}{_CACHED.format(compiler=shlex.quote(itself))}{neutral}"
     path_shims.write(directory, compiler, script)
     return True

@@ -38,12 +38,13 @@ done
 """
 
 
-def _walk(body: str) -> str:
+def walk(body: str) -> str:
+    """Return the lines that run `body` for each `$argument`, and keep what it sets again."""
     return _WALK.format(body=textwrap.indent(body.rstrip("\n"), "    "))
 
 
 # Drops each "-accel X".
-_DROP_ACCEL = _walk("""\
+_DROP_ACCEL = walk("""\
 if [ "$argument" != -accel ]; then
     set -- "$@" "$argument"
 elif [ "$n" -gt 0 ]; then
@@ -53,7 +54,7 @@ fi
 """)
 
 # kunit.py's last words to a kernel make KUnit reboot before init has inserted anything.
-_STAY = _walk("""\
+_STAY = walk("""\
 if [ "$last" = -append ]; then
     argument=$(printf '%s\\n' "$argument" | sed 's/ *kunit_shutdown=[^ ]*//g')
 fi
@@ -106,7 +107,7 @@ class Goals:
 def make_script(make: str, log: Path, goals: Goals) -> str:
     """Return a script for a make that appends its output to `log` and follows `goals`."""
     skip = _SKIP if goals.current else ""
-    image = _walk(_IMAGE.format(goals=shlex.join(goals.image))) if goals.image else ""
+    image = walk(_IMAGE.format(goals=shlex.join(goals.image))) if goals.image else ""
     command = shlex.join([make, *([f"-j{goals.jobs}"] if goals.jobs else [])])
     return f'{HEAD}{skip}{image}exec {command} "$@" >>{shlex.quote(str(log))} 2>&1\n'
 
@@ -192,7 +193,7 @@ def qemu_script(
     """
     gathered = [sys.executable, "-ISc", _GATHER, str(ended)]
     command = shlex.join([*gathered, qemu, "-accel", accelerator, *options])
-    kernel_script = _walk(_KERNEL.format(kernel=shlex.quote(str(kernel)))) if kernel else ""
+    kernel_script = walk(_KERNEL.format(kernel=shlex.quote(str(kernel)))) if kernel else ""
     stay_script = _STAY if stay else ""
     return f'{HEAD}{_DROP_ACCEL}{kernel_script}{stay_script}exec {command} "$@"\n'
 

@@ -136,4 +136,4 @@ def _prepare_programs(job: Job, kernel: Kernel) -> None:
         (job.build_dir / job.target.kernel_image).unlink(missing_ok=True)
     write_make(job.programs, job.build_log, Goals(goals, current))
     if job.request.ccache:
-        compiler_cache.write(job.programs, of_build(job.target.cross_compile).cc)
+        compiler_cache.write(job.programs, of_build(job.target.cross_compile).cc, job.tree)

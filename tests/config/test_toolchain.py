@@ -110,7 +110,7 @@ def test_a_compiler_that_is_named_with_its_directory_is_never_written_over(
     program(tmp_path / "ccache/ccache")
     program(tmp_path / "cross/x-gcc", "exit 3")
     monkeypatch.setenv("PATH", f"{tmp_path / 'ccache'}:{os.environ['PATH']}")
-    assert not compiler_cache.write(tmp_path / "bin", str(tmp_path / "cross/x-gcc"))
+    assert not compiler_cache.write(tmp_path / "bin", str(tmp_path / "cross/x-gcc"), tmp_path)
     assert (tmp_path / "cross/x-gcc").read_text() == "#!/bin/sh\nexit 3\n"
 
 

@@ -146,6 +146,7 @@ def test_lines_that_only_look_like_one(line: str) -> None:
         ("WARNING: at f+0x1/0x2, CPU#0: x/1", None),
         ("kernel BUG at mm/mermap.c:30!", "mm/mermap.c:30"),
         ("UBSAN: array-index-out-of-bounds in mm/mermap.c:12:3", "mm/mermap.c:12"),
+        ("UBSAN: shift-out-of-bounds in source/mm/mermap.c:12:3", "mm/mermap.c:12"),
         ("BUG: KASAN: slab-out-of-bounds in f+0x1/0x2", None),
     ],
 )

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -23,8 +25,8 @@ def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "masquerade/x-gcc").symlink_to(tmp_path / "ccache/ccache")
     path = (str(tmp_path / name) for name in ("masquerade", "ccache", "x-gcc"))
     monkeypatch.setenv("PATH", ":".join([*path, os.environ["PATH"]]))
-    assert compiler_cache.write(tmp_path / "bin", "x-gcc")
-    assert compiler_cache.write(tmp_path / "bin", "x-gcc")
+    assert compiler_cache.write(tmp_path / "bin", "x-gcc", tmp_path)
+    assert compiler_cache.write(tmp_path / "bin", "x-gcc", tmp_path)
     return tmp_path
 
 
@@ -51,5 +53,106 @@ def test_a_compiler_goes_through_ccache_unless_what_it_reads_may_be_unseen(
 
 def test_no_ccache_no_detour(cached: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(cached / "x-gcc"))
-    assert not compiler_cache.write(cached / "bin", "x-gcc")
+    assert not compiler_cache.write(cached / "bin", "x-gcc", cached)
     assert not (cached / "bin/x-gcc").exists()
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A tree and its build directory, with the compiler that `compile` runs there."""
+
+    tree: Path
+    build: Path
+    compiler: Path
+
+    def compile(self, name: str, *more: str) -> subprocess.CompletedProcess[str]:
+        """Compile a file of the tree as Kbuild does."""
+        argv = [
+            *("-Wp,-MMD,.x.d", f"-I{self.tree}/include", "-I./include", f"-I{self.tree}"),
+            *("-include", f"{self.tree}/include/kconfig.h"),
+            *(f"-fmacro-prefix-map={self.tree}/=", "-Wall", *more),
+            *("-c", "-o", "x.o", f"{self.tree}/{name}"),
+        ]
+        env = {**os.environ, "LC_ALL": "C"}
+        return subprocess.run(
+            [self.compiler, *argv],
+            cwd=self.build,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture
+def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Built, Built]:
+    """Two trees with the same files; a ccache that compiles, and lists what it is asked."""
+    cc = shutil.which("gcc")
+    if not cc:
+        pytest.skip("needs gcc")
+    (tmp_path / "bin").mkdir()
+    ccache = tmp_path / "bin/ccache"
+    ccache.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/asked\nexec "$@"\n')
+    ccache.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    made = []
+    for tree, build in (("one", "build/1"), ("far/away/two", "elsewhere/2")):
+        at = Built(tmp_path / tree, tmp_path / build, tmp_path / f"{build}.bin/gcc")
+        (at.tree / "include").mkdir(parents=True)
+        (at.build / "include").mkdir(parents=True)
+        (at.build / "source").symlink_to(at.tree)
+        (at.tree / "include/kconfig.h").write_text("#define ON 1\n")
+        (at.tree / "include/x.h").write_text(
+            "static inline const char *h(void) { return __FILE__; }\n"
+        )
+        (at.tree / "x.c").write_text(
+            "#include <x.h>\nconst char *f(void) { return ON ? __FILE__ : h(); }\n"
+            "int over(int by) { int i = by; return i << by; }\n"
+        )
+        (at.tree / "warns.c").write_text(
+            "#include <w.h>\nint f(void) { int resource; return 0; }\n"
+        )
+        (at.tree / "include/w.h").write_text("static int unused_one(void) { return 1; }\n")
+        (at.tree / "fails.c").write_text("#include <fails.h>\n")
+        (at.tree / "include/fails.h").write_text("#include <gone.h>\n")
+        assert compiler_cache.write(at.compiler.parent, "gcc", at.tree)
+        made.append(at)
+    return made[0], made[1]
+
+
+def test_two_trees_ask_the_cache_for_the_same_and_get_the_same_object(
+    two: tuple[Built, Built], tmp_path: Path
+) -> None:
+    objects = []
+    for at in two:
+        done = at.compile("x.c", "-fsanitize=shift")  # its reports name the file in data
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        objects.append((at.build / "x.o").read_bytes())
+        listed = (at.build / ".x.d").read_text().split()
+        assert {"source/x.c", "source/include/kconfig.h", "source/include/x.h"} <= {*listed}
+    one, other = objects
+    assert one == other
+    assert str(tmp_path).encode() not in one
+    assert b"\0x.c\0" in one  # __FILE__ as ever
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert asked[0] == asked[1]
+
+
+def test_messages_name_the_file_where_the_user_has_it(two: tuple[Built, Built]) -> None:
+    for at in two:
+        warned, failed = at.compile("warns.c"), at.compile("fails.c")
+        assert warned.returncode == 0
+        assert f"{at.tree}/warns.c:2:19: warning: unused variable" in warned.stderr
+        assert f"In file included from {at.tree}/warns.c:1:" in warned.stderr
+        assert f"{at.tree}/include/w.h:1:12: warning: " in warned.stderr
+        assert failed.returncode == 1
+        assert f"{at.tree}/include/fails.h:1:10: fatal error: gone.h" in failed.stderr
+
+
+def test_elsewhere_than_in_a_build_directory_the_command_is_kept(
+    two: tuple[Built, Built], tmp_path: Path
+) -> None:
+    """The tools' Makefiles compile in a directory of the tree."""
+    (two[0].build / "source").unlink()
+    assert two[0].compile("x.c").returncode == 0
+    assert f"-I{two[0].tree}/include" in (tmp_path / "asked").read_text()
