@@ -8,9 +8,9 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import against_kunit, bisecting, judging, kconfig, store, tracing
+from benchmarks import against_kunit, bisecting, judging, kconfig, series, store, tracing
 
-PARTS = ("judging", "store", "tracing", "kconfig", "bisect", "kunit")
+PARTS = ("judging", "store", "tracing", "kconfig", "bisect", "kunit", "series")
 
 
 def main() -> int:
@@ -36,6 +36,8 @@ def main() -> int:
                 results.append(bisecting.main())
             case "kunit":
                 results.append(against_kunit.main(tree, asked.rounds))
+            case "series":
+                results.append(series.main(tree, asked.rounds))
             case _:
                 parser.error(f"no part {part}: {', '.join(PARTS)}")
     return 0 if all(results) else 1

@@ -103,7 +103,8 @@ def _measure(
     return {who: statistics.median(each) for who, each in times.items()}, medians
 
 
-def _row(name: str, mine: float, other: float, limit: float, *, of: str = THEIRS) -> bool:
+def row(name: str, mine: float, other: float, limit: float, *, of: str = THEIRS) -> bool:
+    """Print a comparison; return whether the ratio is within its limit."""
     ratio = mine / other
     word = "ok" if ratio <= limit else "NOT REACHED"
     print(
@@ -127,7 +128,7 @@ def _help(tree: Path, env: dict[str, str]) -> bool:
             began = time.monotonic()
             subprocess.run(argv, env=env, capture_output=True, check=True)
             times[who].append(time.monotonic() - began)
-    return _row("--help", statistics.median(times[OURS]), statistics.median(times[THEIRS]), 1.0)
+    return row("--help", statistics.median(times[OURS]), statistics.median(times[THEIRS]), 1.0)
 
 
 def _cold(place: Place, rounds: int) -> Iterator[bool]:
@@ -138,17 +139,17 @@ def _cold(place: Place, rounds: int) -> Iterator[bool]:
     second = place.ours(f"--variant={SECOND}")
     commands = {THEIRS: place.theirs(), OURS: place.ours(), SECOND: second}
     times, phases = _measure(place, commands, rounds, before)
-    yield _row("cold", times[OURS], times[THEIRS], 0.60)
+    yield row("cold", times[OURS], times[THEIRS], 0.60)
     _spent(phases[OURS])
     with_ccache = "with ccache" if shutil.which("ccache") else "without ccache"
-    yield _row(f"then {SECOND}, {with_ccache}", times[SECOND], times[THEIRS], 0.06)
+    yield row(f"then {SECOND}, {with_ccache}", times[SECOND], times[THEIRS], 0.06)
     _spent(phases[SECOND])
 
 
 def _warm(place: Place, rounds: int) -> Iterator[bool]:
     commands = {THEIRS: place.theirs(), OURS: place.ours()}
     times, phases = _measure(place, commands, rounds, lambda _who: None)
-    yield _row("nothing changed", times[OURS], times[THEIRS], 0.28)
+    yield row("nothing changed", times[OURS], times[THEIRS], 0.28)
     _spent(phases[OURS])
     source = place.tree / "mm/mermap.c"
     text = source.read_text(encoding="utf-8")
@@ -161,7 +162,7 @@ def _warm(place: Place, rounds: int) -> Iterator[bool]:
         times, phases = _measure(place, commands, rounds, touch)
     finally:
         source.write_text(text, encoding="utf-8")
-    yield _row("mm/mermap.c touched", times[OURS], times[THEIRS], 0.50)
+    yield row("mm/mermap.c touched", times[OURS], times[THEIRS], 0.50)
     _spent(phases[OURS])
 
 
@@ -172,7 +173,7 @@ def _traced(place: Place, rounds: int) -> bool:
         place.ran(who, argv)
     _, phases = _measure(place, commands, rounds, lambda _who: None)
     plain, traced = (phases[who].boot or 0.0 for who in (UNTRACED, OURS))
-    return _row("boot, traced", traced, plain, 1.5, of="untraced")
+    return row("boot, traced", traced, plain, 1.5, of="untraced")
 
 
 def _reproducible(place: Place, rounds: int) -> bool:
@@ -183,7 +184,7 @@ def _reproducible(place: Place, rounds: int) -> bool:
         place.ran(who, argv)
     _, phases = _measure(place, commands, rounds, lambda _who: None)
     plain, mine = (phases[who].boot or 0.0 for who in (PLAIN, OURS))
-    return _row("boot, reproducible", mine, plain, 1.3, of="plain")
+    return row("boot, reproducible", mine, plain, 1.3, of="plain")
 
 
 def _witnessed(place: Place, rounds: int) -> bool:
@@ -200,7 +201,7 @@ def _witnessed(place: Place, rounds: int) -> bool:
             sys.exit(f"{shlex.join(argv)}: nothing was witnessed\n{done.stderr.decode()[-2000:]}")
         plain.append(cell.phases.boot or 0.0)
         watched.append(cell.witness.seconds)
-    kept = _row(
+    kept = row(
         "boot, witnessed", statistics.median(watched), statistics.median(plain), 3.0, of="plain"
     )
     works = kvm_probe.probe(accelerator.KVM).ability is kvm_probe.Ability.WORKS

@@ -77,7 +77,9 @@ def fill(store: Store, number: int, console: bytes) -> str:
         )
         folder = store.folder(run.id)
         tree = TreeFacts("7.3.4", commits[index // 8], "v7.3.4", dirty=False, path="/src/linux")
-        cells = tuple(_cell(chance, variant) for variant in _variants(chance))
+        cells = tuple(
+            _cell(chance, variant, bad=chance.random() < 0.1) for variant in _variants(chance)
+        )
         worst = Verdict.PASSED
         for cell in cells:
             worst = cell.verdict if cell.verdict is not Verdict.PASSED else worst
@@ -100,8 +102,12 @@ def _placed(cell: Cell, folder: Path) -> Cell:
     return replace(cell, artifacts=kept)
 
 
-def _cell(chance: random.Random, variant: str) -> Cell:
-    bad = chance.random() < 0.1
+def failed_cell() -> Cell:
+    """Return a cell that failed."""
+    return _cell(random.Random(0), "base", bad=True)  # noqa: S311 - the same cell each time
+
+
+def _cell(chance: random.Random, variant: str, *, bad: bool) -> Cell:
     phases = Phases(chance.uniform(1, 2), chance.uniform(5, 90), chance.uniform(1, 3))
     if chance.random() < 0.03:
         return Cell("x86_64", variant, Verdict.NO_VERDICT, reason=Reason.BOOT_FAILED, phases=phases)

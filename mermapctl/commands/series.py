@@ -211,10 +211,10 @@ class _Run:
                 self._know()
                 open_rows = self.grid.open_rows()
                 room = budget.of(len(open_rows), self.request.jobs, self.asked.lanes)
-                request = replace(self.request, jobs=room.jobs)
-                engine = LocalEngine(replace(work, request=request), self.grid, self.tell)
-                if open_rows:
-                    engine.run(order.segments(open_rows, room.lanes))
+                engine = LocalEngine(work, self.grid, self.tell)
+                self._first(engine, order.first(open_rows, room.lanes))
+                if open_rows := self.grid.open_rows():
+                    engine.run(order.segments(open_rows, room.lanes), jobs=room.jobs)
                 self._base(engine)
         except signals.Interrupted:
             return engine.unfinished() if engine else []
@@ -236,23 +236,44 @@ class _Run:
         for done, place in enumerate(places, 1):
             self.tell(GridCell(*place, grid.cells[place], done, grid.size))
 
+    def _first(self, engine: LocalEngine, rows: list[int]) -> None:
+        """Run the last commit; if it fails, the base: has the series anything to look for?"""
+        if not rows:
+            return
+        engine.run([rows])
+        grid = self.grid
+        tip = [grid.cells.get((len(grid.commits) - 1, each)) for each in range(len(grid.columns))]
+        failing = tuple(
+            each for each, cell in enumerate(tip) if cell and cell.verdict is Verdict.FAILED
+        )
+        if failing and not self._base_lacks():
+            self._run_base(engine, failing, "the last commit fails")
+
     def _base(self, engine: LocalEngine) -> None:
         """Run the base in the columns whose oldest commit fails: did the series cause that?"""
         grid = self.grid
         places = range(len(grid.columns))
         wanted = tuple(each for each in places if first_bad.needs_base(grid.of_column(each)))
-        if not wanted:
+        missing = self._base_lacks() if wanted else None
+        if missing:
+            for number in wanted:
+                grid.cells[BASE, number] = absent(grid.columns[number], grid.base, missing)
             return
-        missing = Presence(self.repository).lacking(grid.base.tree, grid.columns[0].symbols)
-        for number in wanted:
-            column = grid.columns[number]
-            if missing:
-                grid.cells[BASE, number] = absent(column, grid.base, missing)
-            elif not self.asked.rerun:
-                cell = verdicts.find(key.of_files(column.key, grid.base.tree))
-                if cell is not None:
-                    grid.cells[BASE, number] = replace(cell, commit=grid.base.id)
-        if any((BASE, number) not in grid.cells for number in wanted):
+        self._run_base(engine, wanted, "the oldest commit fails")
+
+    def _base_lacks(self) -> str | None:
+        grid = self.grid
+        return Presence(self.repository).lacking(grid.base.tree, grid.columns[0].symbols)
+
+    def _run_base(self, engine: LocalEngine, columns: tuple[int, ...], why: str) -> None:
+        """Run the base in the columns where its cell is not known."""
+        grid = self.grid
+        for number in columns:
+            key_of_base = key.of_files(grid.columns[number].key, grid.base.tree)
+            cell = None if self.asked.rerun else verdicts.find(key_of_base)
+            if cell is not None and (BASE, number) not in grid.cells:
+                grid.cells[BASE, number] = replace(cell, commit=grid.base.id)
+        if any((BASE, number) not in grid.cells for number in columns):
             before = grid.base.id[:12]
-            self.tell(Note(f"the oldest commit fails; {before}, the one before it, is tested too"))
-            engine.run([[BASE]], wanted)
+            self.tell(Note(f"{why}; {before}, the one before the range, is tested too"))
+            engine.run([[BASE]], columns)

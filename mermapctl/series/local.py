@@ -39,7 +39,7 @@ _MOST_ERRORS = 3
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What all cells of a series share. `request` has the make jobs of one lane."""
+    """What all cells of a series share. `request` has the make jobs of all lanes together."""
 
     request: Request
     own: tuple[Fragment, ...]
@@ -70,19 +70,26 @@ class LocalEngine:
         self._grid = grid
         self._tell = tell
         self._lanes: list[_LaneState] = []
-        self._columns: tuple[int, ...] = tuple(range(len(grid.columns)))
+        self._columns: tuple[int, ...] = ()
         self._errors = 0
+        self._jobs = work.request.jobs
 
     def run(
-        self, segments: Sequence[Iterable[int]], columns: tuple[int, ...] | None = None
+        self,
+        segments: Sequence[Iterable[int]],
+        columns: tuple[int, ...] | None = None,
+        jobs: int | None = None,
     ) -> None:
         """Run each segment of rows in a lane of its own; all columns, or those given.
 
-        Raises HarnessError, Interrupted; `unfinished` then has the cells that were running.
+        `jobs` are the make jobs of each lane. Raises HarnessError, Interrupted; `unfinished` then
+        has the cells that were running.
         """
+        if self._errors >= _MOST_ERRORS:
+            return
         repository = self._work.repository
-        if columns is not None:
-            self._columns = columns
+        self._columns = tuple(range(len(self._grid.columns))) if columns is None else columns
+        self._jobs = jobs or self._work.request.jobs
         self._lanes = [
             _LaneState(repository.lane(number), deque(rows))
             for number, rows in enumerate(segments, 1)
@@ -147,6 +154,7 @@ class LocalEngine:
                 targets=(column.target,),
                 variants=(column.variant,),
                 configs=(),
+                jobs=self._jobs,
                 wait=True,
             ),
             own=work.own,

@@ -16,10 +16,19 @@ LONG = 5
 """Commits from which on the last one comes first: whether it fails is what a user asks first."""
 
 
+def first(rows: Sequence[int], lanes: int) -> list[int]:
+    """Return the rows that are run before all others: the last one, or none.
+
+    In a long range it tells whether there is anything to look for. If there are several lanes, its
+    build fills ccache for the others; at the same time each would compile the same files.
+    """
+    return [rows[-1]] if rows and (len(rows) >= LONG or lanes > 1) else []
+
+
 def segments(rows: Sequence[int], lanes: int) -> list[list[int]]:
     """Split rows into as many segments of neighbours as there are lanes, of about the same length.
 
-    The first segment is the one with the last row; in a long range that row comes first.
+    The first segment is the one with the last row.
     """
     lanes = max(1, min(lanes, len(rows)))
     share, more = divmod(len(rows), lanes)
@@ -29,7 +38,4 @@ def segments(rows: Sequence[int], lanes: int) -> list[list[int]]:
         end = start + share + (number < more)
         made.append(list(rows[start:end]))
         start = end
-    last = made.pop()
-    if len(rows) >= LONG:
-        last = [last[-1], *last[:-1]]
-    return [last, *made]
+    return [made.pop(), *made]

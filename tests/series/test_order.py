@@ -13,9 +13,15 @@ from mermapctl.series import budget, order
 
 
 def test_the_last_commit_of_a_long_range_comes_first() -> None:
-    assert order.segments([0, 1, 2], 1) == [[0, 1, 2]]
-    assert order.segments(list(range(6)), 1) == [[5, 0, 1, 2, 3, 4]]
-    assert order.segments(list(range(6)), 2) == [[5, 3, 4], [0, 1, 2]]
+    assert order.first([0, 1, 2], 1) == []
+    assert order.first([0, 1, 2, 3, 4], 1) == [4]
+    assert order.segments(list(range(6)), 1) == [[0, 1, 2, 3, 4, 5]]
+
+
+def test_where_lanes_are_several_one_fills_the_cache_first() -> None:
+    assert order.first([0, 1], 2) == [1]
+    assert order.segments(list(range(6)), 2) == [[3, 4, 5], [0, 1, 2]]
+    assert order.first([], 2) == []
 
 
 @given(st.lists(st.integers(0, 99), min_size=1, max_size=60, unique=True), st.integers(1, 12))

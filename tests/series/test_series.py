@@ -77,9 +77,16 @@ def snapshot(directory: Path) -> dict[str, tuple[int, str]]:
 
 def test_each_commit_is_tested_and_the_first_bad_one_named(tree: Path) -> None:
     hashes = add_all(tree, "good", "good", "early-flush", "early-flush", "early-flush")
-    made = run(tree, "HEAD~5..")
-    assert results(made) == ["passed", "passed", "failed", "failed", "failed"]
-    assert [cell["commit"] for cell in made["cells"]] == hashes
+    done = series(tree, "HEAD~5..", "--format=jsonl")
+    *lines, _ = map(json.loads, done.stdout.splitlines())
+    base = git(tree, "rev-parse", "HEAD~5")
+    # In a long range the last one comes first, and if it fails the base: what is there to look for?
+    order = [hashes[4], base, *hashes[:4]]
+    assert [each["cell"]["commit"] for each in lines] == order
+    assert "the last commit fails; " in done.stderr
+    made = document(command("report", "show", "--format=json"))
+    assert results(made) == ["passed", "passed", "passed", "failed", "failed", "failed"]
+    assert [cell["commit"] for cell in made["cells"]] == [base, *hashes]
     told = made["series"]
     assert [each["subject"] for each in told["commits"]] == [f"change {n}" for n in range(1, 6)]
     (column,) = told["columns"]
@@ -303,7 +310,7 @@ def test_two_variants_are_two_columns(tree: Path) -> None:
 def test_lanes_side_by_side_give_the_same_grid(tree: Path) -> None:
     add_all(tree, *["good"] * 3, *["early-flush"] * 4)
     made = run(tree, "HEAD~7..", "--lanes=3")
-    assert results(made) == ["passed"] * 3 + ["failed"] * 4
+    assert results(made) == ["passed"] * 4 + ["failed"] * 4  # the base, as the last one fails
 
 
 def test_the_commands_of_a_cell_reproduce_it(tree: Path) -> None:
