@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 
 from mermapctl.config.toolchain import located
 from mermapctl.runner import path_shims
+from mermapctl.tree.build_dir import SOURCE
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-SOURCE = "source"
-"""The link in a build directory to its tree: Kbuild makes it (outputmakefile, 5.5 to 7.3)."""
 
 # ccache's depend mode runs no preprocessor, so it does not see an .incbin. Pass sources that may
 # have one to the compiler itself. Kbuild and the tools' Makefiles name the source file last.

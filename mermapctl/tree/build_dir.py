@@ -16,6 +16,8 @@ from mermapctl.tree import ownership
 
 _OBJECT = re.compile(rb"^\s+(?:CC|AS|CXX|RUSTC|HOSTCC)\b", re.MULTILINE)
 OBJECTS = ".mermapctl-objects"
+SOURCE = "source"
+"""The link in a build directory to its tree: Kbuild makes it (outputmakefile, 5.5 to 7.3)."""
 _SPECIAL = r"""[$`"'\\;&|<>(){}*?\[\]#%]"""
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mermapctl.system import inputs
+from mermapctl.tree.build_dir import SOURCE
 
 LARGEST = 8 << 20
 """Bytes of a .cmd file; the longest of 6.12, that of vmlinux.o, has 0.2 MB."""
@@ -40,7 +41,8 @@ class ReadFiles:
         """Read the records of build directories, each with the tree that it was built from."""
         found: dict[str, tuple[int, frozenset[str]]] = {}
         for directory, source in builds:
-            tops = {os.fsencode(top) + b"/" for top in (source, source.resolve())}
+            # Behind ccache an object's record names the tree by the link in the build directory.
+            tops = {os.fsencode(top) + b"/" for top in (source, source.resolve(), SOURCE)}
             for path, time in _cmd_files(directory):
                 known = self._cmds.get(path)
                 if known is None or known[0] != time:
