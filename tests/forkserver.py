@@ -93,7 +93,8 @@ def _end(server: subprocess.Popen[str]) -> None:
     server.wait()
 
 
-def _import_all() -> None:
+def import_all() -> None:
+    """Import all that a command may import, and fill the cache of `re`."""
     import mermapctl  # noqa: PLC0415 - in the server only
 
     for found in pkgutil.walk_packages(mermapctl.__path__, "mermapctl."):
@@ -114,7 +115,9 @@ def _serve(requests: IO[str]) -> Iterator[Done]:
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             pid = os.fork()
             if pid == 0:
-                _be_mermapctl(request, out.fileno(), err.fileno())
+                os.setpgid(0, 0)
+                streams = (_holding(str(request["stdin"])), out.fileno(), err.fileno())
+                be_mermapctl(request, streams)
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             if code == -signal.SIGALRM:  # a test may look for other processes
                 with contextlib.suppress(ProcessLookupError):
@@ -127,10 +130,18 @@ def _text(file: IO[bytes]) -> str:
     return file.read().decode("utf-8", "surrogateescape")
 
 
-def _be_mermapctl(request: dict[str, object], out: int, err: int) -> NoReturn:
+def _holding(text: str) -> int:
+    """Return a pipe's end that gives `text`."""
+    given, giving = os.pipe()
+    os.write(giving, text.encode("utf-8", "surrogateescape")[: select.PIPE_BUF])
+    os.close(giving)
+    return given
+
+
+def be_mermapctl(request: Mapping[str, object], streams: tuple[int, int, int]) -> NoReturn:
+    """Become, in a forked child, the command that `request` describes, with these streams."""
     code = 70
     try:
-        os.setpgid(0, 0)
         argv, env = request["argv"], request["env"]
         assert isinstance(argv, Sequence)
         assert isinstance(env, dict)
@@ -139,7 +150,7 @@ def _be_mermapctl(request: dict[str, object], out: int, err: int) -> NoReturn:
         os.chdir(str(request["cwd"]))
         if request["gone"]:
             Path(str(request["cwd"])).rmdir()
-        _streams(str(request["stdin"]), out, err)
+        _put(streams)
         warnings.resetwarnings()
         warnings.simplefilter("ignore")
         sys.argv = ["mermapctl", *map(str, argv)]
@@ -159,11 +170,8 @@ def _be_mermapctl(request: dict[str, object], out: int, err: int) -> NoReturn:
     os._exit(code)
 
 
-def _streams(stdin: str, out: int, err: int) -> None:
-    given, giving = os.pipe()
-    os.write(giving, stdin.encode("utf-8", "surrogateescape")[: select.PIPE_BUF])
-    os.close(giving)
-    for fd, place in ((given, 0), (out, 1), (err, 2)):
+def _put(streams: tuple[int, int, int]) -> None:
+    for place, fd in enumerate(streams):
         os.dup2(fd, place)
     sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False), encoding="utf-8")
     sys.stdout = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w", closefd=False)), "utf-8")
@@ -177,7 +185,7 @@ def _streams(stdin: str, out: int, err: int) -> None:
 
 if __name__ == "__main__":
     replies = os.fdopen(os.dup(1), "w")
-    _import_all()
+    import_all()
     for done in _serve(sys.stdin):
         reply = {"returncode": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
         replies.write(json.dumps(reply) + "\n")

@@ -8,8 +8,7 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -19,8 +18,9 @@ from mermapctl.cli.root import root
 from tests.conftest import git
 from tests.docs import pages
 from tests.docs.pages import ROOT, Statement
+from tests.forkprogram import program
 from tests.forkserver import command
-from tests.tables import LOGS
+from tests.tables import FAKE, LOGS
 
 PAGES = [page for page in pages.names() if page != "CHANGELOG.md"]
 BLOCKS = [page for page in PAGES if pages.statements(page)]
@@ -65,36 +65,63 @@ BROKEN = "docs/howto/bisect.md"
 """The page whose tree is broken by its commit `change 4`."""
 FAULT = ROOT / "kernel/faults/02-counted-not-done.patch"
 
-MERMAPCTL = f"""#!/bin/sh
+MERMAPCTL = """#!/bin/sh
 # The console depends on the tree, as a kernel's does: without the flush it is counted, not done.
 if ! grep -q '^.arch_mermap_flush_tlb' "$HOME/linux/mm/mermap.c"; then
-  export FAKE_LOG={LOGS}/trace-counted-not-done.log
+  export FAKE_LOG={logs}/trace-counted-not-done.log
 fi
-exec {sys.executable} -m mermapctl "$@"
+exec {start} "$@"
 """
+
+
+@pytest.fixture(scope="module")
+def series(made_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the tree of a series, and one whose commit `change 4` has a fault; tests copy them."""
+    place = tmp_path_factory.mktemp("series")
+    for name in ("good", "broken"):
+        tree = place / name
+        shutil.copytree(made_tree, tree)
+        subprocess.run(["cp", "-r", f"{ROOT / 'kernel/files'}/.", str(tree)], check=True)
+        git(tree, "add", "-A")
+        git(tree, "commit", "-q", "-m", "mermap")
+        git(tree, "update-ref", "refs/remotes/origin/master", "HEAD")
+        git(tree, "update-ref", "refs/remotes/origin/main", "HEAD")
+        for number in range(1, 6):
+            (tree / "mm/notes").write_text(f"change {number}\n")
+            if name == "broken" and number == 4:
+                git(tree, "apply", str(FAULT))
+            git(tree, "add", "-A")
+            git(tree, "commit", "-q", "-m", f"change {number}")
+        for key, value in (("user.name", "Dev"), ("user.email", "dev@example.org")):
+            git(tree, "config", key, value)
+        git(tree, "tag", "v6.12", "HEAD~4")
+        git(tree, "branch", "topic")
+    return place
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Make a directory with the program `mermapctl`, for PATH."""
+    place = tmp_path_factory.mktemp("bin")
+    with program() as start:
+        (place / "mermapctl").write_text(MERMAPCTL.format(logs=LOGS, start=start))
+        (place / "mermapctl").chmod(0o755)
+        yield place
 
 
 @pytest.fixture
 def user(
-    fake_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    series: Path,
+    programs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> Path:
     """Make a user's home with a tree of a series, and logs of others."""
     broken = "page" in request.fixturenames and request.getfixturevalue("page") == BROKEN
-    subprocess.run(["cp", "-r", f"{ROOT / 'kernel/files'}/.", str(fake_tree)], check=True)
-    git(fake_tree, "add", "-A")
-    git(fake_tree, "commit", "-q", "-m", "mermap")
-    git(fake_tree, "update-ref", "refs/remotes/origin/master", "HEAD")
-    git(fake_tree, "update-ref", "refs/remotes/origin/main", "HEAD")
-    for number in range(1, 6):
-        (fake_tree / "mm/notes").write_text(f"change {number}\n")
-        if broken and number == 4:
-            git(fake_tree, "apply", str(FAULT))
-        git(fake_tree, "add", "-A")
-        git(fake_tree, "commit", "-q", "-m", f"change {number}")
-    for key, value in (("user.name", "Dev"), ("user.email", "dev@example.org")):
-        git(fake_tree, "config", key, value)
-    git(fake_tree, "tag", "v6.12", "HEAD~4")
-    git(fake_tree, "branch", "topic")
+    tree = tmp_path / "linux"
+    shutil.copytree(series / ("broken" if broken else "good"), tree)
+    git(tree, "update-index", "-q", "--refresh")
     (tmp_path / "lab").mkdir()
     for name in ("good", "good-smp2"):
         shutil.copy(LOGS / f"{name}.log", tmp_path / "lab")
@@ -103,15 +130,11 @@ def user(
     (tmp_path / "source").mkdir()
     (tmp_path / "source/tests").symlink_to(ROOT / "tests")
     (tmp_path / "mermapctl").symlink_to(ROOT)
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    (programs / "mermapctl").write_text(MERMAPCTL)
-    (programs / "mermapctl").chmod(0o755)
     monkeypatch.delenv("MERMAPCTL_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
-    monkeypatch.setenv("MERMAPCTL_TREE", str(fake_tree))
+    monkeypatch.setenv("PATH", f"{programs}:{FAKE / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setenv("MERMAPCTL_TREE", str(tree))
     monkeypatch.setenv("BROWSER", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
     monkeypatch.setenv("FAKE_LOG", str(LOGS / "trace-good.log"))
