@@ -22,9 +22,6 @@ _VECTORS, _EXCEPTIONS = "asm_sysvec_", "asm_exc_"
 _END = "native_irq_return_iret"
 """The instruction with which interrupts and exceptions of the kernel end (entry_64.S)."""
 _THUNKS = "__x86_indirect_thunk_array"
-PREEMPTIBLE = "preempt_schedule"
-"""A function that only a kernel with CONFIG_PREEMPTION has (kernel/sched/core.c). There another
-task may run before an interrupt ends, so its instructions cannot be told from the task's."""
 
 
 def places(known: SystemMap, tests: Sequence[str], offset: int) -> Places:
@@ -41,7 +38,8 @@ def places(known: SystemMap, tests: Sequence[str], offset: int) -> Places:
         for name, begin in (begins | wanted).items()
         for each in known.addresses.get(name, ())
     }
-    end = None if known.addresses.get(PREEMPTIBLE) else known.one(_END)
+    # If another task may run before an interrupt ends, their instructions cannot be told apart.
+    end = None if known.preemptible else known.one(_END)
     functions = [each + offset for each in known.text]
     if end is None:
         return Places(found, thunks=_range(known, _THUNKS, offset), functions=functions)

@@ -12,6 +12,8 @@ from mermapctl.system import inputs
 
 _LINE = re.compile(r"^([0-9a-f]{16}) (\w) (\S+)$", re.ASCII | re.MULTILINE)
 _KERNEL = 1 << 63
+_PREEMPTIBLE = "preempt_schedule"
+"""A function that only a kernel with CONFIG_PREEMPTION has (kernel/sched/core.c)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,11 @@ class SystemMap:
     addresses: dict[str, tuple[int, ...]] = field(default_factory=dict)
     text: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
+
+    @property
+    def preemptible(self) -> bool:
+        """Whether another task may run before an interrupt of the kernel ends."""
+        return _PREEMPTIBLE in self.addresses
 
     def one(self, name: str) -> int | None:
         """Return the address of a name; None if it has no address, or several."""

@@ -38,8 +38,6 @@ does."""
 MOST_TABLES = 64
 LARGEST_GET = 1 << 24
 """The most bytes of a get whose entries are read."""
-_PREEMPTIBLE = "preempt_schedule"
-"""A function that only a kernel with CONFIG_PREEMPTION has (kernel/sched/core.c)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +128,7 @@ class Stops:
     def _alone(self) -> bool:
         """Whether no other code can run between the entry and the end of a get or put."""
         one = self._facts is not None and self._facts.cpus == 1
-        return one and not self._map.addresses.get(_PREEMPTIBLE)
+        return one and not self._map.preemptible
 
     def _resume(self, at: int, stop: StopReply) -> None:
         self._aim(self._wanted())
