@@ -79,7 +79,7 @@ def of(words: Sequence[str], command: click.Command, known: dict[str, Any]) -> l
         where = f"{file()}, [{'.'.join(words)}] {key}"
         param = options.get(key)
         if param is None or key in NEVER:
-            raise UserError(f"{where}: {_no_option(key, name, [*options])}", _near(key, [*options]))
+            raise _no_option(where, key, name, [*options])
         each = Default(name, key, str(param.name), _value(value, key, param, where), _shown(value),
                        str(file()))  # fmt: skip
         found[each.param] = each
@@ -121,17 +121,13 @@ def _table(words: Sequence[str], known: dict[str, Any]) -> dict[str, Any]:
     return table
 
 
-def _no_option(key: str, name: str, options: list[str]) -> str:
+def _no_option(where: str, key: str, name: str, options: list[str]) -> UserError:
+    from mermapctl.config import near_names
+
+    what = f"`mermapctl {name}` has no option --{key}"
     if key in options:
-        return f"--{key} of `mermapctl {name}` cannot be a default"
-    return f"`mermapctl {name}` has no option --{key}"
-
-
-def _near(key: str, options: list[str]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(key, options, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(near)}?" if near else f"it has: {', '.join(options)}"
+        what = f"--{key} of `mermapctl {name}` cannot be a default"
+    return UserError(f"{where}: {what}", near_names.hint(key, options, "it has"))
 
 
 def _value(value: Any, key: str, param: click.Parameter, where: str) -> Any:
@@ -196,6 +192,9 @@ def _require_commands(
         if isinstance(value, dict) and any(name[: len(words)] == words for name in names):
             _require_commands(value, words, names)
             continue
+        from mermapctl.config import near_names
+
+        meant = ".".join(words)
         known = [".".join(name) for name in sorted(names)]
-        raise UserError(f"{file()}: no command is named {'.'.join(words)!r}",
-                        _near(".".join(words), known))  # fmt: skip
+        hint = near_names.hint(meant, known, "it has")
+        raise UserError(f"{file()}: no command is named {meant!r}", hint)

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from fnmatch import fnmatchcase
 
+from mermapctl.config import near_names
 from mermapctl.errors import UserError
 from mermapctl.judge import suites
 
@@ -27,6 +27,5 @@ def of_test(suite: str, test: str) -> str:
     pattern = test if _GLOB.search(test) else f"*{test}*"
     if any(fnmatchcase(name, pattern) for name in known):
         return f"{suite}.{pattern}"
-    near = difflib.get_close_matches(test, known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"it has: {', '.join(known)}"
+    hint = near_names.hint(test, known, "it has")
     raise UserError(f"the suite {suite} has no test {test!r}", hint)

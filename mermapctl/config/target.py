@@ -8,7 +8,6 @@ the tree lacks are data in configs/targets.toml.
 from __future__ import annotations
 
 import ast
-import difflib
 import enum
 import platform
 import re
@@ -19,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mermapctl.config import fragment
+from mermapctl.config import fragment, near_names
 from mermapctl.config.fragment import Fragment
 from mermapctl.errors import CommitError, UserError
 from mermapctl.system import inputs, tables
@@ -175,13 +174,6 @@ def without_tree(name: str, qemu: str | None) -> Target:
     return _target(name, name, qemu=qemu)
 
 
-def near(name: str, known: Iterable[str], otherwise: str) -> str:
-    """Return the hint for an unknown name: the names near it, else all after `otherwise`."""
-    names = list(known)
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(close)}?" if close else f"{otherwise}: {', '.join(names)}"
-
-
 def architectures() -> frozenset[str]:
     """Return kunit.py's targets known without a tree; a new kernel may have more."""
     return frozenset(_facts()["target"])
@@ -199,7 +191,7 @@ def tree_for(option: Path | None, names: Iterable[str]) -> Path:
         known = architectures()
         for name in names:
             if name not in known:
-                hint = near(name, sorted(known), "there are")
+                hint = near_names.hint(name, sorted(known), "there are")
                 raise UserError(f"there is no target {name!r}", hint) from None
         raise
 
@@ -263,7 +255,7 @@ class KernelTree:
         what = f"{self.path} has no target {name!r}"
         if name in architectures():
             raise CommitError(what, f"this version has: {', '.join(self.targets)}")
-        raise UserError(what, near(name, self.targets, "it has"))
+        raise UserError(what, near_names.hint(name, self.targets, "it has"))
 
     def mermap_obstacle(self, target: Target) -> str | None:
         """Return why this target cannot have the mermap, as a sentence; None where it may."""

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from mermapctl.config import fragment, traceable
+from mermapctl.config import fragment, near_names, traceable
 from mermapctl.config.fragment import SUFFIX, Fragment
-from mermapctl.config.target import near
 from mermapctl.config.traceable import Wish
 from mermapctl.errors import UserError
 from mermapctl.system import inputs, paths, tables
@@ -153,7 +152,7 @@ def _unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
             f"{stranger} is {inputs.kind(_mode(stranger) or 0)}",
             "a fragment of your own is a text file of CONFIG_X=value lines",
         )
-    return UserError(f"there is no {kind} {name!r}", near(name, known, "there are"))
+    return UserError(f"there is no {kind} {name!r}", near_names.hint(name, known, "there are"))
 
 
 def suite_fragments(suite: str) -> tuple[str, ...]:
