@@ -17,6 +17,7 @@ from mermapctl.errors import HarnessError
 from mermapctl.runner import kvm_probe
 from mermapctl.runner.kvm_probe import Ability
 from mermapctl.system import inputs, process
+from mermapctl.system.memory import MEMINFO, available_kb
 from mermapctl.tree import ownership
 
 GIB = 1 << 30
@@ -149,16 +150,13 @@ def disk(directory: Path, builds: int) -> Check:
     )
 
 
-def memory(meminfo: Path = Path("/proc/meminfo")) -> Check:
+def memory(meminfo: Path = MEMINFO) -> Check:
     """Check memory available without swapping."""
     use = "a guest has 1 GiB"
-    try:
-        found = re.search(r"^MemAvailable:\s+(\d+) kB", meminfo.read_text("ascii"), re.MULTILINE)
-    except OSError:
-        found = None
-    if found is None:
+    available = available_kb(meminfo)
+    if available is None:
         return Check("memory", NeedState.OK, "not known here", use, needed=False)
-    have = int(found[1]) << 10
+    have = available << 10
     return Check(
         "memory",
         NeedState.OK if have >= MEMORY else NeedState.LOW,

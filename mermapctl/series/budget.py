@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
-from pathlib import Path
+
+from mermapctl.system.memory import available_kb
 
 _LANE_KB = 2 * 1000 * 1000
 """Memory of a lane: make's compilers, the linker of vmlinux, QEMU. drgn's vmtest uses the same."""
@@ -14,7 +14,6 @@ _CORES = 1.75
 """Cores of a lane; fewer, and lanes wait for each other's boots (drgn's vmtest)."""
 _ROWS = 12
 """Commits of a lane: its first build is a whole one, which takes as long as a dozen commits."""
-_AVAILABLE = re.compile(r"^MemAvailable:\s+(\d+) kB$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +22,6 @@ class Budget:
 
     lanes: int
     jobs: int
-
-
-def available_kb() -> int | None:
-    """Return the memory that programs may still take, in kB; None where /proc does not say."""
-    try:
-        found = _AVAILABLE.search(Path("/proc/meminfo").read_text(encoding="ascii"))
-    except (OSError, UnicodeDecodeError):
-        return None
-    return int(found[1]) if found else None
 
 
 def of(rows: int, jobs: int, wanted: int | None = None) -> Budget:
@@ -43,5 +33,5 @@ def of(rows: int, jobs: int, wanted: int | None = None) -> Budget:
 
 def _room() -> int:
     cores = int(len(os.sched_getaffinity(0)) / _CORES)
-    memory = available_kb()
-    return cores if memory is None else min(cores, memory // _LANE_KB)
+    available = available_kb()
+    return cores if available is None else min(cores, available // _LANE_KB)
