@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from mermapctl.commands.series import SeriesRequest
     from mermapctl.config.plan import Request
 
-_NOT_ASKED = (
-    *("form", "full", "quiet", "bisect_exit", "dry_run", "last_failed"),
-    *("filter_glob", "test", "commits", "lanes", "rerun", "gdb"),
-)
+_SHOWN = ("form", "full", "quiet", "bisect_exit", "dry_run", "last_failed")
+"""Parameters that say what is run and shown of the requests."""
+_TESTED = ("filter_glob", "test", "commits", "lanes", "rerun", "gdb")
+"""Parameters that are read by themselves: the suite, the test, the series, gdb."""
+_NOT_ASKED = (*_SHOWN, *_TESTED)
 """Parameters that are no part of a request."""
-_BESIDE_LAST = ("tree", "jobs", "ccache", "rebuild", "wait", *_NOT_ASKED[:6])
+_HOW = ("tree", "jobs", "ccache", "rebuild", "wait")
+"""Parameters of a request that --last-failed takes from its own command line."""
+_BESIDE_LAST = (*_HOW, *_SHOWN)
 """Parameters that may be given beside --last-failed."""
 
 
@@ -79,7 +82,7 @@ def _last_failed(context: click.Context) -> tuple[Request, ...]:
             raise click.UsageError(
                 f"--last-failed takes what is tested from the last run: leave out {param.opts[-1]}"
             )
-    kept = {name: params[name] for name in ("tree", "jobs", "ccache", "rebuild", "wait")}
+    kept = {name: params[name] for name in _HOW}
     lines = last_failed.command_lines(target.tree_for(params["tree"], ()))
     made = []
     for line in lines:
