@@ -12,12 +12,11 @@ from mermapctl.config import plan, target
 from mermapctl.config.plan import Request
 from mermapctl.doctor.requirement import Check, NeedState
 from mermapctl.errors import MermapctlError
-from mermapctl.judge import reproduction
 from mermapctl.judge.verdict import Ended
-from mermapctl.runner import boot, guest_clock, kernel, kunit
+from mermapctl.runner import boot, further_boot, guest_clock, kernel, kunit
 from mermapctl.runner.guest_clock import EMULATED
 from mermapctl.runner.job import Job
-from mermapctl.system import inputs, paths
+from mermapctl.system import paths
 from mermapctl.tree import build_dir
 
 if TYPE_CHECKING:
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
 
 NAME, USE = "reproducible boots", "what failed fails again"
 COMMAND = "mermapctl doctor --deep"
-LONGEST, SILENCE = 120, 60
-"""Seconds that a boot may take, and may be silent; it usually takes one."""
 
 
 def check(tree: Path | None, name: str) -> Check:
@@ -70,11 +67,7 @@ def _booted_twice(job: Job, found: Kernel) -> Check:
         if booted.boot.ended is not Ended.EXITED:
             return _lacking(f"boot {number} of two did not end by itself ({booted.boot.ended})")
         consoles.append(job.console.rename(job.folder / f"{number}.log"))
-    with (
-        contextlib.closing(inputs.open_own(consoles[0])) as first,
-        contextlib.closing(inputs.open_own(consoles[1])) as second,
-    ):
-        differs, lines = reproduction.differing(first, second)
+    differs, lines = further_boot.differing(*consoles)
     if differs is not None:
         words = f"two boots of one kernel differ from line {differs:,} on"
         return Check(NAME, NeedState.BROKEN, words, USE, needed=False)
@@ -104,8 +97,8 @@ def _job(planned: CellPlan) -> Iterator[Job]:
             commit=None,
             invoked=COMMAND,
             tell=_untold,
-            timeout=LONGEST,
-            silence=SILENCE,
+            timeout=further_boot.SHORTEST,
+            silence=further_boot.SILENCE,
         )
         job.kunitconfig.write_text(planned.variant.fragment.text(), encoding="utf-8")
         yield job

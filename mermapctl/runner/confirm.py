@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -13,12 +11,11 @@ from mermapctl.events import Note
 from mermapctl.judge import reproduction
 from mermapctl.judge.reproduction import Reproduction
 from mermapctl.judge.verdict import Verdict
-from mermapctl.records.judging import judge_boot, with_reproduction
+from mermapctl.records.judging import with_reproduction
 from mermapctl.records.record import Cell
-from mermapctl.runner import boot, repeat
+from mermapctl.runner import boot, further_boot, repeat
 from mermapctl.runner.boot import Booted
 from mermapctl.runner.job import Job
-from mermapctl.system import inputs
 
 NAME = "confirm"
 """A part of the names of this boot's files."""
@@ -45,13 +42,8 @@ def add(job: Job, cell: Cell, booted: Booted) -> Cell:
     if second.boot.killed:
         why = f"the boot again with its seed was cut off: {second.boot.killed}"
         return replace(cell, notes=(*cell.notes, why))
-    with (
-        contextlib.closing(inputs.open_own(first.console)) as one,
-        contextlib.closing(inputs.open_own(again.console)) as other,
-    ):
-        differs, lines = reproduction.differing(one, other)
-    with contextlib.closing(inputs.open_own(again.console)) as console:
-        verdict = judge_boot(cell, second.boot, console).verdict
+    differs, lines = further_boot.differing(first.console, again.console)
+    verdict = further_boot.judged(again, cell, second).verdict
     clock = second.clock
     told = Reproduction(
         identical=differs is None,
@@ -64,8 +56,7 @@ def add(job: Job, cell: Cell, booted: Booted) -> Cell:
         console=None if differs is None else str(again.console),
     )
     if told.identical:
-        again.console.unlink(missing_ok=True)
-        shutil.rmtree(again.programs, ignore_errors=True)
+        further_boot.remove_files(again)
     return with_reproduction(cell, replace(told, words=reproduction.worded(told)))
 
 
@@ -78,9 +69,8 @@ def _first(job: Job, cell: Cell, booted: Booted) -> tuple[str, _First | None]:
             return "the boot that failed is the one under the witness, with the host's clock", None
         plain = replace(job, cell=replace(job.cell, untraced=""))
         return "", _First(plain, Path(cell.artifacts.console_untraced or ""))
-    with contextlib.closing(inputs.open_own(job.console)) as console:
-        if judge_boot(cell, booted.boot, console).verdict is Verdict.FAILED:
-            return "", _First(job, job.console)
+    if further_boot.judged(job, cell, booted).verdict is Verdict.FAILED:
+        return "", _First(job, job.console)
     for each in cell.repeats.boots if cell.repeats else ():
         if each.verdict is Verdict.FAILED and each.console and each.number > 1:
             return "", _First(repeat.again(job, each.number), Path(each.console))

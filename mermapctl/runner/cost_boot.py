@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,11 +21,11 @@ from mermapctl.judge import cost
 from mermapctl.judge.confirmation import symptoms
 from mermapctl.judge.cost import Cost, TestCost
 from mermapctl.judge.verdict import Ended, Verdict
-from mermapctl.records.judging import judge_boot
 from mermapctl.records.record import Cell
 from mermapctl.runner import (
     boot,
     cost_places,
+    further_boot,
     gdb_client,
     guest_clock,
     guest_memory,
@@ -42,7 +41,6 @@ from mermapctl.runner.guest_clock import EMULATED
 from mermapctl.runner.job import Job
 from mermapctl.runner.system_map import SystemMap
 from mermapctl.runner.witness import CONNECT, Beside
-from mermapctl.system import inputs
 from mermapctl.trace.instructions import InstructionCounter
 
 NAME = "cost"
@@ -171,30 +169,25 @@ def _obstacle(job: Job, cell: Cell, booted: Booted, known: SystemMap | None) -> 
 
 
 def _again(job: Job, booted: Booted, arguments: tuple[str, ...]) -> Job:
-    longest = max(witness_boot.SHORTEST, int(witness_boot.SLOWER * booted.seconds))
     return replace(
-        job,
+        further_boot.patient(job, booted),
         cell=replace(job.cell, untraced="", more_qemu_args=arguments),
-        timeout=min(max(job.timeout, witness_boot.SHORTEST), longest),
-        silence=max(job.silence, witness_boot.SILENCE),
         repeat=NAME,
     )
 
 
 def _judged(again: Job, cell: Cell, second: Booted, counter: Counter) -> Cell:
     """Judge the boot that was counted. A QEMU that broke off says nothing about the kernel."""
-    if second.boot.ended is not Ended.EXITED or witness_boot.aborted(again.console):
+    if second.boot.ended is not Ended.EXITED or further_boot.aborted(again.console):
         return _noted(cell, counter.error or "the boot that counts did not end by itself")
-    with inputs.open_own(again.console) as console:
-        judged = judge_boot(cell, second.boot, console)
+    judged = further_boot.judged(again, cell, second)
     if judged.verdict is not Verdict.PASSED:
         cell = _noted(cell, f"the kernel did not pass in that boot ({again.console})")
         if judged.verdict is not Verdict.FAILED:
             return cell
         found = cost.failure(symptoms(judged.suites, judged.findings))
         return replace(cell, verdict=Verdict.FAILED, findings=(*cell.findings, found))
-    again.console.unlink(missing_ok=True)
-    shutil.rmtree(again.programs, ignore_errors=True)
+    further_boot.remove_files(again)
     counted = counter.counted
     if counted is None or not counted.tests:
         return _noted(cell, counter.error or "no test of the suite was seen in QEMU's log")

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -13,9 +12,9 @@ from mermapctl.judge import repeats, reproduction
 from mermapctl.judge.confirmation import symptoms
 from mermapctl.judge.repeats import RepeatedBoot
 from mermapctl.judge.verdict import Verdict
-from mermapctl.records.judging import judge_boot, with_repeats
+from mermapctl.records.judging import with_repeats
 from mermapctl.records.record import Cell
-from mermapctl.runner import boot
+from mermapctl.runner import boot, further_boot
 from mermapctl.runner.boot import Booted
 from mermapctl.runner.job import Job
 from mermapctl.system import inputs
@@ -33,12 +32,10 @@ def steps(job: Job, cell: Cell, booted: Booted) -> Iterator[Cell]:
         job.tell(Note(f"boot {number} of {wanted}: {len(bad)} did not pass so far"))
         turn = again(job, number)
         second = boot.boot(turn, booted.kernel, booted.accelerator)
-        with inputs.open_own(turn.console) as console:
-            judged = judge_boot(cell, second.boot, console)
+        judged = further_boot.judged(turn, cell, second)
         consoles.add(_digest(turn))
         if judged.verdict is Verdict.PASSED:
-            turn.console.unlink(missing_ok=True)
-            shutil.rmtree(turn.programs, ignore_errors=True)
+            further_boot.remove_files(turn)
         else:
             bad.append(_told(number, judged, second, str(turn.console)))
         yield with_repeats(cell, repeats.summary(number, bad, len(consoles)))

@@ -7,7 +7,6 @@ in I/O function"), and a boot with breakpoints alone takes thirteen times as lon
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,22 +16,24 @@ from mermapctl.judge.witness_summary import LOG, WitnessSummary
 from mermapctl.records.judging import suites_known
 from mermapctl.records.record import Cell
 from mermapctl.records.witnessed import with_witness
-from mermapctl.runner import boot, gdb_client, socket_place, system_map, unprobed, witness_sites
+from mermapctl.runner import (
+    boot,
+    further_boot,
+    gdb_client,
+    socket_place,
+    system_map,
+    unprobed,
+    witness_sites,
+)
 from mermapctl.runner.boot import Booted
 from mermapctl.runner.gdb_packets import StubError
 from mermapctl.runner.job import UNTRACED, Job
 from mermapctl.runner.kernel import Kernel
 from mermapctl.runner.system_map import SystemMap
 from mermapctl.runner.witness import Witness
-from mermapctl.system import inputs
 
 TARGET = "x86_64"
 SYSTEM_MAP = "System.map"
-SLOWER = 10
-"""The boot under the witness may take this many times as long as the plain boot; usually it takes
-three times as long."""
-SHORTEST, SILENCE = 120, 60
-"""The boot's limits are at least this many seconds: in all, and without output."""
 OTHER_CLOCK = (
     "the boot under the witness has the host's clock: a failure that depends on the guest's clock "
     "or seed (--seed) may be absent there"
@@ -105,7 +106,7 @@ def add(job: Job, cell: Cell, booted: Booted) -> Cell:
     if error is not None:
         known = replace(known, notes=(*cell.notes, f"the witness broke off: {error}"))
         # Its stub may have left the guest standing, or QEMU is at fault.
-        if second.boot.ended is not Ended.EXITED or aborted(again.console):
+        if second.boot.ended is not Ended.EXITED or further_boot.aborted(again.console):
             return known
     known = _confirmed(again, known, booted, second)
     return with_witness(known, WitnessSummary(seconds=round(second.seconds, 3), boot=second.boot))
@@ -123,12 +124,6 @@ def _confirmed(again: Job, cell: Cell, booted: Booted, second: Booted) -> Cell:
     return replace(cell, notes=(*cell.notes, why))
 
 
-def aborted(console: Path) -> bool:
-    """Return whether QEMU ended itself because of an internal fault."""
-    with contextlib.closing(inputs.open_own(console)) as file:
-        return any(line.startswith(b"qemu: fatal: ") for line in file)
-
-
 def _watched(
     again: Job, kernel: Kernel, symbols: SystemMap, socket: Path
 ) -> tuple[Booted, str | None]:
@@ -144,17 +139,14 @@ def _watched(
 
 
 def _again(job: Job, booted: Booted, socket: Path) -> Job:
-    longest = max(SHORTEST, int(SLOWER * booted.seconds))
     return replace(
-        job,
+        further_boot.patient(job, booted),
         cell=replace(
             job.cell,
             untraced="",
             more_qemu_args=gdb_client.argument(socket),
             request=replace(job.request, reproducible=False),
         ),
-        timeout=min(max(job.timeout, SHORTEST), longest),
-        silence=max(job.silence, SILENCE),
         patience=None,  # at each stop the guest stands still
         repeat=UNTRACED,
     )
