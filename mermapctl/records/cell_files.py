@@ -53,13 +53,9 @@ def joined(record: RunRecord, folder: RunFolder) -> RunRecord:
         folders = sorted((folder.path / "cells").iterdir())
     except OSError:
         return record
-    kept = {_place(cell) for cell in record.cells}
-    read_now = [cell for each in folders if (cell := read(each)) and _place(cell) not in kept]
+    kept = {cell.place for cell in record.cells}
+    read_now = [cell for each in folders if (cell := read(each)) and cell.place not in kept]
     return with_cells(record, (*record.cells, *read_now))
-
-
-def _place(cell: Cell) -> tuple[str | None, ...]:
-    return (cell.commit, cell.target, cell.variant)
 
 
 def with_cells(record: RunRecord, cells: Iterable[Cell]) -> RunRecord:
@@ -68,14 +64,10 @@ def with_cells(record: RunRecord, cells: Iterable[Cell]) -> RunRecord:
     if isinstance(series, msgspec.UnsetType):
         return record
     rows = [series.base, *(each.commit for each in series.commits)]
-    columns = [(each.target, each.variant) for each in series.columns]
-    order: dict[tuple[str | None, ...], tuple[int, int]] = {
-        (commit, *column): (row, number)
-        for row, commit in enumerate(rows)
-        for number, column in enumerate(columns)
-    }
+    places = (column.place(commit) for commit in rows for column in series.columns)
+    order = {place: number for number, place in enumerate(places)}
     found = sorted(
-        (cell for cell in cells if _place(cell) in order), key=lambda cell: order[_place(cell)]
+        (cell for cell in cells if cell.place in order), key=lambda cell: order[cell.place]
     )
     made = replace(record, cells=tuple(found), verdict=verdict_of(found))
     return first_bad.filled(made)

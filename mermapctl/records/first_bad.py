@@ -105,14 +105,14 @@ def filled(record: RunRecord) -> RunRecord:
     series = record.series
     if isinstance(series, msgspec.UnsetType):
         return record
-    found = {(cell.commit, cell.target, cell.variant): cell for cell in record.cells}
+    found = {cell.place: cell for cell in record.cells}
     commits = [series.base, *(each.commit for each in series.commits)]
     columns = tuple(
         replace(
             column(
                 each.target,
                 each.variant,
-                [(commit, found.get((commit, each.target, each.variant))) for commit in commits],
+                [(commit, found.get(each.place(commit))) for commit in commits],
                 series.base,
             ),
             warnings=each.warnings,

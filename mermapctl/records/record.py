@@ -29,7 +29,7 @@ from mermapctl.judge.verdict import Boot, Finding, Flush, Reason, Verdict
 from mermapctl.judge.witness_summary import WitnessSummary
 from mermapctl.records.host import Host, host_facts
 from mermapctl.records.json_text import encoded
-from mermapctl.records.series_facts import Series
+from mermapctl.records.series_facts import Place, Series
 from mermapctl.system import proc
 from mermapctl.trace.summary import TraceTable
 
@@ -185,6 +185,11 @@ class Cell:
     inherited: str | None = None
     warnings: tuple[CompilerWarning, ...] | None = None
     log: LogFacts | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def place(self) -> Place:
+        """The place in the grid of a series."""
+        return (self.commit, self.target, self.variant)
 
     @property
     def remarks(self) -> tuple[str, ...]:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from mermapctl.judge.compiler_warnings import CompilerWarning
 from mermapctl.judge.verdict import Finding
 
+Place = tuple[str | None, str | None, str | None]
+"""Commit, target and variant of a cell."""
+
 
 @dataclass(frozen=True, slots=True)
 class SeriesCommit:
@@ -72,6 +75,15 @@ class Column:
     first_bad: FirstBad | None = None
     episodes: tuple[Episode, ...] = ()
     warnings: tuple[AddedWarning, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Its heading."""
+        return f"{self.target}/{self.variant}"
+
+    def place(self, commit: str) -> Place:
+        """Return the place of the column's cell of a commit."""
+        return (commit, self.target, self.variant)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
@@ -32,15 +33,11 @@ def shown_whole(record: RunRecord) -> tuple[Cell, ...]:
     series = record.series
     if isinstance(series, msgspec.UnsetType):
         return record.cells
-    brought = {
-        (each.commit, column.target, column.variant)
-        for column in series.columns
-        for each in column.episodes
-    }
+    brought = {column.place(each.commit) for column in series.columns for each in column.episodes}
     return tuple(
         cell
         for cell in record.cells
-        if (cell.commit, cell.target, cell.variant) in brought
+        if cell.place in brought
         or (cell.verdict is Verdict.NO_VERDICT and cell.reason is not Reason.ABSENT)
     )
 
@@ -71,10 +68,41 @@ def origin(cell: Cell) -> str:
     return f"same kernel as {short(cell.inherited)}" if cell.inherited else ""
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A commit of the grid: its cells are those of the columns, None if one was not run."""
+
+    commit: str
+    subject: str
+    cells: tuple[Cell | None, ...]
+
+    @property
+    def short(self) -> str:
+        """Its first digits."""
+        return short(self.commit)
+
+
+def rows(record: RunRecord, series: Series) -> Iterator[Row]:
+    """Yield a row for each commit, oldest first; the base before them, if it has any cell."""
+    found = {cell.place: cell for cell in record.cells}
+    commits = [(each.commit, each.subject) for each in series.commits]
+    if any(commit == series.base for commit, *_ in found):
+        commits.insert(0, (series.base, "(before the series)"))
+    for commit, subject in commits:
+        cells = tuple(found.get(column.place(commit)) for column in series.columns)
+        yield Row(commit, subject, cells)
+
+
+def sentences(series: Series) -> Iterator[str]:
+    """Yield the sentences on all columns."""
+    for column in series.columns:
+        yield from lines(series, column, several=len(series.columns) > 1)
+
+
 def lines(series: Series, column: Column, *, several: bool) -> Iterator[str]:
     """Yield the sentences on a column: its first bad commit, what the base has, what was fixed."""
     subjects = {each.commit: each.subject for each in series.commits}
-    of = f"{column.target}/{column.variant}: " if several else ""
+    of = f"{column.name}: " if several else ""
 
     def named(commit: str) -> str:
         if commit == series.base:

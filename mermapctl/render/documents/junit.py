@@ -86,7 +86,7 @@ def _attempts(record: RunRecord) -> list[list[Cell]]:
     groups: dict[tuple[str | None, ...], list[Cell]] = {}
     for cell in record.cells:
         log = None if cell.log is msgspec.UNSET else cell.log.name
-        groups.setdefault((cell.commit, cell.target, cell.variant, log), []).append(cell)
+        groups.setdefault((*cell.place, log), []).append(cell)
     return list(groups.values())
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -24,10 +25,7 @@ if TYPE_CHECKING:
 def parts(record: RunRecord, series: Series, look: Look) -> Iterator[RenderableType]:
     """Yield the grid, then the sentences on its columns."""
     yield _grid(record, series, look)
-    several = len(series.columns) > 1
-    said = [
-        each for one in series.columns for each in series_words.lines(series, one, several=several)
-    ]
+    said = [*series_words.sentences(series)]
     if said:
         yield Text()
     for line in said:
@@ -37,35 +35,23 @@ def parts(record: RunRecord, series: Series, look: Look) -> Iterator[RenderableT
 
 
 def _grid(record: RunRecord, series: Series, look: Look) -> RenderableType:
-    heads = [f"{each.target}/{each.variant}" for each in series.columns]
-    made = table(look, "Commit", *map(look.plain, heads), "Subject")
-    found = {(cell.commit, cell.target, cell.variant): cell for cell in record.cells}
-    bad = {
-        (column.first_bad.commit, column.target, column.variant)
-        for column in series.columns
-        if column.first_bad is not None
-    }
-
-    def field(commit: str, column: Column) -> Text:
-        place = (commit, column.target, column.variant)
-        cell = found.get(place)
-        text = mark(cell, look)
-        return text.append("  <- first bad", style="bold") if place in bad else text
-
-    if any(place[0] == series.base for place in found):
-        fields = [field(series.base, each) for each in series.columns]
-        short = Text(series_words.short(series.base), "dim")
-        made.add_row(short, *fields, Text("(before the series)", "dim"))
-        made.add_section()
-    for each in series.commits:
-        made.add_row(
-            Text(series_words.short(each.commit)),
-            *(field(each.commit, column) for column in series.columns),
-            look.text(each.subject),
-        )
+    heads = [look.plain(each.name) for each in series.columns]
+    made = table(look, "Commit", *heads, "Subject")
+    for row in series_words.rows(record, series):
+        dim = "dim" if row.commit == series.base else ""
+        fields = map(_field, row.cells, series.columns, repeat(row.commit), repeat(look))
+        made.add_row(Text(row.short, dim), *fields, look.text(row.subject, dim))
+        if dim:
+            made.add_section()
     last = made.columns[-1]
     last.no_wrap, last.overflow = True, "ellipsis"
     return made
+
+
+def _field(cell: Cell | None, column: Column, commit: str, look: Look) -> Text:
+    text = mark(cell, look)
+    bad = column.first_bad is not None and column.first_bad.commit == commit
+    return text.append("  <- first bad", style="bold") if bad else text
 
 
 def mark(cell: Cell | None, look: Look) -> Text:
