@@ -73,6 +73,9 @@ fi
 exec {start} "$@"
 """
 
+RUN = ("mermapctl", "run", "--quiet", "--no-witness", "--accel", "tcg")
+"""What has run three times before a page that reports runs."""
+
 
 @pytest.fixture(scope="module")
 def series(made_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -109,38 +112,52 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield place
 
 
+def fill(home: Path, tree: Path, runs: int) -> None:
+    """Fill a user's home: a tree, logs of others, and the runs before the page begins."""
+    shutil.copytree(tree, home / "linux")
+    git(home / "linux", "update-index", "-q", "--refresh")
+    (home / "lab").mkdir()
+    for name in ("good", "good-smp2"):
+        shutil.copy(LOGS / f"{name}.log", home / "lab")
+    shutil.copy(LOGS / "good.log", home / "console.txt")
+    subprocess.run(["xz", "-k", "console.txt"], cwd=home, check=True)
+    (home / "source").mkdir()
+    (home / "source/tests").symlink_to(ROOT / "tests")
+    (home / "mermapctl").symlink_to(ROOT)
+    for _ in range(runs):
+        subprocess.run(RUN, cwd=home / "linux", check=True, stdout=subprocess.DEVNULL)
+
+
 @pytest.fixture
 def user(
     series: Path,
     programs: Path,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
-) -> Path:
-    """Make a user's home with a tree of a series, and logs of others."""
-    broken = "page" in request.fixturenames and request.getfixturevalue("page") == BROKEN
-    tree = tmp_path / "linux"
-    shutil.copytree(series / ("broken" if broken else "good"), tree)
-    git(tree, "update-index", "-q", "--refresh")
-    (tmp_path / "lab").mkdir()
-    for name in ("good", "good-smp2"):
-        shutil.copy(LOGS / f"{name}.log", tmp_path / "lab")
-    shutil.copy(LOGS / "good.log", tmp_path / "console.txt")
-    subprocess.run(["xz", "-k", "console.txt"], cwd=tmp_path, check=True)
-    (tmp_path / "source").mkdir()
-    (tmp_path / "source/tests").symlink_to(ROOT / "tests")
-    (tmp_path / "mermapctl").symlink_to(ROOT)
+) -> Iterator[Path]:
+    """Make a user's home. Its path is the same for each page, so one is made and copied."""
+    page = request.getfixturevalue("page") if "page" in request.fixturenames else ""
+    tree = series / ("broken" if page == BROKEN else "good")
+    texts = [each.text for each in pages.statements(page)] if page else []
+    runs = 3 if any(re.search(r"mermapctl report (?!log)", text) for text in texts) else 0
+    home = series / "home"
     monkeypatch.delenv("MERMAPCTL_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("PATH", f"{programs}:{FAKE / 'bin'}:{os.environ['PATH']}")
-    monkeypatch.setenv("MERMAPCTL_TREE", str(tree))
+    monkeypatch.setenv("MERMAPCTL_TREE", str(home / "linux"))
     monkeypatch.setenv("BROWSER", "true")
-    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(home / "summary.md"))
     monkeypatch.setenv("FAKE_LOG", str(LOGS / "trace-good.log"))
     for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
-    return tmp_path
+    filled = series / f"{tree.name}-{runs}"
+    if not filled.exists():
+        fill(home, tree, runs)
+        home.rename(filled)
+    shutil.copytree(filled, home, symlinks=True)
+    yield home
+    shutil.rmtree(home)
 
 
 def apart(statement: Statement) -> str | None:
@@ -162,8 +179,6 @@ def expected(wanted: Sequence[Statement]) -> list[int]:
 def test_the_command_lines_of_a_page_run(page: str, user: Path) -> None:
     wanted = [each for each in pages.statements(page) if apart(each) is None]
     script = [f"cd ~/{START.get(page, 'linux')}"]
-    if any(re.search(r"mermapctl report (?!log)", each.text) for each in wanted):
-        script += 3 * ["mermapctl run --quiet --no-witness --accel tcg >/dev/null"]
     for number, statement in enumerate(wanted):
         script += [statement.text, 'echo "$?" >>~/codes', f"echo '@ {number}' >&2"]
     done = subprocess.run(
