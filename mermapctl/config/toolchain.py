@@ -91,11 +91,13 @@ def of_build(cross_compile: str | None) -> Toolchain:
 
 def located(program: str) -> Path | None:
     """Return the program itself, behind any links to ccache on PATH; None where there is none."""
+    first = shutil.which(program)
+    if first is None or "/" in program:
+        return Path(first) if first else None
     ccache = shutil.which("ccache")
     wrapper = Path(ccache).resolve() if ccache else None
-    if "/" in program:
-        found = shutil.which(program)
-        return Path(found) if found else None
+    if Path(first).resolve() != wrapper:
+        return Path(first)
     for directory in os.get_exec_path():
         found = shutil.which(program, path=directory)
         if found and Path(found).resolve() != wrapper:

@@ -82,6 +82,12 @@ def _files(directory: Path) -> dict[str, Path]:
     }
 
 
+@cache
+def _shipped_files(directory: Path) -> dict[str, Path]:
+    """Fragments that mermapctl brings along, read once: `mermapctl run` asks a dozen times."""
+    return _files(directory)
+
+
 def _mode(path: Path) -> int | None:
     """The type of what is at `path`, links followed; None where there is nothing to be seen."""
     try:
@@ -93,7 +99,7 @@ def _mode(path: Path) -> int | None:
 def own_fragments() -> dict[str, Path]:
     """The user's own fragments by name. Raises UserError where one hides a shipped name."""
     found = _files(paths.config_dir())
-    taken = {*_files(paths.shipped("configs")), *_shipped()}
+    taken = {*_shipped_files(paths.shipped("configs")), *_shipped()}
     for name, path in found.items():
         if name in taken:
             raise UserError(
@@ -107,7 +113,7 @@ def own_fragments() -> dict[str, Path]:
 
 def fragment_files() -> dict[str, Path]:
     """Every fragment by name, shipped ones first."""
-    return {**_files(paths.shipped("configs")), **own_fragments()}
+    return {**_shipped_files(paths.shipped("configs")), **own_fragments()}
 
 
 def load_fragment(name: str) -> Fragment:
