@@ -57,6 +57,29 @@ def program() -> Iterator[str]:
             running.stdin.close()
 
 
+_PYTHON = """#!/bin/sh
+case "$*" in
+"-P -m mermapctl run-cell "*)
+    shift 3
+    exec {start} "$@" ;;
+esac
+exec {python} "$@"
+"""
+
+
+@contextlib.contextmanager
+def python() -> Iterator[Path]:
+    """Yield a Python whose `-m mermapctl run-cell`, a cell of a series, is such a child.
+
+    A forked command of `tests.forkserver` takes it for its own if FORKED_PYTHON names it.
+    """
+    with program() as start, tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "python"
+        path.write_text(_PYTHON.format(start=start, python=shlex.quote(sys.executable)))
+        path.chmod(0o755)
+        yield path
+
+
 def _serve(listening: socket.socket) -> None:
     while True:
         ready, _, _ = select.select([0, listening.fileno()], [], [])

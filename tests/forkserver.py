@@ -153,6 +153,7 @@ def be_mermapctl(request: Mapping[str, object], streams: tuple[int, int, int]) -
         _put(streams)
         warnings.resetwarnings()
         warnings.simplefilter("ignore")
+        sys.executable = os.environ.get("FORKED_PYTHON", sys.executable)
         sys.argv = ["mermapctl", *map(str, argv)]
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(int(str(request["seconds"])))

@@ -11,11 +11,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import forkprogram
 from tests.conftest import git
 from tests.forkserver import Done, command
 from tests.runner.test_run import processes_of
@@ -24,9 +26,17 @@ from tests.tables import LOGS
 KCONFIG = "mm/Kconfig"
 
 
+@pytest.fixture(scope="module")
+def forked() -> Iterator[Path]:
+    """Yield a Python that starts cells quickly. A series that is killed has those of our own."""
+    with forkprogram.python() as path:
+        yield path
+
+
 @pytest.fixture
-def tree(fake_tree: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def tree(fake_tree: Path, forked: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The stand-in tree, whose kernels print the console that mm/boots of their commit names."""
+    monkeypatch.setenv("FORKED_PYTHON", str(forked))
     monkeypatch.setenv("FAKE_KERNELS", str(LOGS))
     add(fake_tree, "good", "base")
     return fake_tree
