@@ -39,6 +39,7 @@ from mermapctl.render.terminal.runs import Sheet
 from mermapctl.render.terminal.text import Look
 from mermapctl.system import files
 from tests import sample_records as samples
+from tests.forkserver import command as commanded
 from tests.tables import LOGS
 
 
@@ -304,13 +305,10 @@ def test_a_file_called_like_a_verb_is_no_misspelt_verb(
     assert f"mermapctl report log {name}" in result.stderr
 
 
-def test_a_browser_without_a_name_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_browser_without_a_name_is_none() -> None:
     for named in ("  ", "\t", ' "', ":", " :x"):
-        monkeypatch.setenv("BROWSER", named)
-        command = [sys.executable, "-m", "mermapctl", "report", "log", "--open"]
-        done = subprocess.run(
-            [*command, LOGS / "good.log"], capture_output=True, text=True, check=False
-        )
+        log = str(LOGS / "good.log")
+        done = commanded("report", "log", "--open", log, env={"BROWSER": named})
         assert done.returncode == Exit.PASSED, done.stderr
         assert "defect" not in done.stderr
 

@@ -7,9 +7,11 @@ import importlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
@@ -20,6 +22,7 @@ from mermapctl.errors import Exit
 from mermapctl.records.record import RunRecord, State
 from mermapctl.records.store import Store
 from tests import sample_records as samples
+from tests.forkserver import command as commanded
 from tests.tables import LOGS
 
 GOOD = str(LOGS / "good.log")
@@ -46,10 +49,27 @@ def stored(record: RunRecord, number: int) -> RunRecord:
     return store.finish(made)
 
 
+@pytest.fixture(scope="module")
+def made_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Store 24 runs once."""
+    path = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MERMAPCTL_HOME", str(path))
+        for number in range(24):
+            stored((samples.passed, samples.multi_cell)[number % 2](), number)
+    return path
+
+
 @pytest.fixture
-def runs() -> None:
-    for number in range(24):
-        stored((samples.passed, samples.multi_cell)[number % 2](), number)
+def runs(made_runs: Path, home: Path) -> None:
+    shutil.copytree(made_runs, home, dirs_exist_ok=True)
+
+
+def forked(*words: str) -> tuple[int, bytes, bytes]:
+    """Run in a child of a server, whose stdout is UTF-8 whatever the variables say."""
+    done = commanded("report", *words)
+    out, err = (each.encode("utf-8", "surrogateescape") for each in (done.stdout, done.stderr))
+    return done.returncode, out, err
 
 
 def report(
@@ -71,9 +91,9 @@ def report(
 def test_a_file_is_the_same_whatever_stdout_is(name: str, tmp_path: Path) -> None:
     for form in ("table", "json"):
         written = []
-        for env in (None, NARROW):
+        for run in (forked, partial(report, env=NARROW)):
             out = tmp_path / "out"
-            code, said, _ = report(*COMMANDS[name], "--format", form, "-o", str(out), env=env)
+            code, said, _ = run(*COMMANDS[name], "--format", form, "-o", str(out))
             assert (code in {Exit.PASSED, Exit.FAILED}, said) == (True, b"")
             written.append(out.read_text("utf-8"))
         if name != "log":  # it is judged anew each time
@@ -84,7 +104,7 @@ def test_a_file_is_the_same_whatever_stdout_is(name: str, tmp_path: Path) -> Non
 @pytest.mark.usefixtures("runs")
 @pytest.mark.parametrize("name", COMMANDS)
 def test_json_is_utf_8_whatever_stdout_is(name: str) -> None:
-    _, wide, _ = report(*COMMANDS[name], "--format", "json")
+    _, wide, _ = forked(*COMMANDS[name], "--format", "json")
     _, narrow, _ = report(*COMMANDS[name], "--format", "json", env=NARROW)
     assert json.loads(wide).keys() == json.loads(narrow).keys()
     if name != "log":
@@ -98,7 +118,7 @@ def test_a_dash_is_standard_output(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    plain, dashed = report(*COMMANDS[name]), report(*COMMANDS[name], "-o", "-")
+    plain, dashed = forked(*COMMANDS[name]), forked(*COMMANDS[name], "-o", "-")
     assert dashed == plain
     assert list(tmp_path.iterdir()) == []
 
@@ -126,7 +146,7 @@ def test_filters_are_those_of_one_cell() -> None:
             (["history", "test_tlb_flushed"], "history", "run"),
             (["rejudge", "--dry-run"], "rejudged", "run"),
         ):
-            _, said, _ = report(*verb, *words, "--format", "json")
+            _, said, _ = forked(*verb, *words, "--format", "json")
             assert list(dict.fromkeys(row[key] for row in json.loads(said)[rows])) == ids, words
 
 
@@ -135,12 +155,12 @@ def test_filters_are_those_of_one_cell() -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_reader_that_went_away_changes_no_exit_code(name: str, form: str) -> None:
     words = [*COMMANDS[name], "--format", form]
-    code, said, _ = report(*words)
+    code, said, told = forked(*words)
     reader, writer = os.pipe()
     os.close(reader)
     left, _, complaint = report(*words, stdout=writer)
     os.close(writer)
-    assert (left, complaint) == (code, report(*words)[2])
+    assert (left, complaint) == (code, told)
     assert said
 
 
