@@ -94,7 +94,7 @@ def _end(server: subprocess.Popen[str]) -> None:
 
 
 def import_all() -> None:
-    """Import all that a command may import, and fill the cache of `re`."""
+    """Import all that a command may import, compile the templates, fill the cache of `re`."""
     import mermapctl  # noqa: PLC0415 - in the server only
 
     for found in pkgutil.walk_packages(mermapctl.__path__, "mermapctl."):
@@ -103,7 +103,11 @@ def import_all() -> None:
     importlib.import_module("git")
     importlib.import_module("jinja2")
     from mermapctl.judge.judge import judge  # noqa: PLC0415 - in the server only
+    from mermapctl.render.html import page  # noqa: PLC0415
+    from tests import sample_records as samples  # noqa: PLC0415
     from tests.tables import LOGS, MANIFEST  # noqa: PLC0415
+
+    page.render(samples.failed())
 
     judge([(LOGS / "good.log").read_bytes()], manifest=MANIFEST)  # re caches its patterns
     gc.freeze()  # a collection in a child would copy every page
