@@ -69,7 +69,7 @@ def origin(cell: Cell) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class GridRow:
     """A commit of the grid: its cells are those of the columns, None if one was not run."""
 
     commit: str
@@ -82,7 +82,7 @@ class Row:
         return short(self.commit)
 
 
-def rows(record: RunRecord, series: Series) -> Iterator[Row]:
+def rows(record: RunRecord, series: Series) -> Iterator[GridRow]:
     """Yield a row for each commit, oldest first; the base before them, if it has any cell."""
     found = {cell.place: cell for cell in record.cells}
     commits = [(each.commit, each.subject) for each in series.commits]
@@ -90,7 +90,7 @@ def rows(record: RunRecord, series: Series) -> Iterator[Row]:
         commits.insert(0, (series.base, "(before the series)"))
     for commit, subject in commits:
         cells = tuple(found.get(column.place(commit)) for column in series.columns)
-        yield Row(commit, subject, cells)
+        yield GridRow(commit, subject, cells)
 
 
 def sentences(series: Series) -> Iterator[str]:
