@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -84,7 +85,8 @@ def run(
     with lanes.borrow(path, invoked, wait=request.wait, waiting=waiting) as repository:
         rows = _rows(found, looked, repository)
         grid = Grid(rows.base, rows.commits, _columns(request, own, target.read(path)))
-        return _Run(request, asked, own, repository, rows, grid, tell).run(
+        patch_ids = _patch_ids(repository, rows, tell)
+        return _Run(request, asked, own, repository, rows, grid, patch_ids, tell).run(
             record.begin(command=command, tree=_facts(looked, rows), host=host), invoked
         )
 
@@ -121,6 +123,15 @@ def _facts(looked: Tree, rows: _Found) -> TreeFacts:
     return TreeFacts(looked.kernel, tip, describe, rows.work_tree is not None, str(looked.path))
 
 
+def _patch_ids(repository: Borrower, rows: _Found, tell: SeriesListener) -> Mapping[str, str]:
+    """Return the patch-id of each commit; without them series are compared by subject."""
+    try:
+        return repository.patch_ids(rows.base.id, rows.commits[-1].id)
+    except HarnessError as error:
+        tell(Note(f"the record has no patch-ids: {error.message}"))
+        return {}
+
+
 def _columns(
     request: Request, own: tuple[Fragment, ...], tree: KernelTree
 ) -> tuple[GridColumn, ...]:
@@ -150,6 +161,7 @@ class _Run:
     repository: Borrower
     rows: _Found
     grid: Grid
+    patch_ids: Mapping[str, str]
     tell: SeriesListener
 
     def run(self, begun: RunRecord, invoked: str) -> RunRecord:
@@ -196,7 +208,8 @@ class _Run:
             base=self.grid.base.id,
             tip=self.grid.commits[-1].id,
             commits=tuple(
-                SeriesCommit(each.id, each.subject, each.tree) for each in self.grid.commits
+                SeriesCommit(each.id, each.subject, each.tree, self.patch_ids.get(each.id))
+                for each in self.grid.commits
             ),
             columns=tuple(Column(each.target, each.variant) for each in self.grid.columns),
             work_tree=self.rows.work_tree is not None,

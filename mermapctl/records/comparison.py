@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,8 @@ import msgspec
 from mermapctl.judge.cost import changes
 from mermapctl.judge.leaf_tests import LeafTest, leaves
 from mermapctl.judge.verdict import Severity, Verdict
+from mermapctl.records import series_match
+from mermapctl.records.series_match import CommitMatch
 
 if TYPE_CHECKING:
     from mermapctl.records.record import Cell, RunRecord
@@ -63,7 +65,8 @@ class Moved:
 class Comparison:
     """From A to B; `notes` are sentences on what could not be compared.
 
-    `silent`: no cell has a verdict in both, so that no change is known.
+    `silent`: no cell has a verdict in both, so that no change is known. `commits` are those of two
+    series.
     """
 
     a: str
@@ -77,6 +80,7 @@ class Comparison:
     notes: tuple[str, ...]
     silent: bool = False
     costs: tuple[Moved, ...] = ()
+    commits: tuple[CommitMatch, ...] = ()
 
     @property
     def worse(self) -> bool:
@@ -127,7 +131,14 @@ def compare(a: RunRecord, b: RunRecord) -> Comparison:
         notes=tuple(notes),
         silent=not compared,
         costs=tuple(costs),
+        commits=_commits(a, b),
     )
+
+
+def _commits(a: RunRecord, b: RunRecord) -> tuple[CommitMatch, ...]:
+    if isinstance(a.series, msgspec.UnsetType) or isinstance(b.series, msgspec.UnsetType):
+        return ()
+    return series_match.matches(a.series, b.series)
 
 
 def _name(cell: Cell) -> str:
@@ -138,27 +149,35 @@ def _pairs(a: RunRecord, b: RunRecord) -> tuple[list[tuple[str, Cell, Cell]], li
     if len(a.cells) == len(b.cells) == 1:
         names = dict.fromkeys((_name(a.cells[0]), _name(b.cells[0])))
         return [(" -> ".join(names), a.cells[0], b.cells[0])], []
-    left, right = _named(a), _named(b)
+    here, there = _labels(a, b)
+    left, right = _named(a, here), _named(b, there)
     pairs = [(name, left[name], right[name]) for name in left if name in right]
     notes = [f"{name} is only in A" for name in left if name not in right]
     notes += [f"{name} is only in B" for name in right if name not in left]
     return pairs, notes
 
 
-def _named(record: RunRecord) -> dict[str, Cell]:
+def _labels(a: RunRecord, b: RunRecord) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the names of the commits of two records, as far as they are series."""
+    one = None if isinstance(a.series, msgspec.UnsetType) else a.series
+    other = None if isinstance(b.series, msgspec.UnsetType) else b.series
+    if one and other:
+        return series_match.common_labels(one, other)
+    here, there = (series_match.labels(each) if each else {} for each in (one, other))
+    return here, there
+
+
+def _named(record: RunRecord, labels: Mapping[str, str]) -> dict[str, Cell]:
     """Return cells by name; number those that share one (repeats).
 
-    A cell of a series is named by its commit's subject, which a new version of a patch keeps.
+    The name of a series' cell begins with that of its commit, in `labels`.
     """
     named: dict[str, Cell] = {}
-    subjects: dict[str | None, str] = {}
-    if not isinstance(record.series, msgspec.UnsetType):
-        subjects = {each.commit: f"{each.subject}: " for each in record.series.commits}
-        subjects[record.series.base] = "the base: "
     for cell in record.cells:
-        name, number = f"{subjects.get(cell.commit, '')}{_name(cell)}", 2
+        label = labels.get(cell.commit or "")
+        first = f"{label}: {_name(cell)}" if label else _name(cell)
+        name, number = first, 2
         while name in named:
-            first = f"{subjects.get(cell.commit, '')}{_name(cell)}"
             name, number = f"{first} #{number}", number + 1
         named[name] = cell
     return named

@@ -14,11 +14,15 @@ Place = tuple[str | None, str | None, str | None]
 
 @dataclass(frozen=True, slots=True)
 class SeriesCommit:
-    """A commit of the series, oldest first. `files` is the hash of its git tree."""
+    """A commit of the series, oldest first. `files` is the hash of its git tree.
+
+    `patch_id` is that of `git patch-id --stable`; null for a merge or an empty commit.
+    """
 
     commit: str
     subject: str
     files: str | None = None
+    patch_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

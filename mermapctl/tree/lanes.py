@@ -97,6 +97,19 @@ class Borrower:
         said = self._ask("diff-tree", "-r", "-z", "--name-only", "--no-renames", before, after)
         return tuple(name for name in said.split("\0") if name)
 
+    def patch_ids(self, base: str, tip: str) -> dict[str, str]:
+        """Return what `git patch-id --stable` prints for the commits above `base`, by commit.
+
+        Merges and empty commits have none. Raises HarnessError.
+        """
+        shown = ("--first-parent", "--no-renames", "--full-index", "--no-color", *git.NO_PROGRAMS)
+        patches = self._ask("log", "-p", "--no-merges", "--format=commit %H", *shown,
+                            f"{base}..{tip}", "--")  # fmt: skip
+        env = self.environment(self.place / "no-index", self.place)
+        said = git.git(self.place, "patch-id", "--stable", text=f"{patches}\n", env=env)
+        pairs = (line.split() for line in said.splitlines())
+        return {commit: patch for patch, commit in pairs}
+
     def defines(self, tree: str, symbol: str) -> bool:
         """Whether a Kconfig file of a git tree defines a symbol."""
         pattern = rf"^[[:space:]]*(menu)?config[[:space:]]+{symbol}[[:space:]]*$"

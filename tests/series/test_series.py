@@ -416,16 +416,19 @@ def test_a_report_shows_the_series_again(tree: Path) -> None:
     assert command("report", "rejudge", "latest").returncode == 0
 
 
-def test_two_versions_of_a_series_are_compared_by_subject(tree: Path) -> None:
+def test_two_versions_of_a_series_are_compared_by_patch_and_subject(tree: Path) -> None:
     base = git(tree, "rev-parse", "HEAD")
     add(tree, "good", "one")
     add(tree, "good", "two")
     first = run(tree, f"{base}..")["run"]["id"]
     git(tree, "reset", "-q", "--hard", base)
+    (tree / "mm/new.c").write_text("new\n")
     add(tree, "good", "a new one")
+    (tree / "mm/new.c").write_text("newer\n")
     add(tree, "good", "one")
     add(tree, "early-flush", "two")
     second = run(tree, f"{base}..")["run"]["id"]
+    second_tip = git(tree, "rev-parse", "HEAD")
     told = command("report", "compare", first, second, "--format=json")
     found = json.loads(told.stdout)["comparison"]
     newly = [each for each in found["tests"] if each["change"] == "newly failing"]
@@ -433,6 +436,19 @@ def test_two_versions_of_a_series_are_compared_by_subject(tree: Path) -> None:
         ("two: x86_64/base", "mermap.test_tlb_flushed")
     ]
     assert found["notes"] == ["a new one: x86_64/base is only in B"]
+    assert [each["match"] for each in found["commits"]] == ["only in B", "changed", "changed"]
+    git(tree, "commit", "-q", "--amend", "-m", "two, said better")
+    third = run(tree, f"{base}..")
+    patches = git(tree, "log", "-p", "--first-parent", f"{base}..", "--format=commit %H")
+    said = subprocess.run(
+        ["git", "patch-id", "--stable"], input=patches, capture_output=True, text=True, check=True
+    )
+    assert [each["patch_id"] for each in reversed(third["series"]["commits"])] == [
+        line.split()[0] for line in said.stdout.splitlines()
+    ]
+    shown = " ".join(command("report", "compare", second, third["run"]["id"]).stdout.split())
+    tips = [second_tip, git(tree, "rev-parse", "HEAD")]
+    assert f"same patch {tips[0][:12]} {tips[1][:12]} two, said better" in shown
 
 
 def _start(tree: Path, commits: str) -> subprocess.Popen[str]:

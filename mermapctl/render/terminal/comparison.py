@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from mermapctl.console.ktap import Status
 from mermapctl.records.comparison import Change
+from mermapctl.records.series_match import Match
+from mermapctl.render import series_words
 from mermapctl.render.account import verdict_word
 from mermapctl.render.terminal.columns import paint
 from mermapctl.render.terminal.plain import PlainLook, seconds
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mermapctl.records.comparison import Comparison, Moved, TestChange
+    from mermapctl.records.series_match import CommitMatch
     from mermapctl.render.terminal.runs import Sheet
 
 _STYLE = {
@@ -47,6 +50,9 @@ def render(compared: Comparison, sheet: Sheet) -> str:
         )
     ]
     parts += [f"note: {look.plain(note)}\n" for note in compared.notes]
+    if compared.commits:
+        head = paint("Commits", "bold") if sheet.color else "Commits"
+        parts.append(f"\n{head}\n{_commits(compared.commits, sheet)}")
     for title, rows, table in (
         ("Tests", compared.tests, _changes(compared.tests, sheet)),
         ("Findings", compared.findings, _findings(compared.findings, sheet)),
@@ -64,6 +70,19 @@ def render(compared: Comparison, sheet: Sheet) -> str:
     nothing = "nothing to compare" if compared.silent else "no test differs"
     parts.append(f"\n{', '.join(words) or nothing}\n")
     return "".join(parts)
+
+
+def _commits(rows: Sequence[CommitMatch], sheet: Sheet) -> str:
+    made = [
+        (
+            (each.match.value, "dim" if each.match is Match.PATCH else ""),
+            (series_words.short(each.a or "-"), ""),
+            (series_words.short(each.b or "-"), ""),
+            (sheet.look.plain(each.subject), ""),
+        )
+        for each in rows
+    ]
+    return sheet.columns(("Change", "A", "B", "Subject"), made, ("Subject",))
 
 
 def _mark(change: Change, look: PlainLook) -> tuple[str, str]:
