@@ -142,6 +142,8 @@ def _value(value: Any, key: str, param: click.Parameter, where: str) -> Any:
     many = value if isinstance(value, list) else [value]
     if any(isinstance(each, bool | dict | list) for each in many):
         raise UserError(f"{where} is no text and no number", "write a text in quotes, or a number")
+    if not many:
+        raise UserError(f"{where} is empty", "name a value, or leave it out")
     if param.multiple:
         return [str(each) for each in many]
     if isinstance(value, list):

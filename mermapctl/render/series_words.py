@@ -13,6 +13,7 @@ from mermapctl.judge.verdict import Reason, Severity, Verdict
 from mermapctl.records.record import Cell, RunRecord
 from mermapctl.records.series_facts import Column, Episode, Series
 from mermapctl.render.account import verdict_word
+from mermapctl.render.visible import one_line
 
 SHORT = 12
 """Digits of a commit, as git's core.abbrev in the kernel's documentation."""
@@ -21,8 +22,8 @@ _MOST_WARNINGS = 10
 
 
 def short(commit: str) -> str:
-    """Return the first digits of a commit."""
-    return commit[:SHORT]
+    """Return the first digits of a commit, which a record from elsewhere may not have."""
+    return one_line(commit[:SHORT])[:SHORT]
 
 
 def shown_whole(record: RunRecord) -> tuple[Cell, ...]:

@@ -19,6 +19,8 @@ MOST = 1000
 """Commits of a range; the longest series of the mermap has 52."""
 _FIELDS = "%H %T %P%x09%s"
 _HOW = "name a range, such as --commits origin/master..HEAD"
+SUBJECT = 400
+"""The most characters of a subject that are kept: a record has all of a series, in each format."""
 _DEEPER = 6
 """Levels of borrowed objects (info/alternates); git follows five."""
 
@@ -105,20 +107,28 @@ def _ends(spelled: str) -> tuple[str, str]:
 
 def _answer(repo: gitpython.Repo, *arguments: str) -> str:
     """Return what git prints; empty where it fails."""
+    return _asked(repo, *arguments)[0]
+
+
+def _asked(repo: gitpython.Repo, *arguments: str) -> tuple[str, str]:
+    """Return what git prints, and its complaint; of these one is empty."""
     running = repo.git.execute(["git", *arguments], as_process=True)
-    said, _ = state.bounded(running, Path(repo.working_dir))
-    if running.proc is not None:
-        running.proc.wait()
-    return said.decode(errors="surrogateescape").strip()
+    said, complaint = state.bounded(running, Path(repo.working_dir))
+    failed = running.proc is not None and running.proc.wait() != 0
+    return (
+        said.decode(errors="surrogateescape").strip(),
+        complaint.decode(errors="replace").strip() if failed else "",
+    )
 
 
 def _commit(repo: gitpython.Repo, tree: Path, name: str) -> str:
     """Return the hash of a named commit. Raises UserError."""
     known = "" if name.startswith("-") else name
-    found = _answer(repo, "rev-parse", "--verify", "--quiet", f"{known}^{{commit}}")
+    found, complaint = _asked(repo, "rev-parse", "--verify", "--quiet", f"{known}^{{commit}}")
     if not found or not known:
+        why = f": {' '.join(complaint.split())[:300]}" if complaint else ""
         raise UserError(
-            f"{tree} has no commit {name!r}",
+            f"{tree} has no commit {name!r}{why}",
             "`git branch --all` and `git tag` list names; those of a remote need git fetch first",
         )
     return found
@@ -145,6 +155,8 @@ def _log(repo: gitpython.Repo, *what: str) -> tuple[Commit, ...]:
 def _parsed(line: str) -> Commit:
     hashes, _, subject = line.partition("\t")
     commit, tree, *parents = hashes.split()
+    if len(subject) > SUBJECT:
+        subject = f"{subject[:SUBJECT]}…"
     return Commit(commit, tree, parents[0] if parents else None, subject)
 
 

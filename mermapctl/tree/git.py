@@ -140,16 +140,19 @@ def git(
     text: str | None = None,
     env: dict[str, str] | None = None,
     settings: Sequence[str] = QUICK,
+    idle: float | None = None,
 ) -> str:
     """Run git in a tree of ours; return its output. Raises HarnessError with git's message.
 
-    `settings` are options in front of the command.
+    `settings` are options in front of the command. Raises StuckError once git was idle for `idle`
+    seconds.
     """
     said = process.run(
         ["git", *settings, *arguments],
         cwd=tree,
         env=env or environment(),
         input=None if text is None else text.encode("utf-8", "surrogateescape"),
+        idle=idle,
     )
     if said.returncode != 0:
         raise failed(f"git {arguments[0]}", said.stderr)
@@ -157,8 +160,8 @@ def git(
 
 
 def finds(tree: Path, *arguments: str, env: dict[str, str]) -> bool:
-    """Return whether a search by git ends with 0: found. Raises HarnessError above 1."""
-    said = process.run(["git", *arguments], cwd=tree, env=env)
+    """Return whether a search by git ends with 0: found. Raises HarnessError, StuckError."""
+    said = process.run(["git", *arguments], cwd=tree, env=env, idle=IDLE)
     if said.returncode > 1 or said.returncode < 0:
         raise failed(f"git {arguments[0]}", said.stderr)
     return said.returncode == 0

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING
 
 from mermapctl.errors import HarnessError
 from mermapctl.system import files, paths
-from mermapctl.tree import build_dir, commits, git, ownership
+from mermapctl.system.process_output import StuckError
+from mermapctl.tree import build_dir, commits, git, git_files, ownership
 from mermapctl.tree.commits import Commit
 
 if TYPE_CHECKING:
@@ -115,18 +116,29 @@ class Borrower:
         pattern = rf"^[[:space:]]*(menu)?config[[:space:]]+{symbol}[[:space:]]*$"
         env = self.environment(self.place / "no-index", self.place)
         where = (":(glob)mm/Kconfig*", ":(glob)**/Kconfig*")  # the first is most likely, and quick
-        return any(
-            git.finds(self.place, "grep", "-q", "-E", "-e", pattern, tree, "--", each, env=env)
-            for each in where
-        )
+        with self._not_waiting():
+            return any(
+                git.finds(self.place, "grep", "-q", "-E", "-e", pattern, tree, "--", each, env=env)
+                for each in where
+            )
 
     def _ask(self, *arguments: str) -> str:
         env = self.environment(self.place / "no-index", self.place)
-        return git.git(self.place, *arguments, env=env, settings=_PLAIN)
+        with self._not_waiting():
+            return git.git(self.place, *arguments, env=env, settings=_PLAIN, idle=git.IDLE)
 
     def _run(self, lane: Lane, *arguments: str) -> str:
         env = self.environment(lane.index, lane.tree)
-        return git.git(lane.tree, *arguments, env=env, settings=_PLAIN)
+        with self._not_waiting():
+            return git.git(lane.tree, *arguments, env=env, settings=_PLAIN, idle=git.IDLE)
+
+    @contextlib.contextmanager
+    def _not_waiting(self) -> Iterator[None]:
+        """Name the file of the user's tree, a FIFO, that a git waits for. Raises UserError."""
+        try:
+            yield
+        except StuckError as error:
+            raise git_files.blocked(self.lender, error) from error
 
     def snapshot(self, head: Commit) -> tuple[Commit, str | None]:
         """Commit the user's work tree as it stands, in our repository, on top of `head`.

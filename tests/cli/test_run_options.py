@@ -154,6 +154,9 @@ def test_a_users_defaults(fake_tree: Path, home: Path) -> None:
     assert names(tree, "--variant=base") == ["x86_64 base"]
     assert names(tree, MERMAPCTL_RUN_VARIANT="base kasan") == ["x86_64 base", "x86_64 kasan"]
     assert planned(tree, MERMAPCTL_RUN_NO_TRACE="0")[0]["traced"] is True
+    for name in ("TARGET", "VARIANT", "CONFIG"):
+        empty = command("run", tree, "--dry-run", env={f"MERMAPCTL_RUN_{name}": " "})
+        assert (empty.returncode, f"MERMAPCTL_RUN_{name} is empty" in empty.stderr) == (2, True)
     shown = command("config", "defaults", env={"MERMAPCTL_RUN_ACCEL": "tcg"})
     rows = [line.split() for line in shown.stdout.splitlines()]
     assert ["run", "--variant", "smp", str(file)] in rows
@@ -170,6 +173,7 @@ def test_a_users_defaults(fake_tree: Path, home: Path) -> None:
         ("[run]\nrebuild = 'yes'\n", "is not true or false"),
         ("[run]\naccel = ['tcg']\n", "has several values"),
         ("[run]\naccel = 'fast'\n", "'fast' is not one of"),
+        ("[run]\ntarget = []\n", "[run] target is empty"),
         ("[run\n", "config.toml: "),
         ("run = 1\n", "run is not a table"),
     ],

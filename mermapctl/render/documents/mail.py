@@ -49,7 +49,7 @@ def render(
         name = _flat(tester) if tester else "[your name] <[your address]>"
         lines.append(f"Tested-by: {name}"[: WIDTH * 2])
     elif record.verdict is Verdict.FAILED:
-        lines.append(f"Found with {record.tool.name} {record.tool.version}.")
+        lines.append(_flat(f"Found with {record.tool.name} {record.tool.version}.")[:WIDTH])
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -220,7 +220,8 @@ def _flushes(cell: Cell) -> Iterator[str]:
         yield from _seen(cell)
         yield ""
     if cell.not_exercised and cell.verdict is Verdict.PASSED:
-        yield from _wrap(f"not exercised: {', '.join(cell.not_exercised)}", "  ", "  ")
+        words = _flat(f"not exercised: {', '.join(cell.not_exercised)}", 2000)
+        yield from _wrap(words, "  ", "  ")
         yield ""
 
 

@@ -49,9 +49,14 @@ def render(
     lines += _matrix(record) if record.cells else ["No cell ran.", ""]
     for cell in series_words.shown_whole(record):
         lines += _cell(cell, record)
-    run = f"{record.tool.name} {record.tool.version}, run {code(record.run.id)}"
+    run = f"{prose(f'{record.tool.name} {record.tool.version}')}, run {code(record.run.id)}"
     lines += [f"<sub>{run}, {record.run.seconds:.1f} s</sub>", ""]
     return "\n".join(lines)
+
+
+def _cell_text(text: str) -> str:
+    """Return prose for a table, in which a bar would begin a column."""
+    return re.sub(r"\\*\|", r"\\|", prose(text)) if text else ""
 
 
 def code(text: str, *, limit: int = 300, row: bool = False) -> str:
@@ -233,7 +238,8 @@ def _costs(cell: Cell) -> Iterator[str]:
     yield "| instructions | calls | usual | least | most |"
     yield "| :-- | --: | --: | --: | --: |"
     for call in cell.cost.calls:
-        yield f"| a {call.call} | {call.count} | {call.median} | {call.low} | {call.high} |"
+        name = _cell_text(f"a {call.call}")
+        yield f"| {name} | {call.count} | {call.median} | {call.low} | {call.high} |"
     for test in cell.cost.tests:
         yield f"| {code(test.test, row=True)} | 1 | {test.instructions} | — | — |"
     yield ""
@@ -247,7 +253,7 @@ def _flushes(cell: Cell) -> Iterator[str]:
     for row in cell.flushes:
         numbers = (row.expected, row.counted, row.observed, row.allocations)
         shown = " | ".join("—" if n is None else str(n) for n in numbers)
-        words = re.sub(r"\\*\|", r"\\|", prose(row.words)) if row.words else ""
+        words = _cell_text(row.words)
         yield f"| {code(row.test, row=True)} | {shown} | {words} |"
     yield ""
     if cell.verdict is Verdict.PASSED and cell.not_exercised:

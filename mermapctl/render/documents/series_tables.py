@@ -17,11 +17,12 @@ _SUBJECT = 40
 def markdown(record: RunRecord, series: Series, code: Callable[..., str]) -> Iterator[str]:
     """Yield the lines of a table, then a list of the sentences; `code` makes a code span."""
     heads = [code(each.name, row=True) for each in series.columns]
-    yield f"| commit | {' | '.join(heads)} | subject |"
+    yield f"| {' | '.join(['commit', *heads, 'subject'])} |"
     yield "| :-- |" + " :-- |" * (len(heads) + 1)
     for row in series_words.rows(record, series):
-        marks = " | ".join(_mark(cell, code) for cell in row.cells)
-        yield f"| {code(row.short)} | {marks} | {code(row.subject, limit=80, row=True)} |"
+        marks = [_mark(cell, code) for cell in row.cells]
+        fields = [code(row.short, row=True), *marks, code(row.subject, limit=80, row=True)]
+        yield f"| {' | '.join(fields)} |"
     yield ""
     said = [*series_words.sentences(series), *series.notes]
     yield from (f"- {code(each, limit=600)}" for each in said)
@@ -50,7 +51,8 @@ def mail(
         for row in series_words.rows(record, series):
             cell = row.cells[number]
             words = flat(series_words.result(cell) if cell else "not run", 40)
-            yield f"  {row.short}  {words:<20} {flat(row.subject, _SUBJECT)}"[:72].rstrip()
+            short, subject = flat(row.short, 12), flat(row.subject, _SUBJECT)
+            yield f"  {short}  {words:<20} {subject}"[:72].rstrip()
         yield ""
     for sentence in (*series_words.sentences(series), *series.notes):
         yield from wrap(flat(sentence, 600), "* ", "  ")
