@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from mermapctl.config.fragment import MissingSymbol
 from mermapctl.console.ktap import Failure, FailureKind, Status, Suite, Test
 from mermapctl.console.splat import Splat, SplatKind
+from mermapctl.judge.compiler_warnings import CompilerWarning
 from mermapctl.judge.verdict import Finding, Flush, Reason, Severity, Verdict
+from mermapctl.records import first_bad
 from mermapctl.records.host import Host
 from mermapctl.records.record import (
     SCHEMA,
@@ -22,6 +24,7 @@ from mermapctl.records.record import (
     Tool,
     TreeFacts,
 )
+from mermapctl.records.series_facts import AddedWarning, Column, Series, SeriesCommit
 from mermapctl.trace.summary import TraceSummary, TraceTable
 from mermapctl.trace.timeline import Span, StaleMark, Timeline
 from tests.tables import LOGS, NAMES
@@ -343,6 +346,34 @@ def commits() -> RunRecord:
     return record(cell_passed(), dataclasses.replace(cell_missing_flush(), commit="b" * 40))
 
 
+def series() -> RunRecord:
+    """Three commits in two variants: absent, passed, failed; a warning; a cell that was not run."""
+    absent, good, bad = ("a" * 40, "b" * 40, COMMIT)
+    named = ((absent, "mm: types"), (good, "mm: add the mermap"), (bad, "mm: flush <never>"))
+    unused = CompilerWarning("mm/mermap.c", 12, "unused variable 'x' [-Wunused-variable]")
+    told = Series(
+        base="0" * 40,
+        tip=bad,
+        commits=tuple(SeriesCommit(each, subject) for each, subject in named),
+        columns=(
+            Column("x86_64", "base", warnings=(AddedWarning(good, unused),)),
+            Column("x86_64", "smp"),
+        ),
+    )
+    cells = (
+        cell_no_verdict(Reason.ABSENT),
+        cell_passed(warnings=(unused,)),
+        dataclasses.replace(cell_passed(), reused="20261122-070512-123a1b2", artifacts=Artifacts()),
+        cell_missing_flush(),
+    )
+    places = ((absent, "base"), (good, "base"), (good, "smp"), (bad, "base"))
+    placed = tuple(
+        dataclasses.replace(cell, commit=commit, variant=variant)
+        for cell, (commit, variant) in zip(cells, places, strict=True)
+    )
+    return first_bad.filled(dataclasses.replace(record(*placed), series=told))
+
+
 def nothing_ran() -> RunRecord:
     """A run interrupted before its first cell."""
     made = record(state=State.INTERRUPTED)
@@ -417,7 +448,8 @@ SAMPLES: dict[str, Callable[[], RunRecord]] = {
     "nothing ran": nothing_ran,
     "another suite": another_suite,
 }
-"""Each kind of record, by name."""
+"""Each kind of record, by name; a series has its own table on a terminal."""
+WITH_SERIES = SAMPLES | {"series": series}
 
 
 def cell_folder(folder: RunFolder) -> Path:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from mermapctl.errors import HarnessError
 from mermapctl.judge.verdict import Verdict
 from mermapctl.records.record import RunRecord, State
@@ -17,7 +19,8 @@ LOOK_BACK = 50
 def previous(record: RunRecord) -> RunRecord | None:
     """The newest finished run before `record` with a verdict on a target and variant of it.
 
-    None for a log, for a run that is not stored, and where there is none.
+    A series is compared with a series. None for a log, for a run that is not stored, and where
+    there is none.
     """
     wanted = {(cell.target, cell.configuration) for cell in record.cells if cell.target}
     if not wanted:
@@ -31,9 +34,13 @@ def previous(record: RunRecord) -> RunRecord | None:
             for cell in other.cells
             if cell.verdict is not Verdict.NO_VERDICT
         }
-        if same & wanted:
+        if same & wanted and _is_series(other) == _is_series(record):
             return other
     return None
+
+
+def _is_series(record: RunRecord) -> bool:
+    return not isinstance(record.series, msgspec.UnsetType)
 
 
 def earlier(record: RunRecord, store: Store) -> Iterator[RunRecord]:

@@ -20,7 +20,7 @@ Value = str | float | None
 
 @dataclass(frozen=True, slots=True)
 class CellSummary:
-    """A cell in a list of runs; `findings` are codes."""
+    """A cell in a list of runs; `findings` are codes. A series has cells of several commits."""
 
     target: str | None
     variant: str | None
@@ -29,6 +29,7 @@ class CellSummary:
     accelerator: str | None
     phases: Phases
     findings: tuple[str, ...]
+    commit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,13 +194,15 @@ def summaries(connection: sqlite3.Connection, filters: Filters) -> list[RunSumma
     """Return the runs that pass `filters`, newest first."""
     connection.execute(_CHOOSE, filters.parameters())
     cells: dict[str, list[CellSummary]] = {}
-    for run, target, variant, verdict, reason, accelerator, *times, codes in connection.execute(
-        "SELECT run, target, variant, verdict, reason, accelerator, config, build, boot, findings "
+    for run, commit, target, variant, *result, config, build, boot, codes in connection.execute(
+        "SELECT run, revision, target, variant, verdict, reason, accelerator, config, build, boot, "
+        "findings "
         "FROM cells WHERE run IN (SELECT id FROM chosen) ORDER BY run, cell"
     ):
-        phases = Phases(*times)
+        verdict, reason, accelerator = result
+        phases = Phases(config, build, boot)
         cell = CellSummary(
-            target, variant, verdict, reason, accelerator, phases, tuple(codes.split())
+            target, variant, verdict, reason, accelerator, phases, tuple(codes.split()), commit
         )
         cells.setdefault(run, []).append(cell)
     rows = connection.execute(

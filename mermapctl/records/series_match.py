@@ -16,7 +16,8 @@ class Match(enum.StrEnum):
     """How a commit of A is found in B."""
 
     PATCH = "same patch"
-    SUBJECT = "changed"
+    CHANGED = "changed"
+    SUBJECT = "same subject"  # one of the two has no patch-id
     NEW = "only in B"
     GONE = "only in A"
 
@@ -32,21 +33,18 @@ class CommitMatch:
 
 
 def matches(a: Series, b: Series) -> tuple[CommitMatch, ...]:
-    """Match by patch-id, then by subject; in the order of B, then of A. Not the work tree."""
+    """Match by hash, patch-id, then subject; in the order of B, then of A. Not the work tree."""
     left, right = _committed(a), _committed(b)
-    found = _pairs(left, right, lambda each: each.patch_id)
-    kind = dict.fromkeys(found, Match.PATCH)
-    rest = [each for each in left if each.commit not in found.values()]
-    more = _pairs(
-        rest, [each for each in right if each.commit not in found], lambda each: each.subject
-    )
-    found |= more
-    kind |= dict.fromkeys(more, Match.SUBJECT)
+    found: dict[str, str] = {}
+    for key in (_commit, _patch, _subject):
+        here = [each for each in left if each.commit not in found.values()]
+        there = [each for each in right if each.commit not in found]
+        found |= _pairs(here, there, key)
+    by_commit = {each.commit: each for each in left}
     made = [
-        CommitMatch(
-            kind.get(each.commit, Match.NEW), found.get(each.commit), each.commit, each.subject
-        )
+        CommitMatch(_how(by_commit.get(known or ""), each), known, each.commit, each.subject)
         for each in right
+        for known in (found.get(each.commit),)
     ]
     taken = {*found.values()}
     made += [
@@ -55,6 +53,26 @@ def matches(a: Series, b: Series) -> tuple[CommitMatch, ...]:
         if each.commit not in taken
     ]
     return tuple(made)
+
+
+def _commit(each: SeriesCommit) -> str:
+    return each.commit
+
+
+def _patch(each: SeriesCommit) -> str | None:
+    return each.patch_id
+
+
+def _subject(each: SeriesCommit) -> str:
+    return each.subject
+
+
+def _how(a: SeriesCommit | None, b: SeriesCommit) -> Match:
+    if a is None:
+        return Match.NEW
+    if a.commit == b.commit or (a.patch_id and a.patch_id == b.patch_id):
+        return Match.PATCH
+    return Match.CHANGED if a.patch_id and b.patch_id else Match.SUBJECT
 
 
 def _committed(series: Series) -> tuple[SeriesCommit, ...]:

@@ -52,6 +52,14 @@ def test_the_newest_of_the_same_cells(
     assert found == (made[expected] if expected else None)
 
 
+def test_a_series_is_compared_with_a_series() -> None:
+    earlier = stored(1, samples.series())
+    stored(2, samples.failed())
+    found = previous(stored(3, samples.series()))
+    assert found is not None
+    assert found.run.id == earlier.run.id
+
+
 def test_an_interrupted_run_is_no_measure() -> None:
     stored(1, samples.passed(), State.INTERRUPTED)
     assert previous(stored(5, samples.failed())) is None

@@ -6,7 +6,14 @@ from __future__ import annotations
 import pytest
 
 from mermapctl.records.series_facts import Series, SeriesCommit
-from mermapctl.records.series_match import BASE, WORK_TREE, common_labels, labels, matches
+from mermapctl.records.series_match import (
+    BASE,
+    WORK_TREE,
+    Match,
+    common_labels,
+    labels,
+    matches,
+)
 
 
 def series(name: str, words: str, *, work_tree: bool = False) -> Series:
@@ -29,12 +36,18 @@ def series(name: str, words: str, *, work_tree: bool = False) -> Series:
         ("a1 b2", "b1 a3", "A0=B0 -B1 A1-"),  # the patch-id counts first
         ("f1 f2", "f3 f4", "A0~B0 A1~B1"),  # two fixups, in their order
         ("f1 f2", "f3", "-B0 A0- A1-"),  # which one is it?
-        ("a- b-", "a- b-", "A0~B0 A1~B1"),  # of an earlier version, without patch-ids
+        ("a- b-", "a- b-", "A0?B0 A1?B1"),  # of an earlier version, without patch-ids
         ("a1 a1", "a1 a1", "A0=B0 A1=B1"),
     ],
 )
 def test_commits_are_matched_by_patch_then_by_subject(a: str, b: str, told: str) -> None:
-    sign = {"same patch": "=", "changed": "~", "only in A": "-", "only in B": "-"}
+    sign = {
+        "same patch": "=",
+        "changed": "~",
+        "same subject": "?",
+        "only in A": "-",
+        "only in B": "-",
+    }
     found = [
         f"{each.a or ''}{sign[each.match]}{each.b or ''}"
         for each in matches(series("A", a), series("B", b))
@@ -59,3 +72,8 @@ def test_the_work_trees_are_one_row_whatever_their_patches() -> None:
         "A1": "a #2",
         "A2": "a #3",
     }
+
+
+def test_the_same_commit_is_the_same_patch_also_if_it_is_a_merge() -> None:
+    one = series("A", "m- b2")
+    assert [each.match for each in matches(one, one)] == [Match.PATCH] * 2

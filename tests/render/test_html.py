@@ -16,7 +16,7 @@ import pytest
 from mermapctl.judge.verdict import Verdict
 from mermapctl.records.record import Former, Tool
 from mermapctl.render.excerpt import Gap
-from mermapctl.render.html import annotated
+from mermapctl.render.html import annotated, grid
 from mermapctl.render.html import page as html_page
 from mermapctl.render.html.annotated import Fold
 from tests import sample_records as samples
@@ -76,9 +76,9 @@ def read(text: str) -> Page:
     return page
 
 
-@pytest.mark.parametrize("name", samples.SAMPLES)
+@pytest.mark.parametrize("name", samples.WITH_SERIES)
 def test_the_page_stands_alone(name: str) -> None:
-    text = html_page.render(samples.SAMPLES[name](), console=samples.log("missing-flush"))
+    text = html_page.render(samples.WITH_SERIES[name](), console=samples.log("missing-flush"))
     page = read(text)
     assert len(page.ids) == len(set(page.ids))
     links = [a["href"] for a in page.named("a")]
@@ -121,11 +121,20 @@ def test_the_policy_names_what_runs_and_forbids_the_rest() -> None:
         ("bare log", "title", "FAILED: mermap on Linux, version unknown"),
         ("another suite", "title", "PASSED: example on Linux 7.3.4"),
         ("another suite", "h1", "example Linux 7.3.4"),
+        ("series", "a", "x86_64/base: first bad commit: fcf46f19ecac (mm: flush <never>): missing"),
+        (
+            "series",
+            "li",
+            "x86_64/base: new warning in bbbbbbbbbbbb (mm: add the mermap): mm/merm",
+        ),
+        ("series", "small", "as run 20261122-070512-123a1b2"),
+        ("series", "strong", "first bad"),
+        ("series", "summary", "mm: flush <never>"),
         ("nothing ran", "p", "The run was interrupted before its end; the report is incomplete."),
     ],
 )
 def test_the_page_contains_its_sentences(name: str, tag: str, said: str) -> None:
-    page = read(html_page.render(samples.SAMPLES[name]()))
+    page = read(html_page.render(samples.WITH_SERIES[name]()))
     everything = page.text(tag)
     if tag == "figcaption":
         everything = page.text("span")
@@ -193,15 +202,15 @@ def test_the_timeline_is_drawn() -> None:
 
 @functools.cache
 def clean_tags(sample: str) -> frozenset[str]:
-    record = samples.SAMPLES[sample]()
+    record = samples.WITH_SERIES[sample]()
     page = read(html_page.render(record, console=Console("x", times=20), previous=record))
     return frozenset(tag for tag, _ in page.tags) | {"details", "summary", "ul", "li"}
 
 
-@pytest.mark.parametrize("sample", ["multi cell", "traced"])
+@pytest.mark.parametrize("sample", ["multi cell", "traced", "series"])
 @pytest.mark.parametrize("name", TEXTS)
 def test_no_text_of_a_kernel_is_markup(name: str, sample: str) -> None:
-    record: RunRecord = infect(samples.SAMPLES[sample](), TEXTS[name])
+    record: RunRecord = infect(samples.WITH_SERIES[sample](), TEXTS[name])
     text = html_page.render(record, console=Console(TEXTS[name]), previous=record)
     page = read(text)
     assert {tag for tag, _ in page.tags} <= clean_tags(sample)
@@ -211,6 +220,34 @@ def test_no_text_of_a_kernel_is_markup(name: str, sample: str) -> None:
     assert not set(map(chr, range(32))) - set("\t\n") & set(text)
     assert text.encode("utf-8")
     assert len(text) < 3_000_000
+
+
+def test_the_cells_of_a_series_open_from_its_grid() -> None:
+    page = read(html_page.render(samples.series()))
+    opened = [a["id"] for a in page.named("section") if a.get("class") == "cell"]
+    assert opened == ["c0", "c1", "c2"]  # not the absent one
+    links = [str(a["href"]) for a in page.named("a")]
+    assert all(f"#{name}" in links for name in opened)
+    assert len(page.named("details")) >= 3
+    assert {"absent", "not run"} <= {text.strip() for text in page.texts["span"]}
+    assert "Matrix" not in page.text("h2")
+
+
+def test_of_a_long_series_the_page_opens_what_matters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grid, "MOST", 1)
+    page = read(html_page.render(samples.series()))
+    (only,) = [a["id"] for a in page.named("section") if a.get("class") == "cell"]
+    assert "✗ fcf46f19ecac/x86_64/base" in page.text("span")
+    assert "1 of 3 cells open on this page." in page.text("p")
+    links = {str(a["href"]) for a in page.named("a")}
+    assert f"#{only}" in links
+    assert links <= {f"#{name}" for name in page.ids}
+    assert page.text("small").startswith("of 12")  # all tests count, also those not shown
+
+
+def test_two_series_are_compared_with_their_commits() -> None:
+    page = read(html_page.render(samples.series(), previous=samples.series()))
+    assert page.text("td").count("same patch") == 3
 
 
 # --- the console --------------------------------------------------------------------------------

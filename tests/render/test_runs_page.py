@@ -15,6 +15,9 @@ from mermapctl.records.record import Phases
 from mermapctl.records.rows import CellSummary, RunSummary
 from mermapctl.records.store import Store
 from mermapctl.render.html import runs
+from mermapctl.render.terminal import runs as terminal_runs
+from mermapctl.render.terminal.plain import PlainLook
+from mermapctl.render.terminal.runs import Sheet
 from tests import sample_records as samples
 from tests.hostile import TEXTS
 from tests.render.test_html import read
@@ -40,6 +43,22 @@ def test_a_run_has_its_verdict_cells_and_findings() -> None:
     verdict = ("The latest run: failed, early-flush", "was passed", "x86_64/base early-flush leak")
     for part in (*verdict, "7.3.4", "v7.3-12-gf modified", "38.4 s", "1 of 7"):
         assert part in said
+
+
+def test_a_series_has_a_line_for_each_column_with_its_commits() -> None:
+    good = replace(FAILED, verdict="passed", findings=())
+    cells = (
+        replace(good, commit="a", verdict="no-verdict", reason="absent"),
+        replace(good, commit="b"),
+        replace(FAILED, commit="c"),
+        replace(good, commit="b", variant="smp"),
+        replace(good, commit="c", variant="smp"),
+    )
+    said = text(runs.render([replace(RUN, cells=cells)], 1, {}))
+    assert "✗ x86_64/base 3 commits: · ✓ ✗ early-flush leak" in said
+    assert "✓ x86_64/smp 2 commits: ✓ ✓" in said
+    sheet = Sheet(PlainLook())
+    assert "x86_64/base +1, 3 commits" in terminal_runs.runs([replace(RUN, cells=cells)], 1, sheet)
 
 
 def test_runs_link_to_their_pages() -> None:

@@ -17,7 +17,7 @@
   label();
   let closed = [];
   addEventListener("beforeprint", () => {
-    const long = (d) => d.classList.contains("fold") || d.classList.contains("events");
+    const long = (d) => d.classList.contains("fold") || d.classList.contains("events") || d.classList.contains("opens");
     closed = folds.filter((d) => !d.open && !long(d));
     for (const one of closed) one.open = true;
   });

@@ -28,6 +28,7 @@ from mermapctl.render.account import (
     why,
 )
 from mermapctl.render.excerpt import Gap
+from mermapctl.render.html import grid as grids
 from mermapctl.render.html.annotated import Fold, LineMark, annotate
 from mermapctl.render.html.answer import (
     CellView,
@@ -87,18 +88,22 @@ def render(
     longest = max((_seconds(cell) for cell in record.cells), default=0.0)
     views = [
         _view(cell, f"c{n}", record, longest, console(cell) if console else ())
-        for n, cell in enumerate(record.cells)
+        for n, cell in enumerate(grids.opened(record))
     ]
+    grid = grids.grid(record, views)
     _with_functions()
     return document(
         "page.html",
-        ("page.css", "timeline.css"),
+        ("page.css", "timeline.css", *(("grid.css",) if grid else ())),
         ("theme.js", "page.js", "timeline.js"),
         record=record,
         views=views,
-        suites=_suites(views),
-        totals=totals(record, views),
-        headline=headline(views),
+        alone=len(views) == 1 and grid is None,
+        grid=grid,
+        subjects=_subjects(record),
+        suites={} if grid else _suites(views),
+        totals=totals(record, _every(record) if grid else views),
+        headline=grids.first_bad(record, views) or headline(views),
         errors=shared_errors(views) if len(views) > 1 else (),
         comparison=compare(previous, record) if previous else None,
         previous=previous,
@@ -156,6 +161,17 @@ def _view(cell: Cell, prefix: str, record: RunRecord, longest: float, lines: Ite
         lines=shown,
         anchors=frozenset(anchors),
     )
+
+
+def _every(record: RunRecord) -> list[CellView]:
+    """Return the cells of a series, also those that are not on the page in full."""
+    return [CellView("", "", cell, account(cell)) for cell in record.cells]
+
+
+def _subjects(record: RunRecord) -> dict[str | None, str]:
+    """Return the subject of each commit of a series."""
+    series = grids.series_of(record)
+    return {each.commit: each.subject for each in series.commits} if series else {}
 
 
 def _seconds(cell: Cell) -> float:

@@ -4,18 +4,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mermapctl.judge.verdict import Verdict
+from mermapctl.judge.verdict import Reason, Verdict
 from mermapctl.records.rows import RunSummary
 from mermapctl.render.html.environment import document
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mermapctl.records.rows import CellSummary
 
+_WORST = (Verdict.FAILED, Verdict.NO_VERDICT, Verdict.PASSED)
 _CODES = 4
 """Findings listed for one cell."""
 
@@ -33,13 +34,17 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class CellRow:
-    """A cell of a run in the list; `more` counts findings beyond `codes`."""
+    """A cell of a run in the list; `more` counts findings beyond `codes`.
+
+    A column of a series is one, with the verdicts of its commits, oldest first, null for absent.
+    """
 
     name: str
     verdict: Verdict
     reason: str | None
     codes: tuple[str, ...]
     more: int
+    marks: tuple[Verdict | None, ...] = ()
 
 
 def render(runs: Sequence[RunSummary], total: int, pages: Mapping[str, str]) -> str:
@@ -62,7 +67,22 @@ def _row(run: RunSummary, page: str | None) -> RunRow:
     word = verdict.value.replace("-", " ") if run.state == "finished" else run.state
     if run.state != "finished" and verdict is Verdict.FAILED:
         word = f"failed, {run.state}"
-    return RunRow(run, verdict, word, tuple(map(_cell, run.cells)), page)
+    series = len({cell.commit for cell in run.cells}) > 1
+    cells = _columns(run.cells) if series else map(_cell, run.cells)
+    return RunRow(run, verdict, word, tuple(cells), page)
+
+
+def _columns(cells: Sequence[CellSummary]) -> Iterator[CellRow]:
+    """Yield a row for each target and variant of a series."""
+    names = dict.fromkeys((cell.target, cell.variant) for cell in cells)
+    for name in names:
+        own = [cell for cell in cells if (cell.target, cell.variant) == name]
+        marks = tuple(None if each.reason == Reason.ABSENT else Verdict(each.verdict)
+                      for each in own)  # fmt: skip
+        worst = next((each for each in _WORST if each in marks), Verdict.NO_VERDICT)
+        codes = tuple(dict.fromkeys(code for cell in own for code in cell.findings))
+        made = _cell(replace(own[0], verdict=worst, reason=None, findings=codes))
+        yield replace(made, marks=marks)
 
 
 def _cell(cell: CellSummary) -> CellRow:

@@ -88,8 +88,12 @@ def _cells(cells: Sequence[CellSummary], look: PlainLook) -> str:
     names = [f"{cell.target or '?'}/{cell.variant or '?'}" for cell in cells]
     if not names:
         return "-"
+    commits = len({cell.commit for cell in cells})
+    if commits > 1:  # a series
+        names = list(dict.fromkeys(names))
+    of = f", {count(commits, 'commit')}" if commits > 1 else ""
     more = f" +{len(names) - 1}" if len(names) > 1 else ""
-    return look.plain(names[0], limit=40) + more
+    return look.plain(names[0], limit=40) + more + of
 
 
 def _phases(cells: Sequence[CellSummary]) -> str:
