@@ -10,6 +10,7 @@ hand.
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import sys
@@ -202,7 +203,7 @@ def write(directory: Path, name: str, script: str) -> None:
     """Write one of the scripts as an executable `directory/name`."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / name
-    files.make(path, script)
+    files.make(path, os.fsencode(script))  # a path in it need not be UTF-8
     path.chmod(0o755)
 
 

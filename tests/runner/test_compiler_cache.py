@@ -79,7 +79,8 @@ class Built:
             cwd=self.build,
             env=env,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="surrogateescape",
             check=False,
         )
 
@@ -96,7 +97,7 @@ def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Built, Built]:
     ccache.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     made = []
-    for tree, build in (("one", "build/1"), ("far/away/two", "elsewhere/2")):
+    for tree, build in (("one", "build/1"), ("far/away/tw\udcffo", "elsewhere/2")):
         at = Built(tmp_path / tree, tmp_path / build, tmp_path / f"{build}.bin/gcc")
         (at.tree / "include").mkdir(parents=True)
         (at.build / "include").mkdir(parents=True)
