@@ -32,7 +32,7 @@ from mermapctl.series.watch_events import (
     Without,
 )
 from mermapctl.series.watching import AGAIN, SETTLE, Key, Narrowed, Schedule, narrowed, pressed
-from mermapctl.system import process
+from mermapctl.system import paths, process
 from mermapctl.system.children import ChildEnded, ChildLine, Children
 from mermapctl.system.file_changes import FileChanges
 from mermapctl.system.keyboard import Keyboard
@@ -240,6 +240,7 @@ class _Loop:
             cell.reason is Reason.BUILD_FAILED for cell in self.last.cells
         )
         own = [Path(os.path.abspath(each)) for each in self.asked.request.configs]  # noqa: PTH100
+        own += sorted(paths.config_dir().glob("*.kunitconfig"))
         return self.files.watch((*self.read.files(all_sources=failed), *own), since)
 
     def _rest(self) -> None:

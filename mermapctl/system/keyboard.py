@@ -27,19 +27,20 @@ class Keyboard:
 
     def __init__(self) -> None:
         self._before: list[Any] | None = None
-        self._handlers: dict[int, Any] = {}
+        self._is_set = False
+        self._handler: Any = None
 
     @property
     def active(self) -> bool:
         """Whether keys can arrive."""
-        return self._before is not None
+        return self._is_set
 
     def __enter__(self) -> Self:
         with deferred():
-            if _in_foreground():
-                self._before = termios.tcgetattr(_STDIN)
-                self._handlers = {signal.SIGTSTP: signal.signal(signal.SIGTSTP, self._stop)}
-                self._set()
+            self._handler = signal.getsignal(signal.SIGTSTP)
+            if self._handler is not signal.SIG_IGN:  # of a shell without job control
+                signal.signal(signal.SIGTSTP, self._stop)
+            self._set()
         return self
 
     def __exit__(
@@ -49,14 +50,13 @@ class Keyboard:
         trace: TracebackType | None,
     ) -> None:
         with deferred():
-            for number, handler in self._handlers.items():
-                signal.signal(number, handler)
+            signal.signal(signal.SIGTSTP, self._handler)
             self._restore()
-            self._before = None
 
     def keys(self) -> str:
         """Return the keys that were pressed since the last call."""
-        if not self.active or not select.select([_STDIN], [], [], 0)[0] or not _in_foreground():
+        self._set()  # a shell may have put us into the foreground
+        if not self._is_set or not select.select([_STDIN], [], [], 0)[0]:
             return ""
         try:
             return os.read(_STDIN, _MOST).decode(errors="replace")
@@ -64,19 +64,25 @@ class Keyboard:
             return ""
 
     def _set(self) -> None:
-        if self._before is None or not _in_foreground():  # tcsetattr would stop us
+        if not _in_foreground():  # tcsetattr would stop us
+            self._is_set = False
             return
-        wanted = [*self._before]
-        wanted[_LOCAL_FLAGS] &= ~(termios.ICANON | termios.ECHO)
-        wanted[_CONTROL] = [*wanted[_CONTROL]]
-        wanted[_CONTROL][termios.VMIN], wanted[_CONTROL][termios.VTIME] = 1, 0
-        with contextlib.suppress(termios.error):
+        if self._is_set:
+            return
+        with contextlib.suppress(termios.error), deferred():
+            self._before = self._before or termios.tcgetattr(_STDIN)
+            wanted = [*self._before]
+            wanted[_LOCAL_FLAGS] &= ~(termios.ICANON | termios.ECHO)
+            wanted[_CONTROL] = [*wanted[_CONTROL]]
+            wanted[_CONTROL][termios.VMIN], wanted[_CONTROL][termios.VTIME] = 1, 0
             termios.tcsetattr(_STDIN, termios.TCSANOW, wanted)
+            self._is_set = True
 
     def _restore(self) -> None:
         if self._before is not None and _in_foreground():
             with contextlib.suppress(termios.error):
                 termios.tcsetattr(_STDIN, termios.TCSADRAIN, self._before)
+        self._is_set = False
 
     def _stop(self, _signum: int, _frame: FrameType | None) -> None:
         self._restore()

@@ -60,6 +60,12 @@ class Terminal:
     def echoes(self) -> bool:
         return bool(termios.tcgetattr(self.fd)[3] & termios.ECHO)
 
+    def wait_for_echo(self, *, wanted: bool) -> None:
+        end = time.monotonic() + WAIT
+        while self.echoes() is not wanted:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
     def code(self) -> int:
         return self.process.wait(WAIT)
 
@@ -124,6 +130,10 @@ def test_a_save_cancels_a_run_and_keys_choose_the_next(
     assert "early-flush in test_tlb_flushed" in said
     assert "read by 2 objects" in said
     assert not shown.echoes()
+    shown.process.send_signal(signal.SIGTSTP)  # ^Z
+    shown.wait_for_echo(wanted=True)
+    shown.process.send_signal(signal.SIGCONT)
+    shown.wait_for_echo(wanted=False)
     (tree / "mm/boots").write_text("good\n")
     assert "mm/boots: 1 of 2 objects" in shown.until(r"running.*\n")
     shown.press("f")  # the last whole result still has a failed cell

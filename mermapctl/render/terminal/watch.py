@@ -6,6 +6,7 @@ A run draws its own progress on stderr, below that result. Elsewhere all is prin
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING, TextIO
 
@@ -46,7 +47,8 @@ class WatchScreen:
         self._out = out
         self._err = err
         self._console = console
-        self._redrawn = out.isatty() and err.isatty() and colored(out)
+        dumb = os.environ.get("TERM", "dumb") == "dumb"
+        self._redrawn = out.isatty() and err.isatty() and not dumb
         self._look = plain_look_of(err)
 
     def take(self, event: WatchEvent) -> None:
