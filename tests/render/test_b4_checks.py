@@ -108,6 +108,16 @@ def test_each_cell_and_finding_is_a_line_of_the_details() -> None:
     assert said == ["CONFIG_PREEMPT_RT is n, not y, on x86_64: its dependencies fail"]
 
 
+def test_a_series_names_new_warnings_and_no_absent_commit() -> None:
+    lines = [(m["status"], m["state"], m["description"]) for m in marks(samples.series())]
+    said = "mm/mermap.c:12: unused variable 'x' [-Wunused-variable]"
+    assert lines[-1] == ("warn", "new-warning", said)
+    assert "absent" not in str(lines)
+    record = samples.record(samples.cell_no_verdict(Reason.ABSENT), samples.cell_no_verdict())
+    (result,) = json.loads(b4_checks.render(record))
+    assert result["summary"].startswith("no verdict: boot failed")
+
+
 def test_the_url_is_handed_on() -> None:
     (result,) = json.loads(b4_checks.render(samples.passed(), url="https://example.org/1"))
     assert result["url"] == "https://example.org/1"

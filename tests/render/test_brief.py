@@ -170,6 +170,12 @@ def test_the_last_line_alone() -> None:
     assert verdict_line(samples.nothing_ran(), look) == [
         "~ NO VERDICT interrupted; no cell was run"
     ]
+    absent = samples.cell_no_verdict(Reason.ABSENT)
+    open_ones = samples.record(absent, samples.cell_no_verdict())
+    (line,) = verdict_line(open_ones, look)
+    assert line.startswith("~ NO VERDICT 1 of 2 cells: ")
+    assert "boot failed" in line  # the absent commit is not the reason
+    assert verdict_line(samples.record(absent), look) == ["~ NO VERDICT no commit has the suite"]
     assert verdict_line(samples.failed(), PlainLook(unicode=False))[0].startswith("x FAILED ")
 
 

@@ -9,13 +9,14 @@ counts as fail. A `details` text that is itself a JSON list is shown as a list o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 import msgspec
 
 from mermapctl.judge.verdict import Finding, Reason, Severity, Verdict
 from mermapctl.records.json_text import encoded
 from mermapctl.records.record import Cell, RunRecord
-from mermapctl.render import account
+from mermapctl.render import account, series_words
 from mermapctl.render.missing import missing_lines
 from mermapctl.render.visible import cut, one_line
 
@@ -51,10 +52,11 @@ def render(
     """Return one result for the run; `url` is the address of the whole report."""
     cells = [cell for cell in record.cells if cell.reason is not Reason.ABSENT]
     marks = [mark for cell in cells for mark in _marks(cell, record)]
+    marks += _warnings(record)
     result = CheckResult(
         tool=account.subject(record),
         status=_STATUS[record.verdict],
-        summary=one_line(_summary(record)),
+        summary=one_line(_summary(replace(record, cells=tuple(cells) or record.cells))),
         url=url,
         details=encoded(marks).decode("utf-8"),
     )
@@ -96,6 +98,14 @@ def _marks(cell: Cell, record: RunRecord) -> Iterator[CheckDetail]:
         yield CheckDetail(
             status, one_line(context, limit=160), one_line(finding.code), _said(finding)
         )
+
+
+def _warnings(record: RunRecord) -> Iterator[CheckDetail]:
+    """Yield a line for each warning of the compiler that a commit of a series added."""
+    for cell in record.cells:
+        for said in series_words.new_warnings(record, cell):
+            name = account.label(cell, record)
+            yield CheckDetail("warn", name, "new-warning", one_line(said, limit=1000))
 
 
 def _said(finding: Finding) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mermapctl.judge.verdict import Severity, Verdict
+from mermapctl.judge.verdict import Reason, Severity, Verdict
 from mermapctl.records.record import State
 from mermapctl.render.account import account, counts, label, verdict_word, why
 from mermapctl.render.grouped import faults
@@ -70,9 +70,10 @@ def _failed(record: RunRecord, every: list[Fault]) -> str:
 
 
 def _none(record: RunRecord) -> str:
-    cells = [cell for cell in record.cells if cell.verdict is Verdict.NO_VERDICT]
+    silent = [cell for cell in record.cells if cell.verdict is Verdict.NO_VERDICT]
+    cells = [cell for cell in silent if cell.reason is not Reason.ABSENT]
     if not cells:
-        return "no cell was run"
+        return "no commit has the suite" if silent else "no cell was run"
     said = why(cells[0]).splitlines()[0] if cells[0].reason or cells[0].detail else ""
     if len(record.cells) == 1:
         return said
