@@ -234,7 +234,10 @@ def _boot_once(
         qemu = job.target.qemu
         clock = guest_clock.of_boot(job, kernel, accel)
         options = clock.options if clock else ()
-        write_qemu(job.programs, qemu, accel, options, stay=kernel.own_init, kernel=plain)
+        write_qemu(
+            job.programs, qemu, accel, options,
+            stay=kernel.own_init, kernel=plain, ring=limits.traced,
+        )  # fmt: skip
     # Give kunit.py a later limit of its own: ours ends the whole session, kunit.py's only QEMU.
     guarded = replace(limits, timeout=limits.timeout + 30)
     command = kunit.boot(job, guarded, job.can)

@@ -10,8 +10,9 @@ import re
 import signal
 
 from mermapctl.errors import MermapctlError
+from mermapctl.runner.console_pump import BEGUN
 from mermapctl.runner.job import Job
-from mermapctl.runner.path_shims import BEGUN, ended_file
+from mermapctl.runner.path_shims import ended_file
 from mermapctl.system import inputs, process
 
 _TERMINATING = re.compile(rb"qemu-system-[\w.+-]+: terminating on signal (\d{1,2})\b")

@@ -10,6 +10,7 @@ hand.
 
 from __future__ import annotations
 
+import inspect
 import os
 import shlex
 import shutil
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mermapctl.errors import HarnessError
+from mermapctl.runner import console_pump
 from mermapctl.system import files
 
 HEAD = "#!/bin/sh\n# SPDX-License-Identifier: GPL-2.0-only\n"
@@ -113,66 +115,10 @@ def make_script(make: str, log: Path, goals: Goals) -> str:
     return f'{HEAD}{skip}{image}exec {command} "$@" >>{shlex.quote(str(log))} 2>&1\n'
 
 
-BEGUN = "begun"
-
-# QEMU writes its console byte by byte, and kunit.py is woken for each: a traced boot of half a
-# megabyte costs 1.9 s of CPU time for 1.2 s. A reader between them looks 100 times a second.
-# QEMU drops what a full pipe does not take after four tries (hw/char/serial.c), as was seen on a
-# busy machine: so the pipe is large, and the reader never waits for kunit.py. The reader is the
-# process that kunit.py started: it passes a TERM on to QEMU, and writes down how QEMU ended, which
-# kunit.py does not print.
-_GATHER = """\
-import fcntl, os, select, signal, sys, time
-def note(text):
-    try:
-        with open(sys.argv[1], 'w') as file:
-            file.write(text)
-    except OSError:
-        pass  # the boot is worth more
-end, start = os.pipe()
-try:
-    fcntl.fcntl(end, fcntl.F_SETPIPE_SZ, 1 << 20)
-except OSError:
-    pass  # this user has many pipes
-note('{begun}')
-qemu = os.fork()
-if not qemu:
-    both = os.path.sameopenfile(1, 2)
-    os.dup2(start, 1)
-    if both:
-        os.dup2(1, 2)
-    os.close(end)
-    os.close(start)
-    os.execvp(sys.argv[2], sys.argv[2:])
-signal.signal(signal.SIGTERM, lambda *_: os.kill(qemu, signal.SIGTERM))
-signal.signal(signal.SIGINT, signal.SIG_IGN)  # QEMU ends, and its last lines are shown
-signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-os.close(start)
-kept = bytearray()
-while True:
-    room = len(kept) < 1 << 26
-    ready, _, _ = select.select([end] if room else [], [1] if kept else [], [])
-    if ready:
-        chunk = os.read(end, 1 << 20)
-        if not chunk:
-            break
-        kept += chunk
-    while kept and select.select([], [1], [], 0)[1]:
-        del kept[:os.write(1, kept[:4096])]
-    time.sleep(0.01)
-code = os.waitstatus_to_exitcode(os.waitpid(qemu, 0)[1])
-signal.signal(signal.SIGTERM, signal.SIG_DFL)
-note(str(code))
-while kept:
-    del kept[:os.write(1, kept)]
-sys.exit(code if code >= 0 else 128 - code)
-""".replace("{begun}", BEGUN)
-
-
 def ended_file(directory: Path, qemu: str) -> Path:
     """Return the path of the file that says how the QEMU in `directory` ended.
 
-    It holds BEGUN while QEMU runs, then its exit code: negative if a signal ended it.
+    `mermapctl.runner.console_pump` writes it.
     """
     return directory / f"{qemu}.ended"
 
@@ -185,14 +131,16 @@ def qemu_script(
     *,
     stay: bool = False,
     kernel: Path | None = None,
+    ring: bool = False,
 ) -> str:
     """Return a script for a QEMU with one accelerator, in place of those in its arguments.
 
     `options` come before its arguments. With `stay`, KUnit does not end the machine after the
     built-in suites. `kernel` replaces the kernel in its arguments. `ended` is the file that says
-    how QEMU ended.
+    how QEMU ended. With `ring`, the console goes through a ring buffer.
     """
-    gathered = [sys.executable, "-ISc", _GATHER, str(ended)]
+    how = "ring" if ring else "pipe"
+    gathered = [sys.executable, "-ISc", inspect.getsource(console_pump), str(ended), how]
     command = shlex.join([*gathered, qemu, "-accel", accelerator, *options])
     kernel_script = walk(_KERNEL.format(kernel=shlex.quote(str(kernel)))) if kernel else ""
     stay_script = _STAY if stay else ""
@@ -220,9 +168,12 @@ def write_qemu(
     *,
     stay: bool = False,
     kernel: Path | None = None,
+    ring: bool = False,
 ) -> None:
     """Put a `qemu-system-ARCH` into `directory`. Raises HarnessError if that is not installed."""
     ended = ended_file(directory, qemu)
     ended.unlink(missing_ok=True)
-    script = qemu_script(_program(qemu), accelerator, ended, options, stay=stay, kernel=kernel)
+    script = qemu_script(
+        _program(qemu), accelerator, ended, options, stay=stay, kernel=kernel, ring=ring
+    )
     write(directory, qemu, script)

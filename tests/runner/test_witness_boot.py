@@ -116,7 +116,12 @@ def test_the_witness_boots_by_itself_where_it_adds_something(
     built_tree: Path, tmp_path: Path, first: str, argv: tuple[str, ...], expected: list[bool]
 ) -> None:
     said = tmp_path / "arguments"
-    (cell,) = document(built_tree, *argv, **logs(first, "good"), FAKE_ARGS=str(said))["cells"]
+    # Where the console has it, QEMU was ended at a limit: that is no part of what the guest prints.
+    lines = (LOGS / f"{first}.log").read_bytes().splitlines(keepends=True)
+    first_log = tmp_path / "first.log"
+    first_log.write_bytes(b"".join(each for each in lines if b"terminating on signal" not in each))
+    env = {**logs(first, "good"), "FAKE_LOG": str(first_log), "FAKE_ARGS": str(said)}
+    (cell,) = document(built_tree, *argv, **env)["cells"]
     assert watched(said) == expected
     assert (cell["witness"] is not None) is (True in expected)
     asked = [each for each in argv if each.endswith("-witness") or each == "--witness"]

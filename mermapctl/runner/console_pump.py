@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Starts QEMU and passes its console on. Each boot's script has this file's text in it, to be kept.
+
+QEMU writes the console of an emulated serial port byte by byte, and kunit.py is woken for each: a
+traced boot of half a megabyte takes 1.9 s of CPU time for 1.2 s. This program stands between them
+and looks 100 times a second.
+
+For a traced boot the console goes to a ring buffer in QEMU, and is read from there with QEMU's
+machine protocol, on a pair of sockets: half of the CPU time of such a boot were 527,000 write(2).
+QEMU then stops the guest at its end instead of ending itself (-no-shutdown), so that the last lines
+can be read. Otherwise it goes to a pipe. QEMU drops what a full pipe does not take after four tries
+(hw/char/serial.c), as was seen on a busy machine: so the pipe is large, and nothing here waits for
+kunit.py.
+
+kunit.py takes this process for QEMU: it passes a TERM on, and writes down how QEMU ended, which
+kunit.py does not print. It runs isolated, with the standard library alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import signal
+import socket
+import sys
+import time
+
+BEGUN = "begun"
+"""Written while QEMU runs; afterwards its exit code, negative for the signal that ended it."""
+STDIO = ["-serial", "stdio"]
+RING = 1 << 26
+"""Bytes of the ring buffer: more than a guest prints in a minute in which nobody reads."""
+MOST = 1 << 26
+"""Bytes that wait for kunit.py, after which QEMU's output is left where it is."""
+CHUNK = 1 << 20
+PERIOD = 0.01
+
+
+def in_ring(arguments: list[str], monitor: int) -> list[str] | None:
+    """Return QEMU's arguments with the console in a ring buffer; None if it is not on stdio.
+
+    `monitor` is the descriptor of QEMU's end of the pair of sockets.
+    """
+    places = [at for at in range(len(arguments)) if arguments[at : at + 2] == STDIO]
+    if len(places) != 1:
+        return None
+    (at,) = places
+    ring = ["-chardev", f"ringbuf,id=ring,size={RING}", "-serial", "chardev:ring"]
+    reader = ["-chardev", f"socket,id=reader,fd={monitor}", "-mon", "chardev=reader,mode=control"]
+    return [*arguments[:at], *ring, *reader, "-no-shutdown", *arguments[at + 2 :]]
+
+
+class Ring:
+    """Reads the ring buffer of a QEMU: asks again and again, ends QEMU when the guest has ended."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        import base64  # noqa: PLC0415 - QEMU starts meanwhile
+        import json  # noqa: PLC0415
+
+        self._bytes, self._json = base64.b64decode, json
+        self.connection = connection
+        self.gone = False
+        self._rest = b""
+        self._asked = 0
+        self._next = 0.0
+        self._ended = False
+        self._ask("qmp_capabilities")
+
+    def ask(self) -> None:
+        """Ask for what is in the buffer, unless an answer is awaited or the last one is recent."""
+        if not (self.gone or self._asked) and time.monotonic() >= self._next:
+            self._next = time.monotonic() + PERIOD
+            self._ask("ringbuf-read", device="ring", size=CHUNK, format="base64")
+
+    def take(self) -> bytes:
+        """Return the console's bytes in what QEMU has sent."""
+        try:
+            sent = self.connection.recv(CHUNK)
+        except OSError:
+            sent = b""
+        self.gone = not sent
+        *lines, self._rest = (self._rest + sent).split(b"\n")
+        return b"".join(self._read(line) for line in lines)
+
+    def _read(self, line: bytes) -> bytes:
+        said = self._json.loads(line)
+        if said.get("event") == "SHUTDOWN":
+            self._ended, self._next = True, 0.0
+        if "error" in said:
+            os.write(2, b"QEMU's monitor: " + line + b"\n")
+        if not {"return", "error"} & said.keys():
+            return b""
+        self._asked -= 1
+        console = said.get("return")
+        read = self._bytes(console) if isinstance(console, str) else b""
+        if len(read) >= CHUNK:
+            self._next = 0.0
+        elif self._ended and not read and isinstance(console, str):
+            self._ask("quit")
+        return read
+
+    def _ask(self, what: str, **arguments: object) -> None:
+        question = {"execute": what, "arguments": arguments}
+        self._asked += 1
+        try:
+            self.connection.sendall(self._json.dumps(question).encode() + b"\n")
+        except OSError:
+            self.gone = True
+
+
+def note(path: str, text: str) -> None:
+    """Write down how QEMU is doing; the boot is worth more than the note."""
+    with contextlib.suppress(OSError), open(path, "w", encoding="ascii") as file:  # noqa: PTH123
+        file.write(text)
+
+
+def start(argv: list[str], output: int) -> int:
+    """Start QEMU with its output on a pipe; return its process."""
+    qemu = os.fork()
+    if not qemu:
+        both = os.path.sameopenfile(1, 2)
+        os.dup2(output, 1)
+        if both:
+            os.dup2(1, 2)
+        os.execvp(argv[0], argv)  # noqa: S606
+    return qemu
+
+
+def pump(output: int, ring: Ring | None) -> bytearray:
+    """Pass on all that QEMU prints until it has ended; return what kunit.py has not taken yet."""
+    kept = bytearray()
+    is_open = True
+    while is_open or (ring and not ring.gone):
+        room = len(kept) < MOST
+        wanted = [output] if room and is_open else []
+        if ring and room and not ring.gone:
+            ring.ask()
+            wanted.append(ring.connection.fileno())
+        ready, _, _ = select.select(wanted, [1] if kept else [], [], PERIOD if ring else None)
+        if output in ready:
+            chunk = os.read(output, CHUNK)
+            is_open = bool(chunk)
+            kept += chunk
+        if ring and ring.connection.fileno() in ready:
+            kept += ring.take()
+        while kept and select.select([], [1], [], 0)[1]:
+            del kept[: os.write(1, kept[:4096])]
+        if not ring:
+            time.sleep(PERIOD)
+    return kept
+
+
+def main(ended: str, how: str, argv: list[str]) -> int:
+    """Run QEMU, with the console in a ring buffer if `how` is ``ring``; return the exit code."""
+    output, inner = os.pipe()
+    with contextlib.suppress(OSError):  # this user may have many pipes
+        fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, CHUNK)
+    ours, theirs = socket.socketpair()
+    os.set_inheritable(theirs.fileno(), True)  # noqa: FBT003
+    ringed = in_ring(argv, theirs.fileno()) if how == "ring" else None
+    note(ended, BEGUN)
+    qemu = start(ringed or argv, inner)
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(qemu, signal.SIGTERM))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # QEMU ends, and its last lines are shown
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.close(inner)
+    theirs.close()
+    kept = pump(output, Ring(ours) if ringed else None)
+    code = os.waitstatus_to_exitcode(os.waitpid(qemu, 0)[1])
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    note(ended, str(code))
+    while kept:
+        del kept[: os.write(1, kept)]
+    return code if code >= 0 else 128 - code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2], sys.argv[3:]))

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The console of a traced boot: out of a ring buffer in QEMU, whole, to its last byte."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mermapctl.runner import console_pump
+from mermapctl.runner.console_pump import Ring
+
+QEMU = """
+import base64, json, os, socket, sys
+fd = int(next(a for a in sys.argv if a.startswith("socket,")).rpartition("=")[2])
+monitor = socket.socket(fileno=fd)
+say = lambda what: monitor.sendall(json.dumps(what).encode() + b"\\r\\n")
+say({"QMP": {"version": {}}})
+print("from QEMU itself", flush=True)
+guest = [b"first line\\n", b"", b"second \\xff\\n"]
+for line in monitor.makefile("rb"):
+    asked = json.loads(line)["execute"]
+    if asked == "quit":
+        assert not guest
+        break
+    if asked == "ringbuf-read":
+        if len(guest) == 1:
+            say({"event": "SHUTDOWN", "data": {"guest": True}})
+        text = guest.pop(0) if guest else b""
+        say({"return": base64.b64encode(text).decode()})
+    else:
+        say({"return": {}})
+sys.exit(3)
+"""
+
+
+def test_only_a_console_on_stdio_goes_through_the_ring() -> None:
+    given = ["qemu", "-m", "1024", "-serial", "stdio", "-bios", "qboot.rom"]
+    ringed = console_pump.in_ring(given, 7)
+    assert ringed is not None
+    assert ringed[:3] + ringed[-2:] == ["qemu", "-m", "1024", "-bios", "qboot.rom"]
+    assert ringed[ringed.index("-serial") + 1] == "chardev:ring"
+    assert "socket,id=reader,fd=7" in ringed
+    assert "-no-shutdown" in ringed
+    assert console_pump.in_ring(["qemu", "-serial", "mon:stdio"], 7) is None
+    assert console_pump.in_ring([*given, "-serial", "stdio"], 7) is None
+
+
+def test_all_arrives_and_qemu_ends_after_its_guest(tmp_path: Path) -> None:
+    qemu = tmp_path / "qemu"
+    qemu.write_text(f"#!{sys.executable} -IS{QEMU}")
+    qemu.chmod(0o755)
+    pump = [sys.executable, "-IS", console_pump.__file__, str(tmp_path / "ended"), "ring"]
+    done = subprocess.run(
+        [*pump, str(qemu), "-serial", "stdio"], capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 3, done.stderr
+    assert sorted(done.stdout.splitlines()) == [
+        b"first line", b"from QEMU itself", b"second \xff",
+    ]  # fmt: skip
+    assert (tmp_path / "ended").read_text() == "3"
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[Ring, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.settimeout(10)
+        yield Ring(ours), theirs
+
+
+def asked(monitor: socket.socket) -> list[str]:
+    return [json.loads(line)["execute"] for line in monitor.recv(1 << 16).splitlines()]
+
+
+def answer(monitor: socket.socket, *said: dict[str, Any]) -> None:
+    monitor.sendall(b"".join(json.dumps(each).encode() + b"\r\n" for each in said))
+
+
+def console(text: bytes) -> dict[str, Any]:
+    return {"return": base64.b64encode(text).decode()}
+
+
+def test_the_last_lines_are_read_before_qemu_is_told_to_quit(
+    pair: tuple[Ring, socket.socket],
+) -> None:
+    ring, monitor = pair
+    assert asked(monitor) == ["qmp_capabilities"]
+    ring.ask()  # not before the answer
+    answer(monitor, {"QMP": {}}, {"return": {}})
+    assert ring.take() == b""
+    ring.ask()
+    assert asked(monitor) == ["ringbuf-read"]
+    # An empty answer that was given before the guest ended says nothing about its last lines.
+    answer(monitor, console(b""), {"event": "SHUTDOWN"})
+    assert ring.take() == b""
+    ring.ask()
+    assert asked(monitor) == ["ringbuf-read"]
+    answer(monitor, console(b"ok 1 mermap\n"))
+    assert ring.take() == b"ok 1 mermap\n"
+    ring._next = 0.0
+    ring.ask()
+    assert asked(monitor) == ["ringbuf-read"]
+    answer(monitor, console(b""))
+    assert ring.take() == b""
+    assert asked(monitor) == ["quit"]
+    monitor.close()
+    ring.take()
+    assert ring.gone
+
+
+def test_an_answer_in_pieces_is_put_together(pair: tuple[Ring, socket.socket]) -> None:
+    ring, monitor = pair
+    whole = json.dumps(console(b"x" * 3000)).encode() + b"\n"
+    monitor.sendall(b'{"return": {}}\n' + whole[:1000])
+    assert ring.take() == b""
+    ring.ask()
+    monitor.sendall(whole[1000:])
+    assert ring.take() == b"x" * 3000
