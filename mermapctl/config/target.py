@@ -63,7 +63,8 @@ class Target:
     `kconfig` the lines that kunit.py itself puts before a kunitconfig, `kernel_image` a path in the
     build directory, `cross_compile` a prefix (None where this host builds natively), `image_goal`
     make's goal for the image where "all" makes more than is booted, `plain_image` an image that
-    need not be packed, `userspace` whether the compiler makes programs for it without more options.
+    need not be packed, `userspace` whether the compiler makes programs for it without more options,
+    `first_objects` about how many objects a first build makes.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Target:
     image_goal: str | None = None
     plain_image: PlainImage | None = None
     userspace: bool = True
+    first_objects: int | None = None
 
 
 @cache
@@ -134,6 +136,7 @@ def _target(name: str, linux_arch: str, **fields: str | None) -> Target:
         if plain
         else None,
         userspace=facts.get("userspace", True),
+        first_objects=facts.get("first_objects"),
         kernel_args=(*_facts()["every"]["kernel_args"], *facts.get("kernel_args", ())),
         one_cpu_args=tuple(facts.get("one_cpu_args", ())),
     )

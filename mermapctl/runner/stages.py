@@ -88,7 +88,7 @@ def _failed(job: Job, what: str, outcome: process.SessionEnd) -> Stage:
 def build(job: Job, kernel: Kernel) -> Stage:
     """Build the kernel; read the progress from make's log as it grows."""
     known = build_dir.expected_objects(job.build_dir)
-    expected = known or build_dir.guessed_objects(job.build_dir)
+    expected = known or build_dir.guessed_objects(job.build_dir, job.target.first_objects)
     made = 0
     start = job.build_log.stat().st_size if job.build_log.is_file() else 0
     position = start

@@ -118,11 +118,11 @@ def remember_objects(directory: Path, made: int) -> None:
         cache_file.write(directory / OBJECTS, made)
 
 
-def guessed_objects(directory: Path) -> int | None:
+def guessed_objects(directory: Path, otherwise: int | None = None) -> int | None:
     """Return about how many objects a first build here makes, by the nearest other build.
 
-    Nearest are the same tree and target, then the same target. None for a build that begins with
-    objects, as it makes few, and where there is no other build.
+    Nearest are the same tree and target, then the same target; without any, it is `otherwise`. None
+    for a build that begins with objects, as it makes few.
     """
     if (directory / "init/main.o").is_file():
         return None
@@ -131,4 +131,4 @@ def guessed_objects(directory: Path) -> int | None:
         known = [expected_objects(each) for each in sorted(builds.glob(pattern))]
         if counted := [number for number in known if number]:
             return max(counted)
-    return None
+    return otherwise

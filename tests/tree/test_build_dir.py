@@ -105,3 +105,16 @@ def test_a_path_that_make_or_a_shell_would_obey_is_refused(tmp_path: Path, char:
 @pytest.mark.parametrize("name", ["linux-6.12+~rc1", "lnx_1@x,y=z", "\u4e16\u754c", "a!b^c"])
 def test_other_paths_are_built_in(tmp_path: Path, name: str) -> None:
     build_dir.require_plain(tmp_path / name)
+
+
+def test_a_first_build_is_estimated_by_the_nearest_other_one(tmp_path: Path) -> None:
+    first = tmp_path / "linux-1" / "x86_64" / "base"
+    assert build_dir.guessed_objects(first) is None
+    assert build_dir.guessed_objects(first, 600) == 600
+    elsewhere = tmp_path / "linux-2" / "x86_64" / "kasan"
+    elsewhere.mkdir(parents=True)
+    build_dir.remember_objects(elsewhere, 640)
+    assert build_dir.guessed_objects(first, 600) == 640
+    (first / "init").mkdir(parents=True)
+    (first / "init/main.o").touch()
+    assert build_dir.guessed_objects(first, 600) is None, "it only goes on"
