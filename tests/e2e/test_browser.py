@@ -85,6 +85,24 @@ SHORTENED = """[...document.querySelectorAll("th, dt, .chip, .name")].filter((el
     && element.scrollWidth > element.clientWidth + 1
     && getComputedStyle(element).overflow === "hidden").map((element) => element.textContent)"""
 
+OVERLAPPING = """(() => {
+  const found = [];
+  const boxes = (cell) => {
+    const range = document.createRange();
+    range.selectNodeContents(cell);
+    return [...range.getClientRects()];
+  };
+  const meet = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
+    && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3;
+  for (const row of document.querySelectorAll("main tr")) {
+    const cells = [...row.children].filter((cell) => cell.checkVisibility()).map(boxes);
+    cells.forEach((mine, at) => cells.slice(at + 1).forEach((other) => {
+      if (mine.some((a) => other.some((b) => meet(a, b)))) found.push(row.textContent.trim());
+    }));
+  }
+  return found;
+})()"""
+
 CUT_OFF = """[...document.querySelectorAll("main *")].filter((element) =>
     element.checkVisibility() && !element.closest("svg")
     && element.getBoundingClientRect().right > innerWidth + 1
@@ -282,6 +300,7 @@ def test_no_word_is_broken(chromium: Browser, log: str, width: int, tmp_path: Pa
     chromium.look(width=width)
     chromium.open(page)
     assert chromium.ask("document.documentElement.scrollWidth") <= width
+    assert chromium.ask(OVERLAPPING) == []
     if width >= 400:
         assert chromium.ask(BROKEN_WORDS) == {}
         assert chromium.ask(SHORTENED) == []
