@@ -37,7 +37,7 @@ class Simulated:
         built: dict[int, str] = {}
         now: int | None = None
         skipped: set[int] = set()
-        for _ in range(400):
+        for _ in range(self.size * bisect_search.LONGEST):
             known = bisect_search.known_of(
                 self.size, built, shown, skipped=frozenset(skipped), built=now, even=self.even
             )
