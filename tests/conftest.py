@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from mermapctl.runner import kunit
 from tests.tables import FAKE, LOGS, TESTS
 
 # The gate tries the same examples each time; `make nightly` searches for others.
@@ -86,11 +87,29 @@ def made_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tree
 
 
+@pytest.fixture(scope="session")
+def asked(made_tree: Path, homes: Iterator[Path]) -> Path:
+    """Ask the stand-in's kunit.py once what it can do; return the file with its answer."""
+    home = next(homes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MERMAPCTL_HOME", str(home))
+        kunit.capabilities(made_tree)
+    (answer,) = (home / "cache/kunit").iterdir()
+    return answer
+
+
 @pytest.fixture
-def fake_tree(made_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Copy the stand-in tree, whose kunit.py runs real children; put its QEMU on PATH."""
+def fake_tree(
+    made_tree: Path, asked: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Copy the stand-in tree, whose kunit.py runs real children; put its QEMU on PATH.
+
+    The home has the answer of its kunit.py, as after a first run.
+    """
     tree = tmp_path / "linux"
     shutil.copytree(made_tree, tree)
+    (home / "cache/kunit").mkdir(parents=True)
+    shutil.copy(asked, home / "cache/kunit")
     monkeypatch.setenv("PATH", f"{FAKE / 'bin'}:{os.environ['PATH']}")
     monkeypatch.setenv("FAKE_LOG", str(LOGS / "good.log"))
     return tree

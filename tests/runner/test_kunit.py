@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,14 @@ from mermapctl.errors import UserError
 from mermapctl.runner import kunit
 from mermapctl.runner.job import Job
 from tests import jobs
+
+
+@pytest.fixture(autouse=True)
+def unasked(request: pytest.FixtureRequest, home: Path) -> None:
+    """Remove what the stand-in's kunit.py has answered."""
+    if "fake_tree" in request.fixturenames:
+        request.getfixturevalue("fake_tree")
+        shutil.rmtree(home / "cache")
 
 
 def job(tree: Path) -> Job:
