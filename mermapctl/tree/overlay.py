@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import functools
 import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -127,7 +128,15 @@ _EDITS: dict[HookKind, Callable[[str, Hook], str]] = {
 
 def load(directory: Path | None = None) -> Overlay:
     """Read the overlay that travels with the package, or another of the same shape."""
-    root = directory or shipped("kernel")
+    return _load(directory) if directory else _packaged()
+
+
+@functools.cache
+def _packaged() -> Overlay:
+    return _load(shipped("kernel"))
+
+
+def _load(root: Path) -> Overlay:
     try:
         manifest = msgspec.convert(tomllib.loads((root / "hooks.toml").read_text()), _Manifest)
         contents = {

@@ -8,6 +8,7 @@ posting, into one posting: a diff, whole files, and hooks (edits of other kernel
 from __future__ import annotations
 
 import enum
+import functools
 import tempfile
 import tomllib
 from dataclasses import dataclass
@@ -51,6 +52,15 @@ def load(posting: Posting, directory: Path | None = None) -> Overlay:
     `directory` replaces the packaged one. Raises HarnessError if its files are damaged or do not
     belong together.
     """
+    return _load(posting, directory) if directory else _packaged(posting)
+
+
+@functools.cache
+def _packaged(posting: Posting) -> Overlay:
+    return _load(posting, None)
+
+
+def _load(posting: Posting, directory: Path | None) -> Overlay:
     root = directory or shipped("kernel")
     reference = overlay.load(directory).contents
     try:

@@ -241,4 +241,4 @@ def test_a_repository_around_the_temporary_directory_changes_nothing(
     (tmp_path / ".git/refs").mkdir()
     expected = postings.load(Posting.FIRST)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    assert postings.load(Posting.FIRST) == expected
+    assert postings.load(Posting.FIRST, shipped("kernel")) == expected
