@@ -15,7 +15,7 @@ from mermapctl import render
 from mermapctl.cli import output, types
 from mermapctl.cli.command import Command, all_of, format_option
 from mermapctl.cli.console_output import ConsoleOutput
-from mermapctl.records.record import State, exit_of_verdict
+from mermapctl.records.record import State, exit_of_result
 from mermapctl.records.store import Store, console_lines
 from mermapctl.render.terminal.plain import plain_look_of
 
@@ -70,7 +70,7 @@ class Shown:
             )
         else:
             output.write(file, self.document(record))
-        return exit_of_verdict(record.verdict)
+        return exit_of_result(record)
 
     def document(self, record: RunRecord) -> str:
         """Return the record as text for a file."""

@@ -13,6 +13,7 @@ MEMBERS = {
     for name, does in (
         ("run", "Configure, build and boot a kernel, and judge its mermap."),
         ("watch", "Run again after each save, and after each move of a ref."),
+        ("bisect", "Name the commit that brought a failure, also one that comes and goes."),
         ("report", "Show, compare and export stored runs; judge any console log."),
         ("config", "List, show, write and check configurations."),
         ("tree", "Prepare a kernel tree with a mermap; describe a tree."),

@@ -180,6 +180,23 @@ class PercentType(_Percent):
         return float(found[1])
 
 
+class ConfidenceType(_Percent):
+    """Accept a probability from 0.5 to 0.9999, also in per cent: ``0.95``, ``95%``."""
+
+    name = "probability"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the probability."""
+        text = str(value).strip()
+        found = re.fullmatch(r"(\d{1,3}(?:\.\d{1,6})?)(%?)", text, re.ASCII)
+        number = float(found[1]) / (100 if found[2] else 1) if found else 0.0
+        if not 0.5 <= number <= 0.9999:
+            self.fail(f"{shown(text)} is no probability from 0.5 to 0.9999", param, ctx)
+        return number
+
+
 class SecondsType(NumberType):
     """Accept seconds as a number, or a duration: `90s`, `10m`, `36h`, `7d`."""
 

@@ -19,7 +19,7 @@ from mermapctl.runner import job, kunit
 from mermapctl.runner.cell import run_to_end, unjudged
 from mermapctl.runner.job import Job, LaneCommit
 from mermapctl.runner.kunit import Capabilities
-from mermapctl.series import cell_job, same_kernel, verdicts
+from mermapctl.series import boots, cell_job, same_kernel, verdicts
 from mermapctl.series.cell_job import CellJob
 from mermapctl.system import signals
 from mermapctl.tree import ownership
@@ -42,6 +42,8 @@ def run(path: Path, tell: Listener) -> Cell:
                 cell, verdict=Verdict.NO_VERDICT, reason=Reason.INTERRUPTED, detail=detail
             )
         cell_files.write(path.parent, cell)
+        if asked.boots is not None:
+            return cell
         verdicts.keep(asked.key, asked.run, path.parent, cell)
         if made is not None and cell.inherited is None:
             same_kernel.keep(asked, made, cell)
@@ -76,6 +78,11 @@ def _run(asked: CellJob, folder: RunFolder, path: Path, tell: Listener) -> tuple
         checkout=LaneCommit(asked.origin, commit, asked.files, asked.line),
         folder=path.parent,
     )
+
+    if asked.boots is not None:
+        keeper = boots.Keeper(asked, asked.boots)
+        made = replace(made, judged=keeper.judged)
+        return run_to_end(made, unjudged(made), known=keeper.built), made
 
     def known(built: Job, cell: Cell) -> Cell | None:
         return same_kernel.inherited(asked, built, cell)

@@ -76,7 +76,7 @@ def run(
     if not found.commits and not (found.at_head and looked.dirty):
         raise _empty(asked.commits)
     build_dir.require_plain(paths.cache_dir(), paths.state_dir())
-    host = _host(target.read(path), request, own)
+    host = host_of(target.read(path), request, own)
     invoked = shlex.join(command)
 
     def waiting(sentence: str) -> None:
@@ -84,7 +84,7 @@ def run(
 
     with lanes.borrow(path, invoked, wait=request.wait, waiting=waiting) as repository:
         rows = _rows(found, looked, repository)
-        grid = Grid(rows.base, rows.commits, _columns(request, own, target.read(path)))
+        grid = Grid(rows.base, rows.commits, columns(request, own, target.read(path)))
         patch_ids = _patch_ids(repository, rows, tell)
         return _Run(request, asked, own, repository, rows, grid, patch_ids, tell).run(
             record.begin(command=command, tree=_facts(looked, rows), host=host), invoked
@@ -99,7 +99,7 @@ def _empty(spelled: str) -> UserError:
     )
 
 
-def _host(tree: KernelTree, request: Request, own: tuple[Fragment, ...]) -> Host:
+def host_of(tree: KernelTree, request: Request, own: tuple[Fragment, ...]) -> Host:
     """Return the facts of this machine; check for the programs that the work tree needs."""
     try:
         planned = plan.make(tree, request, own)
@@ -132,9 +132,10 @@ def _patch_ids(repository: Borrower, rows: _Found, tell: SeriesListener) -> Mapp
         return {}
 
 
-def _columns(
+def columns(
     request: Request, own: tuple[Fragment, ...], tree: KernelTree
 ) -> tuple[GridColumn, ...]:
+    """Return the target x variant pairs of a request, each with the key of its verdicts."""
     suites = [variants.load_fragment(name) for name in variants.suite_fragments(request.suite)]
     symbols = tuple(dict.fromkeys(
         each.symbol for suite in suites for each in suite.assignments if each.value == "y"

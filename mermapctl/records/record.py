@@ -27,6 +27,7 @@ from mermapctl.judge.repeats import Repeats
 from mermapctl.judge.reproduction import Reproduction
 from mermapctl.judge.verdict import Boot, Finding, Flush, Reason, Verdict
 from mermapctl.judge.witness_summary import WitnessSummary
+from mermapctl.records.bisect_facts import Bisect, Outcome
 from mermapctl.records.host import Host, host_facts
 from mermapctl.records.json_text import encoded
 from mermapctl.records.series_facts import Place, Series
@@ -222,6 +223,7 @@ class RunRecord:
 
     `former` is not empty where `report rejudge` has replaced a verdict; the oldest comes first.
     `series` is absent but for a run of several commits; its `cells` are then oldest commit first.
+    `bisect` is absent but for `mermapctl bisect`, whose `cells` are the first ones of each commit.
     """
 
     schema: int
@@ -232,6 +234,7 @@ class RunRecord:
     cells: tuple[Cell, ...]
     former: tuple[Former, ...] = ()
     series: Series | msgspec.UnsetType = msgspec.UNSET
+    bisect: Bisect | msgspec.UnsetType = msgspec.UNSET
 
 
 _DECODER = msgspec.json.Decoder(RunRecord)
@@ -375,8 +378,15 @@ def exit_of(record: RunRecord, *, bisect: bool = False) -> Exit:
     """Return the exit code of `run`; `bisect` turns "no verdict" into `git bisect run`'s skip."""
     if record.run.state is State.INTERRUPTED:
         return Exit.INTERRUPTED
-    code = exit_of_verdict(record.verdict)
+    code = exit_of_result(record)
     return Exit.BISECT_SKIP if bisect and code is Exit.NO_VERDICT else code
+
+
+def exit_of_result(record: RunRecord) -> Exit:
+    """Return the exit code of a record's verdict; a bisect passed if it named a commit."""
+    if isinstance(record.bisect, msgspec.UnsetType):
+        return exit_of_verdict(record.verdict)
+    return Exit.PASSED if record.bisect.outcome is Outcome.FOUND else Exit.NO_VERDICT
 
 
 def exit_of_verdict(verdict: Verdict) -> Exit:

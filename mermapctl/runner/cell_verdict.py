@@ -38,6 +38,8 @@ def steps(job: Job, cell: Cell, booted: Booted) -> Iterator[Step]:
         cell = yield from _added(job, cell, booted, Doing.WITNESS)
     if not (cell.untraced or cell.witness) and unprobed.wanted(cell, booted):
         cell = yield from _confirmed(job, cell, booted)
+    if job.judged:
+        job.judged(job, cell)
     if job.request.triage:
         cell = yield from _triaged(job, cell, booted)
     if job.request.repeat > 1:

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from mermapctl.config.plan import CellPlan, Request
 from mermapctl.config.target import Target
 from mermapctl.events import Listener
+from mermapctl.records.record import Cell
 from mermapctl.records.store import RunFolder, cell_slug
 from mermapctl.runner import kunit
 from mermapctl.tree import build_dir
@@ -37,7 +39,8 @@ class Job:
     `folder` is where the cell's artifacts are kept, `invoked` is the command line for the lock
     file, `timeout` and `silence` are the limits of a boot in seconds. `patience` is a shorter limit
     of the silence while a suite runs whose times are known. `repeat` names a boot after the first;
-    its console is kept beside the first one's. `checkout` is set if the tree is a lane.
+    its console is kept beside the first one's. `checkout` is set if the tree is a lane. `judged` is
+    called with the cell of each boot that was judged: the first one and those of --repeat.
     """
 
     cell: CellPlan
@@ -53,6 +56,7 @@ class Job:
     repeat: str = ""
     checkout: LaneCommit | None = None
     patience: float | None = None
+    judged: Callable[[Job, Cell], None] | None = None
 
     @property
     def request(self) -> Request:

@@ -26,14 +26,18 @@ def steps(job: Job, cell: Cell, booted: Booted) -> Iterator[Cell]:
     Removes the consoles of boots that pass. Raises Interrupted, HarnessError, OSError.
     """
     wanted = job.request.repeat
-    consoles = {_digest(job)}
+    consoles = {digest(job)}
     bad = [] if cell.verdict is Verdict.PASSED else [_told(1, cell, booted, cell.artifacts.console)]
     for number in range(2, wanted + 1):
         job.tell(Note(f"boot {number} of {wanted}: {len(bad)} did not pass so far"))
         turn = again(job, number)
         second = boot.boot(turn, booted.kernel, booted.accelerator)
         judged = further_boot.judged(turn, cell, second)
-        consoles.add(_digest(turn))
+        consoles.add(digest(turn))
+        if turn.judged:
+            clock = second.clock
+            seed, shift = (clock.seed, clock.shift) if clock else (None, None)
+            turn.judged(turn, replace(judged, seed=seed, shift=shift))
         if judged.verdict is Verdict.PASSED:
             further_boot.remove_files(turn)
         else:
@@ -53,7 +57,7 @@ def again(job: Job, number: int) -> Job:
     return replace(job, cell=replace(job.cell, request=asked), repeat=f"repeat-{number:03}")
 
 
-def _digest(job: Job) -> bytes:
+def digest(job: Job) -> bytes:
     """Return a hash of what the guest of a job printed."""
     made = hashlib.sha256()
     with inputs.open_own(job.console) as console:

@@ -8,17 +8,21 @@ of boots that promise the most information for their cost: a build costs as much
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from mermapctl.series import bisect_posterior
 from mermapctl.series.bisect_posterior import NONE, BootCounts, Posterior
 
+SEEDS = 3
+"""Boots of each end, at least: with as many seeds, to compare their consoles."""
 FIRST = 5
-"""Boots of each end, at least."""
+"""Boots of each end where those printed different consoles."""
 MOST_AT_END = 45
 """Boots of each end where chance has a part in the finding."""
+MOST_ALIKE = 10
+"""The same where all of them print one console, and the bad end does not show the finding."""
 MORE_AT_END = 60
 """The same where a few of the good end show it, or they do not tell the ends apart."""
 _ENOUGH = 10
@@ -35,6 +39,8 @@ _START = 1.0
 """Cost of a further process for a kernel that is built, in boots."""
 _SURE_ENDS = 0.9
 """Probability that the bad end's rate is above the good end's, for a bisect to make sense."""
+_CLEAR = math.log(1000)
+"""Log of the odds from which on a commit is clearly bad or clearly good, by itself."""
 _NEIGHBOURS = 6
 """Commits around the middle whose promise is compared."""
 
@@ -45,8 +51,8 @@ class Known:
 
     `shown` are the boots of each. `skipped` have no verdict. `same` are pairs of commits, older
     first, with the same kernel: no commit between them is the culprit, and the boots of both stand
-    at one of them. `built` is the commit whose kernel is built now. `even` is whether boots with
-    different seeds printed the same console.
+    at one of them. `built` is the commit whose kernel is built now. The boots of a commit in `even`
+    printed one console, whatever the seed. Nothing up to `floor` is the culprit (see `focused`).
     """
 
     size: int
@@ -54,12 +60,18 @@ class Known:
     skipped: frozenset[int] = frozenset()
     same: tuple[tuple[int, int], ...] = ()
     built: int | None = None
-    even: bool = False
+    even: frozenset[int] = frozenset()
+    floor: int = 0
 
     @property
     def last(self) -> int:
         """Return the bad end."""
         return self.size - 1
+
+    @property
+    def certain(self) -> bool:
+        """Return whether chance has no part in the boots of both ends."""
+        return {0, self.last} <= self.even
 
     def at(self, index: int) -> BootCounts:
         """Return the boots of a commit."""
@@ -73,12 +85,13 @@ def known_of(
     *,
     skipped: frozenset[int] = frozenset(),
     built: int | None = None,
-    even: bool = False,
+    even: Collection[str] = (),
 ) -> Known:
     """Return what is known where `kernels` names the kernel of each commit that was built.
 
-    `shown` are the boots of each kernel. They stand at an end with that kernel, else at the oldest
-    commit.
+    `shown` are the boots of each kernel, which stand at an end with that kernel, else at the oldest
+    commit. `even` are kernels. A commit that fails in another way each time tells nothing: it is
+    skipped.
     """
     groups: dict[str, list[int]] = {}
     for index in sorted(kernels):
@@ -89,7 +102,13 @@ def known_of(
         place = members[-1] if members[-1] == size - 1 else members[0]
         at[place] = shown.get(kernel, NONE)
         same += pairwise(members)
-    return Known(size, at, skipped, tuple(same), built, even)
+    hidden = {
+        index
+        for index, counts in at.items()
+        if 0 < index < size - 1 and counts.boots >= SEEDS and not counts.told
+    }
+    same_console = frozenset(index for index in kernels if kernels[index] in even)
+    return Known(size, at, skipped | hidden, tuple(same), built, same_console)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +150,7 @@ def next_step(known: Known, confidence: float) -> Step:
     end = _of_ends(known)
     if end is not None:
         return end
+    known = focused(known)
     belief = belief_of(known)
     best = belief.best
     error = max(0.0, 1 - belief.culprit[best])
@@ -148,25 +168,43 @@ def next_step(known: Known, confidence: float) -> Step:
 def _of_ends(known: Known) -> MoreBoots | WrongEnds | None:
     """Return what the ends still need; None if they are good and bad. The bad end comes first."""
     bad, good = known.at(known.last), known.at(0)
-    of_bad = bool(bad.good or bad.other)
-    of_good = of_bad or any(each.bad and (each.good or each.other) for each in known.shown.values())
-    of_good = of_good or bool(good.bad or good.other)
-    rare = 0 < good.bad < _ENOUGH and good.boots >= MOST_AT_END
-    ends = {
-        known.last: MOST_AT_END if of_bad else FIRST,
-        0: MORE_AT_END if rare else MOST_AT_END if of_good else FIRST,
-    }
-    for index, wanted in ends.items():
-        if known.at(index).boots < wanted:
-            return MoreBoots(index, wanted - known.at(index).boots)
+    shows_always = not (bad.good or bad.other)
+    wanted = _first(known, known.last) if shows_always else most_at_bad_end(known)
+    if bad.boots < wanted:
+        return MoreBoots(known.last, wanted - bad.boots)
+    if not bad.bad:
+        return WrongEnds()
+    wanted = _first(known, 0) if shows_always and known.certain else _at_good_end(known)
+    if good.boots < wanted:
+        return MoreBoots(0, wanted - good.boots)
     sure = bisect_posterior.higher(bad, good)
-    if bad.bad and sure >= _SURE_ENDS:
+    if sure >= _SURE_ENDS:
         return None
-    if bad.bad and sure > 1 - _SURE_ENDS:
-        for index in ends:
+    if sure > 1 - _SURE_ENDS and not known.certain:
+        for index in (known.last, 0):
             if known.at(index).boots < MORE_AT_END:
                 return MoreBoots(index, MORE_AT_END - known.at(index).boots)
     return WrongEnds()
+
+
+def _first(known: Known, index: int) -> int:
+    """Return how many boots an end needs where chance seems to have no part."""
+    return FIRST if known.at(index).boots >= SEEDS and index not in known.even else SEEDS
+
+
+def most_at_bad_end(known: Known) -> int:
+    """Return how many boots the bad end needs if not all of them show the finding."""
+    return MOST_ALIKE if known.last in known.even else MOST_AT_END
+
+
+def _at_good_end(known: Known) -> int:
+    """Return how many boots the good end needs: more where chance has a part in any boot."""
+    bad, good = known.at(known.last), known.at(0)
+    mixed = any(each.bad and (each.good or each.other) for each in known.shown.values())
+    if not (mixed or bad.good or bad.other or good.bad or good.other):
+        return _first(known, 0)
+    rare = 0 < good.bad < _ENOUGH and good.boots >= MOST_AT_END
+    return MORE_AT_END if rare else MOST_AT_END
 
 
 def prior_of(known: Known) -> list[float]:
@@ -180,6 +218,7 @@ def prior_of(known: Known) -> list[float]:
         waiting += 1
         if index not in known.skipped:
             weights[index], waiting = float(waiting), 0
+    weights[: known.floor + 1] = [0.0] * (known.floor + 1)
     for older, newer in known.same:
         weights[older + 1 : newer + 1] = [0.0] * (newer - older)
     return weights
@@ -187,8 +226,36 @@ def prior_of(known: Known) -> list[float]:
 
 def belief_of(known: Known) -> Posterior:
     """Return the probabilities of all commits."""
-    certain = bisect_posterior.CERTAIN if known.even else bisect_posterior.USUAL
+    certain = bisect_posterior.CERTAIN if known.certain else bisect_posterior.USUAL
     return bisect_posterior.posterior(known.shown, prior_of(known), certain)
+
+
+def _clearly(known: Known, counts: BootCounts) -> float:
+    """Return how much likelier boots are at the bad end's rate than at the good end's, as a log."""
+    certain = bisect_posterior.CERTAIN if known.certain else bisect_posterior.USUAL
+    high = bisect_posterior.rate_from(known.at(known.last), certain)
+    low = bisect_posterior.rate_before(known.at(0), certain)
+    return counts.bad * math.log(high / low) + counts.good * math.log((1 - high) / (1 - low))
+
+
+def focused(known: Known) -> Known:
+    """Return what is known of the last arrival, where the finding came, went and came again.
+
+    It did if a commit clearly shows it and a later one clearly does not. The newest such later one
+    is the floor; the boots between the good end and it belong to no single change.
+    """
+    clear = {
+        index: ratio
+        for index in range(1, known.last)
+        if abs(ratio := _clearly(known, known.at(index))) > _CLEAR
+    }
+    bads = [index for index, ratio in clear.items() if ratio > 0]
+    goods = [index for index, ratio in clear.items() if ratio < 0 and bads and index > bads[0]]
+    if not goods:
+        return known
+    floor = max(goods)
+    shown = {index: each for index, each in known.shown.items() if not 0 < index < floor}
+    return replace(known, shown=shown, floor=floor)
 
 
 def suspects(known: Known, index: int) -> tuple[int, ...]:
@@ -238,7 +305,7 @@ def _best_step(known: Known, belief: Posterior) -> MoreBoots | None:
     twins = {newer if newer != known.last else older for older, newer in known.same}
     between = [
         index
-        for index in range(1, known.last)
+        for index in range(known.floor + 1, known.last)
         if index not in known.skipped and index not in twins - {0}
     ]
     shares = {index: belief.bad(index) for index in between}

@@ -35,7 +35,8 @@ class CellJob:
     `own` is what --config gave. `run` and `runs` are the id and the folder of the run. `origin` is
     the user's tree, `commit` the one that is checked out, with the git tree `files`; `line` checks
     it out again; `work_tree` is whether it is the user's work tree. `key` and `column` are
-    those of `key.of_files` and `key.of`. With `rerun` no verdict of another run counts.
+    those of `key.of_files` and `key.of`. With `rerun` no verdict of another run counts. `boots` is
+    set in a bisect, which keeps each boot by its kernel: how many of this kernel are known.
     """
 
     request: Request
@@ -51,6 +52,7 @@ class CellJob:
     key: str
     column: str
     rerun: bool
+    boots: int | None = None
 
 
 def _encoded(value: object) -> object:

@@ -49,6 +49,8 @@ class Work:
     work_tree: str | None
     """The commit that is the user's work tree, if one is."""
     rerun: bool = False
+    boots: int | None = None
+    """In a bisect: how many boots of the kernel are known."""
 
 
 @dataclass(slots=True)
@@ -136,9 +138,9 @@ class LocalEngine:
     def _folder(self, place: Place) -> Path:
         row, column = place
         wanted = self._grid.columns[column]
-        return self._work.folder.cell_path(
-            cell_slug(wanted.target, wanted.variant, self._grid.commit(row).id)
-        )
+        slug = cell_slug(wanted.target, wanted.variant, self._grid.commit(row).id)
+        first = self._work.boots
+        return self._work.folder.cell_path(slug if first is None else f"{slug}-boot{first + 1:03}")
 
     def _write_job(self, state: _LaneState, place: Place) -> Path:
         work, commit, column = self._work, self._grid.commit(place[0]), self._grid.columns[place[1]]
@@ -169,6 +171,7 @@ class LocalEngine:
             key=of_files(column.key, commit.tree),
             column=column.key,
             rerun=work.rerun,
+            boots=work.boots,
         )
         path = folder / cell_job.JOB
         cell_job.write(path, job)

@@ -27,25 +27,31 @@ _DEEPER = 6
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A commit: its hash, the hash of its tree, its first parent (None: a root), its subject."""
+    """A commit: its hash, the hash of its tree, its first parent (None: a root), its subject.
+
+    `others` are the further parents of a merge.
+    """
 
     id: str
     tree: str
     parent: str | None
     subject: str
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
     """Commits, oldest first, on top of `base`. `tip` is the hash that the range ends with.
 
-    `at_head` is whether that is the commit which is checked out.
+    `at_head` is whether that is the commit which is checked out. `asked_base` is the hash that was
+    asked for as BASE.
     """
 
     base: Commit
     tip: str
     commits: tuple[Commit, ...]
     at_head: bool
+    asked_base: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,39 @@ def read(tree: Path, spelled: str) -> Range:
             raise _unrelated(tree, base_name, tip_name, shallow=shallow)
         below = _log(repo, "--max-count=1", parent)
         head = _answer(repo, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
-    return Range(below[0], tip, commits, head == tip)
+    return Range(below[0], tip, commits, head == tip, base)
+
+
+def between(tree: Path, good_name: str, bad_name: str) -> Range:
+    """Read the commits after GOOD up to BAD of a trusted tree, along the first parents of BAD.
+
+    `base` is GOOD, or, where that came in by a merge, the commit of BAD's line that it forked from.
+    Raises UserError where GOOD is no ancestor of BAD, and as `read` does.
+    """
+    for name in (good_name, bad_name):
+        if ".." in name:
+            raise UserError(
+                f"{name} is a range, and no commit", "name two: mermapctl bisect GOOD BAD"
+            )
+    if not (tree / ".git").exists():
+        raise UserError(f"{tree} is no git tree: a bisect needs its commits")
+    with state.reading(tree) as repo:
+        good, bad = (_commit(repo, tree, name) for name in (good_name, bad_name))
+        common = _answer(repo, "merge-base", good, bad)
+    if good == bad:
+        raise UserError(f"{good_name} and {bad_name} are the same commit: nothing is between them")
+    if common == bad:
+        raise UserError(
+            f"{good_name} comes after {bad_name}: the good commit is the older one",
+            f"what fixed it is in the grid of `mermapctl run --commits {bad_name}..{good_name}`",
+        )
+    if common and common != good:
+        raise UserError(
+            f"{good_name} is no ancestor of {bad_name}",
+            f"the last commit that both have is {common[:12]}: is it good? "
+            f"mermapctl bisect {common[:12]} {bad_name}",
+        )
+    return read(tree, f"{good}..{bad}")
 
 
 def _ends(spelled: str) -> tuple[str, str]:
@@ -157,7 +195,7 @@ def _parsed(line: str) -> Commit:
     commit, tree, *parents = hashes.split()
     if len(subject) > SUBJECT:
         subject = f"{subject[:SUBJECT]}…"
-    return Commit(commit, tree, parents[0] if parents else None, subject)
+    return Commit(commit, tree, parents[0] if parents else None, subject, tuple(parents[1:]))
 
 
 def lender(tree: Path) -> Lender:

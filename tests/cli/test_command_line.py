@@ -122,6 +122,7 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Arena:
 CONTEXTS: dict[str, list[list[str]]] = {
     "run": [["--tree", "linux"]],
     "watch": [["--tree", "nowhere"]],  # it would not end
+    "bisect": [["HEAD", "--tree", "linux"]],
     "report show": [[]],
     "report log": [[str(LOGS / "good.log")]],
     "report follow": [[]],

@@ -37,6 +37,7 @@ APART = {
     "mermapctl watch": "does not end; tests/commands/test_watch.py runs it",
     "mermapctl run --target um": "the stand-in tree builds no User-Mode Linux",
     "mermapctl run --as-module": "a module's boot ends with a line that no stored console has",
+    "mermapctl bisect": "the stand-in's console is that of the checked-out tree, at both ends",
     "mermapctl report history get --cost": "the stand-in's QEMU executes no instructions to count",
 }
 """Beginnings of command lines that are parsed and not run, each with its reason."""
@@ -227,8 +228,10 @@ def test_the_lines_shown_of_a_trace_are_those_that_it_prints() -> None:
     assert [line for line in shown_lines if not any(line in text for text in printed)] == []
 
 
-COMMAND = re.compile(r"\bmermapctl ((?:run|report|config|tree|doctor|completion)\b[^|;&`\n]*)")
-INLINE = re.compile(r"^(?:mermapctl )?((?:run|report|config|tree|doctor|completion) -?.*)")
+COMMAND = re.compile(
+    r"\bmermapctl ((?:run|bisect|report|config|tree|doctor|completion)\b[^|;&`\n]*)"
+)
+INLINE = re.compile(r"^(?:mermapctl )?((?:run|bisect|report|config|tree|doctor|completion) -?.*)")
 
 
 def shown(page: str) -> list[str]:
@@ -280,6 +283,8 @@ def test_commands_are_in_blocks_that_are_run(page: str) -> None:
         for block in pages.tokens(page)
         if block.type == "code_block" or (block.type == "fence" and block.info in {"", "text"})
         for line in block.content.splitlines()
-        if re.match(r"\s*(\$ )?(mermapctl (run|report|config|tree|doctor)|git bisect run) ", line)
+        if re.match(
+            r"\s*(\$ )?(mermapctl (run|bisect|report|config|tree|doctor)|git bisect run) ", line
+        )
     ]
     assert hidden == []

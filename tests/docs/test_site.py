@@ -176,7 +176,15 @@ def test_a_page_has_in_the_site_what_it_has_in_the_repository(page: str, site: P
 
 def test_the_commands_page_has_every_command(site: Path) -> None:
     page = html_of(site, MADE_BY_CLICK)
-    for words in ("run", "report log", "config explain", "tree prepare", "doctor", "completion"):
+    for words in (
+        "run",
+        "bisect",
+        "report log",
+        "config explain",
+        "tree prepare",
+        "doctor",
+        "completion",
+    ):
         assert f'id="mermapctl-{words.replace(" ", "-")}">mermapctl {words}' in page, words
     assert "run-cell" not in page
     assert "--bisect-exit" in page

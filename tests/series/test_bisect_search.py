@@ -39,7 +39,12 @@ class Simulated:
         skipped: set[int] = set()
         for _ in range(self.size * bisect_search.LONGEST):
             known = bisect_search.known_of(
-                self.size, built, shown, skipped=frozenset(skipped), built=now, even=self.even
+                self.size,
+                built,
+                shown,
+                skipped=frozenset(skipped),
+                built=now,
+                even=shown if self.even else (),
             )
             step = bisect_search.next_step(known, confidence)
             if not isinstance(step, MoreBoots):
@@ -167,6 +172,25 @@ def test_ends_that_do_not_differ_are_no_ends(rate: float) -> None:
 
 def test_ends_the_other_way_round_are_no_ends() -> None:
     assert isinstance(Simulated(9, lambda index: float(index < 4)).run(), WrongEnds)
+
+
+def test_of_a_finding_that_came_went_and_came_again_the_last_arrival_is_named() -> None:
+    rates = [0.0] * 5 + [1.0] * 5 + [0.0] * 5 + [1.0] * 5
+    always, never = BootCounts(bad=8), BootCounts(good=8)
+    boots = {0: never, 19: always, 7: always, 12: never}
+    known = Known(20, boots)
+    assert bisect_search.focused(known).floor == 12
+    while isinstance(step := bisect_search.next_step(known, CONFIDENCE), MoreBoots):
+        assert 12 < step.index < 19
+        boots[step.index] = always if rates[step.index] else never
+    assert isinstance(step, Named)
+    assert step.suspects == (15,)
+
+
+def test_boots_that_contradict_by_chance_are_no_second_arrival() -> None:
+    boots = {0: BootCounts(good=45), 9: BootCounts(20, 25), 3: BootCounts(1, 3)}
+    boots[6] = BootCounts(0, 4)
+    assert bisect_search.focused(Known(10, boots)).floor == 0
 
 
 def test_another_failure_is_no_finding() -> None:

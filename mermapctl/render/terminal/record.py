@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 import msgspec
 
 from mermapctl.render.account import verdict_word
-from mermapctl.render.terminal import brief
+from mermapctl.render.terminal import bisect, brief
 from mermapctl.render.terminal.brief_tables import Page
 from mermapctl.render.terminal.columns import paint
 from mermapctl.render.terminal.plain import PlainLook, colored, columns_of, plain_look_of
@@ -36,6 +36,9 @@ def render(
     splats, from `console` if given. Without `unicode` the text is ASCII.
     """
     painted = colored() if color is None else color
+    if not isinstance(record.bisect, msgspec.UnsetType):
+        page = Page(PlainLook(unicode), columns_of(width), painted)
+        return bisect.render(record, record.bisect, page)
     if not full and isinstance(record.series, msgspec.UnsetType):
         return brief.render(record, Page(PlainLook(unicode), columns_of(width), painted))
     from mermapctl.render.terminal import full as whole  # noqa: PLC0415 - rich takes 40 ms
@@ -59,6 +62,10 @@ def show(
     """
     file = stream or sys.stdout
     look = plain_look_of(file)
+    if last and not isinstance(record.bisect, msgspec.UnsetType):
+        page = Page(look, columns_of(), color=False)
+        file.write(f"{bisect.last_line(record, record.bisect, page)}\n")
+        return
     if last:
         (line,) = verdict_line(record, look)
         mark, word, said = line.partition(verdict_word(record.verdict))
