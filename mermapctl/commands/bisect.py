@@ -20,7 +20,7 @@ from mermapctl.records.store import Store
 from mermapctl.series import bisect_answer
 from mermapctl.series.bisect_answer import named
 from mermapctl.series.bisect_loop import Bisected, BisectLoop
-from mermapctl.series.bisect_target import Target
+from mermapctl.series.bisect_target import Wanted
 from mermapctl.series.local import Work
 from mermapctl.series.presence import Presence
 from mermapctl.system import paths, signals
@@ -97,7 +97,7 @@ def _bisected(
         notes.append(
             f"the {len(lacking)} oldest commits lack the suite: the good end is {named(first)}"
         )
-    wanted = Target(asked.finding, asked.test) if asked.finding or asked.test else None
+    wanted = Wanted(asked.finding, asked.test) if asked.finding or asked.test else None
     return Bisected(every[len(lacking) :], column, asked.confidence, wanted, {}, tuple(notes))
 
 

@@ -7,7 +7,7 @@ import enum
 from dataclasses import dataclass
 
 
-class Outcome(enum.StrEnum):
+class BisectOutcome(enum.StrEnum):
     """How a bisect ended."""
 
     FOUND = "found"
@@ -54,7 +54,7 @@ class Bisect:
     confidence: float
     target: str
     variant: str
-    outcome: Outcome = Outcome.UNFINISHED
+    outcome: BisectOutcome = BisectOutcome.UNFINISHED
     finding: str | None = None
     test: str | None = None
     by_default: bool = False

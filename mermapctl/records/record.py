@@ -27,7 +27,7 @@ from mermapctl.judge.repeats import Repeats
 from mermapctl.judge.reproduction import Reproduction
 from mermapctl.judge.verdict import Boot, Finding, Flush, Reason, Verdict
 from mermapctl.judge.witness_summary import WitnessSummary
-from mermapctl.records.bisect_facts import Bisect, Outcome
+from mermapctl.records.bisect_facts import Bisect, BisectOutcome
 from mermapctl.records.host import Host, host_facts
 from mermapctl.records.json_text import encoded
 from mermapctl.records.series_facts import Place, Series
@@ -386,7 +386,7 @@ def exit_of_result(record: RunRecord) -> Exit:
     """Return the exit code of a record's verdict; a bisect passed if it named a commit."""
     if isinstance(record.bisect, msgspec.UnsetType):
         return exit_of_verdict(record.verdict)
-    return Exit.PASSED if record.bisect.outcome is Outcome.FOUND else Exit.NO_VERDICT
+    return Exit.PASSED if record.bisect.outcome is BisectOutcome.FOUND else Exit.NO_VERDICT
 
 
 def exit_of_verdict(verdict: Verdict) -> Exit:

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mermapctl.judge import repeats
-from mermapctl.records.bisect_facts import BisectCommit, Outcome
+from mermapctl.records.bisect_facts import BisectCommit, BisectOutcome
 from mermapctl.series import bisect_search
 from mermapctl.series.bisect_posterior import BootCounts
 from mermapctl.series.bisect_search import Known, Named, Undecided, WrongEnds
-from mermapctl.series.bisect_target import Target
+from mermapctl.series.bisect_target import Wanted
 from mermapctl.tree.commits import Commit
 
 SHORT = 12
@@ -30,7 +30,7 @@ class Answered:
     commits: tuple[Commit, ...]
     known: Known
     counts: Mapping[int, BootCounts]
-    target: Target | None
+    target: Wanted | None
     step: bisect_search.Step | None = None
     failed: str | None = None
     skipped: Mapping[int, str] = field(default_factory=dict)
@@ -38,15 +38,19 @@ class Answered:
     seen: str = ""
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> BisectOutcome:
         """Return how the bisect ended."""
         if self.failed:
-            return Outcome.NO_VERDICT
+            return BisectOutcome.NO_VERDICT
         if isinstance(self.step, Named):
-            return Outcome.FOUND if len(self.step.suspects) == 1 else Outcome.RANGE
+            return BisectOutcome.FOUND if len(self.step.suspects) == 1 else BisectOutcome.RANGE
         if isinstance(self.step, Undecided):
-            return Outcome.UNDECIDED
-        return Outcome.WRONG_ENDS if isinstance(self.step, WrongEnds) else Outcome.UNFINISHED
+            return BisectOutcome.UNDECIDED
+        return (
+            BisectOutcome.WRONG_ENDS
+            if isinstance(self.step, WrongEnds)
+            else BisectOutcome.UNFINISHED
+        )
 
     @property
     def suspects(self) -> tuple[int, ...]:
@@ -78,11 +82,11 @@ def of_boots(counts: BootCounts) -> str:
 def words(answer: Answered) -> Iterator[str]:
     """Yield the sentences: the answer first, then its evidence, then what limits it."""
     match answer.outcome:
-        case Outcome.NO_VERDICT:
+        case BisectOutcome.NO_VERDICT:
             yield f"no commit is blamed: {answer.failed}"
-        case Outcome.WRONG_ENDS:
+        case BisectOutcome.WRONG_ENDS:
             yield from _wrong_ends(answer)
-        case Outcome.UNFINISHED:
+        case BisectOutcome.UNFINISHED:
             yield "interrupted: the same command goes on where it was"
         case _:
             yield from _suspects(answer)
@@ -93,14 +97,14 @@ def words(answer: Answered) -> Iterator[str]:
 
 def _suspects(answer: Answered) -> Iterator[str]:
     commits = [answer.commits[index] for index in answer.suspects]
-    if answer.outcome is Outcome.FOUND:
+    if answer.outcome is BisectOutcome.FOUND:
         yield f"first bad commit: {named(commits[0])}"
         return
     listed = ", ".join(named(each) for each in commits[:_MOST])
     more = f" and {len(commits) - _MOST} more" if len(commits) > _MOST else ""
     why = (
         "all but the last have no verdict"
-        if answer.outcome is Outcome.RANGE
+        if answer.outcome is BisectOutcome.RANGE
         else "more boots promise nothing"
     )
     yield f"one of {len(commits)} commits ({why}): {listed}{more}"
@@ -120,7 +124,11 @@ def _evidence(answer: Answered) -> Iterator[str]:
     culprit = answer.counts.get(last, BootCounts())
     before, parent = _at(answer, first - 1)
     where = "its parent" if before == first - 1 else "the last one booted before it,"
-    at = "there" if answer.outcome is Outcome.FOUND else f"at {answer.commits[last].id[:SHORT]}"
+    at = (
+        "there"
+        if answer.outcome is BisectOutcome.FOUND
+        else f"at {answer.commits[last].id[:SHORT]}"
+    )
     yield (
         f"{what}: {of_boots(culprit)} {at}, {of_boots(parent)} at {where} "
         f"{named(answer.commits[before])}"
@@ -183,7 +191,7 @@ def _limits(answer: Answered) -> Iterator[str]:
         )
         more = f" and {len(shown) - _MOST} more" if len(shown) > _MOST else ""
         yield f"skipped: {listed}{more}"
-    if answer.outcome is Outcome.FOUND:
+    if answer.outcome is BisectOutcome.FOUND:
         culprit = answer.commits[answer.suspects[0]]
         for other in culprit.others:
             yield (

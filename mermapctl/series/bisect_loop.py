@@ -13,7 +13,7 @@ from mermapctl.series import bisect_search, bisect_target, boots
 from mermapctl.series.bisect_answer import Answered, named, of_boots
 from mermapctl.series.bisect_posterior import BootCounts
 from mermapctl.series.bisect_search import Known, MoreBoots
-from mermapctl.series.bisect_target import Target
+from mermapctl.series.bisect_target import Wanted
 from mermapctl.series.grid import Grid, GridColumn
 from mermapctl.series.grid_events import GridProgress, SeriesEvent
 from mermapctl.series.key import of_files
@@ -42,7 +42,7 @@ class Bisected:
     commits: tuple[Commit, ...]
     column: GridColumn
     confidence: float
-    target: Target | None = None
+    target: Wanted | None = None
     skipped: Mapping[int, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -126,7 +126,7 @@ class BisectLoop:
         target = self.target
         at_end = self._boots(self.last)
         errors = dict.fromkeys(error for boot in at_end for error in boot.errors)
-        seen = ", ".join(Target(*error).words for error in list(errors)[:4])
+        seen = ", ".join(Wanted(*error).words for error in list(errors)[:4])
         return Answered(
             asked.commits,
             self.known(),
@@ -179,7 +179,7 @@ class BisectLoop:
             return MoreBoots(0, bisect_search.SEEDS - len(good))
         self.target = bisect_target.chosen(bad, good)
         if self.target is None:  # the good end shows each of them as often
-            self.target = Target(*bad_errors[0]) if (bad_errors := _errors(bad)) else Target()
+            self.target = Wanted(*bad_errors[0]) if (bad_errors := _errors(bad)) else Wanted()
         self._tell(Note(f"looking for {self.target.words}, which the bad end shows most"))
         return None
 

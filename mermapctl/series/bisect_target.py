@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Wanted:
     """A finding by its code (in one test, if that is given), or a test that fails."""
 
     code: str | None = None
@@ -34,7 +34,7 @@ class Target:
         return f"{self.code} in {self.test}" if self.test else self.code
 
 
-def shows(target: Target, boot: KernelBoot) -> bool:
+def shows(target: Wanted, boot: KernelBoot) -> bool:
     """Return whether a boot shows the target."""
     if target.code is None:
         return any(_is_test(name, target.test or "") for name in boot.symptoms)
@@ -51,12 +51,12 @@ def _is_test(symptom: str, test: str) -> bool:
     )
 
 
-def usual(target: Target, boots: Iterable[KernelBoot]) -> frozenset[Key]:
+def usual(target: Wanted, boots: Iterable[KernelBoot]) -> frozenset[Key]:
     """Return the errors of the good end that are not the target: they hide nothing."""
     return frozenset(error for boot in boots if not shows(target, boot) for error in boot.errors)
 
 
-def counted(target: Target, boots: Iterable[KernelBoot], usual: Collection[Key]) -> BootCounts:
+def counted(target: Wanted, boots: Iterable[KernelBoot], usual: Collection[Key]) -> BootCounts:
     """Count the boots of a kernel."""
     bad = good = other = 0
     for boot in boots:
@@ -69,7 +69,7 @@ def counted(target: Target, boots: Iterable[KernelBoot], usual: Collection[Key])
     return BootCounts(bad, good, other)
 
 
-def chosen(bad: Sequence[KernelBoot], good: Sequence[KernelBoot]) -> Target | None:
+def chosen(bad: Sequence[KernelBoot], good: Sequence[KernelBoot]) -> Wanted | None:
     """Return the error that the bad end's boots show most, and the good end's least."""
     found: dict[Key, float] = {}
     for boots, weight in ((bad, 1.0), (good, -1.0)):
@@ -79,7 +79,7 @@ def chosen(bad: Sequence[KernelBoot], good: Sequence[KernelBoot]) -> Target | No
     if not found:
         return None
     best = max(found, key=lambda error: found[error])
-    return Target(*best) if found[best] > 0 else None
+    return Wanted(*best) if found[best] > 0 else None
 
 
 def one_console(boots: Sequence[KernelBoot]) -> bool:

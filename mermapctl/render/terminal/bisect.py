@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mermapctl.records.bisect_facts import Outcome
+from mermapctl.records.bisect_facts import BisectOutcome
 from mermapctl.render.terminal.columns import columns, paint
 from mermapctl.render.terminal.plain import count, seconds
 from mermapctl.render.terminal.wrap import wrapped
@@ -48,7 +48,7 @@ def _lines(record: RunRecord, bisect: Bisect, page: Page) -> Iterator[str]:
         yield from table.splitlines()
         yield ""
     answer = last_line(record, bisect, page)
-    style = "bold red" if bisect.outcome is Outcome.FOUND else "bold yellow"
+    style = "bold red" if bisect.outcome is BisectOutcome.FOUND else "bold yellow"
     for line in wrapped(answer, page.width):
         yield paint(line, style) if page.color else line
     for sentence in bisect.words[1:]:
