@@ -69,14 +69,14 @@ GROUPS = {
 def command(good: str, bad: str, form: str, quiet: bool, **_: Any) -> None:
     """Name the commit after GOOD, up to BAD, that brought a failure.
 
-    Both ends are booted first, then kernels between them, as often as the failure's rate needs: a
-    fault that shows in one boot of three is found too. The answer comes with its evidence and the
-    chance that it is wrong. Your tree and its .git stay as they are.
-
     \b
     mermapctl bisect origin/master                    up to HEAD; what fails is chosen by its boots
     mermapctl bisect v6.12 topic --finding kasan      one finding; another failure is never "bad"
     mermapctl bisect HEAD~20 --test test_size --confidence 0.99
+
+    Both ends are booted first, then kernels between them, as often as the failure's rate needs: a
+    fault that shows in one boot of three is found too. The answer comes with its evidence and the
+    chance that it is wrong. Your tree and its .git stay as they are.
 
     Exit codes: 0 a commit is named, 2 wrong usage, 3 no commit is named (an end is not what it is
     said to be, commits without a verdict are in between, or the machine fails), 130 interrupted.
