@@ -33,7 +33,7 @@ def read(path: Path, kind: type[T]) -> T | None:
     except OSError:
         return None
     if checksum == _sum(body):
-        with contextlib.suppress(msgspec.DecodeError, RecursionError):
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return msgspec.json.decode(body, type=kind)
     forget(path)
     return None

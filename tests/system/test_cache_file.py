@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 from pathlib import Path
@@ -128,3 +129,11 @@ def test_a_run_passes_whatever_a_full_disk_left_in_our_caches(fake_tree: Path, h
     # No Python bytecode is cached that could be damaged, neither here nor in the tree.
     for place in (paths.cache_dir(), fake_tree):
         assert [*place.rglob("*.pyc")] == []
+
+
+@pytest.mark.parametrize("body", [b'"\xff"', b'"\\ud800"', b"1e999", b"[" * 100_000, b"", b"{}"])
+def test_garbage_with_a_right_checksum_is_thrown_away(tmp_path: Path, body: bytes) -> None:
+    path = tmp_path / "kept"
+    path.write_bytes(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+    assert cache_file.read(path, str) is None
+    assert not path.exists()
