@@ -80,10 +80,17 @@ class BoundedFile:
         del self._tail[0][:end]
 
     def _whole(self, chunk: bytes | bytearray) -> None:
-        """Write all of a chunk: a disk that fills up takes a part, and fails at the next write."""
+        """Write all of a chunk: a disk that fills up takes a part, and fails at the next write.
+
+        The error names the file.
+        """
         rest = memoryview(chunk)
-        while rest:
-            rest = rest[self._file.write(rest) :]
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            error.filename = getattr(self._file, "name", None)
+            raise
 
 
 @contextlib.contextmanager

@@ -222,7 +222,7 @@ def supervise(
             try:
                 return _pump(session, selector, ended, watch)
             except OSError as error:
-                raise _unwritable(stdout, error) from error
+                raise _unwritable(Path(error.filename or stdout), error) from error
 
 
 @contextlib.contextmanager

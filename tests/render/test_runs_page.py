@@ -17,7 +17,7 @@ from mermapctl.records.store import Store
 from mermapctl.render.html import runs
 from mermapctl.render.terminal import runs as terminal_runs
 from mermapctl.render.terminal.plain import PlainLook
-from mermapctl.render.terminal.runs import Sheet
+from mermapctl.render.terminal.runs import Sheet, when
 from tests import sample_records as samples
 from tests.hostile import TEXTS
 from tests.render.test_html import read
@@ -121,3 +121,10 @@ def test_pages_without_html_are_refused() -> None:
     done = CliRunner().invoke(root, ["report", "list", "--pages"])
     assert done.exit_code == 2
     assert "--pages goes with --format html" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "started", ["", "x", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]
+)
+def test_a_time_at_the_end_of_the_calendar_keeps_no_list_from_being_shown(started: str) -> None:
+    assert when(started) == "-"

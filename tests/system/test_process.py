@@ -220,14 +220,17 @@ def test_output_of_a_short_command_survives_bad_bytes() -> None:
     assert (done.returncode, done.stdout) == (0, "a\\xffb")
 
 
-def test_a_full_disk_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(HarnessError, match="No space left") as caught:
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_full_disk_is_reported_with_the_file(tmp_path: Path, stream: str) -> None:
+    full = tmp_path / "full"
+    full.symlink_to("/dev/full")
+    with pytest.raises(HarnessError, match=f"cannot write {full}: No space left") as caught:
         process.supervise(
-            [sys.executable, "-c", "print('x' * 100)"],
+            [sys.executable, "-c", f"import sys; print('x' * 100, file=sys.{stream})"],
             cwd=tmp_path,
             env=dict(os.environ),
-            stdout=Path("/dev/full"),
-            stderr=tmp_path / "err",
+            stdout=full if stream == "stdout" else tmp_path / "out",
+            stderr=full if stream == "stderr" else tmp_path / "err",
             watch=Watch(),
         )
     assert "MERMAPCTL_HOME" in (caught.value.hint or "")

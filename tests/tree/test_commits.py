@@ -11,6 +11,7 @@ import pytest
 
 from mermapctl.errors import UserError
 from mermapctl.tree import commits, lanes
+from mermapctl.tree import git as repository
 from tests.conftest import git
 
 
@@ -84,3 +85,15 @@ def test_a_snapshot_does_not_wait_for_a_fifo(
         pytest.raises(UserError, match=f"{name} is a FIFO"),
     ):
         borrower.snapshot(head)
+
+
+def test_a_file_that_git_could_not_write_for_a_full_disk_is_no_riddle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "error: unable to write file 'mm/boots'"
+    assert repository.failed("git read-tree", said, tmp_path).message.startswith("git read-tree")
+    monkeypatch.setattr(repository, "FULL", 1 << 62)
+    full = repository.failed("git read-tree", said, tmp_path)
+    assert full.message == f"the disk is full: {said}"
+    gone = repository.failed("git read-tree", said, tmp_path / "gone")
+    assert gone.message.startswith("git read-tree failed")

@@ -68,7 +68,7 @@ def when(started: str) -> str:
     """Return local time to the minute."""
     try:
         return dt.datetime.fromisoformat(started).astimezone().strftime("%Y-%m-%d %H:%M")
-    except ValueError:
+    except (ValueError, OverflowError):  # the first or last day of the calendar, elsewhere
         return "-"
 
 
