@@ -38,7 +38,7 @@ from mermapctl.system.file_changes import FileChanges
 from mermapctl.system.keyboard import Keyboard
 from mermapctl.tree import build_dir, commits, lanes, ownership, refs
 from mermapctl.tree.commits import Range
-from mermapctl.tree.read_files import ReadFiles
+from mermapctl.tree.read_files import ReadFiles, lacking
 from mermapctl.tree.refs import Mark, RefFiles
 
 _TICK = 0.1
@@ -236,12 +236,12 @@ class _Loop:
         self.read.update(
             (build_dir.locate(place, *each), place) for place in places for each in self.builds
         )
-        failed = self.last is not None and any(
-            cell.reason is Reason.BUILD_FAILED for cell in self.last.cells
-        )
+        cells = self.last.cells if self.last else ()
+        failed = [each.detail or "" for each in cells if each.reason is Reason.BUILD_FAILED]
         own = [Path(os.path.abspath(each)) for each in self.asked.request.configs]  # noqa: PTH100
         own += sorted(paths.config_dir().glob("*.kunitconfig"))
-        return self.files.watch((*self.read.files(all_sources=failed), *own), since)
+        own += [path for said in failed for path in lacking(self.tree, said)]
+        return self.files.watch((*self.read.files(all_sources=bool(failed)), *own), since)
 
     def _rest(self) -> None:
         """Say what is watched, if nothing is to be run."""

@@ -8,6 +8,7 @@ included (scripts/basic/fixdep.c). A tree of 6.12 has 6,456 directories; base re
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -21,6 +22,10 @@ STEERING = ("Kbuild", "Kconfig", "Makefile")
 FIRST = ("", "include/linux", "lib/kunit", "mm", "mm/tests")
 """Directories in which a change counts before anything is built."""
 SUFFIXES = frozenset({".c", ".h", ".S", ".rs"})
+_NO_HEADER = re.compile(
+    r"^(?P<source>\S+?):\d+:\d+: fatal error: '?(?P<name>[\w./-]+)'?(?::| file not found)"
+)
+"""What gcc and clang say of an #include that leads nowhere."""
 _SOURCE, _DEPS = b"\nsource_", b"\ndeps_"
 
 
@@ -83,6 +88,19 @@ class ReadFiles:
                 kconfig = name.startswith("Kconfig.")
                 if kconfig or ((all_sources or not read) and Path(name).suffix in SUFFIXES):
                     yield directory / name
+
+
+def lacking(tree: Path, said: str) -> Iterator[Path]:
+    """Yield where a header may be put that a compiler did not find: `said` is its message."""
+    found = _NO_HEADER.search(said)
+    if found is None:
+        return
+    name, source = found["name"], Path(found["source"])
+    inside = source.relative_to(tree) if source.is_relative_to(tree) else source
+    if not inside.is_absolute():
+        yield tree / inside.parent / name
+    yield tree / "include" / name
+    yield from (each / name for each in sorted(tree.glob("arch/*/include")))
 
 
 def _words(data: bytes) -> Iterator[bytes]:

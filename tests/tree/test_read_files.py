@@ -9,7 +9,7 @@ import pytest
 
 from mermapctl.system import inputs
 from mermapctl.tree import refs
-from mermapctl.tree.read_files import ReadFiles
+from mermapctl.tree.read_files import ReadFiles, lacking
 from tests.conftest import git
 
 
@@ -63,6 +63,24 @@ def test_before_the_first_build_the_mermap_s_directories_count(tree: Path) -> No
     found = names(ReadFiles(tree), tree)
     assert {"mm/a.c", "mm/other.c", "include/linux/Makefile"} <= found
     assert "mm/notes.txt" not in found
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "{tree}/mm/a.c:5:10: fatal error: linux/new.h: No such file or directory",  # gcc 12
+        "{tree}/mm/a.c:5:10: fatal error: 'linux/new.h' file not found\n    5 | #in",  # clang 14
+        "mm/a.c:5:10: fatal error: linux/new.h: No such file or directory",
+    ],
+)
+def test_a_header_that_is_lacking_is_waited_for(tree: Path, said: str) -> None:
+    (tree / "arch/x86/include").mkdir(parents=True)
+    assert list(lacking(tree, said.format(tree=tree))) == [
+        tree / "mm/linux/new.h",
+        tree / "include/linux/new.h",
+        tree / "arch/x86/include/linux/new.h",
+    ]
+    assert list(lacking(tree, "mm/a.c:1:2: error: expected ';'")) == []
 
 
 def test_a_lane_s_records_name_the_user_s_files(tree: Path, tmp_path: Path) -> None:
