@@ -88,7 +88,7 @@ def made_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def asked(made_tree: Path, homes: Iterator[Path]) -> Path:
+def kunits_answer(made_tree: Path, homes: Iterator[Path]) -> Path:
     """Ask the stand-in's kunit.py once what it can do; return the file with its answer."""
     home = next(homes)
     with pytest.MonkeyPatch.context() as patch:
@@ -100,7 +100,11 @@ def asked(made_tree: Path, homes: Iterator[Path]) -> Path:
 
 @pytest.fixture
 def fake_tree(
-    made_tree: Path, asked: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made_tree: Path,
+    kunits_answer: Path,
+    home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     """Copy the stand-in tree, whose kunit.py runs real children; put its QEMU on PATH.
 
@@ -109,7 +113,7 @@ def fake_tree(
     tree = tmp_path / "linux"
     shutil.copytree(made_tree, tree)
     (home / "cache/kunit").mkdir(parents=True)
-    shutil.copy(asked, home / "cache/kunit")
+    shutil.copy(kunits_answer, home / "cache/kunit")
     monkeypatch.setenv("PATH", f"{FAKE / 'bin'}:{os.environ['PATH']}")
     monkeypatch.setenv("FAKE_LOG", str(LOGS / "good.log"))
     return tree
