@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mermapctl.series.grid_events import SeriesListener
 
 _TICK = 0.1
+_ERROR = "mermapctl: error: "
 _MOST_ERRORS = 3
 """Cells in succession without a verdict because of the machine, after which the rest is not run."""
 
@@ -219,10 +220,11 @@ class LocalEngine:
 
 
 def _last_words(folder: Path) -> str:
-    """Return the last line that a cell's process printed on stderr, behind a colon."""
+    """Return the error that a cell's process printed on stderr, else its last line; and a colon."""
     try:
         said = inputs.read_tail(folder / cell_job.COMPLAINTS, 4096)
     except OSError:
         return ""
     lines = said.decode("utf-8", "backslashreplace").strip().splitlines()
-    return f": {lines[-1]}" if lines else ""
+    errors = [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
+    return f": {(errors or lines)[-1]}" if lines else ""
