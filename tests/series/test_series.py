@@ -11,26 +11,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests import forkprogram
 from tests.conftest import git
 from tests.forkserver import Done, command
 from tests.runner.test_run import processes_of
 from tests.tables import LOGS
 
 KCONFIG = "mm/Kconfig"
-
-
-@pytest.fixture(scope="module")
-def forked() -> Iterator[Path]:
-    """Yield a Python that starts cells quickly. A series that is killed has those of our own."""
-    with forkprogram.python() as path:
-        yield path
 
 
 @pytest.fixture
