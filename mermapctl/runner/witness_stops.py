@@ -112,7 +112,7 @@ class Stops:
         calls = self._known.calls
         kinds = {*SiteKind}
         if calls and self._alone and calls[-1].site.kind in (SiteKind.GET, SiteKind.PUT):
-            kinds = {SiteKind.FLUSH}
+            kinds -= {*CALLS, SiteKind.TABLES}
         elif not any(call.site.kind is SiteKind.PREPARE for call in calls):
             kinds.remove(SiteKind.TABLES)
         sites = (at for at, site in self._sites.items() if site.kind in kinds)
