@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FILE = ".mermapctl-warnings"
 MOST = 500
+"""Warnings that are kept; of more they count as unknown: a cut list would make old ones new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,9 @@ def collected(job: Job) -> Iterator[None]:
             for each in compiler_warnings.warnings_in(log, trees)
             if (job.tree / each.file).is_file()
         ]
-        found = tuple(dict.fromkeys((*kept, *new)))[:MOST]
-        cache_file.write(path, _KeptWarnings(before.whole, found))
+        found = tuple(dict.fromkeys((*kept, *new)))
+        whole = before.whole and len(found) <= MOST
+        cache_file.write(path, _KeptWarnings(whole, found[:MOST]))
 
 
 def _time(path: Path) -> int:

@@ -78,3 +78,11 @@ def test_warnings_of_older_objects_are_unknown(job: Job) -> None:
     assert files(job) is None
     build(job, "mm/a", A)
     assert files(job) is None
+
+
+def test_more_warnings_than_are_kept_are_unknown(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build_warnings, "MOST", 1)
+    build(job, "mm/a", A)
+    assert files(job) == [A]
+    build(job, "mm/b", B)
+    assert files(job) is None
