@@ -222,7 +222,7 @@ def _insertions(job: Job) -> list[kernel_modules.Insertion]:
 
 def _load_judge() -> None:
     """Import what judges the boot, which takes 70 ms, while kunit.py and the guest start."""
-    importlib.import_module("mermapctl.runner.cell_verdict")
+    importlib.import_module("mermapctl.runner.cell_boots")
 
 
 def _boot_once(

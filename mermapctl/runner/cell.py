@@ -194,9 +194,9 @@ def _stages(job: Job, cell: Cell, looking: state.Looking | None) -> Iterator[Ste
 
 
 def _judged(job: Job, cell: Cell, booted: Booted) -> Iterator[Step]:
-    from mermapctl.runner import cell_verdict  # noqa: PLC0415 - the boot has loaded it meanwhile
+    from mermapctl.runner import cell_boots  # noqa: PLC0415 - the boot has loaded it meanwhile
 
-    return cell_verdict.steps(job, cell, booted)
+    return cell_boots.steps(job, cell, booted)
 
 
 def _made_from(job: Job) -> str | None:

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from mermapctl.cli import root
 from mermapctl.errors import HarnessError
 from mermapctl.judge.hang_trial import Trial
-from mermapctl.runner import boot, cell_verdict, hang_triage, stages
+from mermapctl.runner import boot, cell_boots, hang_triage, stages
 from mermapctl.system.signals import Interrupted
 from tests.runner.test_hang_triage import HANGS, UNKNOWN, logs
 
@@ -57,7 +57,7 @@ def cell_of(tree: Path, *argv: str) -> tuple[dict[str, Any], int]:
         (stages, "configure", "configuration", [False, False, False]),
         (stages, "build", "build", [True, False, False]),
         (boot, "boot", "boot", [True, True, False]),
-        (cell_verdict, "judge_console", "judgement", [True, True, True]),
+        (cell_boots, "judge_console", "judgement", [True, True, True]),
     ],
 )
 def test_a_signal_leaves_what_was_done_and_names_where_it_came(
