@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Locks on open files, which the kernel releases when the last process that has them open ends.
 
-Each program that mermapctl starts has a guard process (`mermapctl.system.guard`), which inherits
-the locks and keeps them until no process of that program is left. So after `kill -9` of mermapctl
-no other build starts in a directory to which the program, such as make, still writes.
+Each program that mermapctl starts has a guard process (`mermapctl.system.child_guard`), which
+inherits the locks and keeps them until no process of that program is left. So after `kill -9` of
+mermapctl no other build starts in a directory to which the program, such as make, still writes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Runs programs that end with us: short commands, dialogues, supervised long ones.
 
-Each program runs in its own session, behind a guard (`mermapctl.system.guard`). kunit.py starts
-make and QEMU and does not pass a signal on to them; the guard ends them all.
+Each program runs in its own session, behind a guard (`mermapctl.system.child_guard`). kunit.py
+starts make and QEMU and does not pass a signal on to them; the guard ends them all.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from mermapctl.errors import HarnessError
-from mermapctl.system import bounded, guard
+from mermapctl.system import bounded, child_guard
 from mermapctl.system.bounded import BoundedFile
 from mermapctl.system.process_output import CHUNK, Bounds, exchanged
 from mermapctl.system.session import Session, Streams, started
@@ -84,7 +84,10 @@ def put_down(process: subprocess.Popen[bytes]) -> bool:
     Return whether it has ended.
     """
     with deferred():
-        for ask, seconds in ((process.terminate, guard.GRACE), (process.kill, guard.KILLING)):
+        for ask, seconds in (
+            (process.terminate, child_guard.GRACE),
+            (process.kill, child_guard.KILLING),
+        ):
             if process.poll() is None:
                 ask()
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -284,7 +287,7 @@ def _remains(
     while selector.get_map():
         chunks = _copy_ready(process, selector)
         yield from chunks
-        if not chunks and time.monotonic() - ended > guard.GRACE:
+        if not chunks and time.monotonic() - ended > child_guard.GRACE:
             return
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A program in its own session behind its guard (`mermapctl.system.guard`)."""
+"""A program in its own session behind its guard (`mermapctl.system.child_guard`)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mermapctl.errors import HarnessError
-from mermapctl.system import guard, proc, stdio
+from mermapctl.system import child_guard, proc, stdio
 from mermapctl.system.signals import deferred
 
 PIPE, NOTHING = subprocess.PIPE, subprocess.DEVNULL
@@ -34,7 +34,7 @@ class Session:
     def ask(self) -> None:
         """Ask the guard to end the program, without waiting: several then end at the same time."""
         with contextlib.suppress(OSError):  # it has ended
-            self._lifeline.send(guard.END)
+            self._lifeline.send(child_guard.END)
 
     def wait(self, seconds: float) -> None:
         """Wait for the program's end, `seconds` at most."""
@@ -48,11 +48,11 @@ class Session:
                 return
             self.ask()
             try:
-                self.process.wait(timeout=guard.LONGEST)
+                self.process.wait(timeout=child_guard.LONGEST)
             except subprocess.TimeoutExpired:  # the guard was stopped
                 self.process.kill()
                 with contextlib.suppress(subprocess.TimeoutExpired):  # it waits for a broken disk
-                    self.process.wait(timeout=guard.KILLING)
+                    self.process.wait(timeout=child_guard.KILLING)
             self._read_remains()
             self._ended = True
 
@@ -74,8 +74,8 @@ class Session:
             message = self._lifeline.recv(1 << 16)
         except OSError:
             message = b""
-        if message.startswith(guard.DONE):
-            left = message.removeprefix(guard.DONE).decode()
+        if message.startswith(child_guard.DONE):
+            left = message.removeprefix(child_guard.DONE).decode()
         else:
             left = _kill_session(self.process.pid)
         if left:
@@ -84,7 +84,7 @@ class Session:
 
 def _kill_session(leader: int) -> str:
     """Send KILL to a session whose guard is gone; return the names of processes that do not end."""
-    until = time.monotonic() + guard.KILLING
+    until = time.monotonic() + child_guard.KILLING
     while (left := proc.session(leader)) and time.monotonic() < until:
         for each in left:
             with contextlib.suppress(OSError):
@@ -125,7 +125,7 @@ def _start(
     pipes: Streams,
     lifeline: int,
 ) -> subprocess.Popen[bytes]:
-    guard.prepare()
+    child_guard.prepare()
     try:
         with warnings.catch_warnings():
             # Python 3.12 warns of a fork beside threads; the guard takes no lock of theirs.
@@ -138,7 +138,7 @@ def _start(
                 stdout=pipes.stdout,
                 stderr=pipes.stderr,
                 start_new_session=True,
-                preexec_fn=functools.partial(guard.stand_between, lifeline),  # noqa: PLW1509
+                preexec_fn=functools.partial(child_guard.stand_between, lifeline),  # noqa: PLW1509
             )
     except FileNotFoundError as error:
         missing = cwd if cwd is not None and not cwd.is_dir() else argv[0]

@@ -3,7 +3,7 @@
 
 A process raises `Interrupted` once. Ignores a later signal, since cleanup runs already; PATIENCE
 seconds after the first, a signal ends the process at once, even if cleanup hangs. Programs that
-were started end in both cases (`mermapctl.system.guard`).
+were started end in both cases (`mermapctl.system.child_guard`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mermapctl.errors import Exit
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 8.0
 """Seconds from the first signal until a further one ends us at once; a session takes seven at most
-to end (`mermapctl.system.guard`)."""
+to end (`mermapctl.system.child_guard`)."""
 AGAIN = 0.01
 """Seconds until a signal that came at a bad moment is handled again."""
 

@@ -11,7 +11,7 @@ import pytest
 
 from mermapctl.runner import kvm_probe
 from mermapctl.runner.kvm_probe import Ability
-from mermapctl.system import guard
+from mermapctl.system import child_guard
 from tests.minikconfig import only_on_path, program
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def test_a_guest_that_hangs_costs_less_than_five_seconds(
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     began = time.monotonic()
     answer = kvm_probe.probe(device)
-    assert kvm_probe.LIMIT + guard.GRACE < 5
+    assert kvm_probe.LIMIT + child_guard.GRACE < 5
     assert time.monotonic() - began < 30  # not the guest's own 60
     assert (answer.ability, "did not end within" in answer.said) == (Ability.BROKEN, True)
     with pytest.raises(ProcessLookupError):

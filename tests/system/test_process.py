@@ -15,7 +15,7 @@ import git
 import pytest
 
 from mermapctl.errors import HarnessError, UserError
-from mermapctl.system import guard, proc, process, signals
+from mermapctl.system import child_guard, proc, process, signals
 from mermapctl.system.process import Ending, Watch
 from mermapctl.system.signals import Interrupted
 from mermapctl.tree import build_dir, state
@@ -487,9 +487,11 @@ def test_a_process_that_ignores_all_signals_is_named_and_left(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], marker: str
 ) -> None:
     """Read the state of a process as D: it waits for a broken disk."""
-    monkeypatch.setattr(guard, "KILLING", 0.3)
-    monkeypatch.setattr(guard, "GRACE", 0.3)
-    monkeypatch.setattr(guard._Guard, "_signal", lambda _self, _number: proc.family(os.getpid()))
+    monkeypatch.setattr(child_guard, "KILLING", 0.3)
+    monkeypatch.setattr(child_guard, "GRACE", 0.3)
+    monkeypatch.setattr(
+        child_guard._Guard, "_signal", lambda _self, _number: proc.family(os.getpid())
+    )
     began = time.monotonic()
     with pytest.raises(HarnessError, match="did not end within"):
         process.run([sys.executable, "-c", SLEEP, marker], timeout=0.5)
@@ -508,8 +510,8 @@ class Unending(subprocess.Popen[bytes]):
 
 
 def test_a_process_without_a_guard_is_ended_within_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "KILLING", 0.1)
-    monkeypatch.setattr(guard, "GRACE", 0.1)
+    monkeypatch.setattr(child_guard, "KILLING", 0.1)
+    monkeypatch.setattr(child_guard, "GRACE", 0.1)
     with subprocess.Popen(["sh", "-c", "trap '' TERM; echo; exec sleep 60"], stdout=-1) as deaf:
         assert deaf.stdout is not None
         deaf.stdout.readline()
@@ -524,8 +526,8 @@ def test_a_process_without_a_guard_is_ended_within_a_bound(monkeypatch: pytest.M
 
 def test_a_git_that_does_not_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """GitPython's destructor waits for it without a limit."""
-    monkeypatch.setattr(guard, "KILLING", 0.1)
-    monkeypatch.setattr(guard, "GRACE", 0.1)
+    monkeypatch.setattr(child_guard, "KILLING", 0.1)
+    monkeypatch.setattr(child_guard, "GRACE", 0.1)
     with Unending(["sleep", "60"]) as stuck:
         asked = git.Git.AutoInterrupt(stuck, [])
         with contextlib.closing(state.Looking(Path(), changed=asked)):
