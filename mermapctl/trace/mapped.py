@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mermapctl.trace.addresses import PAGE
-from mermapctl.trace.entries import PRESENT, Frames, Odd, Written, frame_of
+from mermapctl.trace.entry_rules import PRESENT, Frames, Odd, Written, frame_of
 from mermapctl.trace.timeline import EntriesRead
 from mermapctl.trace.violations import Breaches, Evidence, span
 from mermapctl.trace.witness_log import spelled

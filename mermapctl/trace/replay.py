@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from mermapctl.trace import evidence
 from mermapctl.trace.addresses import PAGE, Region
-from mermapctl.trace.entries import Frames
+from mermapctl.trace.entry_rules import Frames
 from mermapctl.trace.events import ERROR_POINTER, Event, EventKind
 from mermapctl.trace.exercised import Exercise, Exercised
 from mermapctl.trace.processes import Processes

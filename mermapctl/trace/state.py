@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mermapctl.trace.entries import Written
+from mermapctl.trace.entry_rules import Written
 from mermapctl.trace.events import Event
 from mermapctl.trace.rules import CpuState, Live
 

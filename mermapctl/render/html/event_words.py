@@ -10,7 +10,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from mermapctl.trace.addresses import PAGE
-from mermapctl.trace.entries import PRESENT, frame_of
+from mermapctl.trace.entry_rules import PRESENT, frame_of
 from mermapctl.trace.mapped import GLOBAL, NO_EXECUTE, UNCACHED, USER, WRITABLE, WRITE_THROUGH
 from mermapctl.trace.witness_log import EntryRun, entry_runs
 
