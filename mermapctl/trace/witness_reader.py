@@ -2,8 +2,8 @@
 """Lines of a witness.log -> the same events as a console's trace, and the same account. Pure.
 
 The rules of addresses and flushes are the trace's (`mermapctl.trace.replay`); those of entries are
-in `mermapctl.trace.mapped`. A thread is known by its stack, a CPU by QEMU's vCPU: a flush
-counts for a get only on the CPU on which that get returns.
+in `mermapctl.trace.witness_entry_rules`. A thread is known by its stack, a CPU by QEMU's vCPU: a
+flush counts for a get only on the CPU on which that get returns.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from mermapctl.trace.addresses import PAGE
 from mermapctl.trace.events import ERROR_POINTER, Event, EventKind
 from mermapctl.trace.exercised import Exercise
-from mermapctl.trace.mapped import Asked, Mapped, Mapping, entry_at
 from mermapctl.trace.probes import FLUSHES, NEEDED, OUTER, TABLES
 from mermapctl.trace.replay import Replay
 from mermapctl.trace.summary import Layout, TraceAccount
 from mermapctl.trace.timeline import with_entries
 from mermapctl.trace.violations import Breach, Breaches
+from mermapctl.trace.witness_entry_rules import Asked, Mapped, Mapping, entry_at
 from mermapctl.trace.witness_log import SeenLine, parse
 
 PLACED = (

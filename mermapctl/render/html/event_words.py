@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 from mermapctl.trace.addresses import PAGE
 from mermapctl.trace.entry_rules import PRESENT, frame_of
-from mermapctl.trace.mapped import GLOBAL, NO_EXECUTE, UNCACHED, USER, WRITABLE, WRITE_THROUGH
+from mermapctl.trace.witness_entry_rules import (
+    GLOBAL,
+    NO_EXECUTE,
+    UNCACHED,
+    USER,
+    WRITABLE,
+    WRITE_THROUGH,
+)
 from mermapctl.trace.witness_log import EntryRun, entry_runs
 
 if TYPE_CHECKING:

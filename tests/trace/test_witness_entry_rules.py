@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from mermapctl.trace.mapped import Asked, Mapped, Mapping
 from mermapctl.trace.violations import Breaches
+from mermapctl.trace.witness_entry_rules import Asked, Mapped, Mapping
 
 BASE = 0xFFFF880000400000
 NEW = Mapping(1, BASE, BASE + 0x2000, 7)
