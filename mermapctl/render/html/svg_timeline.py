@@ -12,8 +12,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mermapctl.render.html.closeup import AxisLabel, Box, Closeup, closeup
 from mermapctl.render.html.event_words import EventWords, entry_words, is_wrong
+from mermapctl.render.html.timeline_closeup import AxisLabel, Box, Closeup, closeup
 from mermapctl.trace.addresses import PAGE
 from mermapctl.trace.timeline import Timeline
 
