@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mermapctl.judge.witness_summary import WitnessSummary
-from mermapctl.render.html import svg_timeline
+from mermapctl.render.html import timeline_picture
 from mermapctl.render.html.event_words import EventWords, entry_words, is_wrong
 from mermapctl.trace.timeline import Span
 from tests import sample_records as samples
@@ -52,7 +52,7 @@ def witnessed(traced: Timeline | None, seen: Timeline) -> Cell:
 
 
 def test_a_stale_reuse_and_the_put_before_it_are_enlarged() -> None:
-    near = svg_timeline.draw(samples.timeline(stale=True)).closeup
+    near = timeline_picture.draw(samples.timeline(stale=True)).closeup
     assert near.windows == ((2, 6), (1527, 1536))
     assert not near.whole
     (stale,) = [bar for bar in near.bars if bar.kind == "stale"]
@@ -65,7 +65,7 @@ def test_a_stale_reuse_and_the_put_before_it_are_enlarged() -> None:
 
 
 def test_the_flush_is_enlarged() -> None:
-    near = svg_timeline.draw(samples.timeline(stale=False)).closeup
+    near = timeline_picture.draw(samples.timeline(stale=False)).closeup
     (flush,) = near.flushes
     again = next(bar for bar in near.bars if bar.number == 511)
     assert (flush.at, flush.label) == (again.x, "event 1,536: TLB flush")
@@ -75,7 +75,7 @@ def test_the_flush_is_enlarged() -> None:
 
 def test_a_short_test_is_drawn_whole() -> None:
     traced = samples.traced().cells[0]
-    small = svg_timeline.draw_all(traced)[1]
+    small = timeline_picture.draw_all(traced)[1]
     assert small.closeup.whole
     assert [tick.label for tick in small.closeup.rows] == ["0", "1", "2", "3"]
     assert [bar.number for bar in small.closeup.bars] == [0, 1, 2, 3]
@@ -83,7 +83,7 @@ def test_a_short_test_is_drawn_whole() -> None:
 
 def test_all_is_inside_of_the_drawing() -> None:
     for stale in (True, False):
-        near = svg_timeline.draw(samples.timeline(stale=stale)).closeup
+        near = timeline_picture.draw(samples.timeline(stale=stale)).closeup
         for bar in near.bars:
             assert bar.x >= 0
             assert bar.x + bar.width <= 100.6
@@ -95,7 +95,7 @@ def test_all_is_inside_of_the_drawing() -> None:
 
 
 def test_the_overview_has_every_get() -> None:
-    picture = svg_timeline.draw(samples.timeline(stale=True))
+    picture = timeline_picture.draw(samples.timeline(stale=True))
     paths = dict(picture.overview.paths)
     assert (paths["live"].count("M"), paths["stale"].count("M")) == (511, 1)
     assert len(picture.events) == 512
@@ -109,14 +109,14 @@ def test_the_overview_has_every_get() -> None:
 def test_a_put_range_is_ruled_until_the_flush() -> None:
     timeline = samples.timeline(stale=False, pages=2)
     (flush,) = timeline.flushes
-    ends = re.findall(r"M\d+ [\d.]+H([\d.]+)", svg_timeline.draw(timeline).overview.waiting)
+    ends = re.findall(r"M\d+ [\d.]+H([\d.]+)", timeline_picture.draw(timeline).overview.waiting)
     assert float(ends[0]) == flush
 
 
 def test_faults_come_first_then_flushes() -> None:
     good, bad = samples.timeline(stale=False), samples.timeline(stale=True)
     cell = witnessed(good, bad)
-    assert [picture.source for picture in svg_timeline.draw_all(cell)] == ["witness", "console"]
+    assert [picture.source for picture in timeline_picture.draw_all(cell)] == ["witness", "console"]
 
 
 # --- in words -----------------------------------------------------------------------------------
@@ -199,7 +199,7 @@ def test_entries_of_an_edited_record_are_left_out() -> None:
 def test_the_witness_adds_its_entries_to_the_same_gets() -> None:
     traced = samples.timeline(stale=True)
     moved = tuple(replace(each, first=each.first * 2, last=each.last * 2) for each in traced.spans)
-    (picture,) = svg_timeline.draw_all(
+    (picture,) = timeline_picture.draw_all(
         witnessed(traced, with_entries(replace(traced, spans=moved)))
     )
     assert picture.source == "both"
@@ -217,7 +217,7 @@ def test_the_witness_adds_its_entries_to_the_same_gets() -> None:
     ],
 )
 def test_other_gets_are_a_picture_of_their_own(seen: Timeline) -> None:
-    pictures = svg_timeline.draw_all(witnessed(samples.timeline(stale=True), seen))
+    pictures = timeline_picture.draw_all(witnessed(samples.timeline(stale=True), seen))
     assert sorted(picture.source for picture in pictures) == ["console", "witness"]
     for picture in pictures:
         assert (picture.events[0].entries != "") == (picture.source == "witness")
@@ -226,7 +226,7 @@ def test_other_gets_are_a_picture_of_their_own(seen: Timeline) -> None:
 def test_a_kernel_without_probes_has_the_witnesss_timeline() -> None:
     seen = with_entries(samples.timeline(stale=True))
     cell = replace(witnessed(None, seen), trace=None)
-    (picture,) = svg_timeline.draw_all(cell)
+    (picture,) = timeline_picture.draw_all(cell)
     assert (picture.source, picture.stale_lines) == ("witness", ())
 
 
@@ -235,7 +235,7 @@ def test_a_wrong_entry_is_enlarged_and_named() -> None:
     seen = with_entries(traced)
     spans = list(seen.spans)
     spans[200] = replace(spans[200], entries=f"{ENTRY + 99 * PAGE:#x}")
-    (picture,) = svg_timeline.draw_all(witnessed(traced, replace(seen, spans=tuple(spans))))
+    (picture,) = timeline_picture.draw_all(witnessed(traced, replace(seen, spans=tuple(spans))))
     (bar,) = [bar for bar in picture.closeup.bars if bar.kind == "wrong"]
     assert (bar.number, bar.label, picture.key) == (200, "wrong entries", spans[200].first)
     assert picture.story.startswith(

@@ -40,7 +40,7 @@ from mermapctl.render.html.answer import (
     totals,
 )
 from mermapctl.render.html.environment import GLYPHS, NONE, document, environment, tone
-from mermapctl.render.html.svg_timeline import Picture, draw_all
+from mermapctl.render.html.timeline_picture import Picture, draw_all
 from mermapctl.render.missing import missing_lines
 from mermapctl.render.visible import one_line
 
