@@ -29,9 +29,9 @@ REPEATS = 3
 
 JUDGE = """
 import sys
-from mermapctl.judge import judge, suites as manifest
+from mermapctl.judge import console_verdict, suites as manifest
 with open(sys.argv[1], "rb") as log:
-    judgement = judge.judge(log, manifest=manifest.load())
+    judgement = console_verdict.judge(log, manifest=manifest.load())
 sys.exit(0 if judgement.lines > 0 and judgement.suites else 1)
 """
 

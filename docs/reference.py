@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from mermapctl.config import variants
 from mermapctl.judge import suites
-from mermapctl.judge.judge import judge
+from mermapctl.judge.console_verdict import judge
 from tests.faults import corpus
 
 if TYPE_CHECKING:

@@ -102,7 +102,7 @@ def import_all() -> None:
     os.environ["GIT_PYTHON_REFRESH"] = "quiet"
     importlib.import_module("git")
     importlib.import_module("jinja2")
-    from mermapctl.judge.judge import judge  # noqa: PLC0415 - in the server only
+    from mermapctl.judge.console_verdict import judge  # noqa: PLC0415 - in the server only
     from mermapctl.render.html import page  # noqa: PLC0415
     from tests import sample_records as samples  # noqa: PLC0415
     from tests.tables import LOGS, MANIFEST  # noqa: PLC0415

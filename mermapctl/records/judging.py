@@ -11,9 +11,9 @@ from typing import BinaryIO
 from mermapctl.console.ktap import Status
 from mermapctl.console.lines import BLOCK_BYTES
 from mermapctl.judge import (
+    console_verdict,
     cost,
     hang_trials,
-    judge,
     leaf_tests,
     module_findings,
     repeats,
@@ -46,7 +46,7 @@ def judge_log(cell: Cell, console: BinaryIO, *, observe: bool = True) -> tuple[C
     """
     # The part of the console left out may contain a result, a splat or an event.
     gaps = Gaps(iter(lambda: console.read(BLOCK_BYTES) or b"", b""))
-    judged = judge.judge(
+    judged = console_verdict.judge(
         gaps,
         boot=cell.boot or Boot(),
         manifest=_manifest(),

@@ -9,7 +9,7 @@ from mermapctl.console import frames, ktap_parser, splat_reader, splat_report, s
 from mermapctl.console.lines import Console, Line, LineKind
 from mermapctl.console.splat import Splat, SplatKind
 from mermapctl.console.splat_reader import SplatReader
-from mermapctl.judge.judge import judge
+from mermapctl.judge.console_verdict import judge
 from mermapctl.judge.suites import Manifest
 
 PICKS = {LineKind.KTAP: ktap_parser.PICKS, LineKind.SPLAT: splat_titles.PICKS}

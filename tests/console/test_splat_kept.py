@@ -10,7 +10,7 @@ import pytest
 from mermapctl.console.ktap import Status
 from mermapctl.console.splat import Splat, SplatKind
 from mermapctl.console.splat_kept import KeptSplats
-from mermapctl.judge.judge import Judgement, judge
+from mermapctl.judge.console_verdict import Judgement, judge
 from mermapctl.judge.verdict import Boot, Ended, Severity, Verdict
 from tests.tables import MANIFEST
 

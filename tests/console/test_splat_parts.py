@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from mermapctl.console.splat import Splat, SplatKind, function
-from mermapctl.judge.judge import judge
+from mermapctl.judge.console_verdict import judge
 from mermapctl.judge.suites import Manifest
 from mermapctl.judge.verdict import Verdict
 

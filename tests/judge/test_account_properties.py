@@ -27,7 +27,7 @@ from mermapctl import render
 from mermapctl.commands.judge_log import of_logs
 from mermapctl.console import ktap_state
 from mermapctl.console.ktap import Status
-from mermapctl.judge.judge import Judgement, judge
+from mermapctl.judge.console_verdict import Judgement, judge
 from mermapctl.judge.leaf_tests import counted, leaves
 from mermapctl.judge.verdict import Verdict
 from mermapctl.render.account import account

@@ -9,7 +9,7 @@ import pytest
 
 from mermapctl.console import ktap_state
 from mermapctl.judge import suites
-from mermapctl.judge.judge import Judgement, judge
+from mermapctl.judge.console_verdict import Judgement, judge
 from mermapctl.judge.verdict import Boot, Verdict
 
 MANIFEST = suites.load()

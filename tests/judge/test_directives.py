@@ -8,7 +8,7 @@ import io
 import pytest
 
 from mermapctl.console.ktap import Status
-from mermapctl.judge.judge import Judgement, judge
+from mermapctl.judge.console_verdict import Judgement, judge
 from mermapctl.judge.verdict import Severity, Verdict
 from tests.tables import MANIFEST
 

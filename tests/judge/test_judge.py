@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mermapctl.console import ktap_fast
 from mermapctl.console.ktap import Status
-from mermapctl.judge.judge import Judgement, judge
+from mermapctl.judge.console_verdict import Judgement, judge
 from mermapctl.judge.root_cause import RULES
 from mermapctl.judge.suites import Manifest
 from mermapctl.judge.verdict import Boot, Ended, Finding, Reason, Severity, Verdict

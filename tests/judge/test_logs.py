@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from mermapctl.judge.judge import Judgement, judge
+from mermapctl.judge.console_verdict import Judgement, judge
 from mermapctl.judge.verdict import Reason, Severity, Verdict
 from tests.tables import LOGS, MANIFEST, NAMES
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl.judge.judge import Judgement, judge
+from mermapctl.judge.console_verdict import Judgement, judge
 from mermapctl.judge.verdict import Reason, Verdict
 from tests.tables import LOGS, MANIFEST
 

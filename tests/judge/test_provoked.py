@@ -12,7 +12,7 @@ import pytest
 from mermapctl.console.splat import SplatKind
 from mermapctl.errors import HarnessError
 from mermapctl.judge import suites
-from mermapctl.judge.judge import Judgement, judge
+from mermapctl.judge.console_verdict import Judgement, judge
 from mermapctl.judge.suites import ExpectedSuite, ExpectedTest, Manifest
 from mermapctl.judge.verdict import Boot, Ended, Severity, Verdict
 

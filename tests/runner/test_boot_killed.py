@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mermapctl.judge.judge import judge
+from mermapctl.judge.console_verdict import judge
 from mermapctl.judge.suites import Manifest
 from mermapctl.judge.verdict import Boot, Ended, Reason, Verdict
 from mermapctl.records.judging import suites_known

@@ -130,10 +130,11 @@ def test_a_signal_in_the_triage_leaves_the_verdict_and_the_trials(
 
 def test_the_judge_is_loaded_while_the_guest_boots() -> None:
     """It takes 70 ms, which a run that builds nothing would notice."""
-    before = "import sys, mermapctl.commands.cells\nprint('mermapctl.judge.judge' in sys.modules)\n"
+    loaded = "print('mermapctl.judge.console_verdict' in sys.modules)\n"
+    before = f"import sys, mermapctl.commands.cells\n{loaded}"
     during = "from mermapctl.runner import boot\nboot._load_judge()\n"
     done = subprocess.run(
-        [sys.executable, "-c", f"{before}{during}print('mermapctl.judge.judge' in sys.modules)"],
+        [sys.executable, "-c", before + during + loaded],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.split() == ["False", "True"]

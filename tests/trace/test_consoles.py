@@ -4,8 +4,8 @@ from __future__ import annotations
 import pytest
 
 from mermapctl.judge import suites
-from mermapctl.judge.judge import Judgement
-from mermapctl.judge.judge import judge as judge_console
+from mermapctl.judge.console_verdict import Judgement
+from mermapctl.judge.console_verdict import judge as judge_console
 from mermapctl.judge.verdict import Severity
 from mermapctl.trace.summary import Layout
 from tests.tables import LOGS

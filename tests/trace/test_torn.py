@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from mermapctl.judge.judge import Judgement, judge
+from mermapctl.judge.console_verdict import Judgement, judge
 from mermapctl.judge.verdict import Severity, Verdict
 from tests.mermap_model import Kernel, Shape
 from tests.tables import MANIFEST, SEARCH
