@@ -107,6 +107,8 @@ def prepare(
             patches = _put_on(tree, date, tell, posting) if with_overlay else ()
         git.git(tree, "config", "mermapctl.base", base)
         git.git(tree, "config", "mermapctl.source", source.spelled)
+        if partial.is_symlink() or tree.is_symlink():
+            raise HarnessError(f"{partial} was replaced while the tree was made", "run it again")
         try:
             tree.rename(directory)
         except OSError as error:
@@ -188,19 +190,22 @@ def _make_room(parent: Path, needed: int) -> None:
 def _workshop(directory: Path, tell: Listener) -> Iterator[Path]:
     """Make an empty, locked, private directory beside `directory`; remove it at the end.
 
-    A killed run leaves it behind unlocked, and the next run clears it.
+    A killed run leaves it behind unlocked, and the next run clears it. Removes what was made by its
+    handle, not by its name: whoever owns the place may have put a link there.
     """
     partial = directory.with_name(f".{directory.name}.mermapctl-partial")
     handle = _lock(partial, directory)
+    made = Path(f"/proc/self/fd/{handle}")
     try:
-        if any(partial.iterdir()):
+        if any(made.iterdir()):
             tell(Note(f"starting again: removing what an interrupted run left in {partial}"))
-            _clear(partial)
+            _clear(made)
         yield partial
     finally:
         try:
-            _clear(partial)
-            partial.rmdir()
+            _clear(made)
+            if _is(partial, handle):
+                partial.rmdir()
         finally:
             locks.release(handle)
 

@@ -17,7 +17,7 @@ import pytest
 
 from mermapctl.cli import tree as cli
 from mermapctl.commands import tree as command
-from mermapctl.errors import HarnessError, UserError
+from mermapctl.errors import HarnessError, MermapctlError, UserError
 from mermapctl.events import Event, Note, StageEnded
 from mermapctl.render.terminal import tree as tree_status
 from mermapctl.system import locks
@@ -117,6 +117,28 @@ def test_a_tarball_cannot_reach_out_of_its_tree(
         made(tmp_path / "d/t", tmp_path / "evil.tar")
     assert not list((tmp_path / "d").iterdir())
     assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.parametrize("stage", ["unpack", "mermap"])
+def test_a_link_in_place_of_the_work_leads_to_no_other_directory(
+    tmp_path: Path, stage: str
+) -> None:
+    archive = tarball(tmp_path / "a.tar.xz", top="linux/")
+    place, other = tmp_path / "d", tmp_path / "other"
+    other.mkdir()
+    (other / "kept").write_text("mine\n")
+    partial = place / ".t.mermapctl-partial"
+
+    def swap(event: Event) -> None:
+        if isinstance(event, StageEnded) and event.stage == stage:
+            partial.rename(place / "aside")
+            partial.symlink_to(other)
+
+    with pytest.raises(MermapctlError):
+        command.prepare(place / "t", str(archive), swap, with_overlay=True)
+    assert [path.name for path in other.iterdir()] == ["kept"]
+    assert not (place / "t").exists()
+    assert list((place / "aside").iterdir()) == []
 
 
 @pytest.mark.usefixtures("user_git")
