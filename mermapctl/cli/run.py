@@ -143,7 +143,7 @@ GROUPS = {
     type=types.NumberType(min=1, max=types.MOST_LANES),
     metavar="N",
     help="With --commits: work trees side by side, among which the make jobs are divided. "
-    "Default: one for each twelve commits, as far as cores and memory allow.",
+    "Default: one for each twelve commits (five with ccache), as far as cores and memory allow.",
 )
 @click.option(
     "--accel",

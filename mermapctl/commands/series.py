@@ -22,6 +22,7 @@ from mermapctl.records.host import host_facts
 from mermapctl.records.record import Cell, RunRecord, State, TreeFacts
 from mermapctl.records.series_facts import Column, Series, SeriesCommit
 from mermapctl.records.store import Store
+from mermapctl.runner import compiler_cache
 from mermapctl.series import added_warnings, budget, key, order, verdicts
 from mermapctl.series.grid import BASE, Grid, GridColumn, absent, take_over
 from mermapctl.series.grid_events import GridCell, GridStarted, SeriesListener
@@ -224,7 +225,9 @@ class _Run:
             with signals.interruptible():
                 self._know()
                 open_rows = self.grid.open_rows()
-                room = budget.of(len(open_rows), self.request.jobs, self.asked.lanes)
+                cached = self.request.ccache and compiler_cache.installed()
+                rows, jobs = len(open_rows), self.request.jobs
+                room = budget.of(rows, jobs, self.asked.lanes, cached=cached)
                 engine = LocalEngine(work, self.grid, self.tell)
                 self._first(engine, order.first(open_rows, room.lanes))
                 if open_rows := self.grid.open_rows():

@@ -50,6 +50,11 @@ set -- "$@" "$argument"
 """)
 
 
+def installed() -> bool:
+    """Whether there is a ccache."""
+    return shutil.which("ccache") is not None
+
+
 def write(directory: Path, compiler: str, tree: Path) -> bool:
     """Run `compiler` through ccache, if that is installed, as if `tree` had no place of its own.
 

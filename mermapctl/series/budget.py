@@ -12,8 +12,11 @@ _LANE_KB = 2 * 1000 * 1000
 """Memory of a lane: make's compilers, the linker of vmlinux, QEMU. drgn's vmtest uses the same."""
 _CORES = 1.75
 """Cores of a lane; fewer, and lanes wait for each other's boots (drgn's vmtest)."""
-_ROWS = 12
-"""Commits of a lane: its first build is a whole one, which takes as long as a dozen commits."""
+_ROWS, _CACHED_ROWS = 12, 5
+"""Commits of a lane: its first build is a whole one, which takes as long as a dozen commits.
+
+With ccache, which has the objects of the first lane, it takes as long as five.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +27,12 @@ class Budget:
     jobs: int
 
 
-def of(rows: int, jobs: int, wanted: int | None = None) -> Budget:
-    """Return the budget for `rows` commits and `jobs` make jobs in all; `wanted` lanes if given."""
-    lanes = wanted or min(_room(), rows // _ROWS)
+def of(rows: int, jobs: int, wanted: int | None = None, *, cached: bool = False) -> Budget:
+    """Return the budget for `rows` commits and `jobs` make jobs in all.
+
+    There are `wanted` lanes if that is given. `cached` is whether lanes share a ccache.
+    """
+    lanes = wanted or min(_room(), rows // (_CACHED_ROWS if cached else _ROWS))
     lanes = max(1, min(lanes, rows))
     return Budget(lanes, max(1, jobs // lanes))
 

@@ -49,6 +49,8 @@ def test_memory_and_cores_bound_the_lanes(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(16)))
     monkeypatch.setattr(budget, "available_kb", lambda: 100_000_000)
     assert budget.of(52, 16) == budget.Budget(4, 4)
+    assert budget.of(52, 16, cached=True) == budget.Budget(9, 1)
+    assert budget.of(14, 16, cached=True) == budget.Budget(2, 8)
     assert budget.of(1000, 16) == budget.Budget(9, 1)
     monkeypatch.setattr(budget, "available_kb", lambda: 5_000_000)
     assert budget.of(1000, 16) == budget.Budget(2, 8)
