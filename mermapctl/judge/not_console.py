@@ -55,6 +55,7 @@ _REPORT = re.compile(
 )
 """kunit.py's formatted report of parsed results."""
 _STATUS_WORD = re.compile(r"^=*\s*\[(?:PASSED|FAILED|SKIPPED|CRASHED)\] \S", re.MULTILINE)
+_UNQUOTED = r"`sed '1,/^$/d; s/^> \{0,1\}//' FILE | mermapctl report log -`"
 
 
 def read(head: bytes) -> ForeignInput | None:
@@ -92,7 +93,7 @@ def _text(text: str) -> ForeignInput | None:
     mail = _MAIL.match(begin)
     if mail is not None and _MAIL_HEADER.search(mail[0] + begin[mail.end() : mail.end() + 2000]):
         return ForeignInput(
-            "a mail, or an mbox", "the console in it as a separate file, not quoted"
+            "a mail, or an mbox", f"the console in it, a separate file, not quoted: {_UNQUOTED}"
         )
     if _REPORT.search(text) or _STATUS_WORD.search(text):
         return ForeignInput("kunit.py's report for people, not a console", _RAW, certain=False)
