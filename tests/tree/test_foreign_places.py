@@ -83,7 +83,7 @@ def test_an_index_of_theirs_is_not_asked(theirs: Path) -> None:
 def test_nothing_is_built_in_a_place_of_theirs(
     fake_tree: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    (home / (place or "state")).mkdir(parents=True)
+    (home / (place or "state")).mkdir(parents=True, exist_ok=True)
     if not place:  # in a directory of theirs, a link to what is ours
         (home / "state").rmdir()
         (tmp_path / "ours").mkdir()

@@ -245,6 +245,8 @@ def test_the_gate_costs_next_to_nothing_and_asks_git_of_others_only(
 
 COMMANDS = {
     "run": ["run", "--tree={tree}", "--target=um", "--suite=example"],
+    "watch": ["watch", "--tree={tree}", "--target=um", "--suite=example"],
+    "watch a series": ["watch", "--tree={tree}", "HEAD~1..", "--target=um"],
     "config check": ["config", "check", "--tree={tree}", "base"],
     "config explain": ["config", "explain", "--tree={tree}", "SUNG"],
     "config explain without make": ["config", "explain", "--no-verify", "--tree={tree}", "SUNG"],
