@@ -121,7 +121,9 @@ def fill(home: Path, tree: Path, runs: int) -> None:
     for name in ("good", "good-smp2"):
         shutil.copy(LOGS / f"{name}.log", home / "lab")
     shutil.copy(LOGS / "good.log", home / "console.txt")
-    quoted = "".join(f"> {line}" for line in (LOGS / "good.log").open(encoding="utf-8"))
+    quoted = "".join(
+        f"> {line}" for line in (LOGS / "good.log").read_text().splitlines(keepends=True)
+    )
     (home / "mail.txt").write_text(f"From: dev@example.org\nSubject: Re: mermap\n\n{quoted}")
     subprocess.run(["xz", "-k", "console.txt"], cwd=home, check=True)
     (home / "source").mkdir()
