@@ -6,6 +6,8 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mermapctl.judge.verdict import Reason, Verdict
 from mermapctl.records.record import Cell, RunRecord
@@ -117,3 +119,49 @@ def test_of_a_series_the_commits_that_failed_and_those_between() -> None:
     assert one == Narrowed(("x86_64",), ("base",), "a..b")
     assert narrowed(_series(first, last, work_tree=True)) == Narrowed(("x86_64",), ("base",), "0..")
     assert narrowed(_series(_cell("base", Verdict.FAILED, "0"), work_tree=True)) is None
+
+
+EVENTS = st.lists(
+    st.tuples(
+        st.floats(0.01, 3.0),  # seconds since the event before
+        st.sampled_from(["save", "amend", "commit", *Key]),
+    ),
+    max_size=12,
+)
+
+
+@given(EVENTS, st.floats(0.05, 4.0), st.sampled_from([0.2, 1.0]))
+def test_whatever_comes_the_last_result_is_of_the_last_state(
+    events: list[tuple[float, str]], lasting: float, settle: float
+) -> None:
+    schedule = Schedule(settle=settle, due=0.0)
+    now, state, commits = 0.0, 0, ("a",)
+    todo = [(sum(gap for gap, _ in events[: n + 1]), what) for n, (_, what) in enumerate(events)]
+    running: tuple[float, int, bool] | None = None  # its end, the state that it has read, cancelled
+    shown = None
+    while todo or running or schedule.due is not None:
+        now += 0.1
+        assert now < 200
+        while todo and todo[0][0] <= now:
+            _, what = todo.pop(0)
+            if what == "save":
+                state += 1
+                schedule.saved(now)
+            elif what in {"amend", "commit"}:
+                state += 1
+                kept = commits if what == "commit" else commits[:-1]
+                commits = (*kept, f"{state}")
+                schedule.moved(commits, now)
+            elif what is not Key.QUIT:
+                schedule.pressed(Key(what), now)
+        if running and schedule.cancelled:
+            running = (now, running[1], True)
+        if running and now >= running[0]:
+            assert schedule.ended(now) is not running[2]
+            shown = shown if running[2] else running[1]
+            running = None
+        if schedule.is_due(now):
+            assert running is None
+            schedule.started(commits)
+            running = (now + lasting, state, False)
+    assert shown == state
