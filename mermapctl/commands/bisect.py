@@ -15,7 +15,7 @@ from mermapctl.errors import UserError
 from mermapctl.events import Listener, Note
 from mermapctl.records import record
 from mermapctl.records.bisect_facts import Bisect
-from mermapctl.records.record import RunRecord, State, TreeFacts, verdict_of
+from mermapctl.records.record import RunRecord, State, TreeFacts, verdict_of_bisect
 from mermapctl.records.store import Store
 from mermapctl.series import bisect_answer
 from mermapctl.series.bisect_answer import named
@@ -152,7 +152,7 @@ def _run(
         kept = replace(
             begun,
             cells=cells,
-            verdict=verdict_of(cells),
+            verdict=verdict_of_bisect(cells),
             bisect=_answered(facts, bisected, loop, repository),
             run=replace(begun.run, seconds=seconds, state=at_end),
         )

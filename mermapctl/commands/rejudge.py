@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from mermapctl.errors import MermapctlError
 from mermapctl.judge.leaf_tests import leaves
 from mermapctl.judge.verdict import Reason, Verdict
@@ -64,7 +66,9 @@ def _one(store: Store, run: str, *, keep: bool) -> Rejudged:
             lacking += [problem] if problem else []
     except MermapctlError as error:
         return Rejudged(run, Verdict.NO_VERDICT, Verdict.NO_VERDICT, problem=error.message)
-    new = first_bad.filled(replace(old, cells=tuple(cells), verdict=record.verdict_of(cells)))
+    is_bisect = not isinstance(old.bisect, msgspec.UnsetType)
+    verdict = (record.verdict_of_bisect if is_bisect else record.verdict_of)(cells)
+    new = first_bad.filled(replace(old, cells=tuple(cells), verdict=verdict))
     changes = tuple(_changes(old, new))
     if keep and new != old:
         if changes:

@@ -374,6 +374,12 @@ def verdict_of(cells: Sequence[Cell]) -> Verdict:
     return Verdict.PASSED if verdicts == {Verdict.PASSED} else Verdict.NO_VERDICT
 
 
+def verdict_of_bisect(cells: Sequence[Cell]) -> Verdict:
+    """Return failed if a kernel failed, else no verdict: it does not test whether all pass."""
+    failed = verdict_of(cells) is Verdict.FAILED
+    return Verdict.FAILED if failed else Verdict.NO_VERDICT
+
+
 def exit_of(record: RunRecord, *, bisect: bool = False) -> Exit:
     """Return the exit code of `run`; `bisect` turns "no verdict" into `git bisect run`'s skip."""
     if record.run.state is State.INTERRUPTED:

@@ -31,6 +31,9 @@ def shown_whole(record: RunRecord) -> tuple[Cell, ...]:
 
     All cells of another run.
     """
+    if not isinstance(record.bisect, msgspec.UnsetType):
+        named = record.bisect.suspects
+        return tuple(cell for cell in record.cells if cell.commit in named)
     series = record.series
     if isinstance(series, msgspec.UnsetType):
         return record.cells

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from mermapctl.judge import repeats
 from mermapctl.records.bisect_facts import BisectCommit, BisectOutcome
 from mermapctl.series import bisect_search
-from mermapctl.series.bisect_posterior import BootCounts
+from mermapctl.series.bisect_posterior import BootCounts, Posterior
 from mermapctl.series.bisect_search import Known, Named, Undecided, WrongEnds
 from mermapctl.series.bisect_target import Wanted
 from mermapctl.tree.commits import Commit
@@ -76,7 +76,12 @@ def chance_words(error: float) -> str:
 def of_boots(counts: BootCounts) -> str:
     """Return counts as a phrase: `23 of 30 boots`, `0 of 45 boots (2 fail in another way)`."""
     other = f" ({counts.other} fail in another way)" if counts.other else ""
-    return f"{counts.bad} of {counts.boots} boot{'s' if counts.boots != 1 else ''}{other}"
+    return f"{counts.bad} of {boots_words(counts.boots)}{other}"
+
+
+def boots_words(number: int) -> str:
+    """Return a number of boots: `1 boot`, `3 boots`."""
+    return f"{number} boot{'s' if number != 1 else ''}"
 
 
 def words(answer: Answered) -> Iterator[str]:
@@ -200,6 +205,16 @@ def _limits(answer: Answered) -> Iterator[str]:
             )
 
 
+def _chances(answer: Answered, belief: Posterior) -> dict[int, float]:
+    """Return the probability of each commit; those that cannot be told apart share theirs."""
+    found: dict[int, float] = {}
+    for index, chance in enumerate(belief.culprit):
+        if index not in answer.known.skipped:
+            group = bisect_search.suspects(answer.known, index)
+            found |= dict.fromkeys(group, round(chance / len(group), 6))
+    return found
+
+
 def told(answer: Answered, kernels: Mapping[int, str]) -> tuple[BisectCommit, ...]:
     """Return the commits that were booted or skipped, or are suspects, oldest first."""
     belief = None
@@ -208,6 +223,7 @@ def told(answer: Answered, kernels: Mapping[int, str]) -> tuple[BisectCommit, ..
     first: dict[str, int] = {}
     for index in sorted(kernels):
         first.setdefault(kernels[index], index)
+    chances = _chances(answer, belief) if belief else {}
     made = []
     for index, commit in enumerate(answer.commits):
         counts = answer.counts.get(index, BootCounts())
@@ -223,7 +239,7 @@ def told(answer: Answered, kernels: Mapping[int, str]) -> tuple[BisectCommit, ..
                 counts.other,
                 same_as=answer.commits[twin].id if twin != index else None,
                 skipped=answer.skipped.get(index),
-                chance=round(belief.culprit[index], 6) if belief else None,
+                chance=chances.get(index),
             )
         )
     return tuple(made)

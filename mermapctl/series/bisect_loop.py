@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mermapctl.events import Event, Note
-from mermapctl.judge.verdict import Reason
+from mermapctl.judge.verdict import Reason, Verdict
 from mermapctl.series import bisect_search, bisect_target, boots
-from mermapctl.series.bisect_answer import Answered, named, of_boots
+from mermapctl.series.bisect_answer import Answered, boots_words, named, of_boots
 from mermapctl.series.bisect_posterior import BootCounts
 from mermapctl.series.bisect_search import Known, MoreBoots
 from mermapctl.series.bisect_target import Wanted
@@ -190,13 +190,14 @@ class BisectLoop:
         before = self._boots(index)
         first = max((boot.number + 1 for boot in before), default=0) + self._lost.get(index, 0)
         place = {0: ", the good end", self.last: ", the bad end"}.get(index, "")
-        self._tell(Note(f"{step.boots} boots of {named(commit)}{place}"))
+        self._tell(Note(f"{boots_words(step.boots)} of {named(commit)}{place}"))
         cell = self._run(index, first, step.boots)
         self.steps += 1
         if index != self._built:
             self.builds += bool(cell.phases.build)
             self._built = index
-        self.cells.setdefault(index, cell)
+        if cell.reason is not None or cell.verdict is not Verdict.NO_VERDICT:
+            self.cells.setdefault(index, cell)  # not that of a kernel whose boots are known
         self._read(index)
         gained = len(self._boots(index)) - len(before)
         if gained < step.boots and cell.reason is not None:

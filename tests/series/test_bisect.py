@@ -177,6 +177,9 @@ def test_an_end_that_is_not_what_it_is_said_to_be(
     assert made["outcome"] == "wrong-ends"
     assert words in said(made)
     assert made["culprit"] is None
+    shown = command("report", "show", "--format=email")
+    assert shown.returncode == 3
+    assert "Tested-by" not in shown.stdout
 
 
 def test_an_end_without_a_verdict_blames_nobody(tree: Path) -> None:
@@ -266,8 +269,14 @@ def test_a_report_shows_the_bisect_again(tree: Path) -> None:
     assert "mermapctl report show " in done.stdout.splitlines()[-1]
     shown = command("report", "show")
     assert (shown.returncode, shown.stdout) == (0, done.stdout)
-    for form in ("json", "junit", "html", "markdown", "email", "kcidb", "checks"):
-        assert command("report", "show", f"--format={form}").returncode == 0, form
+    said = {
+        form: command("report", "show", f"--format={form}")
+        for form in ("json", "junit", "html", "markdown", "email", "kcidb", "checks")
+    }
+    assert {each.returncode for each in said.values()} == {0}
+    assert f"- `first bad commit: {hashes[1][:12]} (change 2)`" in said["markdown"].stdout
+    assert f"| `{hashes[1][:12]}` | 3 | 0 | 0 | `change 2` |" in said["markdown"].stdout
+    assert f"* first bad commit: {hashes[1][:12]} (change 2)" in said["email"].stdout
     assert command("report", "list").returncode == 0
     assert command("report", "rejudge", "latest").returncode == 0
 

@@ -17,7 +17,7 @@ from mermapctl.judge.flush_table import UNSEEN
 from mermapctl.judge.verdict import Finding, Reason, Severity, Verdict
 from mermapctl.records.record import Cell, RunRecord
 from mermapctl.render import account, series_words
-from mermapctl.render.documents import series_tables
+from mermapctl.render.documents import bisect_lines, series_tables
 from mermapctl.render.missing import missing_lines
 from mermapctl.render.portable import reproduce
 from mermapctl.render.visible import ascii_line, visible
@@ -106,6 +106,9 @@ def _opening(record: RunRecord) -> list[str]:
     if not isinstance(record.series, msgspec.UnsetType):
         commits = len(record.series.commits)
         cells = f" on a series of {commits} commit{'s' * (commits != 1)}"
+    if not isinstance(record.bisect, msgspec.UnsetType):
+        commits = record.bisect.range
+        cells = f" in a bisect of {commits} commit{'s' * (commits != 1)}"
     if record.verdict is Verdict.PASSED:
         quiet = not any(cell.findings for cell in record.cells)
         end = "without a complaint" if quiet else "with the remarks below"
@@ -147,6 +150,9 @@ def _machine(cell: Cell) -> str:
 
 def _matrix(record: RunRecord) -> Iterator[str]:
     """Yield a line for each cell, or for each test of the only cell."""
+    if not isinstance(record.bisect, msgspec.UnsetType):
+        yield from bisect_lines.mail(record.bisect, _flat, _wrap)
+        return
     if not isinstance(record.series, msgspec.UnsetType):
         yield from series_tables.mail(record, record.series, _flat, _wrap)
         return

@@ -17,7 +17,7 @@ from mermapctl.console.ktap import Status
 from mermapctl.judge.verdict import Finding, Severity, Verdict
 from mermapctl.records.record import Cell, RunRecord
 from mermapctl.render import account, series_words
-from mermapctl.render.documents import series_tables
+from mermapctl.render.documents import bisect_lines, series_tables
 from mermapctl.render.missing import missing_lines
 from mermapctl.render.portable import reproduce
 from mermapctl.render.visible import one_line, visible
@@ -136,6 +136,9 @@ def _facts(record: RunRecord) -> str:
 
 def _matrix(record: RunRecord) -> Iterator[str]:
     """Yield a table of tests (rows) and cells (columns)."""
+    if not isinstance(record.bisect, msgspec.UnsetType):
+        yield from bisect_lines.markdown(record.bisect, code)
+        return
     if not isinstance(record.series, msgspec.UnsetType):
         yield from series_tables.markdown(record, record.series, code)
         return
