@@ -3,17 +3,28 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from mermapctl.errors import MermapctlError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     import click
 
 MOST = 200
 """Words offered; a shell lists no more of use."""
+_PLAIN = re.compile(r"[\w.,:@+=/^][\w.,:@+=/^~-]*")
+"""Words that mean themselves. bash puts a word into the line as it is, and would run `$(…)` in the
+name of a test, which comes from a console, or of a file of a tree."""
+
+
+def _beginning(names: Iterable[str], incomplete: str) -> list[str]:
+    """Return the names that complete the word and that no shell obeys, MOST at most."""
+    found = (name for name in names if name.startswith(incomplete) and _PLAIN.fullmatch(name))
+    return list(found)[:MOST]
 
 
 def variants(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
@@ -47,7 +58,7 @@ def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
         known = target.targets(find.resolve(option))
     except (MermapctlError, OSError):
         return []
-    return [name for name in known if name.startswith(incomplete)]
+    return _beginning(known, incomplete)
 
 
 def suites(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
@@ -62,7 +73,7 @@ def suites(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
                  if name.startswith(SUITE_PREFIX)]  # fmt: skip
     except (MermapctlError, OSError):
         return []
-    return [name for name in names if name.startswith(incomplete)]
+    return _beginning(names, incomplete)
 
 
 def _tests_of(suite: str) -> tuple[str, ...]:
@@ -90,7 +101,7 @@ def stored_tests(ctx: click.Context, param: click.Parameter, incomplete: str) ->
     except (MermapctlError, OSError):
         return []
     bare = {name.partition(".")[2] for name in names}
-    return sorted(name for name in {*bare, *names} if name.startswith(incomplete))[:MOST]
+    return _beginning(sorted({*bare, *names}), incomplete)
 
 
 def commits(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
@@ -105,7 +116,7 @@ def commits(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
     names = dict.fromkeys(
         name for row in rows for name in (row.describe, (row.commit or "")[:12]) if name
     )
-    return [name for name in names if name.startswith(incomplete)][:MOST]
+    return _beginning(names, incomplete)
 
 
 def cpus(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
@@ -122,7 +133,7 @@ def cpus(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[st
     names = dict.fromkeys(
         word[1] if word[0] in {"x86", "arm"} else word[0] for word in words if word
     )
-    return [name for name in names if name.startswith(incomplete)][:MOST]
+    return _beginning(names, incomplete)
 
 
 def symbols(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001

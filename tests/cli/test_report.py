@@ -14,9 +14,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from mermapctl.cli import report_show
+from mermapctl.cli import complete, report_show
 from mermapctl.cli.report import VERBS
 from mermapctl.cli.root import root
+from mermapctl.console.ktap import Status, Suite, Test
 from mermapctl.errors import Exit, MermapctlError, UserError
 from mermapctl.records.store import Store
 from mermapctl.render import RENDERERS, print_record
@@ -346,3 +347,14 @@ def test_a_device_or_fifo_is_written_to_and_not_replaced(tmp_path: Path) -> None
     assert os.read(reader, 100) == b"a record"
     os.close(reader)
     assert pipe.is_fifo()
+
+
+def test_a_name_that_a_shell_would_run_is_not_completed() -> None:
+    names = ("$(touch X)", "`id`", "a b", "a;b", "x\ny", "-o", "*", "plain/1")
+    suite = Suite("s", Status.PASSED, tuple(Test(name, Status.PASSED) for name in names))
+    cell = samples.cell_passed(suites=(suite,))
+    kept(samples.record(cell), "20260101-a")
+    context = click.Context(click.Command("history"))
+    offered = complete.stored_tests(context, click.Argument(["test"]), "")
+    assert [each for each in offered if not re.fullmatch(r"[\w./-]+", each)] == []
+    assert "plain/1" in offered
