@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import os
 import re
 import shutil
@@ -32,6 +33,10 @@ WRITING_SECONDS = 2.0
 shares the store."""
 
 
+AHEAD_SECONDS = 600.0
+"""Seconds by which the clocks of two machines that share a store may differ."""
+
+
 class _Head(msgspec.Struct):
     """As much of a record as identifies its run."""
 
@@ -54,6 +59,12 @@ def scan(runs: Path) -> tuple[list[str], list[str]]:
             else:
                 strangers.append(f"{entry.name} ({why})")
     return names, strangers
+
+
+def is_ahead(run_id: str) -> bool:
+    """Return whether a run is dated later than now, as by a clock that was wrong."""
+    soon = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=AHEAD_SECONDS)
+    return RUN_ID.fullmatch(run_id) is not None and run_id[:15] > f"{soon:%Y%m%d-%H%M%S}"
 
 
 def _stranger(entry: os.DirEntry[str]) -> str | None:

@@ -233,6 +233,12 @@ class Store:
         if new:
             self._strangers.update(new)
             self.notices.append(f"no run of mermapctl, passed over in {self.runs}: {_some(new)}")
+        if names and entries.is_ahead(names[0]) and names[0] not in self._strangers:
+            self._strangers.add(names[0])
+            self.notices.append(
+                f"run {names[0]} is dated in the future, and stays `latest` until then: was the "
+                "clock wrong? `mermapctl report show ID` shows another run"
+            )
         return names
 
     def list(self, filters: Filters | None = None) -> list[RunSummary]:

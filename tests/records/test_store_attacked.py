@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import shutil
@@ -20,7 +21,7 @@ from mermapctl.errors import HarnessError, UserError
 from mermapctl.judge.verdict import Verdict
 from mermapctl.records import entries
 from mermapctl.records.folder import relocated
-from mermapctl.records.record import RunRecord, State, to_json
+from mermapctl.records.record import RunRecord, State, new_run_id, to_json
 from mermapctl.records.store import Store, console_lines
 from mermapctl.system import files, paths
 from tests.forkserver import Done, command
@@ -523,3 +524,14 @@ def test_a_record_that_is_too_large_is_one_unreadable_run(store: Store) -> None:
     assert any("larger than" in (problem or "") for problem in problems)
     with pytest.raises(HarnessError, match="larger than"):
         store.read(large.run.id)
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(-60, 0), (60, 0), (3600, 1), (10**9, 1)])
+def test_a_run_of_a_clock_that_was_wrong_is_told_as_the_latest(seconds: int, told: int) -> None:
+    moment = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds)
+    made = record()
+    run = replace(made.run, id=new_run_id(moment))
+    store = Store.open()
+    store.begin(replace(made, run=run))
+    assert store.ids() == store.ids() == [run.id]
+    assert sum("is dated in the future" in each for each in store.notices) == told
