@@ -71,6 +71,9 @@ def run(
     with lanes.borrow(path, invoked, wait=request.wait, waiting=waiting) as repository:
         (column,) = series.columns(request, own, tree)
         bisected = _bisected(found, asked, column, repository)
+        if found.at_head and looked.dirty:
+            note = "the work tree has changes, which are no commit: they are not tested"
+            bisected = replace(bisected, notes=(*bisected.notes, note))
         facts = TreeFacts(looked.kernel, found.tip, None, dirty=False, path=str(path))
         begun = record.begin(command=command, tree=facts, host=host)
         return _run(request, own, asked, bisected, repository, begun, tell)

@@ -187,7 +187,7 @@ class BisectLoop:
         """Boot a commit. Raises EndsEarly, HarnessError, Interrupted."""
         index = step.index
         commit = self._asked.commits[index]
-        before = self._boots(index)
+        before, kernel = self._boots(index), self.kernels.get(index)
         first = max((boot.number + 1 for boot in before), default=0) + self._lost.get(index, 0)
         place = {0: ", the good end", self.last: ", the bad end"}.get(index, "")
         self._tell(Note(f"{boots_words(step.boots)} of {named(commit)}{place}"))
@@ -202,6 +202,8 @@ class BisectLoop:
         gained = len(self._boots(index)) - len(before)
         if gained < step.boots and cell.reason is not None:
             self._take_missing(index, cell, step.boots - max(gained, 0))
+        elif gained <= 0 and kernel == self.kernels.get(index):
+            raise EndsEarly(f"the boots of {named(commit)} could not be kept in the cache")
         if self._boots(index) and self.target is not None:
             shown = of_boots(self.counts(index))
             self._tell(Note(f"{named(commit)}: {self.target.words} in {shown}"))

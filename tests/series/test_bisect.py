@@ -154,8 +154,10 @@ def test_ends_with_the_same_kernel_are_told(tree: Path) -> None:
     (tree / "other").write_text("no part of it\n")
     git(tree, "add", "-A")
     git(tree, "commit", "-q", "-m", "documentation")
+    (tree / "other").write_text("not committed\n")
     made = answer(tree, "HEAD~1", "--finding=early-flush", code=3)
     assert made["outcome"] == "wrong-ends"
+    assert "the work tree has changes, which are no commit" in said(made)
     assert "are the same kernel, byte by byte" in said(made)
 
 
@@ -217,6 +219,35 @@ def test_a_merge_is_one_commit_and_tells_how_to_go_on(tree: Path) -> None:
     made = answer(tree, "HEAD~3")
     assert made["culprit"] == git(tree, "rev-parse", "HEAD~1")
     assert f"mermapctl bisect $(git merge-base {made['culprit'][:12]}^ {side[:12]})" in said(made)
+
+
+def test_a_good_commit_that_came_in_by_a_merge_is_told(tree: Path) -> None:
+    base = git(tree, "rev-parse", "HEAD")
+    git(tree, "checkout", "-q", "-b", "side")
+    (tree / "mm/side").write_text("1\n")
+    git(tree, "add", "-A")
+    git(tree, "commit", "-q", "-m", "side 1")
+    git(tree, "checkout", "-q", "main")
+    bad = add(tree, "early-flush", "main")
+    git(tree, "merge", "-q", "--no-ff", "-m", "merge", "side")
+    made = answer(tree, "side")
+    assert (made["culprit"], made["good"]) == (bad, base)
+    assert f"side came in by a merge: the good end is {base[:12]} (base)" in said(made)
+
+
+def test_a_cache_that_keeps_no_boots_ends_it(tree: Path, home: Path) -> None:
+    add_all(tree, "good", "early-flush")
+    (home / "cache/series").mkdir(parents=True)
+    (home / "cache/series/boots").write_text("no directory\n")
+    made = answer(tree, "HEAD~2", code=3)
+    assert made["outcome"] == "no-verdict"
+    assert "no commit is blamed: the bad end" in said(made)
+    assert "cannot write" in said(made)
+    (home / "cache/series/boots").unlink()
+    (home / "cache/series/boots").mkdir()
+    (home / "cache/series/boots/kernels").write_text("no directory\n")
+    made = answer(tree, "HEAD~2", code=3)
+    assert "could not be kept in the cache" in said(made)
 
 
 def test_an_arrival_that_is_not_the_first_is_told(tree: Path) -> None:
