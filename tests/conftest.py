@@ -117,3 +117,11 @@ def fake_tree(
     monkeypatch.setenv("PATH", f"{FAKE / 'bin'}:{os.environ['PATH']}")
     monkeypatch.setenv("FAKE_LOG", str(LOGS / "good.log"))
     return tree
+
+
+@pytest.fixture
+def new_home(fake_tree: Path, home: Path) -> Path:
+    """Empty the home: nothing has run."""
+    assert fake_tree.is_dir()
+    shutil.rmtree(home / "cache")
+    return home

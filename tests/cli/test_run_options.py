@@ -32,7 +32,7 @@ def names(*words: str, **env: str) -> list[object]:
     return [cell["name"] for cell in planned(*words, **env)]
 
 
-def test_a_dry_run_prints_the_cells_and_writes_nothing(fake_tree: Path, home: Path) -> None:
+def test_a_dry_run_prints_the_cells_and_writes_nothing(fake_tree: Path, new_home: Path) -> None:
     done = command("run", "-n", f"--tree={fake_tree}", "--variant=base", "--variant=smp")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -44,7 +44,7 @@ def test_a_dry_run_prints_the_cells_and_writes_nothing(fake_tree: Path, home: Pa
     for stage in ("config", "build", "exec"):
         assert sum(f"kunit.py {stage} " in line for line in lines) == 2
     assert sum("kunitconfig      " in line for line in lines) == 2
-    assert [*home.rglob("*")] == []
+    assert [*new_home.rglob("*")] == []
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,11 +14,10 @@ from tests import jobs
 
 
 @pytest.fixture(autouse=True)
-def unasked(request: pytest.FixtureRequest, home: Path) -> None:
+def unasked(request: pytest.FixtureRequest) -> None:
     """Remove what the stand-in's kunit.py has answered."""
     if "fake_tree" in request.fixturenames:
-        request.getfixturevalue("fake_tree")
-        shutil.rmtree(home / "cache")
+        request.getfixturevalue("new_home")
 
 
 def job(tree: Path) -> Job:

@@ -81,8 +81,9 @@ def test_an_index_of_theirs_is_not_asked(theirs: Path) -> None:
 
 @pytest.mark.parametrize("place", ["", "state", "cache", "cache/builds"])
 def test_nothing_is_built_in_a_place_of_theirs(
-    fake_tree: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+    fake_tree: Path, new_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
+    home = new_home
     (home / (place or "state")).mkdir(parents=True, exist_ok=True)
     if not place:  # in a directory of theirs, a link to what is ours
         (home / "state").rmdir()
