@@ -8,6 +8,7 @@ in none of the others.
 from __future__ import annotations
 
 import os
+import re
 import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ import msgspec
 from mermapctl.config.fragment import Fragment
 from mermapctl.config.plan import Request
 from mermapctl.errors import UserError
+from mermapctl.records.record import RUN_ID
 from mermapctl.system import files
 from mermapctl.system.inputs import read_regular
 
@@ -26,6 +28,7 @@ JOB, COMPLAINTS = "job.json", "run-cell.log"
 LARGEST = 16 << 20
 """Bytes of a job: it contains the user's own fragments, 1 MB each at most."""
 _FILE = "file://"
+_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +77,27 @@ def write(path: Path, job: CellJob) -> None:
 
 def read(path: Path) -> CellJob:
     """Read a job. Raises UserError."""
+    hint = "`mermapctl run --commits` writes them"
     try:
         data = read_regular(path, LARGEST)
-        return msgspec.json.decode(data, type=CellJob, dec_hook=_decoded)
+        job = msgspec.json.decode(data, type=CellJob, dec_hook=_decoded)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        hint = "`mermapctl run --commits` writes them"
         raise UserError(f"{path} is no job of a cell: {error}", hint) from error
+    if flaw := _flaw(job):
+        raise UserError(f"{path} is no job of a cell: {flaw}", hint)
+    return job
+
+
+def _flaw(job: CellJob) -> str | None:
+    """Return what keeps a job from being one; its keys become the names of files."""
+    hashes = (job.key, job.column, job.commit, job.files)
+    if not all(_HASH.fullmatch(each) for each in hashes):
+        return "a key or a commit is no hash"
+    if not RUN_ID.fullmatch(job.run):
+        return "its run is no run"
+    request = job.request
+    if (len(request.targets), len(request.variants)) != (1, 1):
+        return "it has not one target and one variant"
+    return None if request.shifts else "it has no shift"
