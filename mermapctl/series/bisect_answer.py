@@ -140,7 +140,7 @@ def _evidence(answer: Answered) -> Iterator[str]:
     )
     error = answer.error or 0.0
     if answer.known.certain:
-        yield "boots with other seeds print the same console: one boot decides"
+        yield "boots with other seeds print the same console: chance has no part"
     else:
         belief = bisect_search.belief_of(bisect_search.focused(answer.known))
         yield (

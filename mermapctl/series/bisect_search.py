@@ -29,6 +29,8 @@ _ENOUGH = 10
 """Boots of the good end that show the finding too, from which on their rate is known."""
 LONGEST = 200
 """Boots of a commit between the ends, at most."""
+TWICE = 2
+"""Boots of a commit between the ends where chance has no part: the second one confirms that."""
 BATCH = 4
 """Boots of a commit between the ends, after which is looked again at what they tell."""
 _CHOICES = (1, 2, 3, 5, 8, 12, 18, 26, 36)
@@ -70,8 +72,9 @@ class Known:
 
     @property
     def certain(self) -> bool:
-        """Return whether chance has no part in the boots of both ends."""
-        return {0, self.last} <= self.even
+        """Return whether chance has no part in any boot, as far as two boots of a kernel tell."""
+        several = {index for index, counts in self.shown.items() if counts.boots > 1}
+        return {0, self.last} | several <= self.even
 
     def at(self, index: int) -> BootCounts:
         """Return the boots of a commit."""
@@ -314,8 +317,9 @@ def _best_step(known: Known, belief: Posterior) -> MoreBoots | None:
     if known.built in shares and known.built not in near:
         near.append(known.built)
     near = [index for index in near if known.at(index).boots < LONGEST]
+    choices = (TWICE,) if known.certain else _CHOICES
     tables = {
-        boots: (_binomial(boots, belief.high), _binomial(boots, belief.low)) for boots in _CHOICES
+        boots: (_binomial(boots, belief.high), _binomial(boots, belief.low)) for boots in choices
     }
     best, found = 1e-7, None
     for index in near:

@@ -79,7 +79,7 @@ def test_a_fault_that_always_shows_is_found_with_few_builds(
     assert step.suspects == (culprit,)
     assert step.error <= 1 - CONFIDENCE
     assert made.builds <= 2 + (size - 2).bit_length() + 1
-    most = 2 * bisect_search.FIRST + (1 if even else 4) * (made.builds - 2)
+    most = 2 * bisect_search.FIRST + (2 if even else 4) * (made.builds - 2)
     assert made.boots <= most
 
 
@@ -191,6 +191,17 @@ def test_boots_that_contradict_by_chance_are_no_second_arrival() -> None:
     boots = {0: BootCounts(good=45), 9: BootCounts(20, 25), 3: BootCounts(1, 3)}
     boots[6] = BootCounts(0, 4)
     assert bisect_search.focused(Known(10, boots)).floor == 0
+
+
+def test_two_boots_that_differ_end_the_certainty() -> None:
+    always, never = BootCounts(bad=3), BootCounts(good=3)
+    boots = {0: never, 8: always}
+    known = Known(9, boots, even=frozenset({0, 8}))
+    assert known.certain
+    assert bisect_search.next_step(known, CONFIDENCE) == MoreBoots(4, 2)
+    mixed = replace(known, shown={**boots, 4: BootCounts(1, 1)})
+    assert not mixed.certain
+    assert bisect_search.next_step(mixed, CONFIDENCE) == MoreBoots(0, bisect_search.MOST_AT_END - 3)
 
 
 def test_another_failure_is_no_finding() -> None:
