@@ -138,7 +138,7 @@ def common_labels(a: Series, b: Series) -> tuple[dict[str, str], dict[str, str]]
     """
     right = labels(b)
     same = {each.a: right[each.b] for each in matches(a, b) if each.a and each.b}
-    if a.work_tree and b.work_tree:
+    if a.work_tree and b.work_tree and a.commits and b.commits:
         same[a.commits[-1].commit] = right[b.commits[-1].commit]
     lone = {label: label for label in right.values() if label not in same.values()}
     named = labels(a, {**lone, **same})

@@ -59,7 +59,7 @@ def _lines(record: RunRecord, bisect: Bisect, page: Page) -> Iterator[str]:
     yield (
         f"{count(bisect.range, 'commit')}, {count(bisect.builds, 'build')}, "
         f"{count(bisect.boots, 'boot')}{known}, {seconds(record.run.seconds)}; "
-        f"mermapctl report show {record.run.id}"
+        f"mermapctl report show {look.plain(record.run.id)}"
     )
 
 
@@ -76,7 +76,7 @@ def _row(commit: BisectCommit, page: Page) -> list[Field]:
     subject = page.look.plain(commit.subject, limit=_LINE)
     subject = subject if len(subject) <= room else f"{subject[: room - 1]}…"
     return [
-        (commit.commit[:_SHORT], ""),
+        (page.look.plain(commit.commit[:_SHORT]), ""),
         *((number, "") for number in numbers),
         (chance, "bold" if (commit.chance or 0) > 0.5 else "dim"),
         (page.look.plain(f"{subject}{twin}{why}", limit=_LINE), ""),
