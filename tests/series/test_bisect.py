@@ -309,6 +309,7 @@ def test_a_report_shows_the_bisect_again(tree: Path) -> None:
     assert {each.returncode for each in said.values()} == {0}
     assert f"- `first bad commit: {hashes[1][:12]} (change 2)`" in said["markdown"].stdout
     assert f"| `{hashes[1][:12]}` | 3 | 0 | 0 | `change 2` |" in said["markdown"].stdout
+    assert f"first bad commit: {hashes[1][:12]} (change 2)</p>" in said["html"].stdout
     assert f"* first bad commit: {hashes[1][:12]} (change 2)" in said["email"].stdout
     assert command("report", "list").returncode == 0
     assert command("report", "rejudge", "latest").returncode == 0
