@@ -22,9 +22,12 @@ def test_a_debugger_stops_at_the_first_get(run: Run, reference_tree: Path) -> No
     argv = [sys.executable, "-m", "mermapctl", "run", "--gdb", f"--tree={reference_tree}"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as guest:
         assert guest.stdout is not None
-        attach = guest.stdout.readline()
-        match = re.fullmatch(r"gdb (\S+)/vmlinux -ex 'target remote (\S+)'\n", attach)
-        assert match, attach
+        printed = []
+        match = None
+        while match is None and (line := guest.stdout.readline()):
+            printed.append(line)
+            match = re.fullmatch(r"gdb (\S+)/vmlinux -ex 'target remote (\S+)'\n", line)
+        assert match, printed
         symbols = system_map.load(Path(match[1]) / "System.map")
         assert symbols is not None
         get = symbols.one("__mermap_get")
