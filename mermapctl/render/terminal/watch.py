@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 KEYS = "f failed only, a all, enter again, q quit"
 _MOST_NAMES = 3
+_STEERING = ("Kbuild", "Kconfig", "Makefile")
+"""Beginnings of the names of files that decide what is built, which no record names."""
 _CLEAR = "\x1b[H\x1b[2J"
 _BELOW = "\r\x1b[J\x1b[?25h"
 """Remove what a run drew that was ended in the middle, and show the cursor again."""
@@ -93,7 +95,9 @@ def words(event: WatchEvent) -> str:
 def _watching(event: WatchedSet) -> str:
     refs = ", and the refs" if event.refs else ""
     of = f", read by {count(event.objects, 'object')}" if event.objects else ""
-    said = f"watching {count(event.files, 'file')} in {event.directories} directories{of}{refs}"
+    one = event.directories == 1
+    places = "1 directory" if one else f"{event.directories} directories"
+    said = f"watching {count(event.files, 'file')} in {places}{of}{refs}"
     if event.polling:
         said += f", looked at once a second: {event.polling}"
     return f"{said}; {KEYS}" if event.keys else said
@@ -104,6 +108,8 @@ def _saved(event: Saved) -> str:
     more = len(event.names) - _MOST_NAMES
     names += f" and {more} more" if more > 0 else ""
     cost = f"{event.objects} of {event.of} objects" if event.objects else "no object has read it"
+    if any(name.rpartition("/")[2].startswith(_STEERING) for name in event.names):
+        cost = f"{event.objects} to {event.of} objects"
     if not event.of:
         cost = "nothing is built yet"
     cancelled = "; what runs is cancelled" if event.running else ""
