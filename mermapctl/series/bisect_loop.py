@@ -168,11 +168,10 @@ class BisectLoop:
         bad, good = self._boots(self.last), self._boots(0)
         fails = any(boot.errors for boot in bad)
         wanted = bisect_search.SEEDS
-        if len(bad) >= wanted and not fails:
+        if len(bad) >= wanted and not all(boot.errors for boot in bad):
             wanted = bisect_search.most_at_bad_end(self.known())
         if len(bad) + self._lost.get(self.last, 0) < wanted:
-            more = wanted - len(bad) - self._lost.get(self.last, 0)
-            return MoreBoots(self.last, min(more, 2 * bisect_search.FIRST))
+            return MoreBoots(self.last, wanted - len(bad) - self._lost.get(self.last, 0))
         if not fails:
             return bisect_search.WrongEnds()
         if len(good) + self._lost.get(0, 0) < bisect_search.SEEDS:
