@@ -213,11 +213,12 @@ class Unfinished:
 def test_a_terminal_has_its_cursor_again(commands: dict[str, list[str]], tmp_path: Path) -> None:
     """A signal delayed by an import arrives just when the progress begins."""
     chance = random.Random("cursor")  # noqa: S311
+    env = {**os.environ, "FAKE_BUILD_SLEEP": "0.5"}  # no run is over before its signal
     for number in range(TRIES):
         ours, theirs = pty.openpty()
         argv = [sys.executable, "-m", "mermapctl", *commands["run"], "--rebuild"]
         with subprocess.Popen(
-            argv, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=theirs, stdin=theirs
+            argv, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=theirs, stdin=theirs, env=env
         ) as run:
             os.close(theirs)
             while run.poll() is None and not caught(run.pid) & 1 << signal.SIGTERM - 1:
