@@ -10,7 +10,7 @@ import msgspec
 
 from mermapctl.judge.verdict import Reason, Verdict
 from mermapctl.records.record import Cell, RunRecord
-from mermapctl.records.series_facts import Column, Series
+from mermapctl.records.series_facts import Column, Place, Series
 from mermapctl.render import series_words
 from mermapctl.render.html.answer import CellView, Headline
 
@@ -75,48 +75,32 @@ def grid(record: RunRecord, views: Iterable[CellView]) -> GridView | None:
     series = series_of(record)
     if series is None:
         return None
-    places = {_place(view.cell): view.id for view in views}
-    found = {_place(cell): cell for cell in record.cells}
-    commits = [(each.commit, each.subject) for each in series.commits]
-    if any(place[0] == series.base for place in found):
-        commits.insert(0, (series.base, "(before the series)"))
+    places = {view.cell.place: view.id for view in views}
     rows = tuple(
         GridRowView(
-            commit,
-            series_words.short(commit),
-            subject,
-            tuple(_field(commit, column, found, places) for column in series.columns),
+            row.commit,
+            row.short,
+            row.subject,
+            tuple(
+                _field(row.commit, column, cell, places)
+                for column, cell in zip(series.columns, row.cells, strict=True)
+            ),
         )
-        for commit, subject in commits
-    )
-    several = len(series.columns) > 1
-    sentences = tuple(
-        said
-        for each in series.columns
-        for said in series_words.lines(series, each, several=several)
+        for row in series_words.rows(record, series)
     )
     return GridView(
-        columns=tuple(f"{each.target}/{each.variant}" for each in series.columns),
+        columns=tuple(each.name for each in series.columns),
         rows=rows,
-        sentences=(*sentences, *series.notes),
+        sentences=(*series_words.sentences(series), *series.notes),
         size=len(series.commits) * len(series.columns),
         ran=sum(cell.reason is not Reason.ABSENT for cell in record.cells),
         full=len(places),
     )
 
 
-_CellPlace = tuple[str | None, str | None, str | None]
-
-
-def _place(cell: Cell) -> _CellPlace:
-    return (cell.commit, cell.target, cell.variant)
-
-
 def _field(
-    commit: str, column: Column, found: Mapping[_CellPlace, Cell], ids: Mapping[_CellPlace, str]
+    commit: str, column: Column, cell: Cell | None, ids: Mapping[Place, str]
 ) -> GridCellView:
-    place = (commit, column.target, column.variant)
-    cell = found.get(place)
     if cell is None:
         return GridCellView(None, "not run", "", None, first_bad=False)
     absent = cell.reason is Reason.ABSENT
@@ -124,7 +108,7 @@ def _field(
         verdict=None if absent else cell.verdict,
         words=series_words.result(cell),
         source=series_words.origin(cell),
-        target=ids.get(place),
+        target=ids.get(cell.place),
         first_bad=column.first_bad is not None and column.first_bad.commit == commit,
     )
 
@@ -132,10 +116,10 @@ def _field(
 def first_bad(record: RunRecord, views: Iterable[CellView]) -> Headline | None:
     """Return the sentence on the first bad commit of the first column that has one."""
     series = series_of(record)
-    known = {_place(view.cell): view for view in views}
+    known = {view.cell.place: view for view in views}
     for column in series.columns if series else ():
         bad = column.first_bad
-        view = known.get((bad.commit, column.target, column.variant)) if bad else None
+        view = known.get(column.place(bad.commit)) if bad else None
         if series is None or bad is None or view is None:
             continue
         several = len(series.columns) > 1
