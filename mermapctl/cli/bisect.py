@@ -7,27 +7,27 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
-from mermapctl.cli import complete, options, types
+from mermapctl.cli import complete, options, run_request, types
 from mermapctl.cli.command import Command, format_option
 from mermapctl.cli.run import command as run_command
 
 if TYPE_CHECKING:
     from mermapctl.config.plan import Request
 
-SHARED = (
-    *("tree", "suite", "targets", "variants", "configs", "symbols", "as_module"),
-    *("jobs", "cross_compile", "ccache", "build_timeout", "wait"),
+_TESTED = ("tree", "suite", "targets", "variants", "configs", "symbols", "as_module")
+_BUILT = ("jobs", "cross_compile", "ccache", "build_timeout", "wait")
+_BOOTED = (
     *("accel", "seed", "shifts", "reproducible", "smp", "cpu", "kernel_args", "default_args"),
-    *("trace", "timeout", "silence", "allow_splats"),
+    *("trace", "timeout", "silence"),
 )
+SHARED = (*_TESTED, *_BUILT, *_BOOTED, "allow_splats")
 """Options of `run` that mean the same here."""
 GROUPS = {
     "What is looked for": ("finding", "test", "confidence", "rerun"),
-    "What is tested": SHARED[:7],
-    "How it is built": SHARED[7:12],
-    "How it is booted": SHARED[12:23],
+    "What is tested": _TESTED,
+    "How it is built": _BUILT,
+    "How it is booted": _BOOTED,
     "How it is judged and shown": ("allow_splats", "form", "quiet"),
 }
 
@@ -103,19 +103,8 @@ command.params += [each for each in run_command.params if each.name in SHARED]
 
 def _request(context: click.Context) -> Request:
     """Turn the values of the options into a request. Raises UsageError."""
-    from mermapctl.config.modular import Modular
-    from mermapctl.config.plan import Request
-    from mermapctl.config.target import Accel
-
     values = {name: context.params[name] for name in SHARED}
     for name in ("targets", "variants"):
         if len(dict.fromkeys(values[name])) > 1:
             raise click.UsageError(f"a bisect has one --{name[:-1]}: leave out all but one")
-    source = context.get_parameter_source("silence")
-    module = values["as_module"]
-    values |= {
-        "hasty": source is ParameterSource.DEFAULT,
-        "as_module": Modular(module) if module else None,
-        "accel": Accel(values["accel"]),
-    }
-    return Request(**values)
+    return run_request.of_values(context, values)

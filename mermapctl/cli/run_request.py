@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -12,6 +12,8 @@ from click.core import ParameterSource
 from mermapctl.cli import types
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mermapctl.commands.series import SeriesRequest
     from mermapctl.config.plan import Request
 
@@ -19,6 +21,8 @@ _SHOWN = ("form", "full", "quiet", "bisect_exit", "dry_run", "last_failed")
 """Parameters that say what is run and shown of the requests."""
 _TESTED = ("filter_glob", "test", "commits", "lanes", "rerun", "gdb")
 """Parameters that are read by themselves: the suite, the test, the series, gdb."""
+_JUDGES = ("dry_run", "last_failed", "bisect_exit", "quiet", "full", "confirm", "cost")
+"""Flags that make no sense where nothing is judged."""
 _NOT_ASKED = (*_SHOWN, *_TESTED)
 """Parameters that are no part of a request."""
 _HOW = ("tree", "jobs", "ccache", "rebuild", "wait")
@@ -30,19 +34,28 @@ _BESIDE_LAST = (*_HOW, *_SHOWN)
 def _request(context: click.Context) -> Request:
     """Turn the values of the options into a request. Raises UsageError, UserError."""
     from mermapctl.commands import test_filter
+
+    params = context.params
+    values = {name: value for name, value in params.items() if name not in _NOT_ASKED}
+    suite, test = _suite(context), params["test"]
+    values["suite"] = test_filter.of_test(suite, test) if test else suite
+    values["cost"] = values["cost"] or values["cost_limit"] is not None
+    return of_values(context, values)
+
+
+def of_values(context: click.Context, values: Mapping[str, Any]) -> Request:
+    """Return the request of options of `run`, which have these values by their parameters."""
     from mermapctl.config.modular import Modular
     from mermapctl.config.plan import Request
     from mermapctl.config.target import Accel
 
-    params = context.params
-    values = {name: value for name, value in params.items() if name not in _NOT_ASKED}
-    suite, test, module = _suite(context), params["test"], values["as_module"]
-    values["suite"] = test_filter.of_test(suite, test) if test else suite
-    source = context.get_parameter_source("silence")
-    values["hasty"] = source is ParameterSource.DEFAULT
-    values["as_module"] = Modular(module) if module else None
-    values["cost"] = values["cost"] or values["cost_limit"] is not None
-    return Request(**values | {"accel": Accel(values["accel"])})
+    module, source = values["as_module"], context.get_parameter_source("silence")
+    made = {
+        "hasty": source is ParameterSource.DEFAULT,
+        "as_module": Modular(module) if module else None,
+        "accel": Accel(values["accel"]),
+    }
+    return Request(**{**values, **made})
 
 
 def _suite(context: click.Context) -> str:
@@ -105,18 +118,7 @@ def alone_with_gdb(context: click.Context) -> None:
     params = context.params
     others = {
         "--commits": params["commits"] is not None,
-        **{
-            f"--{name.replace('_', '-')}": bool(params[name])
-            for name in (
-                "dry_run",
-                "last_failed",
-                "bisect_exit",
-                "quiet",
-                "full",
-                "confirm",
-                "cost",
-            )
-        },
+        **{f"--{name.replace('_', '-')}": bool(params[name]) for name in _JUDGES},
         "--repeat": params["repeat"] > 1,
         "--witness": bool(params["witness"]),
         "--format": params["form"] != "table",
