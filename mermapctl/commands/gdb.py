@@ -17,10 +17,10 @@ from mermapctl.config.target import Accel
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.events import Event, Listener, Note, Tick
 from mermapctl.records.folder import RunFolder
-from mermapctl.runner import boot, gdb_client, kernel, kunit, socket_place
+from mermapctl.runner import boot, further_boot, kernel, kunit, socket_place
 from mermapctl.runner.cell import run_cell, unjudged
 from mermapctl.runner.guest_clock import EMULATED
-from mermapctl.runner.job import UNTRACED, Job, begin
+from mermapctl.runner.job import Job, begin
 from mermapctl.runner.step import Doing
 from mermapctl.system import paths
 from mermapctl.tree import ownership
@@ -113,34 +113,25 @@ def boot_stopped(job: Job, tell: Listener, show: Callable[[str], None]) -> None:
         # Under KVM breakpoints need the CPU's debug registers (`hbreak`), of which it has four.
         accel = None if job.request.accel is Accel.KVM else EMULATED
         boot.boot(replace(again, tell=guest.hear), found, accel)
-        while guest.console.grew or not guest.listens:
+        guest.look(final=True)
+        while guest.console.grew:
             guest.look(final=True)
-            if not guest.console.grew:
-                break
     if not guest.listens:
         raise HarnessError("QEMU opened no gdb stub", "what it printed stands above")
 
 
 def _stopped(job: Job, socket: Path) -> Job:
-    """Return the job of a boot without probes that starts stopped, and has the time that gdb takes.
+    """Return the job of a boot that starts stopped, and has the time that gdb takes.
 
-    The guest has the host's clock: with `-icount`, QEMU 7.2 ends at a watchpoint. A kernel that
-    moves itself would not be where its symbols are.
+    A kernel that moves itself would not be where its symbols are.
     """
-    cell = job.cell
+    again = further_boot.under_stub(job, socket)
+    arguments = (*job.cell.kernel_args, "nokaslr")
     return replace(
-        job,
-        cell=replace(
-            cell,
-            untraced="",
-            kernel_args=(*cell.kernel_args, "nokaslr"),
-            more_qemu_args=(*cell.more_qemu_args, *gdb_client.argument(socket)),
-            request=replace(cell.request, reproducible=False),
-        ),
+        again,
+        cell=replace(again.cell, kernel_args=arguments),
         timeout=LONGEST,
         silence=LONGEST,
-        patience=None,
-        repeat=UNTRACED,
     )
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from mermapctl.judge import reproduction
 from mermapctl.records.judging import judge_boot
 from mermapctl.records.record import Cell
+from mermapctl.runner import gdb_client
 from mermapctl.runner.boot import Booted
-from mermapctl.runner.job import Job
+from mermapctl.runner.job import UNTRACED, Job
 from mermapctl.system import inputs
 
 SLOWER = 10
@@ -29,6 +30,24 @@ def patient(job: Job, booted: Booted) -> Job:
         job,
         timeout=min(max(job.timeout, SHORTEST), longest),
         silence=max(job.silence, SILENCE),
+    )
+
+
+def under_stub(job: Job, socket: Path) -> Job:
+    """Return the job of a boot without probes that starts stopped, with a gdb stub on a socket.
+
+    The guest has the host's clock: with `-icount`, QEMU 7.2 ends at a watchpoint.
+    """
+    return replace(
+        job,
+        cell=replace(
+            job.cell,
+            untraced="",
+            more_qemu_args=gdb_client.argument(socket),
+            request=replace(job.request, reproducible=False),
+        ),
+        patience=None,  # at each stop the guest stands still
+        repeat=UNTRACED,
     )
 
 

@@ -27,7 +27,7 @@ from mermapctl.runner import (
 )
 from mermapctl.runner.boot import Booted
 from mermapctl.runner.gdb_packets import StubError
-from mermapctl.runner.job import UNTRACED, Job
+from mermapctl.runner.job import Job
 from mermapctl.runner.kernel import Kernel
 from mermapctl.runner.system_map import SystemMap
 from mermapctl.runner.witness import Witness
@@ -93,7 +93,7 @@ def add(job: Job, cell: Cell, booted: Booted) -> Cell:
         return replace(cell, notes=(*cell.notes, *told))
     job.tell(Note("booting once more, without probes, under the witness"))
     with socket_place.socket(job.folder) as socket:
-        again = _again(job, booted, socket)
+        again = further_boot.under_stub(further_boot.patient(job, booted), socket)
         second, error = _watched(again, booted.kernel, symbols, socket)
     given = gdb_client.argument(socket)
     plain = tuple(each for each in second.limits.qemu_args if each not in given)
@@ -136,17 +136,3 @@ def _watched(
     finally:
         witness.end()
     return booted, witness.error
-
-
-def _again(job: Job, booted: Booted, socket: Path) -> Job:
-    return replace(
-        further_boot.patient(job, booted),
-        cell=replace(
-            job.cell,
-            untraced="",
-            more_qemu_args=gdb_client.argument(socket),
-            request=replace(job.request, reproducible=False),
-        ),
-        patience=None,  # at each stop the guest stands still
-        repeat=UNTRACED,
-    )
