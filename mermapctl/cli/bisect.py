@@ -83,7 +83,7 @@ def command(good: str, bad: str, form: str, quiet: bool, **_: Any) -> None:
     The same command goes on where it was.
     """
     from mermapctl.commands import bisect
-    from mermapctl.records.record import exit_of
+    from mermapctl.records.exit_code import exit_of
     from mermapctl.render import print_record
     from mermapctl.render.terminal.progress import progress
 

@@ -15,7 +15,8 @@ from mermapctl import render
 from mermapctl.cli import output, types
 from mermapctl.cli.command import Command, all_of, format_option
 from mermapctl.cli.console_output import ConsoleOutput
-from mermapctl.records.record import State, exit_of_result
+from mermapctl.records.exit_code import exit_of_result
+from mermapctl.records.record import State
 from mermapctl.records.store import Store, console_lines
 from mermapctl.render.terminal.plain import plain_look_of
 

@@ -332,8 +332,8 @@ def command(
     such as wrong usage, an unknown variant, no tree. ^C, TERM and HUP interrupt the run, unless the
     parent ignores them (nohup).
     """
+    from mermapctl.records.exit_code import exit_of
     from mermapctl.records.folder import console_lines
-    from mermapctl.records.record import exit_of
     from mermapctl.render import print_record
     from mermapctl.render.terminal.progress import progress
 

@@ -26,7 +26,7 @@ def command(job: Path) -> None:
     Prints its events as lines of JSON, and writes the cell beside JOB.json.
     """
     from mermapctl.commands import run_cell
-    from mermapctl.records.record import exit_of_verdict
+    from mermapctl.records.exit_code import exit_of_verdict
     from mermapctl.series import wire
 
     def tell(event: Event) -> None:

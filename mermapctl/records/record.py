@@ -18,7 +18,7 @@ from mermapctl.config.fragment import MissingSymbol
 from mermapctl.config.module_guard import Guard
 from mermapctl.console.ktap import Suite, Tally
 from mermapctl.console.splat import Splat
-from mermapctl.errors import Exit, HarnessError
+from mermapctl.errors import HarnessError
 from mermapctl.judge.compiler_warnings import CompilerWarning
 from mermapctl.judge.confirmation import Unprobed
 from mermapctl.judge.cost import Cost
@@ -27,7 +27,7 @@ from mermapctl.judge.repeats import Repeats
 from mermapctl.judge.reproduction import Reproduction
 from mermapctl.judge.verdict import Boot, Finding, Flush, Reason, Verdict
 from mermapctl.judge.witness_summary import WitnessSummary
-from mermapctl.records.bisect_facts import Bisect, BisectOutcome
+from mermapctl.records.bisect_facts import Bisect
 from mermapctl.records.host import Host, host_facts
 from mermapctl.records.json_text import encoded
 from mermapctl.records.series_facts import Place, Series
@@ -378,24 +378,3 @@ def verdict_of_bisect(cells: Sequence[Cell]) -> Verdict:
     """Return failed if a kernel failed, else no verdict: it does not test whether all pass."""
     failed = verdict_of(cells) is Verdict.FAILED
     return Verdict.FAILED if failed else Verdict.NO_VERDICT
-
-
-def exit_of(record: RunRecord, *, bisect: bool = False) -> Exit:
-    """Return the exit code of `run`; `bisect` turns "no verdict" into `git bisect run`'s skip."""
-    if record.run.state is State.INTERRUPTED:
-        return Exit.INTERRUPTED
-    code = exit_of_result(record)
-    return Exit.BISECT_SKIP if bisect and code is Exit.NO_VERDICT else code
-
-
-def exit_of_result(record: RunRecord) -> Exit:
-    """Return the exit code of a record's verdict; a bisect passed if it named a commit."""
-    if isinstance(record.bisect, msgspec.UnsetType):
-        return exit_of_verdict(record.verdict)
-    return Exit.PASSED if record.bisect.outcome is BisectOutcome.FOUND else Exit.NO_VERDICT
-
-
-def exit_of_verdict(verdict: Verdict) -> Exit:
-    """Return 0 for passed, 1 for failed, 3 for no verdict."""
-    codes = {Verdict.PASSED: Exit.PASSED, Verdict.FAILED: Exit.FAILED}
-    return codes.get(verdict, Exit.NO_VERDICT)

@@ -15,6 +15,7 @@ import pytest
 
 from mermapctl.errors import Exit, HarnessError
 from mermapctl.judge.verdict import Reason, Verdict
+from mermapctl.records import exit_code
 from mermapctl.records import record as records
 from mermapctl.records.record import (
     Former,
@@ -153,7 +154,7 @@ def test_the_verdict_of_a_run(verdicts: str, run: Verdict) -> None:
     ],
 )
 def test_exit_codes(record: RunRecord, bisect: bool, code: Exit) -> None:
-    assert records.exit_of(record, bisect=bisect) is code
+    assert exit_code.exit_of(record, bisect=bisect) is code
 
 
 def test_a_new_run_contains_this_machine_and_process() -> None:
