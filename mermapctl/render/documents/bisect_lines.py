@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from mermapctl.records.bisect_facts import Bisect, BisectCommit
+from mermapctl.render import series_words
 
-_SHORT = 12
 _SUBJECT = 40
 
 
@@ -20,7 +20,8 @@ def markdown(bisect: Bisect, code: Callable[..., str]) -> Iterator[str]:
         yield "| :-- | --: | --: | --: | :-- |"
         for each in bisect.commits:
             numbers = " | ".join(_numbers(each))
-            short, subject = code(each.commit[:_SHORT], row=True), code(each.subject, row=True)
+            short = code(series_words.short(each.commit), row=True)
+            subject = code(each.subject, row=True)
             yield f"| {short} | {numbers} | {subject} |"
         yield ""
 
@@ -35,7 +36,8 @@ def mail(
     for each in bisect.commits:
         bad, good, other = _numbers(each)
         said = f"bad {bad:>3} good {good:>3}" + (f" other {other}" if each.other else "")
-        yield f"  {flat(each.commit, _SHORT)}  {said}  {flat(each.subject, _SUBJECT)}"[:72].rstrip()
+        short = flat(series_words.short(each.commit), series_words.SHORT)
+        yield f"  {short}  {said}  {flat(each.subject, _SUBJECT)}"[:72].rstrip()
     yield ""
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mermapctl.records.bisect_facts import BisectOutcome
+from mermapctl.render import series_words
 from mermapctl.render.terminal.columns import columns, paint
 from mermapctl.render.terminal.plain import count, seconds
 from mermapctl.render.terminal.wrap import wrapped
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from mermapctl.render.terminal.brief_tables import Page
     from mermapctl.render.terminal.columns import Field
 
-_SHORT = 12
 _HEADS = ("Commit", "Bad", "Good", "Other", "Chance", "Subject")
 _LINE = 1000
 
@@ -70,13 +70,13 @@ def _row(commit: BisectCommit, page: Page) -> list[Field]:
     chance = "" if commit.chance is None else f"{commit.chance:.1%}"
     if commit.chance is not None and commit.chance < 0.0005:
         chance = "0"
-    twin = f"  (same kernel as {commit.same_as[:_SHORT]})" if commit.same_as else ""
+    twin = f"  (same kernel as {series_words.short(commit.same_as)})" if commit.same_as else ""
     why = f"  (skipped: {commit.skipped})" if commit.skipped else ""
     room = max(20, page.width - 60)
     subject = page.look.plain(commit.subject, limit=_LINE)
     subject = subject if len(subject) <= room else f"{subject[: room - 1]}…"
     return [
-        (page.look.plain(commit.commit[:_SHORT]), ""),
+        (page.look.plain(series_words.short(commit.commit)), ""),
         *((number, "") for number in numbers),
         (chance, "bold" if (commit.chance or 0) > 0.5 else "dim"),
         (page.look.plain(f"{subject}{twin}{why}", limit=_LINE), ""),
