@@ -65,12 +65,12 @@ class Ring:
         self._rest = b""
         self._asked = 0
         self._next = 0.0
-        self._ended = False
+        self._ended = self._quit = False
         self._ask("qmp_capabilities")
 
     def ask(self) -> None:
         """Ask for what is in the buffer, unless an answer is awaited or the last one is recent."""
-        if not (self.gone or self._asked) and time.monotonic() >= self._next:
+        if not (self.gone or self._asked or self._quit) and time.monotonic() >= self._next:
             self._next = time.monotonic() + PERIOD
             self._ask("ringbuf-read", device="ring", size=CHUNK, format="base64")
 
@@ -98,6 +98,7 @@ class Ring:
         if len(read) >= CHUNK:
             self._next = 0.0
         elif self._ended and not read and isinstance(console, str):
+            self._quit = True
             self._ask("quit")
         return read
 
@@ -105,7 +106,10 @@ class Ring:
         question = {"execute": what, "arguments": arguments}
         self._asked += 1
         try:
-            self.connection.sendall(self._json.dumps(question).encode() + b"\n")
+            # SIGPIPE ends this program where kunit.py is gone, but not where QEMU is.
+            self.connection.sendall(
+                self._json.dumps(question).encode() + b"\n", socket.MSG_NOSIGNAL
+            )
         except OSError:
             self.gone = True
 

@@ -68,6 +68,38 @@ def test_all_arrives_and_qemu_ends_after_its_guest(tmp_path: Path) -> None:
     assert (tmp_path / "ended").read_text() == "3"
 
 
+def test_a_qemu_that_is_killed_between_two_questions_does_not_kill_its_reader(
+    tmp_path: Path,
+) -> None:
+    qemu = tmp_path / "qemu"
+    qemu.write_text(
+        f"#!{sys.executable} -IS\nimport os, sys\n"
+        'os.close(int(next(a for a in sys.argv if a.startswith("socket,")).rpartition("=")[2]))\n'
+        "os.read(0, 1)\nos.kill(os.getpid(), 9)\n"
+    )
+    qemu.chmod(0o755)
+    script = tmp_path / "slow_pump.py"
+    # The reader asks once more after QEMU has closed its end, and before it has seen that.
+    script.write_text(
+        "import sys, time\n"
+        f"sys.path.insert(0, {str(Path(console_pump.__file__).parents[2])!r})\n"
+        "from mermapctl.runner import console_pump\n"
+        "first = console_pump.Ring.__init__\n"
+        "def late(ring, connection):\n"
+        "    time.sleep(1)\n"
+        "    first(ring, connection)\n"
+        "console_pump.Ring.__init__ = late\n"
+        "sys.exit(console_pump.main(*sys.argv[1:3], sys.argv[3:]))\n"
+    )
+    pump = [sys.executable, str(script), str(tmp_path / "ended"), "ring"]
+    done = subprocess.run(
+        [*pump, str(qemu), "-serial", "stdio"],
+        input=b"x", capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 128 + 9, done.stderr
+    assert (tmp_path / "ended").read_text() == "-9"
+
+
 @pytest.fixture
 def pair() -> Iterator[tuple[Ring, socket.socket]]:
     ours, theirs = socket.socketpair()
@@ -111,6 +143,13 @@ def test_the_last_lines_are_read_before_qemu_is_told_to_quit(
     answer(monitor, console(b""))
     assert ring.take() == b""
     assert asked(monitor) == ["quit"]
+    answer(monitor, {"return": {}})
+    assert ring.take() == b""
+    ring._next = 0.0
+    ring.ask()  # QEMU closes its end as soon as it has answered
+    monitor.setblocking(False)  # noqa: FBT003
+    with pytest.raises(BlockingIOError):
+        monitor.recv(1)
     monitor.close()
     ring.take()
     assert ring.gone
