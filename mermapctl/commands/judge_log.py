@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from mermapctl.errors import UserError
 from mermapctl.judge.verdict import Verdict
 from mermapctl.records import record
-from mermapctl.records.judging import judge_log
+from mermapctl.records.cell_verdict import judge_log
 from mermapctl.records.record import Artifacts, Cell, LogFacts, RunRecord, State, TreeFacts
 from mermapctl.system import inputs
 

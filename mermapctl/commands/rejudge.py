@@ -14,7 +14,7 @@ from mermapctl.errors import MermapctlError
 from mermapctl.judge.leaf_tests import leaves
 from mermapctl.judge.verdict import Reason, Verdict
 from mermapctl.records import cell_files, first_bad, record
-from mermapctl.records.judging import judge_again
+from mermapctl.records.cell_verdict import judge_again
 from mermapctl.records.record import Cell, Former, RunRecord, State
 from mermapctl.records.witnessed import with_witness
 from mermapctl.system.inputs import open_regular

@@ -10,7 +10,7 @@ from mermapctl.judge import root_cause, trace_findings, witness_findings
 from mermapctl.judge.confirmation import symptoms
 from mermapctl.judge.verdict import Ended, Finding, Severity, Verdict
 from mermapctl.judge.witness_summary import WitnessSummary
-from mermapctl.records.judging import judge_second
+from mermapctl.records.cell_verdict import judge_second
 from mermapctl.records.record import Cell
 from mermapctl.system.inputs import open_regular
 from mermapctl.trace import witness_reader

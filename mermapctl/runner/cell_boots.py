@@ -11,7 +11,7 @@ from mermapctl.errors import MermapctlError
 from mermapctl.judge.confirmation import by_trials
 from mermapctl.judge.hang_trial import Trial
 from mermapctl.judge.verdict import Verdict
-from mermapctl.records.judging import judge_console, with_trials
+from mermapctl.records.cell_verdict import judge_console, with_trials
 from mermapctl.records.record import Cell
 from mermapctl.runner import (
     confirm,

@@ -11,7 +11,7 @@ from mermapctl.events import Note
 from mermapctl.judge import reproduction
 from mermapctl.judge.reproduction import Reproduction
 from mermapctl.judge.verdict import Verdict
-from mermapctl.records.judging import with_reproduction
+from mermapctl.records.cell_verdict import with_reproduction
 from mermapctl.records.record import Cell
 from mermapctl.runner import boot, further_boot, repeat
 from mermapctl.runner.boot import Booted

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mermapctl.judge import reproduction
-from mermapctl.records.judging import judge_boot
+from mermapctl.records.cell_verdict import judge_boot
 from mermapctl.records.record import Cell
 from mermapctl.runner import gdb_client
 from mermapctl.runner.boot import Booted

@@ -14,8 +14,8 @@ from mermapctl.events import Event, Note, Tick
 from mermapctl.judge import hang_trials
 from mermapctl.judge.hang_trial import Outcome, Trial
 from mermapctl.judge.verdict import Verdict
+from mermapctl.records.cell_verdict import judge_console, suites_known
 from mermapctl.records.folder import cell_slug
-from mermapctl.records.judging import judge_console, suites_known
 from mermapctl.records.record import Cell
 from mermapctl.runner import boot, qmp, socket_place
 from mermapctl.runner.job import Job

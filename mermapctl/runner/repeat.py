@@ -12,7 +12,7 @@ from mermapctl.judge import repeats, reproduction
 from mermapctl.judge.confirmation import symptoms
 from mermapctl.judge.repeats import RepeatedBoot
 from mermapctl.judge.verdict import Verdict
-from mermapctl.records.judging import with_repeats
+from mermapctl.records.cell_verdict import with_repeats
 from mermapctl.records.record import Cell
 from mermapctl.runner import boot, further_boot
 from mermapctl.runner.boot import Booted

@@ -10,7 +10,7 @@ from mermapctl.events import Note
 from mermapctl.judge import hang_trials
 from mermapctl.judge.confirmation import Unprobed
 from mermapctl.judge.verdict import Ended, Reason, Verdict
-from mermapctl.records.judging import with_unprobed
+from mermapctl.records.cell_verdict import with_unprobed
 from mermapctl.records.record import Cell
 from mermapctl.runner import boot, kunit
 from mermapctl.runner.boot import Booted

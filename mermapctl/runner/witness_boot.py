@@ -13,7 +13,7 @@ from pathlib import Path
 from mermapctl.events import Note
 from mermapctl.judge.verdict import Ended, Verdict
 from mermapctl.judge.witness_summary import LOG, WitnessSummary
-from mermapctl.records.judging import suites_known
+from mermapctl.records.cell_verdict import suites_known
 from mermapctl.records.record import Cell
 from mermapctl.records.witnessed import with_witness
 from mermapctl.runner import (

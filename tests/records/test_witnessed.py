@@ -11,7 +11,7 @@ import pytest
 from mermapctl.judge import witness_findings
 from mermapctl.judge.verdict import Boot, Ended, Finding, Severity, Verdict
 from mermapctl.judge.witness_summary import WitnessSummary
-from mermapctl.records.judging import judge_console
+from mermapctl.records.cell_verdict import judge_console
 from mermapctl.records.record import Artifacts, Cell
 from mermapctl.records.witnessed import with_witness
 from tests.tables import LOGS

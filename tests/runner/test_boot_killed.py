@@ -12,7 +12,7 @@ import pytest
 from mermapctl.judge.console_verdict import judge
 from mermapctl.judge.suites import Manifest
 from mermapctl.judge.verdict import Boot, Ended, Reason, Verdict
-from mermapctl.records.judging import suites_known
+from mermapctl.records.cell_verdict import suites_known
 from mermapctl.runner import boot_killed
 from tests.runner.test_run import document, processes_of
 from tests.tables import LOGS

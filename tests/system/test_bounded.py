@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mermapctl.judge.verdict import Verdict
-from mermapctl.records.judging import judge_console
+from mermapctl.records.cell_verdict import judge_console
 from mermapctl.records.record import Cell
 from mermapctl.runner import build_log as buildlog
 from mermapctl.system import bounded
