@@ -24,14 +24,14 @@ from mermapctl.series.bisect_target import Wanted
 from mermapctl.series.local import Work
 from mermapctl.series.presence import Presence
 from mermapctl.system import paths, signals
-from mermapctl.tree import build_dir, commits, lanes, ownership, state
+from mermapctl.tree import build_dir, commits, ownership, series_worktrees, state
 
 if TYPE_CHECKING:
     from mermapctl.config.fragment import Fragment
     from mermapctl.config.plan import Request
     from mermapctl.series.grid import GridColumn
     from mermapctl.tree.commits import Commit, Range
-    from mermapctl.tree.lanes import Borrower
+    from mermapctl.tree.series_worktrees import Borrower
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def run(
     def waiting(sentence: str) -> None:
         tell(Note(sentence))
 
-    with lanes.borrow(path, invoked, wait=request.wait, waiting=waiting) as repository:
+    with series_worktrees.borrow(path, invoked, wait=request.wait, waiting=waiting) as repository:
         (column,) = series.columns(request, own, tree)
         bisected = _bisected(found, asked, column, repository)
         if found.at_head and looked.dirty:

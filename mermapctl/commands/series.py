@@ -29,9 +29,9 @@ from mermapctl.series.grid_events import GridCell, GridStarted, SeriesListener
 from mermapctl.series.local import LocalEngine, Work
 from mermapctl.series.presence import Presence
 from mermapctl.system import paths, signals
-from mermapctl.tree import build_dir, commits, lanes, ownership, state
+from mermapctl.tree import build_dir, commits, ownership, series_worktrees, state
 from mermapctl.tree.commits import Commit
-from mermapctl.tree.lanes import Borrower
+from mermapctl.tree.series_worktrees import Borrower
 
 if TYPE_CHECKING:
     from mermapctl.config.target import KernelTree
@@ -83,7 +83,7 @@ def run(
     def waiting(sentence: str) -> None:
         tell(Note(sentence))
 
-    with lanes.borrow(path, invoked, wait=request.wait, waiting=waiting) as repository:
+    with series_worktrees.borrow(path, invoked, wait=request.wait, waiting=waiting) as repository:
         rows = _rows(found, looked, repository)
         grid = Grid(rows.base, rows.commits, columns(request, own, target.read(path)))
         patch_ids = _patch_ids(repository, rows, tell)

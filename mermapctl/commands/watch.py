@@ -36,7 +36,7 @@ from mermapctl.system import paths, process
 from mermapctl.system.children import ChildEnded, ChildLine, Children
 from mermapctl.system.file_changes import FileChanges
 from mermapctl.system.keyboard import Keyboard
-from mermapctl.tree import build_dir, commits, lanes, ownership, refs
+from mermapctl.tree import build_dir, commits, ownership, refs, series_worktrees
 from mermapctl.tree.commits import Range
 from mermapctl.tree.read_files import ReadFiles, lacking
 from mermapctl.tree.refs import Mark, RefFiles
@@ -232,7 +232,7 @@ class _Loop:
 
     def _watch(self, since: float | None = None) -> tuple[Path, ...]:
         """Watch what the builds have read; return what is new of it and was saved `since`."""
-        places = [self.tree] if self.found is None else lanes.trees(self.tree)
+        places = [self.tree] if self.found is None else series_worktrees.trees(self.tree)
         self.read.update(
             (build_dir.locate(place, *each), place) for place in places for each in self.builds
         )

@@ -23,7 +23,7 @@ from mermapctl.series.grid_events import GridCell, GridProgress
 from mermapctl.series.key import of_files
 from mermapctl.system import inputs, process
 from mermapctl.system.children import ChildEnded, ChildLine, Children
-from mermapctl.tree.lanes import Borrower, Lane
+from mermapctl.tree.series_worktrees import Borrower, Lane
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

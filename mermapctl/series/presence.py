@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mermapctl.tree.commits import Commit
-    from mermapctl.tree.lanes import Borrower
+    from mermapctl.tree.series_worktrees import Borrower
 
 
 class Presence:

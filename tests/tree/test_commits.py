@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mermapctl.errors import UserError
-from mermapctl.tree import commits, lanes
+from mermapctl.tree import commits, series_worktrees
 from mermapctl.tree import git as repository
 from tests.conftest import git
 
@@ -81,7 +81,7 @@ def test_a_snapshot_does_not_wait_for_a_fifo(
     (tree / name).with_name("more").write_text("x\n")
     os.mkfifo(tree / name)
     with (
-        lanes.borrow(tree, "test", wait=False, waiting=lambda _: None) as borrower,
+        series_worktrees.borrow(tree, "test", wait=False, waiting=lambda _: None) as borrower,
         pytest.raises(UserError, match=f"{name} is a FIFO"),
     ):
         borrower.snapshot(head)
