@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from mermapctl.errors import MermapctlError
 from mermapctl.judge.leaf_tests import leaves
 from mermapctl.judge.verdict import Reason, Verdict
 from mermapctl.records import cell_files, first_bad, record
 from mermapctl.records.cell_verdict import judge_again
 from mermapctl.records.record import Cell, Former, RunRecord, State
+from mermapctl.records.record_kinds import bisect_of
 from mermapctl.records.witnessed import with_witness
 from mermapctl.system.inputs import open_regular
 
@@ -66,9 +65,8 @@ def _one(store: Store, run: str, *, keep: bool) -> Rejudged:
             lacking += [problem] if problem else []
     except MermapctlError as error:
         return Rejudged(run, Verdict.NO_VERDICT, Verdict.NO_VERDICT, problem=error.message)
-    is_bisect = not isinstance(old.bisect, msgspec.UnsetType)
-    verdict = (record.verdict_of_bisect if is_bisect else record.verdict_of)(cells)
-    new = first_bad.filled(replace(old, cells=tuple(cells), verdict=verdict))
+    verdict_of = record.verdict_of_bisect if bisect_of(old) else record.verdict_of
+    new = first_bad.filled(replace(old, cells=tuple(cells), verdict=verdict_of(cells)))
     changes = tuple(_changes(old, new))
     if keep and new != old:
         if changes:

@@ -17,6 +17,7 @@ from mermapctl.errors import HarnessError
 from mermapctl.records import first_bad
 from mermapctl.records.json_text import encoded
 from mermapctl.records.record import Cell, RunRecord, verdict_of
+from mermapctl.records.record_kinds import series_of
 from mermapctl.system import files
 from mermapctl.system.inputs import read_regular
 
@@ -47,7 +48,7 @@ def read(folder: Path) -> Cell | None:
 
 def joined(record: RunRecord, folder: RunFolder) -> RunRecord:
     """Return the record of a series in progress, or of a killed one, with its finished cells."""
-    if isinstance(record.series, msgspec.UnsetType):
+    if series_of(record) is None:
         return record
     try:
         folders = sorted((folder.path / "cells").iterdir())
@@ -60,8 +61,8 @@ def joined(record: RunRecord, folder: RunFolder) -> RunRecord:
 
 def with_cells(record: RunRecord, cells: Iterable[Cell]) -> RunRecord:
     """Return the record of a series with these cells in the grid's order, and what they say."""
-    series = record.series
-    if isinstance(series, msgspec.UnsetType):
+    series = series_of(record)
+    if series is None:
         return record
     rows = [series.base, *(each.commit for each in series.commits)]
     places = (column.place(commit) for commit in rows for column in series.columns)

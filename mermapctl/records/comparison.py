@@ -8,12 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from mermapctl.judge.cost import changes
 from mermapctl.judge.leaf_tests import LeafTest, leaves
 from mermapctl.judge.verdict import Severity, Verdict
 from mermapctl.records import series_match
+from mermapctl.records.record_kinds import series_of
 from mermapctl.records.series_match import CommitMatch
 
 if TYPE_CHECKING:
@@ -136,9 +135,8 @@ def compare(a: RunRecord, b: RunRecord) -> Comparison:
 
 
 def _commits(a: RunRecord, b: RunRecord) -> tuple[CommitMatch, ...]:
-    if isinstance(a.series, msgspec.UnsetType) or isinstance(b.series, msgspec.UnsetType):
-        return ()
-    return series_match.matches(a.series, b.series)
+    one, other = series_of(a), series_of(b)
+    return series_match.matches(one, other) if one and other else ()
 
 
 def _name(cell: Cell) -> str:
@@ -159,8 +157,7 @@ def _pairs(a: RunRecord, b: RunRecord) -> tuple[list[tuple[str, Cell, Cell]], li
 
 def _labels(a: RunRecord, b: RunRecord) -> tuple[dict[str, str], dict[str, str]]:
     """Return the names of the commits of two records, as far as they are series."""
-    one = None if isinstance(a.series, msgspec.UnsetType) else a.series
-    other = None if isinstance(b.series, msgspec.UnsetType) else b.series
+    one, other = series_of(a), series_of(b)
     if one and other:
         return series_match.common_labels(one, other)
     here, there = (series_match.labels(each) if each else {} for each in (one, other))

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from mermapctl.errors import Exit
 from mermapctl.judge.verdict import Verdict
 from mermapctl.records.bisect_facts import BisectOutcome
 from mermapctl.records.record import RunRecord, State
+from mermapctl.records.record_kinds import bisect_of
 
 
 def exit_of(record: RunRecord, *, bisect: bool = False) -> Exit:
@@ -21,9 +20,10 @@ def exit_of(record: RunRecord, *, bisect: bool = False) -> Exit:
 
 def exit_of_result(record: RunRecord) -> Exit:
     """Return the exit code of a record's verdict; a bisect passed if it named a commit."""
-    if isinstance(record.bisect, msgspec.UnsetType):
+    found = bisect_of(record)
+    if found is None:
         return exit_of_verdict(record.verdict)
-    return Exit.PASSED if record.bisect.outcome is BisectOutcome.FOUND else Exit.NO_VERDICT
+    return Exit.PASSED if found.outcome is BisectOutcome.FOUND else Exit.NO_VERDICT
 
 
 def exit_of_verdict(verdict: Verdict) -> Exit:

@@ -6,10 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-import msgspec
-
 from mermapctl.judge.verdict import Finding, Reason, Severity, Verdict
 from mermapctl.records.record import Cell, RunRecord
+from mermapctl.records.record_kinds import series_of
 from mermapctl.records.series_facts import Column, Episode, FirstBad
 
 ABSENT = "absent"
@@ -102,8 +101,8 @@ def needs_base(cells: Sequence[tuple[str, Cell | None]]) -> bool:
 
 def filled(record: RunRecord) -> RunRecord:
     """Return the record of a series with its columns made from its cells; any other as it is."""
-    series = record.series
-    if isinstance(series, msgspec.UnsetType):
+    series = series_of(record)
+    if series is None:
         return record
     found = {cell.place: cell for cell in record.cells}
     commits = [series.base, *(each.commit for each in series.commits)]

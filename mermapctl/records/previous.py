@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
-
 from mermapctl.errors import HarnessError
 from mermapctl.judge.verdict import Verdict
 from mermapctl.records.record import RunRecord, State
+from mermapctl.records.record_kinds import series_of
 from mermapctl.records.store import Store
 
 LOOK_BACK = 50
@@ -17,11 +16,12 @@ LOOK_BACK = 50
 
 
 def previous(record: RunRecord) -> RunRecord | None:
-    """The newest finished run before `record` with a verdict on a target and variant of it.
+    """Return the newest finished run before `record` with a verdict on a target and variant of it.
 
     A series is compared with a series. None for a log, for a run that is not stored, and where
     there is none.
     """
+    of_series = series_of(record) is not None
     wanted = {(cell.target, cell.configuration) for cell in record.cells if cell.target}
     if not wanted:
         return None
@@ -34,13 +34,9 @@ def previous(record: RunRecord) -> RunRecord | None:
             for cell in other.cells
             if cell.verdict is not Verdict.NO_VERDICT
         }
-        if same & wanted and _is_series(other) == _is_series(record):
+        if same & wanted and (series_of(other) is not None) == of_series:
             return other
     return None
-
-
-def _is_series(record: RunRecord) -> bool:
-    return not isinstance(record.series, msgspec.UnsetType)
 
 
 def earlier(record: RunRecord, store: Store) -> Iterator[RunRecord]:

@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import msgspec
-
 from mermapctl.judge.compiler_warnings import CompilerWarning
 from mermapctl.judge.verdict import Reason, Severity, Verdict
 from mermapctl.records.record import Cell, RunRecord
+from mermapctl.records.record_kinds import bisect_of, series_of
 from mermapctl.records.series_facts import Column, Episode, Series
 from mermapctl.render.account import verdict_word
 from mermapctl.render.visible import one_line
@@ -31,11 +30,11 @@ def shown_whole(record: RunRecord) -> tuple[Cell, ...]:
 
     All cells of another run.
     """
-    if not isinstance(record.bisect, msgspec.UnsetType):
-        named = record.bisect.suspects
-        return tuple(cell for cell in record.cells if cell.commit in named)
-    series = record.series
-    if isinstance(series, msgspec.UnsetType):
+    bisected = bisect_of(record)
+    if bisected is not None:
+        return tuple(cell for cell in record.cells if cell.commit in bisected.suspects)
+    series = series_of(record)
+    if series is None:
         return record.cells
     brought = {column.place(each.commit) for column in series.columns for each in column.episodes}
     return tuple(
@@ -142,11 +141,12 @@ def _warnings(column: Column, named: Callable[[str], str]) -> Iterator[str]:
 
 def new_warnings(record: RunRecord, cell: Cell) -> tuple[str, ...]:
     """Return the warnings that a cell's commit added."""
-    if isinstance(record.series, msgspec.UnsetType):
+    series = series_of(record)
+    if series is None:
         return ()
     return tuple(
         warning(each.warning)
-        for column in record.series.columns
+        for column in series.columns
         if (column.target, column.variant) == (cell.target, cell.variant)
         for each in column.warnings
         if each.commit == cell.commit

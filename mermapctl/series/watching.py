@@ -7,10 +7,9 @@ import enum
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-import msgspec
-
 from mermapctl.judge.verdict import Reason, Verdict
 from mermapctl.records.record import Cell, RunRecord
+from mermapctl.records.record_kinds import series_of
 
 SETTLE = 0.2
 """Seconds after a save until a run starts: an editor, or `git checkout`, writes several files."""
@@ -123,15 +122,16 @@ def narrowed(record: RunRecord | None) -> Narrowed | None:
     variants = tuple(dict.fromkeys(each.variant for each in bad if each.variant))
     if record is None or not targets or not variants:
         return None
-    if isinstance(record.series, msgspec.UnsetType):
+    series = series_of(record)
+    if series is None:
         return Narrowed(targets, variants)
-    commits = [each.commit for each in record.series.commits]
+    commits = [each.commit for each in series.commits]
     rows = _rows(commits, bad)
     if rows is None:
         return None
-    before = [record.series.base, *commits][rows[0]]
+    before = [series.base, *commits][rows[0]]
     tip = commits[rows[1]]
-    last = record.series.work_tree and tip == commits[-1]
+    last = series.work_tree and tip == commits[-1]
     return Narrowed(targets, variants, f"{before}..{'' if last else tip}")
 
 

@@ -10,12 +10,11 @@ import shlex
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 
-import msgspec
-
 from mermapctl.console.ktap import Status
 from mermapctl.judge.flush_table import UNSEEN
 from mermapctl.judge.verdict import Finding, Reason, Severity, Verdict
 from mermapctl.records.record import Cell, RunRecord
+from mermapctl.records.record_kinds import bisect_of, series_of
 from mermapctl.render import account, series_words
 from mermapctl.render.documents import bisect_lines, series_tables
 from mermapctl.render.missing import missing_lines
@@ -103,11 +102,12 @@ def _opening(record: RunRecord) -> list[str]:
     bad = sum(cell.verdict is record.verdict for cell in record.cells)
     noun = "logs" if account.is_log(record) else "configurations"
     cells = f" in {bad} of {total} {noun}" if total > 1 else ""
-    if not isinstance(record.series, msgspec.UnsetType):
-        commits = len(record.series.commits)
+    series, bisected = series_of(record), bisect_of(record)
+    if series is not None:
+        commits = len(series.commits)
         cells = f" on a series of {commits} commit{'s' * (commits != 1)}"
-    if not isinstance(record.bisect, msgspec.UnsetType):
-        commits = record.bisect.range
+    if bisected is not None:
+        commits = bisected.range
         cells = f" in a bisect of {commits} commit{'s' * (commits != 1)}"
     if record.verdict is Verdict.PASSED:
         quiet = not any(cell.findings for cell in record.cells)
@@ -150,11 +150,12 @@ def _machine(cell: Cell) -> str:
 
 def _matrix(record: RunRecord) -> Iterator[str]:
     """Yield a line for each cell, or for each test of the only cell."""
-    if not isinstance(record.bisect, msgspec.UnsetType):
-        yield from bisect_lines.mail(record.bisect, _flat, _wrap)
+    series, bisected = series_of(record), bisect_of(record)
+    if bisected is not None:
+        yield from bisect_lines.mail(bisected, _flat, _wrap)
         return
-    if not isinstance(record.series, msgspec.UnsetType):
-        yield from series_tables.mail(record, record.series, _flat, _wrap)
+    if series is not None:
+        yield from series_tables.mail(record, series, _flat, _wrap)
         return
     if len(record.cells) == 1:
         told = account.account(record.cells[0])

@@ -11,11 +11,10 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
-import msgspec
-
 from mermapctl.console.ktap import Status
 from mermapctl.judge.verdict import Finding, Severity, Verdict
 from mermapctl.records.record import Cell, RunRecord
+from mermapctl.records.record_kinds import bisect_of, series_of
 from mermapctl.render import account, series_words
 from mermapctl.render.documents import bisect_lines, series_tables
 from mermapctl.render.missing import missing_lines
@@ -121,7 +120,7 @@ def _facts(record: RunRecord) -> str:
     told = [account.account(cell) for cell in record.cells]
     if tests := sum(one.total for one in told):
         facts.append(f"{tests} test{'s' * (tests != 1)}: {account.counts(told)}")
-    if not isinstance(record.series, msgspec.UnsetType):
+    if series_of(record) is not None:
         facts.append(f"{len(record.cells)} cells: {series_words.counts(record.cells)}")
     elif len(record.cells) > 1:
         tally = Counter(cell.verdict for cell in record.cells)
@@ -136,11 +135,12 @@ def _facts(record: RunRecord) -> str:
 
 def _matrix(record: RunRecord) -> Iterator[str]:
     """Yield a table of tests (rows) and cells (columns)."""
-    if not isinstance(record.bisect, msgspec.UnsetType):
-        yield from bisect_lines.markdown(record.bisect, code)
+    series, bisected = series_of(record), bisect_of(record)
+    if bisected is not None:
+        yield from bisect_lines.markdown(bisected, code)
         return
-    if not isinstance(record.series, msgspec.UnsetType):
-        yield from series_tables.markdown(record, record.series, code)
+    if series is not None:
+        yield from series_tables.markdown(record, series, code)
         return
     if not record.cells:
         return

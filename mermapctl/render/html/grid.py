@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import msgspec
-
 from mermapctl.judge.verdict import Reason, Verdict
 from mermapctl.records.record import Cell, RunRecord
-from mermapctl.records.series_facts import Column, Place, Series
+from mermapctl.records.record_kinds import series_of
+from mermapctl.records.series_facts import Column, Place
 from mermapctl.render import series_words
 from mermapctl.render.html.answer import CellView, Headline
 
@@ -52,11 +51,6 @@ class GridView:
     size: int
     ran: int
     full: int
-
-
-def series_of(record: RunRecord) -> Series | None:
-    """Return the series of a record, null for another run."""
-    return None if isinstance(record.series, msgspec.UnsetType) else record.series
 
 
 def opened(record: RunRecord) -> tuple[Cell, ...]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup, escape
 
 from mermapctl.records.comparison import Moved, compare
+from mermapctl.records.record_kinds import series_of
 from mermapctl.render import complaint
 from mermapctl.render.account import (
     Row,
@@ -170,7 +171,7 @@ def _every(record: RunRecord) -> list[CellView]:
 
 def _subjects(record: RunRecord) -> dict[str | None, str]:
     """Return the subject of each commit of a series."""
-    series = grids.series_of(record)
+    series = series_of(record)
     return {each.commit: each.subject for each in series.commits} if series else {}
 
 

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import msgspec
 from rich.text import Text
 
 from mermapctl.judge.verdict import Verdict
 from mermapctl.records.record import Cell, State
+from mermapctl.records.record_kinds import series_of
 from mermapctl.render import series_words
 from mermapctl.render.account import (
     account,
@@ -71,8 +71,8 @@ def render(
     buffer = io.StringIO()
     out = plain_console(buffer, width, color=color)
     page = _Page(Look(unicode), out.width, console, len(record.cells) > 1)
-    some = not full and not isinstance(record.series, msgspec.UnsetType)
-    for part in _series(record, record.series, page) if some else _parts(record, page):
+    found = None if full else series_of(record)
+    for part in _series(record, found, page) if found else _parts(record, page):
         # Text to copy is neither wrapped nor cut; the terminal may wrap it.
         out.print(part, soft_wrap=isinstance(part, Text) and bool(part.no_wrap))
     return without_blanks(buffer.getvalue())
@@ -105,12 +105,8 @@ def _parts(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
     yield from _bottom_lines(record, page)
 
 
-def _series(
-    record: RunRecord, shown: Series | msgspec.UnsetType, page: _Page
-) -> Iterator[RenderableType]:
+def _series(record: RunRecord, shown: Series, page: _Page) -> Iterator[RenderableType]:
     """Yield the grid, and of its cells the first bad ones and those without a verdict."""
-    if isinstance(shown, msgspec.UnsetType):
-        return
     look = page.look
     yield from _header(record, look)
     yield Text()
@@ -321,7 +317,7 @@ def _bottom_lines(record: RunRecord, page: _Page) -> Iterator[Text]:
     told = [account(cell) for cell in record.cells]
     tests = sum(one.total for one in told)
     words = []
-    if not isinstance(record.series, msgspec.UnsetType):
+    if series_of(record) is not None:
         words.append(f"{count(len(record.cells), 'cell')}: {series_words.counts(record.cells)}")
     elif len(record.cells) > 1:
         tally = dict.fromkeys(Verdict, 0)

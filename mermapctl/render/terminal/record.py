@@ -6,8 +6,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-import msgspec
-
+from mermapctl.records.record_kinds import bisect_of, series_of
 from mermapctl.render.account import verdict_word
 from mermapctl.render.terminal import bisect, brief
 from mermapctl.render.terminal.brief_tables import Page
@@ -36,11 +35,12 @@ def render(
     splats, from `console` if given. Without `unicode` the text is ASCII.
     """
     painted = colored() if color is None else color
-    if not isinstance(record.bisect, msgspec.UnsetType):
-        page = Page(PlainLook(unicode), columns_of(width), painted)
-        return bisect.render(record, record.bisect, page)
-    if not full and isinstance(record.series, msgspec.UnsetType):
-        return brief.render(record, Page(PlainLook(unicode), columns_of(width), painted))
+    found = bisect_of(record)
+    page = Page(PlainLook(unicode), columns_of(width), painted)
+    if found is not None:
+        return bisect.render(record, found, page)
+    if not full and series_of(record) is None:
+        return brief.render(record, page)
     from mermapctl.render.terminal import full as whole  # noqa: PLC0415 - rich takes 40 ms
 
     return whole.render(
@@ -62,9 +62,10 @@ def show(
     """
     file = stream or sys.stdout
     look = plain_look_of(file)
-    if last and not isinstance(record.bisect, msgspec.UnsetType):
+    found = bisect_of(record)
+    if last and found is not None:
         page = Page(look, columns_of(), color=False)
-        file.write(f"{bisect.last_line(record, record.bisect, page)}\n")
+        file.write(f"{bisect.last_line(record, found, page)}\n")
         return
     if last:
         (line,) = verdict_line(record, look)
