@@ -9,8 +9,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mermapctl.commands import series
-from mermapctl.config import plan, target
+from mermapctl.commands import commit_range
+from mermapctl.commands.commit_range import CommitRange
 from mermapctl.errors import UserError
 from mermapctl.events import Listener, Note
 from mermapctl.records import record
@@ -23,15 +23,17 @@ from mermapctl.series.bisect_loop import Bisected, BisectLoop
 from mermapctl.series.bisect_target import Wanted
 from mermapctl.series.local import Work
 from mermapctl.series.presence import Presence
-from mermapctl.system import paths, signals
-from mermapctl.tree import build_dir, commits, ownership, series_worktrees, state
+from mermapctl.system import signals
+from mermapctl.tree import commits, state
 
 if TYPE_CHECKING:
-    from mermapctl.config.fragment import Fragment
+    from pathlib import Path
+
     from mermapctl.config.plan import Request
     from mermapctl.series.grid import GridColumn
     from mermapctl.tree.commits import Commit, Range
     from mermapctl.tree.series_worktrees import Borrower
+    from mermapctl.tree.state import Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,29 +56,21 @@ def run(
     Raises UserError before anything is built, HarnessError if a program or the store fails. If
     INT, TERM or HUP arrives once the record exists, nothing is raised: it is marked `interrupted`.
     """
-    own = plan.spelled(request)
-    path = target.tree_for(request.tree, request.targets)
-    ownership.require(path)
-    found = commits.between(path, asked.good, asked.bad)
-    looked = state.inspect(path)
-    build_dir.require_plain(paths.cache_dir(), paths.state_dir())
-    tree = target.read(path)
-    host = series.host_of(tree, request, own)
-    invoked = shlex.join(command)
-    request = replace(request, triage=False, confirm=False, cost=False, witness=False)
 
-    def waiting(sentence: str) -> None:
-        tell(Note(sentence))
+    def read(path: Path) -> tuple[Range, Tree]:
+        return commits.between(path, asked.good, asked.bad), state.inspect(path)
 
-    with series_worktrees.borrow(path, invoked, wait=request.wait, waiting=waiting) as repository:
-        (column,) = series.columns(request, own, tree)
-        bisected = _bisected(found, asked, column, repository)
+    with commit_range.opened(request, command, read, tell) as opened:
+        request = replace(request, triage=False, confirm=False, cost=False, witness=False)
+        (column,) = commit_range.columns(request, opened)
+        found, looked = opened.found, opened.looked
+        bisected = _bisected(found, asked, column, opened.repository)
         if found.at_head and looked.dirty:
             note = "the work tree has changes, which are no commit: they are not tested"
             bisected = replace(bisected, notes=(*bisected.notes, note))
-        facts = TreeFacts(looked.kernel, found.tip, None, dirty=False, path=str(path))
-        begun = record.begin(command=command, tree=facts, host=host)
-        return _run(request, own, asked, bisected, repository, begun, tell)
+        facts = TreeFacts(looked.kernel, found.tip, None, dirty=False, path=str(looked.path))
+        begun = record.begin(command=command, tree=facts, host=opened.host)
+        return _run(request, asked, opened, bisected, begun, tell)
 
 
 def _bisected(
@@ -106,10 +100,9 @@ def _bisected(
 
 def _run(
     request: Request,
-    own: tuple[Fragment, ...],
     asked: BisectRequest,
+    opened: CommitRange,
     bisected: Bisected,
-    repository: Borrower,
     begun: RunRecord,
     tell: Listener,
 ) -> RunRecord:
@@ -135,10 +128,10 @@ def _run(
         folder = store.begin(begun)
         work = Work(
             request=request,
-            own=own,
-            repository=repository,
+            own=opened.own,
+            repository=opened.repository,
             folder=folder,
-            invoked=shlex.join(begun.run.command),
+            invoked=opened.invoked,
             work_tree=None,
             rerun=asked.rerun,
             boots=0,
@@ -156,7 +149,7 @@ def _run(
             begun,
             cells=cells,
             verdict=verdict_of_bisect(cells),
-            bisect=_answered(facts, bisected, loop, repository),
+            bisect=_answered(facts, bisected, loop, opened.repository),
             run=replace(begun.run, seconds=seconds, state=at_end),
         )
         ran = store.finish(kept)

@@ -4,38 +4,34 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl.commands import machine
-from mermapctl.config import plan, target, variants
-from mermapctl.config.fragment import Fragment
+from mermapctl.commands import commit_range
+from mermapctl.commands.commit_range import CommitRange
 from mermapctl.config.plan import Request
-from mermapctl.errors import CommitError, HarnessError, UserError
+from mermapctl.errors import HarnessError, UserError
 from mermapctl.events import Note
 from mermapctl.judge.verdict import Verdict
 from mermapctl.records import cell_files, first_bad, record
-from mermapctl.records.host import host_facts
 from mermapctl.records.record import Cell, RunRecord, State, TreeFacts
 from mermapctl.records.series_facts import Column, Series, SeriesCommit
 from mermapctl.records.store import Store
 from mermapctl.runner import compiler_cache
 from mermapctl.series import added_warnings, budget, key, order, verdicts
-from mermapctl.series.grid import BASE, Grid, GridColumn, absent, take_over
+from mermapctl.series.grid import BASE, Grid, absent, take_over
 from mermapctl.series.grid_events import GridCell, GridStarted, SeriesListener
 from mermapctl.series.local import LocalEngine, Work
 from mermapctl.series.presence import Presence
-from mermapctl.system import paths, signals
-from mermapctl.tree import build_dir, commits, ownership, series_worktrees, state
+from mermapctl.system import signals
+from mermapctl.tree import commits, state
 from mermapctl.tree.commits import Commit
 from mermapctl.tree.series_worktrees import Borrower
 
 if TYPE_CHECKING:
-    from mermapctl.config.target import KernelTree
-    from mermapctl.records.host import Host
     from mermapctl.tree.state import Tree
 
 
@@ -69,27 +65,21 @@ def run(
     Raises UserError before anything is built, HarnessError if a program or the store fails. If
     INT, TERM or HUP arrives once the record exists, nothing is raised: it is marked `interrupted`.
     """
-    own = plan.spelled(request)
-    path = target.tree_for(request.tree, request.targets)
-    ownership.require(path)
-    found = commits.read(path, asked.commits)
-    looked = state.inspect(path)
-    if not found.commits and not (found.at_head and looked.dirty):
-        raise _empty(asked.commits)
-    build_dir.require_plain(paths.cache_dir(), paths.state_dir())
-    host = host_of(target.read(path), request, own)
-    invoked = shlex.join(command)
 
-    def waiting(sentence: str) -> None:
-        tell(Note(sentence))
+    def read(path: Path) -> tuple[commits.Range, Tree]:
+        found, looked = commits.read(path, asked.commits), state.inspect(path)
+        if not found.commits and not (found.at_head and looked.dirty):
+            raise _empty(asked.commits)
+        return found, looked
 
-    with series_worktrees.borrow(path, invoked, wait=request.wait, waiting=waiting) as repository:
-        rows = _rows(found, looked, repository)
-        grid = Grid(rows.base, rows.commits, columns(request, own, target.read(path)))
-        patch_ids = _patch_ids(repository, rows, tell)
-        return _Run(request, asked, own, repository, rows, grid, patch_ids, tell).run(
-            record.begin(command=command, tree=_facts(looked, rows), host=host), invoked
-        )
+    with commit_range.opened(request, command, read, tell) as opened:
+        rows = _rows(opened)
+        grid = Grid(rows.base, rows.commits, commit_range.columns(request, opened))
+        presence = Presence(opened.repository)
+        patch_ids = _patch_ids(opened.repository, rows, tell)
+        facts = _facts(opened.looked, rows)
+        begun = record.begin(command=command, tree=facts, host=opened.host)
+        return _Run(request, asked, opened, rows, grid, presence, patch_ids, tell).run(begun)
 
 
 def _empty(spelled: str) -> UserError:
@@ -100,20 +90,12 @@ def _empty(spelled: str) -> UserError:
     )
 
 
-def host_of(tree: KernelTree, request: Request, own: tuple[Fragment, ...]) -> Host:
-    """Return the facts of this machine; check for the programs that the work tree needs."""
-    try:
-        planned = plan.make(tree, request, own)
-    except CommitError:  # another commit may have what this one lacks
-        return host_facts()
-    return machine.require(planned)
-
-
-def _rows(found: commits.Range, looked: Tree, repository: Borrower) -> _Found:
-    if not (found.at_head and looked.dirty):
+def _rows(opened: CommitRange) -> _Found:
+    found = opened.found
+    if not (found.at_head and opened.looked.dirty):
         return _Found(found.base, found.commits, None, ())
     head = found.commits[-1] if found.commits else found.base
-    made, unread = repository.snapshot(head)
+    made, unread = opened.repository.snapshot(head)
     notes = (f"not all new files of the work tree could be read: {unread}",) if unread else ()
     return _Found(found.base, (*found.commits, made), made.id, notes)
 
@@ -133,40 +115,20 @@ def _patch_ids(repository: Borrower, rows: _Found, tell: SeriesListener) -> Mapp
         return {}
 
 
-def columns(
-    request: Request, own: tuple[Fragment, ...], tree: KernelTree
-) -> tuple[GridColumn, ...]:
-    """Return the target x variant pairs of a request, each with the key of its verdicts."""
-    suites = [variants.load_fragment(name) for name in variants.suite_fragments(request.suite)]
-    symbols = tuple(dict.fromkeys(
-        each.symbol for suite in suites for each in suite.assignments if each.value == "y"
-    ))  # fmt: skip
-    made = []
-    for name in dict.fromkeys(request.targets):
-        known = tree.targets.get(name)
-        qemu = known.qemu if known else None
-        for variant in dict.fromkeys(request.variants):
-            resolved = variants.resolve(variant, own, request.suite, name)
-            made.append(
-                GridColumn(name, resolved.name, key.of(request, own, name, variant, qemu), symbols)
-            )
-    return tuple(dict.fromkeys(made))
-
-
 @dataclass(frozen=True, slots=True)
 class _Run:
     """One run of a series, with all that its steps share."""
 
     request: Request
     asked: SeriesRequest
-    own: tuple[Fragment, ...]
-    repository: Borrower
+    opened: CommitRange
     rows: _Found
     grid: Grid
+    presence: Presence
     patch_ids: Mapping[str, str]
     tell: SeriesListener
 
-    def run(self, begun: RunRecord, invoked: str) -> RunRecord:
+    def run(self, begun: RunRecord) -> RunRecord:
         """Run what no earlier run has; return the stored record."""
         store = Store.open()
         for notice in store.notices:
@@ -179,10 +141,10 @@ class _Run:
             folder = store.begin(begun)
             work = Work(
                 request=self.request,
-                own=self.own,
-                repository=self.repository,
+                own=self.opened.own,
+                repository=self.opened.repository,
                 folder=folder,
-                invoked=invoked,
+                invoked=self.opened.invoked,
                 work_tree=self.rows.work_tree,
                 rerun=self.asked.rerun,
             )
@@ -199,7 +161,9 @@ class _Run:
     def _warned(self, begun: RunRecord) -> RunRecord:
         """Add the new warnings of the compiler; without them if git fails."""
         try:
-            series = added_warnings.filled(self._series(), self.grid, self.repository.changed)
+            series = added_warnings.filled(
+                self._series(), self.grid, self.opened.repository.changed
+            )
         except HarnessError as error:
             self.tell(Note(f"new warnings of the compiler are not listed: {error.message}"))
             return begun
@@ -242,8 +206,7 @@ class _Run:
         grid = self.grid
         heads = tuple((each.id[:12], each.subject) for each in grid.commits)
         self.tell(GridStarted(heads, tuple(each.name for each in grid.columns)))
-        presence = Presence(self.repository)
-        lacking = presence.before_suite(grid.commits, grid.columns[0].symbols)
+        lacking = self.presence.before_suite(grid.commits, grid.columns[0].symbols)
         for row, symbol in lacking.items():
             for number, column in enumerate(grid.columns):
                 grid.cells[row, number] = absent(column, grid.commits[row], symbol)
@@ -280,7 +243,7 @@ class _Run:
 
     def _base_lacks(self) -> str | None:
         grid = self.grid
-        return Presence(self.repository).lacking(grid.base.tree, grid.columns[0].symbols)
+        return self.presence.lacking(grid.base.tree, grid.columns[0].symbols)
 
     def _run_base(self, engine: LocalEngine, columns: tuple[int, ...], why: str) -> None:
         """Run the base in the columns where its cell is not known."""

@@ -13,21 +13,24 @@ if TYPE_CHECKING:
 
 
 class Presence:
-    """Answers by git tree. Asks git again only for a commit that changes a Kconfig file."""
+    """Answers by git tree. Asks git once for each one that changes a Kconfig file."""
 
     def __init__(self, repository: Borrower) -> None:
         self._repository = repository
-        self._last: dict[str, tuple[str, bool]] = {}
+        self._known: dict[tuple[str, str], bool] = {}
+        self._last: dict[str, str] = {}
 
     def defines(self, files: str, symbol: str) -> bool:
         """Whether the git tree `files` defines a symbol."""
-        before = self._last.get(symbol)
-        if before is not None and not self._touches(before[0], files):
-            answer = before[1]
-        else:
-            answer = self._repository.defines(files, symbol)
-        self._last[symbol] = (files, answer)
-        return answer
+        if (files, symbol) not in self._known:
+            before = self._last.get(symbol)
+            self._known[files, symbol] = (
+                self._repository.defines(files, symbol)
+                if before is None or self._touches(before, files)
+                else self._known[before, symbol]
+            )
+            self._last[symbol] = files
+        return self._known[files, symbol]
 
     def _touches(self, before: str, after: str) -> bool:
         changed = self._repository.changed(before, after)
