@@ -38,7 +38,7 @@ from mermapctl.system.file_changes import FileChanges
 from mermapctl.system.keyboard import Keyboard
 from mermapctl.tree import build_dir, commits, ownership, refs, series_worktrees
 from mermapctl.tree.commits import Range
-from mermapctl.tree.read_files import ReadFiles, lacking
+from mermapctl.tree.read_files import ReadFiles, lacking, steers
 from mermapctl.tree.refs import Mark, RefFiles
 
 _TICK = 0.1
@@ -191,7 +191,8 @@ class _Loop:
     def _saved(self, changed: Sequence[Path], now: float) -> None:
         names = tuple(sorted(_shown(each, self.tree) for each in changed))
         running = self.schedule.commits is not None and not self.schedule.cancelled
-        self.tell(Saved(names, self.read.cost(names), self.read.objects, running))
+        cost, steering = self.read.cost(names), tuple(filter(steers, names))
+        self.tell(Saved(names, cost, self.read.objects, steering, running))
         self.schedule.saved(now)
 
     def _start(self) -> None:

@@ -29,12 +29,13 @@ class WatchedSet:
 class Saved:
     """Files of the tree have changed, which `objects` of `of` have read; `running`: a run was on.
 
-    Files that no object has read (a Makefile, a new source) may cost any number.
+    Those in `steering` decide what is built, as a Makefile does: they may cost any number.
     """
 
     names: tuple[str, ...]
     objects: int
     of: int
+    steering: tuple[str, ...]
     running: bool
 
 

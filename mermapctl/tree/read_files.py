@@ -18,7 +18,7 @@ from mermapctl.tree.build_dir import SOURCE
 LARGEST = 8 << 20
 """Bytes of a .cmd file; the longest of 6.12, that of vmlinux.o, has 0.2 MB."""
 STEERING = ("Kbuild", "Kconfig", "Makefile")
-"""Files of a directory that decide what is built of it; make's record does not name them."""
+"""Beginnings of the names of files that decide what is built; no .cmd file names them."""
 FIRST = ("", "include/linux", "lib/kunit", "mm", "mm/tests")
 """Directories in which a change counts before anything is built."""
 SUFFIXES = frozenset({".c", ".h", ".S", ".rs"})
@@ -88,6 +88,11 @@ class ReadFiles:
                 kconfig = name.startswith("Kconfig.")
                 if kconfig or ((all_sources or not read) and Path(name).suffix in SUFFIXES):
                     yield directory / name
+
+
+def steers(name: str) -> bool:
+    """Return whether a file decides what is built, such as a Makefile or Kconfig.debug."""
+    return name.rpartition("/")[2].startswith(STEERING)
 
 
 def lacking(tree: Path, said: str) -> Iterator[Path]:

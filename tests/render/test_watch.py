@@ -7,6 +7,7 @@ import pytest
 
 from mermapctl.render.terminal.watch import words
 from mermapctl.series.watch_events import RangeMoved, Saved, WatchedSet
+from mermapctl.tree.read_files import steers
 
 
 @pytest.mark.parametrize(
@@ -21,8 +22,9 @@ from mermapctl.series.watch_events import RangeMoved, Saved, WatchedSet
     ],
 )
 def test_the_price_of_a_save(names: tuple[str, ...], objects: int, of: int, said: str) -> None:
-    assert words(Saved(names, objects, of, running=False)).startswith(said)
-    told = words(Saved(names, objects, of, running=True))
+    steering = tuple(filter(steers, names))
+    assert words(Saved(names, objects, of, steering, running=False)).startswith(said)
+    told = words(Saved(names, objects, of, steering, running=True))
     assert told.endswith("; what runs is cancelled")
 
 

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 KEYS = "f failed only, a all, enter again, q quit"
 _MOST_NAMES = 3
-_STEERING = ("Kbuild", "Kconfig", "Makefile")
-"""Beginnings of the names of files that decide what is built, which no record names."""
 _CLEAR = "\x1b[H\x1b[2J"
 _BELOW = "\r\x1b[J\x1b[?25h"
 """Remove what a run drew that was ended in the middle, and show the cursor again."""
@@ -108,7 +106,7 @@ def _saved(event: Saved) -> str:
     more = len(event.names) - _MOST_NAMES
     names += f" and {more} more" if more > 0 else ""
     cost = f"{event.objects} of {event.of} objects" if event.objects else "no object has read it"
-    if any(name.rpartition("/")[2].startswith(_STEERING) for name in event.names):
+    if event.steering:
         cost = f"{event.objects} to {event.of} objects"
     if not event.of:
         cost = "nothing is built yet"
