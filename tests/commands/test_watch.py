@@ -27,6 +27,7 @@ from mermapctl.series.watching import Narrowed
 from tests.conftest import git
 from tests.forkserver import command
 from tests.runner.test_run import processes_of
+from tests.series.fake_commits import add
 from tests.tables import LOGS
 
 WAIT = 30
@@ -74,9 +75,7 @@ class Terminal:
 def tree(fake_tree: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The stand-in tree, whose kernel prints the console that mm/boots names."""
     monkeypatch.setenv("FAKE_KERNELS", str(LOGS))
-    (fake_tree / "mm/boots").write_text("good\n")
-    git(fake_tree, "add", "-A")
-    git(fake_tree, "commit", "-q", "-m", "base")
+    add(fake_tree, "good", "base")
     return fake_tree
 
 

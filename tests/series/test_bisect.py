@@ -4,12 +4,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +13,16 @@ import pytest
 
 from tests.conftest import git
 from tests.forkserver import Done, command
-from tests.runner.test_run import processes_of
-from tests.series.test_series import KCONFIG, add, add_all, snapshot
-from tests.tables import LOGS
+from tests.series import running
+from tests.series.fake_commits import (
+    add,
+    add_all,
+    add_before_suite,
+    add_no_part,
+    add_side,
+    boots,
+    snapshot,
+)
 
 PLAIN = ("--accel=tcg", "--no-trace")
 RARE = "good early-flush " + " ".join(str(3 * each) for each in range(1, 200))
@@ -29,23 +32,6 @@ from mermapctl.series import bisect_search
 bisect_search.MOST_AT_END, bisect_search.MOST_ALIKE = 9, 4
 """
 """Fewer boots of each end, as 45 take 10 s of CPU time on the stand-in tree."""
-
-
-@pytest.fixture
-def tree(fake_tree: Path, forked: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """The stand-in tree, whose kernels print the console that mm/boots of their commit names."""
-    monkeypatch.setenv("FORKED_PYTHON", str(forked))
-    monkeypatch.setenv("FAKE_KERNELS", str(LOGS))
-    monkeypatch.setenv("FAKE_ARGS", str(tmp_path / "boots"))
-    add(fake_tree, "good", "base")
-    return fake_tree
-
-
-def boots(tree: Path) -> int:
-    try:
-        return len((tree.parent / "boots").read_text().splitlines())
-    except OSError:
-        return 0
 
 
 def bisect(tree: Path, *argv: str, first: str = "") -> Done:
@@ -143,9 +129,7 @@ def test_commits_without_a_verdict_are_suspects(tree: Path) -> None:
 def test_the_same_kernel_is_no_culprit_and_shares_its_boots(tree: Path) -> None:
     first = add(tree, "early-flush", "the kernel")
     for name in ("one", "two", "three"):
-        (tree / name).write_text("no part of it\n")
-        git(tree, "add", "-A")
-        git(tree, "commit", "-q", "-m", name)
+        add_no_part(tree, name)
     made = answer(tree, "HEAD~4")
     assert made["culprit"] == first
     assert boots(tree) == made["boots"] == 6
@@ -153,9 +137,7 @@ def test_the_same_kernel_is_no_culprit_and_shares_its_boots(tree: Path) -> None:
 
 def test_ends_with_the_same_kernel_are_told(tree: Path) -> None:
     add(tree, "early-flush", "the kernel")
-    (tree / "other").write_text("no part of it\n")
-    git(tree, "add", "-A")
-    git(tree, "commit", "-q", "-m", "documentation")
+    add_no_part(tree, "other")
     (tree / "other").write_text("not committed\n")
     made = answer(tree, "HEAD~1", "--finding=early-flush", code=3)
     assert made["outcome"] == "wrong-ends"
@@ -195,12 +177,7 @@ def test_an_end_without_a_verdict_blames_nobody(tree: Path) -> None:
 
 
 def test_a_range_begins_with_the_suite(tree: Path) -> None:
-    whole = (tree / KCONFIG).read_text()
-    (tree / KCONFIG).write_text(whole.replace("config MERMAP_KUNIT_TEST", "config OTHER"))
-    git(tree, "commit", "-qam", "no suite")
-    start = add(tree, "good", "before the suite")
-    (tree / KCONFIG).write_text(whole)
-    first = add(tree, "good", "the suite")
+    start, first = add_before_suite(tree)
     hashes = add_all(tree, "good", "early-flush")
     made = answer(tree, start)
     assert made["culprit"] == hashes[1]
@@ -209,12 +186,8 @@ def test_a_range_begins_with_the_suite(tree: Path) -> None:
 
 
 def test_a_merge_is_one_commit_and_tells_how_to_go_on(tree: Path) -> None:
+    side = add_side(tree)
     add(tree, "good", "main")
-    git(tree, "checkout", "-q", "-b", "side", "HEAD~1")
-    (tree / "mm/side").write_text("1\n")
-    git(tree, "add", "-A")
-    side = git(tree, "commit", "-q", "-m", "side 1") or git(tree, "rev-parse", "HEAD")
-    git(tree, "checkout", "-q", "main")
     git(tree, "merge", "-q", "--no-ff", "--no-commit", "side")
     add(tree, "early-flush", "merge side")
     add(tree, "early-flush", "after it")
@@ -225,11 +198,7 @@ def test_a_merge_is_one_commit_and_tells_how_to_go_on(tree: Path) -> None:
 
 def test_a_good_commit_that_came_in_by_a_merge_is_told(tree: Path) -> None:
     base = git(tree, "rev-parse", "HEAD")
-    git(tree, "checkout", "-q", "-b", "side")
-    (tree / "mm/side").write_text("1\n")
-    git(tree, "add", "-A")
-    git(tree, "commit", "-q", "-m", "side 1")
-    git(tree, "checkout", "-q", "main")
+    add_side(tree)
     bad = add(tree, "early-flush", "main")
     git(tree, "merge", "-q", "--no-ff", "-m", "merge", "side")
     made = answer(tree, "side")
@@ -302,10 +271,7 @@ def test_a_report_shows_the_bisect_again(tree: Path) -> None:
     assert "mermapctl report show " in done.stdout.splitlines()[-1]
     shown = command("report", "show")
     assert (shown.returncode, shown.stdout) == (0, done.stdout)
-    said = {
-        form: command("report", "show", f"--format={form}")
-        for form in ("json", "junit", "html", "markdown", "email", "kcidb", "checks")
-    }
+    said = running.reports()
     assert {each.returncode for each in said.values()} == {0}
     assert f"- `first bad commit: {hashes[1][:12]} (change 2)`" in said["markdown"].stdout
     assert f"| `{hashes[1][:12]}` | 3 | 0 | 0 | `change 2` |" in said["markdown"].stdout
@@ -315,38 +281,20 @@ def test_a_report_shows_the_bisect_again(tree: Path) -> None:
     assert command("report", "rejudge", "latest").returncode == 0
 
 
-def _start(tree: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "mermapctl", "bisect", f"--tree={tree}", *PLAIN, "HEAD~4"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "FAKE_BUILD_SLEEP": "0.1"},
-    )
-
-
-def _until(process: subprocess.Popen[str], words: str) -> None:
-    assert process.stderr is not None
-    while words not in (line := process.stderr.readline()):
-        assert line, "it ended"
-
-
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL])
 def test_a_bisect_that_was_ended_goes_on_where_it_was(
     tree: Path, home: Path, signum: signal.Signals
 ) -> None:
     hashes = add_all(tree, "good", "good", "early-flush", "early-flush")
-    with _start(tree) as process:
-        _until(process, "looking for early-flush")
+    words = ("bisect", f"--tree={tree}", *PLAIN, "HEAD~4")
+    with running.start(*words, build_seconds=0.1) as process:
+        running.until(process, "looking for early-flush")
         process.send_signal(signum)
         out, err = process.communicate(timeout=30)
     if signum == signal.SIGINT:
         assert process.returncode == 130, err
         assert "interrupted: the same command goes on where it was" in out
-    until = time.monotonic() + 8
-    while processes_of(home) and time.monotonic() < until:
-        time.sleep(0.1)
-    assert not processes_of(home)
+    running.wait_for_end(home)
     assert command("report", "show").returncode in {3, 130}
     count = boots(tree)
     made = answer(tree, "HEAD~4")

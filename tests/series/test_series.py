@@ -3,13 +3,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shlex
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,36 +16,24 @@ import pytest
 from tests.conftest import git
 from tests.forkserver import Done, command
 from tests.runner.test_run import processes_of
-from tests.tables import LOGS
+from tests.series import running
+from tests.series.fake_commits import (
+    add,
+    add_all,
+    add_before_suite,
+    add_no_part,
+    add_side,
+    boots,
+    lose_suite,
+    snapshot,
+)
 
-KCONFIG = "mm/Kconfig"
-
-
-@pytest.fixture
-def tree(fake_tree: Path, forked: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The stand-in tree, whose kernels print the console that mm/boots of their commit names."""
-    monkeypatch.setenv("FORKED_PYTHON", str(forked))
-    monkeypatch.setenv("FAKE_KERNELS", str(LOGS))
-    add(fake_tree, "good", "base")
-    return fake_tree
-
-
-def add(tree: Path, kernel: str, subject: str) -> str:
-    """Commit a kernel that prints a console of tests/logs; return the hash."""
-    count = len(git(tree, "rev-list", "HEAD").split())
-    (tree / "mm/boots").write_text(f"{kernel}\n# change {count}\n")
-    git(tree, "add", "-A")
-    git(tree, "commit", "-q", "-m", subject)
-    return git(tree, "rev-parse", "HEAD")
-
-
-def add_all(tree: Path, *kernels: str) -> list[str]:
-    return [add(tree, kernel, f"change {at}") for at, kernel in enumerate(kernels, 1)]
+PLAIN = ("--accel=tcg", "--no-triage", "--no-trace", "--no-witness")
 
 
 def series(tree: Path, commits: str, *argv: str, seconds: int = 60) -> Done:
-    more = ("--accel=tcg", "--no-triage", "--no-trace", "--no-witness", *argv)
-    return command("run", f"--tree={tree}", f"--commits={commits}", *more, seconds=seconds)
+    words = (f"--tree={tree}", f"--commits={commits}", *PLAIN, *argv)
+    return command("run", *words, seconds=seconds)
 
 
 def document(done: Done) -> dict[str, Any]:
@@ -63,17 +48,6 @@ def run(tree: Path, commits: str, *argv: str) -> dict[str, Any]:
 
 def results(made: dict[str, Any]) -> list[str]:
     return [cell["reason"] or cell["verdict"] for cell in made["cells"]]
-
-
-def snapshot(directory: Path) -> dict[str, tuple[int, str]]:
-    """Every file with its time and the hash of its contents."""
-    return {
-        str(path.relative_to(directory)): (
-            path.lstat().st_mtime_ns,
-            hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "",
-        )
-        for path in sorted(directory.rglob("*"))
-    }
 
 
 def test_each_commit_is_tested_and_the_first_bad_one_named(tree: Path) -> None:
@@ -154,12 +128,7 @@ def test_a_commit_without_a_verdict_leaves_doubt(tree: Path) -> None:
 
 
 def test_commits_before_the_suite_are_absent_and_no_failure(tree: Path) -> None:
-    whole = (tree / KCONFIG).read_text()
-    (tree / KCONFIG).write_text(whole.replace("config MERMAP_KUNIT_TEST", "config OTHER"))
-    git(tree, "commit", "-qam", "no suite")
-    add(tree, "good", "before the suite")
-    (tree / KCONFIG).write_text(whole)
-    add(tree, "good", "the suite")
+    add_before_suite(tree)
     made = run(tree, "HEAD~2..")
     assert results(made) == ["absent", "passed"]
     assert made["verdict"] == "passed"
@@ -170,9 +139,7 @@ def test_commits_before_the_suite_are_absent_and_no_failure(tree: Path) -> None:
 
 def test_a_suite_that_got_lost_is_no_absence(tree: Path) -> None:
     add(tree, "good", "with the suite")
-    whole = (tree / KCONFIG).read_text()
-    (tree / KCONFIG).write_text(whole.replace("config MERMAP_KUNIT_TEST", "config OTHER"))
-    git(tree, "commit", "-qam", "lose it")
+    lose_suite(tree)
     made = run(tree, "HEAD~2..")
     assert results(made)[0] == "passed"
     assert "absent" not in results(made)
@@ -199,14 +166,14 @@ def test_the_oldest_commit_is_blamed_where_the_base_is_good(tree: Path) -> None:
     assert column["first_bad"]["before"] == "passed"
 
 
-def test_nothing_is_run_twice(tree: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_nothing_is_run_twice(tree: Path) -> None:
     add_all(tree, "good", "early-flush")
     first = run(tree, "HEAD~2..")
-    monkeypatch.setenv("FAKE_ARGS", str(tmp_path / "boots"))
+    count = boots(tree)
     again = run(tree, "HEAD~2..")
     assert results(again) == results(first)
     assert {cell["reused"] for cell in again["cells"]} == {first["run"]["id"]}
-    assert not (tmp_path / "boots").exists()
+    assert boots(tree) == count == 2
     add(tree, "good", "one more")
     more = run(tree, "HEAD~3..")
     assert [cell["reused"] for cell in more["cells"]] == [first["run"]["id"]] * 2 + [None]
@@ -233,15 +200,10 @@ def test_the_same_files_in_another_commit_are_known(tree: Path) -> None:
     assert again["cells"][1]["commit"] == git(tree, "rev-parse", "HEAD")
 
 
-def test_the_same_kernel_is_not_booted_twice(
-    tree: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_same_kernel_is_not_booted_twice(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = add(tree, "early-flush", "the kernel")
-    (tree / "other").write_text("no part of it\n")
-    git(tree, "add", "-A")
-    git(tree, "commit", "-q", "-m", "documentation")
+    add_no_part(tree, "other")
     add(tree, "good", "another kernel")
-    monkeypatch.setenv("FAKE_ARGS", str(tmp_path / "boots"))
     made = run(tree, "HEAD~3..")
     base, one, same, other = made["cells"]
     assert [each["verdict"] for each in made["cells"]] == ["passed", "failed", "failed", "passed"]
@@ -253,7 +215,7 @@ def test_the_same_kernel_is_not_booted_twice(
     assert other["inherited"] is None
     (episode,) = made["series"]["columns"][0]["episodes"]
     assert episode["commit"] == first
-    assert len((tmp_path / "boots").read_text().splitlines()) == 3  # the base, and two kernels
+    assert boots(tree) == 3  # the base, and two kernels
     monkeypatch.setenv("COLUMNS", "120")
     shown = command("report", "show").stdout
     assert f"same kernel as {first[:12]}" in " ".join(shown.split()), shown
@@ -358,12 +320,8 @@ def test_a_shallow_clone_says_so(tree: Path, tmp_path: Path) -> None:
 
 
 def test_a_merge_is_one_commit(tree: Path) -> None:
+    add_side(tree)
     add(tree, "good", "main")
-    git(tree, "checkout", "-q", "-b", "side", "HEAD~1")
-    (tree / "mm/side").write_text("1\n")
-    git(tree, "add", "-A")
-    git(tree, "commit", "-q", "-m", "side 1")
-    git(tree, "checkout", "-q", "main")
     git(tree, "merge", "-q", "--no-ff", "-m", "merge side", "side")
     made = run(tree, "HEAD~2..")
     assert [each["subject"] for each in made["series"]["commits"]] == ["main", "merge side"]
@@ -395,10 +353,7 @@ def test_a_report_shows_the_series_again(tree: Path) -> None:
     assert shown.returncode == 1
     assert shown.stdout == done.stdout
     tip = git(tree, "rev-parse", "--short=12", "HEAD")
-    said = {
-        form: command("report", "show", f"--format={form}")
-        for form in ("json", "junit", "html", "markdown", "email", "kcidb", "checks")
-    }
+    said = running.reports()
     assert {each.returncode for each in said.values()} == {1}
     assert f"| `{tip}` | ❌ `failed: early-flush` | `change 2` |" in said["markdown"].stdout
     assert f"  {tip}  failed: early-flush  change 2\n" in said["email"].stdout
@@ -443,20 +398,8 @@ def test_two_versions_of_a_series_are_compared_by_patch_and_subject(tree: Path) 
 
 
 def _start(tree: Path, commits: str) -> subprocess.Popen[str]:
-    argv = ["--accel=tcg", "--no-triage", "--no-trace", "--no-witness", "--format=json"]
-    return subprocess.Popen(
-        [sys.executable, "-m", "mermapctl", "run", f"--tree={tree}", f"--commits={commits}", *argv],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "FAKE_BUILD_SLEEP": "0.3"},
-    )
-
-
-def _until(process: subprocess.Popen[str], words: str) -> None:
-    assert process.stderr is not None
-    while words not in (line := process.stderr.readline()):
-        assert line, "it ended"
+    words = (f"--tree={tree}", f"--commits={commits}", *PLAIN, "--format=json")
+    return running.start("run", *words, build_seconds=0.3)
 
 
 def test_an_interrupted_series_ends_at_once_and_goes_on_where_it_was(
@@ -464,7 +407,7 @@ def test_an_interrupted_series_ends_at_once_and_goes_on_where_it_was(
 ) -> None:
     add_all(tree, "good", "good", "early-flush", "good")
     with _start(tree, "HEAD~4..") as process:
-        _until(process, "1/4 ")
+        running.until(process, "1/4 ")
         time.sleep(0.3)
         began = time.monotonic()
         process.send_signal(signal.SIGINT)
@@ -485,13 +428,10 @@ def test_an_interrupted_series_ends_at_once_and_goes_on_where_it_was(
 def test_a_killed_series_loses_no_finished_cell(tree: Path, home: Path) -> None:
     add_all(tree, "good", "early-flush", "early-flush", "good")
     with _start(tree, "HEAD~4..") as process:
-        _until(process, "2/4 ")
+        running.until(process, "2/4 ")
         process.kill()
         process.communicate(timeout=30)
-    until = time.monotonic() + 8
-    while processes_of(home) and time.monotonic() < until:
-        time.sleep(0.1)
-    assert not processes_of(home)
+    running.wait_for_end(home)
     shown = json.loads(command("report", "show", "--format=json").stdout)
     assert shown["run"]["state"] == "interrupted"
     assert results(shown)[:2] == ["passed", "failed"]
