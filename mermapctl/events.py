@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a run tells while it goes on. Commands emit these values; a renderer shows them."""
+"""The events of a run. Commands emit these values; a renderer shows them."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def command(words: tuple[str, ...]) -> None:
 
 
 def _given(run: click.Command, words: tuple[str, ...]) -> dict[str, Any]:
-    """Return the words as values by parameter, unconverted; "" has what is no option.
+    """Return the words as values by parameter, unconverted; those that are no options by "".
 
     Raises UsageError.
     """

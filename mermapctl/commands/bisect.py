@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl bisect GOOD BAD`: name the commit that brought a finding, with what it rests on."""
+"""`mermapctl bisect GOOD BAD`: name the commit that brought a finding, with the evidence."""
 
 from __future__ import annotations
 

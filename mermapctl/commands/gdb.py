@@ -34,7 +34,7 @@ _UML_SIGNALS = ("handle SIGSEGV nostop noprint pass", "handle SIGUSR1 nostop nop
 
 @dataclass(slots=True)
 class _Guest:
-    """Shows a guest's console as it grows; says once how to attach gdb, when QEMU listens."""
+    """Shows a guest's console as it grows, and once QEMU listens, the line that attaches gdb."""
 
     console: Tail
     socket: Path
@@ -44,7 +44,7 @@ class _Guest:
     listens: bool = field(default=False)
 
     def hear(self, event: Event) -> None:
-        """Take an event of the boot; only its notes and its ticks are of use here."""
+        """Take an event of the boot; pass on its notes, and look at the console at each tick."""
         if isinstance(event, Note):
             self.tell(event)
         elif isinstance(event, Tick):
@@ -98,7 +98,7 @@ def run(
 
 
 def boot_stopped(job: Job, tell: Listener, show: Callable[[str], None]) -> None:
-    """Boot the kernel that a job has built; for UML, only show how. As `run` otherwise."""
+    """Boot the kernel that a job has built; for UML, only show the line. Otherwise as `run`."""
     found = kernel.read(job)
     if found.config.get("DEBUG_INFO") != "y":
         tell(Note(f"the kernel has no debug information, so no source lines: {DEBUG_INFO}"))

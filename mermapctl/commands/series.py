@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`mermapctl run --commits BASE..TIP`: the grid of a series, commit by commit, in lanes of ours."""
+"""`mermapctl run --commits BASE..TIP`: test each commit of a range, in lanes of ours."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ class _Run:
         return None
 
     def _know(self) -> None:
-        """Put in the cells that need no run, and tell them."""
+        """Put in the cells that need no run, and report them."""
         grid = self.grid
         heads = tuple((each.id[:12], each.subject) for each in grid.commits)
         self.tell(GridStarted(heads, tuple(each.name for each in grid.columns)))
@@ -217,7 +217,7 @@ class _Run:
             self.tell(GridCell(*place, grid.cells[place], done, grid.size))
 
     def _first(self, engine: LocalEngine, rows: list[int]) -> None:
-        """Run the last commit; if it fails, the base: has the series anything to look for?"""
+        """Run the last commit and, if it fails, the base: together they show what to look for."""
         if not rows:
             return
         engine.run([rows])
@@ -230,7 +230,7 @@ class _Run:
             self._run_base(engine, failing, "the last commit fails")
 
     def _base(self, engine: LocalEngine) -> None:
-        """Run the base in the columns whose oldest commit fails: did the series cause that?"""
+        """Run the base in the columns whose oldest commit fails: the base may fail as well."""
         grid = self.grid
         places = range(len(grid.columns))
         wanted = tuple(each for each in places if first_bad.needs_base(grid.of_column(each)))

@@ -245,7 +245,7 @@ class _Loop:
         return self.files.watch((*self.read.files(all_sources=bool(failed)), *own), since)
 
     def _rest(self) -> None:
-        """Say what is watched, if nothing is to be run."""
+        """Report what is watched, if no run is due."""
         if self.schedule.due is None:
             self.tell(
                 WatchedSet(

@@ -98,7 +98,7 @@ class CellPlan:
 
     @property
     def name(self) -> str:
-        """How the cell is called in sentences: ``x86_64 base``."""
+        """The name of the cell in sentences: ``x86_64 base``."""
         flavour = " as a module" if self.modular else ""
         return f"{self.target.name} {self.variant.name}{flavour}"
 
@@ -179,7 +179,7 @@ def _cell(
 
 
 def _untraced(variant: Variant, request: Request) -> str | None:
-    """Why a cell is booted without probes; None where it has them, or nothing to trace."""
+    """Return why a cell is booted without probes; None where it has them, or nothing to trace."""
     if not variant.wished:
         return variant.untraced
     if not request.trace:
@@ -189,7 +189,7 @@ def _untraced(variant: Variant, request: Request) -> str | None:
 
 
 def without_trace(cell: CellPlan) -> CellPlan:
-    """The cell with a kernel that has none of the trace's symbols, for a tree that refuses them."""
+    """Return the cell without the symbols of the trace, for a tree that refuses them."""
     variant = variants.resolve(
         cell.variant.name, cell.own, cell.suite, cell.target.name, trace=False
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a record keeps of a bisect: what was looked for, the boots by commit, the answer."""
+"""The facts of a bisect in a record: its target, the boots by commit, the answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class BisectOutcome(enum.StrEnum):
 
     FOUND = "found"
     RANGE = "range"  # commits without a verdict are between the last good and the first bad one
-    UNDECIDED = "undecided"  # more boots would not tell
+    UNDECIDED = "undecided"  # more boots would not decide
     WRONG_ENDS = "wrong-ends"  # the ends do not differ as good and bad do
     NO_VERDICT = "no-verdict"  # an end has none, or the machine fails
     UNFINISHED = "unfinished"  # interrupted, killed, or still at work

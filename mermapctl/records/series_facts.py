@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a record keeps of a series: its commits, and per column who brought which finding."""
+"""The facts of a series in a record: its commits, and by column which one brought which finding."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ LONGEST_LINE = 1 << 20
 
 
 def with_witness(cell: Cell, blank: WitnessSummary) -> Cell:
-    """A judged cell with what the witness found; `blank` has the boot's facts.
+    """Return a judged cell with what the witness found; `blank` has the boot's facts.
 
     Its log is `artifacts.witness`, its console `artifacts.console_untraced`. A cell without a
     verdict keeps none. Raises OSError where a file cannot be read.
@@ -31,7 +31,7 @@ def with_witness(cell: Cell, blank: WitnessSummary) -> Cell:
     seen = witness_findings.findings(account, second.flushes)
     both = account.conclusive and cell.trace is not None and cell.not_exercised is not None
     merged, agrees = witness_findings.compared(cell.findings, seen, both=both)
-    # A guest that stands under a broken stub, or is slow under the witness, is no hang of its own.
+    # A guest that a broken stub has stopped, or that is slow under the witness, has not hung.
     whole = blank.boot.ended is Ended.EXITED if blank.boot else account.lost is None
     if account.lost is not None:  # QEMU itself may have died
         whole = whole and all(each.code not in root_cause.INCOMPLETE for each in second.findings)
@@ -52,7 +52,7 @@ def with_witness(cell: Cell, blank: WitnessSummary) -> Cell:
 
 
 def _verdict(cell: Cell, findings: tuple[Finding, ...]) -> Verdict:
-    """Failed by what is an error now; a failure that the findings do not explain stays one."""
+    """Return failed if a finding is an error now; keep a failure that no finding explains."""
     if any(each.severity is Severity.ERROR for each in findings):
         return Verdict.FAILED
     before = [each for each in cell.findings if each.severity is Severity.ERROR]

@@ -18,7 +18,7 @@ from mermapctl.system import inputs, process
 _TERMINATING = re.compile(rb"qemu-system-[\w.+-]+: terminating on signal (\d{1,2})\b")
 """QEMU's message on TERM, INT and HUP (softmmu/runstate.c); it then exits with 0."""
 _OF_ITS_OWN = {signal.SIGABRT}
-"""QEMU aborts itself where the guest leaves it no way on ("qemu: fatal: ")."""
+"""QEMU aborts if it cannot emulate the guest any further ("qemu: fatal: ")."""
 
 
 def message(line: bytes) -> int | None:
@@ -30,7 +30,7 @@ def message(line: bytes) -> int | None:
 def who(job: Job, outcome: process.SessionEnd, reported: int | None) -> str | None:
     """Return who was killed by which signal, as a sentence; None if the boot ended by itself.
 
-    `reported` is the signal of QEMU's own message. A session that we ended is not asked.
+    `reported` is the signal of QEMU's own message. None also for a session that we ended.
     """
     if outcome.ending is not process.Ending.EXITED:
         return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Starts QEMU and passes its console on. Each boot's script has this file's text in it, to be kept.
+"""Starts QEMU and passes its console on. Each boot's script, which is kept, contains it.
 
 QEMU writes the console of an emulated serial port byte by byte, and kunit.py is woken for each: a
 traced boot of half a megabyte takes 1.9 s of CPU time for 1.2 s. This program stands between them
@@ -115,7 +115,7 @@ class Ring:
 
 
 def note(path: str, text: str) -> None:
-    """Write down how QEMU is doing; the boot is worth more than the note."""
+    """Write down how QEMU is doing; an error does not end the boot."""
     with contextlib.suppress(OSError), open(path, "w", encoding="ascii") as file:  # noqa: PTH123
         file.write(text)
 
@@ -167,7 +167,7 @@ def main(ended: str, how: str, argv: list[str]) -> int:
     note(ended, BEGUN)
     qemu = start(ringed or argv, inner)
     signal.signal(signal.SIGTERM, lambda *_: os.kill(qemu, signal.SIGTERM))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # QEMU ends, and its last lines are shown
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # QEMU ends, and its last lines are passed on
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     os.close(inner)
     theirs.close()

@@ -53,7 +53,7 @@ PIECE = 1 << 16
 LOOK_MS = 100
 """Milliseconds between two checks whether the boot is over."""
 _ONE_BY_ONE = ("one-insn-per-tb on", "singlestep on")
-"""Commands of QEMU's monitor from 8.1 on, and before; one that it does not have it names."""
+"""Commands of QEMU's monitor from 8.1 on, and before; it answers an unknown one with an error."""
 _LOG = "log exec,nochain"
 
 

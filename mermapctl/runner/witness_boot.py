@@ -55,7 +55,7 @@ def wanted(job: Job, cell: Cell, booted: Booted) -> bool:
         return False
     if booted.limits.traced:
         return unprobed.wanted(cell, booted)
-    lacks = job.cell.traced or bool(job.cell.untraced)  # what another suite has not to lose
+    lacks = job.cell.traced or bool(job.cell.untraced)  # another suite needs no probes
     return cell.verdict is not Verdict.NO_VERDICT and lacks
 
 

@@ -64,7 +64,7 @@ class Answered:
 
 
 def named(commit: Commit) -> str:
-    """Return how a commit is called: `9f2c41d07a3e (mm: flush once)`."""
+    """Return a commit's hash and subject: `9f2c41d07a3e (mm: flush once)`."""
     return f"{commit.id[:SHORT]} ({commit.subject})"
 
 
@@ -110,7 +110,7 @@ def _suspects(answer: Answered) -> Iterator[str]:
     why = (
         "all but the last have no verdict"
         if answer.outcome is BisectOutcome.RANGE
-        else "more boots promise nothing"
+        else "more boots would not decide"
     )
     yield f"one of {len(commits)} commits ({why}): {listed}{more}"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The steps of a bisect: build a commit in a lane, boot it, look again at what all boots say."""
+"""The steps of a bisect: build a commit in a lane, boot it, choose the next by all boots so far."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Bisected:
 
 
 class BisectLoop:
-    """The state of a bisect. `answer` gives what it knows, also after an interruption."""
+    """The state of a bisect. `answer` returns what is known, also after an interruption."""
 
     def __init__(self, work: Work, asked: Bisected, tell: Callable[[Event], None]) -> None:
         self._work = work
@@ -105,7 +105,7 @@ class BisectLoop:
         return bisect_target.counted(self.target, found, self._usual())
 
     def known(self) -> Known:
-        """Return what the search is told."""
+        """Return the input of the search."""
         shown = {
             self.kernels[index]: self.counts(index).plus(BootCounts(other=self._lost.get(index, 0)))
             for index in self.kernels
@@ -140,7 +140,7 @@ class BisectLoop:
         )
 
     def _hidden(self) -> dict[int, str]:
-        """Return the commits whose boots tell nothing, and why."""
+        """Return the commits whose boots are neither good nor bad, and why."""
         known = self.known().skipped - self.skipped.keys()
         return dict.fromkeys(known, "each boot fails in another way")
 

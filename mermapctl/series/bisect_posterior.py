@@ -29,7 +29,7 @@ class BootCounts:
 
     @property
     def told(self) -> int:
-        """Return the number of boots that tell anything."""
+        """Return the number of boots that are good or bad."""
         return self.bad + self.good
 
     @property

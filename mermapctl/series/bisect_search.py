@@ -24,7 +24,7 @@ MOST_AT_END = 45
 MOST_ALIKE = 10
 """The same where all of them print one console, and the bad end does not show the finding."""
 MORE_AT_END = 60
-"""The same where a few of the good end show it, or they do not tell the ends apart."""
+"""The same where a few of the good end show it, or the ends do not differ clearly."""
 _ENOUGH = 10
 """Boots of the good end that show the finding too, from which on their rate is known."""
 LONGEST = 200
@@ -32,7 +32,7 @@ LONGEST = 200
 TWICE = 2
 """Boots of a commit between the ends where chance has no part: the second one confirms that."""
 BATCH = 4
-"""Boots of a commit between the ends, after which is looked again at what they tell."""
+"""Boots of a commit between the ends in one step, at most."""
 _CHOICES = (1, 2, 3, 5, 8, 12, 18, 26, 36)
 """Numbers of boots to choose from."""
 _BUILD = 120.0
@@ -44,7 +44,7 @@ _SURE_ENDS = 0.9
 _CLEAR = math.log(1000)
 """Log of the odds from which on a commit is clearly bad or clearly good, by itself."""
 _NEIGHBOURS = 6
-"""Commits around the middle whose promise is compared."""
+"""Commits around the middle that are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """Further boots promise nothing; `suspects` are the most probable, `error` as in Named."""
+    """Further boots would not decide; `suspects` are the most probable, `error` as in Named."""
 
     suspects: tuple[int, ...]
     error: float

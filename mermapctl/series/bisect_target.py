@@ -28,7 +28,7 @@ class Wanted:
 
     @property
     def words(self) -> str:
-        """How it is called in sentences."""
+        """Its name in sentences."""
         if self.code is None:
             return f"a failure of {self.test}"
         return f"{self.code} in {self.test}" if self.test else self.code

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One cell of a series as a file: what `mermapctl run-cell` is told.
+"""One cell of a series as a file, which `mermapctl run-cell` reads.
 
 Each cell is a process of its own. In a thread, Python swallows ^C in the main thread and raises it
 in none of the others.
@@ -91,7 +91,7 @@ def read(path: Path) -> CellJob:
 
 
 def _flaw(job: CellJob) -> str | None:
-    """Return what keeps a job from being one; its keys become the names of files."""
+    """Return why a job is invalid, if it is; its keys become the names of files."""
     hashes = (job.key, job.column, job.commit, job.files)
     if not all(_HASH.fullmatch(each) for each in hashes):
         return "a key or a commit is no hash"

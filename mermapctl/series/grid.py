@@ -27,7 +27,7 @@ class GridColumn:
 
     @property
     def name(self) -> str:
-        """How the column is called: ``x86_64/base``."""
+        """The name of the column: ``x86_64/base``."""
         return f"{self.target}/{self.variant}"
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a series tells while it runs, beside the events of one cell."""
+"""The events of a series, besides those of one cell."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class GridStarted:
 
 @dataclass(frozen=True, slots=True)
 class GridProgress:
-    """A running cell of the grid tells something; row and column from 0, the base is row -1."""
+    """An event of a running cell of the grid; row and column from 0, the base is row -1."""
 
     row: int
     column: int
@@ -29,7 +29,7 @@ class GridProgress:
 
 @dataclass(frozen=True, slots=True)
 class GridCell:
-    """A cell of the grid is known: `done` of `of` are, and this is it."""
+    """The result of a cell of the grid is known, which makes `done` of `of`."""
 
     row: int
     column: int

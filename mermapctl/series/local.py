@@ -66,7 +66,7 @@ class _LaneState:
 
 
 class LocalEngine:
-    """Runs the open cells of a grid; each end is told and put into the grid."""
+    """Runs the open cells of a grid; puts each result into the grid and reports it."""
 
     def __init__(self, work: Work, grid: Grid, tell: SeriesListener) -> None:
         self._work = work

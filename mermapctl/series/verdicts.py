@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Verdicts by key: where a cell was judged whose every input was the same.
+"""Verdicts by key: the key is a digest of all that decides a verdict.
 
 The cache keeps only where the verdict is: the cell itself stays in its run, where `report rejudge`
 may replace it, and `report prune` may remove it.

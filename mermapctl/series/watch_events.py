@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What `mermapctl watch` tells."""
+"""The events of `mermapctl watch`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mermapctl.records.record import RunRecord
 
 @dataclass(frozen=True, slots=True)
 class WatchedSet:
-    """Nothing runs: what is watched. `polling` is why files are looked at in turn, "" with inotify.
+    """What is watched while nothing runs. `polling` is why inotify is not used, "" if it is.
 
     `objects` is the number of objects that the builds have made, `keys` whether keys are read.
     """

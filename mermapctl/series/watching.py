@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""When `mermapctl watch` starts a run, and when it cancels one. Pure: the time is given."""
+"""When `mermapctl watch` starts a run, and when it cancels one. Pure: callers pass the time."""
 
 from __future__ import annotations
 

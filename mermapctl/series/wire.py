@@ -13,7 +13,7 @@ _KINDS: dict[str, type[CellEvent]] = {
 
 
 def encode(event: object) -> bytes | None:
-    """Return the line of an event; None for one that nobody shows."""
+    """Return the line of an event; None for one that is not shown."""
     if type(event).__name__ not in _KINDS:
         return None
     try:
@@ -23,7 +23,7 @@ def encode(event: object) -> bytes | None:
 
 
 def decode(line: bytes) -> CellEvent | None:
-    """Return the event of a line; None for what is none."""
+    """Return the event of a line; None if it is not an event."""
     try:
         name, fields = msgspec.json.decode(line, type=tuple[str, msgspec.Raw])
         kind = _KINDS.get(name)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which of some files have changed since the last look: the kernel says so, or each is looked at.
+"""Find which files of a set have changed: inotify reports it, or each file is looked at.
 
 inotify does not see what another machine writes (NFS, 9p, a virtual machine's shared directory),
 nor a lower layer of overlayfs; it also has a limit of directories for each user. There the files

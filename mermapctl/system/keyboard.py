@@ -60,7 +60,7 @@ class Keyboard:
             return ""
         try:
             return os.read(_STDIN, _MOST).decode(errors="replace")
-        except OSError:  # the terminal was hung up: a signal tells it, too
+        except OSError:  # the terminal was hung up: SIGHUP comes, too
             return ""
 
     def _set(self) -> None:

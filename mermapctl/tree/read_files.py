@@ -25,7 +25,7 @@ SUFFIXES = frozenset({".c", ".h", ".S", ".rs"})
 _NO_HEADER = re.compile(
     r"^(?P<source>\S+?):\d+:\d+: fatal error: '?(?P<name>[\w./-]+)'?(?::| file not found)"
 )
-"""What gcc and clang say of an #include that leads nowhere."""
+"""The message of gcc and clang for a header that they do not find."""
 _SOURCE, _DEPS = b"\nsource_", b"\ndeps_"
 
 

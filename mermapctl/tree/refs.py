@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Whether a ref of a repository may have moved, without a git process."""
+"""Detect that a ref of a repository may have moved, without a git process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mermapctl.tree import state
 
 _OWN = ("HEAD", "refs", "reftable")
 _SHARED = ("packed-refs", "refs", "reftable")
-"""What has the refs of a git directory, and of the one that linked work trees share."""
+"""Where the refs are in a git directory, and in the one that linked work trees share."""
 
 Mark = tuple[tuple[str, int, int, int], ...]
 
@@ -25,7 +25,7 @@ class RefFiles:
     shared: Path
 
     def mark(self) -> Mark:
-        """Return a value that is another one after a ref has moved; some hundred stats."""
+        """Return a value that changes when a ref moves; takes some hundred lstat(2)."""
         roots = {self.own / name for name in _OWN} | {self.shared / name for name in _SHARED}
         return tuple(sorted(each for root in roots for each in _below(os.fspath(root))))
 

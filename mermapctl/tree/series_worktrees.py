@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Lanes: work trees of our own in the cache, in which one commit after another is checked out.
+"""Lanes: work trees of our own in the cache, in which the commits of a series are checked out.
 
 They belong to a repository of our own, which borrows the objects of the user's (info/alternates),
 so that nothing is written into the user's tree or its `.git`: `git worktree add`, `git stash
-create` and a refreshed index would be. A lane contains no `.git`: what a kernel says of its version
-then depends on its files alone, and two commits with the same files are the same kernel.
+create` and a refreshed index would be. A lane contains no `.git`: the version that a kernel
+prints then depends on its files alone, and two commits with the same files are the same kernel.
 
 A checkout writes only the files that differ, so make builds again only what includes them.
 """

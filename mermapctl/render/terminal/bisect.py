@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A bisect on a terminal: the commit that is named, what that rests on, the boots by commit."""
+"""A bisect on a terminal: the commit that is named, the evidence, the boots by commit."""
 
 from __future__ import annotations
 
