@@ -128,7 +128,7 @@ def add(job: Job, cell: Cell, booted: Booted) -> Cell:
 
     A kernel that fails in this boot fails the cell. Raises Interrupted, HarnessError, OSError.
     """
-    known = system_map.load(job.build_dir / witness_boot.SYSTEM_MAP)
+    known = system_map.load(job.build_dir / system_map.NAME)
     why = _obstacle(job, cell, booted, known)
     if known is None or why:
         return _noted(cell, why)
@@ -165,7 +165,7 @@ def _obstacle(job: Job, cell: Cell, booted: Booted, known: SystemMap | None) -> 
         return "with --no-reproducible QEMU does not count instructions"
     if why := guest_clock.why_threads(job, booted.kernel, EMULATED):
         return f"QEMU does not count the instructions of several threads ({why})"
-    return f"there is no {witness_boot.SYSTEM_MAP}" if known is None else None
+    return f"there is no {system_map.NAME}" if known is None else None
 
 
 def _again(job: Job, booted: Booted, arguments: tuple[str, ...]) -> Job:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mermapctl.config.traceable import COUNTED
-from mermapctl.runner import kunit
+from mermapctl.runner import kunit, system_map
 from mermapctl.runner.job import Job
 from mermapctl.runner.kernel import Kernel
 from mermapctl.system import inputs
@@ -46,7 +46,7 @@ def _initrd(job: Job, kernel: Kernel) -> tuple[str, ...]:
 def _functions(build_dir: Path) -> tuple[probes.Symbol, ...] | None:
     """Return the functions in System.map; None if there is no System.map."""
     try:
-        listed = inputs.read_text(build_dir / "System.map")
+        listed = inputs.read_text(build_dir / system_map.NAME)
     except OSError:
         return None
     return probes.functions(listed)

@@ -17,10 +17,11 @@ from mermapctl.judge.verdict import Verdict
 from mermapctl.records.cell_verdict import judge_console, suites_known
 from mermapctl.records.folder import cell_slug
 from mermapctl.records.record import Cell
-from mermapctl.runner import boot, qmp, socket_place
+from mermapctl.runner import boot, qmp, socket_place, system_map
 from mermapctl.runner.job import Job
 from mermapctl.runner.kernel import Kernel
-from mermapctl.runner.qmp import Sample, Symbols
+from mermapctl.runner.qmp import Sample
+from mermapctl.runner.system_map import SystemMap
 from mermapctl.system import inputs
 
 LONGEST_NAME = 100
@@ -124,7 +125,7 @@ class _Watcher:
     `job` is the boot's job with a listener that checks the console at each tick.
     """
 
-    def __init__(self, job: Job, known: Symbols | None, place: Path) -> None:
+    def __init__(self, job: Job, known: SystemMap | None, place: Path) -> None:
         self.samples: list[Sample] = []
         self._known = known
         self._socket = place / "qmp"
@@ -140,7 +141,7 @@ class _Watcher:
     @contextlib.contextmanager
     def of(cls, job: Job) -> Iterator[_Watcher]:
         """Yield a watcher; then remove its socket's directory. The socket's path must be short."""
-        known = qmp.symbols(job.build_dir / "System.map")
+        known = system_map.load(job.build_dir / system_map.NAME)
         able = job.target.qemu is not None and job.can.has("exec", "--qemu_args")
         with socket_place.directory() as place:
             yield cls(job, known if able else None, place)

@@ -8,7 +8,6 @@ from an earlier call; one that occurs in most samples together with the program 
 
 from __future__ import annotations
 
-import bisect
 import contextlib
 import json
 import re
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mermapctl.runner import socket_place
+from mermapctl.runner.system_map import SystemMap
 
 SAMPLES = 16
 APART = 0.03
@@ -29,48 +29,7 @@ _REGISTERS = re.compile(r"\bRIP=([0-9a-f]{16})\b.*?\bHLT=([01])", re.DOTALL)
 _STACK = re.compile(r"\bRSP=([0-9a-f]{16})\b")
 _CPU = re.compile(r"^CPU#(\d+)", re.MULTILINE)
 _WORD = re.compile(r"0x([0-9a-f]{16})")
-_KERNEL = 1 << 63
 _IDLE = re.compile(r"(?:default_idle|pv_native_safe_halt|native_safe_halt|acpi_safe_halt)\b")
-
-
-@dataclass(frozen=True, slots=True)
-class Symbols:
-    """The functions of a kernel, by ascending address; `ends` is the end of its text."""
-
-    addresses: tuple[int, ...]
-    names: tuple[str, ...]
-    end: int
-
-    def name(self, address: int) -> str | None:
-        """Return ``symbol+offset/size`` as the kernel prints it; None outside the kernel's text."""
-        at = bisect.bisect_right(self.addresses, address) - 1
-        if at < 0 or address >= self.end:
-            return None
-        start = self.addresses[at]
-        after = self.addresses[at + 1] if at + 1 < len(self.addresses) else self.end
-        return f"{self.names[at]}+{address - start:#x}/{after - start:#x}"
-
-
-def symbols(system_map: Path) -> Symbols | None:
-    """Return the functions in a System.map; None if there are none."""
-    starts: dict[int, str] = {}
-    end = 0
-    try:
-        with system_map.open(encoding="ascii", errors="replace") as lines:
-            for line in lines:
-                fields = line.split()
-                if len(fields) != 3:
-                    continue
-                if fields[2] == "_etext":
-                    end = int(fields[0], 16)
-                elif fields[1] in "tTwW" and not fields[2].startswith(("__pfx_", "_stext")):
-                    starts.setdefault(int(fields[0], 16), fields[2])
-    except (OSError, ValueError):
-        return None
-    # Absolute and per-CPU symbols lie below the kernel's half.
-    ordered = sorted(address for address in starts if _KERNEL <= address < end)
-    names = tuple(starts[each] for each in ordered)
-    return Symbols(tuple(ordered), names, end) if ordered else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +81,7 @@ def argument(path: Path) -> tuple[str, ...]:
     return ("-qmp", socket_place.server(path))
 
 
-def samples(path: Path, known: Symbols, times: int = SAMPLES) -> list[Sample]:
+def samples(path: Path, known: SystemMap, times: int = SAMPLES) -> list[Sample]:
     """Sample every CPU that is not idle, `times` times. Return [] if QEMU does not answer."""
     found: list[Sample] = []
     with contextlib.suppress(OSError, ValueError), contextlib.closing(Monitor(path)) as monitor:
@@ -132,7 +91,7 @@ def samples(path: Path, known: Symbols, times: int = SAMPLES) -> list[Sample]:
     return found
 
 
-def _look(monitor: Monitor, known: Symbols) -> Iterator[Sample]:
+def _look(monitor: Monitor, known: SystemMap) -> Iterator[Sample]:
     said = monitor.ask("info registers -a")
     marks = [*_CPU.finditer(said)]
     for mark, after in zip(marks, [*marks[1:], None], strict=True):
@@ -141,12 +100,12 @@ def _look(monitor: Monitor, known: Symbols) -> Iterator[Sample]:
         if registers is None or stack is None or registers[2] == "1":
             continue
         cpu = int(mark[1])
-        name = known.name(int(registers[1], 16))
+        name = known.place(int(registers[1], 16))
         if name is not None and _IDLE.match(name):
             continue
         frames = [name or "code that System.map does not know"]
         words = monitor.ask(f"x /{STACK_WORDS}gx 0x{stack[1]}", cpu)
-        named = (known.name(int(word, 16)) for word in _WORD.findall(words))
+        named = (known.place(int(word, 16)) for word in _WORD.findall(words))
         # The very start of a function is a pointer to it, and nothing returns there.
         frames += [frame for frame in named if frame and "+0x0/" not in frame]
         yield Sample(cpu, tuple(frames))

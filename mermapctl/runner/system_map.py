@@ -10,6 +10,8 @@ from pathlib import Path
 
 from mermapctl.system import inputs
 
+NAME = "System.map"
+"""Its name in a build directory."""
 _LINE = re.compile(r"^([0-9a-f]{16}) (\w) (\S+)$", re.ASCII | re.MULTILINE)
 _KERNEL = 1 << 63
 _PREEMPTIBLE = "preempt_schedule"
@@ -46,6 +48,15 @@ class SystemMap:
         end = self.one("_etext")
         return self.names[at] if at >= 0 and (end is None or address < end) else ""
 
+    def place(self, address: int) -> str | None:
+        """Return ``symbol+offset/size`` as the kernel prints it; None outside the kernel's text."""
+        at = bisect.bisect_right(self.text, address) - 1
+        end = self.one("_etext")
+        if at < 0 or end is None or address >= end:
+            return None
+        start, after = self.text[at], min((*self.text[at + 1 : at + 2], end))
+        return f"{self.names[at]}+{address - start:#x}/{after - start:#x}"
+
 
 def parse(listed: str) -> SystemMap:
     """Read a System.map (lines of `ADDRESS TYPE NAME`).
@@ -59,7 +70,7 @@ def parse(listed: str) -> SystemMap:
         if address < _KERNEL:
             continue
         addresses.setdefault(name, []).append(address)
-        if kind in "tTwW" and not name.startswith("__pfx_"):
+        if kind in "tTwW" and not name.startswith(("__pfx_", "_stext")):
             functions.setdefault(address, name)
     ordered = sorted(functions)
     return SystemMap(

@@ -33,7 +33,6 @@ from mermapctl.runner.system_map import SystemMap
 from mermapctl.runner.witness import Witness
 
 TARGET = "x86_64"
-SYSTEM_MAP = "System.map"
 OTHER_CLOCK = (
     "the boot under the witness has the host's clock: a failure that depends on the guest's clock "
     "or seed (--seed) may be absent there"
@@ -70,7 +69,7 @@ def _obstacle(job: Job, known: SystemMap | None) -> str | None:
     if not job.can.has("exec", "--qemu_args"):
         return "this tree's kunit.py has no --qemu_args"
     if known is None:
-        return f"there is no {SYSTEM_MAP}"
+        return f"there is no {system_map.NAME}"
     try:
         witness_sites.sites(known, (), 0)
     except StubError as error:
@@ -84,7 +83,7 @@ def add(job: Job, cell: Cell, booted: Booted) -> Cell:
     If the witness breaks off, add a note; if the guest then also stopped, add nothing else. A boot
     that hung is not repeated. Raises Interrupted, HarnessError, OSError.
     """
-    symbols = system_map.load(job.build_dir / SYSTEM_MAP)
+    symbols = system_map.load(job.build_dir / system_map.NAME)
     why = _obstacle(job, symbols)
     if unprobed.too_dear(cell):
         why = "the hang would take its time once more"

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from mermapctl.judge import hang_trials, suites
-from mermapctl.runner import qmp
+from mermapctl.runner import qmp, system_map
 from mermapctl.runner.qmp import Sample
+from mermapctl.runner.system_map import SystemMap
 
 MAP = """\
 0000000000000000 A fixed_percpu_data
@@ -30,9 +31,9 @@ ffffffff82000000 D data
 
 
 @pytest.fixture
-def known(tmp_path: Path) -> qmp.Symbols:
+def known(tmp_path: Path) -> SystemMap:
     (tmp_path / "System.map").write_text(MAP)
-    made = qmp.symbols(tmp_path / "System.map")
+    made = system_map.load(tmp_path / "System.map")
     assert made is not None
     return made
 
@@ -51,16 +52,16 @@ def known(tmp_path: Path) -> qmp.Symbols:
     ],
 )
 def test_an_address_is_named_as_the_kernel_names_it(
-    known: qmp.Symbols, address: int, name: str | None
+    known: SystemMap, address: int, name: str | None
 ) -> None:
-    assert known.name(address) == name
+    assert known.place(address) == name
 
 
 @pytest.mark.parametrize("text", [None, "not hexadecimal at all\n"])
 def test_without_a_system_map_there_are_no_symbols(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "System.map").write_text(text)
-    assert qmp.symbols(tmp_path / "System.map") is None
+    assert system_map.load(tmp_path / "System.map") is None
 
 
 def registers(cpu: int, rip: int, halted: int = 0) -> str:
@@ -108,7 +109,7 @@ def machine(path: Path, answer: Callable[[str, int], str | None]) -> Iterator[li
         assert not thread.is_alive()
 
 
-def test_a_busy_cpu_is_seen_with_its_callers(tmp_path: Path, known: qmp.Symbols) -> None:
+def test_a_busy_cpu_is_seen_with_its_callers(tmp_path: Path, known: SystemMap) -> None:
     def answer(command: str, cpu: int) -> str:
         if command.startswith("info"):
             return registers(0, 0xFFFFFFFF81000020, halted=1) + registers(1, 0xFFFFFFFF81000104)
@@ -132,13 +133,13 @@ def test_a_busy_cpu_is_seen_with_its_callers(tmp_path: Path, known: qmp.Symbols)
     ids=["error", "nothing", "another-machine"],
 )
 def test_a_machine_that_does_not_answer_is_no_sample(
-    tmp_path: Path, known: qmp.Symbols, answer: Callable[[str, int], str | None]
+    tmp_path: Path, known: SystemMap, answer: Callable[[str, int], str | None]
 ) -> None:
     with machine(tmp_path / "qmp", answer):
         assert qmp.samples(tmp_path / "qmp", known, times=1) == []
 
 
-def test_no_machine_is_no_sample(tmp_path: Path, known: qmp.Symbols) -> None:
+def test_no_machine_is_no_sample(tmp_path: Path, known: SystemMap) -> None:
     assert qmp.samples(tmp_path / "qmp", known) == []
 
 
