@@ -82,20 +82,25 @@ class Flaky:
     latest: str
 
 
-_NAMED = """
+# Of a cell c of a run r: whether the filters choose it.
+_CHOSEN = """
+  (:target IS NULL OR c.target = :target) AND (:variant IS NULL OR c.variant = :variant)
+  AND (:since IS NULL OR r.started >= :since)
+  AND (:revision IS NULL OR substr(c.revision, 1, length(:revision)) = :revision
+    OR substr(r.describe, 1, length(:revision)) = :revision)
+"""
+
+_NAMED = f"""
 SELECT t.run, r.started, c.revision AS "commit", r.describe, r.dirty, c.target, c.variant, t.suite,
   t.test, t.status, t.seconds, t.expected, t.counted, t.observed, t.complaint
 FROM tests t JOIN runs r ON r.id = t.run JOIN cells c ON c.run = t.run AND c.cell = t.cell
 WHERE t.test = :test AND (:suite IS NULL OR t.suite = :suite)
-  AND (:target IS NULL OR c.target = :target) AND (:variant IS NULL OR c.variant = :variant)
-  AND (:since IS NULL OR r.started >= :since)
-  AND (:revision IS NULL OR substr(c.revision, 1, length(:revision)) = :revision
-    OR substr(r.describe, 1, length(:revision)) = :revision)
+  AND {_CHOSEN}
   AND (NOT :failed OR t.status NOT IN ('passed', 'skipped') OR t.complaint IS NOT NULL)
 ORDER BY t.run DESC, t.cell, t.place LIMIT :limit
-"""
+"""  # noqa: S608 - a constant
 
-_COSTS = """
+_COSTS = f"""
 SELECT p.run, r.started, c.revision AS "commit", r.describe, r.dirty, c.target, c.variant, p.what,
   p.instructions, 100.0 * (p.instructions - p.former) / p.former AS change
 FROM (
@@ -105,26 +110,20 @@ FROM (
   FROM costs k JOIN runs t ON t.id = k.run JOIN cells d ON d.run = k.run AND d.cell = k.cell
   WHERE k.what = :what
 ) p JOIN runs r ON r.id = p.run JOIN cells c ON c.run = p.run AND c.cell = p.cell
-WHERE (:target IS NULL OR c.target = :target) AND (:variant IS NULL OR c.variant = :variant)
-  AND (:since IS NULL OR r.started >= :since)
-  AND (:revision IS NULL OR substr(c.revision, 1, length(:revision)) = :revision
-    OR substr(r.describe, 1, length(:revision)) = :revision)
+WHERE {_CHOSEN}
   AND (NOT :failed OR c.verdict = 'failed')
 ORDER BY p.run DESC, p.cell LIMIT :limit
-"""
+"""  # noqa: S608 - a constant
 
 # Skip a modified tree: a clean tree with the same commit has other files, so their outcomes must
 # not be mixed. Skip a cell without a verdict: it proves nothing about its tests.
-_FLAKY = """
+_FLAKY = f"""
 WITH cell AS MATERIALIZED (
   SELECT c.run, c.cell, c.revision, c.target, c.variant, c.accelerator, c.setup,
     dense_rank() OVER (ORDER BY c.revision, c.target, c.variant, c.accelerator, c.setup) AS same
   FROM cells c JOIN runs r ON r.id = c.run
   WHERE c.revision IS NOT NULL AND NOT r.dirty AND c.verdict <> 'no-verdict'
-    AND (:target IS NULL OR c.target = :target) AND (:variant IS NULL OR c.variant = :variant)
-    AND (:since IS NULL OR r.started >= :since)
-    AND (:revision IS NULL OR substr(c.revision, 1, length(:revision)) = :revision
-      OR substr(r.describe, 1, length(:revision)) = :revision)
+    AND {_CHOSEN}
 )
 SELECT t.suite, t.test, c.revision AS "commit", c.target, c.variant, c.accelerator, c.setup,
   count(*) AS runs, sum(t.status <> 'passed' OR t.complaint IS NOT NULL) AS bad,
@@ -132,7 +131,7 @@ SELECT t.suite, t.test, c.revision AS "commit", c.target, c.variant, c.accelerat
 FROM cell c CROSS JOIN tests t ON t.run = c.run AND t.cell = c.cell
 WHERE t.status <> 'skipped'
 GROUP BY c.same, t.suite, t.test HAVING bad BETWEEN 1 AND count(*) - 1
-"""
+"""  # noqa: S608 - a constant
 
 
 def occurrences(
