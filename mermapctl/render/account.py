@@ -16,7 +16,7 @@ from mermapctl.console.ktap import NO_TESTS, Failure, FailureKind, Status, Suite
 from mermapctl.console.splat import Splat
 from mermapctl.judge.leaf_tests import all_tests, concerned, unlisted
 from mermapctl.judge.verdict import Finding, Severity, Verdict
-from mermapctl.records.record import Cell, RunRecord, State
+from mermapctl.records.record import Cell, Former, RunRecord, State
 from mermapctl.render import complaint
 from mermapctl.render.visible import one_line
 
@@ -289,3 +289,11 @@ def why_whole(cell: Cell) -> str:
 def verdict_word(verdict: Verdict) -> str:
     """Return PASSED, FAILED or NO VERDICT."""
     return verdict.value.replace("-", " ").upper()
+
+
+def former_words(former: Former) -> str:
+    """Return the verdict before the last judgement, with its date and its rules."""
+    return (
+        f"was {verdict_word(former.verdict)} until judged again on {former.replaced[:10]} "
+        f"(rules of {former.tool.name} {former.tool.version})"
+    )

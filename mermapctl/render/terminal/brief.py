@@ -15,6 +15,7 @@ from mermapctl.judge.verdict import Verdict
 from mermapctl.records.record import State
 from mermapctl.render.account import (
     evidence_lines,
+    former_words,
     is_log,
     kernel,
     label,
@@ -125,11 +126,8 @@ def _head(record: RunRecord, page: Page) -> Iterator[str]:
     if record.run.state is State.INTERRUPTED:
         yield from _styled(["interrupted before its end; incomplete"], "bold yellow", page)
     for former in record.former[-1:]:
-        said = (
-            f"was {verdict_word(former.verdict)} until judged again on {former.replaced[:10]} "
-            f"(rules of {former.tool.name} {former.tool.version})"
-        )
-        yield from _styled(wrapped(look.plain(said), page.width), "yellow", page)
+        said = look.plain(former_words(former))
+        yield from _styled(wrapped(said, page.width), "yellow", page)
 
 
 def _log_head(record: RunRecord) -> str:

@@ -17,6 +17,7 @@ from mermapctl.render import series_words
 from mermapctl.render.account import (
     account,
     counts,
+    former_words,
     is_log,
     kernel,
     label,
@@ -153,11 +154,7 @@ def _header(record: RunRecord, look: Look) -> Iterator[RenderableType]:
     if run.state is State.INTERRUPTED:
         yield Text("interrupted before its end; the report is incomplete", style="bold yellow")
     for former in record.former:
-        yield look.text(
-            f"was {verdict_word(former.verdict)} until judged again on {former.replaced[:10]} "
-            f"(rules of {former.tool.name} {former.tool.version})",
-            "yellow",
-        )
+        yield look.text(former_words(former), "yellow")
 
 
 def _log_line(record: RunRecord) -> str:
