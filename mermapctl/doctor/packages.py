@@ -71,11 +71,6 @@ def manager(release: dict[str, str]) -> Manager | None:
     return None
 
 
-def known(need: str) -> bool:
-    """Whether packages.toml knows this need."""
-    return need in _data()["need"]
-
-
 def names(need: str, of: Manager) -> tuple[str, ...]:
     """Return alternatives for a need, each one or more packages separated by blanks."""
     return tuple(_data()["need"].get(need, {}).get(of.name, ()))

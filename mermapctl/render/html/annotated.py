@@ -25,7 +25,6 @@ WHOLE = 6000
 _WINDOW = Window(head=500, tail=500, around=100)
 _FOLD = 8  # a run of trace lines shorter than this stays open
 _NEAR = 2  # lines around a marked one that stay open
-_PLAIN = 400  # lines before the suite that need no fold
 
 _KINDS = (
     ("ktap", re.compile(r"\s*(KTAP version \d|# Subtest: |1\.\.\d+$|# module: )")),
