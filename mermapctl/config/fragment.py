@@ -42,7 +42,7 @@ class Assignment:
     origin: str
 
     def line(self) -> str:
-        """The line in a kunitconfig."""
+        """Return the line in a kunitconfig."""
         return config_line(self.symbol, self.value)
 
 

@@ -190,7 +190,7 @@ def shown_value(item: Any) -> str:
 
 
 def is_number(item: Any) -> bool:
-    """Whether a symbol is a number in an expression, which kconfiglib makes a symbol."""
+    """Return whether a symbol is a number in an expression, which kconfiglib makes a symbol."""
     return not item.nodes and _NUMBER.fullmatch(item.name or "") is not None
 
 
@@ -205,7 +205,7 @@ def places_of(item: Any) -> tuple[str, ...]:
 
 
 def is_tri(item: Any) -> bool:
-    """Whether it is a bool or a tristate."""
+    """Return whether it is a bool or a tristate."""
     return item.orig_type in {BOOL, TRISTATE}
 
 

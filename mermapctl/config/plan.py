@@ -126,7 +126,7 @@ class CellPlan:
 
 
 def parameter(argument: str) -> str:
-    """The name of a kernel parameter: ``pti`` for ``pti=on``; ``nopti`` counts as ``pti``."""
+    """Return a kernel parameter's name: ``pti`` for ``pti=on``; ``nopti`` counts as ``pti``."""
     name = argument.partition("=")[0].replace("-", "_")
     return "pti" if name == "nopti" else name
 
@@ -200,7 +200,7 @@ def without_trace(cell: CellPlan) -> CellPlan:
 
 
 def _only_for(variant: Variant) -> str:
-    """Why a variant is no other target's, beyond what its symbols say."""
+    """Return why a variant is no other target's, beyond what its symbols say."""
     guest = [f"-cpu {variant.cpu}"] if variant.cpu else []
     needs = ", ".join([*guest, *variant.kernel_args])
     of = f" (its guest has {needs})" if needs else ""
@@ -208,7 +208,7 @@ def _only_for(variant: Variant) -> str:
 
 
 def spelled(request: Request) -> tuple[Fragment, ...]:
-    """What --config and --kconfig-add give, once every name is known that needs no tree.
+    """Return what --config and --kconfig-add give, once every name is known that needs no tree.
 
     Raises UserError for an unknown variant or suite, and for a fragment that cannot be read.
     """
@@ -223,7 +223,7 @@ def spelled(request: Request) -> tuple[Fragment, ...]:
 def make(
     tree: KernelTree, request: Request, own: tuple[Fragment, ...] | None = None
 ) -> tuple[CellPlan, ...]:
-    """All cells in the order in which they are run, each checked as far as files can tell.
+    """Return all cells in the order in which they are run, each checked as far as files can tell.
 
     `own` is what `spelled` gave.
 
@@ -261,7 +261,7 @@ def _require_guest(target: Target, request: Request) -> None:
 
 
 def _refusal(cell: CellPlan) -> UserError:
-    """The error of a run without a cell: of every commit, or (CommitError) of this one alone.
+    """Return the error of a run without a cell: of every commit, or (CommitError) of this one.
 
     Another commit may have a mermap; a variant is for the same targets in all of them.
     """

@@ -270,7 +270,7 @@ def _number_for(operator: int, bound: str) -> str | None:
 
 
 def satisfied(model: Model, name: str, value: str) -> bool:
-    """Whether the symbol has the value, under the model's latest assignments."""
+    """Return whether the symbol has the value, under the model's latest assignments."""
     return model.value(name) == value
 
 

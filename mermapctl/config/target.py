@@ -111,7 +111,7 @@ def _fields(config: Path) -> dict[str, str]:
 
 
 def _plausible(fields: dict[str, str]) -> bool:
-    """Whether the fields that become a program's name, make's ARCH and a path are valid ones."""
+    """Return whether the fields that become a program's name, ARCH and a path are valid."""
     names = (fields["qemu_arch"], fields.get("linux_arch", "x"))
     return all(map(_NAME.fullmatch, names)) and bool(
         _IMAGE.fullmatch(fields.get("kernel_path", "x"))
@@ -217,7 +217,7 @@ class Selection:
         return f"{self.symbol}{condition} ({self.where})"
 
     def symbols(self) -> set[str]:
-        """Every symbol that must be on for the selection to count."""
+        """Return every symbol that must be on for the selection to count."""
         return {self.symbol, *re.findall(r"\w+", self.condition)}
 
 

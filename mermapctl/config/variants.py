@@ -74,7 +74,7 @@ def _shipped() -> dict[str, Definition]:
 
 
 def _files(directory: Path) -> dict[str, Path]:
-    """Fragments by name; a directory or a FIFO of such a name is none, and would hang a reader."""
+    """Return fragments by name; leave out directories and FIFOs, which would hang a reader."""
     return {
         path.name.removesuffix(SUFFIX): path
         for path in sorted(directory.glob(f"[!.]*{SUFFIX}"))
@@ -84,12 +84,12 @@ def _files(directory: Path) -> dict[str, Path]:
 
 @cache
 def _shipped_files(directory: Path) -> dict[str, Path]:
-    """Fragments that mermapctl brings along, read once: `mermapctl run` asks a dozen times."""
+    """Return the shipped fragments, read once: `mermapctl run` asks a dozen times."""
     return _files(directory)
 
 
 def _mode(path: Path) -> int | None:
-    """The type of what is at `path`, links followed; None where there is nothing to be seen."""
+    """Return the file type of `path`, links followed; None where nothing can be seen."""
     try:
         return stat.S_IFMT(path.stat().st_mode)
     except OSError:
@@ -97,7 +97,7 @@ def _mode(path: Path) -> int | None:
 
 
 def own_fragments() -> dict[str, Path]:
-    """The user's own fragments by name. Raises UserError where one hides a shipped name."""
+    """Return the user's own fragments by name. Raises UserError where one hides a shipped name."""
     found = _files(paths.config_dir())
     taken = {*_shipped_files(paths.shipped("configs")), *_shipped()}
     for name, path in found.items():
@@ -112,7 +112,7 @@ def own_fragments() -> dict[str, Path]:
 
 
 def fragment_files() -> dict[str, Path]:
-    """Every fragment by name, shipped ones first."""
+    """Return every fragment by name, shipped ones first."""
     return {**_shipped_files(paths.shipped("configs")), **own_fragments()}
 
 
@@ -127,7 +127,7 @@ def load_fragment(name: str) -> Fragment:
 
 
 def shown_fragment(name: str) -> Fragment:
-    """The same for a list: a fragment that cannot be read has its error in `about`, and no lines.
+    """Return the same for a list: an unreadable fragment has its error in `about`, and no lines.
 
     Only a command that uses it fails, not each one that needs to know which names there are.
     """
@@ -138,7 +138,7 @@ def shown_fragment(name: str) -> Fragment:
 
 
 def definitions() -> dict[str, Definition]:
-    """Every variant by name: the shipped ones, then one for each of the user's own fragments."""
+    """Return every variant by name: the shipped ones, then one for each fragment of the user."""
     own = {
         name: Definition(
             proves=shown_fragment(name).about or "what your own fragment is for",
@@ -162,7 +162,7 @@ def _unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
 
 
 def suite_fragments(suite: str) -> tuple[str, ...]:
-    """The fragments that build the suites which kunit.py's filter glob `suite` names."""
+    """Return the fragments that build the suites which kunit.py's filter glob `suite` names."""
     pattern = suite.partition(".")[0]  # SUITE.TEST
     return tuple(
         name
@@ -200,7 +200,7 @@ def merge(
     target: str | None = None,
     untraced: str = "",
 ) -> Merged:
-    """Fragments by name, and `extra` ones, as one; `base` gives way. Raises UserError: a conflict.
+    """Merge fragments by name, and `extra` ones; `base` gives way. Raises UserError: a conflict.
 
     With `base` comes what the suite does without (base-SUITE.kunitconfig) and what a kernel for
     `target` is quicker with (base-TARGET.kunitconfig); they give way as well. So do the trace's
@@ -223,7 +223,7 @@ def merge(
 
 
 def _only(name: str, what: str, values: Iterable[str | None]) -> str | None:
-    """The one value that several merged variants agree on."""
+    """Return the one value that several merged variants agree on."""
     found = sorted({value for value in values if value is not None})
     if len(found) > 1:
         raise UserError(
@@ -272,7 +272,7 @@ def compose(
     *,
     trace: bool = True,
 ) -> Fragment:
-    """Variants and fragments by name as one fragment; with a variant comes the suite's own.
+    """Merge variants and fragments by name; with a variant comes the suite's own fragment.
 
     `extra` are the user's --config files; without `trace` the trace's lines are left out. Raises
     UserError for unknown names and conflicts.
@@ -294,7 +294,7 @@ def compose(
 def _lone(
     known: dict[str, Definition], names: list[str], extra: tuple[Fragment, ...]
 ) -> str | None:
-    """The variant without fragments, whose kernel is that of --config alone; None if not asked for.
+    """Return the variant whose kernel is that of --config alone; None if not asked for.
 
     Raises UserError if there is no --config, or another variant beside it.
     """
@@ -313,7 +313,7 @@ def _lone(
 
 
 def _untraced(parts: Iterable[Definition], *, trace: bool) -> str:
-    """Why a merge of variants is not to carry the trace's symbols; "" where it may."""
+    """Return why a merge of variants is not to carry the trace's symbols; "" where it may."""
     reasons = dict.fromkeys(part.untraced for part in parts if part.untraced)
     return "; ".join(reasons) or ("" if trace else NOT_GIVEN)
 
@@ -326,7 +326,7 @@ def resolve(
     *,
     trace: bool = True,
 ) -> Variant:
-    """A variant, or several joined by ``+``, for a suite (kunit.py's filter glob).
+    """Return a variant, or several joined by ``+``, for a suite (kunit.py's filter glob).
 
     `extra` are the user's --config files; without `trace` the trace's lines are left out. Raises
     UserError for unknown names and conflicts.

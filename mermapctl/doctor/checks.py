@@ -32,7 +32,7 @@ _INCLUDE = Path("/usr/include")
 def program(
     name: str, use: str, *, need: str | None = None, needed: bool = True, target: str | None = None
 ) -> Check:
-    """Whether a program is on PATH; `need` is its name in packages.toml, by default its own."""
+    """Check that a program is on PATH; `need` is its name in packages.toml, by default its own."""
     path = shutil.which(name)
     state = NeedState.OK if path else NeedState.MISSING
     return Check(
@@ -120,7 +120,7 @@ def make(tree: Path | None) -> Check:
 
 
 def header(name: str, use: str, *, need: str, needed: bool) -> Check:
-    """Whether the host's compiler finds a C header (`gelf.h`)."""
+    """Check that the host's compiler finds a C header (`gelf.h`)."""
     there = (_INCLUDE / name).is_file()
     compiler = toolchain.of_build(None).host_cc
     if not there and shutil.which(compiler):
@@ -167,7 +167,7 @@ def memory(meminfo: Path = MEMINFO) -> Check:
 
 
 def kvm() -> Check:
-    """Whether /dev/kvm is there, permitted, and able to run a guest. Up to five seconds."""
+    """Check that /dev/kvm is there, permitted, and able to run a guest. Up to five seconds."""
     answer = kvm_probe.probe()
     state = {
         Ability.WORKS: NeedState.OK,

@@ -52,7 +52,7 @@ def _data() -> dict[str, Any]:
 
 
 def os_release(path: Path | None = None) -> dict[str, str]:
-    """The fields of os-release(5); empty where the file is not there."""
+    """Return the fields of os-release(5); empty where the file is not there."""
     try:
         text = (path or OS_RELEASE).read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -95,7 +95,7 @@ def _unexplained() -> Finding:
 
 
 def needs_base(cells: Sequence[tuple[str, Cell | None]]) -> bool:
-    """Whether the oldest cell with a verdict fails, and nothing before it tells who did that."""
+    """Return whether the oldest cell with a verdict fails, and nothing before it was tested."""
     return any(each.before is None for each in episodes(cells))
 
 

@@ -243,7 +243,7 @@ class Index:
 def amended(
     connection: sqlite3.Connection, change: Change | None, job: Callable[[sqlite3.Connection], T]
 ) -> T:
-    """What `job` answers as if `change` had been written, which it could not be."""
+    """Return what `job` answers as if `change` had been written, which it could not be."""
     if change is None:
         return job(connection)
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as memory:
@@ -253,7 +253,7 @@ def amended(
 
 
 def _whole(connection: sqlite3.Connection) -> bool:
-    """Whether the file is intact and has all its tables."""
+    """Return whether the file is intact and has all its tables."""
     tables = connection.execute("SELECT count(*) FROM sqlite_master WHERE type='table'").fetchone()
     expected = _SCHEMA.count("CREATE TABLE")
     check = connection.execute("PRAGMA quick_check(1)").fetchone()

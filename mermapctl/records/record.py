@@ -343,7 +343,7 @@ def process_mark(pid: int) -> str | None:
 
 
 def still_running(run: Run) -> bool:
-    """Whether the process of `run` is alive; assumed for another machine's."""
+    """Return whether the process of `run` is alive; assumed for another machine's."""
     if run.state is not State.RUNNING or run.pid is None:
         return False
     if run.host is not None and run.host.name != platform.node():

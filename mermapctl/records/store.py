@@ -175,7 +175,7 @@ class Store:
     # Reading: the index is first brought up to date with the folders.
 
     def folder(self, run_id: str) -> RunFolder:
-        """The folder of a run, whether or not it exists."""
+        """Return the folder of a run, whether or not it exists."""
         return RunFolder(run_id, self.runs / run_id)
 
     def get(self, key: str | None = None) -> RunRecord:
@@ -242,12 +242,12 @@ class Store:
         return names
 
     def list(self, filters: Filters | None = None) -> list[RunSummary]:
-        """The runs that pass `filters`, newest first."""
+        """Return the runs that pass `filters`, newest first."""
         wanted = filters or Filters()
         return self.query(lambda db: rows.summaries(db, wanted))
 
     def count(self) -> int:
-        """How many runs are stored."""
+        """Return how many runs are stored."""
         return len(self.ids())
 
     def query(self, job: Callable[[sqlite3.Connection], T]) -> T:
@@ -288,7 +288,7 @@ class Store:
         return None if self._note_if_not(job) else job
 
     def _changed(self, run_id: str, stale: bool, seen: int | None) -> bool:  # noqa: FBT001
-        """Whether a run may differ from its row."""
+        """Return whether a run may differ from its row."""
         if not stale:
             return False
         if seen is None or seen != _modified(self.folder(run_id).record):

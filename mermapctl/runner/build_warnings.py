@@ -77,5 +77,5 @@ def _time(path: Path) -> int:
 
 
 def _unchanged(path: Path, since: int) -> bool:
-    """Whether a file is there, and was not written after the last build."""
+    """Return whether a file is there, and was not written after the last build."""
     return 0 < _time(path) <= since

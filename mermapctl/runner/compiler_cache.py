@@ -51,7 +51,7 @@ set -- "$@" "$argument"
 
 
 def installed() -> bool:
-    """Whether there is a ccache."""
+    """Return whether there is a ccache."""
     return shutil.which("ccache") is not None
 
 

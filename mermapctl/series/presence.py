@@ -21,7 +21,7 @@ class Presence:
         self._last: dict[str, str] = {}
 
     def defines(self, files: str, symbol: str) -> bool:
-        """Whether the git tree `files` defines a symbol."""
+        """Return whether the git tree `files` defines a symbol."""
         if (files, symbol) not in self._known:
             before = self._last.get(symbol)
             self._known[files, symbol] = (

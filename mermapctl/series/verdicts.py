@@ -29,7 +29,7 @@ class _Place:
 
 
 def is_lasting(cell: Cell) -> bool:
-    """Whether another run may take this cell's verdict for its own.
+    """Return whether another run may take this cell's verdict for its own.
 
     No verdict is tried again: the reason may be the machine, a signal or a limit.
     """

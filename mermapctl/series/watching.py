@@ -64,7 +64,7 @@ class Schedule:
     stale: bool = False
 
     def saved(self, now: float) -> None:
-        """Files have changed: cancel what runs; start when no more change comes."""
+        """Cancel what runs, because files have changed; start when no more change comes."""
         self._again(now + self.settle)
 
     def moved(self, commits: Iterable[str], now: float) -> None:
@@ -87,7 +87,7 @@ class Schedule:
         self.cancelled = self.commits is not None
 
     def is_due(self, now: float) -> bool:
-        """Whether a run is to start now."""
+        """Return whether a run is to start now."""
         return self.commits is None and self.due is not None and now >= self.due
 
     def started(self, commits: Iterable[str] = ()) -> None:

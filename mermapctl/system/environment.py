@@ -53,7 +53,7 @@ def require_completion() -> None:
 
 
 def _words_given(shell: str) -> bool:
-    """Whether the shell passed the words typed; fish passes a word where others pass a number."""
+    """Return whether the shell passed the words typed; fish passes one in place of a number."""
     number = os.environ.get("COMP_CWORD")
     if "COMP_WORDS" not in os.environ or number is None:
         return False

@@ -98,7 +98,7 @@ class FileChanges:
             self.why_polling = f"inotify does not take {len(places)} directories ({error})"
 
     def _due(self) -> bool:
-        """Whether there may be a change."""
+        """Return whether there may be a change."""
         now = time.monotonic()
         if self._notify is None:
             if now - self._looked < POLL_SECONDS:

@@ -185,7 +185,7 @@ def cannot_write(path: Path, error: OSError) -> HarnessError:
 
 
 def is_full(error: OSError) -> bool:
-    """Whether a write failed for lack of space: disk, quota or file size limit."""
+    """Return whether a write failed for lack of space: disk, quota or file size limit."""
     return error.errno in _FULL
 
 

@@ -91,7 +91,7 @@ class Keyboard:
 
 
 def _in_foreground() -> bool:
-    """Whether standard input is a terminal that we may read from and set."""
+    """Return whether standard input is a terminal that we may read from and set."""
     try:
         return os.isatty(_STDIN) and os.tcgetpgrp(_STDIN) == os.getpgrp()
     except OSError:

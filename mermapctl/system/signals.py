@@ -97,7 +97,7 @@ class _Signals:
 
 
 def _importing(frame: FrameType | None) -> bool:
-    """Whether a module is being imported.
+    """Return whether a module is being imported.
 
     An exception in its class body becomes a RuntimeError (`__set_name__`, Python 3.11), and one in
     the callback that frees the import lock is dropped.
@@ -110,7 +110,7 @@ def _importing(frame: FrameType | None) -> bool:
 
 
 def _taking_lock(frame: FrameType | None) -> bool:
-    """Whether subprocess holds the lock of a Popen and has not reached the `try` that frees it.
+    """Return whether subprocess has a Popen's lock and is before the `try` that frees it.
 
     `if self._waitpid_lock.acquire(False):` and `try:` are two steps (Lib/subprocess.py, Python 3.11
     to 3.14), and Python checks for signals after each call. An exception in between keeps the lock
@@ -166,7 +166,7 @@ def ending_signals() -> Iterator[None]:
 
 
 def received() -> bool:
-    """Whether an ending signal has arrived within the latest `ending_signals`."""
+    """Return whether an ending signal has arrived within the latest `ending_signals`."""
     return _signals.first is not None
 
 

@@ -74,13 +74,13 @@ def _surviving(out: io.TextIOWrapper) -> io.TextIOWrapper:
 
 
 def is_gone(stream: IO[str]) -> bool:
-    """Whether stdout has lost its reader."""
+    """Return whether stdout has lost its reader."""
     raw = getattr(getattr(stream, "buffer", None), "raw", None)
     return isinstance(raw, _Out) and raw.gone
 
 
 def reader_gone(error: OSError) -> bool:
-    """Whether the stream has no reader any more (`| head`)."""
+    """Return whether the stream has no reader any more (`| head`)."""
     return error.errno in _GONE
 
 

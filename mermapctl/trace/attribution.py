@@ -64,7 +64,7 @@ class Callers:
         return name
 
     def _in_get(self, event: Event) -> bool:
-        """Whether this may be part, or the end, of a get."""
+        """Return whether this may be part, or the end, of a get."""
         return event.kind in (EventKind.GOT, EventKind.ENTRY, *_WALKS) or self._is_ours(event)
 
     def _inside(self, name: str) -> bool:
@@ -102,7 +102,7 @@ class Callers:
         return found
 
     def _is_ours(self, event: Event) -> bool:
-        """Whether a flush or a pin may be the mermap's: an interrupt prints its CPU as well."""
+        """Return whether a flush or a pin may be the mermap's: an interrupt prints its CPU too."""
         if event.kind not in (EventKind.FLUSH, EventKind.PIN, EventKind.UNPIN):
             return False
         if event.by is None:

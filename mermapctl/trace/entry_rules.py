@@ -59,7 +59,7 @@ class Written:
         self.odd: Odd | None = None
 
     def __bool__(self) -> bool:
-        """Whether any entry was written."""
+        """Return whether any entry was written."""
         return self.end > self.base
 
     def __str__(self) -> str:
@@ -89,7 +89,7 @@ class Written:
         return f"{first}{self.odd.entry:#x}"
 
     def covers(self, base: int, end: int) -> bool:
-        """Whether exactly the entries of `[base, end)` were written."""
+        """Return whether exactly the entries of `[base, end)` were written."""
         return not self.apart and (self.base, self.end) == (base, end)
 
 

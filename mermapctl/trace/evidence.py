@@ -10,7 +10,7 @@ from mermapctl.trace.violations import Evidence, span
 
 
 def idle_in_get(thread: Thread, cpu: CpuState, new: Live, done: int, *, needed: bool) -> Evidence:
-    """A get flushed `done` times, more than it had to."""
+    """Describe a get that flushed `done` times, more than it had to."""
     if needed or not cpu.waiting:
         why = "no address was waiting for a flush"
     else:
@@ -25,7 +25,7 @@ def idle_in_get(thread: Thread, cpu: CpuState, new: Live, done: int, *, needed: 
 
 
 def idle_in_refusal(thread: Thread, cpu: CpuState, get: Event, line: int) -> Evidence:
-    """A get flushed although it was refused."""
+    """Describe a get that flushed although it was refused."""
     return {
         "flush": _lines(thread),
         "get": f"line {line}: refused, {get.size} bytes",
@@ -35,7 +35,7 @@ def idle_in_refusal(thread: Thread, cpu: CpuState, get: Event, line: int) -> Evi
 
 
 def idle_at_put(put: Put, flush: Event) -> Evidence:
-    """A put flushed."""
+    """Describe a put that flushed."""
     return {
         "put": f"line {put.line}: {span(put.base, put.end)}",
         "flush": f"line {flush.line}, by {flush.by}",
@@ -45,7 +45,7 @@ def idle_at_put(put: Put, flush: Event) -> Evidence:
 
 
 def not_unmapped(put: Put) -> Evidence:
-    """A put walked less than its range."""
+    """Describe a put that walked less than its range."""
     return {
         "put": f"line {put.line}: {span(put.base, put.end)}",
         "page tables walked": span(put.low, put.high) if put.low < put.high else "nothing",

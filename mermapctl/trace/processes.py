@@ -48,15 +48,15 @@ class Processes:
         return process
 
     def states(self) -> Iterator[CpuState]:
-        """Every process' state on every CPU."""
+        """Return every process' state on every CPU."""
         return (cpu for process in self._processes.values() for cpu in process.cpus)
 
     def live(self) -> Iterator[tuple[CpuState, Live]]:
-        """Every live allocation."""
+        """Return every live allocation."""
         return iter(self._allocs.values())
 
     def tables(self, mm: int) -> Tables:
-        """The page tables that were prepared for an mm."""
+        """Return the page tables that were prepared for an mm."""
         return self._prepared.get(mm, NO_TABLES)
 
     def prepared(self, event: Event) -> None:

@@ -121,7 +121,7 @@ class _Structure:
 
 
 def fitting(words: tuple[int, ...], size: int) -> set[tuple[int, int]]:
-    """Which pairs of an allocation's words may be the base and end of a get of `size` bytes."""
+    """Return the pairs of an allocation's words that may bound a get of `size` bytes."""
     sizes = (size, -(-size // PAGE) * PAGE)
     return {
         (i, j)

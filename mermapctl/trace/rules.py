@@ -71,11 +71,11 @@ class CpuState:
     reserves: int = 0
 
     def owns(self, alloc: int) -> bool:
-        """Whether an allocation's address lies in this per-CPU structure."""
+        """Return whether an allocation's address lies in this per-CPU structure."""
         return abs(alloc - self.anchor) < SAME_STRUCT
 
     def wraps_at(self, new: Live) -> bool:
-        """Whether a get went back: a bump pointer cannot tell which lower addresses are clean."""
+        """Return whether a get went back: a bump pointer cannot tell which addresses are clean."""
         if self.next is None or new.base in self.again:
             return False
         return new.base < self.next
@@ -131,7 +131,7 @@ class Rules:
         return stale
 
     def without_slot(self, cpu: CpuState) -> bool:
-        """Whether an ordinary get may lack a slot on this CPU, as far as the slots are known."""
+        """Return whether an ordinary get may lack a slot here, as far as the slots are known."""
         return cpu.ordinary() >= self.ordinary_slots or len(cpu.live) >= SLOTS
 
     def refused(self, cpu: CpuState, size: int) -> bool:

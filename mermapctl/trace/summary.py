@@ -111,7 +111,7 @@ class TraceAccount:
         return not (self.dropped or self.torn or self.lost)
 
     def live(self, probe: str) -> bool:
-        """Whether a probe worked, or nothing shows that it did not."""
+        """Return whether a probe worked, or nothing shows that it did not."""
         if probe in self.seen:
             return True
         if any(refused.probe == probe for refused in self.refused):

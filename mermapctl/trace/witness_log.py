@@ -34,7 +34,7 @@ class EntryRun(NamedTuple):
 
 
 def runs(entries: Iterable[int]) -> list[EntryRun]:
-    """Entries as runs, as few as come of joining neighbours in order."""
+    """Return entries as runs, as few as come of joining neighbours in order."""
     found: list[EntryRun] = []
     for entry in entries:
         last = found[-1] if found else None
@@ -48,7 +48,7 @@ def runs(entries: Iterable[int]) -> list[EntryRun]:
 
 
 def spelled(entries: Sequence[int]) -> str:
-    """Entries as a value of a line; ``-`` where there are none."""
+    """Return entries as a value of a line; ``-`` where there are none."""
     return ",".join(map(str, runs(entries))) or "-"
 
 
@@ -72,23 +72,23 @@ class SeenLine(NamedTuple):
     values: dict[str, str]
 
     def number(self, name: str) -> int:
-        """A number of 64 bits without a sign."""
+        """Return a number of 64 bits without a sign."""
         value = int(self.values.get(name, ""), 0)
         if not 0 <= value <= _MASK:
             raise ValueError(f"{name}={value} is no number of 64 bits")
         return value
 
     def numbers(self, name: str) -> tuple[int, ...]:
-        """Numbers with commas between them."""
+        """Return the numbers between commas."""
         text = self.values.get(name, "-")
         return () if text == "-" else tuple(int(each, 0) & _MASK for each in text.split(","))
 
     def text(self, name: str) -> str:
-        """A word; "" where it is left out."""
+        """Return a word; "" where it is left out."""
         return self.values.get(name, "")
 
     def entries(self, name: str) -> list[int]:
-        """Entries, spelled out."""
+        """Return the entries of a value that `spelled` has made."""
         found: list[int] = []
         for run in entry_runs(self.values.get(name, "-")):
             if len(found) + run.length > MOST_ENTRIES:
@@ -98,7 +98,7 @@ class SeenLine(NamedTuple):
 
 
 def line(word: str, **values: int | str | Sequence[int]) -> str:
-    """A line without its newline. Raises ValueError for a value that a line cannot hold."""
+    """Return a line without its newline. Raises ValueError for a value that a line cannot hold."""
     pieces = [word]
     for name, value in values.items():
         if isinstance(value, int):

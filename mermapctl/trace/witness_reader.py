@@ -184,7 +184,7 @@ class WitnessReader:
         self._pass(event)
 
     def _frame(self, page: int) -> int:
-        """The number of the page whose `struct page` lies at an address; -1 if not known."""
+        """Return the number of the page whose `struct page` lies at an address; -1 if not known."""
         if not self._struct_page or page < self._vmemmap:
             return -1
         number, rest = divmod(page - self._vmemmap, self._struct_page)

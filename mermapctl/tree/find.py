@@ -39,7 +39,7 @@ def kernel_version(path: Path) -> str | None:
 
 
 def is_kernel(path: Path) -> bool:
-    """Whether this directory is the top of a kernel tree."""
+    """Return whether this directory is the top of a kernel tree."""
     return (path / "Kconfig").is_file() and kernel_version(path) is not None
 
 

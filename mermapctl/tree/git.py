@@ -71,7 +71,7 @@ REPOSITORY = (
 
 
 def quiet(base: Mapping[str, str], filters: Iterable[str] = ()) -> dict[str, str]:
-    """Variables to add to `base`: QUIET, no lazy fetch, no lock, no prompt.
+    """Return variables to add to `base`: QUIET, no lazy fetch, no lock, no prompt.
 
     `filters` are the names of settings that match FILTERS, which `git status` would otherwise
     start for files that look changed.
@@ -90,7 +90,7 @@ def quiet(base: Mapping[str, str], filters: Iterable[str] = ()) -> dict[str, str
 
 
 def settings(base: Mapping[str, str], wanted: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Variables that set git's configuration above every file, and after what `base` sets so.
+    """Return variables that set git's configuration above every file, and after those of `base`.
 
     Not `git -c`: names of filters may hold a "=", and arguments are for all users to see.
     """

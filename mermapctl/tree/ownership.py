@@ -70,7 +70,7 @@ def require(tree: Path) -> None:
 
 
 def is_trusted(tree: Path) -> bool:
-    """Whether `require` would return."""
+    """Return whether `require` would return."""
     try:
         return stranger(tree) is None
     except UserError:
@@ -180,7 +180,7 @@ def beyond(dot_git: Path) -> Path | None:
 
 
 def _is_listed(tree: Path) -> bool:
-    """Whether the user's own git configuration lists the tree as safe.directory, or all trees."""
+    """Return whether the user's git configuration has the tree, or all, as safe.directory."""
     listed: list[str] = []
     for value in _safe_directories():
         listed = [*listed, value] if value else []  # an empty value clears the earlier ones

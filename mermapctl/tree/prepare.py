@@ -75,7 +75,7 @@ def standing(directory: Path) -> Prepared | None:
 
 
 def _is_current(tree: Path) -> bool:
-    """Whether this version would make the same reference mermap, or posting, as in the tree."""
+    """Return whether this version would make the same mermap, or posting, as in the tree."""
     with contextlib.suppress(UserError):  # a hook finds no place
         if not overlay.plan(tree, overlay.load()):
             return True

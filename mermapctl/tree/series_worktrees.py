@@ -112,7 +112,7 @@ class Borrower:
         return {commit: patch for patch, commit in pairs}
 
     def defines(self, tree: str, symbol: str) -> bool:
-        """Whether a Kconfig file of a git tree defines a symbol."""
+        """Return whether a Kconfig file of a git tree defines a symbol."""
         pattern = rf"^[[:space:]]*(menu)?config[[:space:]]+{symbol}[[:space:]]*$"
         env = self.environment(self.place / "no-index", self.place)
         where = (":(glob)mm/Kconfig*", ":(glob)**/Kconfig*")  # the first is most likely, and quick

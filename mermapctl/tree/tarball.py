@@ -67,7 +67,7 @@ def parse(line: bytes) -> Member | None:
 
 
 def _unquoted(quoted: bytes) -> bytes:
-    r"""A C string of tar; its escapes (\n, \", \\, \303) are Python's too."""
+    r"""Read a C string of tar; its escapes (\n, \", \\, \303) are Python's too."""
     if b"\\" not in quoted:
         return quoted[1:-1]
     return bytes(ast.literal_eval("b" + quoted.decode("ascii")))
@@ -86,7 +86,7 @@ def depth(first: Member) -> int:
 
 
 def is_git(name: bytes) -> bool:
-    """Whether git on any system reads a file name as `.git`.
+    """Return whether git on any system reads a file name as `.git`.
 
     HFS+ ignores case and invisible characters; NTFS ignores a trailing dot, blank or `:stream`, and
     accepts `git~1` (core.protectHFS, core.protectNTFS in git-config(1)).

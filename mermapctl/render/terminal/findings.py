@@ -59,7 +59,7 @@ def fault(each: Fault, record: RunRecord, look: Look, width: int) -> Iterator[Te
 
 
 def _in_splat(line: str, each: Fault) -> bool:
-    """Whether a line of evidence repeats the kernel complaint, which is shown below in whole."""
+    """Return whether evidence repeats the kernel complaint, which is shown in whole below."""
     splats = [splat for splat in each.cells[0].splats if splat.line == each.console_line]
     told = [f"title: {splat.title}" for splat in splats]
     told += [f"frame: {splat.top_frame}" for splat in splats]
