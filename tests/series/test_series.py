@@ -18,6 +18,7 @@ from tests.forkserver import Done, command
 from tests.runner.test_run import processes_of
 from tests.series import running
 from tests.series.fake_commits import (
+    KCONFIG,
     add,
     add_all,
     add_before_suite,
@@ -164,6 +165,20 @@ def test_the_oldest_commit_is_blamed_where_the_base_is_good(tree: Path) -> None:
     (column,) = made["series"]["columns"]
     assert column["first_bad"]["commit"] == hashes[0]
     assert column["first_bad"]["before"] == "passed"
+
+
+@pytest.mark.parametrize("lanes", ["1", "2"])
+def test_a_base_without_the_suite_is_absent_and_not_run(tree: Path, lanes: str) -> None:
+    whole = (tree / KCONFIG).read_text()
+    base = lose_suite(tree)
+    (tree / KCONFIG).write_text(whole)
+    hashes = add_all(tree, "early-flush", "early-flush")
+    made = run(tree, f"{base}..", f"--lanes={lanes}")
+    assert results(made) == ["absent", "failed", "failed"]
+    assert made["cells"][0]["commit"] == base
+    (column,) = made["series"]["columns"]
+    assert (column["first_bad"]["commit"], column["first_bad"]["before"]) == (hashes[0], "absent")
+    assert boots(tree) == 2
 
 
 def test_nothing_is_run_twice(tree: Path) -> None:
