@@ -282,6 +282,33 @@ def test_the_failure_block_has_its_colour() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "stamp", ["[    1.234567] ", "[    1.234567][   T17] ", "<6>[   11.234567][    C0] "]
+)
+@pytest.mark.parametrize("log", ["trace-counted-not-done", "missing-flush"])
+def test_a_line_looks_the_same_behind_printks_time_and_caller(log: str, stamp: str) -> None:
+    cell = samples.cell_missing_flush()
+    lines = [*samples.log(log)(cell)]
+
+    def looks(said: list[str]) -> list[tuple[str, list[str]]]:
+        blocks, _ = annotated.annotate(cell, said, "c0-")
+        folds = [block for block in blocks if isinstance(block, Fold)]
+        return [(fold.title, [line.kind for line in fold.lines]) for fold in folds]
+
+    assert looks([stamp + line for line in lines]) == looks(lines)
+
+
+def test_each_event_of_a_trace_is_folded() -> None:
+    names = [
+        *("mm_get", "mm_got", "mm_put", "mm_put_outer", "mm_walk", "mm_walk_any", "mm_tables"),
+        *("mm_pte", "mm_pte_b", "mm_prep", "mm_tear", "mm_pin", "mm_unpin"),
+    ]
+    lines = ["    KTAP version 1", *(f"[    2.9][   T22] {name}: (f+0x0/0x10)" for name in names)]
+    blocks, _ = annotated.annotate(replace(samples.cell_missing_flush(), findings=()), lines, "c0-")
+    (_, fold) = [block for block in blocks if isinstance(block, Fold)]
+    assert fold.title == f"{len(names)} trace lines, 2 to {len(names) + 1}"
+
+
 def test_a_long_console_is_cut_and_its_marked_lines_stay() -> None:
     cell = replace(samples.cell_missing_flush(), suites=())
     finding = replace(cell.findings[0], console_line=50_000)

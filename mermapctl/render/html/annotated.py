@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mermapctl.render.account import marks
 from mermapctl.render.excerpt import ExcerptLine, Gap, Window, excerpt
+from mermapctl.trace import events
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -26,13 +27,15 @@ _WINDOW = Window(head=500, tail=500, around=100)
 _FOLD = 8  # a run of trace lines shorter than this stays open
 _NEAR = 2  # lines around a marked one that stay open
 
+_STAMPS = re.compile(r"(<\d{1,3}>)?(\[[^\]]*\] ?)*")
+"""printk's level, time and caller in front of a line."""
 _KINDS = (
     ("ktap", re.compile(r"\s*(KTAP version \d|# Subtest: |1\.\.\d+$|# module: )")),
     ("fail", re.compile(r"\s*not ok \d+ |\s*# \S.*: (ASSERTION|EXPECTATION) FAILED at ")),
     ("skip", re.compile(r"\s*ok \d+ .*# SKIP")),
     ("pass", re.compile(r"\s*ok \d+ ")),
-    ("flush", re.compile(r"(\[[^\]]*\] ?)*mm_flush\w*: \(")),
-    ("trace", re.compile(r"(\[[^\]]*\] ?)*mm_(get|got|put|walk|prep|tear)\w*: \(")),
+    ("flush", re.compile(r"mm_flush\w*: \(")),
+    ("trace", events.START),
     ("ktap", re.compile(r"\s*# (\S+: pass:|Totals: )")),
 )
 _EXPECTED = re.compile(r"\s*Expected .*(, but|==|!=|<|>)")
@@ -108,10 +111,16 @@ def _notes(cell: Cell, prefix: str) -> dict[int, list[LineMark]]:
 def _page_line(
     line: ExcerptLine, notes: dict[int, list[LineMark]], splats: list[tuple[int, int]]
 ) -> PageLine:
-    kind = next((name for name, pattern in _KINDS if pattern.match(line.text)), "")
+    text = _without_stamps(line.text)
+    kind = next((name for name, pattern in _KINDS if pattern.match(text)), "")
     if any(first <= line.number <= last for first, last in splats) and kind != "trace":
         kind = "splat"
     return PageLine(line.number, line.text, kind, tuple(notes.get(line.number, ())))
+
+
+def _without_stamps(text: str) -> str:
+    stamps = _STAMPS.match(text)
+    return text[stamps.end() :] if stamps else text
 
 
 def _color_blocks(lines: list[PageLine]) -> Iterator[PageLine]:
@@ -121,7 +130,8 @@ def _color_blocks(lines: list[PageLine]) -> Iterator[PageLine]:
         if line.kind:
             inside = line.kind == "fail" and "FAILED at" in line.text
         elif inside:
-            inside = bool(_EXPECTED.match(line.text) or _VALUE.match(line.text))
+            text = _without_stamps(line.text)
+            inside = bool(_EXPECTED.match(text) or _VALUE.match(text))
             if inside:
                 line = PageLine(line.number, line.text, "fail", line.notes)  # noqa: PLW2901
         yield line
