@@ -69,6 +69,45 @@ def test_a_fault_a_comment_and_a_fix_are_told_apart(tree: Path) -> None:
     assert again["series"]["columns"][0]["first_bad"]["commit"] == bad
 
 
+@pytest.mark.nightly
+def test_ten_commits_of_three_variants_have_each_its_first_bad_one(tree: Path) -> None:
+    source = tree / "mm/mermap.c"
+    counted = "mc->tlb_flushes++;"
+    assert source.read_text().count(counted) == 1
+    for number in range(1, 11):
+        if number == 4:
+            git(tree, "apply", str(FAULT))
+        if number == 6:
+            git(tree, "apply", "-R", str(FAULT))
+        if number == 8:  # counts twice, with five levels of page tables only
+            twice = "mc->tlb_flushes += 1 + pgtable_l5_enabled();"
+            source.write_text(source.read_text().replace(counted, twice))
+        with source.open("a") as file:  # another kernel at each commit
+            file.write(f"const int mermap_step_{number} = {number};\n")
+        git(tree, "commit", "-qam", f"step {number}")
+    commits = git(tree, "rev-list", "--reverse", "HEAD~10..").split()
+
+    variants = ("base", "la57", "nopti")
+    made = run(tree, "--commits=HEAD~10..", *(f"--variant={each}" for each in variants))
+    columns = {column["variant"]: column for column in made["series"]["columns"]}
+    assert columns.keys() == {*variants}
+    bad = {"base": {4, 5}, "la57": {4, 5, 8, 9, 10}, "nopti": {4, 5}}
+    for variant, column in columns.items():
+        cells = [  # without the base, which runs where the last commit failed
+            cell
+            for cell in made["cells"]
+            if cell["variant"] == variant and cell["commit"] in commits
+        ]
+        assert [cell["commit"] for cell in cells] == commits
+        failed = {n for n, cell in enumerate(cells, 1) if cell["verdict"] == "failed"}
+        assert failed == bad[variant], variant
+        assert {cell["verdict"] for cell in cells} == {"passed", "failed"}
+        episode = column["episodes"][0]
+        assert (episode["commit"], episode["fixed"]) == (commits[3], commits[5])
+        first = column["first_bad"]
+        assert (first and first["commit"]) == (commits[7] if variant == "la57" else None)
+
+
 def _config(tree: Path) -> Path:
     """Return the configuration of the tree that was cloned: it names the base."""
     return Path(git(tree, "config", "remote.origin.url")) / ".git/config"
