@@ -31,6 +31,8 @@ APART = {
     ".venv/bin/": "runs the tests, which would run this test",
     "pipx install": "fetches packages; tests/e2e/test_installation.py installs with pipx",
     "sudo apt-get": "installs packages",
+    "ssh ": "needs another machine",
+    "for host in ": "copies from another machine; tests/records reads a store that was copied",
     "mermapctl tree prepare": "unpacks a real kernel; tests/tree/test_prepare.py makes small trees",
     "mermapctl doctor": "its exit code depends on the machine; tests/doctor has its tests",
     "mermapctl run --gdb": "the guest waits for a debugger; tests/e2e/test_gdb.py attaches one",
