@@ -217,6 +217,19 @@ def test_a_store_that_was_moved_finds_its_consoles(store: Store, tmp_path: Path)
     assert str(cell.artifacts.console).startswith(str(moved.folder(made.run.id).path))
 
 
+def test_a_run_that_was_copied_from_another_machine_is_listed_with_the_own_ones(
+    store: Store, tmp_path: Path
+) -> None:
+    own = with_console(store, b"here\n")
+    other = Store.open(tmp_path / "alpha")
+    theirs = with_console(other, b"there\n")
+    assert store.ids() == [own.run.id]  # the index exists before the copy
+    shutil.copytree(other.folder(theirs.run.id).path, store.folder(theirs.run.id).path)
+    assert {*store.ids()} == {summary.id for summary in store.list()} == {own.run.id, theirs.run.id}
+    (cell,) = store.get(theirs.run.id).cells
+    assert list(console_lines(cell)) == ["there"]
+
+
 @pytest.mark.parametrize(
     ("path", "found"),
     [
