@@ -21,7 +21,7 @@ from mermapctl.errors import HarnessError, MermapctlError, UserError
 from mermapctl.events import Event, Note, StageEnded
 from mermapctl.render.terminal import tree as tree_status
 from mermapctl.system import locks
-from mermapctl.tree import find, overlay, postings, prepare, source, state
+from mermapctl.tree import find, overlay, postings, prepare, source, state, workshop
 from mermapctl.tree.postings import Posting
 from mermapctl.tree.source import Source, SourceKind
 from tests.conftest import git
@@ -417,12 +417,12 @@ def test_too_little_space_is_reported_before_the_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     origin = written(tmp_path / "linux")
-    monkeypatch.setattr(prepare, "BYTES", 1 << 70)
+    monkeypatch.setattr(workshop, "BYTES", 1 << 70)
     with pytest.raises(HarnessError, match=r"GB free; a kernel tree needs") as caught:
         made(tmp_path / "t", origin)
     assert "free some space" in (caught.value.hint or "")
-    monkeypatch.setattr(prepare, "BYTES", 1)
-    monkeypatch.setattr(prepare, "INODES", 1 << 70)
+    monkeypatch.setattr(workshop, "BYTES", 1)
+    monkeypatch.setattr(workshop, "INODES", 1 << 70)
     if os.statvfs(tmp_path).f_files:
         with pytest.raises(HarnessError, match="inodes"):
             made(tmp_path / "t", origin)
