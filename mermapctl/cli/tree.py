@@ -16,14 +16,17 @@ if TYPE_CHECKING:
 
 
 @click.group(
-    "tree", cls=LazyGroup, short_help="Prepare a kernel tree with a mermap; describe a tree."
+    "tree",
+    cls=LazyGroup,
+    short_help="Prepare a kernel tree, or one with a series from the mail; describe a tree.",
 )
 def command() -> None:
-    """Prepare a kernel tree with a mermap; describe a tree and what it can do.
+    """Prepare a kernel tree with a mermap, or with a mailed series; describe a tree.
 
     \b
     mermapctl tree prepare linux            the distribution's source, with the reference mermap
     mermapctl tree prepare linux --source https://git.kernel.org/…/linux.git#v6.12
+    mermapctl tree apply series.mbox        a new tree with the patches of a mailbox on a branch
     mermapctl tree status ~/linux
     """
 
@@ -73,6 +76,48 @@ def prepare(
     with progress(sys.stderr, quiet=quiet) as tell:
         done = tree.prepare(directory, source, tell, with_overlay=overlay, posting=like)
     tree_status.prepared(sys.stdout, done, tree.other_source(done, source))
+
+
+@command.command("apply", short_help="Make a tree with a series of patches from the mail.")
+@click.argument("source", metavar="MBOX|MESSAGE-ID", type=types.SOURCE)
+@click.option(
+    "--onto",
+    type=types.NAME,
+    metavar="REV",
+    help="The commit that the series goes onto. Default: the base-commit that it names itself.",
+)
+@options.tree
+@click.option(
+    "-o",
+    "--output",
+    "directory",
+    type=types.PATH,
+    metavar="DIR",
+    help="Where to make the new tree. Default: a directory in the cache, named after the series.",
+)
+@options.quiet
+def apply_(
+    source: str, onto: str | None, tree: Path | None, directory: Path | None, quiet: bool
+) -> None:
+    """Make a new tree with a mailed series of patches on a branch, by b4; no tree is written into.
+
+    \b
+    mermapctl tree apply series.mbox --onto origin/master
+    mermapctl tree apply 20260131.1-0@example.org -o ~/review
+    mermapctl tree apply - <thread.mbox         from standard input, as from mutt
+
+    The newest version in the mailbox is applied, or that of the MESSAGE-ID, whose thread is fetched
+    (only that needs a network). A series with a patch missing is refused, so is one that names no
+    base without --onto, and one that does not apply; nothing is left of it then.
+    """
+    from mermapctl.commands import tree_apply
+    from mermapctl.render.terminal import tree as tree_status
+    from mermapctl.render.terminal.progress import progress
+
+    asked = tree_apply.ApplyRequest(source, onto, tree, directory)
+    with progress(sys.stderr, quiet=quiet) as tell:
+        done = tree_apply.apply(asked, tell)
+    tree_status.applied(sys.stdout, done)
 
 
 @command.command(short_help="Show version, commit, mermap, kunit.py and targets of a tree.")

@@ -127,6 +127,16 @@ def between(tree: Path, good_name: str, bad_name: str) -> Range:
     return read(tree, f"{good}..{bad}")
 
 
+def named(tree: Path, name: str) -> Commit:
+    """Read one commit of a trusted tree. Raises UserError if the name is unknown, or a range."""
+    if ".." in name:
+        raise UserError(f"{name} is a range, and no commit", "name one")
+    if not (tree / ".git").exists():
+        raise UserError(f"{tree} is no git tree: it has no commit {name}")
+    with state.reading(tree) as repo:
+        return _log(repo, "--max-count=1", _commit(repo, tree, name))[0]
+
+
 def _ends(spelled: str) -> tuple[str, str]:
     """Return the names of BASE and TIP. Raises UserError."""
     base, dots, tip = spelled.partition("..")

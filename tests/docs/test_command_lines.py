@@ -34,6 +34,8 @@ APART = {
     "ssh ": "needs another machine",
     "for host in ": "copies from another machine; tests/records reads a store that was copied",
     "mermapctl tree prepare": "unpacks a real kernel; tests/tree/test_prepare.py makes small trees",
+    "mermapctl tree apply": "needs mails; tests/tree/test_mailed_tree.py makes some",
+    "mermapctl run --tree ~/review": "the tree of a series from the mail, as above",
     "mermapctl doctor": "its exit code depends on the machine; tests/doctor has its tests",
     "mermapctl run --gdb": "the guest waits for a debugger; tests/e2e/test_gdb.py attaches one",
     "mermapctl watch": "does not end; tests/commands/test_watch.py runs it",

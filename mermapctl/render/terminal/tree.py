@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from mermapctl.commands.tree import TreeStatus
     from mermapctl.render.terminal.text import Look
+    from mermapctl.tree.mailed_tree import Applied
     from mermapctl.tree.prepare import Prepared
     from mermapctl.tree.state import Tree
 
@@ -67,6 +68,27 @@ def _prepared(done: Prepared, wanted: str | None, look: Look) -> Iterator[Render
     yield _line(look, f"mermapctl run --tree {path}{suite}")
     if done.patches:
         yield _line(look, f"git -C {path} log -p --reverse {done.base[:12]}..")
+
+
+def applied(stream: TextIO, done: Applied) -> None:
+    """Print the tree of a mailed series, and the next command."""
+    show(stream, lambda look: _applied(done, look))
+
+
+def _applied(done: Applied, look: Look) -> Iterator[RenderableType]:
+    path, base, mail = shlex.quote(str(done.tree.path)), done.base.id[:12], done.origin.mail
+    word = "has the series already" if done.already else "made"
+    yield look.mark(Verdict.PASSED, f"{look.plain(str(done.tree.path), limit=4096)} {word}")
+    yield _line(look, f"{mail.subject}, from {mail.author or 'an unknown author'}")
+    by = "chosen by --onto" if mail.base_from == "--onto" else "named by the series"
+    yield _line(look, f"Linux {done.tree.kernel}, base {base} ({done.base.subject}), {by}")
+    yield _line(look, f"{count(len(done.subjects), 'commit')} on branch {done.branch}:")
+    for subject in done.subjects:
+        yield _line(look, subject, indent=4)
+    yield Text()
+    yield Text("next:", style="bold")
+    yield _line(look, f"mermapctl run --tree {path} --commits {base}..")
+    yield _line(look, "mermapctl report --format email -o reply.txt")
 
 
 def _line(look: Look, said: str, indent: int = 2) -> Text:
