@@ -20,11 +20,11 @@ from mermapctl.judge import (
     reproduction,
     suites,
 )
-from mermapctl.judge.confirmation import CODE, Unprobed, compare, symptoms, without_verdict
 from mermapctl.judge.hang_trial import Trial
 from mermapctl.judge.repeats import Repeats
 from mermapctl.judge.reproduction import Reproduction
 from mermapctl.judge.suites import Manifest
+from mermapctl.judge.unprobed import CODE, Unprobed, compare, symptoms, without_verdict
 from mermapctl.judge.verdict import Boot, Reason, Verdict
 from mermapctl.records.record import Cell
 from mermapctl.system.bounded import Gaps

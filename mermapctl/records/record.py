@@ -20,11 +20,11 @@ from mermapctl.console.ktap import Suite, Tally
 from mermapctl.console.splat import Splat
 from mermapctl.errors import HarnessError
 from mermapctl.judge.compiler_warnings import CompilerWarning
-from mermapctl.judge.confirmation import Unprobed
 from mermapctl.judge.cost import Cost
 from mermapctl.judge.hang_trial import Trial
 from mermapctl.judge.repeats import Repeats
 from mermapctl.judge.reproduction import Reproduction
+from mermapctl.judge.unprobed import Unprobed
 from mermapctl.judge.verdict import Boot, Finding, Flush, Reason, Verdict
 from mermapctl.judge.witness_summary import WitnessSummary
 from mermapctl.records.bisect_facts import Bisect

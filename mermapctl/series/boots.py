@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from mermapctl.errors import HarnessError
-from mermapctl.judge.confirmation import symptoms
+from mermapctl.judge.unprobed import symptoms
 from mermapctl.judge.verdict import Severity, Verdict
 from mermapctl.records import first_bad
 from mermapctl.records.first_bad import Key

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mermapctl.console import frames, splat_reader
 from mermapctl.console.splat import Splat, SplatKind
-from mermapctl.judge import confirmation, module_findings, not_console, suites, trace_findings
+from mermapctl.judge import module_findings, not_console, suites, trace_findings, unprobed
 from mermapctl.judge.root_cause import RULES
 from mermapctl.judge.verdict import Reason
 from mermapctl.system import bounded
@@ -65,7 +65,7 @@ def test_every_code_is_explained() -> None:
     assert {"kernel-panic", "output-truncated", "trace-silent", "test-failed", "hang"} <= written
     codes = written | {code for causes, effects, _ in RULES for code in (*causes, *effects)}
     codes |= {rule.code for suite in suites.load().suites.values() for rule in suite.rules}
-    codes |= {confirmation.CODE, module_findings.CODE, not_console.CODE, *trace_findings.RULES}
+    codes |= {unprobed.CODE, module_findings.CODE, not_console.CODE, *trace_findings.RULES}
     assert codes - known_codes() == set()
 
 

@@ -13,9 +13,9 @@ import pytest
 from mermapctl.config import plan, target
 from mermapctl.config.plan import Request
 from mermapctl.errors import UserError
-from mermapctl.judge import confirmation
-from mermapctl.judge.confirmation import Unprobed
+from mermapctl.judge import unprobed
 from mermapctl.judge.hang_trial import Outcome, Trial
+from mermapctl.judge.unprobed import Unprobed
 from mermapctl.judge.verdict import Severity, Verdict
 from mermapctl.records import record
 from mermapctl.render.documents import mail, markdown
@@ -270,7 +270,7 @@ def test_hang_triage_confirms_without_probes(
     outcomes: list[tuple[str | None, Outcome]], confirmed: bool | None
 ) -> None:
     trials = [Trial("mermap", test, outcome, 1.0) for test, outcome in outcomes]
-    said = confirmation.by_trials(trials)
+    said = unprobed.by_trials(trials)
     assert (said.confirmed if said else None) is confirmed
 
 
@@ -330,7 +330,7 @@ def plain(verdict: Verdict, *symptoms: str) -> Unprobed:
 def test_two_boots_are_held_against_each_other(
     traced: list[str], second: Unprobed, confirmed: bool | None, words: str
 ) -> None:
-    said = confirmation.compare(traced, second)
+    said = unprobed.compare(traced, second)
     assert said.confirmed is confirmed
     assert words in said.words
     only = confirmed is False and second.verdict is Verdict.PASSED
