@@ -23,7 +23,7 @@ from pathlib import Path
 
 from benchmarks import cells
 from benchmarks.against_kunit import MERMAPCTL, OURS, THEIRS, Place, row
-from mermapctl.judge.verdict import Verdict
+from mermapctl.judge.result_types import Verdict
 from mermapctl.records import record
 from mermapctl.records.record import RunRecord
 

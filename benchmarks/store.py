@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mermapctl.console.ktap import Failure, FailureKind, Status, Suite, Test
-from mermapctl.judge.verdict import Finding, Flush, Reason, Severity, Verdict
+from mermapctl.judge.result_types import Finding, Flush, Reason, Severity, Verdict
 from mermapctl.records import rows
 from mermapctl.records.record import (
     SCHEMA,

@@ -10,7 +10,7 @@ from mermapctl.config.fragment import MissingSymbol
 from mermapctl.console.ktap import Failure, FailureKind, Status, Suite, Test
 from mermapctl.console.splat import Splat, SplatKind
 from mermapctl.judge.compiler_warnings import CompilerWarning
-from mermapctl.judge.verdict import Finding, Flush, Reason, Severity, Verdict
+from mermapctl.judge.result_types import Finding, Flush, Reason, Severity, Verdict
 from mermapctl.records import first_bad
 from mermapctl.records.host import Host
 from mermapctl.records.record import (

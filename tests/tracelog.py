@@ -6,15 +6,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from mermapctl.judge.result_types import Flush
 from mermapctl.judge.trace_findings import findings
-from mermapctl.judge.verdict import Flush
 from mermapctl.trace.reader import TRACE_LINE, TraceReader
 from mermapctl.trace.summary import TraceAccount
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mermapctl.judge.verdict import Finding
+    from mermapctl.judge.result_types import Finding
 
 _RESULT = re.compile(r"\s+(?:not )?ok \d+ (test_\w+)")
 _PREFIX = re.compile(r"(?:\[ *[\d.]+\])?\[ *([TC]\d+)\] ?")

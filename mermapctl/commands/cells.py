@@ -13,7 +13,7 @@ from mermapctl.commands import machine
 from mermapctl.config.plan import SHIFT, CellPlan
 from mermapctl.errors import HarnessError, MermapctlError
 from mermapctl.events import CellStarted, Listener, Note
-from mermapctl.judge.verdict import Reason
+from mermapctl.judge.result_types import Reason
 from mermapctl.records import costs, record, suite_times
 from mermapctl.records.folder import TREE_DIFF
 from mermapctl.records.record import Cell, RunRecord, State, TreeFacts

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 
 from mermapctl.errors import UserError
-from mermapctl.judge.verdict import Verdict
+from mermapctl.judge.result_types import Verdict
 from mermapctl.records import record
 from mermapctl.records.cell_verdict import judge_log
 from mermapctl.records.record import Artifacts, Cell, LogFacts, RunRecord, State, TreeFacts

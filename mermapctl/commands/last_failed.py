@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 from mermapctl.errors import MermapctlError, UserError
-from mermapctl.judge.verdict import Verdict
+from mermapctl.judge.result_types import Verdict
 from mermapctl.records.record import RunRecord, State
 from mermapctl.records.store import Store
 

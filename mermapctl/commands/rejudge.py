@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mermapctl.errors import MermapctlError
 from mermapctl.judge.leaf_tests import leaves
-from mermapctl.judge.verdict import Reason, Verdict
+from mermapctl.judge.result_types import Reason, Verdict
 from mermapctl.records import cell_files, first_bad, record
 from mermapctl.records.cell_verdict import judge_again
 from mermapctl.records.record import Cell, Former, RunRecord, State

@@ -11,7 +11,7 @@ from mermapctl.config import plan, target
 from mermapctl.config.plan import CellPlan
 from mermapctl.errors import CommitError, MermapctlError, UserError
 from mermapctl.events import Listener
-from mermapctl.judge.verdict import Reason, Verdict
+from mermapctl.judge.result_types import Reason, Verdict
 from mermapctl.records import cell_files
 from mermapctl.records.folder import RunFolder
 from mermapctl.records.record import Artifacts, Cell

@@ -12,7 +12,7 @@ from mermapctl.config import plan, target
 from mermapctl.config.plan import Request
 from mermapctl.doctor.requirement import Check, NeedState
 from mermapctl.errors import MermapctlError
-from mermapctl.judge.verdict import Ended
+from mermapctl.judge.result_types import Ended
 from mermapctl.runner import boot, further_boot, guest_clock, kernel, kunit
 from mermapctl.runner.guest_clock import EMULATED
 from mermapctl.runner.job import Job

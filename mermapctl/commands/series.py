@@ -15,7 +15,7 @@ from mermapctl.commands.commit_range import CommitRange
 from mermapctl.config.plan import Request
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.events import Note
-from mermapctl.judge.verdict import Verdict
+from mermapctl.judge.result_types import Verdict
 from mermapctl.records import cell_files, first_bad, record
 from mermapctl.records.record import Cell, RunRecord, State, TreeFacts
 from mermapctl.records.series_facts import Column, Series, SeriesCommit

@@ -19,7 +19,7 @@ from mermapctl.config import target
 from mermapctl.config.plan import Request
 from mermapctl.errors import CommitError, HarnessError, UserError
 from mermapctl.events import Note
-from mermapctl.judge.verdict import Reason
+from mermapctl.judge.result_types import Reason
 from mermapctl.records import record as records
 from mermapctl.records.record import RunRecord
 from mermapctl.series.watch_events import (

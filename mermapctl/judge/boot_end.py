@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from mermapctl.console.boot_log import BootLog
 from mermapctl.console.ktap import Account, Status, Suite, Test
 from mermapctl.console.splat import DEADLY, STUCK, Splat, SplatKind, function
+from mermapctl.judge.result_types import Boot, Ended
 from mermapctl.judge.suites import Manifest
-from mermapctl.judge.verdict import Boot, Ended
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from mermapctl.console.boot_log import TEXT_LIMIT
 from mermapctl.console.refusals import FoundRefusal
 from mermapctl.console.splat import SplatKind
 from mermapctl.judge.boot_end import Facts
-from mermapctl.judge.verdict import Ended, Finding, Reason, Severity
+from mermapctl.judge.result_types import Ended, Finding, Reason, Severity
 
 CUT = {Ended.INTERRUPTED: Reason.INTERRUPTED, Ended.KILLED: Reason.HARNESS_ERROR}
 """Ends of a boot that are not the kernel's doing: a suite that they cut off has no verdict."""

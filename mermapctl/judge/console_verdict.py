@@ -28,9 +28,9 @@ from mermapctl.judge import (
 )
 from mermapctl.judge.boot_end import Facts
 from mermapctl.judge.not_console import ForeignInput
+from mermapctl.judge.result_types import Boot, Ended, Finding, Flush, Reason, Severity, Verdict
 from mermapctl.judge.root_cause import Draft
 from mermapctl.judge.suites import Manifest
-from mermapctl.judge.verdict import Boot, Ended, Finding, Flush, Reason, Severity, Verdict
 from mermapctl.trace.reader import TRACE_LINE, TraceReader
 from mermapctl.trace.summary import TraceTable
 

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mermapctl.judge.verdict import Finding, Severity
+from mermapctl.judge.result_types import Finding, Severity
 
 DEARER = "dearer"
 FAILED = "failed-while-counted"

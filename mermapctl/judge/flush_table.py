@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from mermapctl.console.ktap import Status, Suite, Test
+from mermapctl.judge.result_types import Flush
 from mermapctl.judge.root_cause import Draft
 from mermapctl.judge.suites import ExpectedTest, Manifest
-from mermapctl.judge.verdict import Flush
 
 UNSEEN = "counted, not observed"
 """Label of a number that only the suite's own counter gives."""

@@ -15,8 +15,8 @@ from mermapctl.console.splat import STUCK, Splat
 from mermapctl.console.splat import function as function_of
 from mermapctl.judge import splat_findings
 from mermapctl.judge.hang_trial import Outcome, Trial
+from mermapctl.judge.result_types import Finding
 from mermapctl.judge.suites import Manifest
-from mermapctl.judge.verdict import Finding
 
 if TYPE_CHECKING:
     from mermapctl.runner.qmp import Sample

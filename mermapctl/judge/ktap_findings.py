@@ -10,8 +10,8 @@ from fnmatch import fnmatchcase
 from mermapctl.console.assertion_block import TIMED_OUT, Failure
 from mermapctl.console.ktap import KtapNote, Status, Suite, Test, Trouble, leaf_tests
 from mermapctl.judge.boot_end import Facts, SuiteEnd
+from mermapctl.judge.result_types import Ended, Severity
 from mermapctl.judge.root_cause import Draft, draft
-from mermapctl.judge.verdict import Ended, Severity
 from mermapctl.trace.violations import Evidence
 
 _INCOMPLETE = (

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mermapctl.console.ktap import NO_TESTS, Suite, Tally, Test, leaf_tests, tally
-from mermapctl.judge.verdict import Severity
+from mermapctl.judge.result_types import Severity
 
 if TYPE_CHECKING:
     from mermapctl.records.record import Cell

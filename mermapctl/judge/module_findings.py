@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from mermapctl.config.module_guard import Guard
-from mermapctl.judge.verdict import Finding, Flush, Severity
+from mermapctl.judge.result_types import Finding, Flush, Severity
 
 CODE = "counter-not-in-module"
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
 from mermapctl.console.lines import Console
-from mermapctl.judge.verdict import Finding, Severity
+from mermapctl.judge.result_types import Finding, Severity
 
 HEAD_BYTES = 256 * 1024
 """Bytes examined; they include a console's first lines."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from mermapctl.judge.verdict import Finding, Severity, Verdict
+from mermapctl.judge.result_types import Finding, Severity, Verdict
 
 CODE = "not-reproduced"
 _HARNESS = re.compile(rb"\[\d\d:\d\d:\d\d\]|\$ qemu-system-")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from mermapctl.console.splat import function
-from mermapctl.judge.verdict import Finding, Severity
+from mermapctl.judge.result_types import Finding, Severity
 from mermapctl.trace.violations import Evidence
 
 CONSEQUENCES = 20

@@ -9,9 +9,9 @@ from typing import NamedTuple
 from mermapctl.console.boot_log import BootLog
 from mermapctl.console.ktap import Status, Suite
 from mermapctl.console.splat import DEADLY, Splat, SplatKind, sameness
+from mermapctl.judge.result_types import Severity
 from mermapctl.judge.root_cause import Draft, draft
 from mermapctl.judge.suites import ExpectedSuite, Manifest
-from mermapctl.judge.verdict import Severity
 from mermapctl.trace.violations import Evidence
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from mermapctl.judge.verdict import Finding, Flush, Severity
+from mermapctl.judge.result_types import Finding, Flush, Severity
 from mermapctl.trace.probes import LOG_BUFFER, PINS, WALKS, WITHOUT, Probe
 from mermapctl.trace.summary import Layout, TraceAccount, TraceSummary, TraceTable
 from mermapctl.trace.violations import Breach, Evidence

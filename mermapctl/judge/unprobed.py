@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from mermapctl.console.ktap import Suite
 from mermapctl.judge.hang_trial import Outcome, Trial
 from mermapctl.judge.leaf_tests import all_tests, concerned
-from mermapctl.judge.verdict import Boot, Finding, Reason, Severity, Verdict
+from mermapctl.judge.result_types import Boot, Finding, Reason, Severity, Verdict
 
 CODE = "only-with-probes"
 _AGAIN = "booted again without probes"

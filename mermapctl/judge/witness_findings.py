@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mermapctl.judge import root_cause, trace_findings
+from mermapctl.judge.result_types import Finding, Flush, Severity
 from mermapctl.judge.root_cause import Draft
-from mermapctl.judge.verdict import Finding, Flush, Severity
 from mermapctl.judge.witness_summary import LOG
 from mermapctl.trace.witness_reader import WitnessAccount
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mermapctl.judge.verdict import Boot, Verdict
+from mermapctl.judge.result_types import Boot, Verdict
 from mermapctl.trace.timeline import Timeline
 
 LOG = "witness.log"

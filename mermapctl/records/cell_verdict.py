@@ -23,9 +23,9 @@ from mermapctl.judge import (
 from mermapctl.judge.hang_trial import Trial
 from mermapctl.judge.repeats import Repeats
 from mermapctl.judge.reproduction import Reproduction
+from mermapctl.judge.result_types import Boot, Reason, Verdict
 from mermapctl.judge.suites import Manifest
 from mermapctl.judge.unprobed import CODE, Unprobed, compare, symptoms, without_verdict
-from mermapctl.judge.verdict import Boot, Reason, Verdict
 from mermapctl.records.record import Cell
 from mermapctl.system.bounded import Gaps
 from mermapctl.system.inputs import open_regular

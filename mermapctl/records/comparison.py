@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mermapctl.judge.cost import changes
 from mermapctl.judge.leaf_tests import LeafTest, leaves
-from mermapctl.judge.verdict import Severity, Verdict
+from mermapctl.judge.result_types import Severity, Verdict
 from mermapctl.records import series_match
 from mermapctl.records.record_kinds import series_of
 from mermapctl.records.series_match import CommitMatch

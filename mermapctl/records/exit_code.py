@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from mermapctl.errors import Exit
-from mermapctl.judge.verdict import Verdict
+from mermapctl.judge.result_types import Verdict
 from mermapctl.records.bisect_facts import BisectOutcome
 from mermapctl.records.record import RunRecord, State
 from mermapctl.records.record_kinds import bisect_of

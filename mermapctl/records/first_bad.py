@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from mermapctl.judge.verdict import Finding, Reason, Severity, Verdict
+from mermapctl.judge.result_types import Finding, Reason, Severity, Verdict
 from mermapctl.records.record import Cell, RunRecord
 from mermapctl.records.record_kinds import series_of
 from mermapctl.records.series_facts import Column, Episode, FirstBad

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mermapctl.errors import HarnessError
-from mermapctl.judge.verdict import Verdict
+from mermapctl.judge.result_types import Verdict
 from mermapctl.records.record import RunRecord, State
 from mermapctl.records.record_kinds import series_of
 from mermapctl.records.store import Store

@@ -24,8 +24,8 @@ from mermapctl.judge.cost import Cost
 from mermapctl.judge.hang_trial import Trial
 from mermapctl.judge.repeats import Repeats
 from mermapctl.judge.reproduction import Reproduction
+from mermapctl.judge.result_types import Boot, Finding, Flush, Reason, Verdict
 from mermapctl.judge.unprobed import Unprobed
-from mermapctl.judge.verdict import Boot, Finding, Flush, Reason, Verdict
 from mermapctl.judge.witness_summary import WitnessSummary
 from mermapctl.records.bisect_facts import Bisect
 from mermapctl.records.host import Host, host_facts

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mermapctl.judge.compiler_warnings import CompilerWarning
-from mermapctl.judge.verdict import Finding
+from mermapctl.judge.result_types import Finding
 
 Place = tuple[str | None, str | None, str | None]
 """Commit, target and variant of a cell."""

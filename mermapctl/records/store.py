@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from mermapctl.errors import HarnessError, MermapctlError, UserError
-from mermapctl.judge.verdict import Verdict
+from mermapctl.judge.result_types import Verdict
 from mermapctl.records import cell_files, entries, index, record_states, rows
 from mermapctl.records.folder import RunFolder, cell_slug, console_lines, placed, size_of
 from mermapctl.records.index import Change, Damaged, Index

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from mermapctl.config.plan import CellPlan
 from mermapctl.errors import MermapctlError
-from mermapctl.judge.verdict import Verdict
+from mermapctl.judge.result_types import Verdict
 from mermapctl.records.record import Cell
 from mermapctl.records.rows import Filters
 from mermapctl.records.store import Store

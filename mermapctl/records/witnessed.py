@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from mermapctl.judge import root_cause, trace_findings, witness_findings
+from mermapctl.judge.result_types import Ended, Finding, Severity, Verdict
 from mermapctl.judge.unprobed import symptoms
-from mermapctl.judge.verdict import Ended, Finding, Severity, Verdict
 from mermapctl.judge.witness_summary import WitnessSummary
 from mermapctl.records.cell_verdict import judge_second
 from mermapctl.records.record import Cell

@@ -15,7 +15,7 @@ import msgspec
 from mermapctl.console.ktap import NO_TESTS, Failure, FailureKind, Status, Suite, Tally, Test
 from mermapctl.console.splat import Splat
 from mermapctl.judge.leaf_tests import all_tests, concerned, unlisted
-from mermapctl.judge.verdict import Finding, Severity, Verdict
+from mermapctl.judge.result_types import Finding, Severity, Verdict
 from mermapctl.records.record import Cell, Former, RunRecord, State
 from mermapctl.render import complaint
 from mermapctl.render.visible import one_line

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from mermapctl.console.ktap import Failure, Status
-from mermapctl.judge.verdict import Finding, Severity
+from mermapctl.judge.result_types import Finding, Severity
 from mermapctl.records.record import Cell, RunRecord
 from mermapctl.render.account import BAD, CellRows, account
 

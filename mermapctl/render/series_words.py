@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mermapctl.judge.compiler_warnings import CompilerWarning
-from mermapctl.judge.verdict import Reason, Severity, Verdict
+from mermapctl.judge.result_types import Reason, Severity, Verdict
 from mermapctl.records.record import Cell, RunRecord
 from mermapctl.records.record_kinds import bisect_of, series_of
 from mermapctl.records.series_facts import Column, Episode, Series

@@ -11,7 +11,7 @@ from mermapctl.config.target import Accel
 from mermapctl.config.toolchain import of_build
 from mermapctl.console.ktap import progress_of
 from mermapctl.events import Note, StageEnded, StageStarted, TestEnded, Tick
-from mermapctl.judge.verdict import Boot, Ended
+from mermapctl.judge.result_types import Boot, Ended
 from mermapctl.runner import (
     accelerator,
     boot_killed,

@@ -13,7 +13,7 @@ from mermapctl.config.plan import without_trace
 from mermapctl.errors import MermapctlError
 from mermapctl.events import Note, StageEnded, StageStarted
 from mermapctl.judge import module_findings
-from mermapctl.judge.verdict import Reason, Verdict
+from mermapctl.judge.result_types import Reason, Verdict
 from mermapctl.judge.witness_summary import LOG
 from mermapctl.records.folder import TREE_DIFF
 from mermapctl.records.record import Artifacts, Cell

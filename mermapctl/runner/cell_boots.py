@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from mermapctl.errors import MermapctlError
 from mermapctl.judge.hang_trial import Trial
+from mermapctl.judge.result_types import Verdict
 from mermapctl.judge.unprobed import by_trials
-from mermapctl.judge.verdict import Verdict
 from mermapctl.records.cell_verdict import judge_console, with_trials
 from mermapctl.records.record import Cell
 from mermapctl.runner import (

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from mermapctl.events import Note
 from mermapctl.judge import reproduction
 from mermapctl.judge.reproduction import Reproduction
-from mermapctl.judge.verdict import Verdict
+from mermapctl.judge.result_types import Verdict
 from mermapctl.records.cell_verdict import with_reproduction
 from mermapctl.records.record import Cell
 from mermapctl.runner import boot, further_boot, repeat

@@ -19,8 +19,8 @@ from mermapctl.console.ktap import leaf_tests
 from mermapctl.events import Note
 from mermapctl.judge import cost
 from mermapctl.judge.cost import Cost, TestCost
+from mermapctl.judge.result_types import Ended, Verdict
 from mermapctl.judge.unprobed import symptoms
-from mermapctl.judge.verdict import Ended, Verdict
 from mermapctl.records.record import Cell
 from mermapctl.runner import (
     boot,

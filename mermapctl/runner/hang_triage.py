@@ -13,7 +13,7 @@ from mermapctl.config.plan import kernel_args
 from mermapctl.events import Event, Note, Tick
 from mermapctl.judge import hang_trials
 from mermapctl.judge.hang_trial import Outcome, Trial
-from mermapctl.judge.verdict import Verdict
+from mermapctl.judge.result_types import Verdict
 from mermapctl.records.cell_verdict import judge_console, suites_known
 from mermapctl.records.folder import cell_slug
 from mermapctl.records.record import Cell

@@ -10,8 +10,8 @@ from dataclasses import replace
 from mermapctl.events import Note
 from mermapctl.judge import repeats, reproduction
 from mermapctl.judge.repeats import RepeatedBoot
+from mermapctl.judge.result_types import Verdict
 from mermapctl.judge.unprobed import symptoms
-from mermapctl.judge.verdict import Verdict
 from mermapctl.records.cell_verdict import with_repeats
 from mermapctl.records.record import Cell
 from mermapctl.runner import boot, further_boot

@@ -10,7 +10,7 @@ from mermapctl.config import fragment, target
 from mermapctl.config.fragment import MissingSymbol
 from mermapctl.config.toolchain import of_build
 from mermapctl.events import Objects, StageEnded, StageStarted, Tick
-from mermapctl.judge.verdict import Reason
+from mermapctl.judge.result_types import Reason
 from mermapctl.runner import build_log, compiler_cache, kunit, kunit_session, up_to_date
 from mermapctl.runner.job import Job
 from mermapctl.runner.kernel import Kernel

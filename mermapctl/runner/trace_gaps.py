@@ -7,8 +7,8 @@ No conclusion is drawn from a trace with gaps, so such a pass depends on the sui
 from __future__ import annotations
 
 from mermapctl.events import Note
+from mermapctl.judge.result_types import Verdict
 from mermapctl.judge.trace_findings import INCOMPLETE
-from mermapctl.judge.verdict import Verdict
 from mermapctl.records.record import Cell
 from mermapctl.runner import boot, unprobed
 from mermapctl.runner.boot import Booted

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from mermapctl.events import Note
 from mermapctl.judge import hang_trials
+from mermapctl.judge.result_types import Ended, Reason, Verdict
 from mermapctl.judge.unprobed import Unprobed
-from mermapctl.judge.verdict import Ended, Reason, Verdict
 from mermapctl.records.cell_verdict import with_unprobed
 from mermapctl.records.record import Cell
 from mermapctl.runner import boot, kunit

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mermapctl.events import Note
-from mermapctl.judge.verdict import Ended, Verdict
+from mermapctl.judge.result_types import Ended, Verdict
 from mermapctl.judge.witness_summary import LOG, WitnessSummary
 from mermapctl.records.cell_verdict import suites_known
 from mermapctl.records.record import Cell

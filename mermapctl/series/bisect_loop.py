@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mermapctl.events import Event, Note
-from mermapctl.judge.verdict import Reason, Verdict
+from mermapctl.judge.result_types import Reason, Verdict
 from mermapctl.series import bisect_search, bisect_target, boots
 from mermapctl.series.bisect_answer import Answered, boots_words, named, of_boots
 from mermapctl.series.bisect_posterior import BootCounts

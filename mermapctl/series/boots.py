@@ -16,8 +16,8 @@ from pathlib import Path
 import msgspec
 
 from mermapctl.errors import HarnessError
+from mermapctl.judge.result_types import Severity, Verdict
 from mermapctl.judge.unprobed import symptoms
-from mermapctl.judge.verdict import Severity, Verdict
 from mermapctl.records import first_bad
 from mermapctl.records.first_bad import Key
 from mermapctl.records.record import Cell

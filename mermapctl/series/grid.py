@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from mermapctl.judge.verdict import Reason, Verdict
+from mermapctl.judge.result_types import Reason, Verdict
 from mermapctl.records.record import Cell
 from mermapctl.series import verdicts
 from mermapctl.series.key import of_files

@@ -12,7 +12,7 @@ from mermapctl.config.fragment import Fragment
 from mermapctl.config.plan import Request
 from mermapctl.errors import HarnessError
 from mermapctl.events import Note, Tick
-from mermapctl.judge.verdict import Reason, Verdict
+from mermapctl.judge.result_types import Reason, Verdict
 from mermapctl.records import cell_files
 from mermapctl.records.folder import RunFolder, cell_slug
 from mermapctl.records.record import Cell

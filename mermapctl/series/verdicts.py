@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mermapctl.judge.verdict import Verdict
+from mermapctl.judge.result_types import Verdict
 from mermapctl.records import cell_files
 from mermapctl.records.record import RUN_ID, Artifacts
 from mermapctl.system import cache_file, paths

@@ -14,7 +14,7 @@ import pytest
 
 from mermapctl.commands.follow import Tail
 from mermapctl.errors import Exit, UserError
-from mermapctl.judge.verdict import Verdict
+from mermapctl.judge.result_types import Verdict
 from mermapctl.records.record import Artifacts, RunRecord, State, new_run
 from mermapctl.records.store import Store
 from tests import sample_records as samples
@@ -124,7 +124,7 @@ def test_a_running_run_is_never_pruned() -> None:
 RUNNER = """
 import sys, time
 from dataclasses import replace
-from mermapctl.judge.verdict import Verdict
+from mermapctl.judge.result_types import Verdict
 from mermapctl.records.record import Cell, TreeFacts, begin
 from mermapctl.records.store import Store
 record = begin(command=("x",), tree=TreeFacts("7.3.4", path="/src/linux"))

@@ -9,7 +9,7 @@ import json
 import pytest
 
 from mermapctl.commands.judge_log import names, of_logs
-from mermapctl.judge.verdict import Verdict
+from mermapctl.judge.result_types import Verdict
 from mermapctl.records.record import LogFacts, RunRecord, from_json, to_json
 from tests.tables import LOGS
 

@@ -12,7 +12,7 @@ from mermapctl.config.modular import Modular
 from mermapctl.config.module_guard import Guard
 from mermapctl.errors import UserError
 from mermapctl.judge import module_findings
-from mermapctl.judge.verdict import Finding, Flush, Severity
+from mermapctl.judge.result_types import Finding, Flush, Severity
 from mermapctl.runner import path_shims
 from tests.conftest import git
 from tests.forkserver import command

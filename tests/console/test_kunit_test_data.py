@@ -22,7 +22,7 @@ import pytest
 from mermapctl.console.ktap import Suite, Test
 from mermapctl.judge import suites
 from mermapctl.judge.console_verdict import Judgement, judge
-from mermapctl.judge.verdict import Verdict
+from mermapctl.judge.result_types import Verdict
 
 pytestmark = pytest.mark.e2e
 

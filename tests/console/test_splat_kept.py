@@ -11,7 +11,7 @@ from mermapctl.console.ktap import Status
 from mermapctl.console.splat import Splat, SplatKind
 from mermapctl.console.splat_kept import KeptSplats
 from mermapctl.judge.console_verdict import Judgement, judge
-from mermapctl.judge.verdict import Boot, Ended, Severity, Verdict
+from mermapctl.judge.result_types import Boot, Ended, Severity, Verdict
 from tests.tables import MANIFEST
 
 NUMBERS = (0, 1, 15, 16, 17, 63, 64, 65, 66, 200)

@@ -16,8 +16,8 @@ import pytest
 
 from mermapctl.console.splat import Splat, SplatKind, function
 from mermapctl.judge.console_verdict import judge
+from mermapctl.judge.result_types import Verdict
 from mermapctl.judge.suites import Manifest
-from mermapctl.judge.verdict import Verdict
 
 CULPRIT, CALLER, OUTER = "brook_fill", "brook_open", "ledger_store"
 CODE = [CULPRIT, CALLER, OUTER]

@@ -6,8 +6,8 @@ from __future__ import annotations
 import io
 
 from mermapctl.judge.console_verdict import Judgement, judge
+from mermapctl.judge.result_types import Boot
 from mermapctl.judge.suites import Manifest
-from mermapctl.judge.verdict import Boot
 from tests.tables import LOGS, MANIFEST, NAMES
 
 GOOD = (LOGS / "good.log").read_bytes()

@@ -29,7 +29,7 @@ from mermapctl.console import ktap_state
 from mermapctl.console.ktap import Status
 from mermapctl.judge.console_verdict import Judgement, judge
 from mermapctl.judge.leaf_tests import counted, leaves
-from mermapctl.judge.verdict import Verdict
+from mermapctl.judge.result_types import Verdict
 from mermapctl.render.account import account
 from tests.tables import LOGS, MANIFEST
 

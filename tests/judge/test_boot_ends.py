@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from mermapctl.console.ktap import Status
-from mermapctl.judge.verdict import Boot, Ended, Reason, Verdict
+from mermapctl.judge.result_types import Boot, Ended, Reason, Verdict
 from tests.judge.consoles import GOOD, PASS, codes, failed, judged, mermap, null
 from tests.tables import NAMES
 

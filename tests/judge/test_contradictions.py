@@ -10,7 +10,7 @@ import pytest
 from mermapctl.console import ktap_state
 from mermapctl.judge import suites
 from mermapctl.judge.console_verdict import Judgement, judge
-from mermapctl.judge.verdict import Boot, Verdict
+from mermapctl.judge.result_types import Boot, Verdict
 
 MANIFEST = suites.load()
 GOOD = """KTAP version 1

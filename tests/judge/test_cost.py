@@ -7,7 +7,7 @@ import pytest
 
 from mermapctl.judge import cost
 from mermapctl.judge.cost import CallCost, Cost, CostChange, TestCost
-from mermapctl.judge.verdict import Severity
+from mermapctl.judge.result_types import Severity
 
 
 def counted(get: int, test: int) -> Cost:

@@ -9,7 +9,7 @@ import pytest
 
 from mermapctl.console.ktap import Status
 from mermapctl.judge.console_verdict import Judgement, judge
-from mermapctl.judge.verdict import Severity, Verdict
+from mermapctl.judge.result_types import Severity, Verdict
 from tests.tables import MANIFEST
 
 

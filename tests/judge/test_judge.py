@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mermapctl.console.ktap import Status
+from mermapctl.judge.result_types import Finding, Severity, Verdict
 from mermapctl.judge.root_cause import RULES
-from mermapctl.judge.verdict import Finding, Severity, Verdict
 from tests.judge.consoles import GOOD, ZERO, block, codes, failed, judged, mermap, null
 from tests.tables import MANIFEST, NAMES
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mermapctl.console import ktap_fast
 from mermapctl.console.ktap import Status
 from mermapctl.judge.console_verdict import judge
-from mermapctl.judge.verdict import Boot, Ended, Severity, Verdict
+from mermapctl.judge.result_types import Boot, Ended, Severity, Verdict
 from tests.judge.consoles import GOOD, OOPS, PASS, codes, judged, mermap
 from tests.tables import LOGS, MANIFEST, NAMES
 

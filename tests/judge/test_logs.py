@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from mermapctl.judge.console_verdict import Judgement, judge
-from mermapctl.judge.verdict import Reason, Severity, Verdict
+from mermapctl.judge.result_types import Reason, Severity, Verdict
 from tests.tables import LOGS, MANIFEST, NAMES
 
 ALL_PASSED = ("passed",) * 4

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mermapctl.judge.console_verdict import Judgement, judge
-from mermapctl.judge.verdict import Reason, Verdict
+from mermapctl.judge.result_types import Reason, Verdict
 from tests.tables import LOGS, MANIFEST
 
 GOOD = (LOGS / "good.log").read_bytes()

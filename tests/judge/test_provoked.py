@@ -13,8 +13,8 @@ from mermapctl.console.splat import SplatKind
 from mermapctl.errors import HarnessError
 from mermapctl.judge import suites
 from mermapctl.judge.console_verdict import Judgement, judge
+from mermapctl.judge.result_types import Boot, Ended, Severity, Verdict
 from mermapctl.judge.suites import ExpectedSuite, ExpectedTest, Manifest
-from mermapctl.judge.verdict import Boot, Ended, Severity, Verdict
 
 SHIPPED = suites.load()
 WARNING = "WARNING: CPU: 0 PID: 31 at lib/a.c:7 warns+0x1/0x2\n---[ end trace 0 ]---\n"

@@ -8,7 +8,7 @@ import io
 import pytest
 
 from mermapctl.judge.console_verdict import Judgement, judge
-from mermapctl.judge.verdict import Reason, Verdict
+from mermapctl.judge.result_types import Reason, Verdict
 from mermapctl.runner import accelerator
 from tests.tables import LOGS, MANIFEST
 

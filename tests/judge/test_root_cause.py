@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
+from mermapctl.judge.result_types import Finding, Severity
 from mermapctl.judge.root_cause import Draft, merge
-from mermapctl.judge.verdict import Finding, Severity
 
 
 def draft(code: str, line: int | None, test: str = "test_tlb_flushed", **evidence: str) -> Draft:

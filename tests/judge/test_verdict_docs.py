@@ -11,8 +11,8 @@ from pathlib import Path
 from mermapctl.console import frames, splat_reader
 from mermapctl.console.splat import Splat, SplatKind
 from mermapctl.judge import module_findings, not_console, suites, trace_findings, unprobed
+from mermapctl.judge.result_types import Reason
 from mermapctl.judge.root_cause import RULES
-from mermapctl.judge.verdict import Reason
 from mermapctl.system import bounded
 from tests.tree.test_fault_corpus import known_codes
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mermapctl.judge.verdict import Finding, Reason, Severity, Verdict
+from mermapctl.judge.result_types import Finding, Reason, Severity, Verdict
 from mermapctl.records import first_bad
 from mermapctl.records.record import Cell
 

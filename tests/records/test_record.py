@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from mermapctl.errors import Exit, HarnessError
-from mermapctl.judge.verdict import Reason, Verdict
+from mermapctl.judge.result_types import Reason, Verdict
 from mermapctl.records import exit_code
 from mermapctl.records import record as records
 from mermapctl.records.record import (

@@ -17,7 +17,7 @@ import pytest
 
 from mermapctl.console.ktap import Status, Suite, Test
 from mermapctl.errors import HarnessError, UserError
-from mermapctl.judge.verdict import Reason, Verdict
+from mermapctl.judge.result_types import Reason, Verdict
 from mermapctl.records.host import host_facts
 from mermapctl.records.record import (
     SCHEMA,
@@ -165,7 +165,7 @@ WRITER = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from mermapctl.judge.verdict import Verdict
+from mermapctl.judge.result_types import Verdict
 from mermapctl.records.record import *
 from mermapctl.records.store import Store
 store = Store.open(Path(sys.argv[1]))

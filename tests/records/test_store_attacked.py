@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from mermapctl.errors import HarnessError, UserError
-from mermapctl.judge.verdict import Verdict
+from mermapctl.judge.result_types import Verdict
 from mermapctl.records import entries
 from mermapctl.records.folder import relocated
 from mermapctl.records.record import RunRecord, State, new_run_id, to_json

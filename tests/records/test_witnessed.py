@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mermapctl.judge import witness_findings
-from mermapctl.judge.verdict import Boot, Ended, Finding, Severity, Verdict
+from mermapctl.judge.result_types import Boot, Ended, Finding, Severity, Verdict
 from mermapctl.judge.witness_summary import WitnessSummary
 from mermapctl.records.cell_verdict import judge_console
 from mermapctl.records.record import Artifacts, Cell

@@ -10,7 +10,7 @@ import pytest
 
 from mermapctl.commands import judge_log
 from mermapctl.console.ktap import Status
-from mermapctl.judge.verdict import Flush
+from mermapctl.judge.result_types import Flush
 from mermapctl.render.account import account
 from mermapctl.render.html import page as html_page
 from mermapctl.render.html.answer import FlushTile, flush_tile, headline, shared_errors

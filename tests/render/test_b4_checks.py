@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from b4.review import checks as review
 
-from mermapctl.judge.verdict import Reason
+from mermapctl.judge.result_types import Reason
 from mermapctl.records.record import RunRecord, to_json
 from mermapctl.render.documents import b4_checks
 from tests import sample_records as samples

@@ -11,7 +11,7 @@ import pytest
 
 from mermapctl.commands import judge_log
 from mermapctl.console.ktap import Failure, FailureKind, Status, Suite, Test
-from mermapctl.judge.verdict import Reason, Verdict
+from mermapctl.judge.result_types import Reason, Verdict
 from mermapctl.records.record import Artifacts, RunRecord
 from mermapctl.render.terminal import record as terminal
 from mermapctl.render.terminal.plain import PlainLook

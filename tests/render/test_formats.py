@@ -14,7 +14,7 @@ from junitparser import JUnitXml
 
 from mermapctl import render
 from mermapctl.commands.judge_log import of_logs
-from mermapctl.judge.verdict import Severity, Verdict
+from mermapctl.judge.result_types import Severity, Verdict
 from mermapctl.records.store import console_lines
 from mermapctl.render import excerpt, visible
 from mermapctl.render.excerpt import ExcerptLine, Gap, Window

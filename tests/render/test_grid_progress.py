@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from mermapctl.events import Objects, StageEnded, StageStarted
-from mermapctl.judge.verdict import Finding, Reason, Severity, Verdict
+from mermapctl.judge.result_types import Finding, Reason, Severity, Verdict
 from mermapctl.records.record import Cell, Phases
 from mermapctl.render.terminal.grid_progress import GridState
 from mermapctl.render.terminal.progress import PlainDisplay

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mermapctl.judge.verdict import Verdict
+from mermapctl.judge.result_types import Verdict
 from mermapctl.records.record import Former, Tool
 from mermapctl.render.excerpt import Gap
 from mermapctl.render.html import annotated, grid

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from mermapctl.judge.verdict import Reason, Verdict
+from mermapctl.judge.result_types import Reason, Verdict
 from mermapctl.records.record import Cell
 from mermapctl.render.documents import junit
 from tests import sample_records as samples

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import kcidb_io  # type: ignore[import-untyped]
 import pytest
 
-from mermapctl.judge.verdict import Reason
+from mermapctl.judge.result_types import Reason
 from mermapctl.render.documents import kcidb
 from tests import sample_records as samples
 from tests.hostile import TEXTS, Console, infect

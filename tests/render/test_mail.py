@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mermapctl.judge.verdict import Reason
+from mermapctl.judge.result_types import Reason
 from mermapctl.records.record import TreeFacts
 from mermapctl.render.documents import mail
 from tests import sample_records as samples

@@ -13,7 +13,7 @@ import pytest
 from rich.cells import cell_len
 
 from mermapctl.console.ktap import Status, Suite, Test
-from mermapctl.judge.verdict import Flush, Reason
+from mermapctl.judge.result_types import Flush, Reason
 from mermapctl.records.record import Former, RunRecord, State, Tool
 from mermapctl.render.account import why
 from mermapctl.render.terminal import record as terminal

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from mermapctl.judge.console_verdict import judge
+from mermapctl.judge.result_types import Boot, Ended, Reason, Verdict
 from mermapctl.judge.suites import Manifest
-from mermapctl.judge.verdict import Boot, Ended, Reason, Verdict
 from mermapctl.records.cell_verdict import suites_known
 from mermapctl.runner import boot_killed
 from tests.runner.test_run import document, processes_of

@@ -12,7 +12,7 @@ import pytest
 from mermapctl.console.ktap import Status, Suite, Test
 from mermapctl.judge import hang_trials
 from mermapctl.judge.hang_trial import Outcome, Trial
-from mermapctl.judge.verdict import Finding, Severity
+from mermapctl.judge.result_types import Finding, Severity
 from mermapctl.runner import hang_triage
 from tests.forkserver import command
 from tests.interruption import interrupted

@@ -11,7 +11,7 @@ import pytest
 
 from mermapctl.judge import repeats
 from mermapctl.judge.repeats import RepeatedBoot
-from mermapctl.judge.verdict import Severity, Verdict
+from mermapctl.judge.result_types import Severity, Verdict
 from tests.forkserver import command
 from tests.runner.test_run import document
 from tests.runner.test_unprobed import console

@@ -15,8 +15,8 @@ from mermapctl.config.plan import Request
 from mermapctl.errors import UserError
 from mermapctl.judge import unprobed
 from mermapctl.judge.hang_trial import Outcome, Trial
+from mermapctl.judge.result_types import Severity, Verdict
 from mermapctl.judge.unprobed import Unprobed
-from mermapctl.judge.verdict import Severity, Verdict
 from mermapctl.records import record
 from mermapctl.render.documents import mail, markdown
 from mermapctl.render.html import page

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mermapctl.judge import witness_findings
-from mermapctl.judge.verdict import Severity
+from mermapctl.judge.result_types import Severity
 from mermapctl.runner import system_map
 from mermapctl.runner.call_slots import IDLE, MOST, PATIENCE, CallSlots
 from mermapctl.runner.witness import Witness

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mermapctl.judge.verdict import Verdict
+from mermapctl.judge.result_types import Verdict
 from mermapctl.series import bisect_target, boots
 from mermapctl.series.bisect_posterior import BootCounts
 from mermapctl.series.bisect_target import Wanted

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mermapctl.judge.verdict import Reason, Verdict
+from mermapctl.judge.result_types import Reason, Verdict
 from mermapctl.records.record import Cell, RunRecord
 from mermapctl.records.series_facts import Column, Series, SeriesCommit
 from mermapctl.series.watching import Key, Narrowed, Schedule, narrowed, pressed

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl.judge.verdict import Verdict
+from mermapctl.judge.result_types import Verdict
 from mermapctl.records.cell_verdict import judge_console
 from mermapctl.records.record import Cell
 from mermapctl.runner import build_log as buildlog

@@ -6,7 +6,7 @@ import pytest
 from mermapctl.judge import suites
 from mermapctl.judge.console_verdict import Judgement
 from mermapctl.judge.console_verdict import judge as judge_console
-from mermapctl.judge.verdict import Severity
+from mermapctl.judge.result_types import Severity
 from mermapctl.trace.summary import Layout
 from tests.tables import LOGS
 from tests.tracelog import codes, judge, read

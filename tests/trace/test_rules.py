@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mermapctl.judge.result_types import Flush, Severity
 from mermapctl.judge.trace_findings import RULES, table
-from mermapctl.judge.verdict import Flush, Severity
 from mermapctl.trace.reader import TraceReader
 from mermapctl.trace.summary import Layout
 from tests.mermap_model import FAULTS, Alloc, Kernel, Shape

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mermapctl.judge.verdict import Flush, Severity
+from mermapctl.judge.result_types import Flush, Severity
 from tests.mermap_model import FAULTS, WALKS, Alloc, Kernel, Mm, Shape
 from tests.tracelog import codes, judge
 

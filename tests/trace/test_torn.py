@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from mermapctl.judge.console_verdict import Judgement, judge
-from mermapctl.judge.verdict import Severity, Verdict
+from mermapctl.judge.result_types import Severity, Verdict
 from tests.mermap_model import Kernel, Shape
 from tests.tables import MANIFEST, SEARCH
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import msgspec
 
-from mermapctl.judge.verdict import Finding, Reason, Severity, Verdict
+from mermapctl.judge.result_types import Finding, Reason, Severity, Verdict
 from mermapctl.records.json_text import encoded
 from mermapctl.records.record import Cell, RunRecord
 from mermapctl.render import account, series_words

@@ -20,7 +20,7 @@ from xml.etree import ElementTree as ET
 import msgspec
 
 from mermapctl.console.ktap import NO_TESTS, ONE_PASSED, Status, Tally
-from mermapctl.judge.verdict import Finding, Reason, Severity, Verdict
+from mermapctl.judge.result_types import Finding, Reason, Severity, Verdict
 from mermapctl.records.record import Cell, RunRecord
 from mermapctl.render import account, series_words
 from mermapctl.render.excerpt import Gap, Window, excerpt

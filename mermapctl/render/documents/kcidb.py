@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from mermapctl.console.ktap import Status
-from mermapctl.judge.verdict import Finding, Reason, Severity, Verdict
+from mermapctl.judge.result_types import Finding, Reason, Severity, Verdict
 from mermapctl.records.json_text import encoded
 from mermapctl.records.record import Cell, RunRecord
 from mermapctl.render import account

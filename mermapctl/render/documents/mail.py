@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from mermapctl.console.ktap import Status
 from mermapctl.judge.flush_table import UNSEEN
-from mermapctl.judge.verdict import Finding, Reason, Severity, Verdict
+from mermapctl.judge.result_types import Finding, Reason, Severity, Verdict
 from mermapctl.records.record import Cell, RunRecord
 from mermapctl.records.record_kinds import bisect_of, series_of
 from mermapctl.render import account, series_words

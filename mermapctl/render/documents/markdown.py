@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 from mermapctl.console.ktap import Status
-from mermapctl.judge.verdict import Finding, Severity, Verdict
+from mermapctl.judge.result_types import Finding, Severity, Verdict
 from mermapctl.records.record import Cell, RunRecord
 from mermapctl.records.record_kinds import bisect_of, series_of
 from mermapctl.render import account, series_words

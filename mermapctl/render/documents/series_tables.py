@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from mermapctl.judge.verdict import Reason, Verdict
+from mermapctl.judge.result_types import Reason, Verdict
 from mermapctl.records.record import Cell, RunRecord
 from mermapctl.records.series_facts import Series
 from mermapctl.render import series_words

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mermapctl.console.ktap import NO_TESTS, Status
 from mermapctl.judge.flush_table import UNSEEN
-from mermapctl.judge.verdict import Finding, Severity, Verdict
+from mermapctl.judge.result_types import Finding, Severity, Verdict
 from mermapctl.records.record import Cell
 from mermapctl.render.account import CellRows, Row, failure_block, why
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mermapctl.console.ktap import Failure
-    from mermapctl.judge.verdict import Flush
+    from mermapctl.judge.result_types import Flush
     from mermapctl.records.record import RunRecord
 
 

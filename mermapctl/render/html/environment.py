@@ -19,7 +19,7 @@ import jinja2
 from markupsafe import Markup
 
 from mermapctl.console.ktap import Status
-from mermapctl.judge.verdict import Severity, Verdict
+from mermapctl.judge.result_types import Severity, Verdict
 from mermapctl.records.comparison import Change
 from mermapctl.render.account import verdict_word
 from mermapctl.render.visible import one_line, visible

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from mermapctl.judge.verdict import Reason, Verdict
+from mermapctl.judge.result_types import Reason, Verdict
 from mermapctl.records.record import Cell, RunRecord
 from mermapctl.records.record_kinds import series_of
 from mermapctl.records.series_facts import Column, Place

@@ -48,7 +48,7 @@ from mermapctl.render.visible import one_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from mermapctl.judge.verdict import Finding
+    from mermapctl.judge.result_types import Finding
     from mermapctl.records.record import Cell, RunRecord
 
 _PHASES = ("config", "build", "boot")

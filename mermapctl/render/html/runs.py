@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mermapctl.judge.verdict import Reason, Verdict
+from mermapctl.judge.result_types import Reason, Verdict
 from mermapctl.records.rows import RunSummary
 from mermapctl.render.html.environment import document
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from mermapctl.console.ktap import Status
-from mermapctl.judge.verdict import Severity, Verdict
+from mermapctl.judge.result_types import Severity, Verdict
 from mermapctl.render.account import account, counts, label, verdict_word, why
 from mermapctl.render.grouped import place
 from mermapctl.render.terminal.columns import columns

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from rich.text import Text
 
-from mermapctl.judge.verdict import Verdict
+from mermapctl.judge.result_types import Verdict
 from mermapctl.render.terminal.columns import columns
 from mermapctl.render.terminal.findings import missing_symbols
 from mermapctl.render.terminal.page import show_as

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 from rich.text import Text
 
 from mermapctl.doctor.requirement import NeedState
-from mermapctl.judge.verdict import Severity, Verdict
+from mermapctl.judge.result_types import Severity, Verdict
 from mermapctl.render.terminal.page import show_as
 from mermapctl.render.terminal.tables import table
 

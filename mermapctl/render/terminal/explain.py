@@ -10,7 +10,7 @@ from rich.text import Text
 
 from mermapctl.config.explanation import Cause, text_lines
 from mermapctl.config.fragment import config_line
-from mermapctl.judge.verdict import Verdict
+from mermapctl.judge.result_types import Verdict
 from mermapctl.render.terminal.page import show_as
 
 if TYPE_CHECKING:

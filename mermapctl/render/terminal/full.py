@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from mermapctl.judge.verdict import Verdict
+from mermapctl.judge.result_types import Verdict
 from mermapctl.records.record import Cell, State
 from mermapctl.records.record_kinds import series_of
 from mermapctl.render import series_words

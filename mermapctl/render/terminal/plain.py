@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from mermapctl.console.ktap import Status
-from mermapctl.judge.verdict import Severity, Verdict
+from mermapctl.judge.result_types import Severity, Verdict
 from mermapctl.render.visible import ascii_line, one_line
 
 if TYPE_CHECKING:

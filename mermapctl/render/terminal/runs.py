@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mermapctl.console.ktap import Status
 from mermapctl.judge.leaf_tests import COMPLAINT
-from mermapctl.judge.verdict import Verdict
+from mermapctl.judge.result_types import Verdict
 from mermapctl.render.terminal.columns import Field, columns, sparkline
 from mermapctl.render.terminal.plain import PlainLook, count, seconds
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from mermapctl.console.ktap import Status
 from mermapctl.judge.hang_trial import Outcome
-from mermapctl.judge.verdict import Severity, Verdict
+from mermapctl.judge.result_types import Severity, Verdict
 from mermapctl.render.account import Row, account, label
 from mermapctl.render.terminal.plain import seconds
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from mermapctl.judge.verdict import Flush
+    from mermapctl.judge.result_types import Flush
     from mermapctl.records.record import Cell, Phases, RunRecord
     from mermapctl.render.terminal.text import Look
 

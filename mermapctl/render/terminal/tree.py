@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from rich.text import Text
 
-from mermapctl.judge.verdict import Severity, Verdict
+from mermapctl.judge.result_types import Severity, Verdict
 from mermapctl.render.terminal.page import show, show_as
 from mermapctl.render.terminal.plain import count
 from mermapctl.render.terminal.tables import table

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mermapctl.judge.verdict import Reason, Severity, Verdict
+from mermapctl.judge.result_types import Reason, Severity, Verdict
 from mermapctl.records.record import State
 from mermapctl.render.account import account, counts, label, verdict_word, why
 from mermapctl.render.grouped import faults
