@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
-    from mermapctl.series.watching import Narrowed
+    from mermapctl.series.watch_schedule import Narrowed
 
 _NOT_HERE = {
     "commits": "the range is a word of its own: mermapctl watch BASE..",

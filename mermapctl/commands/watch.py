@@ -31,7 +31,15 @@ from mermapctl.series.watch_events import (
     Whole,
     Without,
 )
-from mermapctl.series.watching import AGAIN, SETTLE, Key, Narrowed, Schedule, narrowed, pressed
+from mermapctl.series.watch_schedule import (
+    AGAIN,
+    SETTLE,
+    Key,
+    Narrowed,
+    Schedule,
+    narrowed,
+    pressed,
+)
 from mermapctl.system import paths, process
 from mermapctl.system.children import ChildEnded, ChildLine, Children
 from mermapctl.system.file_changes import FileChanges

@@ -23,7 +23,7 @@ from click.shell_completion import ShellComplete
 from mermapctl.cli import watch
 from mermapctl.cli.root import root
 from mermapctl.cli.run import command as run
-from mermapctl.series.watching import Narrowed
+from mermapctl.series.watch_schedule import Narrowed
 from tests.conftest import git
 from tests.forkserver import command
 from tests.runner.test_run import processes_of

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mermapctl.judge.result_types import Reason, Verdict
 from mermapctl.records.record import Cell, RunRecord
 from mermapctl.records.series_facts import Column, Series, SeriesCommit
-from mermapctl.series.watching import Key, Narrowed, Schedule, narrowed, pressed
+from mermapctl.series.watch_schedule import Key, Narrowed, Schedule, narrowed, pressed
 from tests import sample_records
 
 
