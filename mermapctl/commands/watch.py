@@ -45,8 +45,8 @@ from mermapctl.system.children import ChildEnded, ChildLine, Children
 from mermapctl.system.file_changes import FileChanges
 from mermapctl.system.keyboard import Keyboard
 from mermapctl.tree import build_dir, commits, ownership, refs, series_worktrees
+from mermapctl.tree.build_inputs import ReadFiles, lacking, steers
 from mermapctl.tree.commits import Range
-from mermapctl.tree.read_files import ReadFiles, lacking, steers
 from mermapctl.tree.refs import Mark, RefFiles
 
 _TICK = 0.1

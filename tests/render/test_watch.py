@@ -7,7 +7,7 @@ import pytest
 
 from mermapctl.render.terminal.watch import words
 from mermapctl.series.watch_events import RangeMoved, Saved, WatchedSet
-from mermapctl.tree.read_files import steers
+from mermapctl.tree.build_inputs import steers
 
 
 @pytest.mark.parametrize(

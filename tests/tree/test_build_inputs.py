@@ -9,7 +9,7 @@ import pytest
 
 from mermapctl.system import inputs
 from mermapctl.tree import refs
-from mermapctl.tree.read_files import ReadFiles, lacking
+from mermapctl.tree.build_inputs import ReadFiles, lacking
 from tests.conftest import git
 
 
