@@ -15,7 +15,7 @@ from mermapctl.judge.result_types import Boot, Ended
 from mermapctl.runner import (
     accelerator,
     boot_killed,
-    guest,
+    boot_request,
     guest_clock,
     initramfs,
     kernel_modules,
@@ -116,7 +116,7 @@ def boot(job: Job, kernel: Kernel, again: str | None = None) -> Booted:
     """
     asked = job.request.accel
     accel, note = (again, None) if again else accelerator.choose(asked, job.target)
-    limits, notes = guest.limits(job, kernel)
+    limits, notes = boot_request.limits(job, kernel)
     if kernel.own_init:
         _pack_initramfs(job, lingers=kernel.lingers)
     notes += [note] if note else []
