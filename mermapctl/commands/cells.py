@@ -9,7 +9,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from mermapctl.commands import machine
+from mermapctl.commands import required_programs
 from mermapctl.config.plan import SHIFT, CellPlan
 from mermapctl.errors import HarnessError, MermapctlError
 from mermapctl.events import CellStarted, Listener, Note
@@ -42,7 +42,7 @@ def run(
     not raised: the record is returned, marked `interrupted`.
     """
     ownership.require_own(paths.state_dir(), paths.cache_dir())
-    host = machine.require(planned)
+    host = required_programs.require(planned)
     can = kunit.capabilities(planned[0].tree.path)
     store = Store.open()
     for notice in store.notices:

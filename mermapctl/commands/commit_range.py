@@ -8,7 +8,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mermapctl.commands import machine
+from mermapctl.commands import required_programs
 from mermapctl.config import plan, target, variants
 from mermapctl.config.fragment import Fragment
 from mermapctl.config.target import KernelTree
@@ -80,7 +80,7 @@ def _host(tree: KernelTree, request: Request, own: tuple[Fragment, ...]) -> Host
         planned = plan.make(tree, request, own)
     except CommitError:  # another commit may have what this one lacks
         return host_facts()
-    return machine.require(planned)
+    return required_programs.require(planned)
 
 
 def columns(request: Request, opened: CommitRange) -> tuple[GridColumn, ...]:

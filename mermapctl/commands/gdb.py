@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mermapctl.commands import machine
+from mermapctl.commands import required_programs
 from mermapctl.commands.follow import Tail
 from mermapctl.config.plan import CellPlan
 from mermapctl.config.target import Accel
@@ -74,7 +74,7 @@ def run(
         )
     (cell,) = cells
     ownership.require_own(paths.state_dir(), paths.cache_dir())
-    machine.require(cells)
+    required_programs.require(cells)
     with tempfile.TemporaryDirectory(prefix="mermapctl-gdb-") as place:
         job = begin(
             cell,
