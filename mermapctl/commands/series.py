@@ -24,7 +24,7 @@ from mermapctl.runner import compiler_cache
 from mermapctl.series import added_warnings, budget, key, order, verdicts
 from mermapctl.series.grid import BASE, Grid, absent, take_over
 from mermapctl.series.grid_events import GridCell, GridStarted, SeriesListener
-from mermapctl.series.local import LocalEngine, Work
+from mermapctl.series.local_engine import LocalEngine, Work
 from mermapctl.series.presence import Presence
 from mermapctl.system import signals
 from mermapctl.tree import commits, state

@@ -17,7 +17,7 @@ from mermapctl.series.bisect_target import Wanted
 from mermapctl.series.grid import Grid, GridColumn
 from mermapctl.series.grid_events import GridProgress, SeriesEvent
 from mermapctl.series.key import of_files
-from mermapctl.series.local import LocalEngine, Work
+from mermapctl.series.local_engine import LocalEngine, Work
 from mermapctl.tree.commits import Commit
 
 if TYPE_CHECKING:
