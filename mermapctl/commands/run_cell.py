@@ -19,7 +19,7 @@ from mermapctl.runner import job, kunit
 from mermapctl.runner.cell import run_to_end, unjudged
 from mermapctl.runner.job import Job, LaneCommit
 from mermapctl.runner.kunit import Capabilities
-from mermapctl.series import boots, cell_job, same_kernel, verdicts
+from mermapctl.series import boots, cell_job, same_kernel, verdict_cache
 from mermapctl.series.cell_job import CellJob
 from mermapctl.system import signals
 from mermapctl.tree import ownership
@@ -44,7 +44,7 @@ def run(path: Path, tell: Listener) -> Cell:
         cell_files.write(path.parent, cell)
         if asked.boots is not None:
             return cell
-        verdicts.keep(asked.key, asked.run, path.parent, cell)
+        verdict_cache.keep(asked.key, asked.run, path.parent, cell)
         if made is not None and cell.inherited is None:
             same_kernel.keep(asked, made, cell)
     return cell

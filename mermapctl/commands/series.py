@@ -21,7 +21,7 @@ from mermapctl.records.record import Cell, RunRecord, State, TreeFacts
 from mermapctl.records.series_facts import Column, Series, SeriesCommit
 from mermapctl.records.store import Store
 from mermapctl.runner import compiler_cache
-from mermapctl.series import added_warnings, budget, key, order, verdicts
+from mermapctl.series import added_warnings, budget, key, order, verdict_cache
 from mermapctl.series.grid import BASE, Grid, absent, take_over
 from mermapctl.series.grid_events import GridCell, GridStarted, SeriesListener
 from mermapctl.series.local_engine import LocalEngine, Work
@@ -250,7 +250,7 @@ class _Run:
         grid = self.grid
         for number in columns:
             key_of_base = key.of_files(grid.columns[number].key, grid.base.tree)
-            cell = None if self.asked.rerun else verdicts.find(key_of_base)
+            cell = None if self.asked.rerun else verdict_cache.find(key_of_base)
             if cell is not None and (BASE, number) not in grid.cells:
                 grid.cells[BASE, number] = replace(cell, commit=grid.base.id)
         if any((BASE, number) not in grid.cells for number in columns):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from mermapctl.judge.result_types import Reason, Verdict
 from mermapctl.records.record import Cell
-from mermapctl.series import verdicts
+from mermapctl.series import verdict_cache
 from mermapctl.series.key import of_files
 from mermapctl.tree.commits import Commit
 
@@ -86,6 +86,6 @@ def take_over(grid: Grid) -> None:
     for row, commit in enumerate(grid.commits):
         for number, column in enumerate(grid.columns):
             if (row, number) not in grid.cells:
-                cell = verdicts.find(of_files(column.key, commit.tree))
+                cell = verdict_cache.find(of_files(column.key, commit.tree))
                 if cell is not None:
                     grid.cells[row, number] = replace(cell, commit=commit.id)

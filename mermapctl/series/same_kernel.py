@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mermapctl.runner import kernel
 from mermapctl.runner.kunit import SCRIPT
-from mermapctl.series import kernel_digest, verdicts
+from mermapctl.series import kernel_digest, verdict_cache
 from mermapctl.system.inputs import read_regular
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def inherited(asked: CellJob, job: Job, cell: Cell) -> Cell | None:
     With --rerun only this run counts. `cell` is the one that was built.
     """
     key = key_of(asked, job)
-    found = verdicts.find(key, only=asked.run if asked.rerun else None) if key else None
+    found = verdict_cache.find(key, only=asked.run if asked.rerun else None) if key else None
     if found is None:
         return None
     return replace(
@@ -64,4 +64,4 @@ def keep(asked: CellJob, job: Job, cell: Cell) -> None:
     with contextlib.suppress(OSError):
         key = key_of(asked, job)
         if key is not None:
-            verdicts.keep(key, asked.run, job.folder, cell)
+            verdict_cache.keep(key, asked.run, job.folder, cell)
