@@ -41,13 +41,13 @@ class ReportGroup(LazyGroup):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete the verbs, and the options or runs that `show` takes."""
-        from mermapctl.cli import output
+        from mermapctl.cli import report_options
 
         if incomplete.startswith("-"):
             show = self.get_command(ctx, "show")
             return show.shell_complete(ctx, incomplete) if show else []
         found = [*super().shell_complete(ctx, incomplete)]
-        return [*found, *map(CompletionItem, output.run_ids_beginning(incomplete))]
+        return [*found, *map(CompletionItem, report_options.run_ids_beginning(incomplete))]
 
 
 def _refuse_no_verb(args: list[str], ctx: click.Context) -> None:

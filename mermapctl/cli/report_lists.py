@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mermapctl.cli import complete, output, types
+from mermapctl.cli import complete, report_options, types
 from mermapctl.cli.command import Command, format_option
 from mermapctl.commands import history as questions
 from mermapctl.errors import Exit
@@ -23,10 +23,10 @@ ROWS = 25
 _LIST_GROUPS = {"How it is shown": ("form", "path", "pages")}
 
 
-@click.command("list", cls=Command, groups=output.FILTER_GROUPS | _LIST_GROUPS)
-@output.filter_options(ROWS)
-@format_option("table", "json", "html", summary=output.HOW)
-@output.output_option
+@click.command("list", cls=Command, groups=report_options.FILTER_GROUPS | _LIST_GROUPS)
+@report_options.filter_options(ROWS)
+@format_option("table", "json", "html", summary=report_options.HOW)
+@report_options.output_option
 @click.option("--pages", is_flag=True, help="With html: also write the pages that runs lack.")
 def list_(form: str, path: Path | None, *, pages: bool, **which: Any) -> None:
     """List the stored runs, newest first.
@@ -39,23 +39,27 @@ def list_(form: str, path: Path | None, *, pages: bool, **which: Any) -> None:
     if pages and form != "html":
         raise click.UsageError("--pages goes with --format html")
     store = Store.open()
-    rows = store.list(output.filters_of(**which))
+    rows = store.list(report_options.filters_of(**which))
     total = store.count()
     if form == "html":
         from mermapctl.cli import list_page
 
-        text = list_page.document(store, rows, total, output.file_or_stdout(path), write=pages)
-        output.print_notices(store)
-        output.print_text(path, text)
+        text = list_page.document(
+            store, rows, total, report_options.file_or_stdout(path), write=pages
+        )
+        report_options.print_notices(store)
+        report_options.print_text(path, text)
         return
-    output.print_notices(store)
-    output.print_value(form, path, "runs", rows, lambda sheet: tables.runs(rows, total, sheet))
+    report_options.print_notices(store)
+    report_options.print_value(
+        form, path, "runs", rows, lambda sheet: tables.runs(rows, total, sheet)
+    )
 
 
-@click.command("compare", cls=Command, groups=output.TABLE_GROUPS)
-@output.run_argument("a", "[A", "latest~1")
-@output.run_argument("b", "[B]]", "latest")
-@output.table_options
+@click.command("compare", cls=Command, groups=report_options.TABLE_GROUPS)
+@report_options.run_argument("a", "[A", "latest~1")
+@report_options.run_argument("b", "[B]]", "latest")
+@report_options.table_options
 def compare(a: str, b: str, form: str, path: Path | None) -> None:
     """Compare run A (by default the one before the latest) with run B (the latest).
 
@@ -71,8 +75,8 @@ def compare(a: str, b: str, form: str, path: Path | None) -> None:
 
     store = Store.open()
     compared = comparing.compare(store, a, b)
-    output.print_notices(store)
-    output.print_value(
+    report_options.print_notices(store)
+    report_options.print_value(
         form, path, "comparison", compared, lambda sheet: comparison.render(compared, sheet)
     )
     sys.exit(Exit.FAILED if compared.worse else Exit.PASSED)
@@ -81,7 +85,7 @@ def compare(a: str, b: str, form: str, path: Path | None) -> None:
 @click.command(
     "history",
     cls=Command,
-    groups=output.FILTER_GROUPS | {"How it is shown": ("cost", "form", "path")},
+    groups=report_options.FILTER_GROUPS | {"How it is shown": ("cost", "form", "path")},
 )
 @click.argument("test", type=types.TEXT, shell_complete=complete.stored_tests)
 @click.option(
@@ -89,8 +93,8 @@ def compare(a: str, b: str, form: str, path: Path | None) -> None:
     is_flag=True,
     help="Show the instructions that `run --cost` counted; TEST may be get, put or flush.",
 )
-@output.filter_options(ROWS)
-@output.table_options
+@report_options.filter_options(ROWS)
+@report_options.table_options
 def history(test: str, cost: bool, form: str, path: Path | None, **which: Any) -> None:
     """Show the results of one test, newest first; TEST is `test` or `suite.test`.
 
@@ -100,22 +104,28 @@ def history(test: str, cost: bool, form: str, path: Path | None, **which: Any) -
     mermapctl report history get --cost --limit 0 --format json
     """
     store = Store.open()
-    filters = output.filters_of(**which)
+    filters = report_options.filters_of(**which)
     if cost:
         from mermapctl.render.terminal import costs
 
         points = questions.cost_history(store, test, filters)
-        output.print_notices(store)
-        output.print_value(form, path, "costs", points, lambda sheet: costs.history(points, sheet))
+        report_options.print_notices(store)
+        report_options.print_value(
+            form, path, "costs", points, lambda sheet: costs.history(points, sheet)
+        )
         return
     rows = questions.test_history(store, test, filters)
-    output.print_notices(store)
-    output.print_value(form, path, "history", rows, lambda sheet: tables.history(rows, sheet))
+    report_options.print_notices(store)
+    report_options.print_value(
+        form, path, "history", rows, lambda sheet: tables.history(rows, sheet)
+    )
 
 
-@click.command("flaky", cls=Command, groups=output.ORIGIN_GROUPS | output.TABLE_GROUPS)
-@output.origin_options
-@output.table_options
+@click.command(
+    "flaky", cls=Command, groups=report_options.ORIGIN_GROUPS | report_options.TABLE_GROUPS
+)
+@report_options.origin_options
+@report_options.table_options
 def flaky(form: str, path: Path | None, **which: Any) -> None:
     """List tests that both passed and failed on one commit in one configuration, and how often.
 
@@ -125,6 +135,6 @@ def flaky(form: str, path: Path | None, **which: Any) -> None:
     mermapctl report flaky --format json
     """
     store = Store.open()
-    rows = questions.flaky(store, output.filters_of(**which))
-    output.print_notices(store)
-    output.print_value(form, path, "flaky", rows, lambda sheet: tables.flaky(rows, sheet))
+    rows = questions.flaky(store, report_options.filters_of(**which))
+    report_options.print_notices(store)
+    report_options.print_value(form, path, "flaky", rows, lambda sheet: tables.flaky(rows, sheet))

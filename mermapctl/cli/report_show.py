@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from mermapctl import render
-from mermapctl.cli import output, types
+from mermapctl.cli import report_options, types
 from mermapctl.cli.command import Command, all_of, format_option
 from mermapctl.cli.console_output import ConsoleOutput
 from mermapctl.records.exit_code import exit_of_result
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "json", "junit", "html", "markdown", "email", "kcidb", "checks")
 _shown = all_of(
-    format_option(*FORMATS, summary=output.HOW),
-    output.output_option,
+    format_option(*FORMATS, summary=report_options.HOW),
+    report_options.output_option,
     click.option("--full", is_flag=True, help="Show every test, frame and consequence."),
 )
 _open = click.option("--open", "open_it", is_flag=True, help="Show the HTML page in the browser.")
-_run = output.run_argument("run", "[RUN]")
+_run = report_options.run_argument("run", "[RUN]")
 _SHOWN_GROUPS = {"How it is shown": ("form", "path", "full")}
 _OPEN_GROUPS = {"How it is shown": ("form", "path", "full", "open_it")}
 _LOG_GROUPS = {"What is judged": ("suite", "allow_splats")} | _OPEN_GROUPS
@@ -57,11 +57,11 @@ class Shown:
     @property
     def to_stdout(self) -> bool:
         """Tell whether the record goes to standard output."""
-        return output.file_or_stdout(self.path) is None
+        return report_options.file_or_stdout(self.path) is None
 
     def show(self, record: RunRecord) -> int:
         """Print, write or open a record; return the exit code of its verdict."""
-        file = output.file_or_stdout(self.path)
+        file = report_options.file_or_stdout(self.path)
         if self.open_it:
             _open_page(record, file)
         elif file is None:
@@ -70,7 +70,7 @@ class Shown:
                 record, self.form, console=console_lines, full=self.full, previous=before
             )
         else:
-            output.write(file, self.document(record))
+            report_options.write(file, self.document(record))
         return exit_of_result(record)
 
     def document(self, record: RunRecord) -> str:
@@ -96,7 +96,7 @@ def _open_page(record: RunRecord, file: Path | None) -> None:
     page = open_page.write_page(record, file)
     click.echo(plain_look_of(sys.stdout).verbatim(str(page)))
     if not open_page.open_page(page):
-        output.print_note("no browser could be started; open the file above")
+        report_options.print_note("no browser could be started; open the file above")
 
 
 @click.command("show", cls=Command, groups=_OPEN_GROUPS)
@@ -116,9 +116,9 @@ def show(run: str | None, **how: Any) -> None:
     shown = Shown(**how)
     store = Store.open()
     record = store.get(run)
-    output.print_notices(store)
+    report_options.print_notices(store)
     if record.run.state is State.INTERRUPTED and not record.cells:
-        output.print_note(f"its files are in {store.folder(record.run.id).path}")
+        report_options.print_note(f"its files are in {store.folder(record.run.id).path}")
     sys.exit(shown.show(record))
 
 
@@ -173,7 +173,7 @@ def follow(run: str | None, **how: Any) -> None:
     shown = Shown(**how)
     store = Store.open()
     console = ConsoleOutput(silent=shown.form != "table" or not shown.to_stdout)
-    record = following.follow(store, run, console.print, output.print_note)
-    output.print_notices(store)
+    record = following.follow(store, run, console.print, report_options.print_note)
+    report_options.print_notices(store)
     console.end()
     sys.exit(shown.show(record))

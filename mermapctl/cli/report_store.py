@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mermapctl.cli import output, types
+from mermapctl.cli import report_options, types
 from mermapctl.cli.command import Command
 from mermapctl.commands import history, moments
 from mermapctl.commands import prune as pruning
@@ -28,11 +28,13 @@ if TYPE_CHECKING:
 _dry_run = click.option("-n", "--dry-run", is_flag=True, help="Change nothing.")
 
 
-@click.command("rejudge", cls=Command, groups=output.FILTER_GROUPS | output.TABLE_GROUPS)
-@output.run_argument("runs", "[RUN]…", nargs=-1)
+@click.command(
+    "rejudge", cls=Command, groups=report_options.FILTER_GROUPS | report_options.TABLE_GROUPS
+)
+@report_options.run_argument("runs", "[RUN]…", nargs=-1)
 @_dry_run
-@output.filter_options(0)
-@output.table_options
+@report_options.filter_options(0)
+@report_options.table_options
 def rejudge(
     runs: tuple[str, ...], dry_run: bool, form: str, path: Path | None, **which: Any
 ) -> None:
@@ -51,8 +53,8 @@ def rejudge(
     store = Store.open()
     chosen = _named_or_filtered(store, runs, which)
     outcomes = judging.rejudge(store, chosen, keep=not dry_run, done=_counter(len(chosen)))
-    output.print_notices(store)
-    output.print_value(
+    report_options.print_notices(store)
+    report_options.print_value(
         form, path, "rejudged", outcomes, lambda sheet: tables.rejudged(outcomes, sheet)
     )
 
@@ -60,7 +62,7 @@ def rejudge(
 def _named_or_filtered(store: Store, names: tuple[str, ...], which: dict[str, Any]) -> list[str]:
     """Return the ids of the named runs, else of those that the filters choose."""
     if not names:
-        return [run.id for run in store.list(output.filters_of(**which))]
+        return [run.id for run in store.list(report_options.filters_of(**which))]
     if given := [name for name, value in which.items() if value]:
         raise click.UsageError(f"--{given[0]} chooses among all runs: name no RUN")
     return [store.resolve(name) for name in names]
@@ -101,7 +103,7 @@ def prune(
     size = None if max_size is None else history.bytes_of(max_size)
     store = Store.open()
     chosen = pruning.choose(store, before=before, keep=keep, size=size)
-    output.print_notices(store)
+    report_options.print_notices(store)
     if not chosen.runs:
         click.echo(f"nothing to remove; {_left(chosen)}")
     elif dry_run:
@@ -132,5 +134,5 @@ def _remove(store: Store, chosen: Pruning, *, yes: bool) -> None:
             raise UserError(message, "Without a terminal, add --yes.")
         click.confirm(visible(f"Remove {_with_size(chosen)} from {store.runs}?"), abort=True)
     freed = pruning.prune(store, chosen)
-    output.print_notices(store)
+    report_options.print_notices(store)
     click.echo(f"removed {_span(chosen)}; {_left(chosen)}, {freed / 1e6:,.1f} MB freed")
