@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mermapctl.errors import HarnessError, MermapctlError, UserError
 from mermapctl.judge.result_types import Verdict
-from mermapctl.records import cell_files, entries, index, record_states, rows
+from mermapctl.records import cell_files, index, record_states, rows, run_folders
 from mermapctl.records.folder import RunFolder, cell_slug, console_lines, placed, size_of
 from mermapctl.records.index import Change, Damaged, Index
 from mermapctl.records.record import RunRecord, State, from_json, still_running, to_json
@@ -77,11 +77,11 @@ class Store:
         self._require_own()
         record = record_states.begun(record)
         folder = self.folder(record.run.id)
-        new = self.runs / f"{entries.NEW}{record.run.id}"
+        new = self.runs / f"{run_folders.NEW}{record.run.id}"
         try:
             new.mkdir()
-            files.write_own(new / entries.RECORD, to_json(record))
-            files.reserve(new / entries.ROOM, ROOM_BYTES)
+            files.write_own(new / run_folders.RECORD, to_json(record))
+            files.reserve(new / run_folders.ROOM, ROOM_BYTES)
             if folder.path.exists():
                 raise FileExistsError(f"{folder.path} exists")
             new.rename(folder.path)
@@ -107,7 +107,7 @@ class Store:
         if record.run.state is State.RUNNING:
             record = replace(record, run=replace(record.run, state=State.FINISHED))
         folder = self.folder(record.run.id)
-        room = folder.path / entries.ROOM
+        room = folder.path / run_folders.ROOM
         self._doubt(folder)
         try:
             files.write_reserved(room, folder.record, to_json(record))
@@ -118,7 +118,7 @@ class Store:
             note = f"stored without its tests and splats: {error.message}"
             record = record_states.noted(record, note)
             files.write_reserved(room, folder.record, to_json(record_states.bare(record)))
-        entries.sweep_folder(folder.path)
+        run_folders.sweep_folder(folder.path)
         self._believe(folder, record)
         return record
 
@@ -147,12 +147,12 @@ class Store:
 
     def _clear(self) -> None:
         """Remove leftovers of killed runs: new and removed ones, and in others' folders."""
-        entries.sweep(self.runs)
+        run_folders.sweep(self.runs)
         known = self._work(rows.looked_at)
         for run_id in (run for run, (stale, _) in known.items() if stale):
             with contextlib.suppress(MermapctlError):
                 if self.read(run_id).run.state is not State.RUNNING:
-                    entries.sweep_folder(self.folder(run_id).path)
+                    run_folders.sweep_folder(self.folder(run_id).path)
 
     def remove(self, run_ids: Iterable[str]) -> int:
         """Delete runs with all their artifacts; return the bytes freed."""
@@ -160,7 +160,7 @@ class Store:
         freed = 0
         for run_id in run_ids:
             folder = self.folder(run_id)
-            trash = self.runs / f"{entries.TRASH}{run_id}"
+            trash = self.runs / f"{run_folders.TRASH}{run_id}"
             try:
                 folder.path.rename(trash)
             except FileNotFoundError:
@@ -168,7 +168,7 @@ class Store:
             except OSError as error:
                 raise files.cannot_write(folder.path, error) from error
             freed += size_of(trash)
-        entries.sweep(self.runs)  # also a removal that was killed
+        run_folders.sweep(self.runs)  # also a removal that was killed
         self._sync()
         return freed
 
@@ -226,14 +226,14 @@ class Store:
     def ids(self) -> list[str]:
         """Return the ids of all runs, newest first, from the folders."""
         try:
-            names, strangers = entries.scan(self.runs)
+            names, strangers = run_folders.scan(self.runs)
         except OSError as error:
             raise HarnessError(f"cannot read the store {self.runs}: {error.strerror}") from error
         new = [each for each in strangers if each not in self._strangers]
         if new:
             self._strangers.update(new)
             self.notices.append(f"no run of mermapctl, passed over in {self.runs}: {_some(new)}")
-        if names and entries.is_ahead(names[0]) and names[0] not in self._strangers:
+        if names and run_folders.is_ahead(names[0]) and names[0] not in self._strangers:
             self._strangers.add(names[0])
             self.notices.append(
                 f"run {names[0]} is dated in the future, and stays `latest` until then: was the "
@@ -279,7 +279,7 @@ class Store:
                 if isinstance(outcome, RunRecord):
                     stale = outcome.run.state is State.RUNNING
                     if not stale and self.is_own:
-                        entries.sweep_folder(self.folder(run).path)
+                        run_folders.sweep_folder(self.folder(run).path)
                     size = size_of(self.folder(run).path)
                     rows.put(connection, outcome, stale=stale, seen=seen, size=size)
                 elif outcome is not None:
@@ -346,7 +346,7 @@ def _some(names: Sequence[str]) -> str:
 
 def _load(path: Path) -> RunRecord:
     try:
-        data = read_regular(path, entries.LARGEST)
+        data = read_regular(path, run_folders.LARGEST)
     except OSError as error:
         raise HarnessError(f"cannot read {path}: {error.strerror}") from error
     return from_json(data, str(path))

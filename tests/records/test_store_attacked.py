@@ -19,7 +19,7 @@ import pytest
 
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.judge.result_types import Verdict
-from mermapctl.records import entries
+from mermapctl.records import run_folders
 from mermapctl.records.folder import relocated
 from mermapctl.records.record import RunRecord, State, new_run_id, to_json
 from mermapctl.records.store import Store, console_lines
@@ -256,7 +256,7 @@ def test_remains_of_killed_runs_are_removed(store: Store) -> None:
     ended = kept(store, record())
     dead = replace(record().run, state=State.RUNNING, pid=DEAD, process="none/0")
     killed = store.begin(replace(record(), run=dead))
-    assert (killed.path / entries.ROOM).is_file()
+    assert (killed.path / run_folders.ROOM).is_file()
     (killed.path / f".record.json.{DEAD}-abcdef").write_bytes(b"{")
     alive = killed.path / f".record.json.{os.getpid()}-abcdef"
     alive.write_bytes(b"{")
@@ -276,7 +276,7 @@ def test_remains_of_killed_runs_are_removed(store: Store) -> None:
     left = {path.name for path in store.runs.iterdir()}
     assert left == {ended.run.id, killed.id, begun.id, ".new-4", ".new-6"}
     assert {path.name for path in killed.path.iterdir()} == {"record.json", alive.name}
-    assert (begun.path / entries.ROOM).stat().st_size > 0
+    assert (begun.path / run_folders.ROOM).stat().st_size > 0
     assert store.get(ended.run.id) == ended
 
 
