@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Console bytes -> KTAP suites, splats, boot facts. Pure; imports no other room."""
+"""Console bytes -> KTAP suites, splats, boot facts. Pure; imports system alone."""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Parsed consoles -> findings and a verdict. Pure; never imports the runner."""
+"""A parsed console -> findings and its verdict. Pure; never imports the runner."""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Many kernels: commits x cells, their order, lanes, reuse, first bad. Imports no command."""
+"""Many kernels: commits x cells, order, lanes, reuse; bisect; watch. Imports no command."""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The operating system: processes, signals, locks, files, paths. No other room touches it."""
+"""Processes, signals, locks, whole files, paths. No other room starts a program."""
