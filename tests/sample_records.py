@@ -27,6 +27,7 @@ from mermapctl.records.record import (
 from mermapctl.records.series_facts import AddedWarning, Column, Series, SeriesCommit
 from mermapctl.trace.summary import TraceSummary, TraceTable
 from mermapctl.trace.timeline import Span, StaleMark, Timeline
+from mermapctl.tree.mail_origin import SeriesMail
 from tests.tables import LOGS, NAMES
 
 if TYPE_CHECKING:
@@ -374,6 +375,31 @@ def series() -> RunRecord:
     return first_bad.filled(dataclasses.replace(record(*placed), series=told))
 
 
+def mailed() -> RunRecord:
+    """A series from the mail whose first commit is absent and whose others passed."""
+    made = series()
+    assert isinstance(made.series, Series)
+    mail = SeriesMail(
+        subject="[PATCH v3 0/3] mm: mappings that are local to one process and one CPU, again",
+        author="A. Sender <sender@example.org>",
+        patches=3,
+        base_from="base-commit",
+        message_id="20261120.3-0@example.org",
+        references=("20261101.1-0@example.org", "20261110.2-0@example.org"),
+    )
+    told = dataclasses.replace(made.series, mail=mail)
+    cells = [dataclasses.replace(cell_passed(), commit=each.commit) for each in told.commits]
+    cells[0] = dataclasses.replace(made.cells[0], variant="base")
+    passed = dataclasses.replace(
+        made,
+        series=told,
+        cells=tuple(cells),
+        verdict=Verdict.PASSED,
+        tree=dataclasses.replace(made.tree, dirty=False),
+    )
+    return first_bad.filled(passed)
+
+
 def nothing_ran() -> RunRecord:
     """A run interrupted before its first cell."""
     made = record(state=State.INTERRUPTED)
@@ -449,7 +475,7 @@ SAMPLES: dict[str, Callable[[], RunRecord]] = {
     "another suite": another_suite,
 }
 """Each kind of record, by name; a series has its own table on a terminal."""
-WITH_SERIES = SAMPLES | {"series": series}
+WITH_SERIES = SAMPLES | {"series": series, "mailed": mailed}
 
 
 def cell_folder(folder: RunFolder) -> Path:

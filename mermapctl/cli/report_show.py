@@ -65,9 +65,8 @@ class Shown:
         if self.open_it:
             _open_page(record, file)
         elif file is None:
-            before = self._previous(record)
             render.print_record(
-                record, self.form, console=console_lines, full=self.full, previous=before
+                record, self.form, console=console_lines, full=self.full, **self._more(record)
             )
         else:
             report_options.write(file, self.document(record))
@@ -75,13 +74,21 @@ class Shown:
 
     def document(self, record: RunRecord) -> str:
         """Return the record as text for a file."""
-        before = self._previous(record)
-        return render.document(record, self.form, console_lines, full=self.full, previous=before)
+        return render.document(
+            record, self.form, console_lines, full=self.full, **self._more(record)
+        )
 
-    def _previous(self, record: RunRecord) -> RunRecord | None:
-        from mermapctl.records.previous import previous
+    def _more(self, record: RunRecord) -> dict[str, Any]:
+        """Return what a page or a mail has besides the record."""
+        if self.form == "html":
+            from mermapctl.records.previous import previous
 
-        return previous(record) if self.form == "html" else None
+            return {"previous": previous(record)}
+        if self.form == "email":
+            from mermapctl.tree import git_identity
+
+            return {"tester": git_identity.of_user()}
+        return {}
 
 
 def _is_given(name: str) -> bool:

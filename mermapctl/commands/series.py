@@ -27,8 +27,9 @@ from mermapctl.series.grid_events import GridCell, GridStarted, SeriesListener
 from mermapctl.series.local_engine import LocalEngine, Work
 from mermapctl.series.presence import Presence
 from mermapctl.system import signals
-from mermapctl.tree import commits, state
+from mermapctl.tree import commits, mail_origin, state
 from mermapctl.tree.commits import Commit
+from mermapctl.tree.mail_origin import SeriesMail
 from mermapctl.tree.series_worktrees import Borrower
 
 if TYPE_CHECKING:
@@ -48,13 +49,15 @@ class SeriesRequest:
 class _Found:
     """The commits to test, oldest first, on top of `base`; `notes` are for the record.
 
-    `work_tree` is the hash of the last one if that is the user's work tree.
+    `work_tree` is the hash of the last one if that is the user's work tree. `mail` is where exactly
+    these commits came from.
     """
 
     base: Commit
     commits: tuple[Commit, ...]
     work_tree: str | None
     notes: tuple[str, ...]
+    mail: SeriesMail | None = None
 
 
 def run(
@@ -73,7 +76,7 @@ def run(
         return found, looked
 
     with commit_range.opened(request, command, read, tell) as opened:
-        rows = _rows(opened)
+        rows = _rows(opened, tell)
         grid = Grid(rows.base, rows.commits, commit_range.columns(request, opened))
         presence = Presence(opened.repository)
         patch_ids = _patch_ids(opened.repository, rows, tell)
@@ -90,14 +93,33 @@ def _empty(spelled: str) -> UserError:
     )
 
 
-def _rows(opened: CommitRange) -> _Found:
+def _rows(opened: CommitRange, tell: SeriesListener) -> _Found:
     found = opened.found
+    mail = _mail(opened, tell)
     if not (found.at_head and opened.looked.dirty):
-        return _Found(found.base, found.commits, None, ())
+        return _Found(found.base, found.commits, None, (), mail)
     head = found.commits[-1] if found.commits else found.base
     made, unread = opened.repository.snapshot(head)
     notes = (f"not all new files of the work tree could be read: {unread}",) if unread else ()
     return _Found(found.base, (*found.commits, made), made.id, notes)
+
+
+def _mail(opened: CommitRange, tell: SeriesListener) -> SeriesMail | None:
+    """Return the mail that exactly these commits came from; note what else is tested."""
+    found, tree = opened.found, opened.looked.path
+    origin = mail_origin.read(tree)
+    if origin is None:
+        return None
+    dirty = found.at_head and opened.looked.dirty
+    if not dirty and (found.base.id, found.tip) == (origin.base, origin.tip):
+        return origin.mail
+    tell(
+        Note(
+            f"not exactly the commits of {origin.mail.subject}: a report on them is no reply to "
+            f"that mail (--commits {origin.base[:12]}..{origin.tip[:12]} has these)"
+        )
+    )
+    return None
 
 
 def _facts(looked: Tree, rows: _Found) -> TreeFacts:
@@ -180,6 +202,7 @@ class _Run:
             columns=tuple(Column(each.target, each.variant) for each in self.grid.columns),
             work_tree=self.rows.work_tree is not None,
             notes=self.rows.notes,
+            mail=self.rows.mail,
         )
 
     def _cells(self, work: Work) -> list[Cell] | None:

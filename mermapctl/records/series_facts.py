@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mermapctl.judge.compiler_warnings import CompilerWarning
 from mermapctl.judge.result_types import Finding
+from mermapctl.tree.mail_origin import SeriesMail
 
 Place = tuple[str | None, str | None, str | None]
 """Commit, target and variant of a cell."""
@@ -94,7 +95,8 @@ class Column:
 class Series:
     """A run of several commits. `base` is the commit before the first of `commits`.
 
-    `work_tree` is whether the last one is the work tree as it stood, which is not committed.
+    `work_tree` is whether the last one is the work tree as it stood, which is not committed. `mail`
+    is where `tree apply` took exactly these commits from; null for all others.
     """
 
     base: str
@@ -103,3 +105,4 @@ class Series:
     columns: tuple[Column, ...]
     work_tree: bool = False
     notes: tuple[str, ...] = ()
+    mail: SeriesMail | None = None

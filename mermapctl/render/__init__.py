@@ -40,12 +40,17 @@ class Renderer(Protocol):
         """Return the whole document."""
 
 
-def renderer(name: str, previous: RunRecord | None = None) -> Renderer:
-    """Return the renderer of a format in RENDERERS; a page compares with `previous`."""
+def renderer(name: str, previous: RunRecord | None = None, tester: str | None = None) -> Renderer:
+    """Return the renderer of a format in RENDERERS.
+
+    A page compares with `previous`; a mail is from `tester`, "Name <address>".
+    """
     module = importlib.import_module(RENDERERS[name])
     render: Renderer = module.render
     if name == "html" and previous is not None:
         render = functools.partial(module.render, previous=previous)
+    if name == "email" and tester is not None:
+        render = functools.partial(module.render, tester=tester)
     return render
 
 
@@ -58,6 +63,7 @@ def print_record(
     full: bool = False,
     last: bool = False,
     previous: RunRecord | None = None,
+    tester: str | None = None,
 ) -> None:
     """Print a record in one of RENDERERS' formats; a closed pipe leaves the verdict the same.
 
@@ -70,7 +76,7 @@ def print_record(
                 record, out, console=console, full=full, last=last
             )
     else:
-        print_document(renderer(form, previous)(record, console=console), out)
+        print_document(renderer(form, previous, tester)(record, console=console), out)
 
 
 def print_document(text: str, stream: TextIO | None = None) -> None:
@@ -104,10 +110,11 @@ def document(
     *,
     full: bool = False,
     previous: RunRecord | None = None,
+    tester: str | None = None,
 ) -> str:
     """Return a record in one of RENDERERS' formats, for a file: a table has a fixed width."""
     if form != "table":
-        return renderer(form, previous)(record, console=console)
+        return renderer(form, previous, tester)(record, console=console)
     table: str = importlib.import_module(RENDERERS[form]).render(
         record, console=console, width=FILE_WIDTH, color=False, full=full
     )

@@ -56,9 +56,3 @@ def read(tree: Path) -> MailOrigin | None:
         data = inputs.read_regular(tree / _FILE, _LARGEST)
         return msgspec.json.decode(data, type=MailOrigin)
     return None
-
-
-def of_range(tree: Path, base: str, tip: str) -> SeriesMail | None:
-    """Return the mail whose series is exactly the commits after `base` up to `tip`."""
-    origin = read(tree)
-    return origin.mail if origin and (origin.base, origin.tip) == (base, tip) else None

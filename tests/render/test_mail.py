@@ -6,13 +6,15 @@ from __future__ import annotations
 import re
 import subprocess
 from dataclasses import replace
-from email import message_from_string, policy
-from typing import TYPE_CHECKING
+from email import message_from_bytes, message_from_string, policy
+from email.message import EmailMessage
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mermapctl.judge.result_types import Reason
+from mermapctl.judge.result_types import Reason, Verdict
 from mermapctl.records.record import TreeFacts
+from mermapctl.records.series_facts import Series
 from mermapctl.render.documents import mail
 from tests import sample_records as samples
 from tests.hostile import TEXTS, Console, infect
@@ -126,3 +128,97 @@ def test_no_text_of_a_kernel_becomes_a_header_a_trailer_or_a_patch(sample: str, 
     assert [line for line in lines[opening:] if not OURS.match(line)] == []
     assert [line for line in lines if len(line) > 72 and " " in line.strip().rstrip("\\ ")] == []
     assert len(text) < 300_000
+
+
+# A series from the mail: the report is a reply to its cover letter.
+
+
+def mailed(**changed: Any) -> RunRecord:
+    """Return the record of a series from the mail, with facts of the mail changed."""
+    record = samples.mailed()
+    assert isinstance(record.series, Series)
+    assert record.series.mail is not None
+    return replace(
+        record, series=replace(record.series, mail=replace(record.series.mail, **changed))
+    )
+
+
+def parsed(text: str) -> EmailMessage:
+    message = message_from_bytes(text.encode(), policy=policy.default)
+    assert isinstance(message, EmailMessage)
+    assert not message.defects
+    return message
+
+
+def test_a_series_from_the_mail_is_answered() -> None:
+    text = mail.render(samples.mailed(), tester="A. Tester <a@example.org>")
+    message = parsed(text)
+    subject = "Re: [PATCH v3 0/3] mm: mappings that are local to one process and one CPU, again"
+    assert message["Subject"] == subject
+    assert message["In-Reply-To"] == "<20261120.3-0@example.org>"
+    assert message["References"].split() == [
+        "<20261101.1-0@example.org>",
+        "<20261110.2-0@example.org>",
+        "<20261120.3-0@example.org>",
+    ]
+    assert list(message) == ["Subject", "In-Reply-To", "References"]
+    assert max(map(len, text.splitlines())) <= 72
+    body = message.get_content()
+    assert "  base:      000000000000, named by the series\n" in body
+    assert "  aaaaaaaaaaaa  absent               mm: types\n" in body
+    assert body.endswith("\nTested-by: A. Tester <a@example.org>\n")
+
+
+@pytest.mark.parametrize("verdict", [Verdict.FAILED, Verdict.NO_VERDICT])
+def test_a_series_that_did_not_pass_is_answered_without_the_trailer(verdict: Verdict) -> None:
+    text = mail.render(replace(samples.mailed(), verdict=verdict), tester="A <a@example.org>")
+    assert text.startswith("Subject: Re: [PATCH v3 0/3]")
+    assert "Tested-by:" not in text
+
+
+def test_a_mail_without_a_message_id_has_no_thread() -> None:
+    message = parsed(mail.render(mailed(message_id=None)))
+    assert list(message) == ["Subject"]
+    assert message["Subject"].startswith("Re: [PATCH v3 0/3] mm:")
+
+
+def test_the_base_that_a_user_chose_is_named() -> None:
+    assert "chosen by the tester" in mail.render(mailed(base_from="--onto"))
+
+
+@pytest.mark.parametrize(
+    ("subject", "read"),
+    [
+        ("Re: [PATCH] x", "Re: [PATCH] x"),
+        ("[PATCH] \u00fc \u4e16\u754c", "Re: [PATCH] \u00fc \u4e16\u754c"),
+        ("[PATCH] x\nBcc: all@example.org", "Re: [PATCH] x Bcc: all@example.org"),
+        ("", "Re: (no subject)"),
+    ],
+)
+def test_any_subject_stays_one_header(subject: str, read: str) -> None:
+    text = mail.render(mailed(subject=subject))
+    message = parsed(text)
+    assert message["Subject"] == read
+    assert list(message) == ["Subject", "In-Reply-To", "References"]
+    assert text.isascii()
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_no_text_of_a_mail_becomes_a_header_of_the_reply(name: str) -> None:
+    hostile = TEXTS[name]
+    record = mailed(
+        subject=hostile, message_id=hostile, references=(hostile, "a@b"), author=hostile
+    )
+    text = mail.render(record)
+    message = message_from_bytes(text.encode("utf-8", "replace"), policy=policy.compat32)
+    assert set(message.keys()) <= {"Subject", "In-Reply-To", "References"}
+    head = text.partition("\n\n")[0]
+    assert head.isascii()
+    assert head.isprintable() or all(each.isprintable() for each in head.split("\n"))
+
+
+def test_a_testers_name_is_spelled_as_it_is() -> None:
+    text = mail.render(samples.passed(), tester="J\u00fcrgen \u4e16 <j@example.org>")
+    message = parsed(text)
+    assert message.get_content_charset() == "utf-8"
+    assert message.get_content().endswith("Tested-by: J\u00fcrgen \u4e16 <j@example.org>\n")

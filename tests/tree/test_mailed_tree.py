@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import email
 import gzip
 import http.server
 import json
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mermapctl.tree import mail_origin
+from mermapctl.tree import git_identity, mail_origin
 from tests.conftest import git
 from tests.forkserver import Done, command
 from tests.series.fake_commits import snapshot
@@ -493,3 +494,33 @@ def test_a_series_of_the_mail_is_tested_and_the_record_names_the_mail(
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout)
     assert [each["subject"] for each in record["series"]["commits"]] == ALL
+    assert record["series"]["mail"]["message_id"] == message_id(made[0])
+    for name, value in (("user.name", "A. Tester"), ("user.email", "a@example.org")):
+        git(place, "config", name, value)
+    answer = tree.parent / "reply.txt"
+    done = command("report", "--format=email", "-o", str(answer), cwd=place)
+    assert done.returncode == 0, done.stderr
+    reply = email.message_from_bytes(answer.read_bytes())
+    assert reply["Subject"] == "Re: [PATCH 0/5] mm: five changes"
+    assert reply["In-Reply-To"] == reply["References"] == f"<{message_id(made[0])}>"
+    assert answer.read_text().endswith("\nTested-by: A. Tester <a@example.org>\n")
+    # Of a part of the series, and of more than it, a report is no reply.
+    for commits in (f"{base}..HEAD~1", "HEAD~1.."):
+        done = command("run", f"--tree={place}", f"--commits={commits}", *words)
+        assert json.loads(done.stdout)["series"]["mail"] is None
+        assert "a report on them is no reply to that mail" in done.stderr
+
+
+def test_the_users_name_is_not_guessed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "gitconfig"
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    monkeypatch.chdir(tmp_path)
+    for text, known in (
+        ("", None),
+        ("[user]\n\tname = A. Tester\n", None),
+        ("[user]\n\tname = A. Tester\n\temail = a@example.org\n", "A. Tester <a@example.org>"),
+        ('[user]\n\tname = "A <b@c>"\n\temail = a@example.org\n', None),
+        ('[user]\n\tname = "A\\nBcc: x"\n\temail = a@example.org\n', None),
+    ):
+        config.write_text(text)
+        assert git_identity.of_user() == known

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """RunRecord -> a mail of plain ASCII in 72 columns: a Tested-by reply, or a bug report.
 
+On a series from the mail it is a reply to that one. A tester's name may be more than ASCII.
 Kernel text is indented, so that no line of it is read as a trailer, a patch or a mailbox's "From".
 """
 
@@ -16,10 +17,10 @@ from mermapctl.judge.result_types import Finding, Reason, Severity, Verdict
 from mermapctl.records.record import Cell, RunRecord
 from mermapctl.records.record_kinds import bisect_of, series_of
 from mermapctl.render import account, series_words
-from mermapctl.render.documents import bisect_lines, series_tables
+from mermapctl.render.documents import bisect_lines, mail_headers, series_tables
 from mermapctl.render.missing import missing_lines
 from mermapctl.render.portable import reproduce
-from mermapctl.render.visible import ascii_line, visible
+from mermapctl.render.visible import ascii_line, one_line, visible
 
 WIDTH = 72
 _BLOCK_LINES = 40  # console lines quoted for one test
@@ -37,7 +38,7 @@ def render(
 
     No line is longer than WIDTH, except for a word of a command that cannot be broken.
     """
-    lines = [f"Subject: {_subject(record)}"[:WIDTH].rstrip(), "", *_opening(record)]
+    lines = [*_opening(record)]
     lines += [*_wrap(account.unfinished(record) or ""), ""] if account.unfinished(record) else [""]
     lines += [*_environment(record), ""]
     lines += _matrix(record)
@@ -45,11 +46,20 @@ def render(
         lines += _cell(cell, record)
     lines += _reproduce(record)
     if record.verdict is Verdict.PASSED and _clean(record):
-        name = _flat(tester) if tester else "[your name] <[your address]>"
-        lines.append(f"Tested-by: {name}"[: WIDTH * 2])
+        name = one_line(tester) if tester else "[your name] <[your address]>"
+        lines.append(f"Tested-by: {name}")
     elif record.verdict is Verdict.FAILED:
         lines.append(_flat(f"Found with {record.tool.name} {record.tool.version}.")[:WIDTH])
-    return "\n".join(lines).rstrip() + "\n"
+    body = "\n".join(lines).rstrip() + "\n"
+    return "\n".join([*_headers(record), *mail_headers.content(body), "", body])
+
+
+def _headers(record: RunRecord) -> list[str]:
+    """Return the lines of the header: those of a reply where a series came from the mail."""
+    series = series_of(record)
+    if series is not None and series.mail is not None:
+        return [*mail_headers.reply(series.mail)]
+    return [f"Subject: {_subject(record)}"[:WIDTH].rstrip()]
 
 
 def _clean(record: RunRecord) -> bool:
@@ -131,6 +141,7 @@ def _environment(record: RunRecord) -> Iterator[str]:
     facts = {
         "kernel": account.kernel(record),
         "commit": record.tree.commit,
+        "base": _base(record),
         "boot": account.boot_words(shared) if shared else None,
         "machine": _machine(shared) if shared else None,
         "built by": host.compiler if host else None,
@@ -140,6 +151,15 @@ def _environment(record: RunRecord) -> Iterator[str]:
     for name, value in facts.items():
         if value:
             yield from _wrap(_flat(value), f"  {name + ':':<10} ", " " * 13)
+
+
+def _base(record: RunRecord) -> str | None:
+    """Return the commit below a series from the mail, and what named it."""
+    series = series_of(record)
+    if series is None or series.mail is None:
+        return None
+    chosen = series.mail.base_from == "--onto"
+    return f"{series.base[:12]}, {'chosen by the tester' if chosen else 'named by the series'}"
 
 
 def _machine(cell: Cell) -> str:
