@@ -24,6 +24,9 @@ case $source in
 esac
 """
 
+SEPARATOR = "\x1f"
+"""Stands in no argument of a compiler; if it does, the command is left as it is."""
+
 # Kbuild names files in the tree by their absolute paths, which differ between two trees with the
 # same files: ccache would miss. Name them by the link in the build directory. The object then has
 # no path of its tree (__FILE__ never has one: -fmacro-prefix-map), and neither have Kbuild's
@@ -31,7 +34,7 @@ esac
 _NEUTRAL = """\
 tree={tree}
 [ {link} -ef "$tree" ] || exec {cached} "$@"
-{walk}
+{named}
 exec 3>&1
 said=$({cached} "$@" 2>&1 >&3 3>&-)
 status=$?
@@ -40,14 +43,23 @@ exec 3>&-
     sed -e "s#^{link}/#$tree/#" -e "s#\\([[:space:]]\\){link}/#\\1$tree/#g" >&2
 exit $status
 """
-_NAMED_BY_LINK = path_shims.walk(f"""\
-case $argument in
-"$tree"/*) argument={SOURCE}${{argument#"$tree"}} ;;
--I"$tree" | -I"$tree"/*) argument=-I{SOURCE}${{argument#-I"$tree"}} ;;
--f*-prefix-map="$tree"/=*) argument=${{argument%%=*}}={SOURCE}${{argument#*="$tree"}} ;;
-esac
-set -- "$@" "$argument"
-""")
+# The arguments are joined and split again: to set them anew for each one takes three milliseconds.
+_NAMED_BY_LINK = f"""\
+all=
+for argument; do
+    case $argument in
+    *{SEPARATOR}*) exec {{cached}} "$@" ;;
+    "$tree"/*) argument={SOURCE}${{{{argument#"$tree"}}}} ;;
+    -I"$tree" | -I"$tree"/*) argument=-I{SOURCE}${{{{argument#-I"$tree"}}}} ;;
+    -f*-prefix-map="$tree"/=*) argument=${{{{argument%%=*}}}}={SOURCE}${{{{argument#*="$tree"}}}} ;;
+    esac
+    all=$all$argument{SEPARATOR}
+done
+set -f
+IFS={SEPARATOR}
+set -- $all
+set +f
+unset IFS"""
 
 
 def installed() -> bool:
@@ -67,11 +79,12 @@ def write(directory: Path, compiler: str, tree: Path) -> bool:
     if not ccache or not itself:
         (directory / compiler).unlink(missing_ok=True)
         return False
+    cached = shlex.join([ccache, itself])
     neutral = _NEUTRAL.format(
         tree=shlex.quote(str(tree.resolve())),  # as the kernel's Makefile resolves it
         link=SOURCE,
-        cached=shlex.join([ccache, itself]),
-        walk=_NAMED_BY_LINK,
+        cached=cached,
+        named=_NAMED_BY_LINK.format(cached=cached),
     )
     script = f"{path_shims.HEAD}{_CACHED.format(compiler=shlex.quote(itself))}{neutral}"
     path_shims.write(directory, compiler, script)

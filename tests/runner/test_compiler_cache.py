@@ -139,6 +139,32 @@ def test_two_trees_ask_the_cache_for_the_same_and_get_the_same_object(
     assert asked[0] == asked[1]
 
 
+@pytest.mark.parametrize("shell", ["sh", "bash", "dash"])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        ["", "a b", "*", "[x]", "?", "", "-DX='\"y\"'", "$HOME", "`id`", "\\n", "\n", " "],
+        ["-DX=\x1f"],
+        ["", ""],
+    ],
+)
+def test_arguments_arrive_as_they_are(cached: Path, shell: str, odd: list[str]) -> None:
+    if not shutil.which(shell):
+        pytest.skip(f"needs {shell}")
+    (cached / "source").symlink_to(cached)
+    (cached / "y.c").write_text("")
+    argv = [*odd, f"-I{cached}/include", "-c", "y.c", *odd, "y.c"]
+    done = subprocess.run(
+        [str(shutil.which(shell)), str(cached / "bin/x-gcc"), *argv],
+        cwd=cached, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    itself, *got = json.loads(done.stdout)
+    assert itself == str(cached / "x-gcc/x-gcc")
+    apart = any("\x1f" in each for each in odd)
+    where = f"-I{cached}/include" if apart else "-Isource/include"
+    assert got == [*odd, where, "-c", "y.c", *odd, "y.c"]
+
+
 def test_messages_name_the_file_where_the_user_has_it(two: tuple[Built, Built]) -> None:
     for at in two:
         warned, failed = at.compile("warns.c"), at.compile("fails.c")
