@@ -14,6 +14,7 @@ VERBS = {
         ("show", "report_show", "show", "Show one stored run, the latest by default."),
         ("log", "report_show", "log", "Judge console logs from any machine, without a tree."),
         ("follow", "report_show", "follow", "Show the console of a running run as it comes."),
+        ("checks", "report_checks", "checks", "Answer b4's review checks from the stored runs."),
         ("list", "report_lists", "list_", "List the stored runs, newest first."),
         ("compare", "report_lists", "compare", "Compare two runs."),
         ("history", "report_lists", "history", "Show the results of one test over time."),

@@ -33,7 +33,8 @@ class MailMessage:
     """A mail; `raw` is all of it, with the `id` that it came with, or was given for lack of one.
 
     `message_id` has no angle brackets; None if the mail has none. `number` of `count` are those of
-    the subject, as in [PATCH v2 3/5]; `title` is the subject without its brackets.
+    the subject, as in [PATCH v2 3/5]; `title` is the subject without its brackets. `parent` is the
+    message id of the mail that it answers.
     """
 
     raw: bytes
@@ -48,6 +49,7 @@ class MailMessage:
     is_marked: bool
     has_diff: bool
     references: tuple[str, ...]
+    parent: str | None
     author: str
     bases: tuple[str, ...]
     prerequisites: int
@@ -68,28 +70,36 @@ def parse(raw: bytes) -> MailMessage:
     message = email.message_from_bytes(raw)
     subject = one_line(header(message, "Subject"))
     marks, title = _parted(subject)
-    numbers, version = _NUMBERS.search(marks), _VERSION.search(marks)
+    numbers = _NUMBERS.search(marks)
     text = body(message)
     found = ids(header(message, "Message-Id"))
     made = f"{hashlib.sha256(raw).hexdigest()[:32]}@mermapctl.invalid"
-    above = ids(header(message, "References")) or ids(header(message, "In-Reply-To"))[:1]
+    answered = ids(header(message, "In-Reply-To"))[:1]
+    above = ids(header(message, "References")) or answered
     return MailMessage(
         raw=raw if found else b"Message-Id: <" + made.encode() + b">\n" + raw,
         id=found[0] if found else made,
         message_id=found[0] if found else None,
         subject=subject,
         title=title,
-        version=int(version[1]) if version else 1,
+        version=version_of(subject),
         number=int(numbers[1]) if numbers else 1,
         count=int(numbers[2]) if numbers else 1,
         is_reply=_REPLY.match(subject) is not None,
         is_marked=bool(marks),
         has_diff=_DIFF.search(text) is not None,
         references=tuple(dict.fromkeys(above))[-_REFERENCES:],
+        parent=next(iter(answered), above[-1] if above else None),
         author=one_line(header(message, "From")),
         bases=tuple(dict.fromkeys(_BASE.findall(text))),
         prerequisites=len(_PREREQUISITE.findall(text)),
     )
+
+
+def version_of(subject: str) -> int:
+    """Return the version of a series in a subject: 2 in [PATCH v2 3/5]."""
+    version = _VERSION.search(_parted(subject)[0])
+    return int(version[1]) if version else 1
 
 
 def _parted(subject: str) -> tuple[str, str]:

@@ -16,6 +16,7 @@ import msgspec
 from mermapctl.judge.result_types import Finding, Reason, Severity, Verdict
 from mermapctl.records.json_text import encoded
 from mermapctl.records.record import Cell, RunRecord
+from mermapctl.records.tested_mail import TestedMail
 from mermapctl.render import account, series_words
 from mermapctl.render.missing import missing_lines
 from mermapctl.render.visible import cut, one_line
@@ -60,6 +61,22 @@ def render(
         url=url,
         details=encoded(marks).decode("utf-8"),
     )
+    return encoded([result], indent=1).decode("utf-8") + "\n"
+
+
+def of_mail(found: TestedMail | None) -> str:
+    """Return the result for a mail; `warn` where no run decides it, never `fail`."""
+    if found is None:
+        return unknown("not tested yet: no stored run has this series")
+    if found.doubt is None:
+        return render(found.record)
+    said = f"{found.doubt}: {_summary(found.record)}, run {found.record.run.id}"
+    return unknown(f"not tested yet; {said}", account.subject(found.record))
+
+
+def unknown(why: str, tool: str = "mermap") -> str:
+    """Return a result that decides nothing."""
+    result = CheckResult(tool=tool, status="warn", summary=one_line(why))
     return encoded([result], indent=1).decode("utf-8") + "\n"
 
 
