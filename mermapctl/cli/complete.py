@@ -121,18 +121,10 @@ def commits(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
 
 def cpus(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
     """Return the CPU models of the target's QEMU."""
-    from mermapctl.system import process
+    from mermapctl.config import cpu_models
 
     targets = ctx.params.get("targets") or ("x86_64",)
-    try:
-        argv = [f"qemu-system-{targets[0]}", "-cpu", "help"]
-        listed = process.run(argv, timeout=5).stdout.splitlines()
-    except (MermapctlError, OSError):
-        return []
-    words = [line.split() for line in listed if line.startswith((" ", "x86 ", "arm "))]
-    names = dict.fromkeys(
-        word[1] if word[0] in {"x86", "arm"} else word[0] for word in words if word
-    )
+    names = cpu_models.models(f"qemu-system-{targets[0]}")
     return _beginning(names, incomplete)
 
 

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mermapctl.commands import commit_range
+from mermapctl.commands import commit_range, test_filter
 from mermapctl.commands.commit_range import CommitRange
 from mermapctl.errors import UserError
 from mermapctl.events import Listener, Note
@@ -58,7 +58,10 @@ def run(
     """
 
     def read(path: Path) -> tuple[Range, Tree]:
-        return commits.between(path, asked.good, asked.bad), state.inspect(path)
+        found = commits.between(path, asked.good, asked.bad)
+        if asked.test:
+            test_filter.require_name(request.suite, asked.test, path, found.ids)
+        return found, state.inspect(path)
 
     with commit_range.opened(request, command, read, tell) as opened:
         request = replace(request, triage=False, confirm=False, cost=False, witness=False)

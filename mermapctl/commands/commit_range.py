@@ -8,7 +8,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mermapctl.commands import required_programs
+from mermapctl.commands import required_programs, test_filter
 from mermapctl.config import plan, target, variants
 from mermapctl.config.fragment import Fragment
 from mermapctl.config.target import KernelTree
@@ -62,6 +62,7 @@ def opened(
     path = target.tree_for(request.tree, request.targets)
     ownership.require(path)
     found, looked = read(path)
+    test_filter.require(request.suite, path, found.ids)
     build_dir.require_plain(paths.cache_dir(), paths.state_dir())
     tree = target.read(path)
     host = _host(tree, request, own)

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from mermapctl.config import toolchain
+from mermapctl.config import cpu_models, toolchain
 from mermapctl.config.plan import CellPlan
 from mermapctl.doctor import doctor
 from mermapctl.doctor.requirement import Check
@@ -38,7 +38,8 @@ def require(planned: tuple[CellPlan, ...]) -> Host:
     """Return the facts of this machine, with the compiler and the QEMU of the first cell.
 
     Raises HarnessError with the packages to install if a program is missing or too old. So a build
-    does not fail at its end because QEMU is missing.
+    does not fail at its end because QEMU is missing. Raises UserError for a CPU model that QEMU
+    does not have.
     """
     kept = paths.cache_dir() / "ready.json"
     key = _key(planned)
@@ -47,6 +48,9 @@ def require(planned: tuple[CellPlan, ...]) -> Host:
         _check(planned)
         ready = _versions(planned, key)
         cache_file.write(kept, ready)
+    for cell in planned:
+        if cell.request.cpu and cell.target.qemu:
+            cpu_models.require(cell.target.qemu, cell.request.cpu)
     return host.host_facts(qemu=ready.qemu, compiler=ready.compiler)
 
 

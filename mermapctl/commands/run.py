@@ -7,13 +7,17 @@ import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from mermapctl.commands import test_filter
 from mermapctl.config import plan, target
 from mermapctl.config.plan import CellPlan, Request
+from mermapctl.errors import UserError
 from mermapctl.events import Listener, Note
 from mermapctl.system import paths
 from mermapctl.tree import build_dir, find, ownership, state
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mermapctl.records.record import RunRecord
 
 
@@ -41,8 +45,19 @@ def cells_of(requests: Sequence[Request]) -> tuple[CellPlan, ...]:
     Reports errors in the request before git looks at 90,000 files.
     """
     own = [plan.spelled(request) for request in requests]
-    path = target.tree_for(requests[0].tree, requests[0].targets)
+    try:
+        path = target.tree_for(requests[0].tree, requests[0].targets)
+    except UserError:
+        _require_tests(requests, None)  # a misspelt name matters more than a missing tree
+        raise
     ownership.require(path)
     known = target.read(path)
     made = zip(requests, own, strict=True)
-    return tuple(cell for request, mine in made for cell in plan.make(known, request, mine))
+    cells = tuple(cell for request, mine in made for cell in plan.make(known, request, mine))
+    _require_tests(requests, path)
+    return cells
+
+
+def _require_tests(requests: Sequence[Request], tree: Path | None) -> None:
+    for request in requests:
+        test_filter.require(request.suite, tree)

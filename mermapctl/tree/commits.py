@@ -53,6 +53,11 @@ class Range:
     at_head: bool
     asked_base: str = ""
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The hashes of the commits, newest first, then that of `base`."""
+        return tuple(each.id for each in (*reversed(self.commits), self.base))
+
 
 @dataclass(frozen=True, slots=True)
 class Lender:
@@ -135,6 +140,18 @@ def named(tree: Path, name: str) -> Commit:
         raise UserError(f"{tree} is no git tree: it has no commit {name}")
     with state.reading(tree) as repo:
         return _log(repo, "--max-count=1", _commit(repo, tree, name))[0]
+
+
+def lines_with(tree: Path, commit: str, pattern: str, *where: str) -> tuple[tuple[str, str], ...]:
+    """Return path and text of the lines of a commit's files that match an extended pattern.
+
+    `commit` is a hash of a trusted tree, `where` are git's patterns of paths.
+    """
+    ask = ("grep", "--null", "--no-line-number", "--no-column", "--no-color", "-I", "-E")
+    with state.reading(tree) as repo:
+        said = _answer(repo, *ask, "-e", pattern, commit, "--", *where)
+    rows = (line.partition("\0") for line in said.split("\n") if line)
+    return tuple((name.partition(":")[2], text) for name, _, text in rows)
 
 
 def _ends(spelled: str) -> tuple[str, str]:

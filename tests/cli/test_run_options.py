@@ -68,6 +68,9 @@ def test_tests_are_picked(words: list[str], suite: str, fake_tree: Path) -> None
     ("words", "said"),
     [
         (["-k", "test_sise"], "did you mean test_size or "),
+        (["mermap.test_sizee"], "did you mean test_size or "),
+        (["mermap.*sise*"], "the suite mermap has no test 'sise'"),
+        (["--cpu=Hazwell"], "did you mean Haswell?"),
         (["-k", "x", "mermap.test_size"], "names a test already"),
         (["smp"], "did you mean --variant smp?"),
         (["um"], "did you mean --target um?"),
@@ -94,6 +97,33 @@ def test_what_is_wrong_is_answered_in_one_form(
     assert done.stderr.startswith("mermapctl: error: ")
     assert said in done.stderr
     assert "\n  hint: " in done.stderr
+
+
+def test_a_misspelt_test_is_named_before_a_missing_tree(tmp_path: Path, home: Path) -> None:
+    assert home.is_dir()
+    done = command("run", "mermap.test_sizee", cwd=tmp_path)
+    assert done.returncode == USAGE
+    assert "did you mean test_size or " in done.stderr
+
+
+@pytest.mark.parametrize("words", [["mermap.test_flushes"], ["-k", "test_flushes"], ["-k", "hes"]])
+def test_a_test_that_only_the_tree_has_is_run(words: list[str], fake_tree: Path) -> None:
+    source = fake_tree / "mm/tests/mermap_kunit.c"
+    source.parent.mkdir()
+    source.write_text('\tKUNIT_CASE(test_flushes),\n\t.name = "mermap",\n')
+    (cell,) = planned(f"--tree={fake_tree}", *words)
+    assert words[-1] in str(cell["commands"])
+
+
+def test_a_test_that_is_not_in_this_commit_is_skipped_by_git_bisect(fake_tree: Path) -> None:
+    done = command("run", f"--tree={fake_tree}", "mermap.test_new", "--bisect-exit")
+    assert (done.returncode, done.stdout) == (125, "")
+
+
+@pytest.mark.parametrize("model", ["Haswell", "Haswell,-avx2"])
+def test_a_cpu_model_of_qemu_is_run(model: str, fake_tree: Path) -> None:
+    done = command("run", f"--tree={fake_tree}", "--accel=tcg", "-q", f"--cpu={model}")
+    assert done.stdout.startswith("✓ PASSED")
 
 
 def test_a_misspelt_command_has_near_names() -> None:

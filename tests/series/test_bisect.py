@@ -301,3 +301,17 @@ def test_a_bisect_that_was_ended_goes_on_where_it_was(
     assert made["culprit"] == hashes[2]
     assert made["known_boots"] >= 4
     assert boots(tree) - count == made["boots"]
+
+
+def test_a_misspelt_test_is_refused_before_a_boot(tree: Path) -> None:
+    add_all(tree, "good", "early-flush")
+    for test in ("test_sizee", "mermap.test_sizee", "test_sizee/1"):
+        done = bisect(tree, "HEAD~2", f"--test={test}")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "did you mean test_size or " in done.stderr
+    series = ("run", f"--tree={tree}", "--commits=HEAD^..HEAD")
+    for wrong, near in (("mermap.test_sizee", "test_size or "), ("--cpu=Hazwell", "Haswell?")):
+        done = command(*series, wrong)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"did you mean {near}" in done.stderr
+    assert boots(tree) == 0
