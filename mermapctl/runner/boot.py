@@ -68,13 +68,11 @@ class _Listening:
         self.rest = b""
         self.guest_spoke = False
         self.in_suite = False
-        self.signal: int | None = None
 
     def output(self, chunk: bytes) -> str | None:
         *lines, rest = (self.rest + chunk).split(b"\n")
         self.rest = rest[-4096:]
         for raw in lines:
-            self.signal = boot_killed.message(raw) or self.signal
             line = _PRINTK.sub("", raw[:4096].decode(errors="backslashreplace"))
             progress = progress_of(line)
             if progress is not None:
@@ -124,11 +122,11 @@ def boot(job: Job, kernel: Kernel, again: str | None = None) -> Booted:
         job.tell(Note(each))
     spent, killed, first = 0.0, None, True
     while True:
-        outcome, reported = _boot_once(job, kernel, accel, limits, patient=asked is Accel.KVM)
+        outcome = _boot_once(job, kernel, accel, limits, patient=asked is Accel.KVM)
         spent += outcome.seconds
         over = outcome.stopped_for in OVER
         failed = outcome.ending is process.Ending.STOPPED and not over
-        killed = boot_killed.who(job, outcome, reported)
+        killed = boot_killed.who(job, outcome)
         if killed and first and not job.cell.more_qemu_args:  # nothing is attached to the guest
             notes.append(_kept_killed(job, killed))
             first = False
@@ -227,8 +225,8 @@ def _load_judge() -> None:
 
 def _boot_once(
     job: Job, kernel: Kernel, accel: str, limits: kunit.BootRequest, *, patient: bool
-) -> tuple[process.SessionEnd, int | None]:
-    """Boot, and return how that ended, with the signal that QEMU itself reported, if any."""
+) -> process.SessionEnd:
+    """Boot, and return how that ended."""
     if job.target.qemu:
         plain = job.build_dir / kernel.plain_image if kernel.plain_image else None
         qemu = job.target.qemu
@@ -256,4 +254,4 @@ def _boot_once(
         outcome = replace(outcome, ending=process.Ending.SILENCE, stopped_for=None)
     ok = outcome.ending is process.Ending.EXITED or outcome.stopped_for == initramfs.DONE
     job.tell(StageEnded("boot", outcome.seconds, ok, _ended_in_words(job, outcome)))
-    return outcome, listening.signal
+    return outcome

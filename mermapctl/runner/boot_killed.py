@@ -6,7 +6,6 @@ The console does not show it: it ends in the middle, as after a triple fault of 
 
 from __future__ import annotations
 
-import re
 import signal
 
 from mermapctl.errors import MermapctlError
@@ -15,32 +14,24 @@ from mermapctl.runner.job import Job
 from mermapctl.runner.path_shims import ended_file
 from mermapctl.system import inputs, process
 
-_TERMINATING = re.compile(rb"qemu-system-[\w.+-]+: terminating on signal (\d{1,2})\b")
-"""QEMU's message on TERM, INT and HUP (softmmu/runstate.c); it then exits with 0."""
 _OF_ITS_OWN = {signal.SIGABRT}
 """QEMU aborts if it cannot emulate the guest any further ("qemu: fatal: ")."""
 
 
-def message(line: bytes) -> int | None:
-    """Return the signal that QEMU reports in a line of its console."""
-    found = _TERMINATING.search(line) if b"terminating on signal" in line else None
-    return int(found[1]) if found else None
-
-
-def who(job: Job, outcome: process.SessionEnd, reported: int | None) -> str | None:
+def who(job: Job, outcome: process.SessionEnd) -> str | None:
     """Return who was killed by which signal, as a sentence; None if the boot ended by itself.
 
-    `reported` is the signal of QEMU's own message. None also for a session that we ended.
+    None also for a session that we ended.
     """
     if outcome.ending is not process.Ending.EXITED:
         return None
     if outcome.returncode < 0:
         return _sentence("kunit.py", -outcome.returncode)
-    if reported is not None:
-        return _sentence("QEMU", reported)
-    ended = _ended(job)
+    ended, _, reported = _ended(job).partition(" ")
     if ended == BEGUN:
         return "the reader of QEMU's console was killed"
+    if reported.isdecimal():
+        return _sentence("QEMU", int(reported))
     if ended.startswith("-") and ended[1:].isdecimal() and int(ended[1:]) not in _OF_ITS_OWN:
         return _sentence("QEMU", int(ended[1:]))
     return None

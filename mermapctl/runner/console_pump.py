@@ -28,13 +28,20 @@ import sys
 import time
 
 BEGUN = "begun"
-"""Written while QEMU runs; afterwards its exit code, negative for the signal that ended it."""
+"""Written while QEMU runs; afterwards its exit code, negative for the signal that ended it.
+
+After the exit code follows the signal on which QEMU says that it ends, with a space between.
+"""
+TERMINATING = b": terminating on signal "
+"""QEMU's message on TERM, INT and HUP (softmmu/runstate.c); it then exits with 0."""
 STDIO = ["-serial", "stdio"]
 RING = 1 << 26
 """Bytes of the ring buffer: more than a guest prints in a minute in which nobody reads."""
 MOST = 1 << 26
 """Bytes that wait for kunit.py, after which QEMU's output is left where it is."""
 CHUNK = 1 << 20
+LAST = 1 << 12
+"""Bytes at the end of QEMU's output in which that message is looked for."""
 PERIOD = 0.01
 
 
@@ -132,9 +139,22 @@ def start(argv: list[str], output: int) -> int:
     return qemu
 
 
-def pump(output: int, ring: Ring | None) -> bytearray:
-    """Pass on all that QEMU prints until it has ended; return what kunit.py has not taken yet."""
+def reported(said: bytes) -> str:
+    """Return the signal on which QEMU says that it ends, as digits; empty if it does not."""
+    before, found, after = said.rpartition(TERMINATING)
+    number = after.split()[0] if found and after.split() else b""
+    named = b"qemu-system-" in before.rpartition(b"\n")[2]
+    return number.decode("ascii") if named and number.isdigit() and len(number) < 3 else ""
+
+
+def pump(output: int, ring: Ring | None) -> tuple[bytearray, bytes]:
+    """Pass on all that QEMU prints until it has ended.
+
+    Return what kunit.py has not taken yet, and the last bytes of QEMU's output. With a ring the
+    guest cannot write these.
+    """
     kept = bytearray()
+    said = b""
     is_open = True
     while is_open or (ring and not ring.gone):
         room = len(kept) < MOST
@@ -147,13 +167,14 @@ def pump(output: int, ring: Ring | None) -> bytearray:
             chunk = os.read(output, CHUNK)
             is_open = bool(chunk)
             kept += chunk
+            said = (said + chunk)[-LAST:]
         if ring and ring.connection.fileno() in ready:
             kept += ring.take()
         while kept and select.select([], [1], [], 0)[1]:
             del kept[: os.write(1, kept[:4096])]
         if not ring:
             time.sleep(PERIOD)
-    return kept
+    return kept, said
 
 
 def main(ended: str, how: str, argv: list[str]) -> int:
@@ -171,10 +192,10 @@ def main(ended: str, how: str, argv: list[str]) -> int:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     os.close(inner)
     theirs.close()
-    kept = pump(output, Ring(ours) if ringed else None)
+    kept, said = pump(output, Ring(ours) if ringed else None)
     code = os.waitstatus_to_exitcode(os.waitpid(qemu, 0)[1])
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    note(ended, str(code))
+    note(ended, f"{code} {reported(said)}".rstrip())
     while kept:
         del kept[: os.write(1, kept)]
     return code if code >= 0 else 128 - code

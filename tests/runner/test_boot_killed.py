@@ -13,7 +13,6 @@ from mermapctl.judge.console_verdict import judge
 from mermapctl.judge.result_types import Boot, Ended, Reason, Verdict
 from mermapctl.judge.suites import Manifest
 from mermapctl.records.cell_verdict import suites_known
-from mermapctl.runner import boot_killed
 from tests.runner.test_run import document, processes_of
 from tests.tables import LOGS
 
@@ -121,7 +120,16 @@ def test_a_panic_before_the_kill_is_the_kernels_own() -> None:
     assert judged.verdict is Verdict.FAILED
 
 
-def test_qemus_own_message_names_the_signal() -> None:
-    said = b"[ 1.0] xqemu-system-x86_64: terminating on signal 15 from pid 1 (kill)\n"
-    assert boot_killed.message(said) == 15
-    assert boot_killed.message(b"terminating on signal 15") is None
+def test_a_guest_that_prints_qemus_message_is_not_a_killed_qemu(
+    fake_tree: Path, tmp_path: Path
+) -> None:
+    said = b"qemu-system-x86_64: terminating on signal 15 from pid 7 (kill)\n"
+    lines = (LOGS / "oops.log").read_bytes().splitlines(keepends=True)
+    hostile = tmp_path / "hostile.log"
+    hostile.write_bytes(b"".join([*lines[:20], said, *lines[20:]]))
+    cell = cell_of(
+        fake_tree, tmp_path, ",", "--no-trace", "--no-witness",
+        FAKE_LOG=str(hostile), FAKE_PLAIN_LOG=str(hostile),
+    )  # fmt: skip
+    assert (cell["verdict"], cell["boot"]["ended"]) == ("failed", "exited")
+    assert not any("killed" in note for note in cell["notes"])

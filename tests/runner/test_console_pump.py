@@ -100,6 +100,34 @@ def test_a_qemu_that_is_killed_between_two_questions_does_not_kill_its_reader(
     assert (tmp_path / "ended").read_text() == "-9"
 
 
+MESSAGE = "qemu-system-x86_64: terminating on signal 15 from pid 7 (kill)"
+
+
+@pytest.mark.parametrize(
+    ("guest", "itself", "noted"),
+    [
+        ("first line", MESSAGE, "3 15"),
+        (MESSAGE, "from QEMU itself", "3"),
+        (MESSAGE, "qemu-system-x86_64: warning", "3"),
+        ("first line", MESSAGE.replace("qemu-system-x86_64", "other"), "3"),
+        ("first line", MESSAGE.replace("15", "999"), "3"),
+    ],
+)
+def test_only_qemu_itself_says_that_it_was_killed(
+    tmp_path: Path, guest: str, itself: str, noted: str
+) -> None:
+    qemu = tmp_path / "qemu"
+    program = QEMU.replace("first line", guest).replace("from QEMU itself", itself)
+    qemu.write_text(f"#!{sys.executable} -IS{program}")
+    qemu.chmod(0o755)
+    pump = [sys.executable, "-IS", console_pump.__file__, str(tmp_path / "ended"), "ring"]
+    done = subprocess.run(
+        [*pump, str(qemu), "-serial", "stdio"], capture_output=True, timeout=60, check=False
+    )
+    assert {guest, itself} <= {*done.stdout.decode(errors="replace").splitlines()}
+    assert (tmp_path / "ended").read_text() == noted
+
+
 @pytest.fixture
 def pair() -> Iterator[tuple[Ring, socket.socket]]:
     ours, theirs = socket.socketpair()
