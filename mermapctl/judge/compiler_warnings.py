@@ -13,7 +13,8 @@ _COMPILER = re.compile(
     rb"^(?P<file>[^\s:]+):(?P<line>\d+):(?:\d+:)? warning: (?P<text>.+)$", re.MULTILINE
 )
 _OBJTOOL = re.compile(rb"^(?P<object>\S+)\.o: warning: (?P<text>objtool: .+)$", re.MULTILINE)
-_MADE = re.compile(rb"^\s+(?:CC|AS)\s+(?:\[M\]\s+)?(?P<object>\S+)\.o$", re.MULTILINE)
+# No \s at the start of a line: it would go over all blank lines, again from each of them.
+_MADE = re.compile(rb"^[ \t]++(?:CC|AS)[ \t]++(?:\[M\][ \t]++)?(?P<object>\S+)\.o$", re.MULTILINE)
 _OFFSET = re.compile(rb"\+0x[0-9a-f]+")
 _LONGEST = 500
 
@@ -30,9 +31,7 @@ class CompilerWarning:
 def sources_made(log: bytes) -> set[str]:
     """Return the sources whose objects a build has made."""
     return {
-        os.fsdecode(found["object"]) + suffix
-        for found in _MADE.finditer(log)
-        for suffix in (".c", ".S")
+        _name(found["object"]) + suffix for found in _MADE.finditer(log) for suffix in (".c", ".S")
     }
 
 
@@ -53,9 +52,14 @@ def warnings_in(log: bytes, trees: Iterable[str]) -> Iterator[CompilerWarning]:
 
 
 def _relative(path: bytes, tops: Iterable[str]) -> str:
-    name = os.fsdecode(path)
+    name = _name(path)
     top = next((each for each in tops if name.startswith(each)), "")
     return os.path.normpath(name.removeprefix(top))
+
+
+def _name(path: bytes) -> str:
+    """Return a file's name as it can be stored; one that is not UTF-8 is no source of a kernel."""
+    return path.decode(errors="backslashreplace")
 
 
 def _text(text: bytes) -> str:

@@ -24,7 +24,7 @@ _COMPILER_ERROR = re.compile(
     re.MULTILINE,
 )
 _TRACEBACK = re.compile(rb"^Traceback \(most recent call last\)", re.MULTILINE)
-_MAKE_ERROR = re.compile(rb"^\s*(?:make\S*: )?\*\*\* .*$", re.MULTILINE)
+_MAKE_ERROR = re.compile(rb"^[ \t]*+(?:make\S*: )?\*\*\* .*$", re.MULTILINE)
 
 
 def bound(job: Job) -> Callable[[], str | None]:
@@ -79,17 +79,20 @@ def why(job: Job, what: str, outcome: process.SessionEnd) -> str:
         number = -outcome.returncode
         return f"{what} was ended by signal {number} ({signal.strsignal(number)})"
     last = harness.decode(errors="backslashreplace").strip().splitlines()
-    return f"{what} failed: {last[-1]}" if last else f"{what} failed without a word"
+    reason = last[-1][:_LONGEST_ERROR] if last else ""
+    return f"{what} failed: {reason}" if reason else f"{what} failed without a word"
 
 
 _SHOWN = re.compile(rb"^ *\d* \| ?.*$|^ +\| .*$")
 """The lines below an error in which gcc and clang show the source and point at it."""
 _SOURCE_LINES = 3
+_LONGEST_ERROR = 2000
+"""Bytes of the line of an error: a record has it, in each format."""
 
 
 def _with_source(log: bytes, found: re.Match[bytes]) -> str:
     """Return the line of an error, and the source that the compiler shows below it."""
-    lines = [found[0].strip()]
+    lines = [found[0].strip()[:_LONGEST_ERROR]]
     below = log[found.end() :].split(b"\n", _SOURCE_LINES + 1)[1 : _SOURCE_LINES + 1]
     for line in below:
         if not _SHOWN.match(line):

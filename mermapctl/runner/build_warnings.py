@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +63,7 @@ def collected(job: Job) -> Iterator[None]:
         new = [
             each
             for each in compiler_warnings.warnings_in(log, trees)
-            if (job.tree / each.file).is_file()
+            if os.path.isfile(job.tree / each.file)  # noqa: PTH113 - a name may be too long
         ]
         found = tuple(dict.fromkeys((*kept, *new)))
         whole = before.whole and len(found) <= MOST

@@ -41,8 +41,8 @@ def read(path: Path, kind: type[T]) -> T | None:
 
 def write(path: Path, value: object) -> None:
     """Store `value` for `read`. Ignores a failure (a full disk): the value is computed again."""
-    body = msgspec.json.encode(value)
     with contextlib.suppress(OSError, HarnessError, UnicodeEncodeError):
+        body = msgspec.json.encode(value)
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write_own(path, _sum(body) + b"\n" + body)
 

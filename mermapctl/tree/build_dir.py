@@ -14,7 +14,7 @@ from mermapctl.errors import HarnessError, UserError
 from mermapctl.system import cache_file, lock_holder, locks, paths
 from mermapctl.tree import ownership
 
-_OBJECT = re.compile(rb"^\s+(?:CC|AS|CXX|RUSTC|HOSTCC)\b", re.MULTILINE)
+_OBJECT = re.compile(rb"^[ \t]++(?:CC|AS|CXX|RUSTC|HOSTCC)\b", re.MULTILINE)
 OBJECTS = ".mermapctl-objects"
 SOURCE = "source"
 """The link in a build directory to its tree: Kbuild makes it (outputmakefile, 5.5 to 7.3)."""

@@ -9,6 +9,7 @@ from mermapctl.judge.compiler_warnings import (
     sources_made,
     warnings_in,
 )
+from mermapctl.tree.build_dir import objects_in
 
 LOG = b"""  CC      mm/mermap.o
   AS      arch/x86/lib/copy_page_64.o
@@ -50,3 +51,17 @@ def test_a_warning_that_moved_is_not_new_and_a_second_one_is() -> None:
     assert added([old], [second, elsewhere, moved], ["mm/a.c"]) == (second,)
     assert added([], [elsewhere], ["mm/a.c"]) == ()
     assert added([old, second], [moved], ["mm/a.c"]) == ()
+
+
+def test_a_log_of_blank_lines_is_read_in_one_pass() -> None:
+    blank = b"\n" * 1_000_000
+    assert sources_made(blank + b"  CC      mm/a.o\n") == {"mm/a.c", "mm/a.S"}
+    assert objects_in(blank + b"  CC      mm/a.o\n") == 1
+    assert list(warnings_in(blank + b"mm/a.c:1:2: warning: w\n", ["/x"])) == [
+        CompilerWarning("mm/a.c", 1, "w")
+    ]
+
+
+def test_a_name_that_is_not_utf_8_can_be_stored() -> None:
+    (found,) = warnings_in(b"mm/\xff.c:1:2: warning: w\n", ["/x"])
+    assert found.file.encode() == rb"mm/\xff.c"

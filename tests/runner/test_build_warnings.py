@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from mermapctl.config.target import without_tree
-from mermapctl.runner import build_warnings
+from mermapctl.runner import build_log, build_warnings
 from mermapctl.runner.job import Job
+from mermapctl.system import process
 from tests import jobs
 
 A, B, H = "mm/a.c", "mm/b.c", "include/linux/h.h"
@@ -86,3 +87,20 @@ def test_more_warnings_than_are_kept_are_unknown(job: Job, monkeypatch: pytest.M
     assert files(job) == [A]
     build(job, "mm/b", B)
     assert files(job) is None
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "mm/\0", "mm/\udcff.c", "/proc/1/fd/9/a.c", "mm"])
+def test_a_warning_of_no_file_of_the_tree_is_left_out(job: Job, name: str) -> None:
+    with build_warnings.collected(job):
+        said = f"{name}:1:2: warning: w\n{job.tree}/{A}:1:2: warning: w\n"
+        job.build_log.write_bytes(os.fsencode(said))
+    assert files(job) == [A]
+
+
+def test_the_line_of_an_error_is_bounded(job: Job) -> None:
+    job.build_log.write_bytes(b"\n" * 200_000 + b"mm/a.c:1:2: error: " + b"x" * 1_000_000 + b"\n")
+    ended = process.SessionEnd(process.Ending.EXITED, 1, 0.0, 0.0)
+    assert len(build_log.why(job, "make", ended)) < 3000
+    job.build_log.write_bytes(b"\n" * 200_000)
+    job.harness_log.write_bytes(b"x" * 1_000_000)
+    assert len(build_log.why(job, "make", ended)) < 3000
