@@ -122,6 +122,10 @@ WITHOUT = {
 PINS = (Probe("mm_pin", "migrate_disable", _BY), Probe("mm_unpin", "migrate_enable", _BY))
 """Functions on SMP kernels before 6.18 only; inlined since, and then never called."""
 
+RT_LOCK = "rt_spin_lock"
+"""Of PREEMPT_RT alone (kernel/locking/spinlock_rt.c). There each spinlock disables migration, the
+serial console's too: a probe on it prints a line for each line that it prints, without end."""
+
 
 def functions(system_map: str) -> tuple[Symbol, ...]:
     """Return the functions of a System.map (lines of `ADDRESS TYPE NAME`, sorted by address)."""
@@ -165,9 +169,10 @@ def plan(symbols: Sequence[Symbol] | None) -> ProbePlan:
     else:
         probes += [PREPARE] if PREPARE.symbol in there else []
         notes.append(f"{TEARDOWN.symbol}() is not in this build: {WITHOUT['mm_tear']}")
-    if all(probe.symbol in there for probe in PINS):
-        probes += PINS
-    return _plan(probes, notes)
+    pinned = all(probe.symbol in there for probe in PINS)
+    if pinned and RT_LOCK in there:
+        notes.append(f"each spinlock of PREEMPT_RT disables migration: {WITHOUT['mm_pin']}")
+    return _plan([*probes, *(PINS if pinned and RT_LOCK not in there else ())], notes)
 
 
 def callbacks(symbols: Sequence[Symbol]) -> list[tuple[str, str]]:

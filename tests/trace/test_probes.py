@@ -90,6 +90,16 @@ def test_pins_are_probed_where_both_are_functions() -> None:
     assert all(plan(build(each)).notes == () for each in (ALL, ALL | one, ALL | PINNED))
 
 
+def test_no_pin_is_probed_where_printing_the_event_would_disable_migration_again() -> None:
+    rt = ALL | PINNED | {"rt_spin_lock"}
+    assert not {"mm_pin", "mm_unpin"} & set(probed(rt))
+    (note,) = plan(build(rt)).notes
+    assert note == (
+        "each spinlock of PREEMPT_RT disables migration: "
+        "whether migration is enabled again cannot be told"
+    )
+
+
 @pytest.mark.parametrize("symbols", [None, ALL, ALL | PINNED])
 def test_the_command_line_has_room_for_it(symbols: set[str] | None) -> None:
     args = plan(build(symbols)).kernel_args
