@@ -158,6 +158,8 @@ def user(
     monkeypatch.setenv("BROWSER", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(home / "summary.md"))
     monkeypatch.setenv("FAKE_LOG", str(LOGS / "trace-good.log"))
+    for base in ("CI_MERGE_REQUEST_DIFF_BASE_SHA", "BASE"):  # set by GitLab, and by a job of GitHub
+        monkeypatch.setenv(base, "origin/main")
     for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     filled = series / f"{tree.name}-{runs}"
