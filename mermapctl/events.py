@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CellStarted:
-    """A cell begins; `number` counts from 1 to `of`."""
+    """A cell begins; `number` counts from 1 to `of`, 0 if nobody knows how many there will be."""
 
     name: str
     number: int

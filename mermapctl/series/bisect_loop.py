@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from mermapctl.events import Event, Note
+from mermapctl.events import CellStarted, Event, Note
 from mermapctl.judge.result_types import Reason, Verdict
 from mermapctl.series import bisect_search, bisect_target, boots
 from mermapctl.series.bisect_answer import Answered, boots_words, named, of_boots
@@ -190,6 +190,7 @@ class BisectLoop:
         first = max((boot.number + 1 for boot in before), default=0) + self._lost.get(index, 0)
         place = {0: ", the good end", self.last: ", the bad end"}.get(index, "")
         self._tell(Note(f"{boots_words(step.boots)} of {named(commit)}{place}"))
+        self._tell(CellStarted(commit.id[:12], self.steps + 1, 0))
         cell = self._run(index, first, step.boots)
         self.steps += 1
         if index != self._built:

@@ -315,3 +315,17 @@ def test_a_misspelt_test_is_refused_before_a_boot(tree: Path) -> None:
         assert (done.returncode, done.stdout) == (2, "")
         assert f"did you mean {near}" in done.stderr
     assert boots(tree) == 0
+
+
+def test_progress_on_a_terminal_names_the_commit(tree: Path) -> None:
+    hashes = add_all(tree, "good", "early-flush")
+    argv = ("bisect", f"--tree={tree}", *PLAIN, "HEAD~2")
+    terminal = command(*argv, env={"FORCE_COLOR": "1", "TERM": "xterm"})
+    assert terminal.returncode == 0
+    for each in hashes:
+        assert f"{each[:12]}: config 0." in terminal.stderr
+    assert " : config" not in terminal.stderr
+    assert "\n: config" not in terminal.stderr
+    piped = bisect(tree, "--rerun", "HEAD~2")
+    assert "mermapctl: config 0." in piped.stderr
+    assert " of 0)" not in piped.stderr

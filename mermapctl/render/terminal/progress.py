@@ -159,7 +159,8 @@ class PlainDisplay:
     def _take_of_cell(self, event: SeriesEvent) -> None:
         self.shown.take(event)
         if isinstance(event, CellStarted):
-            self._write(f"{event.name} ({event.number} of {event.of})")
+            if event.of:  # that of a bisect follows a note with its name
+                self._write(f"{event.name} ({event.number} of {event.of})")
         elif isinstance(event, Note):
             self._write(event.text)
         elif isinstance(event, StageEnded):
