@@ -14,7 +14,7 @@ from mermapctl.config.target import Target
 from mermapctl.config.toolchain import Toolchain
 from mermapctl.doctor.requirement import Check, NeedState
 from mermapctl.errors import HarnessError
-from mermapctl.runner import kvm_probe
+from mermapctl.runner import accelerator, kvm_probe
 from mermapctl.runner.kvm_probe import Ability
 from mermapctl.system import inputs, process
 from mermapctl.system.memory import MEMINFO, available_kb
@@ -167,8 +167,15 @@ def memory(meminfo: Path = MEMINFO) -> Check:
 
 
 def kvm() -> Check:
-    """Check that /dev/kvm is there, permitted, and able to run a guest. Up to five seconds."""
+    """Check that /dev/kvm is there, permitted, and able to run a guest. Up to five seconds.
+
+    Records the answer, so that a run does not wait for a KVM that is known to run no guest.
+    """
     answer = kvm_probe.probe()
+    if answer.ability is Ability.BROKEN:
+        accelerator.remember_failure(f"doctor: {answer.said}")
+    elif answer.ability is Ability.WORKS:
+        accelerator.forget_failure()
     state = {
         Ability.WORKS: NeedState.OK,
         Ability.ABSENT: NeedState.MISSING,

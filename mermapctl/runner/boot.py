@@ -117,9 +117,9 @@ def boot(job: Job, kernel: Kernel, again: str | None = None) -> Booted:
     limits, notes = boot_request.limits(job, kernel)
     if kernel.own_init:
         _pack_initramfs(job, lingers=kernel.lingers)
-    notes += [note] if note else []
     for each in notes:
         job.tell(Note(each))
+    notes += [note] if note else []  # no news: the report has it
     spent, killed, first = 0.0, None, True
     while True:
         outcome = _boot_once(job, kernel, accel, limits, patient=asked is Accel.KVM)

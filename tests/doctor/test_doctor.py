@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ from mermapctl.cli.doctor import command
 from mermapctl.config import target, toolchain
 from mermapctl.doctor import checks, doctor
 from mermapctl.doctor.requirement import Check, NeedState
+from mermapctl.runner import accelerator, kvm_probe
 from tests.doctor.test_packages import table
 from tests.minikconfig import only_on_path, program, tree_of
 
@@ -300,3 +302,26 @@ def test_every_check_stands_once_and_every_need_has_a_name(tree: Path) -> None:
     assert len(states(found)) == len(found)
     assert "/dev/kvm" not in states(found)
     assert [each.need for each in found if each.need and each.need not in table()["need"]] == []
+
+
+@pytest.mark.parametrize(
+    ("script", "accel"), [("exit 85", "kvm"), ("echo broken >&2; exit 1", "tcg")]
+)
+def test_a_run_takes_doctors_word_for_kvm(
+    script: str, accel: str, fake_tree: Path, home: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    device = tmp_path / "kvm"
+    device.write_text("")
+    monkeypatch.setattr(accelerator, "KVM", device)
+    monkeypatch.setattr(kvm_probe.probe, "__defaults__", (device, "kvm"))
+    program(tmp_path / "programs", kvm_probe.QEMU, script)
+    monkeypatch.setenv("PATH", str(tmp_path / "programs"), prepend=":")
+    native = replace(target.read(fake_tree).find("x86_64"), native=True)
+    if accel == "kvm":
+        accelerator.remember_failure("it did not work then")
+    checks.kvm()
+    chosen, why = accelerator.choose(target.Accel.AUTO, native)
+    assert chosen == accel
+    assert (why is None) == (accel == "kvm")
+    assert home.is_dir()

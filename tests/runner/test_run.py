@@ -260,6 +260,7 @@ def test_a_kvm_that_cannot_run_the_kernel_is_replaced(fake_tree: Path, how: str)
     again = run_with_kvm(fake_tree)
     (cell,) = json.loads(again.stdout)["cells"]
     assert any("KVM failed earlier on this host" in note for note in cell["notes"])
+    assert "KVM failed earlier" not in again.stderr  # the report says it
     asked = run_with_kvm(fake_tree, "--accel=kvm", FAKE_BOOT="kvm-error")
     (cell,) = json.loads(asked.stdout)["cells"]
     assert (asked.returncode, cell["reason"]) == (3, "accelerator-failed")
