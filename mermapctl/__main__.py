@@ -151,6 +151,8 @@ def _usage(error: click.ClickException) -> str:
     from mermapctl.render.visible import visible
 
     said, hint = error.format_message().rstrip("."), ""
+    if isinstance(error, click.NoSuchOption) and error.possibilities:  # the nearest one is first
+        said = f"{error.message.rstrip('.')}: did you mean {' or '.join(error.possibilities)}?"
     if isinstance(error, click.UsageError) and error.ctx is not None:
         path = " ".join(["mermapctl", *error.ctx.command_path.split("mermapctl", 1)[-1].split()])
         hint = f"\n  hint: `{path} --help` lists what it takes"

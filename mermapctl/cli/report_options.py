@@ -29,12 +29,22 @@ TABLE_GROUPS = {"How it is shown": ("form", "path")}
 HOW = "How to show it."
 
 
+class RunArgument(click.Argument):
+    """An argument whose errors name it without the brackets of the usage line."""
+
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        """Return its name, as the usage line spells it."""
+        spelled = self.make_metavar(ctx) if ctx else self.human_readable_name
+        return f"'{spelled.strip('[]')}'"
+
+
 def run_argument(
     name: str, metavar: str, default: str | None = None, *, nargs: int = 1
 ) -> Decorator:
     """Declare an argument that names a stored run, or several (`nargs` -1)."""
     return click.argument(
-        name, nargs=nargs, required=False, default=default, type=types.RUN, metavar=metavar,
+        name, cls=RunArgument, nargs=nargs, required=False, default=default, type=types.RUN,
+        metavar=metavar,
         shell_complete=lambda _ctx, _param, incomplete: run_ids_beginning(incomplete),
     )  # fmt: skip
 

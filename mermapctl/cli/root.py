@@ -38,6 +38,17 @@ class Root(LazyGroup):
             return run_cell.command
         return super().get_command(ctx, cmd_name)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; `help COMMAND` is `COMMAND --help`, `help` the help of all."""
+        if args[0] != "help" or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        if args[1:] in ([], ["-h"], ["--help"], ["help"]):
+            click.echo(ctx.get_help(), color=ctx.color)
+            ctx.exit()
+        return super().resolve_command(ctx, [*args[1:], "--help"])
+
     def invoke(self, ctx: click.Context) -> None:
         """Run the command; on EPIPE click itself would exit with 1, which means "failed"."""
         try:
@@ -66,4 +77,7 @@ def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
 )
 @click.option("--debug", is_flag=True, help="Show a traceback when something goes wrong.")
 def root(debug: bool) -> None:
-    """Configure, run and judge the Linux kernel's mermap KUnit suite."""
+    """Configure, run and judge the Linux kernel's mermap KUnit suite.
+
+    `mermapctl help COMMAND` is `mermapctl COMMAND --help`.
+    """

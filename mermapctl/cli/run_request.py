@@ -68,8 +68,8 @@ def _suite(context: click.Context) -> str:
         return str(params["suite"])
     if given != params["suite"] and _is_given("suite", context):
         raise click.UsageError(f"{given} is a second suite beside --suite {params['suite']}")
-    if "/" in given or (types.is_directory(given) and not variants.suite_fragments(given)):
-        raise click.UsageError(f"{given} is a directory, and no suite: is it --tree {given}?")
+    if "/" in given or not variants.suite_fragments(given):
+        _refuse_path(given)
     for option, names in (
         ("--variant", variants.definitions()),
         ("--target", target.architectures() | {"um"}),
@@ -77,6 +77,19 @@ def _suite(context: click.Context) -> str:
         if given in names:
             raise click.UsageError(f"{given} is no suite: did you mean {option} {given}?")
     return given
+
+
+def _refuse_path(given: str) -> None:
+    """Raise UsageError for a path in place of the suite; a word that is none passes."""
+    if types.is_directory(given):
+        raise click.UsageError(f"{given} is a directory, and no suite: is it --tree {given}?")
+    if types.is_file(given) and not given.isidentifier():
+        raise click.UsageError(
+            f"{given} is a file, and no suite: --config {given} takes a kunitconfig, "
+            f"`mermapctl report log {given}` judges a console"
+        )
+    if "/" in given:
+        raise click.UsageError(f"{given} is no suite, and no such file or directory exists")
 
 
 def _is_given(name: str, context: click.Context) -> bool:

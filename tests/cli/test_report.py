@@ -358,3 +358,11 @@ def test_a_name_that_a_shell_would_run_is_not_completed() -> None:
     offered = complete.stored_tests(context, click.Argument(["test"]), "")
     assert [each for each in offered if not re.fullmatch(r"[\w./-]+", each)] == []
     assert "plain/1" in offered
+
+
+def test_an_error_names_the_argument_of_compare(home: Path) -> None:
+    file = home / "console.txt"
+    file.write_text("")
+    done = commanded("report", "compare", str(file))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Invalid value for 'A': " in done.stderr

@@ -75,6 +75,9 @@ def test_tests_are_picked(words: list[str], suite: str, fake_tree: Path) -> None
         (["smp"], "did you mean --variant smp?"),
         (["um"], "did you mean --target um?"),
         (["./linux"], "is it --tree ./linux?"),
+        (["linux/Makefile"], "linux/Makefile is a file, and no suite: --config linux/Makefile"),
+        (["linux/none"], "linux/none is no suite, and no such file or directory exists"),
+        (["--varient", "smp"], "did you mean --variant or "),
         (["example", "--suite", "mermap"], "is a second suite beside --suite mermap"),
         (["--kunitconfig=x"], "--config FILE merges a kunitconfig of your own"),
         (["--make_options", "LLVM=1"], "LLVM=1 in the environment"),
@@ -129,6 +132,15 @@ def test_a_cpu_model_of_qemu_is_run(model: str, fake_tree: Path) -> None:
 def test_a_misspelt_command_has_near_names() -> None:
     assert "did you mean run?" in command("rum").stderr
     assert "did you mean list or " in command("config", "lits").stderr
+
+
+def test_help_of_a_command_is_its_help() -> None:
+    for words in (["run"], ["report", "list"], ["report"], []):
+        asked = command(*words, "--help")
+        done = command("help", *words)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == asked.stdout
+    assert "did you mean run?" in command("help", "rum").stderr
 
 
 def test_kunits_words_are_taken(fake_tree: Path) -> None:
