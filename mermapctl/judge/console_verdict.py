@@ -13,6 +13,7 @@ from mermapctl.console.boot_log import BootReader
 from mermapctl.console.ktap import Suite, Tally
 from mermapctl.console.ktap_parser import KtapParser
 from mermapctl.console.lines import BLOCK_BYTES, Console, Line, LineKind, LineRun
+from mermapctl.console.quotation import CutMarks, wrapped
 from mermapctl.console.splat import Splat
 from mermapctl.console.splat_reader import SplatReader
 from mermapctl.judge import (
@@ -22,12 +23,14 @@ from mermapctl.judge import (
     flush_table,
     ktap_findings,
     not_console,
+    quoted_account,
     root_cause,
     splat_findings,
     trace_findings,
 )
 from mermapctl.judge.boot_end import Facts
 from mermapctl.judge.not_console import ForeignInput
+from mermapctl.judge.quoted_account import Quotation
 from mermapctl.judge.result_types import Boot, Ended, Finding, Flush, Reason, Severity, Verdict
 from mermapctl.judge.root_cause import Draft
 from mermapctl.judge.suites import Manifest
@@ -96,7 +99,9 @@ def judge(
     foreign = not_console.read(head)
     if foreign is not None and foreign.certain:
         return _not_judged(foreign)
-    reading = _Reading(chunks, manifest, expected_suites)
+    marks = CutMarks(chunks)
+    elsewhere = boot.ended is Ended.UNKNOWN  # nobody quotes the console of a boot of our own
+    reading = _Reading(marks if elsewhere else chunks, manifest, expected_suites)
     reading.run()
     if foreign is not None and not reading.ktap.begun:
         return _not_judged(foreign, reading.console.lines)
@@ -113,7 +118,10 @@ def judge(
         complaints_dropped=reading.splats.dropped,
         opening=() if reading.ktap.begun else not_console.lines(head, reading.console),
     )
+    quotation = Quotation(marks.lines, wrapped(not_console.text(head)) if elsewhere else None)
     if (failure := boot_failure.read(facts)) is not None:
+        if quotation.marks and failure.reason is Reason.BOOT_FAILED and not facts.splats:
+            return _left_out(quotation, reading.console.lines)
         return Judgement(
             Verdict.NO_VERDICT,
             failure.reason,
@@ -128,7 +136,16 @@ def judge(
     drafts = assertion_findings.read(suites, facts.account, manifest)
     complained = splat_findings.read(splats, suites, manifest, allow=allow_splats)
     refused = splat_findings.global_refused(drafts, splats, log)
-    drafts += [*complained, *ktap_findings.read(facts, suites, end)]
+    incomplete = ktap_findings.read(facts, suites, end)
+    doubt = quotation.finding(
+        reading.begun, reading.boundary, complete=quoted_account.is_complete(incomplete)
+    )
+    proven = doubt is None or quoted_account.shows_failure(facts.account, complained)
+    if doubt is not None:
+        observe = False  # an event that was left out is no event that did not happen
+        incomplete = [*quoted_account.proven(incomplete, facts.account), Draft(doubt)]
+        suites = quoted_account.unfinished(suites, facts.account)
+    drafts += [*complained, *incomplete]
     drafts += [refused] if refused else []
     account = reading.trace.finish() if observe else TraceReader().finish()
     if not account.events:  # a trace has a note of its own
@@ -139,11 +156,14 @@ def judge(
     failed = any(finding.severity is Severity.ERROR for finding in findings)
     good = all(suite.status.good for suite in suites) and not facts.account.omitted_bad
     cut = boot_failure.CUT.get(facts.boot.ended) if end is not None and not end.explained else None
+    detail = (facts.boot.killed or log.last) if cut else None
+    if doubt is not None and not proven:
+        cut, detail = Reason.QUOTED, doubt.summary
     verdict = Verdict.PASSED if good and not failed else Verdict.FAILED
     return Judgement(
         verdict=Verdict.NO_VERDICT if cut else verdict,
         reason=cut,
-        detail=(facts.boot.killed or log.last) if cut else None,
+        detail=detail,
         suites=suites,
         splats=splats,
         flushes=rows,
@@ -168,6 +188,18 @@ def _not_judged(foreign: ForeignInput, lines: int = 0) -> Judgement:
     )
 
 
+def _left_out(quotation: Quotation, lines: int) -> Judgement:
+    """Return the judgement of a quotation without KTAP: it may have been left out."""
+    found = quotation.finding(0, 0, complete=False)
+    return Judgement(
+        Verdict.NO_VERDICT,
+        Reason.QUOTED,
+        found.summary if found else None,
+        findings=(found,) if found else (),
+        lines=lines,
+    )
+
+
 class _Reading:
     """The one pass over a console: gives each line to its readers."""
 
@@ -179,6 +211,7 @@ class _Reading:
         self.splats = SplatReader(self.console.above)
         self.trace = TraceReader()
         self.boot = BootReader()
+        self.begun = 0
         self.boundary = 0
 
     def run(self) -> None:
@@ -194,6 +227,7 @@ class _Reading:
                 self._ktap(line)
                 if not in_ktap and ktap.begun:
                     in_ktap = True
+                    self.begun = line.number if "TAP version " in line.text else 0
                     console.watch(IN_KTAP)
                     console.settle(REQUEST)
                     console.forget(LineKind.BOOT)

@@ -131,10 +131,14 @@ def finding(foreign: ForeignInput) -> Finding:
     )
 
 
+def text(head: bytes) -> str:
+    """Return a console's first bytes as text, without escape sequences."""
+    return _ESCAPE.sub("", head.decode("utf-8", "backslashreplace"))
+
+
 def lines(head: bytes, console: Console) -> tuple[tuple[int, str], ...]:
     """Return the console's first lines, and its last ones if they are not among them."""
-    text = _ESCAPE.sub("", head.decode("utf-8", "backslashreplace"))
-    first = tuple(enumerate(text.splitlines(), 1))
+    first = tuple(enumerate(text(head).splitlines(), 1))
     last = console.lines - len(console.tail)
     tail = ((last + at, said) for at, said in enumerate(console.tail, 1))
     return first + tuple(line for line in tail if line[0] > len(first))

@@ -25,6 +25,7 @@ class Reason(enum.StrEnum):
     INTERRUPTED = "interrupted"
     HARNESS_ERROR = "harness-error"
     NOT_A_CONSOLE = "not-a-console"
+    QUOTED = "quoted"  # a console with lines left out or wrapped; the rest shows no failure
     ABSENT = "absent"  # a commit of a series that does not have the suite yet
 
 
