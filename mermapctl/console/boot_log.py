@@ -23,7 +23,7 @@ HARNESS = (
 """The lines that this reader wants: PICKS while the kernel boots, HARNESS at any time."""
 
 _ACCELERATOR = re.compile(KVM_FAILED)
-_COMMAND = re.compile(r"\$ (?P<command>\S*(?:qemu-system-\S+|linux)\s.*)")
+_COMMAND = re.compile(r"\$ (?P<command>(?P<program>\S++)\s.*)")
 _TIMED_OUT = re.compile(r"Command '\[.*timed out after (?P<seconds>\d{1,9}(?:\.\d{1,9})?) seconds")
 _TERMINATED = re.compile(r"qemu-system-\S+: terminating on signal (?P<signal>\d+)")
 _HARNESS = re.compile(
@@ -69,6 +69,11 @@ class BootLog:
     last: str | None = None
 
 
+def _boots(program: str) -> bool:
+    """Return whether a program is QEMU or a UML kernel."""
+    return "qemu-system-" in program or program.endswith("linux")
+
+
 class BootReader:
     """Feed console lines, then `finish` with the log's last lines."""
 
@@ -88,7 +93,7 @@ class BootReader:
             log = replace(log, isolation="enabled" in text)
         elif cpus := _CPUS.match(text):
             log = replace(log, cpus=int(cpus["cpus"]))
-        elif command := _COMMAND.match(text):
+        elif (command := _COMMAND.match(text)) and _boots(command["program"]):
             log = self._command(log, command["command"])
         elif timed_out := _TIMED_OUT.match(text):
             log = replace(log, timed_out=float(timed_out["seconds"]))

@@ -195,6 +195,8 @@ KVM_FAILED = (
     r"|KVM (?:is )?not supported|invalid accelerator '?kvm|error: failed to [sg]et MSR"
 )
 """Messages of QEMU at any time when KVM cannot run this kernel; no guest kernel prints them."""
+LONGEST = 1000
+"""Characters of a line that are searched: no message of QEMU or UML has as many."""
 _SUBJECTS = re.compile(
     r"qemu|QEMU|[Kk][Vv][Mm]|ptrace|PTRACE|noexec|/dev/shm|PROT_EXEC|UML|start_userspace|linux"
     r"|Use -machine"
@@ -206,6 +208,7 @@ _GENERIC = re.compile(r"qemu(?:-system-\S+)?: (?!terminating on signal|warning: 
 
 def refusal_in(text: str) -> Refusal | None:
     """Return the refusal that a line reports."""
+    text = text[:LONGEST]
     if not _SUBJECTS.search(text):
         return None
     return next((refusal for refusal, pattern in _COMPILED if pattern.search(text)), None)

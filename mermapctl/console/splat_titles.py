@@ -10,6 +10,7 @@ lines below it decide.
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import NamedTuple
 
 from mermapctl.console.frames import SYMBOL, place
@@ -178,6 +179,10 @@ _BEGINS = re.compile(
 _DEATHS = re.compile(r"Oops|Internal error|general|segment|divide|invalid|stack segment")
 """Words that are a title behind other text only with the count of deaths."""
 
+MOST, LONGEST = 100, 2048
+"""Beginnings tried behind other text in a line, and characters of each: printk's lines have 1,024.
+A line has up to 64 KB, in which thousands may be repeated."""
+
 _FLAGS = r"(?:,? [A-Z][A-Z0-9_]*(?:\(\w+\))?)*"
 _DIE = re.compile(
     r"(?P<name>(?:Oops: |Internal error: )?[A-Za-z#][\w ,'()/-]*?)"
@@ -261,10 +266,10 @@ def find(text: str) -> Title | None:
         until = stamps[number + 1].start() if number + 1 < len(stamps) else len(text)
         if (title := _at(text, stamp.end(), until)) is not None:
             return title._replace(caller=_caller(stamp))
-    for begin in _BEGINS.finditer(text, 1):
+    for begin in islice(_BEGINS.finditer(text, 1), MOST):
         if text[: begin.start()].rstrip().endswith("---[ end"):
             return None
-        title = _at(text, begin.start(), len(text))
+        title = _at(text, begin.start(), min(len(text), begin.start() + LONGEST))
         if title is not None and (title.number is not None or not _DEATHS.match(title.text)):
             return title._replace(weak=title.weak or title.kind is SplatKind.OTHER)
     return None
