@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from random import Random
 
 from mermapctl.series import bisect_search
+from mermapctl.series.bisect_known import Known
 from mermapctl.series.bisect_posterior import NONE, BootCounts
-from mermapctl.series.bisect_search import Known, MoreBoots, Named
+from mermapctl.series.bisect_step import MoreBoots, Named
 
 ROWS = ((1.0, 0.0), (0.9, 0.0), (0.5, 0.0), (0.2, 0.0), (0.3, 0.05), (0.9, 0.3))
 """The rates of failures from the culprit on, and before it."""

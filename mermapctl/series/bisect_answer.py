@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from mermapctl.judge import repeats
 from mermapctl.records.bisect_facts import BisectCommit, BisectOutcome
-from mermapctl.series import bisect_search
+from mermapctl.series import bisect_known
+from mermapctl.series.bisect_known import Known
 from mermapctl.series.bisect_posterior import BootCounts, Posterior
-from mermapctl.series.bisect_search import Known, Named, Undecided, WrongEnds
+from mermapctl.series.bisect_step import Named, Step, Undecided, WrongEnds
 from mermapctl.series.bisect_target import Wanted
 from mermapctl.tree.commits import Commit
 
@@ -31,7 +32,7 @@ class Answered:
     known: Known
     counts: Mapping[int, BootCounts]
     target: Wanted | None
-    step: bisect_search.Step | None = None
+    step: Step | None = None
     failed: str | None = None
     skipped: Mapping[int, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -142,7 +143,7 @@ def _evidence(answer: Answered) -> Iterator[str]:
     if answer.known.certain:
         yield "boots with other seeds print the same console: chance has no part"
     else:
-        belief = bisect_search.belief_of(bisect_search.focused(answer.known))
+        belief = bisect_known.belief_of(bisect_known.focused(answer.known))
         yield (
             f"chance of error: {chance_words(error)}; boots from it on show it at a rate of about "
             f"{belief.high:.0%}, those before it at {belief.low:.0%}"
@@ -153,7 +154,7 @@ def _wrong_ends(answer: Answered) -> Iterator[str]:
     last = answer.known.last
     good, bad = answer.commits[0], answer.commits[-1]
     of_good, of_bad = answer.known.at(0), answer.known.at(last)
-    if not any(bisect_search.prior_of(answer.known)):
+    if not any(bisect_known.prior_of(answer.known)):
         yield (
             f"{good.id[:SHORT]} and {bad.id[:SHORT]} are the same kernel, byte by byte: what "
             "differs between them is not built in this configuration"
@@ -182,7 +183,7 @@ def _wrong_ends(answer: Answered) -> Iterator[str]:
 
 
 def _limits(answer: Answered) -> Iterator[str]:
-    known = bisect_search.focused(answer.known)
+    known = bisect_known.focused(answer.known)
     if known.floor:
         yield (
             f"it came and went before: {named(answer.commits[known.floor])} does not show it, and "
@@ -210,7 +211,7 @@ def _chances(answer: Answered, belief: Posterior) -> dict[int, float]:
     found: dict[int, float] = {}
     for index, chance in enumerate(belief.culprit):
         if index not in answer.known.skipped:
-            group = bisect_search.suspects(answer.known, index)
+            group = bisect_known.suspects(answer.known, index)
             found |= dict.fromkeys(group, round(chance / len(group), 6))
     return found
 
@@ -219,7 +220,7 @@ def told(answer: Answered, kernels: Mapping[int, str]) -> tuple[BisectCommit, ..
     """Return the commits that were booted or skipped, or are suspects, oldest first."""
     belief = None
     if isinstance(answer.step, Named | Undecided):
-        belief = bisect_search.belief_of(bisect_search.focused(answer.known))
+        belief = bisect_known.belief_of(bisect_known.focused(answer.known))
     first: dict[str, int] = {}
     for index in sorted(kernels):
         first.setdefault(kernels[index], index)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from mermapctl.events import CellStarted, Event, Note
 from mermapctl.judge.result_types import Reason, Verdict
-from mermapctl.series import bisect_search, bisect_target, boots
+from mermapctl.series import bisect_ends, bisect_known, bisect_search, bisect_target, boots
 from mermapctl.series.bisect_answer import Answered, boots_words, named, of_boots
+from mermapctl.series.bisect_known import Known
 from mermapctl.series.bisect_posterior import BootCounts
-from mermapctl.series.bisect_search import Known, MoreBoots
+from mermapctl.series.bisect_step import MoreBoots, Step, WrongEnds
 from mermapctl.series.bisect_target import Wanted
 from mermapctl.series.grid import Grid, GridColumn
 from mermapctl.series.grid_events import GridProgress, SeriesEvent
@@ -58,7 +59,7 @@ class BisectLoop:
         self._lost: dict[int, int] = {}
         self._built: int | None = None
         self._errors = 0
-        self._step: bisect_search.Step | None = None
+        self._step: Step | None = None
         self._failed: str | None = None
         self.target = asked.target
         self.skipped = dict(asked.skipped)
@@ -111,7 +112,7 @@ class BisectLoop:
             for index in self.kernels
         }
         even = [kernel for kernel, found in self.boots.items() if bisect_target.one_console(found)]
-        return bisect_search.known_of(
+        return bisect_known.known_of(
             len(self._asked.commits),
             self.kernels,
             shown,
@@ -161,21 +162,21 @@ class BisectLoop:
             self.kernels[index] = kernel
             self.boots[kernel] = found
 
-    def _choose_target(self) -> MoreBoots | bisect_search.WrongEnds | None:
+    def _choose_target(self) -> MoreBoots | WrongEnds | None:
         """Return what the ends need before they show what to look for; None once that is known."""
         if self.target is not None:
             return None
         bad, good = self._boots(self.last), self._boots(0)
         fails = any(boot.errors for boot in bad)
-        wanted = bisect_search.SEEDS
+        wanted = bisect_known.SEEDS
         if len(bad) >= wanted and not all(boot.errors for boot in bad):
-            wanted = bisect_search.most_at_bad_end(self.known())
+            wanted = bisect_ends.most_at_bad_end(self.known())
         if len(bad) + self._lost.get(self.last, 0) < wanted:
             return MoreBoots(self.last, wanted - len(bad) - self._lost.get(self.last, 0))
         if not fails:
-            return bisect_search.WrongEnds()
-        if len(good) + self._lost.get(0, 0) < bisect_search.SEEDS:
-            return MoreBoots(0, bisect_search.SEEDS - len(good))
+            return WrongEnds()
+        if len(good) + self._lost.get(0, 0) < bisect_known.SEEDS:
+            return MoreBoots(0, bisect_known.SEEDS - len(good))
         self.target = bisect_target.chosen(bad, good)
         if self.target is None:  # the good end shows each of them as often
             self.target = Wanted(*bad_errors[0]) if (bad_errors := _errors(bad)) else Wanted()

@@ -28,8 +28,8 @@ PLAIN = ("--accel=tcg", "--no-trace")
 RARE = "good early-flush " + " ".join(str(3 * each) for each in range(1, 200))
 """A kernel that fails in one boot of three."""
 FEWER = """
-from mermapctl.series import bisect_search
-bisect_search.MOST_AT_END, bisect_search.MOST_ALIKE = 9, 4
+from mermapctl.series import bisect_ends
+bisect_ends.MOST_AT_END, bisect_ends.MOST_ALIKE = 9, 4
 """
 """Fewer boots of each end, as 45 take 10 s of CPU time on the stand-in tree."""
 

@@ -11,9 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mermapctl.series import bisect_posterior, bisect_search
+from mermapctl.series import (
+    bisect_choice,
+    bisect_ends,
+    bisect_known,
+    bisect_posterior,
+    bisect_search,
+)
+from mermapctl.series.bisect_known import Known
 from mermapctl.series.bisect_posterior import NONE, BootCounts
-from mermapctl.series.bisect_search import Known, MoreBoots, Named, Step, Undecided, WrongEnds
+from mermapctl.series.bisect_step import MoreBoots, Named, Step, Undecided, WrongEnds
 
 CONFIDENCE = 0.95
 
@@ -37,8 +44,8 @@ class Simulated:
         built: dict[int, str] = {}
         now: int | None = None
         skipped: set[int] = set()
-        for _ in range(self.size * bisect_search.LONGEST):
-            known = bisect_search.known_of(
+        for _ in range(self.size * bisect_choice.LONGEST):
+            known = bisect_known.known_of(
                 self.size,
                 built,
                 shown,
@@ -79,7 +86,7 @@ def test_a_fault_that_always_shows_is_found_with_few_builds(
     assert step.suspects == (culprit,)
     assert step.error <= 1 - CONFIDENCE
     assert made.builds <= 2 + (size - 2).bit_length() + 1
-    most = 2 * bisect_search.FIRST + (2 if even else 4) * (made.builds - 2)
+    most = 2 * bisect_ends.FIRST + (2 if even else 4) * (made.builds - 2)
     assert made.boots <= most
 
 
@@ -134,7 +141,7 @@ def test_it_ends_whatever_the_rates(
 ) -> None:
     made = Simulated(size, fault(culprit, bad, good), seed)
     step = made.run()
-    assert made.boots <= size * bisect_search.LONGEST
+    assert made.boots <= size * bisect_choice.LONGEST
     if isinstance(step, Named):
         assert step.error <= 1 - CONFIDENCE
     if isinstance(step, Undecided):
@@ -167,7 +174,7 @@ def test_ends_that_do_not_differ_are_no_ends(rate: float) -> None:
     made = Simulated(30, lambda _index: rate)
     assert isinstance(made.run(), WrongEnds)
     assert made.builds <= 4
-    assert made.boots <= 2 * bisect_search.MORE_AT_END
+    assert made.boots <= 2 * bisect_ends.MORE_AT_END
 
 
 def test_ends_the_other_way_round_are_no_ends() -> None:
@@ -179,7 +186,7 @@ def test_of_a_finding_that_came_went_and_came_again_the_last_arrival_is_named() 
     always, never = BootCounts(bad=8), BootCounts(good=8)
     boots = {0: never, 19: always, 7: always, 12: never}
     known = Known(20, boots)
-    assert bisect_search.focused(known).floor == 12
+    assert bisect_known.focused(known).floor == 12
     while isinstance(step := bisect_search.next_step(known, CONFIDENCE), MoreBoots):
         assert 12 < step.index < 19
         boots[step.index] = always if rates[step.index] else never
@@ -190,7 +197,7 @@ def test_of_a_finding_that_came_went_and_came_again_the_last_arrival_is_named() 
 def test_boots_that_contradict_by_chance_are_no_second_arrival() -> None:
     boots = {0: BootCounts(good=45), 9: BootCounts(20, 25), 3: BootCounts(1, 3)}
     boots[6] = BootCounts(0, 4)
-    assert bisect_search.focused(Known(10, boots)).floor == 0
+    assert bisect_known.focused(Known(10, boots)).floor == 0
 
 
 def test_two_boots_that_differ_end_the_certainty() -> None:
@@ -201,13 +208,13 @@ def test_two_boots_that_differ_end_the_certainty() -> None:
     assert bisect_search.next_step(known, CONFIDENCE) == MoreBoots(4, 2)
     mixed = replace(known, shown={**boots, 4: BootCounts(1, 1)})
     assert not mixed.certain
-    assert bisect_search.next_step(mixed, CONFIDENCE) == MoreBoots(0, bisect_search.MOST_AT_END - 3)
+    assert bisect_search.next_step(mixed, CONFIDENCE) == MoreBoots(0, bisect_ends.MOST_AT_END - 3)
 
 
 def test_another_failure_is_no_finding() -> None:
     boots = {0: BootCounts(good=5), 4: BootCounts(bad=5), 2: BootCounts(other=5)}
     step = bisect_search.next_step(Known(5, boots), CONFIDENCE)
-    belief = bisect_search.belief_of(Known(5, boots))
+    belief = bisect_known.belief_of(Known(5, boots))
     assert belief.culprit[1:] == pytest.approx([0.25] * 4)
     assert isinstance(step, MoreBoots)
 
