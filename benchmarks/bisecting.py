@@ -24,11 +24,11 @@ ROWS = ((1.0, 0.0), (0.9, 0.0), (0.5, 0.0), (0.2, 0.0), (0.3, 0.05), (0.9, 0.3))
 COMMITS = 30
 CONFIDENCE = 0.95
 BUILD = 60
-TIMES = 400
-NOISE = 0.022
+TIMES = 1000
+NOISE = 0.014
 """Two standard deviations of a share of .95 in so many simulations."""
-DEARER = 1.1
-"""Largest allowed ratio of seconds, to the peer's that is right as often."""
+DEARER = 1.03
+"""Largest allowed ratio of seconds, to the peer's that is right as often: 1, and chance."""
 PEERS = tuple((ends, error) for ends in (30, 45, 60, 90) for error in (0.01, 0.003))
 MOST = 200
 """Boots of a commit by the peer."""

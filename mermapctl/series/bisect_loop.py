@@ -167,15 +167,15 @@ class BisectLoop:
         if self.target is not None:
             return None
         bad, good = self._boots(self.last), self._boots(0)
-        fails = any(boot.errors for boot in bad)
-        wanted = bisect_known.SEEDS
-        if len(bad) >= wanted and not all(boot.errors for boot in bad):
-            wanted = bisect_ends.most_at_bad_end(self.known())
-        if len(bad) + self._lost.get(self.last, 0) < wanted:
-            return MoreBoots(self.last, wanted - len(bad) - self._lost.get(self.last, 0))
-        if not fails:
+        failing = sum(bool(boot.errors) for boot in bad)
+        shown = BootCounts(failing, len(bad) - failing)
+        even = bisect_target.one_console(bad)
+        missing = bisect_ends.missing_at_bad_end(shown, even=even)
+        if missing:
+            return MoreBoots(self.last, missing)
+        if not failing:
             return WrongEnds()
-        if len(good) + self._lost.get(0, 0) < bisect_known.SEEDS:
+        if len(good) < bisect_known.SEEDS:
             return MoreBoots(0, bisect_known.SEEDS - len(good))
         self.target = bisect_target.chosen(bad, good)
         if self.target is None:  # the good end shows each of them as often

@@ -4,7 +4,7 @@
 One commit, the culprit, divides the range. Boots of kernels before it show the finding at one rate
 (often 0), boots from it on at another (often 1). Neither rate is known, so both are integrated
 out: the evidence for a culprit is a product of two Beta functions. A share of the prior belief is
-that the rates are exactly 0 and 1, since most faults are deterministic.
+that the rates are exactly 0 and 1; the rest prefers rates near 0 and 1 (Jeffreys' prior).
 """
 
 from __future__ import annotations
@@ -12,9 +12,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-USUAL = 0.5
-"""Prior probability that a rate is exactly 0 (before the culprit) or 1 (from it on)."""
+USUAL = 0.1
+"""Prior probability that a rate is exactly 0 (before the culprit) or 1 (from it on).
+
+It is small: were it 0.5, one boot in fifty that shows the finding before the culprit would count as
+proof that the culprit is older.
+"""
 CERTAIN = 0.9999
 """The same where boots with other seeds print the same console: chance has no part in them."""
 
@@ -41,64 +46,80 @@ class BootCounts:
         """Return both together."""
         return BootCounts(self.bad + more.bad, self.good + more.good, self.other + more.other)
 
+    def minus(self, less: BootCounts) -> BootCounts:
+        """Return these without `less`."""
+        return BootCounts(self.bad - less.bad, self.good - less.good, self.other - less.other)
+
 
 NONE = BootCounts()
 
 
-def _beta(bad: int, good: int) -> float:
-    """Return the logarithm of the integral of x^bad (1-x)^good over all rates x."""
-    return math.lgamma(bad + 1) + math.lgamma(good + 1) - math.lgamma(bad + good + 2)
+@lru_cache(1 << 16)
+def _loose(bad: int, good: int) -> float:
+    """Return the logarithm of the mean of x^bad (1-x)^good over the rates x, by their density."""
+    return (
+        math.lgamma(bad + 0.5)
+        + math.lgamma(good + 0.5)
+        - math.lgamma(bad + good + 1)
+        - 2 * math.lgamma(0.5)
+    )
 
 
-def _mixed(bad: int, good: int, certain: float, *, exact: bool) -> float:
-    """Return the logarithm of the evidence where the rate may be exactly 0 or 1."""
-    loose = math.log1p(-certain) + _beta(bad, good)
-    if not exact:
-        return loose
-    return math.log(certain + math.exp(loose))
+@lru_cache(1 << 16)
+def evidence_before(bad: int, good: int, certain: float) -> float:
+    """Return the log evidence of boots before the culprit, whose rate may be exactly 0."""
+    loose = math.log1p(-certain) + _loose(bad, good)
+    return loose if bad else math.log(certain + math.exp(loose))
 
 
-def evidence_before(shown: BootCounts, certain: float) -> float:
-    """Return the log evidence of boots before the culprit."""
-    return _mixed(shown.bad, shown.good, certain, exact=not shown.bad)
-
-
-def evidence_from(shown: BootCounts, certain: float) -> float:
-    """Return the log evidence of boots from the culprit on."""
-    return _mixed(shown.bad, shown.good, certain, exact=not shown.good)
+def evidence_from(bad: int, good: int, certain: float) -> float:
+    """Return the log evidence of boots from the culprit on, whose rate may be exactly 1."""
+    return evidence_before(good, bad, certain)
 
 
 def rate_before(shown: BootCounts, certain: float) -> float:
     """Return the expected rate of the finding before the culprit."""
-    more = evidence_before(shown.plus(BootCounts(bad=1)), certain)
-    return math.exp(more - evidence_before(shown, certain))
+    more = evidence_before(shown.bad + 1, shown.good, certain)
+    return math.exp(more - evidence_before(shown.bad, shown.good, certain))
 
 
 def rate_from(shown: BootCounts, certain: float) -> float:
     """Return the expected rate of the finding from the culprit on."""
-    more = evidence_from(shown.plus(BootCounts(bad=1)), certain)
-    return math.exp(more - evidence_from(shown, certain))
+    more = evidence_from(shown.bad + 1, shown.good, certain)
+    return math.exp(more - evidence_from(shown.bad, shown.good, certain))
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The culprit is one of the commits `first` to `last`, which no boots tell apart.
+
+    `before` are the boots of all older kernels, `since` those of the others.
+    """
+
+    first: int
+    last: int
+    before: BootCounts
+    since: BootCounts
 
 
 @dataclass(frozen=True, slots=True)
 class Posterior:
     """`culprit[i]` is the probability that commit i divides the range; that of commit 0 is 0.
 
-    `low` and `high` are the expected rates before it and from it on.
+    `low` and `high` are the expected rates before it and from it on. `cases` are all commits but
+    commit 0, oldest first. `certain` is the prior probability of the rates 0 and 1.
     """
 
     culprit: tuple[float, ...]
     low: float
     high: float
+    cases: tuple[Case, ...]
+    certain: float
 
     @property
     def best(self) -> int:
         """Return the most probable commit, the oldest of equals."""
         return self.culprit.index(max(self.culprit))
-
-    def bad(self, index: int) -> float:
-        """Return the probability that a commit is the culprit or comes after it."""
-        return sum(self.culprit[: index + 1])
 
 
 def posterior(
@@ -109,18 +130,14 @@ def posterior(
     Commit 0 is the good end, the last one the bad end. A prior of 0 excludes a commit. Raises
     ValueError if it excludes all.
     """
-    total = NONE
-    for each in shown.values():
-        total = total.plus(each)
-    before = NONE
-    logs: list[float] = []
-    sides: list[tuple[BootCounts, BootCounts]] = []
-    for index, weight in enumerate(prior):
-        after = BootCounts(total.bad - before.bad, total.good - before.good)
-        sides.append((before, after))
-        known = evidence_before(before, certain) + evidence_from(after, certain)
-        logs.append(known + math.log(weight) if index and weight > 0 else -math.inf)
-        before = before.plus(shown.get(index, NONE))
+    cases = _cases(shown, len(prior))
+    logs = [-math.inf] * len(prior)
+    for case in cases:
+        known = evidence_before(case.before.bad, case.before.good, certain)
+        known += evidence_from(case.since.bad, case.since.good, certain)
+        for index in range(case.first, case.last + 1):
+            if prior[index] > 0:
+                logs[index] = known + math.log(prior[index])
     top = max(logs)
     if top == -math.inf:
         raise ValueError("the prior excludes every commit")
@@ -128,11 +145,27 @@ def posterior(
     whole = sum(weights)
     culprit = tuple(each / whole for each in weights)
     low = high = 0.0
-    for share, (first, last) in zip(culprit, sides, strict=True):
-        if share > 1e-6:
-            low += share * rate_before(first, certain)
-            high += share * rate_from(last, certain)
-    return Posterior(culprit, low, high)
+    for case in cases:
+        share = sum(culprit[case.first : case.last + 1])
+        low += share * rate_before(case.before, certain)
+        high += share * rate_from(case.since, certain)
+    return Posterior(culprit, low, high, cases, certain)
+
+
+def _cases(shown: Mapping[int, BootCounts], size: int) -> tuple[Case, ...]:
+    """Return the commits from 1 on: each commit with boots is the last of a case."""
+    told = [index for index in range(1, size - 1) if index in shown and shown[index].told]
+    before, since = shown.get(0, NONE), NONE
+    for index in (*told, size - 1):
+        since = since.plus(shown.get(index, NONE))
+    made: list[Case] = []
+    first = 1
+    for index in (*told, size - 1):
+        made.append(Case(first, index, before, since))
+        here = shown.get(index, NONE)
+        before, since = before.plus(here), since.minus(here)
+        first = index + 1
+    return tuple(made)
 
 
 def higher(high: BootCounts, low: BootCounts) -> float:

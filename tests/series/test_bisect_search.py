@@ -148,7 +148,9 @@ def test_it_ends_whatever_the_rates(
         assert step.suspects
 
 
-@pytest.mark.parametrize(("bad", "good"), [(0.5, 0.0), (0.34, 0.0), (0.9, 0.3)])
+@pytest.mark.parametrize(
+    ("bad", "good"), [(0.9, 0.0), (0.5, 0.0), (0.34, 0.0), (0.9, 0.3), (0.3, 0.05)]
+)
 def test_a_fault_that_shows_by_chance_is_found(bad: float, good: float) -> None:
     right = 0
     for seed in range(20):
@@ -160,6 +162,35 @@ def test_a_fault_that_shows_by_chance_is_found(bad: float, good: float) -> None:
     assert right >= 18
 
 
+@pytest.mark.parametrize(("bad", "good"), [(0.5, 0.02), (0.3, 0.02), (1.0, 0.05)])
+def test_one_boot_of_many_that_shows_it_before_the_culprit_is_no_proof(
+    bad: float, good: float
+) -> None:
+    wrong = 0
+    for seed in range(60):
+        culprit = 1 + 7 * seed % 29
+        step = Simulated(31, fault(culprit, bad, good), seed).run()
+        wrong += isinstance(step, Named) and step.suspects != (culprit,)
+    assert wrong <= 3
+
+
+@pytest.mark.parametrize("bad", [0.9, 0.7, 0.5])
+def test_a_fault_that_shows_often_needs_few_boots_of_the_ends(bad: float) -> None:
+    made = [Simulated(31, fault(12, bad), seed) for seed in range(20)]
+    for each in made:
+        each.run()
+    assert sum(each.builds for each in made) <= 20 * 7.5
+    assert sum(each.boots for each in made) <= 20 * 90
+
+
+def test_an_end_is_booted_again_where_the_rates_are_in_doubt() -> None:
+    boots = {0: BootCounts(3, 20), 9: BootCounts(7, 1), 4: BootCounts(60, 140)}
+    boots |= {index: BootCounts(80, 120) for index in (1, 2, 3, 5, 6, 7, 8)}
+    step = bisect_search.next_step(Known(10, boots, built=8), CONFIDENCE)
+    assert isinstance(step, MoreBoots)
+    assert step.index in {0, 9}
+
+
 def test_rates_that_change_from_commit_to_commit_do_not_mislead() -> None:
     rates = [0.0] * 10 + [0.9, 0.4, 0.6, 1.0, 0.5, 0.7, 0.4, 0.8, 0.5, 0.6]
     right = 0
@@ -169,12 +200,22 @@ def test_rates_that_change_from_commit_to_commit_do_not_mislead() -> None:
     assert right >= 18
 
 
-@pytest.mark.parametrize("rate", [0.0, 0.2, 1.0])
+@pytest.mark.parametrize("rate", [0.0, 1.0])
 def test_ends_that_do_not_differ_are_no_ends(rate: float) -> None:
     made = Simulated(30, lambda _index: rate)
     assert isinstance(made.run(), WrongEnds)
     assert made.builds <= 4
     assert made.boots <= 2 * bisect_ends.MORE_AT_END
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.2, 0.5])
+def test_ends_that_fail_as_often_are_no_ends(rate: float) -> None:
+    made = [Simulated(30, lambda _index: rate, seed) for seed in range(20)]
+    ends = [each.run() for each in made]
+    assert sum(isinstance(each, Named) for each in ends) <= 1
+    assert sum(isinstance(each, WrongEnds) for each in ends) >= 19
+    assert sum(each.builds <= 4 for each in made) >= 16
+    assert sum(each.boots <= 2 * bisect_ends.MORE_AT_END for each in made) >= 16
 
 
 def test_ends_the_other_way_round_are_no_ends() -> None:
@@ -208,7 +249,7 @@ def test_two_boots_that_differ_end_the_certainty() -> None:
     assert bisect_search.next_step(known, CONFIDENCE) == MoreBoots(4, 2)
     mixed = replace(known, shown={**boots, 4: BootCounts(1, 1)})
     assert not mixed.certain
-    assert bisect_search.next_step(mixed, CONFIDENCE) == MoreBoots(0, bisect_ends.MOST_AT_END - 3)
+    assert bisect_search.next_step(mixed, CONFIDENCE) == MoreBoots(0, bisect_ends.FIRST - 3)
 
 
 def test_another_failure_is_no_finding() -> None:
