@@ -76,6 +76,7 @@ def fault(culprit: int, bad: float = 1.0, good: float = 0.0) -> Callable[[int], 
 
 
 @given(st.data(), st.integers(2, 40), st.booleans())
+@settings(deadline=None)
 def test_a_fault_that_always_shows_is_found_with_few_builds(
     data: st.DataObject, size: int, even: bool
 ) -> None:
@@ -91,7 +92,7 @@ def test_a_fault_that_always_shows_is_found_with_few_builds(
 
 
 @given(st.data(), st.integers(3, 30))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_a_commit_without_a_verdict_is_a_suspect_and_never_hides_one(
     data: st.DataObject, size: int
 ) -> None:
@@ -107,7 +108,7 @@ def test_a_commit_without_a_verdict_is_a_suspect_and_never_hides_one(
 
 
 @given(st.data(), st.integers(2, 30))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_a_commit_with_the_kernel_of_its_parent_is_never_named(
     data: st.DataObject, size: int
 ) -> None:
