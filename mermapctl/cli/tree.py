@@ -104,7 +104,7 @@ def apply_(
     \b
     mermapctl tree apply series.mbox --onto origin/master
     mermapctl tree apply 20260131.1-0@example.org -o ~/review
-    mermapctl tree apply - <thread.mbox         from standard input, as from mutt
+    mermapctl tree apply -                      the mailbox on standard input, as from mutt
 
     The newest version in the mailbox is applied, or that of the MESSAGE-ID, whose thread is fetched
     (only that needs a network). A series with a patch missing is refused, so is one that names no

@@ -70,7 +70,7 @@ def apply(asked: ApplyRequest, tell: Listener) -> Applied:
 def _series(program: str, source: str, place: Path) -> MailedSeries:
     """Read the mails, and return the series that is meant."""
     path = Path(source)
-    is_file = source == "-" or path.exists()
+    is_file = source == "-" or _exists(path)
     found = None if is_file else _MESSAGE_ID.fullmatch(source)
     if not is_file and found is None:
         raise UserError(
@@ -82,6 +82,14 @@ def _series(program: str, source: str, place: Path) -> MailedSeries:
     mails = _mails(path, source, place)
     named = found["id"] if found is not None else None
     return mailed_series.whole(map(mail_message.parse, mails), named)
+
+
+def _exists(path: Path) -> bool:
+    """Return whether a path is there, or cannot be looked at: reading it then says why."""
+    try:
+        return path.exists()
+    except OSError:
+        return True
 
 
 def _mails(path: Path, source: str, place: Path) -> list[bytes]:

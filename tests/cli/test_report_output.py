@@ -168,6 +168,7 @@ GROUPS = {
     "show": ["How it is shown", "Options"],
     "log": ["What is judged", "How it is shown", "Options"],
     "follow": ["How it is shown", "Options"],
+    "checks": ["Options"],
     "list": ["Which runs", "How it is shown", "Options"],
     "compare": ["How it is shown", "Options"],
     "history": ["Which runs", "How it is shown", "Options"],

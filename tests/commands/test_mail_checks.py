@@ -124,6 +124,15 @@ def test_nothing_is_known_of_an_unknown_series(tree: Path) -> None:
     assert result_of(made[0])["summary"] == "not tested yet: no stored run has this series"
 
 
+def test_a_mail_in_a_file_is_read_too(tree: Path, tmp_path: Path) -> None:
+    cover = mails(tree)[0]
+    (tmp_path / "mail").write_text(cover)
+    done = command("report", "checks", str(tmp_path / "mail"))
+    assert json.loads(done.stdout) == [result_of(cover)]
+    done = command("report", "checks", str(tmp_path / "none"))
+    assert (done.returncode, json.loads(done.stdout)[0]["status"]) == (0, "warn")
+
+
 def test_a_series_that_is_only_alike_is_no_result(tree: Path) -> None:
     ran(tree, None)
     found = [result_of(mail) for mail in mails(tree)]
