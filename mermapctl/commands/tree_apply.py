@@ -26,6 +26,8 @@ from mermapctl.tree.mailed_tree import Applied, SeriesBase
 
 LARGEST = 32 << 20
 """Bytes of a mailbox: the longest thread of linux-mm has 5 MB."""
+MOST = 10_000
+"""Mails of a mailbox: a series has up to 1,000 patches, and each may be there in some versions."""
 _MESSAGE_ID = re.compile(
     r"(?:https?://\S+/)?<?(?P<id>[^\s<>@/-][^\s<>@/]{0,200}@[^\s<>@/]{1,200})>?/?", re.ASCII
 )
@@ -107,6 +109,8 @@ def _mails(path: Path, source: str, place: Path) -> list[bytes]:
         raise UserError(f"{where} is larger than {LARGEST:,} bytes", _GIVE)
     if data.startswith(b"\x1f\x8b"):
         raise UserError(f"{where} is compressed", f"gunzip it first: gunzip -c {where} | … -")
+    if data.count(b"\nFrom ") > MOST:
+        raise UserError(f"{where} has more than {MOST:,} mails", _GIVE)
     mails = place / "mails"
     mails.mkdir()
     words = ["git", "mailsplit", "--mboxrd", "-b", f"-o{mails}"]

@@ -67,11 +67,10 @@ class MailMessage:
 
 def parse(raw: bytes) -> MailMessage:
     """Read a mail; a damaged one has empty fields."""
-    message = email.message_from_bytes(raw)
+    message, text = _read(raw)
     subject = one_line(header(message, "Subject"))
     marks, title = _parted(subject)
     numbers = _NUMBERS.search(marks)
-    text = body(message)
     found = ids(header(message, "Message-Id"))
     made = f"{hashlib.sha256(raw).hexdigest()[:32]}@mermapctl.invalid"
     answered = ids(header(message, "In-Reply-To"))[:1]
@@ -94,6 +93,15 @@ def parse(raw: bytes) -> MailMessage:
         bases=tuple(dict.fromkeys(_BASE.findall(text))),
         prerequisites=len(_PREREQUISITE.findall(text)),
     )
+
+
+def _read(raw: bytes) -> tuple[Message, str]:
+    """Return a mail and its text; an empty one for parts in parts in parts, a thousand deep."""
+    try:
+        message = email.message_from_bytes(raw)
+        return message, body(message)
+    except RecursionError:
+        return email.message_from_bytes(b""), ""
 
 
 def version_of(subject: str) -> int:
@@ -127,9 +135,10 @@ def header(message: Message, name: str) -> str:
     if value is None:
         return ""
     try:
-        return str(email.header.make_header(email.header.decode_header(value)))
+        text = str(email.header.make_header(email.header.decode_header(value)))
     except (LookupError, ValueError, email.errors.HeaderParseError):
-        return str(value)
+        text = str(value)
+    return text.encode(errors="replace").decode()  # some encodings have lone surrogates
 
 
 def body(message: Message) -> str:
@@ -142,6 +151,6 @@ def body(message: Message) -> str:
         data = payload if isinstance(payload, bytes) else b""
         try:
             texts.append(data.decode(part.get_content_charset() or "utf-8", "replace"))
-        except LookupError:  # an unknown encoding
+        except (LookupError, ValueError):  # an unknown encoding, or one that replaces nothing
             texts.append(data.decode("utf-8", "replace"))
     return "\n".join(texts).replace("\r\n", "\n")
