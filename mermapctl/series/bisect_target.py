@@ -62,11 +62,16 @@ def counted(target: Wanted, boots: Iterable[KernelBoot], usual: Collection[Key])
     for boot in boots:
         if shows(target, boot):
             bad += 1
-        elif boot.verdict is Verdict.PASSED or all(each in usual for each in boot.errors):
+        elif boot.verdict is Verdict.PASSED or _only(usual, boot):
             good += 1
         else:
             other += 1
     return BootCounts(bad, good, other)
+
+
+def _only(usual: Collection[Key], boot: KernelBoot) -> bool:
+    """Return whether a boot has errors, and all of them are usual; without any it shows nothing."""
+    return bool(boot.errors) and all(each in usual for each in boot.errors)
 
 
 def chosen(bad: Sequence[KernelBoot], good: Sequence[KernelBoot]) -> Wanted | None:

@@ -56,6 +56,11 @@ def test_another_failure_is_neither_good_nor_bad_unless_the_good_end_has_it() ->
     assert bisect_target.counted(wanted, found, usual) == BootCounts(2, 2, 0)
 
 
+def test_a_failed_boot_without_an_error_of_a_damaged_cache_is_not_good() -> None:
+    damaged = replace(FAILED, errors=(), symptoms=())
+    assert bisect_target.counted(Wanted("early-flush"), [damaged], ()) == BootCounts(0, 0, 1)
+
+
 def test_the_default_is_what_the_bad_end_shows_most_and_the_good_end_least() -> None:
     chosen = bisect_target.chosen
     assert chosen([FAILED, OTHER, FAILED], [PASSED]) == Wanted(*EARLY)
