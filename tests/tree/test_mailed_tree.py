@@ -94,6 +94,15 @@ def test_the_new_tree_outlives_the_old_one(tree: Path, place: Path) -> None:
     assert not (place / ".git/objects/info/alternates").exists()
 
 
+def test_the_new_tree_of_one_that_borrows_objects_borrows_none(tree: Path, place: Path) -> None:
+    borrower = tree.parent / "borrower"
+    git(tree, "clone", "-q", "--shared", str(tree), str(borrower))
+    text = "".join(mails(tree, "--base=main"))
+    assert apply(borrower, place, text).returncode == 0
+    shutil.rmtree(tree)
+    git(place, "fsck", "--full", "--strict")
+
+
 def test_a_series_with_its_third_patch_missing_is_refused(tree: Path, place: Path) -> None:
     made = mails(tree, "--base=main")
     done = apply(tree, place, "".join([*made[:3], *made[4:]]))
