@@ -57,16 +57,18 @@ def list_(form: str, path: Path | None, *, pages: bool, **which: Any) -> None:
 
 
 @click.command("compare", cls=Command, groups=report_options.TABLE_GROUPS)
-@report_options.run_argument("a", "[A", "latest~1")
-@report_options.run_argument("b", "[B]]", "latest")
+@report_options.run_argument("a", "[A")
+@report_options.run_argument("b", "[B]]")
 @report_options.table_options
-def compare(a: str, b: str, form: str, path: Path | None) -> None:
+def compare(a: str | None, b: str | None, form: str, path: Path | None) -> None:
     """Compare run A (by default the one before the latest) with run B (the latest).
 
     \b
     mermapctl report compare
     mermapctl report compare latest~5
     mermapctl report compare 20260131 20260207
+
+    Where A or B is left out, bisects are passed over.
 
     Exit codes: 1 if a test or a finding fails newly, else 0. Wrong usage: 2.
     """

@@ -21,7 +21,7 @@ from mermapctl.errors import HarnessError
 from mermapctl.system import locks
 from mermapctl.system.files import cannot_write
 
-VERSION = 3
+VERSION = 4
 BUSY_SECONDS = 30.0
 
 _SCHEMA = """
@@ -32,7 +32,8 @@ CREATE TABLE runs (
   problem TEXT,      -- why the record cannot be read
   size INTEGER,      -- bytes on disk of the run's folder when it was read
   stale INTEGER,     -- 1: look at the record again before believing this row
-  seen INTEGER       -- modification time of the record in ns when it was read
+  seen INTEGER,      -- modification time of the record in ns when it was read
+  outcome TEXT       -- of a bisect: what it found, in words
 ) WITHOUT ROWID;
 CREATE TABLE cells (
   run TEXT, cell INTEGER, revision TEXT, target TEXT, variant TEXT, verdict TEXT, reason TEXT,

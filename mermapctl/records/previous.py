@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from mermapctl.errors import HarnessError
 from mermapctl.judge.result_types import Verdict
 from mermapctl.records.record import RunRecord, State
-from mermapctl.records.record_kinds import series_of
+from mermapctl.records.record_kinds import bisect_of, series_of
 from mermapctl.records.store import Store
 
 LOOK_BACK = 50
@@ -18,10 +18,12 @@ LOOK_BACK = 50
 def previous(record: RunRecord) -> RunRecord | None:
     """Return the newest finished run before `record` with a verdict on a target and variant of it.
 
-    A series is compared with a series. None for a log, for a run that is not stored, and where
-    there is none.
+    A series is compared with a series, a bisect with nothing. None for a log, for a run that is
+    not stored, and where there is none.
     """
     of_series = series_of(record) is not None
+    if bisect_of(record) is not None:
+        return None
     wanted = {(cell.target, cell.configuration) for cell in record.cells if cell.target}
     if not wanted:
         return None
@@ -34,7 +36,11 @@ def previous(record: RunRecord) -> RunRecord | None:
             for cell in other.cells
             if cell.verdict is not Verdict.NO_VERDICT
         }
-        if same & wanted and (series_of(other) is not None) == of_series:
+        if (
+            bisect_of(other) is None
+            and same & wanted
+            and (series_of(other) is not None) == of_series
+        ):
             return other
     return None
 

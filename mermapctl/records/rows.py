@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mermapctl.judge.cost import figures
 from mermapctl.judge.leaf_tests import leaves
 from mermapctl.records.record import Cell, Phases, RunRecord
+from mermapctl.records.record_kinds import outcome_words
 
 if TYPE_CHECKING:
     import sqlite3
@@ -34,7 +35,10 @@ class CellSummary:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """A run in a list of runs; `problem` is why its record cannot be read."""
+    """A run in a list of runs; `problem` is why its record cannot be read.
+
+    `outcome` is what a bisect found, in words; null for another run, and while it runs.
+    """
 
     id: str
     started: str
@@ -48,6 +52,7 @@ class RunSummary:
     former: str | None
     problem: str | None
     cells: tuple[CellSummary, ...]
+    outcome: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +96,11 @@ def put(
     former = record.former[-1].verdict if record.former else None
     qemu = run.host.qemu if run.host else None
     connection.execute(
-        "INSERT INTO runs VALUES (?,?,?,?,?,?,?,?,?,?,?,?,NULL,?,?,?)",
+        "INSERT INTO runs VALUES (?,?,?,?,?,?,?,?,?,?,?,?,NULL,?,?,?,?)",
         _storable((
             run.id, run.started, run.seconds, run.state, record.verdict, tree.kernel, tree.commit,
             tree.describe, tree.dirty, tree.path, " ".join(run.command), former, size, stale,
-            seen,
+            seen, outcome_words(record),
         )),
     )  # fmt: skip
     connection.executemany(
@@ -207,7 +212,7 @@ def summaries(connection: sqlite3.Connection, filters: Filters) -> list[RunSumma
         cells.setdefault(run, []).append(cell)
     rows = connection.execute(
         "SELECT id, started, seconds, state, verdict, kernel, revision, describe, dirty, "
-        "former, problem FROM runs WHERE id IN (SELECT id FROM chosen) ORDER BY id DESC"
+        "former, problem, outcome FROM runs WHERE id IN (SELECT id FROM chosen) ORDER BY id DESC"
     )
     names = [column[0].replace("revision", "commit") for column in rows.description]
     summaries = (dict(zip(names, row, strict=True)) for row in rows)

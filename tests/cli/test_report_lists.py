@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
@@ -15,6 +16,8 @@ from mermapctl.commands.moments import moment
 from mermapctl.console.ktap import Status
 from mermapctl.errors import Exit, UserError
 from mermapctl.judge.repeats import wilson
+from mermapctl.records.bisect_facts import Bisect, BisectOutcome
+from mermapctl.records.previous import previous
 from mermapctl.records.record import Cell, Phases, RunRecord, new_run
 from mermapctl.records.store import Filters, Store
 from mermapctl.render.terminal import comparison, runs
@@ -114,6 +117,48 @@ def test_compare_lists_new_and_fixed_failures() -> None:
     same = report("compare", "2", "2")
     assert same.exit_code == Exit.PASSED
     assert "1 still failing" in same.stdout
+
+
+def bisected(outcome: BisectOutcome, run_id: str, **facts: Any) -> None:
+    found = Bisect("a" * 40, "b" * 40, 7, 0.95, "x86_64", "base", outcome, **facts)
+    kept(dataclasses.replace(samples.failed(), bisect=found), run_id)
+
+
+def test_compare_passes_over_a_bisect() -> None:
+    kept(samples.passed(), "1")
+    bisected(BisectOutcome.FOUND, "2", culprit="c" * 40)
+    only = report("compare")
+    assert isinstance(only.exception, UserError)
+    assert "the others are bisects" in only.exception.message
+    kept(samples.failed(), "3")
+    bisected(BisectOutcome.FOUND, "4", culprit="c" * 40)
+    for words in ((), ("1",), ("1", "3")):
+        made = document("compare", *words)["comparison"]
+        assert (made["a"], made["b"]) == ("1", "3")
+        assert ("4 is a bisect, and is passed over" in made["notes"]) == (len(words) < 2)
+        assert report("compare", *words).exit_code == Exit.FAILED
+    for words in (("2",), ("1", "2"), ("latest", "3")):
+        refused = report("compare", *words)
+        assert isinstance(refused.exception, UserError)
+        assert "is a bisect: its kernels are those of many commits" in refused.exception.message
+
+
+def test_a_bisect_is_listed_with_what_it_found() -> None:
+    bisected(BisectOutcome.FOUND, "1", culprit="c" * 40)
+    bisected(BisectOutcome.RANGE, "2", suspects=("c" * 40, "d" * 40))
+    bisected(BisectOutcome.WRONG_ENDS, "3")
+    kept(samples.failed(), "4")
+    said = report("list").stdout
+    for words in ("first bad cccccccccccc", "first bad: one of 2", "bisect: wrong ends"):
+        assert words in said
+    assert said.count("failed") == 1
+    assert "first bad cccccccccccc" in report("list", "--format=html").stdout
+    outcomes = [row["outcome"] for row in document("list")["runs"]]
+    assert outcomes[0] is None
+    assert outcomes[-1] == "first bad cccccccccccc"
+    first = Store.open().get("1")
+    assert previous(first) is None
+    assert previous(Store.open().get("4")) is None
 
 
 def test_no_verdict_is_not_newly_failing() -> None:

@@ -67,6 +67,8 @@ def _row(run: RunSummary, page: str | None) -> RunRow:
     word = verdict.value.replace("-", " ") if run.state == "finished" else run.state
     if run.state != "finished" and verdict is Verdict.FAILED:
         word = f"failed, {run.state}"
+    if run.outcome and run.state == "finished":
+        word = run.outcome
     series = len({cell.commit for cell in run.cells}) > 1
     cells = _columns(run.cells) if series else map(_cell, run.cells)
     return RunRow(run, verdict, word, tuple(cells), page)

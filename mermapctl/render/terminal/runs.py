@@ -75,6 +75,8 @@ def when(started: str) -> str:
 def _verdict(run: RunSummary, look: PlainLook) -> Field:
     verdict = Verdict(run.verdict)
     word = run.verdict
+    if run.outcome and run.state == "finished":  # that a kernel failed is no failure of a bisect
+        return look.plain(run.outcome, limit=40), ""
     if run.state != "finished":
         word = run.state if verdict is not Verdict.FAILED else f"failed, {run.state}"
     elif verdict is Verdict.NO_VERDICT and len(run.cells) == 1 and run.cells[0].reason:
