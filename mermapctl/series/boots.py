@@ -9,6 +9,7 @@ that was killed goes on with all boots that had ended.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from mermapctl.system import cache_file, inputs, paths
 
 _LARGEST = 16 << 20
 """Bytes of a kernel's boots: a boot takes 500."""
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
 _KEY = re.compile(r"[0-9a-f]{64}")
 
 
@@ -128,7 +130,9 @@ def _append(path: Path, line: bytes) -> None:
     """Write a line at the end, behind what a killed process left of one. Raises HarnessError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as file:
+        # open(2) of a FIFO would wait for a reader.
+        descriptor = os.open(path, _APPEND, 0o644)
+        with open(descriptor, "ab") as file:  # noqa: PTH123
             file.write(b"\n" + line + b"\n")
     except OSError as error:
         raise HarnessError(f"cannot write {path}: {error.strerror}") from error

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from mermapctl.errors import HarnessError
 from mermapctl.judge.result_types import Verdict
 from mermapctl.series import bisect_target, boots
 from mermapctl.series.bisect_posterior import BootCounts
@@ -90,3 +92,12 @@ def test_boots_survive_what_a_kill_left_of_a_line(home: Path) -> None:
     assert boots.of_kernel(KERNEL) == ()
     assert boots.of_kernel("1" * 64) == ()
     assert boots.kernel_of("2" * 64) is None
+
+
+def test_a_fifo_in_place_of_a_file_of_boots_does_not_wait_for_a_reader(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "boots")
+    with pytest.raises(HarnessError, match="cannot write"):
+        boots._append(tmp_path / "boots", b"{}")
+    boots._append(tmp_path / "new/boots", b"{}")
+    boots._append(tmp_path / "new/boots", b"[]")
+    assert (tmp_path / "new/boots").read_bytes() == b"\n{}\n\n[]\n"
