@@ -38,14 +38,15 @@ GROUPS = {
     groups=GROUPS,
     short_help="Name the commit that brought a failure, also one that comes and goes.",
 )
-@click.argument("good", metavar="GOOD", type=types.NAME, shell_complete=complete.commits)
+@click.argument("good", metavar="GOOD", type=types.NAME, shell_complete=complete.refs)
 @click.argument(
-    "bad", metavar="[BAD]", type=types.NAME, default="HEAD", shell_complete=complete.commits
+    "bad", metavar="[BAD]", type=types.NAME, default="HEAD", shell_complete=complete.refs
 )
 @click.option(
     "--finding",
     type=types.NAME,
     metavar="CODE",
+    shell_complete=complete.findings,
     help="Look for this finding, such as early-flush or kasan. Default: what BAD shows most.",
 )
 @click.option(

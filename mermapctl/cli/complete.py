@@ -119,6 +119,42 @@ def commits(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
     return _beginning(names, incomplete)
 
 
+def refs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Return HEAD, branches and tags of the tree that `run` would use, then stored commits."""
+    from mermapctl.tree import find, ref_names
+
+    option: Path | None = ctx.params.get("tree")
+    try:
+        known = ref_names.names(find.resolve(option))
+    except (MermapctlError, OSError):
+        known = []
+    return list(dict.fromkeys(
+        (*_beginning(known, incomplete), *commits(ctx, param, incomplete))
+    ))[:MOST]  # fmt: skip
+
+
+def ranges(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Return what completes BASE, or TIP behind the dots."""
+    before, dots, last = incomplete.rpartition("..")
+    return [f"{before}{dots}{name}" for name in refs(ctx, param, last)]
+
+
+def findings(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """Return the codes of findings: of failed assertions, of splats, and those in stored runs."""
+    from mermapctl.console.splat import SplatKind
+    from mermapctl.judge.suites import load
+    from mermapctl.records.rows import Filters
+    from mermapctl.records.store import Store
+
+    try:
+        rules = {rule.code for suite in load().suites.values() for rule in suite.rules}
+        rows = Store.open().list(Filters(limit=500))
+    except (MermapctlError, OSError):
+        return []
+    stored = {code for row in rows for cell in row.cells for code in cell.findings}
+    return _beginning(sorted(rules | stored | {str(each) for each in SplatKind}), incomplete)
+
+
 def cpus(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
     """Return the CPU models of the target's QEMU."""
     from mermapctl.config import cpu_models

@@ -89,6 +89,7 @@ GROUPS = {
     "--commits",
     type=types.NAME,
     metavar="BASE..TIP",
+    shell_complete=complete.ranges,
     help="Test each commit of a range, oldest first, and name the first bad one. A work tree with "
     "changes is one more commit, if TIP is HEAD.",
 )

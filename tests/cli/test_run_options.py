@@ -327,3 +327,23 @@ def test_words_are_completed(fake_tree: Path) -> None:
     assert completed("report", "history", "test_tl") == ["test_tlb_flushed"]
     commit = git(fake_tree, "rev-parse", "HEAD")
     assert completed("report", "list", "--commit", commit[:4]) == [commit[:12]]
+
+
+def test_refs_and_findings_are_completed_without_git(fake_tree: Path, tmp_path: Path) -> None:
+    git(fake_tree, "branch", "mermap-v2")
+    git(fake_tree, "branch", "mermap/topic")
+    git(fake_tree, "tag", "mer-packed")
+    git(fake_tree, "pack-refs", "--all")
+    git(fake_tree, "tag", "mer$(true)")
+    git(fake_tree, "tag", "mer-loose")
+    linked = tmp_path / "linked"
+    git(fake_tree, "worktree", "add", "-q", "--detach", str(linked))
+    for tree in (fake_tree, linked):
+        git(tree, "config", "core.fsmonitor", f"touch {tmp_path}/ran")
+        where = ("--tree", str(tree))
+        wanted = ["mer-loose", "mer-packed", "mermap-v2", "mermap/topic"]
+        assert completed("bisect", *where, "mer") == wanted
+        assert completed("run", *where, "--commits", "HE") == ["HEAD"]
+        assert completed("run", *where, "--commits", "HEAD..mermap-") == ["HEAD..mermap-v2"]
+    assert completed("bisect", "--finding", "ear") == ["early-flush"]
+    assert not (tmp_path / "ran").exists()
