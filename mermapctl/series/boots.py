@@ -30,6 +30,8 @@ from mermapctl.system import cache_file, inputs, paths
 
 _LARGEST = 16 << 20
 """Bytes of a kernel's boots: a boot takes 500."""
+_NUMBERS = range(1_000_000)
+"""Numbers of boots: the next boot has the number after the last one, and a seed by it."""
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
 _KEY = re.compile(r"[0-9a-f]{64}")
 
@@ -80,7 +82,7 @@ def of_kernel(kernel: str, only: str | None = None) -> tuple[KernelBoot, ...]:
     for line in data.split(b"\n"):
         with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             boot = msgspec.json.decode(line, type=KernelBoot)
-            if only is None or boot.run == only:
+            if boot.number in _NUMBERS and only in (None, boot.run):
                 found[boot.number] = boot
     return tuple(found[number] for number in sorted(found))
 

@@ -88,6 +88,9 @@ def test_boots_survive_what_a_kill_left_of_a_line(home: Path) -> None:
     path.write_bytes(b"\n" + whole + b"\n\n" + whole[:40] + b"\n" + msgspec.json.encode(later))
     assert boots.of_kernel(KERNEL) == (PASSED, later)
     assert boots.of_kernel(KERNEL, only="other") == (later,)
+    odd = [msgspec.json.encode(replace(PASSED, number=each)) for each in (-5, 1 << 62)]
+    path.write_bytes(b"\n".join([*odd, whole]))
+    assert boots.of_kernel(KERNEL) == (PASSED,)
     path.write_bytes(b"\xff\x00[[[\n{}")
     assert boots.of_kernel(KERNEL) == ()
     assert boots.of_kernel("1" * 64) == ()
