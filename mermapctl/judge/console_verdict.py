@@ -23,6 +23,7 @@ from mermapctl.judge import (
     flush_table,
     ktap_findings,
     not_console,
+    prose,
     quoted_account,
     root_cause,
     splat_findings,
@@ -122,6 +123,10 @@ def judge(
     if (failure := boot_failure.read(facts)) is not None:
         if quotation.marks and failure.reason is Reason.BOOT_FAILED and not facts.splats:
             return _left_out(quotation, reading.console.lines)
+        explained = any(each.console_line for each in failure.findings)
+        booted = log.kernel is not None or bool(facts.splats) or explained
+        if elsewhere and not booted and prose.is_prose(not_console.text(head)):
+            return _not_judged(not_console.PROSE, reading.console.lines)
         return Judgement(
             Verdict.NO_VERDICT,
             failure.reason,

@@ -36,6 +36,7 @@ _MAGIC = (
     (b"PK\x03\x04", "zip", "unzip -p"),
     (b"\x04\x22\x4d\x18", "lz4", "lz4cat"),
 )
+PROSE = ForeignInput("a text for people", "the text that the machine printed on its console")
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
 _BINARY = 0.05
 """Input is binary from this share of non-text characters on."""
@@ -90,14 +91,25 @@ def _text(text: str) -> ForeignInput | None:
             "the target's own lines: the job's plain log, or the `msg` of each line whose `lvl` is "
             "target",
         )
-    mail = _MAIL.match(begin)
-    if mail is not None and _MAIL_HEADER.search(mail[0] + begin[mail.end() : mail.end() + 2000]):
+    if _is_mail(begin):
         return ForeignInput(
             "a mail, or an mbox", f"the console in it, a separate file, not quoted: {_UNQUOTED}"
         )
     if _REPORT.search(text) or _STATUS_WORD.search(text):
         return ForeignInput("kunit.py's report for people, not a console", _RAW, certain=False)
     return None
+
+
+def is_mail(head: bytes) -> bool:
+    """Return whether input is a mail or an mbox, by its first HEAD_BYTES."""
+    return _is_mail(head.replace(b"\0", b"").decode("utf-8", "replace").lstrip("\ufeff \t\r\n"))
+
+
+def _is_mail(begin: str) -> bool:
+    mail = _MAIL.match(begin)
+    return mail is not None and bool(
+        _MAIL_HEADER.search(mail[0] + begin[mail.end() : mail.end() + 2000])
+    )
 
 
 def _json(text: str) -> ForeignInput | None:
@@ -146,15 +158,15 @@ def lines(head: bytes, console: Console) -> tuple[tuple[int, str], ...]:
 
 def peek(stream: BinaryIO | Iterable[bytes], block: int) -> tuple[bytes, Iterator[bytes]]:
     """Return a stream's first bytes, HEAD_BYTES or a little more, and all of its chunks."""
-    chunks = _chunks(stream, block)
+    rest = chunks(stream, block)
     first: list[bytes] = []
     size = 0
-    for chunk in chunks:
+    for chunk in rest:
         first.append(chunk)
         size += len(chunk)
         if size >= HEAD_BYTES:
             break
-    return b"".join(first), _again(first, chunks)
+    return b"".join(first), _again(first, rest)
 
 
 def _again(first: list[bytes], rest: Iterator[bytes]) -> Iterator[bytes]:
@@ -162,7 +174,8 @@ def _again(first: list[bytes], rest: Iterator[bytes]) -> Iterator[bytes]:
     yield from rest
 
 
-def _chunks(stream: BinaryIO | Iterable[bytes], block: int) -> Iterator[bytes]:
+def chunks(stream: BinaryIO | Iterable[bytes], block: int) -> Iterator[bytes]:
+    """Yield the chunks of a file, or those given."""
     if hasattr(stream, "read"):
         while chunk := stream.read(block):
             yield chunk

@@ -221,7 +221,7 @@ def _mismatch(row: Flush, account: TraceAccount, summary: TraceSummary) -> Findi
     }
     for breach in account.breaches:
         if breach.code in ("stale-reuse", "idle-flush") and row.test in breach.tests:
-            evidence[breach.code] = f"first at line {breach.line}"
+            evidence[breach.code] = f"first at console line {breach.line}"
     return Finding(
         code="counter-mismatch",
         severity=Severity.ERROR,
@@ -249,7 +249,7 @@ def _notes(account: TraceAccount) -> tuple[Finding, ...]:
             _note(
                 "trace-layout-unknown",
                 f"{why}: no conclusion is drawn from the trace",
-                {"get": f"line {line}"} if line else {},
+                {"get": f"console line {line}"} if line else {},
                 advice
                 if account.layout is Layout.UNKNOWN
                 else "probe apply_to_existing_page_range(): the range that a get walks decides it",
@@ -285,7 +285,7 @@ def _untraced(account: TraceAccount) -> list[Finding]:
     tests = [row.test for row in account.tests if not row.traced and row.test]
     if account.off is None or not tests:
         return []
-    evidence: Evidence = {"Oops": f"line {account.off}", "tests": ", ".join(tests)}
+    evidence: Evidence = {"Oops": f"console line {account.off}", "tests": ", ".join(tests)}
     advice = "fix the Oops first; then the tests after it are traced, too"
     what = "an Oops ended the trace: these tests ran untraced, and their flushes are only counted"
     return [_note("trace-ended", what, evidence, advice, account.off)]
@@ -319,13 +319,13 @@ def _incomplete(account: TraceAccount) -> Finding:
     evidence: Evidence = {}
     if account.dropped:
         evidence["messages dropped"] = account.dropped
-        evidence["first dropped at"] = f"line {account.dropped_line}"
+        evidence["first dropped at"] = f"console line {account.dropped_line}"
     if account.torn:
         evidence["lines torn"] = account.torn
-        evidence["first torn at"] = f"line {account.torn_line}"
+        evidence["first torn at"] = f"console line {account.torn_line}"
     if account.lost:
         evidence["events without their other half"] = account.lost
-        evidence["first at"] = f"line {account.lost_line}"
+        evidence["first at"] = f"console line {account.lost_line}"
     line = account.dropped_line or account.torn_line or account.lost_line
     advice = f"boot with a larger log buffer ({LOG_BUFFER})" if account.dropped else None
     return _note(

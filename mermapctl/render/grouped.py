@@ -122,4 +122,8 @@ def _asserted(told: CellRows, finding: Finding) -> Failure | None:
 def console_place(fault: Fault) -> str:
     """Return the console's path with the fault's line, in the form that editors open."""
     console = fault.cells[0].artifacts.console
-    return f"line {fault.console_line:,}" if console is None else f"{console}:{fault.console_line}"
+    return (
+        f"console line {fault.console_line:,}"
+        if console is None
+        else f"{console}:{fault.console_line}"
+    )

@@ -145,5 +145,5 @@ class Frames:
 
     def _wrong(self, line: int, base: int, end: int | None, odd: Odd, times: int = 1) -> None:
         where = span(base, end) if end else f"from {base:#x}"
-        evidence: Evidence = {"get": f"line {line}: {where}", "entry": str(odd)}
+        evidence: Evidence = {"get": f"console line {line}: {where}", "entry": str(odd)}
         self._breaches.note("wrong-page", line, evidence, times=times)

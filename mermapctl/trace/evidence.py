@@ -17,7 +17,7 @@ def idle_in_get(thread: Thread, cpu: CpuState, new: Live, done: int, *, needed: 
         why = "the get took an address that was not waiting for a flush"
     return {
         "flush": _lines(thread),
-        "get": f"line {new.line}: {span(new.base, new.end)}",
+        "get": f"console line {new.line}: {span(new.base, new.end)}",
         "flushes in this get": done,
         "why": why,
         "mm": f"{cpu.mm:#x}",
@@ -28,7 +28,7 @@ def idle_in_refusal(thread: Thread, cpu: CpuState, get: Event, line: int) -> Evi
     """Describe a get that flushed although it was refused."""
     return {
         "flush": _lines(thread),
-        "get": f"line {line}: refused, {get.size} bytes",
+        "get": f"console line {line}: refused, {get.size} bytes",
         "why": "the get was refused, so that nothing was reused",
         "mm": f"{cpu.mm:#x}",
     }
@@ -37,8 +37,8 @@ def idle_in_refusal(thread: Thread, cpu: CpuState, get: Event, line: int) -> Evi
 def idle_at_put(put: Put, flush: Event) -> Evidence:
     """Describe a put that flushed."""
     return {
-        "put": f"line {put.line}: {span(put.base, put.end)}",
-        "flush": f"line {flush.line}, by {flush.by}",
+        "put": f"console line {put.line}: {span(put.base, put.end)}",
+        "flush": f"console line {flush.line}, by {flush.by}",
         "why": "a put needs no flush: its addresses wait until they are reused",
         "mm": f"{put.cpu.mm:#x}",
     }
@@ -47,7 +47,7 @@ def idle_at_put(put: Put, flush: Event) -> Evidence:
 def not_unmapped(put: Put) -> Evidence:
     """Describe a put that walked less than its range."""
     return {
-        "put": f"line {put.line}: {span(put.base, put.end)}",
+        "put": f"console line {put.line}: {span(put.base, put.end)}",
         "page tables walked": span(put.low, put.high) if put.low < put.high else "nothing",
         "mm": f"{put.cpu.mm:#x}",
     }
@@ -56,7 +56,7 @@ def not_unmapped(put: Put) -> Evidence:
 def stays_pinned(mm: int, line: int, what: str) -> Evidence:
     """Migration stayed disabled behind a put, or a get that was refused."""
     return {
-        "line": f"line {line}: {what}",
+        "line": f"console line {line}: {what}",
         "migrate_enable": "none by this thread before its next get or put",
         "mm": f"{mm:#x}",
     }

@@ -124,7 +124,7 @@ class Processes:
                     self.unseen_puts += 1
                     continue
                 evidence: Evidence = {
-                    "get": f"line {live.line}: {span(live.base, live.end)}",
+                    "get": f"console line {live.line}: {span(live.base, live.end)}",
                     "by": live.where,
                     "put": "none before the test's end",
                     "mm": f"{cpu.mm:#x}",

@@ -219,7 +219,7 @@ class Replay:
             self._frames.got(get.page, written, new.line, new.base, new.end)
 
     def _misses(self, new: Live, how: Evidence) -> None:
-        proof = {"get": f"line {new.line}: {span(new.base, new.end)}", **how}
+        proof = {"get": f"console line {new.line}: {span(new.base, new.end)}", **how}
         self._breaches.note("wrong-range-mapped", new.line, proof)
 
     def _flushed_in_get(

@@ -173,7 +173,7 @@ class Rules:
         evidence: Evidence = {
             "region": span(region.low, region.high),
             "page tables": span(region.low, region.low + unit),
-            "reserved get": f"line {region.high_line}",
+            "reserved get": f"console line {region.high_line}",
         }
         if region.low + unit > region.high:
             self.breaches.note("region-too-small", region.high_line, evidence)
@@ -192,8 +192,8 @@ class Rules:
             for live in other.live.values():
                 if live.base < new.end and new.base < live.end:
                     evidence: Evidence = {
-                        "live": f"line {live.line}: {span(live.base, live.end)}",
-                        "get": f"line {new.line}: {span(new.base, new.end)}",
+                        "live": f"console line {live.line}: {span(live.base, live.end)}",
+                        "get": f"console line {new.line}: {span(new.base, new.end)}",
                         "mm": f"{cpu.mm:#x}",
                     }
                     self.breaches.note("overlap", new.line, evidence)
@@ -201,8 +201,9 @@ class Rules:
         held = cpu.live.get(new.alloc)
         if held is not None:
             evidence = {
-                "live": f"line {held.line}: slot {held.alloc:#x}, {span(held.base, held.end)}",
-                "get": f"line {new.line}: the same slot, {span(new.base, new.end)}",
+                "live": f"console line {held.line}: slot {held.alloc:#x}, "
+                f"{span(held.base, held.end)}",
+                "get": f"console line {new.line}: the same slot, {span(new.base, new.end)}",
                 "mm": f"{cpu.mm:#x}",
             }
             self.breaches.note("overlap", new.line, evidence)
@@ -220,7 +221,7 @@ class Rules:
         evidence: Evidence = {
             "live": total,
             "gets still live": f"lines {lines}",
-            "get": f"line {new.line}: {span(new.base, new.end)}",
+            "get": f"console line {new.line}: {span(new.base, new.end)}",
             "slots": SLOTS,
         }
         self.breaches.note("too-many-live", new.line, evidence)
@@ -242,13 +243,13 @@ class Rules:
             return False
         high = self.regions.high(region, self.cpus)
         evidence: Evidence = {
-            "get": f"line {new.line}: {span(new.base, new.end)}",
+            "get": f"console line {new.line}: {span(new.base, new.end)}",
             "region": span(region.low, high) if high else f"from {region.low:#x}",
             "why": why,
             "mm": f"{cpu.mm:#x}",
         }
         if region.high_line:
-            evidence["reserved get"] = f"line {region.high_line}"
+            evidence["reserved get"] = f"console line {region.high_line}"
         self.breaches.note("outside-region", new.line, evidence)
         return True
 
@@ -277,9 +278,9 @@ class Rules:
             return False
         old = stale[0]
         evidence: Evidence = {
-            "put": f"line {old.line}: {span(old.base, old.end)}",
-            "flush": f"none by this thread on this CPU from line {old.line} to line {new.line}",
-            "get": f"line {new.line}: {span(new.base, new.end)}",
+            "put": f"console line {old.line}: {span(old.base, old.end)}",
+            "flush": f"none by this thread on this CPU from console line {old.line} to {new.line}",
+            "get": f"console line {new.line}: {span(new.base, new.end)}",
             "mm": f"{cpu.mm:#x}",
             "region": f"from {cpu.region.low:#x}" if cpu.region else None,
         }
@@ -304,7 +305,7 @@ class Rules:
 
     def _disorder(self, new: Live, rule: str, expected: int) -> None:
         evidence: Evidence = {
-            "get": f"line {new.line}: {span(new.base, new.end)}",
+            "get": f"console line {new.line}: {span(new.base, new.end)}",
             "rule": rule,
             "expected": f"{expected:#x}",
         }
@@ -316,7 +317,7 @@ class Rules:
         if new.reserved:
             room -= RESERVE  # it may extend a page further
         evidence: Evidence = {
-            "get": f"line {new.line}: {span(new.base, new.end)}",
+            "get": f"console line {new.line}: {span(new.base, new.end)}",
             "rule": "it goes back only where the request no longer fits",
             "expected": f"{expected:#x}",
         }

@@ -17,6 +17,7 @@ from mermapctl.judge.console_verdict import Judgement, judge
 from mermapctl.judge.result_types import Reason, Verdict
 from tests.tables import LOGS, MANIFEST
 
+ROOT = Path(__file__).parents[2]
 GOOD = (LOGS / "good.log").read_bytes()
 KTAP = GOOD[GOOD.index(b"KTAP version 1") :]
 
@@ -89,6 +90,8 @@ CASES = {
     "binary": (b"".join(sha256(bytes([i])).digest() for i in range(250)), "binary", "text"),
     "zeros": (bytes(10_000), "binary", "text"),
     "an ELF file": (b"\x7fELF\2\1\1" + bytes(100), "ELF", "text"),
+    "documentation": ((ROOT / "CONTRIBUTING.md").read_bytes(), "text for people", "console"),
+    "a licence": ((ROOT / "LICENSE").read_bytes(), "text for people", "console"),
     "a web page": (b"<!DOCTYPE html>\n<html><pre>" + KTAP, "web page", "raw log"),
     "docker's JSON": (b'{"log":"KTAP version 1\\n","stream":"stdout"}\n', "JSON", "console"),
     "our own document": (b'{\n "schema": 1,\n "cells": []\n}\n', "mermapctl itself", "console"),

@@ -265,10 +265,13 @@ def _read_on(record: RunRecord, page: Page, every: list[Fault]) -> Iterator[str]
     look, passed = page.look, record.verdict is Verdict.PASSED
     first = None if passed else next(iter(every), None)
     if first and first.console_line:
-        yield f"console  {look.verbatim(console_place(first))}"
+        place = console_place(first)
+        yield look.verbatim(place if place.startswith("console ") else f"console  {place}")
     if is_log(record):
         if not passed:
-            names = [cell.artifacts.console or "-" for cell in record.cells]
+            names = [cell.artifacts.console or "" for cell in record.cells]
+            if not all(names):  # standard input cannot be read again
+                return
             command = f"mermapctl report log --full {shlex.join(names)}"
             yield look.verbatim(f"more     {command}") if len(names) < 2 else "more     --full"
         return

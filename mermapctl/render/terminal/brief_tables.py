@@ -114,7 +114,7 @@ def _place(row: Row, cell: Cell) -> str:
         return found[0] if found else ""
     for traced in cell.trace.tests if cell.trace else ():
         if traced.test == row.path[-1] and not traced.traced:
-            return f"traced until line {traced.until}" if traced.until else "not traced"
+            return f"traced until console line {traced.until}" if traced.until else "not traced"
     return ""
 
 

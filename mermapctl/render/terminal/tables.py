@@ -198,7 +198,7 @@ def trace(cell: Cell, look: Look) -> Table | None:
         values = (row.gets, row.flushes_done, row.flushes_needed, row.flushes_other)
         name = row.test or "after the last test"
         if not row.traced:
-            name += f" (until line {row.until})" if row.until else " (untraced)"
+            name += f" (until console line {row.until})" if row.until else " (untraced)"
         made.add_row(
             look.text(name),
             *(Text(f"{value:,}") for value in values),
