@@ -144,7 +144,8 @@ def log(files: tuple[Path, ...], suite: str | None, allow_splats: bool, **how: A
     mermapctl report log lab/*.log --format junit -o lab.xml
 
     Several logs are one record with a cell for each. It failed if one of them failed, else it has
-    no verdict if one of them has none.
+    no verdict if one of them has none. A FILE may be a whole mail: the consoles in its text and
+    attachments are judged, without the quotation marks.
 
     Exit codes: 0 passed, 1 failed, 3 no verdict. Wrong usage: 2.
     """

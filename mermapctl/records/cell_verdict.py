@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +17,7 @@ from mermapctl.judge import (
     hang_trials,
     leaf_tests,
     module_findings,
+    not_console,
     repeats,
     reproduction,
     suites,
@@ -39,13 +41,15 @@ def judge_console(cell: Cell, console: BinaryIO) -> Cell:
     return judge_log(cell, console)[0]
 
 
-def judge_log(cell: Cell, console: BinaryIO, *, observe: bool = True) -> tuple[Cell, str | None]:
-    """Judge a console; also return the kernel version that it prints, if any.
+def judge_log(
+    cell: Cell, console: BinaryIO | Iterable[bytes], *, observe: bool = True
+) -> tuple[Cell, str | None]:
+    """Judge a console, a file or its chunks; also return the kernel version that it prints, if any.
 
     Without `observe`, ignores a trace in it.
     """
     # The part of the console left out may contain a result, a splat or an event.
-    gaps = Gaps(iter(lambda: console.read(BLOCK_BYTES) or b"", b""))
+    gaps = Gaps(not_console.chunks(console, BLOCK_BYTES))
     judged = console_verdict.judge(
         gaps,
         boot=cell.boot or Boot(),

@@ -297,3 +297,9 @@ def former_words(former: Former) -> str:
         f"was {verdict_word(former.verdict)} until judged again on {former.replaced[:10]} "
         f"(rules of {former.tool.name} {former.tool.version})"
     )
+
+
+def log_place(cell: Cell) -> str:
+    """Return the path of a console log, or the name of what has no path of its own."""
+    name = "standard input" if cell.log is msgspec.UNSET else cell.log.name
+    return cell.artifacts.console or name

@@ -19,6 +19,7 @@ from mermapctl.render.account import (
     is_log,
     kernel,
     label,
+    log_place,
     log_words,
     subject,
     verdict_word,
@@ -133,9 +134,9 @@ def _head(record: RunRecord, page: Page) -> Iterator[str]:
 def _log_head(record: RunRecord) -> str:
     if len(record.cells) > 1:
         return f"{log_words(record)}, {kernel(record)}"
-    console = next((cell.artifacts.console for cell in record.cells), None)
+    console = next(map(log_place, record.cells), "")
     of = f" of Linux {record.tree.kernel}" if record.tree.kernel else ""
-    return f"{subject(record)} in the console log{of}: {console or 'standard input'}"
+    return f"{subject(record)} in the console log{of}: {console}"
 
 
 def _machine(record: RunRecord) -> list[str]:

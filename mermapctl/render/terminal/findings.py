@@ -48,7 +48,7 @@ def fault(each: Fault, record: RunRecord, look: Look, width: int) -> Iterator[Te
         facts = [line for line in evidence_lines(finding) if not _in_splat(line, each)]
         texts += [("" if number else "evidence", line) for number, line in enumerate(facts)]
     if each.console_line:
-        texts.append(("console", look.verbatim(console_place(each))))
+        texts.append(("console", look.verbatim(console_place(each).removeprefix("console "))))
     if finding is not None:
         texts += [("look next", finding.advice)] if finding.advice else []
         texts += [

@@ -21,6 +21,7 @@ from mermapctl.render.account import (
     is_log,
     kernel,
     label,
+    log_place,
     log_words,
     not_listed,
     own_kernel,
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
 
     from mermapctl.records.record import RunRecord
     from mermapctl.records.series_facts import Series
-
-_STDIN = "standard input"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +159,9 @@ def _header(record: RunRecord, look: Look) -> Iterator[RenderableType]:
 def _log_line(record: RunRecord) -> str:
     if len(record.cells) > 1:
         return f"{log_words(record)}, {kernel(record)}"
-    console = next((cell.artifacts.console for cell in record.cells), None)
+    console = next(map(log_place, record.cells), "")
     of = f" of Linux {record.tree.kernel}" if record.tree.kernel else ""
-    return f"console log{of}: {console or _STDIN}"
+    return f"console log{of}: {console}"
 
 
 def _cell_title(record: RunRecord, cell: Cell, look: Look) -> Text:
@@ -285,7 +284,7 @@ def _artifacts(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
     for cell in record.cells:
         kept = cell.artifacts
         if page.several:
-            place = kept.directory or kept.console or (_STDIN if logs else None)
+            place = kept.directory or (log_place(cell) if logs else kept.console)
             named.append((label(cell, record), place))
         else:
             second = kept.console_untraced if kept.console_untraced != kept.console else None
