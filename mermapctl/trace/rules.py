@@ -279,7 +279,7 @@ class Rules:
         old = stale[0]
         evidence: Evidence = {
             "put": f"console line {old.line}: {span(old.base, old.end)}",
-            "flush": f"none by this thread on this CPU from console line {old.line} to {new.line}",
+            "flush": f"none by this thread on this CPU, console lines {old.line} to {new.line}",
             "get": f"console line {new.line}: {span(new.base, new.end)}",
             "mm": f"{cpu.mm:#x}",
             "region": f"from {cpu.region.low:#x}" if cpu.region else None,
