@@ -348,6 +348,9 @@ def command(
         return
     wanted = run_request.series(context)
     requests = run_request.requests(context)
+    if dry_run and wanted is not None:
+        run_request.show_series_plan(requests[0], wanted.commits, form)
+        return
     if dry_run:
         run_request.show_plan(requests, form)
         return

@@ -126,6 +126,14 @@ def show_plan(requests: tuple[Request, ...], form: str) -> None:
     shown.show(sys.stdout, dry_run.planned(run.cells_of(requests)), form)
 
 
+def show_series_plan(request: Request, commits: str, form: str) -> None:
+    """Print what a run of a series would do."""
+    from mermapctl.commands import dry_series
+    from mermapctl.render.terminal import dry_run as shown
+
+    shown.show_series(sys.stdout, dry_series.planned(request, commits), form)
+
+
 def alone_with_gdb(context: click.Context) -> None:
     """Raise UsageError for an option that makes no sense with --gdb, which judges nothing."""
     params = context.params
@@ -169,11 +177,8 @@ def series(context: click.Context) -> SeriesRequest | None:
         return None
     if params["cost_limit"] is not None:
         raise click.UsageError("--cost-limit compares with an earlier run: not with --commits")
-    for name in ("dry_run", "last_failed"):
-        if params[name]:
-            raise click.UsageError(
-                f"--{name.replace('_', '-')} is for one tree: not with --commits"
-            )
+    if params["last_failed"]:
+        raise click.UsageError("--last-failed is for one tree: not with --commits")
     from mermapctl.commands.series import SeriesRequest
 
     return SeriesRequest(commits, lanes, rerun or params["rebuild"])

@@ -70,10 +70,7 @@ def run(
     """
 
     def read(path: Path) -> tuple[commits.Range, Tree]:
-        found, looked = commits.read(path, asked.commits), state.inspect(path)
-        if not found.commits and not (found.at_head and looked.dirty):
-            raise _empty(asked.commits)
-        return found, looked
+        return read_range(path, asked.commits)
 
     with commit_range.opened(request, command, read, tell) as opened:
         rows = _rows(opened, tell)
@@ -83,6 +80,14 @@ def run(
         facts = _facts(opened.looked, rows)
         begun = record.begin(command=command, tree=facts, host=opened.host)
         return _Run(request, asked, opened, rows, grid, presence, patch_ids, tell).run(begun)
+
+
+def read_range(path: Path, spelled: str) -> tuple[commits.Range, Tree]:
+    """Return the commits of a range and the state of the tree. Raises UserError if it is empty."""
+    found, looked = commits.read(path, spelled), state.inspect(path)
+    if not found.commits and not (found.at_head and looked.dirty):
+        raise _empty(spelled)
+    return found, looked
 
 
 def _empty(spelled: str) -> UserError:

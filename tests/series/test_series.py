@@ -454,3 +454,22 @@ def test_a_killed_series_loses_no_finished_cell(tree: Path, home: Path) -> None:
     again = run(tree, "HEAD~4..")
     assert results(again) == ["passed", "failed", "failed", "passed"]
     assert [cell["reused"] for cell in again["cells"]][:2] == [shown["run"]["id"]] * 2
+
+
+def test_a_dry_run_lists_the_cells_by_commit_and_touches_nothing(tree: Path, home: Path) -> None:
+    hashes = add_all(tree, "good", "early-flush")
+    before, ours = snapshot(tree), snapshot(home)
+    words = ("run", "-n", f"--tree={tree}", "--commits=HEAD~2..", "--variant=base", "--variant=smp")
+    done = command(*words)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[:3] == [
+        f"{hashes[0][:12]}  change 1", "  x86_64 base", "  x86_64 smp"
+    ]  # fmt: skip
+    assert "2 commits, 4 cells " in done.stdout
+    made = json.loads(command(*words, "--format=json").stdout)["commits"]
+    assert [each["commit"] for each in made] == hashes
+    assert command("run", "-n", f"--tree={tree}", "--commits=HEAD..HEAD").returncode == 2
+    assert (snapshot(tree), snapshot(home)) == (before, ours)
+    assert boots(tree) == 0
+    (tree / "mm/boots").write_text("good\n# changed\n")
+    assert "the work tree, with its changes" in command(*words).stdout

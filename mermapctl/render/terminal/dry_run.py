@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from mermapctl.commands.dry_run import PlannedCell
+    from mermapctl.commands.dry_series import PlannedCommit
 
 
 def show(stream: TextIO, cells: Sequence[PlannedCell], form: str) -> None:
@@ -34,3 +35,19 @@ def show(stream: TextIO, cells: Sequence[PlannedCell], form: str) -> None:
         if cell.traced:
             stream.write("  the boot has probes too, once System.map names their addresses\n")
     stream.write(f"{count(len(cells), 'cell')}; nothing was run or written\n")
+
+
+def show_series(stream: TextIO, commits: Sequence[PlannedCommit], form: str) -> None:
+    """Print the cells by commit, as text or JSON."""
+    if form != "table":
+        made = {"schema": 1, "commits": [asdict(each) for each in commits]}
+        stream.write(json.dumps(made, indent=1) + "\n")
+        return
+    look = plain_look_of(stream)
+    for each in commits:
+        stream.write(f"{(each.commit or '')[:12]:12}  {look.plain(each.subject, limit=400)}\n")
+        stream.writelines(f"  {look.plain(name)}\n" for name in each.cells)
+    cells = sum(len(each.cells) for each in commits)
+    counted = f"{count(len(commits), 'commit')}, {count(cells, 'cell')}"
+    stream.write(f"{counted} less those that an earlier run has judged; ")
+    stream.write("nothing was run or written\n")
