@@ -15,7 +15,7 @@ from mermapctl.records.cell_verdict import suites_known
 BEFORE = b"KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: s\n    1..2\n    ok 1 a\n"
 AFTER = b"    ok 2 b\nok 1 s\n"
 LONG, LINES, SECONDS = 60_000, 10, 5.0
-"""Each of these consoles took 20 s of CPU time or more when a line's cost was its square."""
+"""Twice as many lines of `$ qemu-system-…` took 50 s when the cost of a line was its square."""
 
 
 def seconds_of(console: bytes) -> tuple[float, Verdict]:
