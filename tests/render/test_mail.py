@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mermapctl.commands.judge_log import of_logs
 from mermapctl.judge.result_types import Reason, Verdict
 from mermapctl.records.record import TreeFacts
 from mermapctl.records.series_facts import Series
 from mermapctl.render.documents import mail
 from tests import sample_records as samples
 from tests.hostile import TEXTS, Console, infect
+from tests.tables import LOGS
 
 if TYPE_CHECKING:
     from mermapctl.records.record import RunRecord
@@ -222,3 +224,12 @@ def test_a_testers_name_is_spelled_as_it_is() -> None:
     message = parsed(text)
     assert message.get_content_charset() == "utf-8"
     assert message.get_content().endswith("Tested-by: J\u00fcrgen \u4e16 <j@example.org>\n")
+
+
+def test_the_gets_before_a_reuse_are_named_so() -> None:
+    record = of_logs([str(LOGS / "trace-counted-not-done.log")], ("mermapctl",), suite=None)
+    lines = mail.render(record).splitlines()
+    at = next(n for n, line in enumerate(lines) if line.startswith("  TLB flushes"))
+    assert lines[at].endswith(" gets before reuse")
+    assert max(map(len, lines[at : at + 3])) <= 72
+    assert len(lines[at + 1]) == len(lines[at])

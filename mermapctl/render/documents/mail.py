@@ -236,13 +236,19 @@ def _cell(cell: Cell, record: RunRecord) -> Iterator[str]:
     yield from _flushes(cell)
 
 
+_BEFORE = "gets before reuse"
+"""The heading of `allocations`: those of a whole test are more, the first table has them."""
+
+
 def _flushes(cell: Cell) -> Iterator[str]:
     """Yield the flush numbers of a failed cell, or the rules that a passed one did not exercise."""
     if cell.flushes and cell.verdict is Verdict.FAILED:
-        yield f"  {'TLB flushes':<24} {'expected':>8} {'counted':>8} {'observed':>8} {'gets':>8}"
+        heads = f"{'expected':>8} {'counted':>8} {'observed':>8} {_BEFORE}"
+        yield f"  {'TLB flushes':<24} {heads}"
         for row in cell.flushes:
             numbers = (row.expected, row.counted, row.observed, row.allocations)
-            shown = " ".join(f"{'-' if n is None else n:>8}" for n in numbers)
+            *three, gets = ("-" if n is None else n for n in numbers)
+            shown = " ".join((*(f"{n:>8}" for n in three), f"{gets:>{len(_BEFORE)}}"))
             yield f"  {_flat(row.test)[:24]:<24} {shown}"
         yield from _seen(cell)
         yield ""

@@ -251,7 +251,7 @@ def _costs(cell: Cell) -> Iterator[str]:
 def _flushes(cell: Cell) -> Iterator[str]:
     if not cell.flushes:
         return
-    yield "| TLB flushes | expected | counted | observed | allocations | |"
+    yield "| TLB flushes | expected | counted | observed | gets before a reuse | |"
     yield "| :-- | --: | --: | --: | --: | :-- |"
     for row in cell.flushes:
         numbers = (row.expected, row.counted, row.observed, row.allocations)
