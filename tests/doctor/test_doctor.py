@@ -325,3 +325,10 @@ def test_a_run_takes_doctors_word_for_kvm(
     assert chosen == accel
     assert (why is None) == (accel == "kvm")
     assert home.is_dir()
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_no_name_of_a_program_is_broken(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    result = CliRunner().invoke(command, ["--no-kvm"])
+    assert "qemu-system-x86_64 " in result.output

@@ -62,6 +62,8 @@ def _installation(how: Installation) -> dict[str, object]:
 
 def _pages(found: Diagnosis, look: Look) -> Iterator[RenderableType]:
     rows = table(look, "Need", "State", "Found", "For")
+    names = rows.columns[0]  # a program's name is typed as it is shown
+    names.no_wrap, names.min_width = True, max((len(each.name) for each in found.checks), default=0)
     for each in found.checks:
         rows.add_row(
             look.text(each.name, "bold"),
