@@ -301,7 +301,8 @@ GROUPS = {
     "--dry-run",
     "-n",
     is_flag=True,
-    help="Print the cells and kunit.py's command lines; run, build and write nothing.",
+    help="Print the cells and kunit.py's command lines (with --commits: the cells by commit); run, "
+    "build and write nothing.",
 )
 @click.option(
     "--last-failed",
