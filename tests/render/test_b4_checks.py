@@ -10,12 +10,12 @@ from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from b4.review import checks as review
 
 from mermapctl.judge.result_types import Reason
 from mermapctl.records.record import RunRecord, to_json
 from mermapctl.render.documents import b4_checks
 from tests import sample_records as samples
+from tests.b4_review import review
 from tests.hostile import TEXTS, Console, infect
 
 if TYPE_CHECKING:
