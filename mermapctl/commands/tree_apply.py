@@ -117,7 +117,7 @@ def _mails(path: Path, source: str, place: Path) -> list[bytes]:
     said = process.run(words, cwd=place, env=git.environment(), input=data)
     if said.returncode != 0:
         raise UserError(f"{where} is no mailbox: {said.stderr.strip()[:300]}", _GIVE)
-    return [_without_from(each.read_bytes()) for each in sorted(mails.iterdir())]
+    return [_without_from(inputs.read_regular(each)) for each in sorted(mails.iterdir())]
 
 
 def _without_from(raw: bytes) -> bytes:
@@ -151,12 +151,12 @@ def _ready(program: str, series: MailedSeries, place: Path) -> bytes:
     """Return the patches as b4 makes them ready. Raises HarnessError if they are not these."""
     mailbox = place / "chosen.mbx"
     mailbox.write_bytes(b"".join(map(_boxed, (each.raw for each in series.mails))))
-    data = b4.ready(program, mailbox, place).read_bytes()
+    data = inputs.read_regular(b4.ready(program, mailbox, place))
     split = place / "ready"
     split.mkdir()
     words = ["git", "mailsplit", "--mboxrd", "-b", f"-o{split}"]
     process.run(words, cwd=place, env=git.environment(), input=data)
-    ready = [mail_message.parse(each.read_bytes()) for each in sorted(split.iterdir())]
+    ready = [mail_message.parse(inputs.read_regular(each)) for each in sorted(split.iterdir())]
     if [each.id for each in ready] != [each.id for each in series.patches]:
         raise HarnessError(
             f"b4 gives {len(ready)} patches, and not the {len(series.patches)} of the series in "

@@ -19,6 +19,9 @@ SUBJECT = 400
 _ID = re.compile(r"<([^<>@\s]{1,200}@[^<>@\s]{1,200})>", re.ASCII)
 _REPLY = re.compile(r"(?:re|aw|fwd?)\s*:", re.IGNORECASE)
 _BRACKETS = re.compile(r"\s*\[([^\]]*)\]")
+DEEPEST = 100
+"""Parts in parts of a mail: Python's email package calls itself for each."""
+_PARTED = re.compile(rb"^content-type:\s*(?:multipart|message)/", re.IGNORECASE | re.MULTILINE)
 _NUMBERS = re.compile(r"(?<![\w/])(\d{1,4})/(\d{1,4})(?![\w/])", re.ASCII)
 _VERSION = re.compile(r"(?:\b|(?<=patch))v(\d{1,4})\b", re.ASCII | re.IGNORECASE)
 _DIFF = re.compile(r"^(?:diff --git |--- \S.*\r?\n\+\+\+ \S)", re.MULTILINE)
@@ -96,12 +99,11 @@ def parse(raw: bytes) -> MailMessage:
 
 
 def _read(raw: bytes) -> tuple[Message, str]:
-    """Return a mail and its text; an empty one for parts in parts in parts, a thousand deep."""
-    try:
-        message = email.message_from_bytes(raw)
-        return message, body(message)
-    except RecursionError:
+    """Return a mail and its text; an empty one for more than DEEPEST parts that have parts."""
+    if len(_PARTED.findall(raw)) > DEEPEST:
         return email.message_from_bytes(b""), ""
+    message = email.message_from_bytes(raw)
+    return message, body(message)
 
 
 def version_of(subject: str) -> int:

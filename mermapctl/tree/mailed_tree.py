@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mermapctl.errors import HarnessError, MermapctlError, UserError
 from mermapctl.events import Listener, Note
-from mermapctl.system import process
+from mermapctl.system import inputs, process
 from mermapctl.tree import commits, git, git_files, mail_origin, ownership, state, workshop
 from mermapctl.tree.commits import Commit
 from mermapctl.tree.mail_origin import MailOrigin, SeriesMail
@@ -250,7 +250,7 @@ def _conflict(
 ) -> MermapctlError:
     """Build the error for a patch that does not apply: its number, its subject, its files."""
     try:
-        at = int((tree / ".git/rebase-apply/next").read_text())
+        at = int(inputs.read_text(tree / ".git/rebase-apply/next", 64))
     except (OSError, ValueError):
         at = 0
     if not 1 <= at <= len(series.patches):

@@ -487,9 +487,14 @@ def limited(kilobytes: int, tree: Path, *argv: str, **env: str) -> subprocess.Co
     )
 
 
-def test_a_disk_that_fills_up_under_the_console_fails_no_test(fake_tree: Path) -> None:
+def test_a_disk_that_fills_up_under_the_console_fails_no_test(
+    fake_tree: Path, tmp_path: Path
+) -> None:
     document(fake_tree)  # the index exists
-    done = limited(8, fake_tree, FAKE_LOG=str(LOGS / "missing-flush.log"))
+    console = tmp_path / "long.log"
+    first, _, rest = (LOGS / "missing-flush.log").read_text().partition("\n")
+    console.write_text("\n".join([first, *["[    0.000000] a line of the boot"] * 140, rest]))
+    done = limited(12, fake_tree, FAKE_LOG=str(console))
     (cell,) = json.loads(done.stdout)["cells"]
     assert (done.returncode, cell["reason"]) == (3, "harness-error")
     assert "console.log: File too large" in cell["detail"]
@@ -500,7 +505,7 @@ def test_a_verdict_that_cannot_be_stored_is_printed(fake_tree: Path, tmp_path: P
     log = (LOGS / "good.log").read_text()
     (tmp_path / "short").write_text(log[log.index("KTAP version") :])
     words = ["--kernel-arg", f"x={'long' * 900}"]
-    done = limited(8, fake_tree, *words, FAKE_LOG=str(tmp_path / "short"))
+    done = limited(12, fake_tree, *words, FAKE_LOG=str(tmp_path / "short"))
     made = json.loads(done.stdout)
     assert (done.returncode, made["verdict"]) == (0, "passed"), done.stderr
     assert "this run is not stored as it ended: " in made["cells"][0]["notes"][-1]

@@ -63,8 +63,8 @@ def test_the_stale_reuse_is_proved_by_its_lines() -> None:
     found, _, _ = judge(console("trace-counted-not-done"))
     stale = found[0]
     assert stale.severity is Severity.ERROR
-    assert stale.evidence["put"] == "line 168: [0xffff880000200000, 0xffff8800003ff000)"
-    assert stale.evidence["get"] == "line 172: [0xffff880000200000, 0xffff8800003fe000)"
+    assert stale.evidence["put"] == "console line 168: [0xffff880000200000, 0xffff8800003ff000)"
+    assert stale.evidence["get"] == "console line 172: [0xffff880000200000, 0xffff8800003fe000)"
     assert stale.evidence["tests"] == "test_size, test_tlb_flushed"
     assert stale.console_line == 172
 
