@@ -104,7 +104,7 @@ def standing(directory: Path, digest: str, base: SeriesBase) -> Applied | None:
 
     Raises UserError for anything else.
     """
-    if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
+    if workshop.is_free(directory):
         return None
     origin = mail_origin.read(directory)
     if origin is None:
@@ -160,13 +160,7 @@ def make(
         tip = git.git(tree, "rev-parse", "HEAD")
         origin = MailOrigin(base.commit.id, tip, digest(patches), _mail(series, base))
         mail_origin.write(tree, origin)
-        if partial.is_symlink() or tree.is_symlink():
-            raise HarnessError(f"{partial} was replaced while the tree was made", "run it again")
-        try:
-            tree.rename(directory)
-        except OSError as error:
-            message = f"cannot rename {tree} to {directory}: {error.strerror}"
-            raise HarnessError(message, "see what is there now, and run it again") from error
+        workshop.put(partial, tree, directory)
     subjects = state.subjects(directory, base.commit.id)
     return Applied(state.inspect(directory), branch, base.commit, origin, subjects)
 

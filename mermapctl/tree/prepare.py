@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from mermapctl.errors import HarnessError, UserError
+from mermapctl.errors import UserError
 from mermapctl.events import Listener, Note
 from mermapctl.tree import find, git, overlay, postings, state, unpack, workshop
 from mermapctl.tree.overlay import Mermap
@@ -41,7 +41,7 @@ def standing(directory: Path) -> Prepared | None:
 
     Raises UserError for anything else, and leaves it untouched.
     """
-    if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
+    if workshop.is_free(directory):
         return None
     origin = state.origin(directory) if find.is_kernel(directory) else None
     if origin is None:
@@ -97,13 +97,7 @@ def prepare(
             patches = _put_on(tree, date, tell, posting) if with_overlay else ()
         git.git(tree, "config", "mermapctl.base", base)
         git.git(tree, "config", "mermapctl.source", source.spelled)
-        if partial.is_symlink() or tree.is_symlink():
-            raise HarnessError(f"{partial} was replaced while the tree was made", "run it again")
-        try:
-            tree.rename(directory)
-        except OSError as error:
-            message = f"cannot rename {tree} to {directory}: {error.strerror}"
-            raise HarnessError(message, "see what is there now, and run it again") from error
+        workshop.put(partial, tree, directory)
     return Prepared(
         tree=state.inspect(directory),
         base=base,

@@ -60,7 +60,7 @@ def opened(directory: Path, tell: Listener) -> Iterator[Path]:
     """Make an empty, locked, private directory beside `directory`; remove it at the end.
 
     A killed run leaves it behind unlocked, and the next run clears it. Removes what was made by its
-    handle, not by its name: whoever owns the place may have put a link there.
+    handle, not by its name: the owner of the place may have put a link there.
     """
     partial = directory.with_name(f".{directory.name}.mermapctl-partial")
     handle = _lock(partial, directory)
@@ -77,6 +77,22 @@ def opened(directory: Path, tell: Listener) -> Iterator[Path]:
                 partial.rmdir()
         finally:
             locks.release(handle)
+
+
+def is_free(directory: Path) -> bool:
+    """Return whether a tree can be put at `directory`: it is missing, or empty."""
+    return not directory.exists() or (directory.is_dir() and not any(directory.iterdir()))
+
+
+def put(partial: Path, tree: Path, directory: Path) -> None:
+    """Move a finished tree from the hidden directory to its place. Raises HarnessError."""
+    if partial.is_symlink() or tree.is_symlink():
+        raise HarnessError(f"{partial} was replaced while the tree was made", "run it again")
+    try:
+        tree.rename(directory)
+    except OSError as error:
+        message = f"cannot rename {tree} to {directory}: {error.strerror}"
+        raise HarnessError(message, "see what is there now, and run it again") from error
 
 
 def _lock(partial: Path, directory: Path) -> int:
