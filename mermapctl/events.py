@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CellStarted:
-    """A cell begins; `number` counts from 1 to `of`, 0 if nobody knows how many there will be."""
+    """A cell begins; `number` counts from 1 to `of`, 0 if their number is unknown."""
 
     name: str
     number: int

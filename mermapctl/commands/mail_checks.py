@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import email
-
 from mermapctl.errors import HarnessError
 from mermapctl.records import tested_mail
 from mermapctl.records.store import Store
@@ -25,7 +23,6 @@ def check(raw: bytes) -> TestedMail | None:
 def facts(raw: bytes) -> MailFacts:
     """Read what a mail says of itself; git computes the id of its patch."""
     mail = mail_message.parse(raw)
-    text = mail_message.body(email.message_from_bytes(raw))
     is_patch = mail.has_diff and not mail.is_cover
     tops = (mail.message_id, mail.parent if is_patch else None)
     return MailFacts(
@@ -34,8 +31,8 @@ def facts(raw: bytes) -> MailFacts:
         version=mail.version,
         number=mail.number,
         count=mail.count,
-        patch_id=_patch_id(text) if is_patch else None,
-        subjects=() if is_patch else tested_mail.listed(text.splitlines()),
+        patch_id=_patch_id(mail.text) if is_patch else None,
+        subjects=() if is_patch else tested_mail.listed(mail.text.splitlines()),
     )
 
 

@@ -10,6 +10,9 @@ import email
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from mermapctl.console import mail_part
+from mermapctl.console.quotation import QUOTE, STAMP
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from email.message import Message
@@ -19,14 +22,12 @@ MOST_PARTS = 50
 """Bounds of a mail; email's parser recurses into its parts."""
 _BOUNDARY = re.compile(rb"boundary\s*=", re.IGNORECASE)
 _NEXT_MAIL = re.compile(rb"^From \S+ .*\d{4}\r?\n[A-Z][\w-]*: ", re.MULTILINE)
-_QUOTE = re.compile(r"(?:[>|] ?)+")
-_STAMP = r"(?:<\d{1,3}>)?\[ *\d{1,12}\.\d{1,9}\]"
 _CONSOLE = re.compile(
-    rf"{_STAMP}|.*\bK?TAP version \d|\s*(?:not )?ok \d+ |\s*# Subtest: |\s*1\.\.\d+\s*\Z"
+    rf"{STAMP}|.*\bK?TAP version \d|\s*(?:not )?ok \d+ |\s*# Subtest: |\s*1\.\.\d+\s*\Z"
     r"|Linux version |WARNING: |BUG: |Oops: |Kernel panic|Call Trace:|-+\[ (?:cut here|end trace)"
 )
 """Lines at which a console in the text of a mail may begin or end."""
-_CERTAIN = re.compile(rf"^(?:{_STAMP}|.*\bK?TAP version \d|Linux version )", re.MULTILINE)
+_CERTAIN = re.compile(rf"^(?:{STAMP}|.*\bK?TAP version \d|Linux version )", re.MULTILINE)
 _RESULTS = re.compile(r"^.*\bK?TAP version \d|^(?:.*\] )?\s*(?:not )?ok \d+ ", re.MULTILINE)
 _END = "[...]"
 _PACKED = re.compile(
@@ -97,13 +98,7 @@ def _is_text(part: Message) -> bool:
 
 
 def _text(part: Message) -> str:
-    payload = part.get_payload(decode=True)
-    data = payload if isinstance(payload, bytes) else b""
-    try:
-        text = data.decode(part.get_content_charset() or "utf-8", "replace")
-    except (LookupError, ValueError):  # an unknown encoding, or one with a NUL in its name
-        text = data.decode("utf-8", "replace")
-    text = text.replace("\r\n", "\n")
+    text = mail_part.text(part)
     if str(part.get_param("format", "")).lower() == "flowed":
         text = _unflowed(text, delete=str(part.get_param("delsp", "")).lower() == "yes")
     return text
@@ -133,7 +128,7 @@ def _among_prose(text: str) -> str:
     A mark follows them, as a quoter sets it: a text may end anywhere, and the kernel did not.
     """
     lines = [
-        _QUOTE.sub("", line, count=1) if line[:1] in ("|", ">") else line
+        QUOTE.sub("", line, count=1) if line[:1] in ("|", ">") else line
         for line in text.split("\n")
     ]
     found = [number for number, line in enumerate(lines) if _CONSOLE.match(line)]

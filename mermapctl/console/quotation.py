@@ -101,8 +101,10 @@ class Wrapped(NamedTuple):
 
 NARROW, WIDE = 60, 80
 """Widths at which mailers wrap: RFC 5322, 2.1.1, recommends 78; most take 72."""
-_QUOTE = re.compile(r"(?:[>|] ?)+")
-_STAMP = re.compile(r"(?:<\d{1,3}>)?\[ *\d{1,12}\.\d{1,9}\]")
+QUOTE = re.compile(r"(?:[>|] ?)+")
+STAMP = r"(?:<\d{1,3}>)?\[ *\d{1,12}\.\d{1,9}\]"
+"""printk's level and time; the caller is left out, which may follow."""
+_STAMP = re.compile(STAMP)
 _OWN = re.compile(
     r"\s|(?:not )?ok \d|K?TAP version|1\.\.\d|#|\[|<|-{3,}|Linux version|[A-Z]{3,}\b|Bail out!"
 )
@@ -115,7 +117,7 @@ def wrapped(text: str) -> Wrapped | None:
     A line was wrapped if the next one has no prefix where others have one, and its first word would
     not have fitted.
     """
-    lines = [_QUOTE.sub("", line.rstrip("\r")) for line in text.split("\n")]
+    lines = [QUOTE.sub("", line.rstrip("\r")) for line in text.split("\n")]
     begin = next((at for at, line in enumerate(lines) if "TAP version " in line), 0)
     body = [(at, line) for at, line in enumerate(lines[begin:], begin + 1) if line.strip()]
     if any(len(line) > WIDE and " " in line[24:WIDE] for _, line in body):

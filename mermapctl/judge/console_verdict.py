@@ -101,7 +101,7 @@ def judge(
     if foreign is not None and foreign.certain:
         return _not_judged(foreign)
     marks = CutMarks(chunks)
-    elsewhere = boot.ended is Ended.UNKNOWN  # nobody quotes the console of a boot of our own
+    elsewhere = boot.ended is Ended.UNKNOWN  # the console of our own boot is no quotation
     reading = _Reading(marks if elsewhere else chunks, manifest, expected_suites)
     reading.run()
     if foreign is not None and not reading.ktap.begun:

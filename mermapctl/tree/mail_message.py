@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mermapctl.console import mail_part
+
 if TYPE_CHECKING:
     from email.message import Message
 
@@ -35,12 +37,13 @@ _REFERENCES = 20
 class MailMessage:
     """A mail; `raw` is all of it, with the `id` that it came with, or was given for lack of one.
 
-    `message_id` has no angle brackets; None if the mail has none. `number` of `count` are those of
-    the subject, as in [PATCH v2 3/5]; `title` is the subject without its brackets. `parent` is the
-    message id of the mail that it answers.
+    `text` is its body. `message_id` has no angle brackets; None if the mail has none. `number` of
+    `count` are those of the subject, as in [PATCH v2 3/5]; `title` is the subject without its
+    brackets. `parent` is the message id of the mail that it answers.
     """
 
     raw: bytes
+    text: str
     id: str
     message_id: str | None
     subject: str
@@ -80,6 +83,7 @@ def parse(raw: bytes) -> MailMessage:
     above = ids(header(message, "References")) or answered
     return MailMessage(
         raw=raw if found else b"Message-Id: <" + made.encode() + b">\n" + raw,
+        text=text,
         id=found[0] if found else made,
         message_id=found[0] if found else None,
         subject=subject,
@@ -103,7 +107,7 @@ def _read(raw: bytes) -> tuple[Message, str]:
     if len(_PARTED.findall(raw)) > DEEPEST:
         return email.message_from_bytes(b""), ""
     message = email.message_from_bytes(raw)
-    return message, body(message)
+    return message, _body(message)
 
 
 def version_of(subject: str) -> int:
@@ -143,16 +147,8 @@ def header(message: Message, name: str) -> str:
     return text.encode(errors="replace").decode()  # some encodings have lone surrogates
 
 
-def body(message: Message) -> str:
+def _body(message: Message) -> str:
     """Return the text of a mail, of all its parts that are text."""
-    texts = []
-    for part in message.walk():
-        if part.get_content_maintype() != "text":
-            continue
-        payload = part.get_payload(decode=True)
-        data = payload if isinstance(payload, bytes) else b""
-        try:
-            texts.append(data.decode(part.get_content_charset() or "utf-8", "replace"))
-        except (LookupError, ValueError):  # an unknown encoding, or one that replaces nothing
-            texts.append(data.decode("utf-8", "replace"))
-    return "\n".join(texts).replace("\r\n", "\n")
+    return "\n".join(
+        mail_part.text(part) for part in message.walk() if part.get_content_maintype() == "text"
+    )
