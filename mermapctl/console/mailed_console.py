@@ -6,11 +6,10 @@ A mail is hostile input: its size, its parts and their depth are bounded, and no
 
 from __future__ import annotations
 
-import email
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from mermapctl.console import mail_part
+from mermapctl.console import mail_parts
 from mermapctl.console.quotation import QUOTE, STAMP
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 64 << 20
 MOST_PARTS = 50
-"""Bounds of a mail; email's parser recurses into its parts."""
+"""Bounds of a mail."""
 _BOUNDARY = re.compile(rb"boundary\s*=", re.IGNORECASE)
 _NEXT_MAIL = re.compile(rb"^From \S+ .*\d{4}\r?\n[A-Z][\w-]*: ", re.MULTILINE)
 _CONSOLE = re.compile(
@@ -54,11 +53,12 @@ def read(raw: bytes) -> list[MailedConsole] | NoConsole:
     as_file = "the console in it as a file"
     if len(raw) > MOST_BYTES:
         return NoConsole(f"a mail of more than {MOST_BYTES >> 20} MB", as_file)
-    if len(_BOUNDARY.findall(raw)) > MOST_PARTS:
+    message = mail_parts.message(raw) if len(_BOUNDARY.findall(raw)) <= MOST_PARTS else None
+    if message is None:
         return NoConsole("a mail with too many parts", as_file)
     if len(_NEXT_MAIL.findall(raw)) > 1:
         return NoConsole("an mbox of several mails", "one mail, or the console as a file")
-    parts = [part for part in email.message_from_bytes(raw).walk() if not part.is_multipart()]
+    parts = [part for part in message.walk() if not part.is_multipart()]
     attached = [*_attached(parts)]
     body = _among_prose("\n".join(_text(part) for part in parts if _is_body(part)))
     if body and (not attached or _RESULTS.search(body)):
@@ -98,7 +98,7 @@ def _is_text(part: Message) -> bool:
 
 
 def _text(part: Message) -> str:
-    text = mail_part.text(part)
+    text = mail_parts.text(part)
     if str(part.get_param("format", "")).lower() == "flowed":
         text = _unflowed(text, delete=str(part.get_param("delsp", "")).lower() == "yes")
     return text

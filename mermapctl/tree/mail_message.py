@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mermapctl.console import mail_part
+from mermapctl.console import mail_parts
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -21,9 +21,6 @@ SUBJECT = 400
 _ID = re.compile(r"<([^<>@\s]{1,200}@[^<>@\s]{1,200})>", re.ASCII)
 _REPLY = re.compile(r"(?:re|aw|fwd?)\s*:", re.IGNORECASE)
 _BRACKETS = re.compile(r"\s*\[([^\]]*)\]")
-DEEPEST = 100
-"""Parts in parts of a mail: Python's email package calls itself for each."""
-_PARTED = re.compile(rb"^content-type:\s*(?:multipart|message)/", re.IGNORECASE | re.MULTILINE)
 _NUMBERS = re.compile(r"(?<![\w/])(\d{1,4})/(\d{1,4})(?![\w/])", re.ASCII)
 _VERSION = re.compile(r"(?:\b|(?<=patch))v(\d{1,4})\b", re.ASCII | re.IGNORECASE)
 _DIFF = re.compile(r"^(?:diff --git |--- \S.*\r?\n\+\+\+ \S)", re.MULTILINE)
@@ -103,10 +100,10 @@ def parse(raw: bytes) -> MailMessage:
 
 
 def _read(raw: bytes) -> tuple[Message, str]:
-    """Return a mail and its text; an empty one for more than DEEPEST parts that have parts."""
-    if len(_PARTED.findall(raw)) > DEEPEST:
+    """Return a mail and its text; an empty one if it has too many parts in parts."""
+    message = mail_parts.message(raw)
+    if message is None:
         return email.message_from_bytes(b""), ""
-    message = email.message_from_bytes(raw)
     return message, _body(message)
 
 
@@ -150,5 +147,5 @@ def header(message: Message, name: str) -> str:
 def _body(message: Message) -> str:
     """Return the text of a mail, of all its parts that are text."""
     return "\n".join(
-        mail_part.text(part) for part in message.walk() if part.get_content_maintype() == "text"
+        mail_parts.text(part) for part in message.walk() if part.get_content_maintype() == "text"
     )

@@ -118,6 +118,10 @@ NONE = {
         ),
         "too many parts",
     ),
+    "mails in mails": (
+        b"From: a@b.c\nSubject: x\n" + b"Content-Type: message/rfc822\n\n" * 5000,
+        "too many parts",
+    ),
     "several mails": (
         (b"From dev@example.org Thu May  4 11:59:59 2023\n" + message(SHORT).as_bytes()) * 2,
         "several mails",
