@@ -22,9 +22,9 @@ from mermapctl.records.series_facts import Column, Series, SeriesCommit
 from mermapctl.records.store import Store
 from mermapctl.runner import compiler_cache
 from mermapctl.series import added_warnings, budget, key, order, verdict_cache
+from mermapctl.series.engines.local import LocalEngine, Work
 from mermapctl.series.grid import BASE, Grid, absent, take_over
 from mermapctl.series.grid_events import GridCell, GridStarted, SeriesListener
-from mermapctl.series.local_engine import LocalEngine, Work
 from mermapctl.series.presence import Presence
 from mermapctl.system import signals
 from mermapctl.tree import commits, mail_origin, state

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What runs the cells of a series: `local`, the lanes of this machine."""
