@@ -21,7 +21,7 @@ from mermapctl.series import bisect_answer
 from mermapctl.series.bisect_answer import named
 from mermapctl.series.bisect_loop import Bisected, BisectLoop
 from mermapctl.series.bisect_target import Wanted
-from mermapctl.series.engines.local import Work
+from mermapctl.series.engines.work import Work
 from mermapctl.series.presence import Presence
 from mermapctl.system import signals
 from mermapctl.tree import commits, state

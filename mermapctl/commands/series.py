@@ -20,9 +20,9 @@ from mermapctl.records import cell_files, first_bad, record
 from mermapctl.records.record import Cell, RunRecord, State, TreeFacts
 from mermapctl.records.series_facts import Column, Series, SeriesCommit
 from mermapctl.records.store import Store
-from mermapctl.runner import compiler_cache
-from mermapctl.series import added_warnings, budget, key, order, verdict_cache
-from mermapctl.series.engines.local import LocalEngine, Work
+from mermapctl.series import added_warnings, order, verdict_cache
+from mermapctl.series.engines.local import LocalEngine
+from mermapctl.series.engines.work import Work
 from mermapctl.series.grid import BASE, Grid, absent, take_over
 from mermapctl.series.grid_events import GridCell, GridStarted, SeriesListener
 from mermapctl.series.presence import Presence
@@ -33,6 +33,7 @@ from mermapctl.tree.mail_origin import SeriesMail
 from mermapctl.tree.series_worktrees import Borrower
 
 if TYPE_CHECKING:
+    from mermapctl.series.engines.protocol import Engine
     from mermapctl.tree.state import Tree
 
 
@@ -174,6 +175,7 @@ class _Run:
                 invoked=self.opened.invoked,
                 work_tree=self.rows.work_tree,
                 rerun=self.asked.rerun,
+                lanes=self.asked.lanes,
             )
             ended = self._cells(work)
             warned = self._warned(begun)
@@ -212,16 +214,14 @@ class _Run:
 
     def _cells(self, work: Work) -> list[Cell] | None:
         """Fill the grid; return the cells that a signal cut short, None if there was no signal."""
-        engine = None
+        engine: Engine | None = None
         try:
             with signals.interruptible():
-                self._know()
-                open_rows = self.grid.open_rows()
-                cached = self.request.ccache and compiler_cache.installed()
-                rows, jobs = len(open_rows), self.request.jobs
-                room = budget.of(rows, jobs, self.asked.lanes, cached=cached)
                 engine = LocalEngine(work, self.grid, self.tell)
-                self._first(engine, order.first(open_rows, room.lanes))
+                self._know(engine)
+                open_rows = self.grid.open_rows()
+                room = engine.room(len(open_rows))
+                self._first(engine, order.first(open_rows, room.lanes) if room.tip_first else [])
                 if open_rows := self.grid.open_rows():
                     engine.run(order.segments(open_rows, room.lanes), jobs=room.jobs)
                 self._base(engine)
@@ -229,7 +229,7 @@ class _Run:
             return engine.unfinished() if engine else []
         return None
 
-    def _know(self) -> None:
+    def _know(self, engine: Engine) -> None:
         """Put in the cells that need no run, and report them."""
         grid = self.grid
         heads = tuple((each.id[:12], each.subject) for each in grid.commits)
@@ -239,12 +239,12 @@ class _Run:
             for number, column in enumerate(grid.columns):
                 grid.cells[row, number] = absent(column, grid.commits[row], symbol)
         if not self.asked.rerun:
-            take_over(grid)
+            take_over(grid, engine.keys)
         places = sorted(grid.cells)
         for done, place in enumerate(places, 1):
             self.tell(GridCell(*place, grid.cells[place], done, grid.size))
 
-    def _first(self, engine: LocalEngine, rows: list[int]) -> None:
+    def _first(self, engine: Engine, rows: list[int]) -> None:
         """Run the last commit and, if it fails, the base: together they show what to look for."""
         if not rows:
             return
@@ -257,7 +257,7 @@ class _Run:
         if failing and not self._base_lacks():
             self._run_base(engine, failing, "the last commit fails")
 
-    def _base(self, engine: LocalEngine) -> None:
+    def _base(self, engine: Engine) -> None:
         """Run the base in the columns whose oldest commit fails: the base may fail as well."""
         grid = self.grid
         places = range(len(grid.columns))
@@ -273,14 +273,14 @@ class _Run:
         grid = self.grid
         return self.presence.lacking(grid.base.tree, grid.columns[0].symbols)
 
-    def _run_base(self, engine: LocalEngine, columns: tuple[int, ...], why: str) -> None:
+    def _run_base(self, engine: Engine, columns: tuple[int, ...], why: str) -> None:
         """Run the base in the columns where its cell is not known."""
         grid = self.grid
         for number in columns:
-            key_of_base = key.of_files(grid.columns[number].key, grid.base.tree)
-            cell = None if self.asked.rerun else verdict_cache.find(key_of_base)
-            if cell is not None and (BASE, number) not in grid.cells:
-                grid.cells[BASE, number] = replace(cell, commit=grid.base.id)
+            keys = engine.keys(grid.columns[number])
+            known = None if self.asked.rerun else verdict_cache.find_any(keys, grid.base.tree)
+            if known is not None and (BASE, number) not in grid.cells:
+                grid.cells[BASE, number] = replace(known, commit=grid.base.id)
         if any((BASE, number) not in grid.cells for number in columns):
             before = grid.base.id[:12]
             self.tell(Note(f"{why}; {before}, the one before the range, is tested too"))

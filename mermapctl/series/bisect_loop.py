@@ -15,7 +15,8 @@ from mermapctl.series.bisect_known import Known
 from mermapctl.series.bisect_posterior import BootCounts
 from mermapctl.series.bisect_step import MoreBoots, Step, WrongEnds
 from mermapctl.series.bisect_target import Wanted
-from mermapctl.series.engines.local import LocalEngine, Work
+from mermapctl.series.engines.local import LocalEngine
+from mermapctl.series.engines.work import Work
 from mermapctl.series.grid import Grid, GridColumn
 from mermapctl.series.grid_events import GridProgress, SeriesEvent
 from mermapctl.series.key import of_files

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from mermapctl.judge.result_types import Reason, Verdict
 from mermapctl.records.record import Cell
 from mermapctl.series import verdict_cache
-from mermapctl.series.key import of_files
 from mermapctl.tree.commits import Commit
 
 Place = tuple[int, int]
@@ -81,11 +81,12 @@ def absent(column: GridColumn, commit: Commit, symbol: str) -> Cell:
     )
 
 
-def take_over(grid: Grid) -> None:
-    """Put in the cells whose verdict an earlier run has."""
+def take_over(grid: Grid, keys: Callable[[GridColumn], Sequence[str]]) -> None:
+    """Put in the cells whose verdict an earlier run has, under one of the `keys` of its column."""
+    of_column = [keys(column) for column in grid.columns]
     for row, commit in enumerate(grid.commits):
-        for number, column in enumerate(grid.columns):
+        for number in range(len(grid.columns)):
             if (row, number) not in grid.cells:
-                cell = verdict_cache.find(of_files(column.key, commit.tree))
+                cell = verdict_cache.find_any(of_column[number], commit.tree)
                 if cell is not None:
                     grid.cells[row, number] = replace(cell, commit=commit.id)

@@ -7,6 +7,7 @@ may replace it, and `report prune` may remove it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from mermapctl.judge.result_types import Verdict
 from mermapctl.records import cell_files
 from mermapctl.records.record import RUN_ID, Artifacts
+from mermapctl.series.key import of_files
 from mermapctl.system import cache_file, paths
 
 if TYPE_CHECKING:
@@ -60,3 +62,8 @@ def find(key: str, *, only: str | None = None) -> Cell | None:
     if cell is None or not is_lasting(cell):
         return None
     return replace(cell, artifacts=Artifacts(), reused=place.run)
+
+
+def find_any(keys: Iterable[str], git_tree: str) -> Cell | None:
+    """Return the cell of a git tree under the first of these keys of its column that has one."""
+    return next((cell for key in keys if (cell := find(of_files(key, git_tree)))), None)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mermapctl.series import cell_job
-from mermapctl.series.engines import local
+from mermapctl.series.engines import work
 
 
 @pytest.mark.parametrize(
@@ -21,8 +21,8 @@ from mermapctl.series.engines import local
 )
 def test_the_error_is_told_and_not_its_hint(said: str, told: str, tmp_path: Path) -> None:
     (tmp_path / cell_job.COMPLAINTS).write_text(said)
-    assert local._last_words(tmp_path) == told
+    assert work.last_words(tmp_path) == told
 
 
 def test_a_process_that_printed_nothing(tmp_path: Path) -> None:
-    assert local._last_words(tmp_path) == ""
+    assert work.last_words(tmp_path) == ""

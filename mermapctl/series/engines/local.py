@@ -5,53 +5,34 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mermapctl.config.fragment import Fragment
-from mermapctl.config.plan import Request
 from mermapctl.errors import HarnessError
 from mermapctl.events import Note, Tick
-from mermapctl.judge.result_types import Reason, Verdict
+from mermapctl.judge.result_types import Reason
 from mermapctl.records import cell_files
-from mermapctl.records.folder import RunFolder, cell_slug
-from mermapctl.records.record import Cell
-from mermapctl.series import cell_job, wire
-from mermapctl.series.cell_job import CellJob
+from mermapctl.runner import compiler_cache
+from mermapctl.series import budget, cell_job, wire
+from mermapctl.series.engines.protocol import Room
+from mermapctl.series.engines.work import Work, last_words, without_verdict
 from mermapctl.series.grid import BASE, Place
 from mermapctl.series.grid_events import GridCell, GridProgress
-from mermapctl.series.key import of_files
-from mermapctl.system import inputs, process
+from mermapctl.system import process
 from mermapctl.system.children import ChildEnded, ChildLine, Children
-from mermapctl.tree.series_worktrees import Borrower, Lane
+from mermapctl.tree.series_worktrees import Lane
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from mermapctl.series.grid import Grid
+    from mermapctl.records.record import Cell
+    from mermapctl.series.grid import Grid, GridColumn
     from mermapctl.series.grid_events import SeriesListener
 
 _TICK = 0.1
-_ERROR = "mermapctl: error: "
 _MOST_ERRORS = 3
 """Cells in succession without a verdict because of the machine, after which the rest is not run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What all cells of a series share. `request` has the make jobs of all lanes together."""
-
-    request: Request
-    own: tuple[Fragment, ...]
-    repository: Borrower
-    folder: RunFolder
-    invoked: str
-    work_tree: str | None
-    """The commit that is the user's work tree, if one is."""
-    rerun: bool = False
-    boots: int | None = None
-    """In a bisect: how many boots of the kernel are known."""
 
 
 @dataclass(slots=True)
@@ -76,6 +57,16 @@ class LocalEngine:
         self._columns: tuple[int, ...] = ()
         self._errors = 0
         self._jobs = work.request.jobs
+
+    def keys(self, column: GridColumn) -> tuple[str, ...]:
+        """Return the key of a column on this machine."""
+        return (column.key,)
+
+    def room(self, rows: int) -> Room:
+        """Return the lanes and make jobs that this machine has room for."""
+        cached = self._work.request.ccache and compiler_cache.installed()
+        found = budget.of(rows, self._work.request.jobs, self._work.lanes, cached=cached)
+        return Room(found.lanes, found.jobs)
 
     def run(
         self,
@@ -138,10 +129,7 @@ class LocalEngine:
 
     def _folder(self, place: Place) -> Path:
         row, column = place
-        wanted = self._grid.columns[column]
-        slug = cell_slug(wanted.target, wanted.variant, self._grid.commit(row).id)
-        first = self._work.boots
-        return self._work.folder.cell_path(slug if first is None else f"{slug}-boot{first + 1:03}")
+        return self._work.cell_folder(self._grid.columns[column], self._grid.commit(row))
 
     def _write_job(self, state: _LaneState, place: Place) -> Path:
         work, commit, column = self._work, self._grid.commit(place[0]), self._grid.columns[place[1]]
@@ -150,29 +138,9 @@ class LocalEngine:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise HarnessError(f"cannot make {folder}: {error.strerror}") from error
-        job = CellJob(
-            request=replace(
-                work.request,
-                tree=state.lane.tree,
-                targets=(column.target,),
-                variants=(column.variant,),
-                configs=(),
-                jobs=self._jobs,
-                wait=True,
-            ),
-            own=work.own,
-            run=work.folder.id,
-            folder=work.folder.path,
-            origin=work.repository.lender,
-            commit=commit.id,
-            files=commit.tree,
-            line=work.repository.checkout_line(state.lane, commit.tree),
-            work_tree=commit.id == work.work_tree,
-            invoked=work.invoked,
-            key=of_files(column.key, commit.tree),
-            column=column.key,
-            rerun=work.rerun,
-            boots=work.boots,
+        line = work.repository.checkout_line(state.lane, commit.tree)
+        job = work.job(
+            column, commit, tree=state.lane.tree, line=line, jobs=self._jobs, key=column.key
         )
         path = folder / cell_job.JOB
         cell_job.write(path, job)
@@ -192,7 +160,7 @@ class LocalEngine:
         folder = self._folder(place)
         cell = cell_files.read(folder)
         if cell is None:
-            detail = f"its process ended with {ended.returncode}{_last_words(folder)}"
+            detail = f"its process ended with {ended.returncode}{last_words(folder)}"
             cell = self._without_verdict(place, Reason.HARNESS_ERROR, detail)
         self._grid.cells[place] = cell
         self._tell(GridCell(*place, cell, self._grid.done, self._grid.size))
@@ -208,23 +176,5 @@ class LocalEngine:
             state.columns.clear()
 
     def _without_verdict(self, place: Place, reason: Reason, detail: str | None) -> Cell:
-        column = self._grid.columns[place[1]]
-        return Cell(
-            target=column.target,
-            variant=column.variant,
-            verdict=Verdict.NO_VERDICT,
-            reason=reason,
-            detail=detail,
-            commit=self._grid.commit(place[0]).id,
-        )
-
-
-def _last_words(folder: Path) -> str:
-    """Return the error that a cell's process printed on stderr, else its last line; and a colon."""
-    try:
-        said = inputs.read_tail(folder / cell_job.COMPLAINTS, 4096)
-    except OSError:
-        return ""
-    lines = said.decode("utf-8", "backslashreplace").strip().splitlines()
-    errors = [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
-    return f": {(errors or lines)[-1]}" if lines else ""
+        row, column = place
+        return without_verdict(self._grid.columns[column], self._grid.commit(row), reason, detail)
