@@ -94,22 +94,35 @@ def guards(tree: Path, srcarch: str, names: Iterable[str]) -> tuple[Guard, ...]:
 
     `names` are the suites' symbols. A line that names CONFIG_X_MODULE too is correct.
     """
-    known = "|".join(map(re.escape, names))
+    known = "|".join(map(re.escape, names)).encode()
     if not known:
         return ()
+    named = re.compile(rb"CONFIG_(?:%s)(?!\w)" % known)
     wrong = re.compile(
-        rb"^[ \t]*#[ \t]*(?:ifn?def[ \t]+CONFIG_(?:%(x)s)\b"
-        rb"|(?:el)?if\b(?!.*CONFIG_(?:%(x)s)_MODULE)"
-        rb".*defined[ \t]*\(?[ \t]*CONFIG_(?:%(x)s)\b).*"
-        rb"|^.*\bIS_BUILTIN\(CONFIG_(?:%(x)s)\).*" % {b"x": known.encode()},
-        re.MULTILINE,
+        rb"# ?ifn?def CONFIG_(?:%(x)s)\b"
+        rb"|# ?(?:el)?if\b(?!.*CONFIG_(?:%(x)s)_MODULE).*defined ?\(? ?CONFIG_(?:%(x)s)\b"
+        rb"|.*\bIS_BUILTIN\(CONFIG_(?:%(x)s)\)" % {b"x": known}
     )
     found = []
     for path, text in _sources(tree, srcarch):
-        for match in wrong.finditer(text):
-            line = text.count(b"\n", 0, match.start()) + 1
-            found.append(Guard(f"{path.relative_to(tree)}:{line}", _shown(match[0])))
+        for number, line in _lines(named, text):
+            if wrong.match(line):
+                shown = line.decode(errors="backslashreplace")
+                found.append(Guard(f"{path.relative_to(tree)}:{number}", shown))
     return tuple(sorted(found, key=lambda guard: (".h:" not in guard.where, guard.where)))
+
+
+def _lines(named: re.Pattern[bytes], text: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield each line that has a match, with its number; of blanks in a row it keeps one."""
+    number, at = 1, 0
+    for match in named.finditer(text):
+        if match.start() < at:
+            continue
+        start = max(at, text.rfind(b"\n", at, match.start()) + 1)
+        number += text.count(b"\n", at, start)
+        end = text.find(b"\n", match.end())
+        at = len(text) if end < 0 else end
+        yield number, b" ".join(text[start:at].split())
 
 
 def _sources(tree: Path, srcarch: str) -> Iterator[tuple[Path, bytes]]:
@@ -119,7 +132,3 @@ def _sources(tree: Path, srcarch: str) -> Iterator[tuple[Path, bytes]]:
             for path in sorted(root.rglob(pattern)):
                 with contextlib.suppress(OSError):  # no regular file
                     yield path, read_regular(path)
-
-
-def _shown(line: bytes) -> str:
-    return " ".join(line.decode(errors="backslashreplace").split())

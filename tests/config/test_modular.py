@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,35 @@ def test_a_line_that_is_false_for_a_module_is_found(tmp_path: Path, line: str, w
     found = modular.guards(tmp_path, "x86", ["MERMAP_KUNIT_TEST"])
     text = " ".join(line.split())
     assert found == ((Guard("mm/mermap.c:2", text),) if wrong else ())
+
+
+MANY = 20_000
+
+
+@pytest.mark.parametrize(
+    ("text", "last"),
+    [
+        (f"#if defined{' ' * 100_000}x {X}", None),
+        (f"#{' ' * 100_000}x {X}", None),
+        (f"#if {'defined ' * MANY} x {X}", None),
+        (f"#if defined({X}S) {'IS_BUILTIN(' * MANY} x{X}S", None),
+        (f"{' ' * 100_000}#{' ' * 100_000}ifdef{' ' * 100_000}{X}", 1),
+        (f"{X}\n" * MANY, None),
+        (f"#ifdef {X}\n" * MANY, MANY),
+    ],
+    ids=["blanks", "blanks after #", "defined", "builtin", "blanks and a guard", "names", "guards"],
+)
+def test_the_time_for_a_file_grows_with_its_length_only(
+    tmp_path: Path, text: str, last: int | None
+) -> None:
+    (tmp_path / "mm").mkdir()
+    (tmp_path / "mm/mermap.c").write_text(text)
+    began = time.process_time()
+    found = modular.guards(tmp_path, "x86", ["MERMAP_KUNIT_TEST"])
+    assert time.process_time() - began < 1.0
+    assert {guard.where for guard in found} == {
+        f"mm/mermap.c:{line}" for line in range(1, (last or 0) + 1)
+    }
 
 
 def test_headers_come_first_and_only_where_a_mermap_lives(tmp_path: Path) -> None:
