@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -332,3 +333,18 @@ def test_no_name_of_a_program_is_broken(width: int, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("COLUMNS", str(width))
     result = CliRunner().invoke(command, ["--no-kvm"])
     assert "qemu-system-x86_64 " in result.output
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 132, 200])
+def test_no_path_and_no_command_is_broken(
+    tree: Path, path: Path, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (path / "flex").unlink()
+    far = tree.rename(tree.parent / ("a-directory-with-a-long-name-" * 3 + "x"))
+    (far / ".config").write_text("")
+    monkeypatch.setenv("COLUMNS", str(width))
+    said = run("--tree", str(far)).output
+    for word in (str(far), str(path / "make"), str(path / "git"), "qemu-system-x86_64"):
+        assert re.search(rf"(?<!\S){re.escape(word)}(?!\w)", said), said
+    assert f"`make -C {far} mrproper`" in said
+    assert "not on PATH" in said

@@ -5,15 +5,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TextIO
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from mermapctl.doctor.requirement import NeedState
 from mermapctl.judge.result_types import Severity, Verdict
+from mermapctl.render.terminal.columns import GAP
 from mermapctl.render.terminal.page import show_as
-from mermapctl.render.terminal.tables import table
+from mermapctl.render.terminal.plain import columns_of
+from mermapctl.render.terminal.wrap import wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rich.console import RenderableType
 
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from mermapctl.doctor.packages import Installation
     from mermapctl.doctor.requirement import Check
     from mermapctl.render.terminal.text import Look
+
+_INDENT = " " * 4
 
 
 def diagnosed(stream: TextIO, found: Diagnosis, form: str) -> None:
@@ -61,24 +66,50 @@ def _installation(how: Installation) -> dict[str, object]:
 
 
 def _pages(found: Diagnosis, look: Look) -> Iterator[RenderableType]:
-    rows = table(look, "Need", "State", "Found", "For")
-    names = rows.columns[0]  # a program's name is typed as it is shown
-    names.no_wrap, names.min_width = True, max((len(each.name) for each in found.checks), default=0)
-    for each in found.checks:
-        rows.add_row(
-            look.text(each.name, "bold"),
-            _state(each, look),
-            look.text(each.found, limit=300),
-            look.text(each.use),
-        )
-    yield rows
+    width = columns_of()
+    yield from _rows(found.checks, look, width)
     yield Text()
     lacking = [each.name for each in found.checks if each.lacking]
     if found.healthy:
         yield look.mark(Verdict.PASSED, f"everything needed for {', '.join(found.targets)} is here")
     else:
-        yield look.mark(Verdict.FAILED, look.plain(f"problems: {', '.join(lacking)}"))
-    yield from _advice(found, look)
+        yield look.mark(Verdict.FAILED, look.plain(f"problems: {', '.join(lacking)}", limit=1000))
+    yield from _advice(found, look, width)
+
+
+def _rows(checks: Sequence[Check], look: Look, width: int) -> Iterator[Text]:
+    """Yield a row a check; paths and commands are whole, at any width."""
+    cells = [
+        (Text(look.plain(each.name), "bold"), _state(each, look), look.plain(each.found, limit=300))
+        for each in checks
+    ]
+    uses = [look.plain(each.use) for each in checks]
+    sizes = [max((cell_len(str(row[at])) for row in cells), default=0) for at in range(3)]
+    sizes = [
+        max(size, len(head)) for size, head in zip(sizes, ("Need", "State", "Found"), strict=True)
+    ]
+    apart = sum(sizes) + 3 * len(GAP) + max(map(cell_len, uses), default=0) <= width
+    heads = (
+        ("Need", "State", "Found", "For") if apart else ("Need", "State", "Found (what for)", "")
+    )
+    yield Text(
+        GAP.join(_padded(*each) for each in zip(heads, (*sizes, 0), strict=True)).rstrip(), "bold"
+    )
+    for (name, state, said), use in zip(cells, uses, strict=True):
+        text = f"{_padded(said, sizes[2])}{GAP}{use}" if apart else f"{said} ({use})"
+        label = f"{_padded(str(name), sizes[0])}{GAP}{_padded(str(state), sizes[1])}{GAP}"
+        lines = [label + text] if apart else wrapped(text, width, label=label)
+        if not apart and max(map(cell_len, lines)) > width:
+            lines = [label.rstrip(), *wrapped(text, width, label=_INDENT)]
+        first = Text(lines[0].rstrip())
+        first.stylize("bold", 0, len(str(name)))
+        first.stylize(state.style, sizes[0] + len(GAP), sizes[0] + len(GAP) + len(str(state)))
+        yield first
+        yield from map(Text, lines[1:])
+
+
+def _padded(text: str, size: int) -> str:
+    return text + " " * (size - cell_len(text))
 
 
 def _state(check: Check, look: Look) -> Text:
@@ -90,7 +121,7 @@ def _state(check: Check, look: Look) -> Text:
     return look.mark(Severity.WARNING, f"{word}, optional")
 
 
-def _advice(found: Diagnosis, look: Look) -> Iterator[RenderableType]:
+def _advice(found: Diagnosis, look: Look, width: int) -> Iterator[RenderableType]:
     for title, how in (("install", found.required), ("optional", found.optional)):
         if how.command:
             yield Text()
@@ -98,9 +129,10 @@ def _advice(found: Diagnosis, look: Look) -> Iterator[RenderableType]:
             yield Text("  ").append(look.plain(how.command, limit=10_000))
         if how.uncovered:
             where = found.distribution or "this distribution"
-            yield look.text(f"{where} has no package for {', '.join(how.uncovered)}", "yellow")
+            lacking = ", ".join(how.uncovered)
+            yield from look.prose(f"{where} has no package for {lacking}", width, "yellow")
     advised = [each for each in found.checks if each.lacking and each.advice]
     if advised:
         yield Text()
     for each in advised:
-        yield look.text(f"{each.name}: {each.advice}", limit=1000)
+        yield from look.prose(f"{each.name}: {each.advice}", width, limit=1000)
