@@ -7,12 +7,13 @@ whose probe did not work, and reports that.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from mermapctl.judge.result_types import Finding, Flush, Severity
 from mermapctl.trace.probes import LOG_BUFFER, PINS, WALKS, WITHOUT, Probe
 from mermapctl.trace.summary import Layout, TraceAccount, TraceSummary, TraceTable
-from mermapctl.trace.violations import Breach, Evidence
+from mermapctl.trace.violations import FUNCTION, Breach, Evidence
 
 FLUSH_PROBES = ("mm_flush", "mm_flush_local", "mm_flush_arch")
 WHERE = "mm/mermap.c"
@@ -22,11 +23,15 @@ INCOMPLETE = "trace-incomplete"
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """The text for a broken rule; it is judged only with all probes in `needs`."""
+    """The text for a broken rule; it is judged only with all probes in `needs`.
+
+    `probe` is on the function at fault, where that is always the same one.
+    """
 
     summary: str
     advice: str
     needs: tuple[str, ...] = ()
+    probe: str | None = "mm_got"
 
 
 RULES = {
@@ -58,27 +63,32 @@ RULES = {
         "the TLB was flushed although no address had to be reused",
         "flush only where the request no longer fits, and once",
         ("mm_put", "flush"),
+        probe=None,
     ),
     "leak": _Rule(
         "an allocation was still live when its test had ended",
         "look at who should have put it; migration stays disabled until then",
         ("mm_put",),
+        probe=None,
     ),
     "not-unmapped": _Rule(
         "a put did not clear the page table entries of its whole range",
         "look at the page-table walk of the put, its address and its length",
         ("mm_put", "walk"),
+        probe="mm_put",
     ),
     "migration-leak": _Rule(
         "migration stayed disabled when a mapping had ended",
         "each get that succeeds disables migration once; its put must enable it again, and a get "
         "that fails must have",
         ("mm_put", "mm_pin", "mm_unpin"),
+        probe=None,
     ),
     "region-too-small": _Rule(
         "a region ends before the page tables that were prepared for it do",
         "look at the function that returns a region's end: no get can use the addresses behind it",
         ("mm_tables",),
+        probe=None,
     ),
     "wrong-range-mapped": _Rule(
         "a get filled other page table entries than those of the range it returned",
@@ -88,11 +98,13 @@ RULES = {
         "a get wrote a page table entry that does not show the page asked for",
         "look at the callback that writes entries, and at how it goes on to the next page",
         ("mm_pte",),
+        probe="mm_pte",
     ),
     "wrong-protection": _Rule(
         "a get wrote a page table entry with another protection than the one asked for",
         "look at the bits that the get adds to, or takes from, the protection that it was given",
         ("mm_pte",),
+        probe="mm_pte",
     ),
 }
 """Codes of the violations that the replay reports, in the order of the findings."""
@@ -119,7 +131,10 @@ def findings(
     notes = _notes(account)
     if not _conclusive(account):
         return notes, flushes
-    judged = [_finding(breach) for breach in account.breaches if _judged(account, breach.code)]
+    functions = _functions(account)
+    judged = [
+        _finding(breach, functions) for breach in account.breaches if _judged(account, breach.code)
+    ]
     judged.sort(key=lambda finding: list(RULES).index(finding.code))
     rows = flushes
     if _seen(account, "flush"):
@@ -171,10 +186,21 @@ def _judged(account: TraceAccount, code: str) -> bool:
     return all(_seen(account, probe) for probe in RULES[code].needs)
 
 
-def _finding(breach: Breach) -> Finding:
+def _functions(account: TraceAccount) -> dict[str, str]:
+    """Return the function of each probe; none for entries if several callbacks write them."""
+    found = {name: symbol for name, symbol in account.requested if name != symbol}
+    if any(name.startswith("mm_pte_") for name in found):
+        found.pop("mm_pte", None)
+    return found
+
+
+def _finding(breach: Breach, functions: Mapping[str, str]) -> Finding:
     rule = RULES[breach.code]
     evidence: Evidence = {"times": breach.times, **breach.evidence}
     tests = [test for test in breach.tests if test]
+    function = functions.get(rule.probe or "")
+    if function is not None:
+        evidence.setdefault(FUNCTION, function)
     if len(tests) > 1:
         evidence["tests"] = ", ".join(tests)
     times = f", {breach.times} times" if breach.times > 1 else ""

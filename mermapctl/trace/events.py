@@ -22,6 +22,8 @@ _FIELD = re.compile(r'(\w+)=(\{[^{}]*\}|"[^"]*"|[^\s{"]+)')
 _RETURNS = re.compile(r"[\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[\w+\])? <- [\w.]+(?: \[\w+\])?")
 """The place of a return probe's event: for an entry it decides whether it is the mermap's."""
 
+_SITE = re.compile(r"[\w.]+\+0x[0-9a-f]+/0x[0-9a-f]+", re.ASCII)
+
 ERROR_POINTER = (1 << 64) - 4096
 """From here on a pointer is a negative errno."""
 
@@ -63,7 +65,8 @@ class Event(NamedTuple):
     `page` is the `struct page` that a get maps, 0 where it is not printed; `entry` is the page
     table entry as read after it was written, for the address `base`. `caller` is printk's thread or
     CPU ("T27", "C1", or "" where it prints none), `where` the function that the probe sits in or
-    returns to, `by` the caller of a flush, walk or pin.
+    returns to, `by` the caller of a flush, walk or pin. `site` is
+    the place in the caller to which a flush returns, as `FUNCTION+OFFSET/SIZE`.
     """
 
     kind: EventKind
@@ -81,6 +84,7 @@ class Event(NamedTuple):
     comm: str | None = None
     page: int = 0
     entry: int = 0
+    site: str | None = None
 
     @property
     def outer(self) -> bool:
@@ -139,6 +143,12 @@ def _called(head: _Head, fields: _Fields) -> Event:
     return Event(*head, by=_by(fields), comm=_comm(fields))
 
 
+def _flush(head: _Head, fields: _Fields) -> Event:
+    by = fields.get("by", "")
+    site = by if _SITE.fullmatch(by) else None
+    return Event(*head, by=_by(fields), comm=_comm(fields), site=site)
+
+
 def _of_process(head: _Head, fields: _Fields) -> Event:
     return Event(*head, _pointer(fields, "mm"))
 
@@ -150,7 +160,7 @@ _READERS = {
     EventKind.ENTRY: _entry,
     EventKind.WALK: _walk,
     EventKind.TABLES: _walk,
-    EventKind.FLUSH: _called,
+    EventKind.FLUSH: _flush,
     EventKind.PIN: _called,
     EventKind.UNPIN: _called,
 }

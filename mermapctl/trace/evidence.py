@@ -6,7 +6,7 @@ from __future__ import annotations
 from mermapctl.trace.events import Event
 from mermapctl.trace.rules import CpuState, Live
 from mermapctl.trace.state import Put, Thread
-from mermapctl.trace.violations import Evidence, span
+from mermapctl.trace.violations import FUNCTION, Evidence, span
 
 
 def idle_in_get(thread: Thread, cpu: CpuState, new: Live, done: int, *, needed: bool) -> Evidence:
@@ -21,6 +21,7 @@ def idle_in_get(thread: Thread, cpu: CpuState, new: Live, done: int, *, needed: 
         "flushes in this get": done,
         "why": why,
         "mm": f"{cpu.mm:#x}",
+        **_site(thread.flush_sites),
     }
 
 
@@ -31,6 +32,7 @@ def idle_in_refusal(thread: Thread, cpu: CpuState, get: Event, line: int) -> Evi
         "get": f"console line {line}: refused, {get.size} bytes",
         "why": "the get was refused, so that nothing was reused",
         "mm": f"{cpu.mm:#x}",
+        **_site(thread.flush_sites),
     }
 
 
@@ -41,6 +43,7 @@ def idle_at_put(put: Put, flush: Event) -> Evidence:
         "flush": f"console line {flush.line}, by {flush.by}",
         "why": "a put needs no flush: its addresses wait until they are reused",
         "mm": f"{put.cpu.mm:#x}",
+        **_site({flush.site}),
     }
 
 
@@ -64,3 +67,9 @@ def stays_pinned(mm: int, line: int, what: str) -> Evidence:
 
 def _lines(thread: Thread) -> str:
     return "line " + ", ".join(map(str, thread.flush_lines))
+
+
+def _site(sites: set[str | None]) -> Evidence:
+    """Name the place from which flushes were called, if the console shows that it was one."""
+    site = next(iter(sites)) if len(sites) == 1 else None
+    return {FUNCTION: site} if site else {}

@@ -18,7 +18,7 @@ from mermapctl.trace.events import ERROR_POINTER, Event, EventKind
 from mermapctl.trace.exercised import Exercise, Exercised
 from mermapctl.trace.processes import Processes
 from mermapctl.trace.rules import CpuState, Live, Rules
-from mermapctl.trace.state import Put, Thread
+from mermapctl.trace.state import WRAPPER_SYMBOL, Put, Thread
 from mermapctl.trace.summary import TestCounts, TraceAccount, TraceSummary
 from mermapctl.trace.timeline import TimelineBuilder
 from mermapctl.trace.violations import Breaches, Evidence, span
@@ -30,7 +30,7 @@ UNTRACED = 64
 """Limit of rows for tests that ran untraced."""
 INTERVALS = 16
 """Distances between flushes listed per test."""
-WRAPPER_PROBE, WRAPPER_SYMBOL = "mm_flush_arch", "arch_mermap_flush_tlb"
+WRAPPER_PROBE = "mm_flush_arch"
 
 
 class Replay:
@@ -320,7 +320,7 @@ class Replay:
         if thread.get is not None and (event.caller or event.comm in (None, KUNIT_COMM)):
             if not wrapper and thread.wrappers:
                 self._wrapper_wraps = True
-            thread.flushed(event.line, wrapper=wrapper)
+            thread.flushed(event, wrapper=wrapper)
         elif thread.put is not None and event.by == thread.put.where:
             self._flush_at_put(thread.put, event)
         else:

@@ -12,6 +12,8 @@ from mermapctl.trace.entry_rules import Written
 from mermapctl.trace.events import Event
 from mermapctl.trace.rules import CpuState, Live
 
+WRAPPER_SYMBOL = "arch_mermap_flush_tlb"
+"""A function that may only call another one that flushes."""
 LINES = 4
 """Console lines of flushes kept per `get()`."""
 
@@ -40,8 +42,8 @@ class Thread:
     the same put.
     """
 
-    __slots__ = ("cpu", "flush_lines", "flushes", "get", "high", "low", "outer", "pins", "put",
-                 "wrappers", "written")  # fmt: skip
+    __slots__ = ("cpu", "flush_lines", "flush_sites", "flushes", "get", "high", "low", "outer",
+                 "pins", "put", "wrappers", "written")  # fmt: skip
 
     def __init__(self) -> None:
         self.put: Put | None = None
@@ -55,6 +57,7 @@ class Thread:
         self.flushes = 0
         self.wrappers = 0
         self.flush_lines: list[int] = []
+        self.flush_sites: set[str | None] = set()
         self.low: int | None = None
         self.high: int | None = None
         self.written = Written()
@@ -66,14 +69,16 @@ class Thread:
         if self.put is not None and times < 0:
             self.put.unpinned = True
 
-    def flushed(self, line: int, *, wrapper: bool) -> None:
+    def flushed(self, event: Event, *, wrapper: bool) -> None:
         """Note a flush by the mermap inside this `get()`."""
         if wrapper:
             self.wrappers += 1
         else:
             self.flushes += 1
+        if not (self.wrappers and event.by == WRAPPER_SYMBOL):
+            self.flush_sites.add(event.site)
         if len(self.flush_lines) < LINES:
-            self.flush_lines.append(line)
+            self.flush_lines.append(event.line)
 
 
 @dataclass(slots=True, eq=False)

@@ -10,6 +10,9 @@ TESTS_NAMED = 16
 
 Evidence = dict[str, str | int | float | bool | None]
 
+FUNCTION = "function"
+"""The key of the function that broke a rule; with an offset, the place in it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Breach:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -57,6 +58,45 @@ def test_a_finding_shows_the_events_that_prove_it(fault: str, evidence: set[str]
     assert first.console_line
     assert f"line {first.console_line}" in str(first.evidence)
     assert first.severity is Severity.ERROR
+
+
+@pytest.mark.parametrize(
+    ("fault", "function"),
+    [
+        ("counted-not-done", "__mermap_get"),
+        ("flush-twice", "__mermap_get+0x2b6/0x310"),
+        ("no-unmap", "__mermap_put"),
+        ("maps-one-page", "__mermap_get"),
+    ],
+)
+def test_a_finding_names_the_function_that_the_console_shows(fault: str, function: str) -> None:
+    """A flush is called from a place of the get; the other rules are about a whole function."""
+    kernel = Kernel(replace(SHAPE, by=True), fault)
+    cycle(kernel, 3, pages=2)
+    cycle(kernel, 8)
+    found, _, _ = judge(kernel.lines)
+    first = next(finding for finding in found if finding.code in FAULTS[fault])
+    assert first.evidence["function"] == function
+
+
+def test_flushes_from_several_places_name_none() -> None:
+    kernel = Kernel(replace(SHAPE, by=True), "flush-twice")
+    cycle(kernel, 8)
+    place = "by=__mermap_get+0x2b6/0x310"
+    several, other = [], 0
+    for line in kernel.lines:
+        other += place in line
+        several.append(line.replace("+0x2b6/", "+0x2f0/") if other % 2 and place in line else line)
+    found, _, _ = judge(several)
+    (first,) = [finding for finding in found if finding.code == "idle-flush"]
+    assert "function" not in first.evidence
+
+
+def test_without_the_kernels_command_line_no_function_is_named() -> None:
+    kernel = Kernel(SHAPE, "counted-not-done")
+    cycle(kernel, 8)
+    found, _, _ = judge(line for line in kernel.lines if "kprobe_event=" not in line)
+    assert all("function" not in finding.evidence for finding in found)
 
 
 @pytest.mark.parametrize(
