@@ -12,13 +12,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mermapctl.console.ktap import NO_TESTS, Suite, Tally, Test, leaf_tests, tally
-from mermapctl.judge.result_types import Severity
+from mermapctl.judge.result_types import Finding, Severity
 
 if TYPE_CHECKING:
     from mermapctl.records.record import Cell
 
 COMPLAINT = "complaint"
 """The status of a test that printed ok and counts as failed."""
+
+ALSO = "also in"
+"""The key of a finding's evidence with the other tests that what follows from it fails."""
+_SEEN = "tests"
+"""The key with all tests in which it was seen, its own first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,11 @@ def leaves(cell: Cell) -> Iterator[LeafTest]:
     errors = [finding for finding in cell.findings if finding.severity is Severity.ERROR]
     tests = all_tests(cell.suites)
     mine = concerned(tests, [(finding.test, finding.console_line) for finding in errors])
+    others = elsewhere(tests, errors)
     for at, (suite, path, test) in enumerate(tests):
-        codes = tuple(dict.fromkeys(errors[index].code for index in mine.get(at, ())))
+        codes = tuple(
+            dict.fromkeys(errors[index].code for index in (*mine.get(at, []), *others.get(at, [])))
+        )
         yield LeafTest(suite.name, path, test, codes)
 
 
@@ -81,6 +89,38 @@ def concerned(
             continue
         here = (at for at in fitting if line is not None and tests[at][0].contains(line))
         found.setdefault(next(here, fitting[0]), []).append(index)
+    return found
+
+
+def tests_of(finding: Finding) -> tuple[str, ...]:
+    """Return the names of the tests that a finding fails, its own first."""
+    own = [finding.test] if finding.test else []
+    seen = str(finding.evidence.get(_SEEN, "")).split(", ")
+    also = str(finding.evidence.get(ALSO, "")).split(", ")
+    every = [*own, *(seen if finding.test in seen else []), *also]
+    return tuple(dict.fromkeys(name for name in every if name))
+
+
+def elsewhere(
+    tests: Sequence[tuple[Suite, tuple[str, ...], Test]], findings: Sequence[Finding]
+) -> dict[int, list[int]]:
+    """Map the index of each of `tests` to the indices of findings of other tests that fail it too.
+
+    A name that several tests have counts for none of them, unless one ran at the finding's line.
+    """
+    names: dict[str, list[int]] = {}
+    for at, (_, path, _) in enumerate(tests):
+        names.setdefault(path[-1], []).append(at)
+    found: dict[int, list[int]] = {}
+    for index, finding in enumerate(findings):
+        for name in tests_of(finding):
+            if name == finding.test:
+                continue
+            fitting = names.get(name, [])
+            line = finding.console_line
+            here = [at for at in fitting if line is not None and tests[at][0].contains(line)]
+            if len(here or fitting) == 1:
+                found.setdefault((here or fitting)[0], []).append(index)
     return found
 
 

@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from mermapctl.console.splat import function
+from mermapctl.judge.leaf_tests import ALSO, tests_of
 from mermapctl.judge.result_types import Finding, Severity
-from mermapctl.trace.violations import Evidence
+from mermapctl.trace.violations import FUNCTION, Evidence
 
+_OF_THE_SUITE = ("missing-flush", "early-flush", "extra-flush", "address-out-of-range")
+"""Complaints of the suite whose place the trace alone knows."""
 CONSEQUENCES = 20
 """Sentences kept under one finding."""
 
@@ -214,15 +217,18 @@ def merge(drafts: Iterable[Draft]) -> tuple[Finding, ...]:
     for index, draft in enumerate(ordered):
         if index in owner:
             continue
+        effects = consequences.get(index, ())
         sentences = tuple(
             _sentence(finding)
-            for finding in consequences.get(index, ())
+            for finding in effects
             if finding.console_line is None or finding.console_line != draft.finding.console_line
         )[:CONSEQUENCES]
         known = draft.finding.consequences
         kept.append(
             replace(
-                draft.finding, consequences=known + tuple(s for s in sentences if s not in known)
+                draft.finding,
+                evidence={**draft.finding.evidence, **_of_effects(draft.finding, effects)},
+                consequences=known + tuple(s for s in sentences if s not in known),
             )
         )
     return tuple(kept)
@@ -239,3 +245,17 @@ def _sentence(finding: Finding) -> str:
     if finding.test and finding.test not in finding.summary:
         return f"{finding.test}: {finding.summary}"
     return finding.summary
+
+
+def _of_effects(cause: Finding, effects: Sequence[Finding]) -> Evidence:
+    """Return the evidence that effects add: the tests that they fail, the function at fault."""
+    told = {cause.test, *tests_of(cause)}
+    failed = [each for each in effects if each.severity is Severity.ERROR]
+    names = dict.fromkeys(name for each in failed for name in tests_of(each))
+    before = [name for name in str(cause.evidence.get(ALSO, "")).split(", ") if name]
+    added = [*before, *(name for name in names if name not in told)][:CONSEQUENCES]
+    more: Evidence = {ALSO: ", ".join(added)} if added else {}
+    if FUNCTION not in cause.evidence and cause.code in _OF_THE_SUITE:
+        found = [each.evidence[FUNCTION] for each in effects if FUNCTION in each.evidence]
+        more |= {FUNCTION: found[0]} if found else {}
+    return more

@@ -7,6 +7,7 @@ findings, not event by event. If only one of them can observe a fault, its resul
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -23,7 +24,8 @@ _KEY = "witness"
 _REFUTED = ("not-unmapped", "wrong-range-mapped")
 """Codes that a trace without entries infers from walks; the witness reads all entries."""
 _ENTRY = "entry"
-_LINES = "lines named"
+_LINE = re.compile(r"\b(?:console )?lines? (?=\d)")
+"""A line of what was read, here the log: named as editors take it, `witness.log:12`."""
 
 
 def findings(account: WitnessAccount, flushes: tuple[Flush, ...]) -> tuple[Finding, ...]:
@@ -35,7 +37,10 @@ def findings(account: WitnessAccount, flushes: tuple[Flush, ...]) -> tuple[Findi
 
 
 def _witnessed(finding: Finding) -> Finding:
-    evidence = {**finding.evidence, _LINES: LOG}
+    evidence = {
+        key: _LINE.sub(f"{LOG}:", value) if isinstance(value, str) else value
+        for key, value in finding.evidence.items()
+    }
     return replace(finding, evidence=evidence, console_line=None)
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from mermapctl.console.ktap import NO_TESTS, Failure, FailureKind, Status, Suite, Tally, Test
 from mermapctl.console.splat import Splat
-from mermapctl.judge.leaf_tests import all_tests, concerned, unlisted
+from mermapctl.judge.leaf_tests import all_tests, concerned, elsewhere, unlisted
 from mermapctl.judge.result_types import Finding, Severity, Verdict
 from mermapctl.records.record import Cell, Former, RunRecord, State
 from mermapctl.render import complaint
@@ -32,6 +32,7 @@ class Row:
     """One test of a suite; `path` names it below the suite (nested tests have several parts).
 
     `cause` is the finding of which this test's failure is a consequence, if it has none of its own.
+    `elsewhere` are findings of other tests that fail this one too.
     """
 
     suite: str
@@ -40,6 +41,7 @@ class Row:
     findings: tuple[Finding, ...] = ()
     splats: tuple[Splat, ...] = ()
     cause: Finding | None = None
+    elsewhere: tuple[Finding, ...] = ()
 
     @property
     def name(self) -> str:
@@ -49,7 +51,8 @@ class Row:
     @property
     def errors(self) -> tuple[Finding, ...]:
         """Return the findings that fail it."""
-        return tuple(f for f in self.findings if f.severity is Severity.ERROR)
+        every = (*self.findings, *self.elsewhere)
+        return tuple(f for f in every if f.severity is Severity.ERROR)
 
     @property
     def bad(self) -> bool:
@@ -87,6 +90,7 @@ def account(cell: Cell) -> CellRows:
     """Return a cell's tests as rows, with the findings and splats of each."""
     tests = all_tests(cell.suites)
     found = concerned(tests, [(finding.test, finding.console_line) for finding in cell.findings])
+    shared = elsewhere(tests, cell.findings)
     complaints = concerned(tests, [(splat.test, splat.line) for splat in cell.splats])
     rows = []
     for at, (suite, path, test) in enumerate(tests):
@@ -99,6 +103,7 @@ def account(cell: Cell) -> CellRows:
                 findings=findings,
                 splats=tuple(cell.splats[index] for index in complaints.get(at, ())),
                 cause=None if findings else _cause(cell.findings, path[-1]),
+                elsewhere=tuple(cell.findings[index] for index in shared.get(at, ())),
             )
         )
     placed = {index for indices in found.values() for index in indices}

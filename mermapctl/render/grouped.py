@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from mermapctl.console.ktap import Failure, Status
 from mermapctl.judge.result_types import Finding, Severity
+from mermapctl.judge.witness_summary import LOG
 from mermapctl.records.record import Cell, RunRecord
 from mermapctl.render.account import BAD, CellRows, account
+from mermapctl.trace.violations import FUNCTION
 
+_LINE = re.compile(r":\d+\Z")
 _ORDER = (Severity.ERROR, None, Severity.WARNING, Severity.NOTE)
 
 
@@ -36,8 +40,8 @@ class Fault:
 
     @property
     def where(self) -> str | None:
-        """Return FILE:LINE, None where it is not known."""
-        return (self.finding.where if self.finding else None) or place(self.failure)
+        """Return FILE:LINE, or the file with the function; None where it is not known."""
+        return (where(self.finding) if self.finding else None) or place(self.failure)
 
     @property
     def error(self) -> bool:
@@ -92,6 +96,14 @@ def _of_cell(cell: Cell) -> list[Fault]:
     return every
 
 
+def where(finding: Finding) -> str | None:
+    """Return a finding's FILE:LINE, or its file with the function, None where it is not known."""
+    function = str(finding.evidence.get(FUNCTION, "")).partition("+")[0]
+    if finding.where and function and not _LINE.search(finding.where):
+        return f"{finding.where}, {function}()"
+    return finding.where
+
+
 def place(failure: Failure | None) -> str | None:
     """Return the FILE:LINE of a failed assertion, None where the console does not name it."""
     return f"{failure.file}:{failure.line}" if failure and failure.file and failure.line else None
@@ -117,6 +129,14 @@ def _asserted(told: CellRows, finding: Finding) -> Failure | None:
     lines = [each for each in failures if each.console_line == finding.console_line]
     places = [each for each in failures if finding.where and place(each) == finding.where]
     return next(iter((*lines, *places)), None)
+
+
+def witness_place(fault: Fault) -> str | None:
+    """Return the witness log's path with the first line that a finding names; None for no such."""
+    log = fault.cells[0].artifacts.witness
+    values = fault.finding.evidence.values() if fault.finding else ()
+    named = re.search(rf"\b{re.escape(LOG)}:(\d+)", " ".join(map(str, values)))
+    return f"{log}:{named[1]}" if log and named else None
 
 
 def console_place(fault: Fault) -> str:

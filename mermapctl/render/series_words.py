@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from mermapctl.judge.compiler_warnings import CompilerWarning
 from mermapctl.judge.result_types import Reason, Severity, Verdict
 from mermapctl.records.record import Cell, RunRecord
 from mermapctl.records.record_kinds import bisect_of, series_of
-from mermapctl.records.series_facts import Column, Episode, Series
+from mermapctl.records.series_facts import Column, Episode, FirstBad, Series
 from mermapctl.render.account import verdict_word
 from mermapctl.render.visible import one_line
 
@@ -104,36 +104,80 @@ def sentences(series: Series) -> Iterator[str]:
 
 def lines(series: Series, column: Column, *, several: bool) -> Iterator[str]:
     """Yield the sentences on a column: its first bad commit, what the base has, what was fixed."""
-    subjects = {each.commit: each.subject for each in series.commits}
     of = f"{column.name}: " if several else ""
-
-    def named(commit: str) -> str:
-        if commit == series.base:
-            return f"{short(commit)} (before the series)"
-        if series.work_tree and commit == series.commits[-1].commit:
-            return "the work tree"
-        return f"{short(commit)} ({subjects.get(commit, '?')})"
-
     if column.first_bad is not None:
-        bad = column.first_bad
-        what = ", ".join(dict.fromkeys(_named(each.code, each.test) for each in bad.findings))
-        yield f"{of}first bad commit: {named(bad.commit)}: {what}; {_before(bad.before)}"
-        if bad.unsure:
-            which = ", ".join(map(short, bad.unsure))
-            yield f"{of}not sure: {which} before it has no verdict, and may have brought it"
+        yield f"{of}{first_bad(series, column.first_bad)}"
+        if column.first_bad.unsure:
+            yield f"{of}{unsure(column.first_bad)}"
+    yield from others(series, column, several=several)
+
+
+def first_bad(series: Series, bad: FirstBad, *, codes: bool = True) -> str:
+    """Return the sentence on a first bad commit; without `codes` no finding is named."""
+    what = ", ".join(dict.fromkeys(_named(each.code, each.test) for each in bad.findings))
+    said = f"first bad commit: {named(series, bad.commit)}" + (f": {what}" if codes else "")
+    return f"{said}; {_before(bad.before)}"
+
+
+def unsure(bad: FirstBad) -> str:
+    """Return the sentence on the commits that may be the first bad one as well."""
+    which = ", ".join(map(short, bad.unsure))
+    return f"not sure: {which} before it has no verdict, and may have brought it"
+
+
+def others(series: Series, column: Column, *, several: bool) -> Iterator[str]:
+    """Yield the sentences on a column but for its first bad commit."""
+    of = f"{column.name}: " if several else ""
     for each in column.episodes:
         if each.fixed is None and each.commit == series.base:
-            yield f"{of}{_named(each.code, each.test)} was there already in {named(each.commit)}"
+            there = named(series, each.commit)
+            yield f"{of}{_named(each.code, each.test)} was there already in {there}"
         elif each.fixed is not None:
-            yield f"{of}{_fixed(each, named(each.commit), named(each.fixed))}"
-    for said in _warnings(column, named):
+            ends = (named(series, each.commit), named(series, each.fixed))
+            yield f"{of}{_fixed(each, *ends)}"
+    for said in _warnings(series, column):
         yield f"{of}{said}"
 
 
-def _warnings(column: Column, named: Callable[[str], str]) -> Iterator[str]:
+def named(series: Series, commit: str) -> str:
+    """Return a commit of a series with its subject, or what it is."""
+    if commit == series.base:
+        return f"{short(commit)} (before the series)"
+    if series.work_tree and commit == series.commits[-1].commit:
+        return "the work tree"
+    subjects = {each.commit: each.subject for each in series.commits}
+    return f"{short(commit)} ({subjects.get(commit, '?')})"
+
+
+@dataclass(frozen=True, slots=True)
+class BadCommit:
+    """A first bad commit with the columns that have it, and its cell in the first of them."""
+
+    found: FirstBad
+    columns: tuple[Column, ...]
+    cell: Cell | None
+
+
+def bad_commits(record: RunRecord, series: Series) -> list[BadCommit]:
+    """Return the first bad commits, oldest first; columns with the same one are together."""
+    cells = {cell.place: cell for cell in record.cells}
+    made: dict[object, BadCommit] = {}
+    for column in series.columns:
+        bad = column.first_bad
+        if bad is None:
+            continue
+        key = (bad.commit, *((each.code, each.test) for each in bad.findings), bad.before)
+        cell = cells.get(column.place(bad.commit))
+        known = made.get(key, BadCommit(bad, (), cell))
+        made[key] = replace(known, columns=(*known.columns, column))
+    place = {each.commit: number for number, each in enumerate(series.commits)}
+    return sorted(made.values(), key=lambda each: place.get(each.found.commit, -1))
+
+
+def _warnings(series: Series, column: Column) -> Iterator[str]:
     for each in column.warnings[:_MOST_WARNINGS]:
         doubt = "" if each.sure else " (the commit before it was not built: it may be older)"
-        yield f"new warning in {named(each.commit)}: {warning(each.warning)}{doubt}"
+        yield f"new warning in {named(series, each.commit)}: {warning(each.warning)}{doubt}"
     more = len(column.warnings) - _MOST_WARNINGS
     if more > 0:
         yield f"{more} more new warnings of the compiler are in the record"

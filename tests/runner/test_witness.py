@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mermapctl.judge import witness_findings
-from mermapctl.judge.result_types import Severity
+from mermapctl.judge.result_types import Finding, Severity
+from mermapctl.render.terminal import record as terminal
 from mermapctl.runner import system_map
 from mermapctl.runner.call_slots import IDLE, MOST, PATIENCE, CallSlots
 from mermapctl.runner.witness import Witness
 from mermapctl.trace import witness_reader
 from mermapctl.trace.witness_reader import WitnessAccount
+from tests import sample_records as samples
 from tests.gdb_guest import Stub
 from tests.mermap_model import Shape
 from tests.trace.test_rules_properties import OPERATIONS, Player, provoke
@@ -156,7 +159,22 @@ def seen(fault: str) -> dict[str, object]:
     ],
 )
 def test_a_finding_shows_the_entry(fault: str, entry: str) -> None:
-    assert seen(fault)["entry"] == entry
+    evidence = seen(fault)
+    assert evidence["entry"] == entry
+    lines = [str(each) for each in evidence.values() if re.search(r"\blines? \d", str(each))]
+    assert lines == []  # a line is named with its file, as editors take it
+    assert any(re.match(r"witness\.log:\d+\b", str(each)) for each in evidence.values())
+
+
+def test_the_log_of_a_finding_is_named_with_its_line(tmp_path: Path) -> None:
+    """A terminal shows where the log is, in the form that editors open."""
+    finding = Finding("wrong-page", Severity.ERROR, "s", "t", {"get": "witness.log:12: [0x1, 0x2)"})
+    made = samples.cell_missing_flush()
+    kept = replace(made.artifacts, witness=str(tmp_path / "witness.log"))
+    record = samples.record(replace(made, findings=(finding,), artifacts=kept))
+    for full in (False, True):
+        text = terminal.render(record, width=80, color=False, full=full)
+        assert f"witness  {tmp_path}/witness.log:12\n" in text.replace("witness    ", "witness  ")
 
 
 def cycled(cpus: int = 1) -> SeenKernel:

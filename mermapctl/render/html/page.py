@@ -235,7 +235,8 @@ def _state(row: Row) -> tuple[str, str, str]:
 
 def _row_findings(view: View, row: Row) -> list[tuple[int, Finding]]:
     """Return the findings of a test, with their indices in the cell."""
-    return [(n, f) for n, f in enumerate(view.cell.findings) if any(f is g for g in row.findings)]
+    own = (*row.findings, *row.elsewhere)
+    return [(n, f) for n, f in enumerate(view.cell.findings) if any(f is g for g in own)]
 
 
 def _linked(view: View, text: str) -> Markup:

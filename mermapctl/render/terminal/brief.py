@@ -25,7 +25,7 @@ from mermapctl.render.account import (
     verdict_word,
     why_whole,
 )
-from mermapctl.render.grouped import Fault, assertion_words, console_place, faults
+from mermapctl.render.grouped import Fault, assertion_words, console_place, faults, witness_place
 from mermapctl.render.missing import missing_lines
 from mermapctl.render.terminal import brief_tables
 from mermapctl.render.terminal.columns import paint
@@ -34,7 +34,7 @@ from mermapctl.render.terminal.verdict_line import verdict_line
 from mermapctl.render.terminal.wrap import joined, rows_of, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from mermapctl.records.record import Cell, RunRecord
     from mermapctl.render.terminal.brief_tables import Page
@@ -49,8 +49,11 @@ _DEFAULT_SEED = 1
 
 
 @dataclass(frozen=True, slots=True)
-class _Detail:
-    """Limits on the lines of each part: a summary, a text, and the number of notes and findings."""
+class Detail:
+    """Limits on the lines of each part: a summary, a text, and the number of notes and findings.
+
+    `grid` limits the rows of a series, `terse` leaves out more and more of what --full has.
+    """
 
     rows: int
     summary: int
@@ -59,14 +62,17 @@ class _Detail:
     notes: int
     note_lines: int
     others: int
+    evidence: int = 6
+    grid: int = 0
+    terse: int = 0
 
 
-_DETAILS = (
-    _Detail(rows=12, summary=6, text=6, advice=6, notes=4, note_lines=3, others=6),
-    _Detail(rows=8, summary=4, text=4, advice=4, notes=3, note_lines=2, others=4),
-    _Detail(rows=8, summary=3, text=3, advice=3, notes=2, note_lines=1, others=3),
-    _Detail(rows=6, summary=3, text=2, advice=2, notes=1, note_lines=1, others=2),
-    _Detail(rows=5, summary=2, text=1, advice=1, notes=1, note_lines=1, others=1),
+DETAILS = (
+    Detail(rows=12, summary=6, text=6, advice=6, notes=4, note_lines=3, others=6),
+    Detail(rows=8, summary=4, text=4, advice=4, notes=3, note_lines=2, others=4),
+    Detail(rows=8, summary=3, text=3, advice=3, notes=2, note_lines=1, others=3),
+    Detail(rows=6, summary=3, text=2, advice=2, notes=1, note_lines=1, others=2),
+    Detail(rows=5, summary=2, text=1, advice=1, notes=1, note_lines=1, others=1),
 )
 
 
@@ -74,19 +80,29 @@ def render(record: RunRecord, page: Page) -> str:
     """Return the report, with as much detail as its rows allow."""
     most = PASSED_ROWS if record.verdict is Verdict.PASSED else FAILED_ROWS
     every = faults(record)
+    return fitted(lambda shown, detail: _lines(record, shown, detail, every), page, most)
+
+
+def fitted(
+    lines_of: Callable[[Page, Detail], Iterator[str]],
+    page: Page,
+    most: int,
+    details: Sequence[Detail] = DETAILS,
+) -> str:
+    """Return a report with as much detail as `most` rows allow."""
     bare = replace(page, color=False)
     lines: list[str] = []
-    for detail in _DETAILS:
-        plain = lines = [*_lines(record, page, detail, every)]
+    for detail in details:
+        plain = lines = [*lines_of(page, detail)]
         if page.color:
-            plain = [*_lines(record, bare, detail, every)]
+            plain = [*lines_of(bare, detail)]
         if rows_of(plain, page.width) <= most:
             break
     text = "".join(f"{line.rstrip()}\n" for line in lines)
     return text if page.look.unicode else text.replace("…", "...")
 
 
-def _lines(record: RunRecord, page: Page, detail: _Detail, every: list[Fault]) -> Iterator[str]:
+def _lines(record: RunRecord, page: Page, detail: Detail, every: list[Fault]) -> Iterator[str]:
     several = len(record.cells) > 1
     yield from _head(record, page)
     if several:
@@ -97,17 +113,23 @@ def _lines(record: RunRecord, page: Page, detail: _Detail, every: list[Fault]) -
         yield from _limits(cell, page, detail)
     for cell in record.cells:
         if cell.verdict is Verdict.NO_VERDICT and (cell.reason or cell.detail) and not several:
-            yield from _none(cell, page, detail)
-    yield from _notes(record, page, detail)
-    yield from _found(record, page, detail, every)
-    yield from _read_on(record, page, every)
+            yield from none_lines(cell, page, detail)
+    yield from notes_lines(record, page, detail)
+    yield from found_lines(record, page, detail, every)
+    yield from read_on(record, page, every)
+    yield from last_lines(record, page, every)
+
+
+def last_lines(record: RunRecord, page: Page, every: list[Fault]) -> Iterator[str]:
+    """Yield the verdict's line."""
     first, *rest = verdict_line(record, page.look, page.width, every)
     mark = first[: first.index(word := verdict_word(record.verdict)) + len(word)]
     yield paint(mark, page.look.style(record.verdict)) + first[len(mark) :] if page.color else first
     yield from (f"  {line}" for line in rest)
 
 
-def _styled(lines: list[str], style: str, page: Page) -> list[str]:
+def styled(lines: list[str], style: str, page: Page) -> list[str]:
+    """Paint lines where there is colour."""
     return [paint(line, style) if page.color and style else line for line in lines]
 
 
@@ -115,20 +137,34 @@ def _head(record: RunRecord, page: Page) -> Iterator[str]:
     """Yield what was run, on what, in how long; whether the report is complete and judged again."""
     look = page.look
     if is_log(record):
-        yield from _styled([look.verbatim(_log_head(record))], "bold", page)
+        yield from styled([look.verbatim(_log_head(record))], "bold", page)
     else:
         what = look.plain(f"{subject(record)} on {kernel(record)}")
-        parts = [what, look.plain(", ".join(_machine(record)))]
-        going = record.run.state is State.RUNNING
-        parts.append(f"running, process {record.run.pid}" if going else seconds(record.run.seconds))
-        first, *rest = joined([part for part in parts if part], page.width)
-        yield paint(first, "bold") if page.color else first
-        yield from rest
+        yield from headed([what, look.plain(", ".join(_machine(record)))], record, page)
+    yield from states(record, page)
+
+
+def headed(
+    parts: list[str], record: RunRecord, page: Page, *, terse: bool = False
+) -> Iterator[str]:
+    """Yield what was run, and in how long; if `terse`, without a line for the time alone."""
+    going = record.run.state is State.RUNNING
+    spent = f"running, process {record.run.pid}" if going else seconds(record.run.seconds)
+    first, *rest = joined([*filter(None, parts), spent], page.width)
+    if terse and not going and rest[-1:] == [spent]:
+        del rest[-1]
+    yield paint(first, "bold") if page.color else first
+    yield from rest
+
+
+def states(record: RunRecord, page: Page) -> Iterator[str]:
+    """Yield whether the report is complete and judged again."""
+    look = page.look
     if record.run.state is State.INTERRUPTED:
-        yield from _styled(["interrupted before its end; incomplete"], "bold yellow", page)
+        yield from styled(["interrupted before its end; incomplete"], "bold yellow", page)
     for former in record.former[-1:]:
         said = look.plain(former_words(former))
-        yield from _styled(wrapped(said, page.width), "yellow", page)
+        yield from styled(wrapped(said, page.width), "yellow", page)
 
 
 def _log_head(record: RunRecord) -> str:
@@ -152,12 +188,12 @@ def _machine(record: RunRecord) -> list[str]:
     return parts
 
 
-def _none(cell: Cell, page: Page, detail: _Detail) -> Iterator[str]:
+def none_lines(cell: Cell, page: Page, detail: Detail) -> Iterator[str]:
     """Yield why there is no verdict: the compiler's lines, or what blocks each missing symbol."""
     look = page.look
     first, *more = why_whole(cell).split("\n")
     said = wrapped(look.plain(f"no verdict: {first}", limit=2000), page.width, end=page.end)
-    yield from _styled(said, "bold yellow", page)
+    yield from styled(said, "bold yellow", page)
     for line in more:
         yield " " * (len(line) - len(line.lstrip())) + look.verbatim(line.strip())
     for symbol in cell.missing:
@@ -167,18 +203,18 @@ def _none(cell: Cell, page: Page, detail: _Detail) -> Iterator[str]:
             yield from wrapped(look.plain(line, limit=1000), page.width, label=" " * depth)
 
 
-def _limits(cell: Cell, page: Page, detail: _Detail) -> Iterator[str]:
+def _limits(cell: Cell, page: Page, detail: Detail) -> Iterator[str]:
     """Yield what the flushes and a pass do not say: unobserved flushes, rules not exercised."""
     look = page.look
     traced = cell.trace is not None and bool(cell.trace.tests)
     if not traced and any(
         flush.observed is None and flush.counted is not None for flush in cell.flushes
     ):
-        yield from _styled(["flushes: counted by the tests, not observed"], "dim", page)
+        yield from styled(["flushes: counted by the tests, not observed"], "dim", page)
     if cell.verdict is Verdict.PASSED and cell.not_exercised:
         said = look.plain(", ".join(cell.not_exercised), limit=2000)
         lines = wrapped(said, page.width, label="not exercised  ", most=detail.text, end=page.end)
-        yield from _styled(lines, "dim", page)
+        yield from styled(lines, "dim", page)
 
 
 def _hung(cell: Cell) -> list[str]:
@@ -198,7 +234,7 @@ def _cost(cell: Cell, page: Page) -> Iterator[str]:
         yield from wrapped(page.look.plain(said), page.width, label="instructions  ")
 
 
-def _notes(record: RunRecord, page: Page, detail: _Detail) -> Iterator[str]:
+def notes_lines(record: RunRecord, page: Page, detail: Detail) -> Iterator[str]:
     """Yield remarks on how a cell was booted, those that concern the verdict first."""
     said: dict[str, None] = {}
     for cell in record.cells:
@@ -215,10 +251,10 @@ def _notes(record: RunRecord, page: Page, detail: _Detail) -> Iterator[str]:
             most=detail.note_lines, end=page.end,
         )  # fmt: skip
         lines[-1] += more
-        yield from _styled(lines, "cyan", page)
+        yield from styled(lines, "cyan", page)
 
 
-def _found(record: RunRecord, page: Page, detail: _Detail, every: list[Fault]) -> Iterator[str]:
+def found_lines(record: RunRecord, page: Page, detail: Detail, every: list[Fault]) -> Iterator[str]:
     """Yield the first fault with its assertion, the others in a line each."""
     for number, each in enumerate(every[: detail.others]):
         yield from _heading(each, record, page)
@@ -239,7 +275,7 @@ def _heading(fault: Fault, record: RunRecord, page: Page) -> Iterator[str]:
     yield from (_INDENT + line for line in rest)
 
 
-def _texts(fault: Fault, page: Page, detail: _Detail) -> Iterator[str]:
+def _texts(fault: Fault, page: Page, detail: Detail) -> Iterator[str]:
     """Yield a fault's summary, its assertion, its evidence and the advice."""
     finding = fault.finding
     texts = [("assertion", assertion_words(fault.failure), detail.text)] if fault.failure else []
@@ -248,7 +284,7 @@ def _texts(fault: Fault, page: Page, detail: _Detail) -> Iterator[str]:
             page.look.plain(finding.summary, limit=2000), page.width, label=_INDENT,
             most=detail.summary, end=page.end,
         )  # fmt: skip
-        for number, line in enumerate(evidence_lines(finding)[: detail.text]):
+        for number, line in enumerate(evidence_lines(finding)[: min(detail.text, detail.evidence)]):
             texts.append(("" if number else "evidence", line, detail.text))
         causes = [each.cause for each in fault.cells[0].splats if each.line == fault.console_line]
         texts += [("cause", cause, detail.text) for cause in causes if cause]
@@ -261,13 +297,17 @@ def _texts(fault: Fault, page: Page, detail: _Detail) -> Iterator[str]:
             )  # fmt: skip
 
 
-def _read_on(record: RunRecord, page: Page, every: list[Fault]) -> Iterator[str]:
+def read_on(
+    record: RunRecord, page: Page, every: list[Fault], *, folder: bool = True
+) -> Iterator[str]:
     """Yield the console's place, the run's folder, and the command that shows everything."""
     look, passed = page.look, record.verdict is Verdict.PASSED
     first = None if passed else next(iter(every), None)
     if first and first.console_line:
         place = console_place(first)
         yield look.verbatim(place if place.startswith("console ") else f"console  {place}")
+    elif first and (witness := witness_place(first)):
+        yield look.verbatim(f"witness  {witness}")
     if is_log(record):
         if not passed:
             names = [cell.artifacts.console or "" for cell in record.cells]
@@ -276,9 +316,8 @@ def _read_on(record: RunRecord, page: Page, every: list[Fault]) -> Iterator[str]
             command = f"mermapctl report log --full {shlex.join(names)}"
             yield look.verbatim(f"more     {command}") if len(names) < 2 else "more     --full"
         return
-    folder = _folder(record)
-    where = f"run      {record.run.id}" if folder is None else f"run      {folder}"
-    yield look.verbatim(where)
+    if folder:
+        yield look.verbatim(f"run      {_folder(record) or record.run.id}")
     if not passed:
         yield f"more     mermapctl report show --full {record.run.id.rpartition('-')[2]}"
 

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from mermapctl.console.ktap import Status
 from mermapctl.judge.result_types import Severity, Verdict
 from mermapctl.render.account import account, counts, label, verdict_word, why
-from mermapctl.render.grouped import place
+from mermapctl.render.grouped import place, where
 from mermapctl.render.terminal.columns import columns
 from mermapctl.render.terminal.plain import PlainLook, count
 from mermapctl.render.terminal.wrap import shortened
@@ -109,7 +109,7 @@ def status(row: Row, look: PlainLook) -> Field:
 def _place(row: Row, cell: Cell) -> str:
     """Return where a bad test's first fault is, or until where it was traced."""
     if row.bad:
-        named = [finding.where for finding in row.errors if finding.where]
+        named = [said for each in row.errors if each in row.findings and (said := where(each))]
         found = named or [where for where in map(place, row.test.failures) if where]
         return found[0] if found else ""
     for traced in cell.trace.tests if cell.trace else ():

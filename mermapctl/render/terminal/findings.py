@@ -10,7 +10,7 @@ from rich.text import Text
 
 from mermapctl.render import complaint
 from mermapctl.render.account import evidence_lines, label
-from mermapctl.render.grouped import assertion_words, console_place
+from mermapctl.render.grouped import assertion_words, console_place, witness_place
 from mermapctl.render.missing import missing_lines
 from mermapctl.render.terminal.wrap import wrapped
 
@@ -47,8 +47,7 @@ def fault(each: Fault, record: RunRecord, look: Look, width: int) -> Iterator[Te
     if finding is not None:
         facts = [line for line in evidence_lines(finding) if not _in_splat(line, each)]
         texts += [("" if number else "evidence", line) for number, line in enumerate(facts)]
-    if each.console_line:
-        texts.append(("console", look.verbatim(console_place(each).removeprefix("console "))))
+    texts += [(name, look.verbatim(place)) for name, place in _read_places(each)]
     if finding is not None:
         texts += [("look next", finding.advice)] if finding.advice else []
         texts += [
@@ -56,6 +55,14 @@ def fault(each: Fault, record: RunRecord, look: Look, width: int) -> Iterator[Te
         ]
     for name, said in texts:
         yield from _labelled(name, said, look, width)
+
+
+def _read_places(each: Fault) -> Iterator[tuple[str, str]]:
+    """Yield the lines of the files in which the fault was seen."""
+    if each.console_line:
+        yield "console", console_place(each).removeprefix("console ")
+    if witness := witness_place(each):
+        yield "witness", witness
 
 
 def _in_splat(line: str, each: Fault) -> bool:

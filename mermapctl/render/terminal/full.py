@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -30,6 +30,7 @@ from mermapctl.render.account import (
 )
 from mermapctl.render.grouped import faults
 from mermapctl.render.terminal import costs, findings, series, tables
+from mermapctl.render.terminal.brief_tables import Page
 from mermapctl.render.terminal.page import plain_console, without_blanks
 from mermapctl.render.terminal.plain import count, seconds
 from mermapctl.render.terminal.text import Look
@@ -52,6 +53,7 @@ class _Page:
     width: int
     lines: Callable[[Cell], Iterable[str]] | None
     several: bool
+    color: bool
 
 
 def render(
@@ -61,18 +63,15 @@ def render(
     width: int | None = None,
     color: bool = False,
     unicode: bool = True,
-    full: bool = True,
 ) -> str:
     """Return the whole report; `width` in columns (default: the terminal's).
 
-    Of a series without `full` only the grid and the cells that matter. The text of a splat comes
-    from `console`, if given. Without `unicode` the text is ASCII.
+    The text of a splat comes from `console`, if given. Without `unicode` the text is ASCII.
     """
     buffer = io.StringIO()
     out = plain_console(buffer, width, color=color)
-    page = _Page(Look(unicode), out.width, console, len(record.cells) > 1)
-    found = None if full else series_of(record)
-    for part in _series(record, found, page) if found else _parts(record, page):
+    page = _Page(Look(unicode), out.width, console, len(record.cells) > 1, color)
+    for part in _parts(record, page):
         # Text to copy is neither wrapped nor cut; the terminal may wrap it.
         out.print(part, soft_wrap=isinstance(part, Text) and bool(part.no_wrap))
     return without_blanks(buffer.getvalue())
@@ -81,6 +80,9 @@ def render(
 def _parts(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
     look = page.look
     yield from _header(record, look)
+    told = series_of(record)
+    if told is not None:
+        yield from _series(record, told, page)
     if page.several:
         yield Text()
         yield from tables.matrix(record, look, page.width)
@@ -106,29 +108,19 @@ def _parts(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
 
 
 def _series(record: RunRecord, shown: Series, page: _Page) -> Iterator[RenderableType]:
-    """Yield the grid, and of its cells the first bad ones and those without a verdict."""
+    """Yield the grid, and the sentences on its columns."""
     look = page.look
-    yield from _header(record, look)
     yield Text()
-    yield from series.parts(record, shown, look)
-    whole = series_words.shown_whole(record)
-    chosen = replace(record, cells=tuple(whole))
-    for cell in whole:
-        yield Text()
-        yield _cell_title(record, cell, look)
-        yield from _facts(record, cell, page)
-        yield from _cell(record, cell, page)
-    if whole and page.several:
-        yield from _findings(chosen, page)
-    yield from _artifacts(chosen, page)
-    lines = [cell.reproduce[0] for cell in whole if cell.reproduce]
-    if lines:
-        yield Text()
-        yield Text("reproduce", "bold")
-    for line in lines:
-        yield Text("  " + look.verbatim(line), no_wrap=True)
+    rows = Page(look, page.width, page.color)
+    for line in series.grid(record, shown, rows, len(shown.commits) + 1):
+        made = Text.from_ansi(line)
+        made.no_wrap = True
+        yield made
     yield Text()
-    yield from _bottom_lines(record, page)
+    for said in series_words.sentences(shown):
+        yield from look.prose(said, page.width, "bold red" if "first bad" in said else "")
+    for note in shown.notes:
+        yield from look.prose(note, page.width, "cyan", label="note: ")
 
 
 def _flushes(record: RunRecord, page: _Page) -> Iterator[RenderableType]:

@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from mermapctl.events import Objects, StageEnded, StageStarted, TestEnded
+from mermapctl.judge.result_types import Reason, Verdict
 from mermapctl.render import series_words
 from mermapctl.render.terminal.plain import seconds
-from mermapctl.render.terminal.series import mark
 from mermapctl.render.visible import one_line
 
 if TYPE_CHECKING:
@@ -143,6 +143,18 @@ class GridState:
             return Text(running.words(), style="bold cyan")
         cell = self.cells.get(place)
         return Text("·" if look.unicode else ".", style="dim") if cell is None else mark(cell, look)
+
+
+def mark(cell: Cell, look: Look) -> Text:
+    """Return a cell of the grid: glyph, result, and where the verdict comes from."""
+    if cell.reason is Reason.ABSENT:
+        return Text("absent", style="dim")
+    words = look.plain(series_words.result(cell))
+    if cell.verdict is Verdict.NO_VERDICT:
+        words = words.removeprefix("no verdict: ")
+    text = look.mark(cell.verdict, words)
+    source = series_words.origin(cell)
+    return text.append(f"  {look.plain(source)}", style="dim") if source else text
 
 
 def _phases(cell: Cell) -> list[tuple[str, float | None]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from mermapctl.records.record_kinds import bisect_of, series_of
 from mermapctl.render.account import verdict_word
-from mermapctl.render.terminal import bisect, brief
+from mermapctl.render.terminal import bisect, brief, brief_series
 from mermapctl.render.terminal.brief_tables import Page
 from mermapctl.render.terminal.columns import paint
 from mermapctl.render.terminal.plain import PlainLook, colored, columns_of, plain_look_of
@@ -39,13 +39,14 @@ def render(
     page = Page(PlainLook(unicode), columns_of(width), painted)
     if found is not None:
         return bisect.render(record, found, page)
-    if not full and series_of(record) is None:
+    if not full:
+        series = series_of(record)
+        if series is not None:
+            return brief_series.render(record, series, page)
         return brief.render(record, page)
     from mermapctl.render.terminal import full as whole  # noqa: PLC0415 - rich takes 40 ms
 
-    return whole.render(
-        record, console=console, width=width, color=painted, unicode=unicode, full=full
-    )
+    return whole.render(record, console=console, width=width, color=painted, unicode=unicode)
 
 
 def show(

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mermapctl.judge.result_types import Reason, Severity, Verdict
 from mermapctl.records.record import State
+from mermapctl.records.record_kinds import series_of
+from mermapctl.render import series_words
 from mermapctl.render.account import account, counts, label, verdict_word, why
 from mermapctl.render.grouped import faults
 from mermapctl.render.terminal.plain import count
@@ -14,7 +17,9 @@ from mermapctl.render.terminal.wrap import wrapped
 
 if TYPE_CHECKING:
     from mermapctl.records.record import RunRecord
+    from mermapctl.records.series_facts import Series
     from mermapctl.render.grouped import Fault
+    from mermapctl.render.series_words import BadCommit
     from mermapctl.render.terminal.plain import PlainLook
 
 _LONGEST = 300
@@ -59,14 +64,39 @@ def _passed(record: RunRecord) -> str:
 
 def _failed(record: RunRecord, every: list[Fault]) -> str:
     bad = [cell for cell in record.cells if cell.verdict is Verdict.FAILED]
+    series = series_of(record)
+    if series is not None and (brought := series_words.bad_commits(record, series)):
+        return _first_bad(brought, record, series)
     errors = [each for each in every if each.error]
     said = counts([account(cell) for cell in bad])
-    if errors:
-        said = errors[0].words + (f" ({errors[0].where})" if errors[0].where else "")
-    more = len(errors) - 1
-    said += f", and {more} more" if more > 0 else ""
+    said = _errors(errors) or said
     of_cells = f"{len(bad)} of {count(len(record.cells), 'cell')}: "
     return (of_cells if len(record.cells) > 1 else "") + said
+
+
+def _errors(errors: list[Fault]) -> str:
+    """Return the first of some errors with its place, and how many more there are."""
+    if not errors:
+        return ""
+    said = errors[0].words + (f" ({errors[0].where})" if errors[0].where else "")
+    more = len(errors) - 1
+    return said + (f", and {more} more" if more > 0 else "")
+
+
+def _first_bad(brought: list[BadCommit], record: RunRecord, series: Series) -> str:
+    """Return the oldest first bad commit with what it brought, and its place."""
+    bad = brought[0]
+    codes = {(each.code, each.test) for each in bad.found.findings}
+    of_cell = faults(replace(record, cells=(bad.cell,))) if bad.cell else []
+    said = _errors([each for each in of_cell if (each.name, each.test) in codes])
+    said = said or ", ".join(dict.fromkeys(code for code, _ in codes))
+    of = f" ({', '.join(each.name for each in bad.columns)})"
+    which = f"first bad commit {series_words.short(bad.found.commit)}"
+    if series.work_tree and bad.found.commit == series.tip:
+        which = "first bad: the work tree"
+    more = len(brought) - 1
+    others = f"; and {more} more first bad commit{'s' * (more > 1)}" if more else ""
+    return f"{which}{of if len(bad.columns) < len(series.columns) else ''}: {said}{others}"
 
 
 def _none(record: RunRecord) -> str:
