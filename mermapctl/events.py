@@ -61,11 +61,16 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class LaneFreed:
+    """A cell of a series was built, and its boots need the lane no longer: another commit can."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time passes: about ten of these a second while a stage runs."""
 
 
-CellEvent = StageStarted | Objects | TestEnded | StageEnded | Note
+CellEvent = StageStarted | Objects | TestEnded | StageEnded | LaneFreed | Note
 """What a cell in a process of its own tells."""
 
 

@@ -17,10 +17,11 @@ from mermapctl.records.folder import RunFolder
 from mermapctl.records.record import Artifacts, Cell
 from mermapctl.runner import job, kunit
 from mermapctl.runner.cell import run_to_end, unjudged
-from mermapctl.runner.job import Job, LaneCommit
+from mermapctl.runner.job import LaneCommit
 from mermapctl.runner.kunit import Capabilities
-from mermapctl.series import boots, cell_job, same_kernel, verdict_cache
+from mermapctl.series import boots, cell_job, verdict_cache
 from mermapctl.series.cell_job import CellJob
+from mermapctl.series.same_kernel import SameKernel
 from mermapctl.system import signals
 from mermapctl.tree import ownership
 
@@ -35,7 +36,8 @@ def run(path: Path, tell: Listener) -> Cell:
     folder = RunFolder(asked.run, asked.folder)
     # In this block an ending signal interrupts the cell, and its file is written.
     with contextlib.suppress(signals.Interrupted), signals.deferred():
-        cell, made = _run(asked, folder, path, tell)
+        same = SameKernel(asked)
+        cell = _run(asked, folder, path, tell, same)
         if signals.received():  # what ended the boot may have been the signal's second receiver
             detail = cell.detail if cell.reason is Reason.INTERRUPTED else "interrupted by a signal"
             cell = replace(
@@ -45,13 +47,13 @@ def run(path: Path, tell: Listener) -> Cell:
         if asked.boots is not None:
             return cell
         verdict_cache.keep(asked.key, asked.run, path.parent, cell)
-        if made is not None and cell.inherited is None:
-            same_kernel.keep(asked, made, cell)
+        if cell.inherited is None:
+            same.keep(path.parent, cell)
     return cell
 
 
-def _run(asked: CellJob, folder: RunFolder, path: Path, tell: Listener) -> tuple[Cell, Job | None]:
-    """Run the cell; return it, and its job if there was one."""
+def _run(asked: CellJob, folder: RunFolder, path: Path, tell: Listener, same: SameKernel) -> Cell:
+    """Run the cell; return it."""
     request = asked.request
     blank = Cell(
         target=request.targets[0],
@@ -66,7 +68,7 @@ def _run(asked: CellJob, folder: RunFolder, path: Path, tell: Listener) -> tuple
         lacking = isinstance(error, CommitError)
         reason = Reason.CONFIG_UNSATISFIED if lacking else Reason.HARNESS_ERROR
         detail = f"{error.message} ({error.hint})" if error.hint else error.message
-        return replace(blank, reason=reason, detail=detail), None
+        return replace(blank, reason=reason, detail=detail)
     commit = None if asked.work_tree else asked.commit
     made = job.begin(
         planned,
@@ -82,12 +84,9 @@ def _run(asked: CellJob, folder: RunFolder, path: Path, tell: Listener) -> tuple
     if asked.boots is not None:
         keeper = boots.Keeper(asked, asked.boots)
         made = replace(made, judged=keeper.judged)
-        return run_to_end(made, unjudged(made), known=keeper.built), made
-
-    def known(built: Job, cell: Cell) -> Cell | None:
-        return same_kernel.inherited(asked, built, cell)
-
-    return run_to_end(made, unjudged(made), known=known), made
+        return run_to_end(made, unjudged(made), known=keeper.built)
+    made = replace(made, frees_lane=True)
+    return run_to_end(made, unjudged(made), known=same.inherited)
 
 
 def _planned(asked: CellJob) -> tuple[CellPlan, Capabilities]:

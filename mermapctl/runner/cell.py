@@ -19,6 +19,7 @@ from mermapctl.records.folder import TREE_DIFF
 from mermapctl.records.record import Artifacts, Cell
 from mermapctl.runner import (
     boot,
+    boot_copy,
     build_copy,
     build_log,
     build_warnings,
@@ -149,11 +150,16 @@ def run_cell(job: Job, cell: Cell, looking: state.Looking | None) -> Generator[S
         job.tell(Note(sentence))
         looking = None  # the tree may change meanwhile
 
-    with build_dir.locked(job.build_dir, job.invoked, wait=job.request.wait, waiting=waiting):
-        yield from _stages(job, cell, looking)
+    with contextlib.ExitStack() as lock:
+        lock.enter_context(
+            build_dir.locked(job.build_dir, job.invoked, wait=job.request.wait, waiting=waiting)
+        )
+        yield from _stages(job, cell, looking, lock)
 
 
-def _stages(job: Job, cell: Cell, looking: state.Looking | None) -> Iterator[Step]:
+def _stages(
+    job: Job, cell: Cell, looking: state.Looking | None, lock: contextlib.ExitStack
+) -> Iterator[Step]:
     made_from = _signature(job, looking) if looking else _made_from(job)
     if job.cell.modular:
         names = modular.symbols(job.cell.variant.fragment)
@@ -184,6 +190,13 @@ def _stages(job: Job, cell: Cell, looking: state.Looking | None) -> Iterator[Ste
         yield from _unbuilt(job, cell, built)
         return
     yield Step(cell, Doing.BOOT)  # only now: a failed build leaves the kernel of an earlier one
+    if job.frees_lane:
+        found = kernel.read(job)
+        up_to_date.remember(job, found.image, made_from)  # nobody else changes a lane's files
+        with boot_copy.freeing_lane(job, found, lock) as apart:
+            booted = boot.boot(apart, found)
+            yield from _judged(apart, spent(cell, boot=booted.seconds), booted)
+        return
     # Record the build only if the tree is unchanged: make may have missed a file saved meanwhile.
     with contextlib.closing(_look(job)) as after:
         booted = boot.boot(job, kernel.read(job))

@@ -41,6 +41,8 @@ class Job:
     of the silence while a suite runs whose times are known. `repeat` names a boot after the first;
     its console is kept beside the first one's. `checkout` is set if the tree is a lane. `judged` is
     called with the cell of each boot that was judged: the first one and those of --repeat.
+    `frees_lane`: the cell boots from a copy, and its lane takes the next commit meanwhile. `home`
+    is then the job of the build: its tree and its build directory are named in the record.
     """
 
     cell: CellPlan
@@ -57,6 +59,8 @@ class Job:
     checkout: LaneCommit | None = None
     patience: float | None = None
     judged: Callable[[Job, Cell], None] | None = None
+    frees_lane: bool = False
+    home: Job | None = None
 
     @property
     def request(self) -> Request:

@@ -12,7 +12,7 @@ from mermapctl.judge.result_types import Ended, Reason, Verdict
 from mermapctl.judge.unprobed import Unprobed
 from mermapctl.records.cell_verdict import with_unprobed
 from mermapctl.records.record import Cell
-from mermapctl.runner import boot, kunit
+from mermapctl.runner import boot, boot_copy, kunit
 from mermapctl.runner.boot import Booted
 from mermapctl.runner.job import UNTRACED, Job
 
@@ -60,7 +60,7 @@ def compared(again: Job, cell: Cell, second: Booted) -> Cell:
 
 def boot_line(job: Job, booted: Booted) -> str:
     """Return a shell line that boots through kunit.py, with our QEMU script first on PATH."""
-    line = shlex.join(kunit.boot(job, booted.limits, job.can))
+    line = boot_copy.named_at_home(job, shlex.join(kunit.boot(job, booted.limits, job.can)))
     if job.target.qemu:
         return f'PATH={shlex.quote(str(job.programs))}:"$PATH" {line}'
     return line

@@ -5,10 +5,18 @@ from __future__ import annotations
 
 import msgspec
 
-from mermapctl.events import CellEvent, Note, Objects, StageEnded, StageStarted, TestEnded
+from mermapctl.events import (
+    CellEvent,
+    LaneFreed,
+    Note,
+    Objects,
+    StageEnded,
+    StageStarted,
+    TestEnded,
+)
 
 _KINDS: dict[str, type[CellEvent]] = {
-    each.__name__: each for each in (StageStarted, Objects, TestEnded, StageEnded, Note)
+    each.__name__: each for each in (StageStarted, Objects, TestEnded, StageEnded, LaneFreed, Note)
 }
 
 

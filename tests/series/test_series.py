@@ -237,6 +237,41 @@ def test_the_same_kernel_is_not_booted_twice(tree: Path, monkeypatch: pytest.Mon
     assert command("report", "rejudge", "latest").returncode == 0
 
 
+@pytest.fixture
+def slow_boots(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Let each boot wait until another kernel is built; return the file that lists both."""
+    listed = tmp_path / "built"
+    monkeypatch.setenv("FAKE_BUILT", str(listed))
+    monkeypatch.setenv("FAKE_BOOT", "until-built")
+    return listed
+
+
+def test_the_next_commit_is_built_while_one_boots(tree: Path, slow_boots: Path, home: Path) -> None:
+    add_all(tree, "good", "early-flush", "good", "good")
+    made = run(tree, "HEAD~4..")
+    assert results(made) == ["passed", "failed", "passed", "passed"]
+    order = "built built booted built booted built booted booted"
+    assert slow_boots.read_text() == order.replace(" ", "\n") + "\n"
+    assert not list(home.rglob("booted"))
+    failed = made["cells"][1]
+    kept = Path(failed["artifacts"]["directory"])
+    places = [*failed["reproduce"], *(each.read_text() for each in kept.glob("bin/*"))]
+    assert len(places) > 5
+    assert not [each for each in places if "/booted" in each]
+
+
+def test_a_commit_with_the_kernel_that_boots_waits_for_its_verdict(
+    tree: Path, slow_boots: Path
+) -> None:
+    first = add(tree, "early-flush", "the kernel")
+    add_no_part(tree, "other")
+    add(tree, "good", "another kernel")
+    made = run(tree, "HEAD~3..")
+    assert results(made) == ["passed", "failed", "failed", "passed"]
+    assert [each["inherited"] for each in made["cells"]] == [None, None, first, None]
+    assert slow_boots.read_text().split().count("booted") == 3
+
+
 def test_a_reused_verdict_is_no_other_boot_in_the_history(tree: Path) -> None:
     add_all(tree, "good")
     run(tree, "HEAD~1..")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mermapctl.errors import HarnessError
-from mermapctl.events import Note, Tick
+from mermapctl.events import LaneFreed, Note, Tick
 from mermapctl.judge.result_types import Reason
 from mermapctl.records import cell_files
 from mermapctl.runner import compiler_cache
@@ -37,13 +37,24 @@ _MOST_ERRORS = 3
 
 @dataclass(slots=True)
 class _LaneState:
-    """A lane, the rows that wait for it, and what it does now."""
+    """A lane, the rows that wait for it, the cell that needs it, and those that only boot."""
 
     lane: Lane
     rows: deque[int]
     row: int = BASE
     columns: deque[int] = field(default_factory=deque)
-    running: Place | None = None
+    building: Place | None = None
+    booting: list[Place] = field(default_factory=list)
+
+    @property
+    def running(self) -> list[Place]:
+        """All its cells."""
+        return [*self.booting, *([self.building] if self.building else [])]
+
+    @property
+    def free(self) -> bool:
+        """Whether it can take a cell: one boot beside a build costs little, two cost much."""
+        return self.building is None and len(self.booting) < 2
 
 
 class LocalEngine:
@@ -57,6 +68,7 @@ class LocalEngine:
         self._columns: tuple[int, ...] = ()
         self._errors = 0
         self._jobs = work.request.jobs
+        self._started: list[tuple[int, Place]] = []
 
     def keys(self, column: GridColumn) -> tuple[str, ...]:
         """Return the key of a column on this machine."""
@@ -98,20 +110,22 @@ class LocalEngine:
                         self._heard(said)
                     else:
                         self._ended(said)
-                        self._next(children, said.child)
+                    self._next(children, self._started[said.child][0])
 
     def unfinished(self) -> list[Cell]:
         """Return the cells that were running when something ended all, as their processes left."""
         left = []
         for state in self._lanes:
-            if state.running is not None:
-                cell = cell_files.read(self._folder(state.running))
-                left.append(cell or self._without_verdict(state.running, Reason.INTERRUPTED, None))
+            for place in state.running:
+                cell = cell_files.read(self._folder(place))
+                left.append(cell or self._without_verdict(place, Reason.INTERRUPTED, None))
         return left
 
     def _next(self, children: Children, number: int) -> None:
-        """Start the next cell of a lane, if there is one."""
+        """Start the next cell of a lane, if there is one and the lane is free."""
         state = self._lanes[number]
+        if not state.free:
+            return
         while not state.columns and state.rows:
             state.row = state.rows.popleft()
             known = self._grid.cells
@@ -122,10 +136,12 @@ class LocalEngine:
         if not state.columns:
             return
         place = (state.row, state.columns.popleft())
-        state.running = place
+        state.building = place
         job = self._write_job(state, place)
         argv = [sys.executable, "-P", "-m", "mermapctl", "run-cell", str(job)]
-        children.start(number, argv, process.inherited(), job.with_name(cell_job.COMPLAINTS))
+        self._started.append((number, place))
+        child = len(self._started) - 1
+        children.start(child, argv, process.inherited(), job.with_name(cell_job.COMPLAINTS))
 
     def _folder(self, place: Place) -> Path:
         row, column = place
@@ -147,16 +163,23 @@ class LocalEngine:
         return path
 
     def _heard(self, line: ChildLine) -> None:
-        place = self._lanes[line.child].running
+        number, place = self._started[line.child]
         event = wire.decode(line.text)
-        if place is not None and event is not None:
+        if isinstance(event, LaneFreed):
+            state = self._lanes[number]
+            if state.building == place:
+                state.building = None
+                state.booting.append(place)
+        elif event is not None:
             self._tell(GridProgress(*place, event))
 
     def _ended(self, ended: ChildEnded) -> None:
-        state = self._lanes[ended.child]
-        place, state.running = state.running, None
-        if place is None:
-            return
+        number, place = self._started[ended.child]
+        state = self._lanes[number]
+        if state.building == place:
+            state.building = None
+        else:
+            state.booting.remove(place)
         folder = self._folder(place)
         cell = cell_files.read(folder)
         if cell is None:
