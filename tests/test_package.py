@@ -162,6 +162,11 @@ def test_every_command_has_a_man_page(tmp_path: Path) -> None:
     assert {f"mermapctl-{word}" for word in words} <= set(pages)
     assert "\b" not in "".join(pages.values())
     assert ".SH EXAMPLES\n.nf\nbash:  eval" in pages["mermapctl-completion"]
+    for name, page in pages.items():
+        line = page.split(".SH NAME\n")[1].partition("\n")[0].replace("\\", "")
+        assert re.fullmatch(rf"{name} - [A-Z].*\.", line), line
+        assert len("       ") + len(line) <= 80, line
+        assert "..." not in line
     assert [name for name, page in pages.items() if ".SH EXAMPLES" not in page] == ["mermapctl"]
     codes = pages["mermapctl-run"].split(".SH EXIT STATUS\n")[1]
     assert codes.startswith("0 passed, 1 failed, 2 wrong usage, 3 no verdict, 130 interrupted.")

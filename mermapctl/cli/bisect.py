@@ -36,7 +36,6 @@ GROUPS = {
     "bisect",
     cls=Command,
     groups=GROUPS,
-    short_help="Name the commit that brought a failure, also one that comes and goes.",
 )
 @click.argument("good", metavar="GOOD", type=types.NAME, shell_complete=complete.refs)
 @click.argument(

@@ -139,6 +139,7 @@ class LazyGroup(click.Group):
             return super().get_command(ctx, cmd_name)
         member = self.members[cmd_name]
         command: click.Command = getattr(importlib.import_module(member.module), member.name)
+        command.short_help = member.help  # the NAME of its man page, uncut
         return command
 
     def resolve_command(

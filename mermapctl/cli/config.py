@@ -43,7 +43,6 @@ _request = all_of(
             "mermapctl.cli.config_defaults", "command", "Show your defaults, and where each is set."
         ),
     },
-    short_help="List, show, write and check configurations.",
 )
 def command() -> None:
     """List, show, write and check configurations.
@@ -58,7 +57,7 @@ def command() -> None:
     """
 
 
-@command.command("list", short_help="List variants and fragments, and what each proves.")
+@command.command("list", short_help="List variants, fragments and what they prove.")
 @format_option("table", "json")
 @click.option("--full", is_flag=True, help="Show the whole texts, and what each variant costs.")
 def list_(form: str, full: bool) -> None:
@@ -92,7 +91,7 @@ def show(**request: Any) -> None:
     config_list.merged(sys.stdout, ConfigRequest(**request).fragment())
 
 
-@command.command(short_help="Write a kunitconfig that kunit.py takes unchanged.")
+@command.command(short_help="Write a kunitconfig for kunit.py.")
 @_request
 @click.option(
     "-o",
@@ -123,7 +122,7 @@ def write(output: Path, **request: Any) -> None:
         stdio.tell(visible(f"mermapctl: wrote {output}: {usage}"))
 
 
-@command.command(short_help="Check whether a tree gives what a configuration asks for.")
+@command.command(short_help="Check what a tree gives of a configuration.")
 @_request
 @options.tree
 @format_option("table", "json")

@@ -13,7 +13,7 @@ from mermapctl.cli import defaults
 from mermapctl.cli.command import Command, format_option
 
 
-@click.command("defaults", cls=Command, short_help="Show your defaults, and where each is set.")
+@click.command("defaults", cls=Command)
 @format_option("table", "json")
 def command(form: str) -> None:
     """Show your defaults, and where each is set: in config.toml, or in a variable.

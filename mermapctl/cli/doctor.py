@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.command(
-    "doctor", cls=Command, short_help="List what this machine lacks, and what installs it."
-)
+@click.command("doctor", cls=Command)
 @options.targets("The target to build and boot for. May be repeated.")
 @options.tree
 @click.option(

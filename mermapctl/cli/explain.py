@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.command("explain", cls=Command, short_help="Explain why a symbol does not get its value.")
+@click.command("explain", cls=Command)
 @click.argument(
     "symbols",
     nargs=-1,

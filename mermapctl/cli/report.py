@@ -12,14 +12,14 @@ VERBS = {
     name: Subcommand(f"mermapctl.cli.{module}", function, does)
     for name, module, function, does in (
         ("show", "report_show", "show", "Show one stored run, the latest by default."),
-        ("log", "report_show", "log", "Judge console logs from any machine, without a tree."),
+        ("log", "report_show", "log", "Judge console logs from any machine."),
         ("follow", "report_show", "follow", "Show the console of a running run as it comes."),
         ("checks", "report_checks", "checks", "Answer b4's review checks from the stored runs."),
         ("list", "report_lists", "list_", "List the stored runs, newest first."),
         ("compare", "report_lists", "compare", "Compare two runs."),
         ("history", "report_lists", "history", "Show the results of one test over time."),
-        ("flaky", "report_lists", "flaky", "List tests that both passed and failed on one commit."),
-        ("rejudge", "report_store", "rejudge", "Judge stored consoles again with today's rules."),
+        ("flaky", "report_lists", "flaky", "List tests that passed and failed on one commit."),
+        ("rejudge", "report_store", "rejudge", "Judge stored consoles again by today's rules."),
         ("prune", "report_store", "prune", "Remove old runs, after asking."),
     )
 }

@@ -12,9 +12,9 @@ MEMBERS = {
     name: Subcommand(f"mermapctl.cli.{name}", "command", does)
     for name, does in (
         ("run", "Configure, build and boot a kernel, and judge its mermap."),
-        ("watch", "Run again after each save, and after each move of a ref."),
-        ("bisect", "Name the commit that brought a failure, also one that comes and goes."),
-        ("report", "Show, compare and export stored runs; judge any console log."),
+        ("watch", "Run again after each save or move of a ref."),
+        ("bisect", "Name the commit that brought a failure."),
+        ("report", "Show and compare stored runs; judge any log."),
         ("config", "List, show, write and check configurations."),
         ("tree", "Prepare a kernel tree with a mermap; describe a tree."),
         ("doctor", "List what this machine lacks, and what installs it."),
@@ -66,7 +66,12 @@ def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
     ctx.exit()
 
 
-@click.group(cls=Root, members=MEMBERS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Root,
+    members=MEMBERS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    short_help="Run and judge the Linux kernel's mermap KUnit suite.",
+)
 @click.option(
     "--version",
     is_flag=True,

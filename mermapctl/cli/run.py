@@ -70,7 +70,6 @@ GROUPS = {
     "run",
     cls=KunitCommand,
     groups=GROUPS,
-    short_help="Configure, build and boot a kernel, and judge its mermap.",
 )
 @click.argument(
     "filter_glob",

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 @click.group(
     "tree",
     cls=LazyGroup,
-    short_help="Prepare a kernel tree, or one with a series from the mail; describe a tree.",
 )
 def command() -> None:
     """Prepare a kernel tree with a mermap, or with a mailed series; describe a tree.
@@ -78,7 +77,7 @@ def prepare(
     tree_status.prepared(sys.stdout, done, tree.other_source(done, source))
 
 
-@command.command("apply", short_help="Make a tree with a series of patches from the mail.")
+@command.command("apply", short_help="Make a tree with a series from the mail.")
 @click.argument("source", metavar="MBOX|MESSAGE-ID", type=types.SOURCE)
 @click.option(
     "--onto",
@@ -120,7 +119,7 @@ def apply_(
     tree_status.applied(sys.stdout, done)
 
 
-@command.command(short_help="Show version, commit, mermap, kunit.py and targets of a tree.")
+@command.command(short_help="Describe a tree: version, mermap, targets.")
 @click.argument("directory", metavar="[DIR]", type=types.PATH, required=False)
 @format_option("table", "json")
 def status(directory: Path | None, form: str) -> None:

@@ -72,7 +72,6 @@ def _complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
 @click.command(
     "watch",
     cls=WatchCommand,
-    short_help="Run again after each save, and after each move of a ref.",
 )
 @click.argument(
     "words",

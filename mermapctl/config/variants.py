@@ -32,7 +32,8 @@ LOCKDEP = "lockdep stops at its first report, which is about the trace's own loc
 class Definition:
     """A variant as variants.toml (or a user's fragment) defines it; no `targets` means all.
 
-    `untraced` is the reason why its kernel does without the trace's symbols.
+    `untraced` is the reason why its kernel does without the trace's symbols, `brief` what it proves
+    in a line.
     """
 
     proves: str
@@ -43,6 +44,7 @@ class Definition:
     kernel_args: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     untraced: str = ""
+    brief: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -323,6 +323,19 @@ def test_the_list_has_everything_in_both_forms() -> None:
     assert document["own"] == str(paths.config_dir())
 
 
+def test_the_list_is_a_line_each_at_80_columns_and_cuts_nothing_that_is_shipped() -> None:
+    lines = command("config", "list", env={"COLUMNS": "80"}).stdout.splitlines()
+    document = json.loads(mermapctl("config", "list", "--format", "json").stdout)
+    names = [each["name"] for kind in ("variants", "fragments") for each in document[kind]]
+    for name in names:
+        assert len([line for line in lines if line.startswith(f"{name} ")]) == names.count(name)
+    rows = [line for line in lines if line.split(" ")[0] in names]
+    assert len(rows) == len(names)
+    for line in rows:
+        assert len(line) <= 80, line
+        assert not line.endswith("..."), line
+
+
 def test_hostile_fragments_reach_the_terminal_tamed(tmp_path: Path) -> None:
     mine = tmp_path / "x.kunitconfig"
     mine.write_text('CONFIG_CMDLINE="\x1b[2J[red]x\u202e"\n')

@@ -47,7 +47,11 @@ def listing(stream: TextIO, found: Listing, form: str, *, full: bool = False) ->
     look, color = plain_look_of(stream), colored(stream)
     own = f"{found.own}/NAME.kunitconfig"
     variants = [
-        [(look.plain(name), "bold"), (look.plain(of.proves), ""), (look.plain(guest(of)), "")]
+        [
+            (look.plain(name), "bold"),
+            (look.plain(of.brief or of.proves), ""),
+            (look.plain(guest(of)), ""),
+        ]
         for name, of in found.variants.items()
     ]
     fragments = [
@@ -78,6 +82,7 @@ def _listing_document(found: Listing) -> dict[str, object]:
             {
                 "name": name,
                 "proves": of.proves,
+                "brief": of.brief,
                 "costs": of.costs,
                 "fragments": of.fragments,
                 "smp": of.smp,
