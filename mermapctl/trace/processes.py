@@ -11,6 +11,8 @@ from mermapctl.trace.rules import CpuState, Live
 from mermapctl.trace.state import Process
 from mermapctl.trace.violations import Breaches, Evidence, span
 
+LIVE, STATES = 2048, 512
+"""Live allocations, and CPUs of a process, at most: the time for a get grows with them."""
 PROCESSES = 256
 """Processes followed at once."""
 
@@ -34,6 +36,8 @@ class Processes:
         self.all_puts = False
         self.unseen_puts = 0
         self.put_seen = False
+        self.crowd_line = 0
+        self.in_doubt = False
 
     def of(self, mm: int) -> Process:
         """Return the process of an mm, new if needed."""
@@ -71,6 +75,16 @@ class Processes:
         cpu.gets += 1
         cpu.live[new.alloc] = new
         self._allocs[new.alloc] = (cpu, new)
+
+    def crowded(self, process: Process, line: int) -> bool:
+        """Return whether more is live than a mermap can have: no get is judged from there on.
+
+        What was found before counts. If nothing was, the trace is in doubt.
+        """
+        if not self.crowd_line and (len(self._allocs) >= LIVE or len(process.cpus) >= STATES):
+            self.crowd_line = line
+            self.in_doubt = not self._breaches.certain
+        return bool(self.crowd_line)
 
     def reappears(self, cpu: CpuState, alloc: int) -> None:
         """Take a slot handed out again: if its put was not seen, it happened before."""

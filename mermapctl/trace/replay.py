@@ -18,7 +18,7 @@ from mermapctl.trace.events import ERROR_POINTER, Event, EventKind
 from mermapctl.trace.exercised import Exercise, Exercised
 from mermapctl.trace.processes import Processes
 from mermapctl.trace.rules import CpuState, Live, Rules
-from mermapctl.trace.state import WRAPPER_SYMBOL, Put, Thread
+from mermapctl.trace.state import WRAPPER_PROBE, WRAPPER_SYMBOL, Put, Thread
 from mermapctl.trace.summary import TestCounts, TraceAccount, TraceSummary
 from mermapctl.trace.timeline import TimelineBuilder
 from mermapctl.trace.violations import Breaches, Evidence, span
@@ -30,7 +30,6 @@ UNTRACED = 64
 """Limit of rows for tests that ran untraced."""
 INTERVALS = 16
 """Distances between flushes listed per test."""
-WRAPPER_PROBE = "mm_flush_arch"
 
 
 class Replay:
@@ -126,8 +125,8 @@ class Replay:
             tests=tuple(self._tests),
             timelines=timelines,
             breaches=breaches,
-            lost=self._lost,
-            lost_line=self._lost_line,
+            lost=self._lost + self._processes.in_doubt,
+            lost_line=self._lost_line or self._processes.crowd_line,
             not_exercised=self._exercised.missing(),
             unmaps_seen=Exercise.UNMAP in self._exercised,
             unseen_puts=self._processes.unseen_puts,
@@ -170,6 +169,8 @@ class Replay:
         self, thread: Thread, get: Event, event: Event, found: tuple[int, int], done: int
     ) -> None:
         process = self._processes.of(get.mm)
+        if self._processes.crowded(process, event.line):
+            return
         cpu = process.on(get.mm, event.alloc)
         thread.cpu = cpu
         if thread.pins > 0:
@@ -285,7 +286,7 @@ class Replay:
         self._test.puts += 1
         found = self._processes.put(event.alloc)
         if found is None:
-            if not self._blind:
+            if not (self._blind or self._processes.crowd_line):
                 self._lose(event.line)
             return
         cpu, live = found

@@ -12,7 +12,7 @@ from mermapctl.trace.entry_rules import Written
 from mermapctl.trace.events import Event
 from mermapctl.trace.rules import CpuState, Live
 
-WRAPPER_SYMBOL = "arch_mermap_flush_tlb"
+WRAPPER_PROBE, WRAPPER_SYMBOL = "mm_flush_arch", "arch_mermap_flush_tlb"
 """A function that may only call another one that flushes."""
 LINES = 4
 """Console lines of flushes kept per `get()`."""

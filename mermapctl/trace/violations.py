@@ -56,6 +56,11 @@ class Breaches:
         tally.unnamed = True
         tally.certain = tally.certain or certain
 
+    @property
+    def certain(self) -> bool:
+        """Whether a rule was broken for certain."""
+        return any(tally.certain for tally in self._tallies.values())
+
     def named(self, test: str | None) -> None:
         """Name the test that has just ended."""
         for tally in self._tallies.values():

@@ -33,6 +33,8 @@ _PROTECTION = {
 
 The CPU sets accessed and dirty bits by itself.
 """
+LIVE = 2048
+"""Live mappings at most: the time for an entry grows with them."""
 LEFT = 1 << 16
 """The most entries left behind whose addresses are kept, to report each of them once."""
 
@@ -90,6 +92,8 @@ class Mapped:
         self._putting.pop(alloc, None)
         before = (new.base - low) // PAGE
         own = entries[before : before + (new.end - new.base) // PAGE]
+        if len(self._live) >= LIVE:
+            raise ValueError("more is live than any mermap can have")
         self._live[alloc] = new
         self.gets += 1
         self.checked += len(own)

@@ -26,6 +26,8 @@ PLACED = (
     "stale-reuse", "overlap", "outside-region", "too-many-live", "bump-order", "region-too-small",
 )  # fmt: skip
 """Codes of breaches whose line is that of a get that returned."""
+MOST_SPELLED = 1 << 25
+"""Entries of a whole log: 60,000 lines have less, and a line of a few bytes may have a million."""
 WALK_PROBES = "mm_walk", "mm_pte"
 """What the witness shows without these probes."""
 
@@ -76,6 +78,7 @@ class WitnessReader:
         self._number = 0
         self._events = 0
         self._unread = 0
+        self._spelled = 0
         self._first: dict[int, tuple[int, int]] = {}  # a get's line: its first address and entry
         self._seen: set[str] = set()
         self._pair: tuple[int, ...] | None = None
@@ -217,7 +220,7 @@ class WitnessReader:
         self._pair = pair
         base, end = found
         low = line.number("low")
-        entries = line.entries("entries")
+        entries = self._entries(line, "entries")
         if base < low or low + len(entries) * PAGE < end or base >= end:
             raise ValueError("the entries are not those of the range")
         new = Mapping(getting.asked.mm, base, end, self._number)
@@ -227,6 +230,14 @@ class WitnessReader:
         self._first[self._number] = (base, first)
         if line.text("home"):
             self._mapped.on_cpu(new, first, line.number("on"), line.number("home"))
+
+    def _entries(self, line: SeenLine, name: str) -> list[int]:
+        """Return the entries of a value. Raises ValueError once a log has too many in all."""
+        found = line.entries(name)
+        self._spelled += len(found)
+        if self._spelled > MOST_SPELLED:
+            raise ValueError("too many entries in one log")
+        return found
 
     def _put(self, line: SeenLine) -> None:
         probe = line.text("probe")
@@ -239,7 +250,7 @@ class WitnessReader:
 
     def _after(self, line: SeenLine) -> None:
         alloc, base = line.number("alloc"), line.number("base")
-        self._mapped.after(alloc, self._number, base, line.entries("entries"))
+        self._mapped.after(alloc, self._number, base, self._entries(line, "entries"))
 
     def _flush(self, line: SeenLine) -> None:
         event = Event(
@@ -255,7 +266,9 @@ class WitnessReader:
     def _slot(self, line: SeenLine) -> None:
         mm = line.number("mm")
         if not any(getting.event.mm == mm for getting in self._getting.values()):
-            found = list(zip(line.entries("at"), line.entries("entries"), strict=True))
+            found = list(
+                zip(self._entries(line, "at"), self._entries(line, "entries"), strict=True)
+            )
             self._mapped.slot(mm, self._number, found)
 
     def _prepare(self, line: SeenLine) -> None:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import gc
+import time
 import tracemalloc
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -350,3 +351,27 @@ def test_entries_that_show_another_page_are_evidence(fault: str, evidence: str |
         assert evidence in shown
         assert "asked 0x1" in shown
     assert "the later pages of a mapping" not in account.not_exercised
+
+
+def never_put(gets: int, apart: int) -> Iterator[str]:
+    """Yield gets that nobody puts; `apart` are the bytes between their allocations."""
+    probes = "p:mm_get,__mermap_get;r:mm_got,__mermap_get;p:mm_put,__mermap_put"
+    yield f"Command line: tp_printk kprobe_event={probes} x=y"
+    for number in range(gets):
+        base, alloc = 0xFFFF880000200000 + number * 4096, 0xFFFF888002000000 + number * apart
+        yield "[T19] mm_get: (__mermap_get+0x0/0x310) mm=0xffff888001000000 size=4096 rsv=0"
+        words = f"0x0,{base:#x},{base + 4096:#x},0x0,0x0"
+        yield f"[T19] mm_got: (t+0x1/0x2 <- __mermap_get) ret={alloc:#x} w={{{words}}}"
+    yield "    ok 1 test_size"
+
+
+@pytest.mark.parametrize(
+    ("apart", "code"), [(1, "too-many-live"), (4096, "trace-incomplete")], ids=["slots", "CPUs"]
+)
+def test_mappings_without_end_cost_no_time_without_end(apart: int, code: str) -> None:
+    """What was found before they were too many counts; if nothing was, nothing is concluded."""
+    began = time.process_time()
+    found, _, account = judge(never_put(20_000, apart))
+    assert time.process_time() - began < 10
+    assert code in codes(found)
+    assert account.complete is (code == "too-many-live")
