@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mermapctl.errors import HarnessError
 from mermapctl.runner.job import Job
-from mermapctl.system import inputs, process
+from mermapctl.system import files, inputs, process
 
 LOG_BYTES = 128 << 20
 """Longest log of a build, in bytes: far more than one line for each object of a kernel."""
@@ -67,10 +67,7 @@ def why(job: Job, what: str, outcome: process.SessionEnd) -> str:
     """
     log, harness = _bytes(job.build_log), _bytes(job.harness_log)
     if b"No space left on device" in log + harness:
-        raise HarnessError(
-            f"the disk is full: {job.build_dir}",
-            "free some space, or set MERMAPCTL_HOME or XDG_CACHE_HOME to a larger disk",
-        )
+        raise _disk_is_full(job)
     for pattern, text in ((_COMPILER_ERROR, log), (_MAKE_ERROR, log)):
         found = pattern.search(text)
         if found:
@@ -80,7 +77,16 @@ def why(job: Job, what: str, outcome: process.SessionEnd) -> str:
         return f"{what} was ended by signal {number} ({signal.strsignal(number)})"
     last = harness.decode(errors="backslashreplace").strip().splitlines()
     reason = last[-1][:_LONGEST_ERROR] if last else ""
+    if not reason and files.has_no_room(job.build_dir):  # the message found no room, either
+        raise _disk_is_full(job)
     return f"{what} failed: {reason}" if reason else f"{what} failed without a word"
+
+
+def _disk_is_full(job: Job) -> HarnessError:
+    return HarnessError(
+        f"the disk is full: {job.build_dir}",
+        "free some space, or set MERMAPCTL_HOME or XDG_CACHE_HOME to a larger disk",
+    )
 
 
 _SHOWN = re.compile(rb"^ *\d* \| ?.*$|^ +\| .*$")

@@ -16,6 +16,8 @@ from pathlib import Path
 from mermapctl.errors import HarnessError
 from mermapctl.system import inputs
 
+ROOM = 1 << 20
+"""Free bytes below which a program that failed without a reason may have had no room."""
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _TEMPORARY = re.compile(r"\..+\.(?P<pid>\d+)-[0-9a-f]{6}", re.DOTALL)
 
@@ -187,6 +189,14 @@ def cannot_write(path: Path, error: OSError) -> HarnessError:
 def is_full(error: OSError) -> bool:
     """Return whether a write failed for lack of space: disk, quota or file size limit."""
     return error.errno in _FULL
+
+
+def has_no_room(place: Path) -> bool:
+    """Return whether the disk of a place has less than ROOM left, as far as it can be asked."""
+    try:
+        return shutil.disk_usage(place).free < ROOM
+    except OSError:
+        return False
 
 
 def sync_directory(directory: Path) -> None:

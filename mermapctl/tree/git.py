@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mermapctl.errors import HarnessError
-from mermapctl.system import process
+from mermapctl.system import files, process
 from mermapctl.tree import credentials
 
 QUIET = {
@@ -50,7 +49,7 @@ LONGEST = 600
 IDLE = 10
 """Seconds that git may sleep without using the CPU: no disk is that slow, a FIFO is for ever."""
 _COMPLAINT = re.compile(r"(fatal|error|tar|cp|xz): (?!Removing leading)")
-_UNWRITTEN, FULL = "unable to write file", 1 << 20
+_UNWRITTEN = "unable to write file"
 """git's message on a file that it could not write; a disk with fewer free bytes counts as full."""
 AUTHOR = ("mermapctl", "mermapctl@localhost")
 # One pack instead of 90,000 loose objects, weakly compressed: measured on 2 cores with 6.12,
@@ -135,16 +134,11 @@ def failed(what: str, said: str, place: Path | None = None) -> HarnessError:
     reason = next((line for line in lines if _COMPLAINT.match(line)), lines[-1])[:300]
     reason = credentials.without(reason)
     full = ("No space left on device", "Out of diskspace", "Disk quota exceeded")
-    if (_UNWRITTEN in said and place and _is_full(place)) or any(words in said for words in full):
+    if (_UNWRITTEN in said and place and files.has_no_room(place)) or any(
+        words in said for words in full
+    ):
         return HarnessError(f"the disk is full: {reason}", "free some space, and run it again")
     return HarnessError(f"{what} failed: {reason}")
-
-
-def _is_full(place: Path) -> bool:
-    try:
-        return shutil.disk_usage(place).free < FULL
-    except OSError:
-        return False
 
 
 def git(

@@ -571,6 +571,12 @@ def test_a_kunit_py_that_falls_over_is_not_the_configuration(
     script.write_text(script.read_text().replace(mark, mark + fault))
     (cell,) = document(fake_tree)["cells"]
     assert (cell["reason"], cell["detail"]) == ("build-failed", detail)
+    if detail.endswith("without a word"):
+        full = "from mermapctl.system import files; files.ROOM = 1 << 62"
+        argv = ("run", f"--tree={fake_tree}", "--format=json")
+        (cell,) = parsed(command(*argv, first=full))["cells"]
+        assert cell["reason"] == "harness-error"
+        assert cell["detail"].startswith("the disk is full: ")
 
 
 @pytest.mark.parametrize(
