@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mermapctl.cli import complete, options, run_request, types
+from mermapctl.cli import complete, options, run_request, stress, types
 from mermapctl.cli.command import format_option
 from mermapctl.cli.kunit_words import KunitCommand
 from mermapctl.errors import UserError
@@ -59,7 +59,7 @@ GROUPS = {
         *("accel", "seed", "repeat", "shifts", "reproducible", "smp", "cpu", "kernel_args"),
         *("default_args", "trace", "witness", "timeout", "silence", "triage", "confirm", "gdb"),
     ),
-    "What it costs": ("cost", "cost_limit"),
+    "What it costs, and what it stands": ("cost", "cost_limit", *stress.PARAMETERS),
     "How it is judged and shown": (
         *("allow_splats", "form", "full", "quiet", "bisect_exit", "dry_run"),
     ),
@@ -268,6 +268,7 @@ GROUPS = {
     metavar="PERCENT",
     help="Count, and warn of what takes this much more than in the run before, such as 5%.",
 )
+@stress.options
 @click.option("--rebuild", is_flag=True, help="Build even if nothing has changed.")
 @click.option(
     "--ccache/--no-ccache",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from mermapctl.cli import types
+from mermapctl.cli import stress, types
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,9 +21,9 @@ _SHOWN = ("form", "full", "quiet", "bisect_exit", "dry_run", "last_failed")
 """Parameters that say what is run and shown of the requests."""
 _TESTED = ("filter_glob", "test", "commits", "lanes", "rerun", "gdb")
 """Parameters that are read by themselves: the suite, the test, the series, gdb."""
-_JUDGES = ("dry_run", "last_failed", "bisect_exit", "quiet", "full", "confirm", "cost")
+_JUDGES = ("dry_run", "last_failed", "bisect_exit", "quiet", "full", "confirm", "cost", "stress")
 """Flags that make no sense where nothing is judged."""
-_NOT_ASKED = (*_SHOWN, *_TESTED)
+_NOT_ASKED = (*_SHOWN, *_TESTED, *stress.PARAMETERS)
 """Parameters that are no part of a request."""
 _HOW = ("tree", "jobs", "ccache", "rebuild", "wait")
 """Parameters of a request that --last-failed takes from its own command line."""
@@ -39,6 +39,9 @@ def _request(context: click.Context) -> Request:
     values = {name: value for name, value in params.items() if name not in _NOT_ASKED}
     suite, test = _suite(context), params["test"]
     values["suite"] = test_filter.of_test(suite, test) if test else suite
+    values["stress"] = asked = stress.asked(context)
+    if asked is not None:
+        values["as_module"] = values["as_module"] or "suite"
     values["cost"] = values["cost"] or values["cost_limit"] is not None
     return of_values(context, values)
 

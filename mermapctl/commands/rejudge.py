@@ -15,6 +15,7 @@ from mermapctl.records import cell_files, first_bad, record
 from mermapctl.records.cell_verdict import judge_again
 from mermapctl.records.record import Cell, Former, RunRecord, State
 from mermapctl.records.record_kinds import bisect_of
+from mermapctl.records.stressed import again
 from mermapctl.records.witnessed import with_witness
 from mermapctl.system.inputs import open_regular
 
@@ -100,9 +101,9 @@ def _judged(cell: Cell) -> tuple[Cell, str | None]:
     try:
         with open_regular(Path(cell.artifacts.console)) as console:
             judged = judge_again(cell, console)
-        if cell.witness is None or cell.artifacts.witness is None:
-            return judged, None
-        return with_witness(judged, cell.witness), None
+        if cell.witness is not None and cell.artifacts.witness is not None:
+            judged = with_witness(judged, cell.witness)
+        return (again(judged, cell.stress) if cell.stress else judged), None
     except OSError as error:
         return cell, f"{error.filename or cell.artifacts.console}: {error.strerror}"
 

@@ -23,8 +23,18 @@ SHIFT = 4
 """An instruction takes 2 to the power of this many ns of an emulated guest's time. Seconds a
 boot, measured on 6.12 with and without probes: 0.9 and 0.4 at 4; 1.0 and 0.5 at 6; 1.5 with probes
 at 8; 12 without at 0. With the host's clock: 0.8 and 0.4."""
+ROUNDS = 100
+"""Histories of the stress suite where no number is given."""
 BUILD_SECONDS = 4 * 3600
 """What config and build may take, each: a kernel of base takes minutes, a whole one an hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stress:
+    """`rounds` histories of the stress suite by the request's seed, or the one `history`."""
+
+    rounds: int = ROUNDS
+    history: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +46,7 @@ class Request:
     With `reproducible` an emulated boot depends on the kernel, QEMU, `seed` and a shift alone:
     `repeat` boots take the seeds from there on and go round the `shifts`. `confirm` boots a failed
     kernel again with its seed; `cost` counts instructions, and a rise by `cost_limit` per cent or
-    more is a warning.
+    more is a warning. `stress` adds a boot of the suite with random histories.
     """
 
     tree: Path | None = None
@@ -71,6 +81,7 @@ class Request:
     confirm: bool = False
     cost: bool = False
     cost_limit: float | None = None
+    stress: Stress | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from mermapctl.judge.hang_trial import Trial
 from mermapctl.judge.repeats import Repeats
 from mermapctl.judge.reproduction import Reproduction
 from mermapctl.judge.result_types import Boot, Finding, Flush, Reason, Verdict
+from mermapctl.judge.stress import StressSummary
 from mermapctl.judge.unprobed import Unprobed
 from mermapctl.judge.witness_summary import WitnessSummary
 from mermapctl.records.bisect_facts import Bisect
@@ -135,7 +136,8 @@ class Cell:
     is the boot without probes that followed a traced one, `confirmed` whether the failure is there
     too (null: not tried, or that boot cannot show it). `witness` is what the witness outside saw,
     `repeats` what all boots of `run --repeat` say, `reproduction` whether a failed boot prints the
-    same console again (`--confirm`), `cost` the instructions that were counted (`--cost`).
+    same console again (`--confirm`), `cost` the instructions that were counted (`--cost`),
+    `stress` what the stress suite showed (`--stress`).
     `log` is absent but for one of several logs. `reused` is the run whose verdict this is, as
     nothing that decides it has changed; `inherited` the commit whose kernel is the same, byte by
     byte, and was booted in place of this one. `warnings` are those of the compiler and of objtool
@@ -182,6 +184,7 @@ class Cell:
     repeats: Repeats | None = None
     reproduction: Reproduction | None = None
     cost: Cost | None = None
+    stress: StressSummary | None = None
     reused: str | None = None
     inherited: str | None = None
     warnings: tuple[CompilerWarning, ...] | None = None
@@ -195,7 +198,7 @@ class Cell:
     @property
     def remarks(self) -> tuple[str, ...]:
         """The notes, and what the boots after the first say."""
-        boots = (self.untraced, self.witness, self.repeats, self.reproduction)
+        boots = (self.untraced, self.witness, self.repeats, self.reproduction, self.stress)
         return (*self.notes, *filter(None, (each.words for each in boots if each)))
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mermapctl.config.target import Accel
@@ -202,13 +203,15 @@ def _pack_initramfs(job: Job, *, lingers: bool) -> None:
     """Pack the initramfs whose init inserts the suite, or only waits. Raises HarnessError."""
     program = job.folder / "init"
     initramfs.compile_init(job.tree, of_build(job.target.cross_compile), program)
-    inserted = _insertions(job) if job.cell.modular else []
+    inserted = _insertions(job) if job.cell.modular else ()
     initramfs.write(job.initramfs, inputs.read_regular(program), inserted, lingers=lingers)
     program.unlink()
 
 
-def _insertions(job: Job) -> list[kernel_modules.Insertion]:
-    """Return the built modules in order of insertion. Raises HarnessError if none has a suite."""
+def _insertions(job: Job) -> Sequence[kernel_modules.Insertion]:
+    """Return the modules in order of insertion. Raises HarnessError if none has a suite."""
+    if job.insertions is not None:
+        return job.insertions
     prefix = f"{kernel_modules.KUNIT}."
     asked = [each for each in job.cell.kernel_args if each.startswith(prefix)]
     parameters = (f"filter_glob={job.cell.suite}", "enable=1")

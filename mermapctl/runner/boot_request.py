@@ -20,7 +20,9 @@ def limits(job: Job, kernel: Kernel) -> tuple[kunit.BootRequest, list[str]]:
     """Return the boot's arguments with the probes of a trace, and notes on what the trace lacks."""
     untraced = kernel.untraceable if job.cell.traced else job.cell.untraced
     traced = job.cell.traced and untraced is None
-    planned = probes.plan(_functions(job.build_dir)) if traced else None
+    entries = job.insertions is None  # the stress suite reads the entries itself
+    functions = _functions(job.build_dir) if traced else None
+    planned = probes.plan(functions, entries=entries) if traced else None
     if planned and _too_long((*job.cell.kernel_args, *planned.kernel_args)):
         planned, untraced = None, "the kernel's command line has no room left for the probes"
     given = kunit.BootRequest(

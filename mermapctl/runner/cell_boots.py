@@ -18,6 +18,7 @@ from mermapctl.runner import (
     cost_boot,
     hang_triage,
     repeat,
+    stress_boot,
     trace_gaps,
     unprobed,
     witness_boot,
@@ -47,7 +48,9 @@ def steps(job: Job, cell: Cell, booted: Booted) -> Iterator[Step]:
     if job.request.confirm and cell.verdict is Verdict.FAILED:
         cell = yield from _added(job, cell, booted, Doing.CONFIRM)
     if job.request.cost:
-        yield from _added(job, cell, booted, Doing.COST)
+        cell = yield from _added(job, cell, booted, Doing.COST)
+    if job.request.stress:
+        yield from _stressed(job, cell, booted)
 
 
 @contextlib.contextmanager
@@ -134,6 +137,16 @@ def _repeated(job: Job, judged: Cell, booted: Booted) -> Steps:
     cell = noted(cell, *notes)
     yield Step(cell, Doing.REPEATS)
     return cell
+
+
+def _stressed(job: Job, judged: Cell, booted: Booted) -> Iterator[Step]:
+    """Yield the cell with the result of the stress suite; until that is known it has not passed."""
+    cell = stress_boot.pending(job, judged)
+    yield Step(cell, Doing.STRESS)
+    with _noting("the stress suite ended early") as notes:
+        for cell in stress_boot.steps(job, judged, booted):
+            yield Step(cell, Doing.STRESS)
+    yield Step(noted(cell, *notes), Doing.STRESS)
 
 
 def _with_triage(judged: Cell, trials: tuple[Trial, ...], *, traced: bool) -> Cell:

@@ -13,6 +13,7 @@ from mermapctl.events import Listener
 from mermapctl.records.record import Cell
 from mermapctl.records.store import RunFolder, cell_slug
 from mermapctl.runner import kunit
+from mermapctl.runner.kernel_modules import Insertion
 from mermapctl.tree import build_dir
 
 UNTRACED = "untraced"
@@ -43,6 +44,7 @@ class Job:
     called with the cell of each boot that was judged: the first one and those of --repeat.
     `frees_lane`: the cell boots from a copy, and its lane takes the next commit meanwhile. `home`
     is then the job of the build: its tree and its build directory are named in the record.
+    `insertions` are the modules of a boot that inserts others than those of the build with suites.
     """
 
     cell: CellPlan
@@ -61,6 +63,7 @@ class Job:
     judged: Callable[[Job, Cell], None] | None = None
     frees_lane: bool = False
     home: Job | None = None
+    insertions: tuple[Insertion, ...] | None = None
 
     @property
     def request(self) -> Request:
@@ -109,7 +112,7 @@ class Job:
     @property
     def initramfs(self) -> Path:
         """The modules and their init, in the module flavour."""
-        return self.folder / "initramfs"
+        return self.folder / f"initramfs{self._repeat if self.insertions else ''}"
 
 
 def begin(

@@ -6,7 +6,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from mermapctl.config.plan import BUILD_SECONDS, SHIFT
+from mermapctl.config.plan import BUILD_SECONDS, SHIFT, Request
 from mermapctl.runner import kunit
 from mermapctl.runner.job import Job
 
@@ -45,9 +45,17 @@ def _mermapctl_command(job: Job) -> list[str]:
     if request.cost:
         limit = request.cost_limit
         argv += ["--cost"] if limit is None else [f"--cost-limit={limit:g}%"]
+    argv += _stress(request)
     if request.witness is not None:
         argv += ["--witness" if request.witness else "--no-witness"]
     return argv
+
+
+def _stress(request: Request) -> list[str]:
+    if request.stress is None:
+        return []
+    history = request.stress.history
+    return ["--stress", f"--history={history}" if history else f"--rounds={request.stress.rounds}"]
 
 
 def lines(job: Job) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ class Doing(enum.StrEnum):
     REPEATS = "repeated boots"
     CONFIRM = "second boot with the same seed"
     COST = "boot that counts instructions"
+    STRESS = "stress suite"
 
 
 @dataclass(frozen=True, slots=True)

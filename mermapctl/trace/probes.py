@@ -132,11 +132,12 @@ def functions(system_map: str) -> tuple[Symbol, ...]:
     return tuple(Symbol(name, kind != "t") for kind, name in _FUNCTION.findall(system_map))
 
 
-def plan(symbols: Sequence[Symbol] | None) -> ProbePlan:
+def plan(symbols: Sequence[Symbol] | None, *, entries: bool = True) -> ProbePlan:
     """Return the probes for a build with these functions, given in the order of their addresses.
 
     None where the functions are not known yet. An unknown symbol is harmless: the kernel refuses
     that probe, prints so on the console, and sets the others.
+    Without `entries` the written page table entries are not printed, a line each.
     """
     if symbols is None:
         return _plan([*NEEDED, OUTER, FLUSHES[0], *WALKS, TEARDOWN], [])
@@ -160,9 +161,9 @@ def plan(symbols: Sequence[Symbol] | None) -> ProbePlan:
         names = ", ".join(f"{probe.symbol}()" for probe in WALKS)
         notes.append(f"none of {names} is in this build: {WITHOUT['mm_walk']}")
     probes += walks
-    writers = callbacks(symbols)
+    writers = callbacks(symbols) if entries else []
     probes += [Probe(name, symbol, ENTRY, returns=True) for name, symbol in writers]
-    if not writers and NEEDED[0].symbol in there:
+    if entries and not writers and NEEDED[0].symbol in there:
         notes.append(f"no callback that writes entries is in this build: {WITHOUT['mm_pte']}")
     if TEARDOWN.symbol in there:
         probes.append(TEARDOWN)

@@ -347,3 +347,29 @@ def test_refs_and_findings_are_completed_without_git(fake_tree: Path, tmp_path: 
         assert completed("run", *where, "--commits", "HEAD..mermap-") == ["HEAD..mermap-v2"]
     assert completed("bisect", "--finding", "ear") == ["early-flush"]
     assert not (tmp_path / "ran").exists()
+
+
+def test_stress_is_a_module_and_repeats_itself(fake_tree: Path) -> None:
+    (cell,) = planned(f"--tree={fake_tree}", "--stress", "--rounds=7")
+    assert cell["name"] == "x86_64 base as a module"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--rounds=7",), "--rounds goes with --stress"),
+        (("--history=p0.0",), "--history goes with --stress"),
+        (("--stress", "--history=p9.0"), "no history of the stress suite: 'p9.0' has a number"),
+        (("--stress", "--history=p0.0", "--rounds=2"), "not with --rounds"),
+        (("--stress", "--suite=example"), "leave out --suite"),
+        (("--stress", "-k", "size"), "leave out --suite"),
+        (("--stress", "--commits=HEAD~1.."), "not with --commits"),
+        (("--stress", "--gdb"), "not with --stress"),
+    ],
+)
+def test_options_that_do_not_go_with_stress(
+    fake_tree: Path, words: tuple[str, ...], said: str
+) -> None:
+    done = command("run", f"--tree={fake_tree}", *words)
+    assert done.returncode == USAGE
+    assert said in " ".join(done.stderr.split())

@@ -232,6 +232,7 @@ def _cell(record: RunRecord, cell: Cell, page: _Page) -> Iterator[RenderableType
     if counted is not None:
         yield Text()
         yield counted
+    yield from _stress(cell, page)
     if not page.several:
         yield from _findings(record, page)
     splats = list(findings.splats(cell, look, page.width, console=page.lines))
@@ -239,6 +240,16 @@ def _cell(record: RunRecord, cell: Cell, page: _Page) -> Iterator[RenderableType
         yield Text()
         yield Text(count(len(cell.splats), "kernel complaint"), style="bold")
         yield from splats
+
+
+def _stress(cell: Cell, page: _Page) -> Iterator[Text]:
+    """Yield the line that runs the stress suite again, and a failing history as a table in C."""
+    if cell.stress is None or cell.stress.console is None:
+        return
+    yield Text()
+    yield Text("stress", "bold")
+    for line in (cell.stress.command or "", *(cell.stress.table or "").splitlines()):
+        yield Text(f"  {page.look.verbatim(line.expandtabs(4))}", no_wrap=True)
 
 
 def _findings(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
@@ -284,6 +295,7 @@ def _artifacts(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
                 ("console", kept.console),
                 ("console without probes", second),
                 ("witness", kept.witness),
+                ("console of the stress suite", cell.stress.console if cell.stress else None),
                 ("config", kept.config),
                 ("kunitconfig", kept.kunitconfig),
                 ("build log", kept.build_log),
