@@ -14,6 +14,8 @@ from typing import NamedTuple
 from mermapctl.judge.result_types import Boot, Reason, Verdict
 
 SUITE = "mermap_stress"
+PLACE = "mermapctl-stress"
+"""The directory in the build directory in which its module is built."""
 ONE, TWO = "test_histories", "test_two_cpus"
 """Its tests: histories of one thread, and of two on two CPUs."""
 LONGEST = 1000
@@ -33,7 +35,7 @@ _WORDS = {
 }
 
 
-class Step(NamedTuple):
+class HistoryStep(NamedTuple):
     """One step of a thread; `n` pages, microseconds or a CPU (kernel/stress/history.h)."""
 
     thread: int
@@ -58,7 +60,7 @@ class Step(NamedTuple):
         return said
 
 
-Steps = tuple[Step, ...]
+History = tuple[HistoryStep, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class StressSummary:
     words: str = ""
 
 
-def parsed(text: str) -> Steps:
+def parsed(text: str) -> History:
     """Read a history. Raises ValueError that names the step that is none."""
     if len(text) > LONGEST:
         raise ValueError(f"it has more than {LONGEST} characters")
@@ -113,20 +115,20 @@ def parsed(text: str) -> Steps:
     return steps
 
 
-def _step(thread: int, text: str) -> Step:
+def _step(thread: int, text: str) -> HistoryStep:
     fields = _FIELDS.get(text[:1])
     numbers = text[1:].split(".")
     right = fields is not None and len(numbers) == len(fields)
     if not right or not all(each.isascii() and each.isdecimal() for each in numbers):
         raise ValueError(f"{text[:40]!r} is no step")
     values = {field: int(each[:9]) for field, each in zip(fields or "", numbers, strict=True)}
-    step = Step(thread, text[0], **values)
+    step = HistoryStep(thread, text[0], **values)
     if step.m >= _MMS or step.h >= _HANDLES or max(step.f, step.n) > _MOST:
         raise ValueError(f"{text[:40]!r} has a number that is too large")
     return step
 
 
-def spelled(steps: Steps) -> str:
+def spelled(steps: History) -> str:
     """Return a history as text."""
     first = ",".join(str(each) for each in steps if each.thread == 0)
     if not is_pair(steps):
@@ -134,12 +136,12 @@ def spelled(steps: Steps) -> str:
     return f"{first}|{','.join(str(each) for each in steps if each.thread == 1)}"
 
 
-def is_pair(steps: Steps) -> bool:
+def is_pair(steps: History) -> bool:
     """Return whether a history has two threads."""
     return any(each.thread for each in steps)
 
 
-def table(steps: Steps) -> str:
+def table(steps: History) -> str:
     """Return a history as the table in C that kernel/stress/given.h takes."""
     lines = ["static const struct given_step given[] = {"]
     for each in steps:
@@ -148,23 +150,23 @@ def table(steps: Steps) -> str:
     return "\n".join([*lines, "};"]) + "\n"
 
 
-class Shown(NamedTuple):
+class ShownHistory(NamedTuple):
     """A history that a console printed before it ran, at line `line`."""
 
     line: int
     text: str
 
 
-def shown(lines: Iterable[bytes]) -> tuple[Shown, ...]:
+def shown(lines: Iterable[bytes]) -> tuple[ShownHistory, ...]:
     """Return the histories of a console, in order."""
     return tuple(
-        Shown(number, match[3].decode("ascii"))
+        ShownHistory(number, match[3].decode("ascii"))
         for number, line in enumerate(lines, 1)
         if b"mermap_stress: " in line and (match := _SHOWN.search(line))
     )
 
 
-def at(histories: tuple[Shown, ...], line: int | None) -> str | None:
+def at(histories: tuple[ShownHistory, ...], line: int | None) -> str | None:
     """Return the history that was running at a line of the console; the last one for None."""
     before = [each for each in histories if line is None or each.line <= line]
     return before[-1].text if before else None

@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from mermapctl.judge.stress import Step, Steps, is_pair
+from mermapctl.judge.stress import History, HistoryStep, is_pair
 
-Search = Generator[Steps, bool, Steps]
+Search = Generator[History, bool, History]
 """Yields a smaller history, is sent whether it shows the finding, returns the smallest one."""
 
 
-def smaller(steps: Steps) -> Search:
+def smaller(steps: History) -> Search:
     """Leave out steps, first many at once, then single ones; then make their numbers simple.
 
     Any part of a history is a history: the module passes over a put of what is not mapped.
@@ -21,7 +21,7 @@ def smaller(steps: Steps) -> Search:
     return (yield from _simpler(steps))
 
 
-def _fewer(steps: Steps) -> Search:
+def _fewer(steps: History) -> Search:
     size = max(len(steps) // 2, 1)
     while True:
         start, found = 0, False
@@ -36,7 +36,7 @@ def _fewer(steps: Steps) -> Search:
         size = max(size // 2, 1)
 
 
-def _simpler(steps: Steps) -> Search:
+def _simpler(steps: History) -> Search:
     """Take the first pages of the pool, then single pages, process 0: all at once, else each."""
     for change in (_from_first, _one_page, _first_process):
         changed = tuple(change(each) for each in steps)
@@ -45,15 +45,15 @@ def _simpler(steps: Steps) -> Search:
     return steps
 
 
-def _from_first(step: Step) -> Step:
+def _from_first(step: HistoryStep) -> HistoryStep:
     return step._replace(f=0)
 
 
-def _one_page(step: Step) -> Step:
+def _one_page(step: HistoryStep) -> HistoryStep:
     return step._replace(n=1) if step.what in "gG" and step.n < 400 else step
 
 
-def _first_process(step: Step) -> Step:
+def _first_process(step: HistoryStep) -> HistoryStep:
     return step._replace(m=0) if step.what not in "cd" else step
 
 
@@ -61,8 +61,8 @@ def _first_process(step: Step) -> Step:
 class Shrinking:
     """A search step by step: `candidate` is the next history to try, None at the end."""
 
-    best: Steps
-    candidate: Steps | None = None
+    best: History
+    candidate: History | None = None
     _search: Search | None = None
 
     def begin(self) -> None:

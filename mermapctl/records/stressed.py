@@ -126,7 +126,13 @@ def _test_elsewhere(test: Test) -> Test:
 
 
 def _unplaced(failures: tuple[Failure, ...]) -> tuple[Failure, ...]:
-    return tuple(replace(each, console_line=None) for each in failures)
+    return tuple(replace(each, console_line=None, file=_source(each.file)) for each in failures)
+
+
+def _source(place: str | None) -> str | None:
+    """Return a place in the module by the path of its source, not of the copy that was built."""
+    _, found, rest = (place or "").rpartition(f"/{stress.PLACE}/")
+    return f"kernel/stress/{rest}" if found else place
 
 
 def _named(finding: Finding, summary: StressSummary) -> Finding:
@@ -135,4 +141,4 @@ def _named(finding: Finding, summary: StressSummary) -> Finding:
     evidence = {**finding.evidence, "console": f"{place}:{finding.console_line or 1}"}
     if summary.shrunk and finding.code == summary.code:
         evidence["history"] = summary.shrunk
-    return replace(finding, evidence=evidence, console_line=None)
+    return replace(finding, evidence=evidence, console_line=None, where=_source(finding.where))

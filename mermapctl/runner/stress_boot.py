@@ -12,7 +12,7 @@ from mermapctl.errors import MermapctlError
 from mermapctl.events import Note
 from mermapctl.judge import stress
 from mermapctl.judge.result_types import Verdict
-from mermapctl.judge.stress import Steps, StressSummary
+from mermapctl.judge.stress import History, StressSummary
 from mermapctl.judge.stress_shrink import Shrinking
 from mermapctl.records import stressed
 from mermapctl.records.record import Cell
@@ -115,20 +115,20 @@ def _shrunk(
         yield _with_history(job, summary, shrinking.best, tries)
 
 
-def _with_history(job: Job, summary: StressSummary, best: Steps, tries: int) -> StressSummary:
+def _with_history(job: Job, summary: StressSummary, best: History, tries: int) -> StressSummary:
     text = _text(best)
     return replace(
         summary, shrunk=text, boots=tries, table=stress.table(best), command=_command(job, text)
     )
 
 
-def _text(history: Steps) -> str:
+def _text(history: History) -> str:
     return stress.spelled(history)
 
 
 def _shows(
     job: Job, cell: Cell, booted: Booted, module: Module,
-    summary: StressSummary, history: Steps, number: int,
+    summary: StressSummary, history: History, number: int,
 ) -> bool:  # fmt: skip
     """Return whether a boot with this history alone has the finding."""
     asked = Stress(history=stress.spelled(history))

@@ -17,14 +17,14 @@ from pathlib import Path
 
 from mermapctl.errors import HarnessError
 from mermapctl.events import StageEnded, StageStarted
+from mermapctl.judge import stress
 from mermapctl.runner import kernel_modules, kunit
 from mermapctl.runner.job import Job
 from mermapctl.runner.kernel import Kernel
 from mermapctl.runner.kernel_modules import Module
 from mermapctl.system import files, inputs, paths, process
+from mermapctl.tree import ownership
 
-PLACE = "mermapctl-stress"
-"""Its directory in the build directory."""
 NAME = "mermap_stress"
 STAMP = ".built-from"
 _LIMIT = 600.0
@@ -34,7 +34,7 @@ _ERROR = re.compile(r"\berror: |\*\*\* ")
 
 def built(job: Job, kernel: Kernel) -> Module:
     """Return the module, built if the kernel or its sources have changed. Raises HarnessError."""
-    place = job.build_dir / PLACE
+    place = job.build_dir / stress.PLACE
     made = _made_from(job, kernel)
     module = place / f"{NAME}.ko"
     with contextlib.suppress(OSError):
@@ -67,6 +67,7 @@ def _made_from(job: Job, kernel: Kernel) -> str:
 
 def _make(job: Job, place: Path) -> None:
     """Build the module from nothing, in two seconds: its objects may be those of another kernel."""
+    ownership.require(job.tree)
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
     for source in _sources():

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from mermapctl.judge import stress
-from mermapctl.judge.stress import Step
+from mermapctl.judge.stress import HistoryStep
 from mermapctl.judge.stress_shrink import Shrinking
 
 HISTORIES = (
@@ -102,7 +102,7 @@ def test_numbers_become_simple_where_they_do_not_matter() -> None:
     search.begin()
     while search.candidate is not None:
         search.tell(shows=[each.what for each in search.candidate] == ["g", "p"])
-    assert search.best == (Step(0, "g", n=1), Step(0, "p"))
+    assert search.best == (HistoryStep(0, "g", n=1), HistoryStep(0, "p"))
 
 
 def test_a_pair_stays_a_pair() -> None:

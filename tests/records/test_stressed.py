@@ -41,7 +41,7 @@ SKIPPED = """\
 ok 1 mermap_stress # SKIP
 """
 BAD = """\
-    # test_histories: EXPECTATION FAILED at mermapctl-stress/suite.c:213
+    # test_histories: EXPECTATION FAILED at /home/me/b/mermapctl-stress/suite.c:213
 history 1, thread 0, step 1: {message}
     not ok 1 test_histories
     ok 2 test_two_cpus # SKIP there is one CPU
@@ -94,6 +94,7 @@ def test_a_failure_fails_the_cell_and_names_history_and_console(tmp_path: Path) 
     assert (found.code, found.test) == ("wrong-page", "test_histories")
     assert found.evidence["history"] == HISTORY
     assert found.evidence["console"] == "console-stress.log:9"
+    assert found.where == "kernel/stress/suite.c:213"
     assert found.console_line is None  # it is no line of the cell's first console
 
 
