@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mermapctl.records.record import State, from_json
+from mermapctl.records.run_folders import NEW, WRITING_SECONDS
 from mermapctl.records.store import Store
 from mermapctl.system import proc
 from tests.conftest import git
@@ -210,8 +211,10 @@ def _intact(where: Site, before: dict[str, str]) -> list[str]:
 def _next(where: Site, mark: str) -> list[str]:
     """Check that the next run passes, and removes what the killed one left."""
     lost = _ended(where.start(mark), {0}, "next run")
-    where.store.list()
     runs = where.home / "state/runs"
+    if any(runs.glob(f"{NEW}*")):  # it may belong to another machine for so long
+        time.sleep(WRITING_SECONDS)
+    where.store.list()
     left = [*runs.glob("*/.record.json.*"), *runs.glob("*/.room"), *runs.glob(".trash-*")]
     return lost + [f"left over: {path.relative_to(runs)}" for path in left]
 
