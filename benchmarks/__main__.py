@@ -8,9 +8,18 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import against_kunit, bisecting, judging, kconfig, series, store, tracing
+from benchmarks import (
+    against_kunit,
+    bisecting,
+    coverage,
+    judging,
+    kconfig,
+    series,
+    store,
+    tracing,
+)
 
-PARTS = ("judging", "store", "tracing", "kconfig", "bisect", "kunit", "series")
+PARTS = ("judging", "store", "tracing", "kconfig", "bisect", "kunit", "series", "coverage")
 
 
 def main() -> int:
@@ -38,6 +47,8 @@ def main() -> int:
                 results.append(against_kunit.main(tree, asked.rounds))
             case "series":
                 results.append(series.main(tree, asked.rounds))
+            case "coverage":
+                results.append(coverage.main(tree, asked.rounds))
             case _:
                 parser.error(f"no part {part}: {', '.join(PARTS)}")
     return 0 if all(results) else 1

@@ -59,7 +59,10 @@ GROUPS = {
         *("accel", "seed", "repeat", "shifts", "reproducible", "smp", "cpu", "kernel_args"),
         *("default_args", "trace", "witness", "timeout", "silence", "triage", "confirm", "gdb"),
     ),
-    "What it costs, and what it stands": ("cost", "cost_limit", *stress.PARAMETERS),
+    "What it costs, runs and stands": (
+        *("cost", "cost_limit", "coverage", "coverage_of", "coverage_tests"),
+        *stress.PARAMETERS,
+    ),
     "How it is judged and shown": (
         *("allow_splats", "form", "full", "quiet", "bisect_exit", "dry_run"),
     ),
@@ -267,6 +270,23 @@ GROUPS = {
     type=types.PercentType(),
     metavar="PERCENT",
     help="Count, and warn of what takes this much more than in the run before, such as 5%.",
+)
+@click.option(
+    "--coverage",
+    is_flag=True,
+    help="Count the lines and branches of the mermap that run (x86_64, um); needs gcovr.",
+)
+@click.option(
+    "--coverage-of",
+    multiple=True,
+    type=types.NAME,
+    metavar="PATH",
+    help="Count those of this file or directory of the tree instead. May be repeated.",
+)
+@click.option(
+    "--coverage-tests",
+    is_flag=True,
+    help="Count also what each test runs, booted alone; always so for a suite that is a module.",
 )
 @stress.options
 @click.option("--rebuild", is_flag=True, help="Build even if nothing has changed.")

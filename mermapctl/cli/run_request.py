@@ -21,7 +21,10 @@ _SHOWN = ("form", "full", "quiet", "bisect_exit", "dry_run", "last_failed")
 """Parameters that say what is run and shown of the requests."""
 _TESTED = ("filter_glob", "test", "commits", "lanes", "rerun", "gdb")
 """Parameters that are read by themselves: the suite, the test, the series, gdb."""
-_JUDGES = ("dry_run", "last_failed", "bisect_exit", "quiet", "full", "confirm", "cost", "stress")
+_JUDGES = (
+    *("dry_run", "last_failed", "bisect_exit", "quiet", "full", "confirm", "cost", "stress"),
+    *("coverage", "coverage_of", "coverage_tests"),
+)
 """Flags that make no sense where nothing is judged."""
 _NOT_ASKED = (*_SHOWN, *_TESTED, *stress.PARAMETERS)
 """Parameters that are no part of a request."""
@@ -43,6 +46,8 @@ def _request(context: click.Context) -> Request:
     if asked is not None:
         values["as_module"] = values["as_module"] or "suite"
     values["cost"] = values["cost"] or values["cost_limit"] is not None
+    wanted = (values["coverage"], values["coverage_of"], values["coverage_tests"])
+    values["coverage"] = any(wanted)
     return of_values(context, values)
 
 

@@ -18,6 +18,7 @@ from mermapctl.doctor.requirement import Check
 from mermapctl.errors import HarnessError
 from mermapctl.records import host
 from mermapctl.records.host import Host
+from mermapctl.runner import gcovr
 from mermapctl.system import cache_file, files, paths
 
 _HEADERS = ("/usr/include/stdio.h", "/usr/include/gelf.h")
@@ -38,8 +39,8 @@ def require(planned: tuple[CellPlan, ...]) -> Host:
     """Return the facts of this machine, with the compiler and the QEMU of the first cell.
 
     Raises HarnessError with the packages to install if a program is missing or too old. So a build
-    does not fail at its end because QEMU is missing. Raises UserError for a CPU model that QEMU
-    does not have.
+    does not fail at its end because QEMU is missing, or gcovr for --coverage. Raises UserError for
+    a CPU model that QEMU does not have.
     """
     kept = paths.cache_dir() / "ready.json"
     key = _key(planned)
@@ -51,6 +52,8 @@ def require(planned: tuple[CellPlan, ...]) -> Host:
     for cell in planned:
         if cell.request.cpu and cell.target.qemu:
             cpu_models.require(cell.target.qemu, cell.request.cpu)
+        if cell.profile:
+            gcovr.tools(toolchain.of_build(cell.target.cross_compile))
     return host.host_facts(qemu=ready.qemu, compiler=ready.compiler)
 
 

@@ -79,12 +79,20 @@ def fragment_of(fragment: Fragment, modular: Modular) -> Fragment:
     Lines that base turns off give way. Raises UserError for a conflict with another fragment.
     """
     tests = {*symbols(fragment), *((_KUNIT,) if modular is Modular.ALL else ())}
-    switched = [
+    switched = tuple(
         replace(each, value="m") if each.symbol in tests else each for each in fragment.assignments
-    ]
-    yielding = tuple(each for each in switched if _BASE.match(each.origin))
-    firm = tuple(each for each in switched if not _BASE.match(each.origin))
+    )
     wanted = variants.load_fragment(FRAGMENT)
+    return above_base(replace(fragment, assignments=switched), wanted)
+
+
+def above_base(fragment: Fragment, wanted: Fragment) -> Fragment:
+    """Return the fragment with the lines of another; lines that base turns off give way.
+
+    Raises UserError for a conflict with another fragment.
+    """
+    yielding = tuple(each for each in fragment.assignments if _BASE.match(each.origin))
+    firm = tuple(each for each in fragment.assignments if not _BASE.match(each.origin))
     asked = merge(fragment.name, [replace(fragment, assignments=firm), wanted])
     return overlay(replace(fragment, assignments=yielding), asked)
 

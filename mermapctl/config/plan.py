@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mermapctl.config import fragment, modular, variants
+from mermapctl.config import coverage, fragment, modular, variants
+from mermapctl.config.coverage import Profile
 from mermapctl.config.fragment import Fragment
 from mermapctl.config.modular import Modular
 from mermapctl.config.target import Accel, KernelTree, Target
@@ -47,6 +48,8 @@ class Request:
     `repeat` boots take the seeds from there on and go round the `shifts`. `confirm` boots a failed
     kernel again with its seed; `cost` counts instructions, and a rise by `cost_limit` per cent or
     more is a warning. `stress` adds a boot of the suite with random histories.
+    `coverage` counts the lines that run of the files `coverage_of` (none: of the
+    mermap), with `coverage_tests` also for each test booted alone.
     """
 
     tree: Path | None = None
@@ -82,6 +85,9 @@ class Request:
     cost: bool = False
     cost_limit: float | None = None
     stress: Stress | None = None
+    coverage: bool = False
+    coverage_of: tuple[str, ...] = ()
+    coverage_tests: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +96,7 @@ class CellPlan:
 
     `own` is what its --config and --kconfig-add gave. `obstacle` says why the cell cannot be run,
     before anything is built. `untraced` is the reason why its boot has no probes, in words (""
-    where it needs none).
+    where it needs none). `profile` is what its kernel counts, if that was asked for.
     """
 
     request: Request
@@ -106,6 +112,7 @@ class CellPlan:
     modular: Modular | None = None
     more_qemu_args: tuple[str, ...] = ()
     untraced: str | None = None
+    profile: Profile | None = None
 
     @property
     def name(self) -> str:
@@ -119,7 +126,8 @@ class CellPlan:
         name = self.variant.name
         suite = self.suite.partition(".")[0]  # one test of a suite is no other kernel
         name = name if suite == SUITE else f"{name}-{suite}"
-        return f"{name}-{self.modular.flavour}" if self.modular else name
+        name = f"{name}-{self.modular.flavour}" if self.modular else name
+        return f"{name}-coverage" if self.profile else name
 
     @property
     def traced(self) -> bool:
@@ -160,9 +168,7 @@ def _cell(
     variant = variants.resolve(name, own, request.suite, target.name)
     if request.cross_compile:  # what builds the kernel is also what is looked for and asked
         target = replace(target, cross_compile=request.cross_compile)
-    if request.as_module:
-        asked = modular.fragment_of(variant.fragment, request.as_module)
-        variant = replace(variant, fragment=asked)
+    variant = _with_lines(variant, target, request)
     smp = request.smp or variant.smp
     one_cpu = target.one_cpu_args if smp in {None, 1} else ()
     defaults = (*target.kernel_args, *one_cpu) if request.default_args else ()
@@ -173,6 +179,9 @@ def _cell(
         obstacle = tree.mermap_obstacle(target)
     if request.as_module and not obstacle:
         obstacle = modular.obstacle(tree.path, target)
+    profile = None
+    if request.coverage and not obstacle:
+        profile = coverage.profile(tree.path, target, request.coverage_of, request.suite)
     return CellPlan(
         request=request,
         tree=tree,
@@ -186,7 +195,18 @@ def _cell(
         obstacle=obstacle,
         modular=request.as_module,
         untraced=_untraced(variant, request),
+        profile=profile,
     )
+
+
+def _with_lines(variant: Variant, target: Target, request: Request) -> Variant:
+    """Return the variant with the lines of the module flavour and of the coverage, if asked for."""
+    asked = variant.fragment
+    if request.as_module:
+        asked = modular.fragment_of(asked, request.as_module)
+    if request.coverage:
+        asked = coverage.fragment_of(asked, target)
+    return replace(variant, fragment=asked)
 
 
 def _untraced(variant: Variant, request: Request) -> str | None:
@@ -204,9 +224,7 @@ def without_trace(cell: CellPlan) -> CellPlan:
     variant = variants.resolve(
         cell.variant.name, cell.own, cell.suite, cell.target.name, trace=False
     )
-    if cell.modular:
-        asked = modular.fragment_of(variant.fragment, cell.modular)
-        variant = replace(variant, fragment=asked)
+    variant = _with_lines(variant, cell.target, cell.request)
     return replace(cell, variant=variant, untraced=variant.untraced)
 
 
@@ -244,6 +262,8 @@ def make(
     chosen = [tree.find(name) for name in dict.fromkeys(request.targets)]
     for target in chosen:
         _require_guest(target, request)
+        if request.coverage:
+            coverage.require(target)
     cells = tuple(
         _cell(tree, request, own, target, variant)
         for target in chosen

@@ -14,7 +14,7 @@ from mermapctl.config.target import Target
 from mermapctl.config.toolchain import Toolchain
 from mermapctl.doctor.requirement import Check, NeedState
 from mermapctl.errors import HarnessError
-from mermapctl.runner import accelerator, kvm_probe
+from mermapctl.runner import accelerator, gcovr, kvm_probe
 from mermapctl.runner.kvm_probe import Ability
 from mermapctl.system import inputs, process
 from mermapctl.system.memory import MEMINFO, available_kb
@@ -164,6 +164,18 @@ def memory(meminfo: Path = MEMINFO) -> Check:
         use,
         advice="end something large first",
     )
+
+
+def coverage(chain: Toolchain) -> Check:
+    """Check what reads the counters of `run --coverage`: gcovr, and the compiler's gcov."""
+    name, use = "gcovr", "line and branch coverage"
+    try:
+        found = gcovr.tools(chain)
+    except HarnessError as error:
+        state = NeedState.OLD if "newer is needed" in error.message else NeedState.MISSING
+        return Check(name, state, error.message, use, needed=False, advice=error.hint)
+    said = f"{found.gcovr} {gcovr.version(found.gcovr)}, with {' '.join(found.gcov)}"
+    return Check(name, NeedState.OK, said, use, needed=False)
 
 
 def kvm() -> Check:

@@ -40,6 +40,7 @@ def check(
     found = [checks.program("git", "reads the tree's commit")]
     found += _for_builds(targets, tree)
     found += [checks.program(name, use, need=need, needed=False) for name, need, use in _OPTIONAL]
+    found += [checks.coverage(toolchain.of(each)) for each in targets]
     found.append(
         checks.header("openssl/opensslv.h", "module signatures", need="openssl", needed=False)
     )

@@ -21,6 +21,7 @@ from mermapctl.console.splat import Splat
 from mermapctl.errors import HarnessError
 from mermapctl.judge.compiler_warnings import CompilerWarning
 from mermapctl.judge.cost import Cost
+from mermapctl.judge.coverage import Coverage
 from mermapctl.judge.hang_trial import Trial
 from mermapctl.judge.repeats import Repeats
 from mermapctl.judge.reproduction import Reproduction
@@ -137,7 +138,8 @@ class Cell:
     too (null: not tried, or that boot cannot show it). `witness` is what the witness outside saw,
     `repeats` what all boots of `run --repeat` say, `reproduction` whether a failed boot prints the
     same console again (`--confirm`), `cost` the instructions that were counted (`--cost`),
-    `stress` what the stress suite showed (`--stress`).
+    `stress` what the stress suite showed (`--stress`),
+    `coverage` the lines and branches that ran (`--coverage`).
     `log` is absent but for one of several logs. `reused` is the run whose verdict this is, as
     nothing that decides it has changed; `inherited` the commit whose kernel is the same, byte by
     byte, and was booted in place of this one. `warnings` are those of the compiler and of objtool
@@ -185,6 +187,7 @@ class Cell:
     reproduction: Reproduction | None = None
     cost: Cost | None = None
     stress: StressSummary | None = None
+    coverage: Coverage | None = None
     reused: str | None = None
     inherited: str | None = None
     warnings: tuple[CompilerWarning, ...] | None = None

@@ -17,6 +17,7 @@ from mermapctl.runner import (
     accelerator,
     boot_killed,
     boot_request,
+    counters,
     guest_clock,
     initramfs,
     kernel_modules,
@@ -204,7 +205,13 @@ def _pack_initramfs(job: Job, *, lingers: bool) -> None:
     program = job.folder / "init"
     initramfs.compile_init(job.tree, of_build(job.target.cross_compile), program)
     inserted = _insertions(job) if job.cell.modular else ()
-    initramfs.write(job.initramfs, inputs.read_regular(program), inserted, lingers=lingers)
+    initramfs.write(
+        job.initramfs,
+        inputs.read_regular(program),
+        inserted,
+        lingers=lingers,
+        counts=job.cell.profile is not None,
+    )
     program.unlink()
 
 
@@ -252,6 +259,7 @@ def _boot_once(
         tick=listening.tick,
     )
     job.console.unlink(missing_ok=True)
+    counters.forget(job)
     outcome = kunit_session.supervise(job, command, job.console, watch)
     if outcome.stopped_for == SILENT:
         outcome = replace(outcome, ending=process.Ending.SILENCE, stopped_for=None)

@@ -28,7 +28,7 @@ def limits(job: Job, kernel: Kernel) -> tuple[kunit.BootRequest, list[str]]:
     given = kunit.BootRequest(
         filter_glob=job.cell.suite,
         kernel_args=(*job.cell.kernel_args, *(planned.kernel_args if planned else ())),
-        qemu_args=(*job.cell.qemu_args, *_initrd(job, kernel)),
+        qemu_args=(*job.cell.qemu_args, *_initrd(job, kernel), *_second_port(job)),
         timeout=job.timeout,
         traced=planned is not None,
     )
@@ -43,6 +43,12 @@ def _too_long(arguments: tuple[str, ...]) -> bool:
 
 def _initrd(job: Job, kernel: Kernel) -> tuple[str, ...]:
     return ("-initrd", str(job.initramfs)) if kernel.own_init else ()
+
+
+def _second_port(job: Job) -> tuple[str, ...]:
+    """Return the serial port into a file through which the init sends the kernel's counters."""
+    wanted = job.cell.profile is not None and job.target.qemu is not None
+    return ("-serial", f"file:{job.counters}") if wanted else ()
 
 
 def _functions(build_dir: Path) -> tuple[probes.Symbol, ...] | None:

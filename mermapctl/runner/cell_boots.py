@@ -16,6 +16,7 @@ from mermapctl.records.record import Cell
 from mermapctl.runner import (
     confirm,
     cost_boot,
+    coverage_boot,
     hang_triage,
     repeat,
     stress_boot,
@@ -35,6 +36,8 @@ def steps(job: Job, cell: Cell, booted: Booted) -> Iterator[Step]:
     yield Step(cell, Doing.JUDGEMENT)
     cell, booted = yield from _traced_whole(job, cell, booted)
     yield Step(cell, Doing.JUDGEMENT)
+    if job.cell.profile:  # before another boot: UML's kernel would add to the counters
+        cell = yield from _added(job, cell, booted, Doing.COVERAGE)
     if witness_boot.wanted(job, cell, booted):
         cell = yield from _added(job, cell, booted, Doing.WITNESS)
     if not (cell.untraced or cell.witness) and unprobed.wanted(cell, booted):
@@ -90,6 +93,7 @@ _FURTHER = {
     Doing.UNPROBED: (unprobed.confirm, "not booted again without probes"),
     Doing.CONFIRM: (confirm.add, "not booted again with its seed"),
     Doing.COST: (cost_boot.add, "the cost is not known"),
+    Doing.COVERAGE: (coverage_boot.add, "no coverage"),
 }
 """What adds the result of a further boot, and the note without that boot."""
 

@@ -14,9 +14,12 @@ from mermapctl.tree.build_dir import SOURCE
 if TYPE_CHECKING:
     from pathlib import Path
 
+# An object with counters goes to the compiler itself: gcov's notes name the source, which must be
+# its place in the tree.
 # ccache's depend mode runs no preprocessor, so it does not see an .incbin. Pass sources that may
 # have one to the compiler itself. Kbuild and the tools' Makefiles name the source file last.
 _CACHED = """\
+case " $* " in *" -fprofile-arcs "*) exec {compiler} "$@" ;; esac
 for source; do :; done
 case $source in
 *.c) grep -q incbin "$source" && exec {compiler} "$@" ;;

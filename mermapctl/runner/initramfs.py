@@ -48,6 +48,11 @@ _NODES = (
     CpioMember("dev/console", stat.S_IFCHR | 0o600, device=(5, 1)),
     CpioMember("dev/kmsg", stat.S_IFCHR | 0o600, device=(1, 11)),
 )
+_COUNTS = (
+    CpioMember("dev/ttyS1", stat.S_IFCHR | 0o600, device=(4, 65)),
+    CpioMember("debug", stat.S_IFDIR | 0o755),
+    CpioMember("counters", stat.S_IFREG | 0o444),
+)
 
 
 def archive(entries: Iterable[CpioMember]) -> bytes:
@@ -95,11 +100,17 @@ def _llvm(chain: Toolchain) -> list[str]:
 
 
 def write(
-    path: Path, init: bytes, insertions: Iterable[Insertion], *, lingers: bool = False
+    path: Path,
+    init: bytes,
+    insertions: Iterable[Insertion],
+    *,
+    lingers: bool = False,
+    counts: bool = False,
 ) -> None:
     """Write the initramfs that inserts modules in this order. Raises HarnessError.
 
     With `lingers`, its init prints DONE at the end and waits ten seconds, in which that is printed.
+    With `counts`, it sends the kernel's counters through the second serial port.
     """
     modules, lines = [], []
     for insertion in insertions:
@@ -116,4 +127,5 @@ def write(
     program = CpioMember("init", stat.S_IFREG | 0o755, init)
     text = CpioMember("modules", stat.S_IFREG | 0o444, listed)
     flags = [CpioMember("linger", stat.S_IFREG | 0o444)] if lingers else []
+    flags += _COUNTS if counts else ()
     files.write_own(path, archive((*_NODES, program, text, *flags, *modules)))

@@ -106,6 +106,11 @@ class Job:
         return self.folder / f"console-kvm{self._repeat}.log"
 
     @property
+    def counters(self) -> Path:
+        """The counters that a guest sends, as text."""
+        return self.folder / f"counters{self._repeat}.txt"
+
+    @property
     def _repeat(self) -> str:
         return f"-{self.repeat}" if self.repeat else ""
 

@@ -99,19 +99,20 @@ class Goals:
     """What make builds for kunit.py: `image` instead of all, and no olddefconfig if `current`.
 
     With an empty `image` kunit.py's own goals stay. `jobs` is the `-j` of a make that is called
-    without.
+    without; `variables` are added to its command line.
     """
 
     image: tuple[str, ...] = ()
     current: bool = False
     jobs: int | None = None
+    variables: tuple[str, ...] = ()
 
 
 def make_script(make: str, log: Path, goals: Goals) -> str:
     """Return a script for a make that appends its output to `log` and follows `goals`."""
     skip = _SKIP if goals.current else ""
     image = walk(_IMAGE.format(goals=shlex.join(goals.image))) if goals.image else ""
-    command = shlex.join([make, *([f"-j{goals.jobs}"] if goals.jobs else [])])
+    command = shlex.join([make, *([f"-j{goals.jobs}"] if goals.jobs else []), *goals.variables])
     return f'{HEAD}{skip}{image}exec {command} "$@" >>{shlex.quote(str(log))} 2>&1\n'
 
 

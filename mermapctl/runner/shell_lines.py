@@ -46,6 +46,9 @@ def _mermapctl_command(job: Job) -> list[str]:
         limit = request.cost_limit
         argv += ["--cost"] if limit is None else [f"--cost-limit={limit:g}%"]
     argv += _stress(request)
+    if request.coverage:
+        argv += ["--coverage", *(f"--coverage-of={path}" for path in request.coverage_of)]
+        argv += ["--coverage-tests"] if request.coverage_tests else []
     if request.witness is not None:
         argv += ["--witness" if request.witness else "--no-witness"]
     return argv

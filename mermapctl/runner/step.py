@@ -27,6 +27,7 @@ class Doing(enum.StrEnum):
     CONFIRM = "second boot with the same seed"
     COST = "boot that counts instructions"
     STRESS = "stress suite"
+    COVERAGE = "measurement of the coverage"
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,7 @@ def signature(job: Job, kunitconfig: str, tree_state: str | None) -> str | None:
         "target": [job.target.name, job.target.kconfig],
         "toolchain": toolchain_of(job.target.cross_compile),
         "environment": steering(),
+        "profile": job.cell.profile.objects if job.cell.profile else (),
     }
     return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
 

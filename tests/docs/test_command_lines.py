@@ -40,6 +40,7 @@ APART = {
     "mermapctl run --gdb": "the guest waits for a debugger; tests/e2e/test_gdb.py attaches one",
     "mermapctl watch": "does not end; tests/commands/test_watch.py runs it",
     "mermapctl run --target um": "the stand-in tree builds no User-Mode Linux",
+    "mermapctl run --coverage": "the stand-in tree builds no kernel that counts",
     "mermapctl run --as-module": "a module's boot ends with a line that no stored console has",
     "mermapctl run --stress": "the stand-in tree builds no module; tests/e2e/test_stress.py does",
     "mermapctl bisect": "the stand-in's console is that of the checked-out tree, at both ends",

@@ -83,6 +83,15 @@ def test_modules_are_inserted_in_order_with_their_parameters(tmp_path: Path) -> 
     assert (tmp_path / "init").stat().st_mode & stat.S_IXUSR
 
 
+def test_counters_are_sent_where_they_are_asked_for(tmp_path: Path) -> None:
+    initramfs.write(tmp_path / "initramfs", b"ELF", [], counts=True)
+    lines = listed((tmp_path / "initramfs").read_bytes())
+    names = [line.rsplit(None, 1)[1] for line in lines]
+    wanted = ["dev", "dev/console", "dev/kmsg", "init", "modules", "dev/ttyS1", "debug", "counters"]
+    assert names == wanted
+    assert "4, 65" in next(line for line in lines if line.endswith("dev/ttyS1"))
+
+
 def test_more_modules_than_the_init_reads_are_refused(tmp_path: Path) -> None:
     module = tmp_path / "m.ko"
     module.write_bytes(b"")

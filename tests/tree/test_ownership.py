@@ -365,6 +365,7 @@ STARTS = {
     "config.kconfig_parser.Shell.run": "gated in kconfig.read, which alone makes a Shell",
     "config.kconfig_parser.Shell": "gated in kconfig.read, which alone makes a Shell",
     "runner.initramfs.compile_init": "the host's compiler: what it makes is run by the guest",
+    "runner.gcovr.lines": "gcovr of our own environment, or of PATH, with the compiler's gcov",
     "runner.kvm_probe": "QEMU with a guest of ours",
     "config.cpu_models._listing": "QEMU of PATH",
     "config.toolchain.first_line": "compilers and QEMU of PATH",

@@ -196,6 +196,7 @@ def _cell(cell: Cell, record: RunRecord) -> Iterator[str]:
     yield from ("",) if cell.findings else ()
     yield from _flushes(cell)
     yield from _costs(cell)
+    yield from _coverage(cell)
     failing = [row for row in told.rows if row.test.failures or row.splats][:_ROW_LIMIT]
     for row in failing:
         name = html.escape(one_line(row.name, limit=300)) or "—"
@@ -245,6 +246,21 @@ def _costs(cell: Cell) -> Iterator[str]:
         yield f"| {name} | {call.count} | {call.median} | {call.low} | {call.high} |"
     for test in cell.cost.tests:
         yield f"| {code(test.test, row=True)} | 1 | {test.instructions} | — | — |"
+    yield ""
+
+
+def _coverage(cell: Cell) -> Iterator[str]:
+    if cell.coverage is None:
+        return
+    yield "| coverage | lines run | of | branches taken | of |"
+    yield "| :-- | --: | --: | --: | --: |"
+    for each in cell.coverage.files:
+        numbers = f"{each.lines_run} | {each.lines} | {each.branches_taken} | {each.branches}"
+        yield f"| {code(each.path, row=True)} | {numbers} |"
+    lines, branches = cell.coverage.lines[1], cell.coverage.branches[1]
+    for test in cell.coverage.tests:
+        numbers = f"{test.lines_run} | {lines} | {test.branches_taken} | {branches}"
+        yield f"| {code(test.test, row=True)} alone | {numbers} |"
     yield ""
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
+from mermapctl.judge.coverage import SourceLine, percent
 from mermapctl.records.comparison import Moved, compare
 from mermapctl.records.record_kinds import series_of
 from mermapctl.render import complaint
@@ -95,7 +96,7 @@ def render(
     _with_functions()
     return document(
         "page.html",
-        ("page.css", "timeline.css", *(("grid.css",) if grid else ())),
+        ("page.css", "timeline.css", *(("grid.css",) if grid else ()), *_coverage_style(views)),
         ("theme.js", "page.js", "timeline.js"),
         record=record,
         views=views,
@@ -138,6 +139,8 @@ def _with_functions() -> None:
         "linked": _linked,
         "line_link": _line_link,
         "told": _told,
+        "percent": percent,
+        "source_tone": _source_tone,
     }
 
 
@@ -210,6 +213,7 @@ def _parts_of(view: View) -> list[tuple[str, str]]:
         for name, there in (
             ("Findings", cell.findings),
             ("Tests", view.account.rows),
+            ("Coverage", cell.coverage),
             ("Timeline", view.pictures),
             ("Splats", cell.splats),
             ("Console", True),
@@ -264,6 +268,19 @@ def _line_link(view: View, number: int | None) -> Markup:
 def _told(view: View, row: Row) -> bool:
     """Return whether a finding of a test shows its failed assertions."""
     return any(assertions(view.account, finding) for finding in row.findings)
+
+
+def _coverage_style(views: list[View]) -> tuple[str, ...]:
+    return ("coverage.css",) if any(view.cell.coverage for view in views) else ()
+
+
+def _source_tone(line: SourceLine) -> str:
+    """Return the colours of a line of source: run, run in part, not run, or no code."""
+    if line.count is None:
+        return "code"
+    if not line.count:
+        return "fail"
+    return "pass" if line.taken == line.branches else "warn"
 
 
 def _moved(change: Moved) -> str:

@@ -27,7 +27,7 @@ from mermapctl.render.account import (
 )
 from mermapctl.render.grouped import Fault, assertion_words, console_place, faults, witness_place
 from mermapctl.render.missing import missing_lines
-from mermapctl.render.terminal import brief_tables
+from mermapctl.render.terminal import brief_tables, coverage
 from mermapctl.render.terminal.columns import paint
 from mermapctl.render.terminal.plain import count, seconds
 from mermapctl.render.terminal.verdict_line import verdict_line
@@ -110,6 +110,7 @@ def _lines(record: RunRecord, page: Page, detail: Detail, every: list[Fault]) ->
     for cell in record.cells if not several else ():
         yield from brief_tables.tests(cell, page, detail.rows)
         yield from _cost(cell, page)
+        yield from coverage.brief(cell.coverage, page, detail.rows) if cell.coverage else ()
         yield from _limits(cell, page, detail)
     for cell in record.cells:
         if cell.verdict is Verdict.NO_VERDICT and (cell.reason or cell.detail) and not several:

@@ -29,10 +29,10 @@ from mermapctl.render.account import (
     why_whole,
 )
 from mermapctl.render.grouped import faults
-from mermapctl.render.terminal import costs, findings, series, tables
+from mermapctl.render.terminal import costs, coverage, findings, series, tables
 from mermapctl.render.terminal.brief_tables import Page
 from mermapctl.render.terminal.page import plain_console, without_blanks
-from mermapctl.render.terminal.plain import count, seconds
+from mermapctl.render.terminal.plain import PlainLook, count, seconds
 from mermapctl.render.terminal.text import Look
 from mermapctl.render.terminal.verdict_line import verdict_line
 
@@ -228,10 +228,7 @@ def _cell(record: RunRecord, cell: Cell, page: _Page) -> Iterator[RenderableType
         yield Text()
         yield traced
         yield from _limits(cell, page)
-    counted = costs.counted(cell, look)
-    if counted is not None:
-        yield Text()
-        yield counted
+    yield from _numbers(cell, page)
     yield from _stress(cell, page)
     if not page.several:
         yield from _findings(record, page)
@@ -250,6 +247,19 @@ def _stress(cell: Cell, page: _Page) -> Iterator[Text]:
     yield Text("stress", "bold")
     for line in (cell.stress.command or "", *(cell.stress.table or "").splitlines()):
         yield Text(f"  {page.look.verbatim(line.expandtabs(4))}", no_wrap=True)
+
+
+def _numbers(cell: Cell, page: _Page) -> Iterator[RenderableType]:
+    """Yield what the cell costs, and what it runs, if that was counted."""
+    counted = costs.counted(cell, page.look)
+    if counted is not None:
+        yield Text()
+        yield counted
+    if cell.coverage is not None:
+        yield Text()
+        plain = Page(PlainLook(page.look.unicode), page.width, color=False)
+        for line in coverage.full(cell.coverage, plain):
+            yield Text(line, no_wrap=True)
 
 
 def _findings(record: RunRecord, page: _Page) -> Iterator[RenderableType]:
