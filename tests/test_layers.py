@@ -58,7 +58,7 @@ ALL = _graph()
 
 ROOMS = (
     *("system", "console", "trace", "tree", "config", "judge", "records", "runner", "doctor"),
-    *("series", "commands", "render", "cli"),
+    *("series", "mutation", "commands", "render", "cli"),
 )
 """Rooms, lowest first: a room imports only from those before it, and from errors and events."""
 

@@ -14,6 +14,7 @@ MEMBERS = {
         ("run", "Configure, build and boot a kernel, and judge its mermap."),
         ("watch", "Run again after each save or move of a ref."),
         ("bisect", "Name the commit that brought a failure."),
+        ("mutate", "Count which changes of a line the suite sees."),
         ("report", "Show and compare stored runs; judge any log."),
         ("config", "List, show, write and check configurations."),
         ("tree", "Prepare a kernel tree with a mermap; describe a tree."),

@@ -41,6 +41,7 @@ APART = {
     "mermapctl watch": "does not end; tests/commands/test_watch.py runs it",
     "mermapctl run --target um": "the stand-in tree builds no User-Mode Linux",
     "mermapctl run --coverage": "the stand-in tree builds no kernel that counts",
+    "mermapctl mutate": "builds thousands of kernels; tests/mutation runs it on the stand-in tree",
     "mermapctl run --as-module": "a module's boot ends with a line that no stored console has",
     "mermapctl run --stress": "the stand-in tree builds no module; tests/e2e/test_stress.py does",
     "mermapctl bisect": "the stand-in's console is that of the checked-out tree, at both ends",

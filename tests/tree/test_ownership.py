@@ -365,6 +365,8 @@ STARTS = {
     "config.kconfig_parser.Shell.run": "gated in kconfig.read, which alone makes a Shell",
     "config.kconfig_parser.Shell": "gated in kconfig.read, which alone makes a Shell",
     "runner.initramfs.compile_init": "the host's compiler: what it makes is run by the guest",
+    "mutation.compiled.compile_file": "gated",
+    "mutation.universal.mutants": "universalmutator of our own environment, or of PATH",
     "runner.gcovr.lines": "gcovr of our own environment, or of PATH, with the compiler's gcov",
     "runner.kvm_probe": "QEMU with a guest of ours",
     "config.cpu_models._listing": "QEMU of PATH",

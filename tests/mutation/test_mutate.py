@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`mutate`: fates, the score, its report, and a session that goes on; real git and processes."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mermapctl.cli import root
+from mermapctl.judge.result_types import Reason, Verdict
+from mermapctl.mutation import score, trial
+from mermapctl.mutation.mutant import Fate, Mutant, MutantResult
+from mermapctl.mutation.report import SCHEMA, MutationReport
+from mermapctl.render import mutation
+from tests import sample_records as samples
+from tests.conftest import git
+
+MUTANT = Mutant("mm/mermap.c", 85, "\tflush();", "\t(void)0;", "a flush is dropped", "look")
+PASSED, FAILED = samples.cell_passed(), samples.cell_missing_flush()
+DEAD = samples.cell_no_verdict(Reason.BOOT_FAILED)
+
+
+@pytest.mark.parametrize(
+    ("whole", "alone", "fate"),
+    [
+        (PASSED, PASSED, Fate.SURVIVED),
+        (FAILED, FAILED, Fate.KILLED),
+        (FAILED, PASSED, Fate.TRACE),
+        (DEAD, DEAD, Fate.KILLED),
+        (replace(DEAD, reason=Reason.HARNESS_ERROR), DEAD, Fate.UNJUDGED),
+    ],
+)
+def test_a_console_decides_the_fate(whole: object, alone: object, fate: Fate) -> None:
+    assert trial.judged(MUTANT, whole, alone).fate is fate  # type: ignore[arg-type]
+
+
+def test_a_killed_mutant_names_test_and_finding() -> None:
+    found = trial.judged(MUTANT, FAILED, FAILED)
+    assert found.codes == ("missing-flush",)
+    assert found.tests == ("mermap.test_tlb_flushed",)
+    assert FAILED.verdict is Verdict.FAILED
+
+
+def results(**numbers: int) -> list[MutantResult]:
+    made = [fate for name, number in numbers.items() for fate in [Fate(name)] * number]
+    return [
+        MutantResult(replace(MUTANT, line=at), fate, said="look", function="f")
+        for at, fate in enumerate(made, 1)
+    ]
+
+
+def test_the_score_counts_other_programs_with_a_verdict() -> None:
+    tried = results(killed=5, trace=2, hung=1, survived=1, uncovered=1, equivalent=7, unbuilt=9)
+    made = score.of([*tried, *results(unjudged=3)], sampled=False)
+    assert (made.counted, made.seen, made.by_suite, made.low) == (10, 8, 6, None)
+    sampled = score.of(tried, sampled=True)
+    assert sampled.low is not None
+    assert sampled.high is not None
+    assert 0.45 < sampled.low < 0.8 < sampled.high < 0.95
+    assert score.of(results(equivalent=4), sampled=True).share is None
+
+
+def report(**changes: object) -> MutationReport:
+    tried = tuple(results(killed=2, survived=2, equivalent=1))
+    made = MutationReport(
+        SCHEMA, "/linux", "c" * 40, "x86_64", "base", "mermap", ("mm/mermap.c",), 900, 5, 1, 9.0,
+        interrupted=False, score=score.of(tried, sampled=True), results=tried,
+        notes=("a <b> note",),
+    )  # fmt: skip
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def shown(form: str, made: MutationReport) -> str:
+    out = io.StringIO()
+    mutation.print_report(made, form, out)
+    return out.getvalue()
+
+
+def test_every_form_has_the_score_and_the_survivors_as_diffs() -> None:
+    for form in ("table", "markdown", "html"):
+        text = shown(form, report())
+        assert "2 of 4 mutants (50.0 %)" in text
+        assert "mm/mermap.c:3 in f()" in text
+        assert "-flush();" in text
+        assert "+(void)0;" in text
+        assert "look" in text
+    assert "95 % interval of a sample: 15 to 85 %" in shown("table", report())
+    assert "&lt;b&gt;" in shown("html", report())
+    document = json.loads(shown("json", report()))
+    assert document["score"]["seen"] == 2
+    assert document["results"][0]["fate"] == "killed"
+    assert "5 tried (interrupted)" in shown("table", report(interrupted=True))
+    assert "no score" in shown("table", report(score=score.of([], sampled=False)))
+
+
+@pytest.fixture
+def tree(fake_tree: Path) -> Path:
+    (fake_tree / "mm/mermap.c").write_text("int f(int size)\n{\n\treturn size <= 4;\n}\n")
+    (fake_tree / "mm/boots").write_text("a kernel\n")  # what its image contains
+    git(fake_tree, "add", "mm")
+    git(fake_tree, "commit", "-q", "-m", "mermap")
+    return fake_tree
+
+
+def mutate(tree: Path, *words: str) -> tuple[dict[str, object], str]:
+    argv = ["mutate", f"--tree={tree}", "--accel=tcg", "--format=json", *words]
+    done = CliRunner().invoke(root.root, argv)
+    assert done.exit_code == 0, (done.exception, done.stderr)
+    made: dict[str, object] = json.loads(done.stdout)
+    return made, done.stderr
+
+
+def test_a_session_goes_on_where_it_was_and_leaves_the_tree_alone(tree: Path) -> None:
+    before = git(tree, "status", "--porcelain"), (tree / "mm/mermap.c").read_bytes()
+    first, said = mutate(tree, "--rules=mermap")
+    # The stand-in's kernel is the same whatever its source says.
+    assert [each["fate"] for each in first["results"]] == ["equivalent"]  # type: ignore[attr-defined]
+    assert "1 mutants, 1 chosen, 1 to try" in said
+    again, said = mutate(tree, "--rules=mermap")
+    assert again["results"] == first["results"]
+    assert "0 to try" in said
+    assert "1 to try" in mutate(tree, "--rules=mermap", "--rerun")[1]
+    assert (git(tree, "status", "--porcelain"), (tree / "mm/mermap.c").read_bytes()) == before
+    (tree / "mm/mermap.c").write_text("int f(int size)\n{\n\treturn size < 4;\n}\n")
+    changed, said = mutate(tree, "--rules=mermap")
+    assert "1 to try" in said
+    assert changed["commit"] != first["commit"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--suite=example"], "which files does the suite example test"),
+        (["mm"], "mutants are made of .c files"),
+        (["mm/gone.c"], "no such file"),
+        (["--variant=base", "--variant=smp"], "one --variant"),
+    ],
+)
+def test_what_cannot_be_changed_is_wrong_usage(tree: Path, words: list[str], says: str) -> None:
+    done = CliRunner().invoke(root.root, ["mutate", f"--tree={tree}", "--rules=mermap", *words])
+    assert says in f"{done.exception}{done.stderr}"
+
+
+def test_a_suite_that_fails_unchanged_has_no_score(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_LOG", str(Path(__file__).parents[1] / "logs/missing-flush.log"))
+    argv = ["mutate", f"--tree={tree}", "--accel=tcg", "--rules=mermap"]
+    done = CliRunner().invoke(root.root, argv)
+    assert "does not pass on the unchanged files" in str(done.exception)
