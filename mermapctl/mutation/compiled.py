@@ -41,9 +41,11 @@ def compile_file(job: Job, file: str) -> CompiledObject:
     if command is None:
         return CompiledObject()
     env = kunit_session.environment(job)
-    done = process.run(["sh", "-c", command], cwd=job.build_dir, env=env, timeout=_SECONDS)
+    made.unlink(missing_ok=True)  # an old one must not pass for the new one
+    # Kbuild's shell has -e too: objtool follows the compiler, behind a semicolon.
+    done = process.run(["sh", "-e", "-c", command], cwd=job.build_dir, env=env, timeout=_SECONDS)
     if done.returncode != 0:
-        found = _ERROR.search(done.stderr)
+        found = _ERROR.search(done.stderr) or _ERROR.search(done.stdout)
         last = (done.stderr.strip().splitlines() or ["no reason"])[-1]
         return CompiledObject(error=found[1] if found else last)
     return CompiledObject(digest=hashlib.sha256(inputs.read_regular(made)).hexdigest())

@@ -97,6 +97,7 @@ def _fate(known: Original, mutant: Mutant) -> MutantResult:
         return MutantResult(mutant, Fate.UNBUILT, said=made.error)
     if made.digest is not None and made.digest == known.objects[mutant.file]:
         return MutantResult(mutant, Fate.EQUIVALENT, said="its object is the same")
+    job.build_log.unlink(missing_ok=True)  # it would name the error of another mutant
     built = stages.build(job, kernel.read(job))
     if built.reason:
         return MutantResult(mutant, Fate.UNBUILT, said=built.detail or "")

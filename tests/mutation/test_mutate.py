@@ -12,11 +12,14 @@ import pytest
 from click.testing import CliRunner
 
 from mermapctl.cli import root
+from mermapctl.config.target import without_tree
 from mermapctl.judge.result_types import Reason, Verdict
-from mermapctl.mutation import score, trial
+from mermapctl.mutation import compiled, score, trial
+from mermapctl.mutation.compiled import CompiledObject
 from mermapctl.mutation.mutant import Fate, Mutant, MutantResult
 from mermapctl.mutation.report import SCHEMA, MutationReport
 from mermapctl.render import mutation
+from tests import jobs
 from tests import sample_records as samples
 from tests.conftest import git
 
@@ -96,6 +99,26 @@ def test_every_form_has_the_score_and_the_survivors_as_diffs() -> None:
     assert document["results"][0]["fate"] == "killed"
     assert "5 tried (interrupted)" in shown("table", report(interrupted=True))
     assert "no score" in shown("table", report(score=score.of([], sampled=False)))
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [("int f(void) { return 1; }", None), ("int f(void) { return 1 +; }", "expected expression")],
+)
+def test_a_file_is_compiled_by_kbuilds_command(
+    fake_tree: Path, tmp_path: Path, source: str, error: str | None
+) -> None:
+    (tmp_path / "a b.c").write_text(source)
+    (tmp_path / "x.o").write_bytes(b"the object of an earlier mutant")
+    (tmp_path / ".x.o.cmd").write_text(
+        "savedcmd_x.o := gcc -c -o x.o -DPOUND='\"$(pound)\"' -DM=$$((1)) 'a b.c'; true x.o\n"
+    )
+    target = without_tree("x86_64", "qemu-system-x86_64")
+    job = jobs.job(fake_tree, target, build_dir=tmp_path, kunitconfig=tmp_path / "k")
+    made = compiled.compile_file(job, "x.c")
+    assert (made.digest is None, made.error is None) == (error is not None, error is None)
+    assert (error or "") in (made.error or "")
+    assert compiled.compile_file(job, "mm/other.c") == CompiledObject()
 
 
 @pytest.fixture
