@@ -170,7 +170,8 @@ def _report(
         seed=asked.seed if sampled else None,
         seconds=round(time.monotonic() - began, 3),
         interrupted=interrupted,
-        score=score.of(results, sampled=sampled or len(results) < len(chosen)),
+        # What was tried before a signal is no sample: it is in the order of the lines.
+        score=score.of(results, sampled=sampled and len(results) == len(chosen)),
         results=results,
         notes=tuple(notes),
     )

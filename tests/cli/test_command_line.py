@@ -123,6 +123,7 @@ CONTEXTS: dict[str, list[list[str]]] = {
     "run": [["--tree", "linux"]],
     "watch": [["--tree", "nowhere"]],  # it would not end
     "bisect": [["HEAD", "--tree", "linux"]],
+    "mutate": [["--tree", "nowhere"]],
     "report show": [[]],
     "report log": [[str(LOGS / "good.log")]],
     "report follow": [[]],

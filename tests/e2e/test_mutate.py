@@ -27,9 +27,7 @@ def test_mistakes_of_a_mermap_have_the_fates_of_the_seeded_faults(reference_tree
     done = mermapctl(*words, "--rules=mermap")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    found = {
-        (each["function"], each["mutant"]["rule"]): each["fate"] for each in report["results"]
-    }
+    found = {(each["function"], each["mutant"]["rule"]): each["fate"] for each in report["results"]}
     assert {key: found.get(key) for key in KNOWN} == KNOWN
     score = report["score"]
     assert score["fates"]["unjudged"] == 0
