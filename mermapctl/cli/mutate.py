@@ -37,7 +37,7 @@ MOST = 1_000_000
     "mutate",
     cls=Command,
     groups=GROUPS,
-    short_help="Change one line at a time; count which changes the suite sees.",
+    short_help="Count which changes of a line the suite sees.",
 )
 @click.argument("files", metavar="[FILE]…", nargs=-1, type=types.NAME)
 @click.option(
