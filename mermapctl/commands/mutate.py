@@ -18,7 +18,7 @@ from mermapctl.judge.result_types import Reason, Verdict
 from mermapctl.mutation import advice, code, generate, score, trial, universal
 from mermapctl.mutation.mutant import Fate, Mutant, MutantResult
 from mermapctl.mutation.report import SCHEMA, MutationReport
-from mermapctl.mutation.results import Known
+from mermapctl.mutation.results import KeptResults
 from mermapctl.records.folder import RunFolder
 from mermapctl.records.record import Cell
 from mermapctl.runner import cell, gcovr, job, kunit
@@ -62,7 +62,7 @@ class _Session:
     lane: Lane
     commit: Commit
     files: tuple[str, ...]
-    known: Known
+    known: KeptResults
     invoked: str
     tell: Listener
 
@@ -102,7 +102,7 @@ def run(
         place = _place(key.of_files(column, commit.tree))
         session = _Session(
             replace(request, tree=lane.tree, rebuild=True),
-            asked, path, repository, lane, commit, chosen, Known(place), invoked, tell,
+            asked, path, repository, lane, commit, chosen, KeptResults(place), invoked, tell,
         )  # fmt: skip
         texts = {file: _text(lane.tree / file) for file in chosen}
         made = generate.mutants(program, texts)

@@ -12,7 +12,7 @@ from mermapctl.system import cache_file
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KeptResults:
     """The results for one tree, request and version of mermapctl, in a directory of theirs."""
 
     place: Path
