@@ -454,7 +454,7 @@ def test_every_place_that_starts_a_program_is_known_and_what_is_a_trees_is_gated
     ]
     assert unknown == []
     gated = [site for site in sites if STARTS.get(site) == "gated"]
-    assert len(gated) == 7
+    assert len(gated) == 8
     assert [site for site in gated if not _gated(*sites[site])] == []
 
 
