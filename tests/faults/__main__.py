@@ -2,7 +2,7 @@
 """`make faults`: build, boot and judge every seeded fault and good configuration, and compare.
 
 Exit with 1 if one of them is misjudged. Only a run of all of them writes docs/faults.md; with
---witness, its section about the witness.
+--witness or --stress, its section about that.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from types import FrameType
 import click
 from rich.console import Console
 
-from tests.faults import corpus, page, seeded, trial, witness_page, witnessed
+from tests.faults import corpus, page, seeded, stressed, trial, witness_page, witnessed
 from tests.faults.corpus import ROOT, Case
 from tests.faults.verdicts import Judged
 
@@ -40,6 +40,12 @@ from tests.faults.verdicts import Judged
     is_flag=True,
     help="Instead: faults with an entry or a CPU in them, and each mermap, under the witness.",
 )
+@click.option(
+    "--stress",
+    "stress",
+    is_flag=True,
+    help="Instead: faults beyond the four tests, and each mermap, with random histories.",
+)
 @click.option("--list", "listing", is_flag=True, help="Only list the cases.")
 @click.option(
     "--output",
@@ -48,13 +54,14 @@ from tests.faults.verdicts import Judged
     show_default="docs/faults.md",
     help="Where a run of all of them writes its table.",
 )
-def main(
+def main(  # noqa: PLR0917 - click passes them by name
     tree: Path,
     only: tuple[str, ...],
     quick: bool,
     no_variants: bool,
     no_good: bool,
     witness: bool,
+    stress: bool,
     listing: bool,
     output: Path,
 ) -> None:
@@ -64,6 +71,8 @@ def main(
     every = corpus.faults()
     if witness:
         sys.exit(_witness(tree.resolve(), every, only, output, listing=listing))
+    if stress:
+        sys.exit(_stress(tree.resolve(), every, only, output, listing=listing))
     faults = _chosen(corpus.put_into_mermaps(every), only, fast=quick or no_variants)
     good = () if no_good else _chosen(corpus.good(), only, fast=quick or no_variants)
     if quick:
@@ -82,9 +91,7 @@ def main(
     _show(judged_faults, judged_good, time.monotonic() - began)
     whole = not (only or quick or no_variants or no_good)
     if whole:
-        output.write_text(
-            page.markdown(judged_faults, judged_good) + witness_page.kept(output), "utf-8"
-        )
+        output.write_text(page.markdown(judged_faults, judged_good) + _kept(output), "utf-8")
         click.echo(f"{output} is written", err=True)
     sys.exit(any(judged.wrong for judged in (*judged_faults, *judged_good)))
 
@@ -118,7 +125,41 @@ def _witness(
             click.echo(f"    {each.machine.name}: {said}: {proof} ({each.seconds:.0f} s)")
     click.echo(witness_page.totals(results))
     if not only:
-        output.write_text(witness_page.replaced(output, witness_page.section(results)), "utf-8")
+        output.write_text(
+            witness_page.replaced(output, witness_page.section(results)) + stressed.kept(output),
+            "utf-8",
+        )
+        click.echo(f"{output} is written", err=True)
+    return any(each.wrong for each in results)
+
+
+def _kept(output: Path) -> str:
+    """Return the sections of the page that only other modes write."""
+    return witness_page.kept(output) or stressed.kept(output)
+
+
+def _stress(
+    tree: Path, every: tuple[Case, ...], only: tuple[str, ...], output: Path, *, listing: bool
+) -> bool:
+    """Boot cases with the stress suite; return whether one was judged wrongly."""
+    cases = _chosen(stressed.cases(every), only, fast=False)
+    if not cases:
+        raise click.UsageError(f"no case is called {' or '.join(only)}; --list shows them")
+    if listing:
+        for case in cases:
+            click.echo(f"{case.name:38} {case.subject}")
+        return False
+    _recover(tree, every)
+    results = []
+    for number, case in enumerate(cases, 1):
+        click.echo(f"[{number}/{len(cases)}] {case.name}: {case.subject}", err=True)
+        for each in stressed.judge(tree, case):
+            results.append(each)
+            said = "; ".join(each.wrong) or "right"
+            click.echo(f"    seed {each.seed}: {said}: {each.words} ({each.seconds:.0f} s)")
+    click.echo(stressed.totals(results))
+    if not only:
+        output.write_text(stressed.replaced(output, stressed.section(results)), "utf-8")
         click.echo(f"{output} is written", err=True)
     return any(each.wrong for each in results)
 

@@ -9,6 +9,7 @@ A fault is one patch, which begins with headers like those of a mail and a sente
     Trace-Verdict     the same two for a traced run;
     Trace-Findings    left out where a trace can show nothing more
     Witness-Findings  the codes of `run --no-trace --witness`, for a fault in an entry or a CPU
+    Stress-Findings   codes of `run --stress`, one of which is the first finding of a history
     Kunit             the result of the tree's own kunit.py for the same console
     On                the mermaps that it is applied to: reference (default), first, later, newest
     Run               further options of `mermapctl run`
@@ -41,6 +42,7 @@ HEADERS = frozenset(
         "Trace-Verdict",
         "Trace-Findings",
         "Witness-Findings",
+        "Stress-Findings",
         "Kunit",
         "On",
         "Run",
@@ -69,8 +71,8 @@ class Case:
     """A fault or a good configuration; `patch` is None where the source is not changed.
 
     `posting` is None for the reference mermap; `mermaps` are all mermaps that the fault is applied
-    to, None for the reference. `witnessed` are the codes of its findings under the witness, None
-    where it is not tried there.
+    to, None for the reference. `witnessed` are the codes of its findings under the witness,
+    `stressed` those of which the stress suite must find one; None where it is not tried there.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Case:
     posting: Posting | None = None
     mermaps: tuple[Posting | None, ...] = (None,)
     witnessed: frozenset[str] | None = None
+    stressed: frozenset[str] | None = None
 
     @property
     def slow(self) -> bool:
@@ -133,6 +136,7 @@ def parse(path: Path) -> Case:
         patch=path if diff.strip() else None,
         mermaps=_mermaps(message.get("On", "reference")),
         witnessed=_codes(found) if (found := message.get("Witness-Findings")) else None,
+        stressed=_codes(under) if (under := message.get("Stress-Findings")) else None,
     )
 
 

@@ -71,6 +71,7 @@ def test_a_header_has_all_fields(case: Case) -> None:
 def test_expectations_agree_with_themselves(case: Case) -> None:
     codes = known_codes()
     assert (case.witnessed or frozenset()) <= codes
+    assert (case.stressed or frozenset()) <= codes
     for expected in filter(None, (case.plain, case.traced)):
         assert expected.codes <= codes
         assert expected.verdict in {"passed", "failed", "no-verdict"}
@@ -88,8 +89,9 @@ def test_the_options_of_run_exist(case: Case) -> None:
 @each
 def test_every_fault_is_named(case: Case) -> None:
     last = case.traced or case.plain
-    assert last.verdict != "passed" or case.witnessed
-    assert last.codes or case.witnessed or last.reason in {"build-failed", "config-unsatisfied"}
+    elsewhere = case.witnessed or case.stressed
+    assert last.verdict != "passed" or elsewhere
+    assert last.codes or elsewhere or last.reason in {"build-failed", "config-unsatisfied"}
 
 
 def test_kunit_py_alone_would_not_do() -> None:

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Boot faults and right mermaps with the stress suite: `python -m tests.faults --stress`.
+
+A fault must have one of the findings in its header, with a history that shows it alone; a right
+mermap must run all histories, with their flushes observed, and give no finding.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mermapctl.tree.postings import Posting
+from tests.faults import seeded, trial
+from tests.faults.corpus import Case, Expected
+
+HEADING = "\n## Under stress\n"
+SEEDS = (1, 2, 3)
+"""Of a mermap without a fault; a fault must be found from the first one."""
+ROUNDS, GOOD_ROUNDS = 300, 1000
+SMP = "--variant=smp"
+GOOD = Case(
+    "no-fault", "no fault", "", Expected("passed", None, frozenset()), None, None,
+    stressed=frozenset(),
+)  # fmt: skip
+_HEAD = """
+Faults that the four tests and their trace pass, and every mermap without a fault, booted with
+random histories ([stress](howto/stress.md)), by `python -m tests.faults --stress`. *Run* is what
+the four tests and their trace make of the fault. A right mermap runs {good} histories from each
+of {seeds} seeds.
+
+{totals}
+
+| fault | what is broken | run | under stress | smallest history | |
+| --- | --- | --- | --- | --- | --- |
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stressed:
+    """One boot with the stress suite; `found` is the finding of its smallest history, `shrunk`."""
+
+    case: Case
+    seed: int
+    verdict: str = ""
+    found: str | None = None
+    shrunk: str | None = None
+    words: str = ""
+    traced: bool = False
+    histories: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+
+    @property
+    def wrong(self) -> tuple[str, ...]:
+        """Return what is wrong with this judgement; empty if it is right."""
+        if self.error:
+            return (self.error,)
+        expected = self.case.stressed
+        if expected:
+            right = self.verdict == "failed" and self.found in expected
+            found = () if right else (f"found {self.found or self.verdict}",)
+            return (*found, *(() if self.shrunk else ("no history alone",)))
+        whole = self.traced and self.histories >= GOOD_ROUNDS
+        return () if self.verdict == "passed" and whole else (self.words or self.verdict,)
+
+
+def cases(faults: Sequence[Case]) -> tuple[Case, ...]:
+    """Return what is tried: each mermap without a fault, one also on two CPUs, and each fault."""
+    good = tuple(
+        replace(GOOD, name=f"{posting}/{GOOD.name}" if posting else GOOD.name, posting=posting)
+        for posting in (None, *Posting)
+    )
+    pair = replace(GOOD, name=f"{GOOD.name}-two-cpus", subject="no fault, two CPUs", run=(SMP,))
+    return (*good, pair, *(case for case in faults if case.stressed is not None))
+
+
+def judge(tree: Path, case: Case) -> Iterator[Stressed]:
+    """Build a case, and boot it with each of its seeds."""
+    try:
+        with seeded.seeded(tree, case):
+            for seed in SEEDS[:1] if case.patch else SEEDS:
+                yield _judged(tree, case, seed)
+    except RuntimeError as error:
+        yield Stressed(case, SEEDS[0], error=str(error))
+
+
+def _judged(tree: Path, case: Case, seed: int) -> Stressed:
+    began = time.monotonic()
+    kernel = [each for each in case.run if each == SMP]
+    rounds = ROUNDS if case.patch else GOOD_ROUNDS
+    asked = ("--stress", "--no-witness", f"--seed={seed}", f"--rounds={rounds}")
+    _, cell = trial.documented(tree, case, *asked, *kernel)
+    found = cell["stress"] or {}
+    return Stressed(
+        case,
+        seed,
+        verdict=found.get("verdict", cell["verdict"]),
+        found=found.get("code"),
+        shrunk=found.get("shrunk"),
+        words=found.get("words") or cell["detail"] or "",
+        traced=found.get("traced", False),
+        histories=found.get("histories", 0),
+        seconds=time.monotonic() - began,
+    )
+
+
+def totals(results: Sequence[Stressed]) -> str:
+    """Summarize the results in a paragraph."""
+    faults = [each for each in results if each.case.patch]
+    good = [each for each in results if not each.case.patch]
+    return (
+        f"{len(faults)} faults: {sum(bool(each.wrong) for each in faults)} judged wrongly. "
+        f"{len(good)} boots without a fault: {sum(bool(each.wrong) for each in good)} judged "
+        "wrongly."
+    )
+
+
+def section(results: Sequence[Stressed]) -> str:
+    """Render the section of docs/faults.md, with its heading."""
+    head = _HEAD.format(good=f"{GOOD_ROUNDS:,}", seeds=len(SEEDS), totals=totals(results))
+    return HEADING + head + "".join(map(_row, results))
+
+
+def _row(each: Stressed) -> str:
+    case = each.case
+    expected = case.traced or case.plain
+    fault = f"[{case.name}](../kernel/faults/{case.name}.patch)" if case.patch else case.name
+    subject = case.subject if case.patch else f"{case.subject}, seed {each.seed}"
+    cells = (
+        fault,
+        subject,
+        expected.verdict,
+        f"`{each.found}`" if each.found else each.verdict,
+        f"`{each.shrunk}`".replace("|", r"\|") if each.shrunk else "",
+        f"**wrong**: {'; '.join(each.wrong)}" if each.wrong else "right",
+    )
+    return f"| {' | '.join(cells)} |\n"
+
+
+def kept(path: Path) -> str:
+    """Return the section of a page that was written before; "" if it has none."""
+    if not path.is_file():
+        return ""
+    _, heading, rest = path.read_text("utf-8").partition(HEADING)
+    return heading + rest
+
+
+def replaced(path: Path, new: str) -> str:
+    """Return a page with this section in place of its own."""
+    before = path.read_text("utf-8").partition(HEADING)[0] if path.is_file() else ""
+    return before + new
