@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mermapctl.errors import UserError
+from mermapctl.system import files
 from mermapctl.tree import commits, series_worktrees
 from mermapctl.tree import git as repository
 from tests.conftest import git
@@ -92,7 +93,7 @@ def test_a_file_that_git_could_not_write_for_a_full_disk_is_no_riddle(
 ) -> None:
     said = "error: unable to write file 'mm/boots'"
     assert repository.failed("git read-tree", said, tmp_path).message.startswith("git read-tree")
-    monkeypatch.setattr(repository, "FULL", 1 << 62)
+    monkeypatch.setattr(files, "ROOM", 1 << 62)
     full = repository.failed("git read-tree", said, tmp_path)
     assert full.message == f"the disk is full: {said}"
     gone = repository.failed("git read-tree", said, tmp_path / "gone")
