@@ -116,6 +116,9 @@ class Callers:
         """
         may_be = [name for name in reversed(self._recent) if name in names]
         here = [name for name in may_be if self._at.get(name, cpu) == cpu]
+        if len([name for name in here if self._inside(name)]) > 1:
+            # Two gets at once: one of a thread that was seen here, else of one never seen.
+            here = [name for name in here if name in self._at] or here
         return next(iter(here or may_be), cpu)
 
     def _note(self, event: Event, name: str) -> None:

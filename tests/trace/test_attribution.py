@@ -51,6 +51,14 @@ UNPIN = "mm_unpin: (migrate_enable+0x0/0x90) by=__mermap_put+0x1/0x2"
             [("T19", GET), ("C0", WALK), ("T20", GET), ("C1", FLUSH), ("C0", FLUSH)],
             ["T19", "T19", "T20", "T20", "T19"],
         ),
+        # Two gets at once: a thread that was seen on a CPU comes before one never seen.
+        (
+            [
+                *(("T19", GET), ("C0", WALK), ("T19", GOT)),
+                *(("T19", GET), ("T20", GET), ("C0", WALK), ("C1", WALK), ("T19", GOT)),
+            ],
+            ["T19"] * 4 + ["T20", "T19", "T20", "T19"],
+        ),
         # Without a caller nothing is attributed.
         ([("", GET), ("", WALK), ("", GOT)], [""] * 3),
     ],
