@@ -24,6 +24,7 @@ class Reason(enum.StrEnum):
     BOOT_FAILED = "boot-failed"
     INTERRUPTED = "interrupted"
     HARNESS_ERROR = "harness-error"
+    WORKER_LOST = "worker-lost"  # of a farm, twice, or with no other left
     NOT_A_CONSOLE = "not-a-console"
     QUOTED = "quoted"  # a console with lines left out or wrapped; the rest shows no failure
     ABSENT = "absent"  # a commit of a series that does not have the suite yet

@@ -68,6 +68,23 @@ def placed(record: RunRecord, folder: RunFolder) -> RunRecord:
     Replace a path outside of the folder, or one that leads out by a link, by None, and add a note
     that names it. Leave a path unchanged that is outside and does not exist on this machine.
     """
+    here = _finder(folder, record.run.id)
+    cells = tuple(_placed_cell(cell, here) for cell in record.cells)
+    if record.run.id == folder.id and cells == record.cells:
+        return record
+    return replace(record, run=replace(record.run, id=folder.id), cells=cells)
+
+
+def placed_cell(cell: Cell, folder: RunFolder) -> Cell:
+    """Return a cell that came from another machine with its artifacts' paths in `folder`."""
+    return _placed_cell(cell, _finder(folder, folder.id))
+
+
+_Finder = Callable[[str | None, list[str]], str | None]
+
+
+def _finder(folder: RunFolder, name: str) -> _Finder:
+    """Return a function that gives a path of a record its place in `folder`, once called `name`."""
     root = os.path.realpath(folder.path)
 
     def here(path: str | None, strangers: list[str]) -> str | None:
@@ -76,7 +93,7 @@ def placed(record: RunRecord, folder: RunFolder) -> RunRecord:
         if "\0" in path:  # no file system allows such a name
             strangers.append(path)
             return None
-        found = relocated(path, folder.path, record.run.id)
+        found = relocated(path, folder.path, name)
         if found is not None and is_inside(found, root):
             return found
         if found is None and not os.path.lexists(path):
@@ -84,19 +101,17 @@ def placed(record: RunRecord, folder: RunFolder) -> RunRecord:
         strangers.append(path)
         return None
 
-    cells = tuple(_placed_cell(cell, here) for cell in record.cells)
-    if record.run.id == folder.id and cells == record.cells:
-        return record
-    return replace(record, run=replace(record.run, id=folder.id), cells=cells)
+    return here
 
 
-def _placed_cell(cell: Cell, here: Callable[[str | None, list[str]], str | None]) -> Cell:
+def _placed_cell(cell: Cell, here: _Finder) -> Cell:
     strangers: list[str] = []
     kept = asdict(cell.artifacts)
     placed = Artifacts(**{name: here(path, strangers) for name, path in kept.items()})
     trials = tuple(replace(each, console=here(each.console, strangers)) for each in cell.triage)
+    tries = tuple(replace(each, console=here(each.console, strangers)) for each in cell.tries)
     notes = tuple(f"not in this run's folder, and not read: {path}" for path in strangers)
-    return replace(cell, artifacts=placed, triage=trials, notes=(*cell.notes, *notes))
+    return replace(cell, artifacts=placed, triage=trials, tries=tries, notes=(*cell.notes, *notes))
 
 
 def console_lines(cell: Cell) -> Iterator[str]:

@@ -30,6 +30,7 @@ from mermapctl.judge.stress import StressSummary
 from mermapctl.judge.unprobed import Unprobed
 from mermapctl.judge.witness_summary import WitnessSummary
 from mermapctl.records.bisect_facts import Bisect
+from mermapctl.records.farm_facts import LostTry
 from mermapctl.records.host import Host, host_facts
 from mermapctl.records.json_text import encoded
 from mermapctl.records.series_facts import Place, Series
@@ -143,7 +144,9 @@ class Cell:
     `log` is absent but for one of several logs. `reused` is the run whose verdict this is, as
     nothing that decides it has changed; `inherited` the commit whose kernel is the same, byte by
     byte, and was booted in place of this one. `warnings` are those of the compiler and of objtool
-    for all objects of the kernel; null if it was not built, or some objects are older.
+    for all objects of the kernel; null if it was not built, or some objects are older. `machine` is
+    the worker of a farm that ran it, null for the machine of the run; `tries` ended before without
+    a result.
     """
 
     target: str | None
@@ -191,6 +194,8 @@ class Cell:
     reused: str | None = None
     inherited: str | None = None
     warnings: tuple[CompilerWarning, ...] | None = None
+    machine: Host | None = None
+    tries: tuple[LostTry, ...] = ()
     log: LogFacts | msgspec.UnsetType = msgspec.UNSET
 
     @property
@@ -202,7 +207,9 @@ class Cell:
     def remarks(self) -> tuple[str, ...]:
         """The notes, and what the boots after the first say."""
         boots = (self.untraced, self.witness, self.repeats, self.reproduction, self.stress)
-        return (*self.notes, *filter(None, (each.words for each in boots if each)))
+        told = [each.words for each in (*boots, *self.tries) if each]
+        told += [f"ran on {self.machine.name}"] if self.machine else []
+        return (*self.notes, *filter(None, told))
 
     @property
     def configuration(self) -> str | None:

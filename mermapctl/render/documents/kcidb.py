@@ -186,6 +186,7 @@ def _build(record: RunRecord, cell: Cell, key: str, checkout: str) -> Build:
         Reason.BUILD_FAILED: "FAIL",
         Reason.CONFIG_UNSATISFIED: "ERROR",
         Reason.HARNESS_ERROR: "MISS",
+        Reason.WORKER_LOST: "MISS",
         Reason.INTERRUPTED: "MISS",
     }
     status = built.get(cell.reason, "PASS") if cell.reason else "PASS"
