@@ -37,6 +37,14 @@ def check(
 
     `tree` is None where there is none yet. Takes up to five seconds with `probe_kvm`, else a tenth.
     """
+    found = [*check_machine(targets, tree, probe_kvm=probe_kvm), *_tree(tree, targets)]
+    return _once(found)
+
+
+def check_machine(
+    targets: Sequence[Target], tree: Path | None = None, *, probe_kvm: bool = True
+) -> tuple[Check, ...]:
+    """Check what every tree needs of this machine for these targets, met or not."""
     found = [checks.program("git", "reads the tree's commit")]
     found += _for_builds(targets, tree)
     found += [checks.program(name, use, need=need, needed=False) for name, need, use in _OPTIONAL]
@@ -47,7 +55,6 @@ def check(
     found += [checks.disk(paths.cache_dir(), max(1, len(targets))), checks.memory()]
     if probe_kvm and any(each.native and each.qemu for each in targets):
         found.append(checks.kvm())
-    found += _tree(tree, targets)
     return _once(found)
 
 

@@ -70,24 +70,35 @@ def _decoded(kind: type, value: Any) -> object:
     raise NotImplementedError(kind)
 
 
+def encoded(job: CellJob) -> bytes:
+    """Return a job as bytes, for a file or for another machine."""
+    return msgspec.json.encode(job, enc_hook=_encoded)
+
+
+def decoded(data: bytes, origin: str) -> CellJob:
+    """Read a job of bytes; errors name it by `origin`. Raises UserError."""
+    hint = "`mermapctl run --commits` writes them"
+    try:
+        job = msgspec.json.decode(data, type=CellJob, dec_hook=_decoded)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UserError(f"{origin} is no job of a cell: {error}", hint) from error
+    if flaw := _flaw(job):
+        raise UserError(f"{origin} is no job of a cell: {flaw}", hint)
+    return job
+
+
 def write(path: Path, job: CellJob) -> None:
     """Write a job. Raises HarnessError."""
-    files.write_own(path, msgspec.json.encode(job, enc_hook=_encoded))
+    files.write_own(path, encoded(job))
 
 
 def read(path: Path) -> CellJob:
     """Read a job. Raises UserError."""
-    hint = "`mermapctl run --commits` writes them"
     try:
         data = read_regular(path, LARGEST)
-        job = msgspec.json.decode(data, type=CellJob, dec_hook=_decoded)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError(f"{path} is no job of a cell: {error}", hint) from error
-    if flaw := _flaw(job):
-        raise UserError(f"{path} is no job of a cell: {flaw}", hint)
-    return job
+    return decoded(data, str(path))
 
 
 def _flaw(job: CellJob) -> str | None:

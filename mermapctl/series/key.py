@@ -33,8 +33,40 @@ def of(
 
     `qemu` is the program that boots the target. Raises UserError for an unknown variant.
     """
+    prefix = request.cross_compile or without_tree(target, qemu).cross_compile
+    return _digest(
+        {
+            **_asked(request, own, target, variant),
+            "tool": [mermapctl.__version__, _package()],
+            "toolchain": up_to_date.toolchain_of(prefix),
+            "qemu": _program(qemu),
+            "kvm": os.access(KVM, os.R_OK | os.W_OK),
+            "environment": up_to_date.steering(),
+        }
+    )
+
+
+def of_request(request: Request, own: tuple[Fragment, ...], target: str, variant: str) -> str:
+    """Return what a key has of the request alone; `on_machine` adds a machine.
+
+    Raises UserError for an unknown variant.
+    """
+    return _digest({"tool": mermapctl.__version__, **_asked(request, own, target, variant)})
+
+
+def on_machine(key: str, toolchain: str, package: str) -> str:
+    """Return the key of a column on a machine of a farm, but for its files.
+
+    `toolchain` and `package` are digests of that machine's programs and of mermapctl's own files.
+    """
+    return hashlib.sha256(f"{key} {toolchain} {package}".encode()).hexdigest()
+
+
+def _asked(
+    request: Request, own: tuple[Fragment, ...], target: str, variant: str
+) -> dict[str, object]:
+    """Return what of a request decides a verdict: not where things are, or how many jobs build."""
     known = variants.resolve(variant, own, request.suite, target)
-    # What does not change a verdict: where things are, how many jobs build, what is kept.
     asked = replace(
         request,
         tree=None,
@@ -47,17 +79,14 @@ def of(
         ccache=True,
         build_timeout=BUILD_SECONDS,
     )
-    prefix = request.cross_compile or without_tree(target, qemu).cross_compile
-    facts = {
-        "tool": [mermapctl.__version__, _package()],
+    return {
         "request": msgspec.to_builtins(asked),
         "variant": msgspec.to_builtins(known),
         "own": [each.text() for each in own],
-        "toolchain": up_to_date.toolchain_of(prefix),
-        "qemu": _program(qemu),
-        "kvm": os.access(KVM, os.R_OK | os.W_OK),
-        "environment": up_to_date.steering(),
     }
+
+
+def _digest(facts: dict[str, object]) -> str:
     return hashlib.sha256(msgspec.json.encode(facts, order="deterministic")).hexdigest()
 
 
