@@ -112,6 +112,8 @@ def test_there_is_no_circle() -> None:
     [
         ("subprocess", ["mermapctl.system.process", "mermapctl.system.session"]),
         ("git", ["mermapctl.tree"]),
+        ("distributed", ["mermapctl.series.engines.cluster_"]),
+        ("dask", ["mermapctl.series.engines.cluster_"]),
         ("kconfiglib", ["mermapctl.config"]),
         ("watchfiles", ["mermapctl.system.file_changes"]),
         ("termios", ["mermapctl.system.keyboard"]),

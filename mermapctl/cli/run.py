@@ -3,20 +3,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mermapctl.cli import complete, options, run_request, stress, types
+from mermapctl.cli import complete, farm_options, options, run_request, stress, types
 from mermapctl.cli.command import format_option
 from mermapctl.cli.kunit_words import KunitCommand
 from mermapctl.errors import UserError
 
 if TYPE_CHECKING:
-    from mermapctl.config.plan import Request
     from mermapctl.series.grid_events import SeriesEvent, SeriesListener
 
 
@@ -59,6 +58,7 @@ GROUPS = {
         *("accel", "seed", "repeat", "shifts", "reproducible", "smp", "cpu", "kernel_args"),
         *("default_args", "trace", "witness", "timeout", "silence", "triage", "confirm", "gdb"),
     ),
+    "Where it is run": ("engine", *farm_options.NAMES),
     "What it costs, runs and stands": (
         *("cost", "cost_limit", "coverage", "coverage_of", "coverage_tests"),
         *stress.PARAMETERS,
@@ -122,6 +122,7 @@ GROUPS = {
     shell_complete=complete.symbols,
     help="One line of a kunitconfig, without a file. May be repeated.",
 )
+@farm_options.of_run
 @options.seconds("--timeout", 300, "Seconds, or 10m, 2h: what a boot may take in all.")
 @options.seconds("--silence", 60, "Seconds, or 2m, that a console may stay silent.")
 @click.option(
@@ -365,10 +366,11 @@ def command(
         raise click.UsageError(excluded or "--full goes with --format table")
     if gdb:
         run_request.alone_with_gdb(context)
-        _wait_for_gdb(run_request.requests(context))
+        run_request.wait_for_gdb(run_request.requests(context))
         return
     wanted = run_request.series(context)
     requests = run_request.requests(context)
+    farm = farm_options.farm_of(context)
     if dry_run and wanted is not None:
         run_request.show_series_plan(requests[0], wanted.commits, form)
         return
@@ -385,7 +387,8 @@ def command(
             from mermapctl.commands import series
 
             told = _with_lines(tell) if form == "jsonl" else tell
-            record = series.run(requests[0], wanted, argv, told)
+            with farm or contextlib.nullcontext():
+                record = series.run(requests[0], wanted, argv, told, farm)
     if form == "jsonl":
         from mermapctl.render.documents import jsonl
 
@@ -393,17 +396,6 @@ def command(
     else:
         print_record(record, form, console=console_lines, full=full, last=quiet)
     sys.exit(exit_of(record, bisect=bisect_exit))
-
-
-def _wait_for_gdb(requests: tuple[Request, ...]) -> None:
-    """Boot a kernel that waits for gdb; print its console until the guest ends."""
-    from mermapctl.cli.console_output import ConsoleOutput
-    from mermapctl.commands import gdb, run
-    from mermapctl.render.terminal.progress import progress
-
-    with progress(sys.stderr, quiet=False) as tell:
-        invoked = shlex.join(["mermapctl", *sys.argv[1:]])
-        gdb.run(run.cells_of(requests), invoked, tell, ConsoleOutput(silent=False).print)
 
 
 def _with_lines(tell: SeriesListener) -> SeriesListener:

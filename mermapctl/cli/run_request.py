@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from mermapctl.cli import stress, types
+from mermapctl.cli import farm_options, stress, types
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 _SHOWN = ("form", "full", "quiet", "bisect_exit", "dry_run", "last_failed")
 """Parameters that say what is run and shown of the requests."""
-_TESTED = ("filter_glob", "test", "commits", "lanes", "rerun", "gdb")
+_TESTED = ("filter_glob", "test", "commits", "lanes", "rerun", "gdb", "engine", *farm_options.NAMES)
 """Parameters that are read by themselves: the suite, the test, the series, gdb."""
 _JUDGES = (
     *("dry_run", "last_failed", "bisect_exit", "quiet", "full", "confirm", "cost", "stress"),
@@ -151,6 +152,7 @@ def alone_with_gdb(context: click.Context) -> None:
         "--repeat": params["repeat"] > 1,
         "--witness": bool(params["witness"]),
         "--format": params["form"] != "table",
+        "--engine dask": params["engine"] != "local",
     }
     for name, is_given in others.items():
         if is_given:
@@ -190,3 +192,14 @@ def series(context: click.Context) -> SeriesRequest | None:
     from mermapctl.commands.series import SeriesRequest
 
     return SeriesRequest(commits, lanes, rerun or params["rebuild"])
+
+
+def wait_for_gdb(requests: tuple[Request, ...]) -> None:
+    """Boot a kernel that waits for gdb; print its console until the guest ends."""
+    from mermapctl.cli.console_output import ConsoleOutput
+    from mermapctl.commands import gdb, run
+    from mermapctl.render.terminal.progress import progress
+
+    with progress(sys.stderr, quiet=False) as tell:
+        invoked = shlex.join(["mermapctl", *sys.argv[1:]])
+        gdb.run(run.cells_of(requests), invoked, tell, ConsoleOutput(silent=False).print)

@@ -53,8 +53,12 @@ def opened(
     command: tuple[str, ...],
     read: Callable[[Path], tuple[Range, Tree]],
     tell: Listener,
+    *,
+    built_here: bool = True,
 ) -> Iterator[CommitRange]:
     """Read a range with `read`, check what its tests need, and lock its lanes meanwhile.
+
+    Unless it is `built_here`, this machine needs none of the programs of a build.
 
     Raises UserError before anything is written, HarnessError if a program fails.
     """
@@ -65,7 +69,7 @@ def opened(
     test_filter.require(request.suite, path, found.ids)
     build_dir.require_plain(paths.cache_dir(), paths.state_dir())
     tree = target.read(path)
-    host = _host(tree, request, own)
+    host = _host(tree, request, own) if built_here else host_facts()
     invoked = shlex.join(command)
 
     def waiting(sentence: str) -> None:
@@ -84,8 +88,14 @@ def _host(tree: KernelTree, request: Request, own: tuple[Fragment, ...]) -> Host
     return required_programs.require(planned)
 
 
-def columns(request: Request, opened: CommitRange) -> tuple[GridColumn, ...]:
-    """Return the target x variant pairs of a request, each with the key of its verdicts."""
+def columns(
+    request: Request, opened: CommitRange, *, built_here: bool = True
+) -> tuple[GridColumn, ...]:
+    """Return the target x variant pairs of a request, each with the key of its verdicts.
+
+    Unless it is `built_here`, the key is that of the request alone (`key.on_machine` adds a
+    machine).
+    """
     suites = [variants.load_fragment(name) for name in variants.suite_fragments(request.suite)]
     own = opened.own
     symbols = tuple(dict.fromkeys(
@@ -97,7 +107,10 @@ def columns(request: Request, opened: CommitRange) -> tuple[GridColumn, ...]:
         qemu = known.qemu if known else None
         for variant in dict.fromkeys(request.variants):
             resolved = variants.resolve(variant, own, request.suite, name)
-            made.append(
-                GridColumn(name, resolved.name, key.of(request, own, name, variant, qemu), symbols)
+            made_key = (
+                key.of(request, own, name, variant, qemu)
+                if built_here
+                else key.of_request(request, own, name, variant)
             )
+            made.append(GridColumn(name, resolved.name, made_key, symbols))
     return tuple(dict.fromkeys(made))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mermapctl.commands import commit_range
+from mermapctl.commands import farm as farm_command
 from mermapctl.commands.commit_range import CommitRange
 from mermapctl.config.plan import Request
 from mermapctl.errors import HarnessError, UserError
@@ -21,7 +22,10 @@ from mermapctl.records.record import Cell, RunRecord, State, TreeFacts
 from mermapctl.records.series_facts import Column, Series, SeriesCommit
 from mermapctl.records.store import Store
 from mermapctl.series import added_warnings, order, verdict_cache
+from mermapctl.series.engines.dask import DaskEngine
 from mermapctl.series.engines.local import LocalEngine
+from mermapctl.series.engines.protocol import EngineMaker
+from mermapctl.series.engines.supply import BundleSupply
 from mermapctl.series.engines.work import Work
 from mermapctl.series.grid import BASE, Grid, absent, take_over
 from mermapctl.series.grid_events import GridCell, GridStarted, SeriesListener
@@ -33,6 +37,7 @@ from mermapctl.tree.mail_origin import SeriesMail
 from mermapctl.tree.series_worktrees import Borrower
 
 if TYPE_CHECKING:
+    from mermapctl.series.engines.farm import Farm
     from mermapctl.series.engines.protocol import Engine
     from mermapctl.tree.state import Tree
 
@@ -62,9 +67,13 @@ class _Found:
 
 
 def run(
-    request: Request, asked: SeriesRequest, command: tuple[str, ...], tell: SeriesListener
+    request: Request,
+    asked: SeriesRequest,
+    command: tuple[str, ...],
+    tell: SeriesListener,
+    farm: Farm | None = None,
 ) -> RunRecord:
-    """Run the grid; return its record, which is then in the store.
+    """Run the grid, on a `farm` if there is one; return its record, which is then in the store.
 
     Raises UserError before anything is built, HarnessError if a program or the store fails. If
     INT, TERM or HUP arrives once the record exists, nothing is raised: it is marked `interrupted`.
@@ -73,14 +82,33 @@ def run(
     def read(path: Path) -> tuple[commits.Range, Tree]:
         return read_range(path, asked.commits)
 
-    with commit_range.opened(request, command, read, tell) as opened:
+    here = farm is None
+    with commit_range.opened(request, command, read, tell, built_here=here) as opened:
         rows = _rows(opened, tell)
-        grid = Grid(rows.base, rows.commits, commit_range.columns(request, opened))
+        columns = commit_range.columns(request, opened, built_here=here)
+        grid = Grid(rows.base, rows.commits, columns)
+        make = _engine_of(opened, rows, grid, farm, tell)
         presence = Presence(opened.repository)
         patch_ids = _patch_ids(opened.repository, rows, tell)
         facts = _facts(opened.looked, rows)
         begun = record.begin(command=command, tree=facts, host=opened.host)
-        return _Run(request, asked, opened, rows, grid, presence, patch_ids, tell).run(begun)
+        return _Run(request, asked, opened, rows, grid, presence, patch_ids, make, tell).run(begun)
+
+
+def _engine_of(
+    opened: CommitRange, rows: _Found, grid: Grid, farm: Farm | None, tell: SeriesListener
+) -> EngineMaker:
+    """Return what makes the engine. Raises HarnessError if a farm cannot run these targets."""
+    if farm is None:
+        return LocalEngine
+    crew = farm_command.greet(farm, [each.target for each in grid.columns], tell)
+    trees = [each.tree for each in rows.commits]
+    supply = BundleSupply(opened.repository, rows.base.tree, trees)
+
+    def make(work: Work, grid: Grid, tell: SeriesListener) -> DaskEngine:
+        return DaskEngine(work, grid, tell, farm, crew, supply)
+
+    return make
 
 
 def read_range(path: Path, spelled: str) -> tuple[commits.Range, Tree]:
@@ -154,6 +182,7 @@ class _Run:
     grid: Grid
     presence: Presence
     patch_ids: Mapping[str, str]
+    make: EngineMaker
     tell: SeriesListener
 
     def run(self, begun: RunRecord) -> RunRecord:
@@ -217,7 +246,7 @@ class _Run:
         engine: Engine | None = None
         try:
             with signals.interruptible():
-                engine = LocalEngine(work, self.grid, self.tell)
+                engine = self.make(work, self.grid, self.tell)
                 self._know(engine)
                 open_rows = self.grid.open_rows()
                 room = engine.room(len(open_rows))

@@ -141,6 +141,7 @@ CONTEXTS: dict[str, list[list[str]]] = {
     "tree prepare": [["made", "--source", os.devnull]],
     "tree apply": [["file", "--tree", "linux"]],
     "tree status": [["linux"]],
+    "worker": [["--scheduler", "http://nowhere"]],  # it would not end
     "doctor": [["--no-kvm", "--tree", "linux"]],
     "completion": [["bash"]],
 }

@@ -50,5 +50,4 @@ class Engine(Protocol):
         """Return the cells that were running when something ended all."""
 
 
-if TYPE_CHECKING:
-    EngineMaker = Callable[[Work, Grid, SeriesListener], Engine]
+EngineMaker = Callable[["Work", "Grid", "SeriesListener"], Engine]
