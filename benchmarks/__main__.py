@@ -12,6 +12,7 @@ from benchmarks import (
     against_kunit,
     bisecting,
     coverage,
+    farm,
     judging,
     kconfig,
     series,
@@ -19,10 +20,10 @@ from benchmarks import (
     tracing,
 )
 
-PARTS = ("judging", "store", "tracing", "kconfig", "bisect", "kunit", "series", "coverage")
+PARTS = ("judging", "store", "tracing", "kconfig", "bisect", "farm", "kunit", "series", "coverage")
 
 
-def main() -> int:
+def main() -> int:  # noqa: C901 - a case for each part
     """Run the given parts, by default all; return 1 if a limit is exceeded."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
@@ -43,6 +44,8 @@ def main() -> int:
                 results.append(kconfig.main(tree))
             case "bisect":
                 results.append(bisecting.main())
+            case "farm":
+                results.append(farm.main())
             case "kunit":
                 results.append(against_kunit.main(tree, asked.rounds))
             case "series":

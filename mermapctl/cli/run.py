@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -14,9 +14,6 @@ from mermapctl.cli import complete, farm_options, options, run_request, stress, 
 from mermapctl.cli.command import format_option
 from mermapctl.cli.kunit_words import KunitCommand
 from mermapctl.errors import UserError
-
-if TYPE_CHECKING:
-    from mermapctl.series.grid_events import SeriesEvent, SeriesListener
 
 
 def _refuse_trace(_ctx: click.Context, _param: click.Parameter, given: bool) -> None:
@@ -386,7 +383,7 @@ def command(
         else:
             from mermapctl.commands import series
 
-            told = _with_lines(tell) if form == "jsonl" else tell
+            told = run_request.with_lines(tell) if form == "jsonl" else tell
             with farm or contextlib.nullcontext():
                 record = series.run(requests[0], wanted, argv, told, farm)
     if form == "jsonl":
@@ -396,14 +393,3 @@ def command(
     else:
         print_record(record, form, console=console_lines, full=full, last=quiet)
     sys.exit(exit_of(record, bisect=bisect_exit))
-
-
-def _with_lines(tell: SeriesListener) -> SeriesListener:
-    """Return a listener that also prints each cell of a grid on stdout, as a line of JSON."""
-    from mermapctl.render.documents import jsonl
-
-    def told(event: SeriesEvent) -> None:
-        tell(event)
-        jsonl.print_event(event)
-
-    return told

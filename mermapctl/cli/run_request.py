@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from mermapctl.commands.series import SeriesRequest
     from mermapctl.config.plan import Request
+    from mermapctl.series.grid_events import SeriesEvent, SeriesListener
 
 _SHOWN = ("form", "full", "quiet", "bisect_exit", "dry_run", "last_failed")
 """Parameters that say what is run and shown of the requests."""
@@ -203,3 +204,14 @@ def wait_for_gdb(requests: tuple[Request, ...]) -> None:
     with progress(sys.stderr, quiet=False) as tell:
         invoked = shlex.join(["mermapctl", *sys.argv[1:]])
         gdb.run(run.cells_of(requests), invoked, tell, ConsoleOutput(silent=False).print)
+
+
+def with_lines(tell: SeriesListener) -> SeriesListener:
+    """Return a listener that also prints each cell of a grid on stdout, as a line of JSON."""
+    from mermapctl.render.documents import jsonl
+
+    def told(event: SeriesEvent) -> None:
+        tell(event)
+        jsonl.print_event(event)
+
+    return told
