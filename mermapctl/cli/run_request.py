@@ -190,6 +190,8 @@ def series(context: click.Context) -> SeriesRequest | None:
         raise click.UsageError("--cost-limit compares with an earlier run: not with --commits")
     if params["last_failed"]:
         raise click.UsageError("--last-failed is for one tree: not with --commits")
+    if params["engine"] != "local" and params["coverage"]:
+        raise click.UsageError("--coverage reads the build directory here: not with --engine dask")
     from mermapctl.commands.series import SeriesRequest
 
     return SeriesRequest(commits, lanes, rerun or params["rebuild"])

@@ -85,7 +85,8 @@ def _run(asked: CellJob, folder: RunFolder, path: Path, tell: Listener, same: Sa
         keeper = boots.Keeper(asked, asked.boots)
         made = replace(made, judged=keeper.judged)
         return run_to_end(made, unjudged(made), known=keeper.built)
-    made = replace(made, frees_lane=True)
+    # Coverage reads what the compiler left in the build directory, after the boot.
+    made = replace(made, frees_lane=not request.coverage)
     return run_to_end(made, unjudged(made), known=same.inherited)
 
 

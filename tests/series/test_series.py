@@ -383,6 +383,10 @@ def test_options_of_a_series_need_one(tree: Path) -> None:
         done = command("run", f"--tree={tree}", *argv)
         assert done.returncode == 2
         assert "goes with --commits" in done.stderr
+    there = ("--engine=dask", "--scheduler=tls://farm:8786", "--coverage")
+    done = command("run", f"--tree={tree}", "--commits=HEAD~1..", *there)
+    assert done.returncode == 2
+    assert "not with --engine dask" in done.stderr
 
 
 def test_lines_of_json_come_one_by_one(tree: Path) -> None:
