@@ -18,7 +18,7 @@ MEMBERS = {
         ("report", "Show and compare stored runs; judge any log."),
         ("config", "List, show, write and check configurations."),
         ("tree", "Prepare a kernel tree with a mermap; describe a tree."),
-        ("worker", "Offer this machine to a farm, whose cells it builds and boots."),
+        ("worker", "Build and boot cells of a farm on this machine."),
         ("doctor", "List what this machine lacks, and what installs it."),
         ("completion", "Print the completion script of a shell."),
     )

@@ -26,7 +26,7 @@ GROUPS = {
     "worker",
     cls=Command,
     groups=GROUPS,
-    short_help="Offer this machine to a farm, whose cells it builds and boots.",
+    short_help="Build and boot cells of a farm on this machine.",
 )
 @farm_options.of_worker
 @options.targets("The target to build and boot for. May be repeated.")
