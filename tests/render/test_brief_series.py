@@ -189,6 +189,12 @@ def test_without_a_first_bad_commit_the_latest_failure_is_shown() -> None:
     assert passed.splitlines()[-1] == "✓ PASSED 4 cells, 16 tests"
 
 
+def test_of_a_fault_that_was_fixed_the_commit_that_brought_it_is_reproduced() -> None:
+    lines = shown(series("...xx..")).splitlines()
+    (command,) = [line for line in lines if line.startswith("reproduce  ")]
+    assert f"--commits={commit(3)[:12]}^..{commit(3)[:12]}" in shlex.split(command)
+
+
 def test_full_has_the_grid_and_every_cell() -> None:
     text = shown(series("..xx"), full=True)
     assert text.count("first bad commit: 222222222222") == 1

@@ -74,10 +74,17 @@ def _lines(record: RunRecord, series: Series, page: Page, detail: Detail) -> Ite
 
 
 def _shown(record: RunRecord, series: Series) -> Cell | None:
-    """Return the cell to explain: of the first bad commit, else the latest that did not pass."""
+    """Return the cell to explain: of the first bad commit, else of one that was fixed later.
+
+    Without either, it is the latest that did not pass.
+    """
     bad = series_words.bad_commits(record, series)
     if bad:
         return bad[0].cell
+    brought = [each.commit for column in series.columns for each in column.episodes]
+    for cell in record.cells:
+        if cell.commit in brought and cell.verdict is Verdict.FAILED:
+            return cell
     for verdict in (Verdict.FAILED, Verdict.NO_VERDICT):
         for cell in reversed(record.cells):
             if cell.verdict is verdict and cell.reason is not Reason.ABSENT:
