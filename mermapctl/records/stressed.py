@@ -56,19 +56,23 @@ def with_stress(cell: Cell, summary: StressSummary) -> Cell:
     A cell that passed has no verdict if that boot has none: it was asked for, and shows nothing.
     Raises OSError.
     """
-    alone = judged(cell, summary)
     with open_regular(Path(summary.console or "")) as console:
         histories = len(stress.shown(console))
+    return added(cell, judged(cell, summary), replace(summary, histories=histories))
+
+
+def added(cell: Cell, alone: Cell, summary: StressSummary) -> Cell:
+    """Do the same with that boot's judgement, which is `judged`, and the number of histories."""
     told = stress.with_words(
         replace(
             summary,
-            verdict=alone.verdict, reason=alone.reason, detail=alone.detail, histories=histories,
+            verdict=alone.verdict, reason=alone.reason, detail=alone.detail,
             code=summary.code or next((each.code for each in errors(alone)), None),
             traced=alone.not_exercised is not None,
         )
     )  # fmt: skip
     suites = (*cell.suites, *map(_elsewhere, alone.suites))
-    added = replace(
+    whole = replace(
         cell,
         suites=suites,
         splats=(*cell.splats, *(replace(each, line=0, last_line=None) for each in alone.splats)),
@@ -78,12 +82,12 @@ def with_stress(cell: Cell, summary: StressSummary) -> Cell:
         stress=told,
     )
     if cell.verdict is not Verdict.PASSED or alone.verdict is Verdict.PASSED:
-        return added
+        return whole
     detail = f"the stress suite: {alone.detail or alone.reason or 'no reason'}"
     if alone.verdict is Verdict.FAILED:
-        return replace(added, verdict=Verdict.FAILED)
+        return replace(whole, verdict=Verdict.FAILED)
     reason = alone.reason or Reason.HARNESS_ERROR
-    return replace(added, verdict=Verdict.NO_VERDICT, reason=reason, detail=detail)
+    return replace(whole, verdict=Verdict.NO_VERDICT, reason=reason, detail=detail)
 
 
 def again(cell: Cell, summary: StressSummary) -> Cell:

@@ -61,19 +61,18 @@ def steps(job: Job, cell: Cell, booted: Booted) -> Generator[Cell, None, None]:
     except MermapctlError as error:
         yield stressed.without_boot(cell, summary, error.message)
         return
-    summary, failed = _booted(job, cell, booted, module, summary)
-    result = stressed.with_stress(cell, summary)
-    yield result
-    if failed is None:
+    summary, alone = _booted(job, cell, booted, module, summary)
+    yield stressed.added(cell, alone, summary)
+    if summary.history is None:
         return
-    for smaller in _shrunk(job, cell, booted, module, failed):
-        yield stressed.with_stress(cell, smaller)
+    for smaller in _shrunk(job, cell, booted, module, summary):
+        yield stressed.added(cell, alone, smaller)
 
 
 def _booted(
     job: Job, cell: Cell, booted: Booted, module: Module, blank: StressSummary
-) -> tuple[StressSummary, StressSummary | None]:
-    """Boot all histories; return the result, and the same with the history to be made smaller."""
+) -> tuple[StressSummary, Cell]:
+    """Boot all histories; return the result, and its judgement. `history` is to be made smaller."""
     asked = job.request.stress or Stress()
     job.tell(Note(f"stress: {'a history' if asked.history else f'{asked.rounds:,} rounds'}"))
     turn = _turn(job, module, "stress", asked)
@@ -82,15 +81,16 @@ def _booted(
         blank, seconds=round(second.seconds, 3), boot=second.boot, console=str(turn.console)
     )
     alone = stressed.judged(cell, summary)
+    with inputs.open_own(turn.console) as console:
+        shown = stress.shown(console)
+    summary = replace(summary, histories=len(shown))
     found = stressed.errors(alone)
     if alone.verdict is not Verdict.FAILED or not found:
-        return summary, None
-    with inputs.open_own(turn.console) as console:
-        history = stress.at(stress.shown(console), found[0].console_line)
+        return summary, alone
+    history = stress.at(shown, found[0].console_line)
     if history is None:
-        return summary, None
-    summary = replace(summary, code=found[0].code, history=history)
-    return summary, summary
+        return summary, alone
+    return replace(summary, code=found[0].code, history=history), alone
 
 
 def _shrunk(
