@@ -47,9 +47,9 @@ class Request:
     With `reproducible` an emulated boot depends on the kernel, QEMU, `seed` and a shift alone:
     `repeat` boots take the seeds from there on and go round the `shifts`. `confirm` boots a failed
     kernel again with its seed; `cost` counts instructions, and a rise by `cost_limit` per cent or
-    more is a warning. `stress` adds a boot of the suite with random histories.
-    `coverage` counts the lines that run of the files `coverage_of` (none: of the
-    mermap), with `coverage_tests` also for each test booted alone.
+    more is a warning. `stress` adds a boot of the suite with random histories. `coverage` counts
+    the lines that run of the files `coverage_of` (none: of the mermap), with `coverage_tests` also
+    for each test booted alone.
     """
 
     tree: Path | None = None
@@ -128,6 +128,16 @@ class CellPlan:
         name = name if suite == SUITE else f"{name}-{suite}"
         name = f"{name}-{self.modular.flavour}" if self.modular else name
         return f"{name}-coverage" if self.profile else name
+
+    @property
+    def make_variables(self) -> tuple[str, ...]:
+        """Variables of make's command line that choose the objects which count."""
+        return coverage.make_variables(self.profile, self.target) if self.profile else ()
+
+    @property
+    def sends_counters(self) -> bool:
+        """Whether its guest sends counters by a second serial port; UML writes files instead."""
+        return self.profile is not None and self.target.qemu is not None
 
     @property
     def traced(self) -> bool:

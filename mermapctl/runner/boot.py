@@ -210,7 +210,7 @@ def _pack_initramfs(job: Job, *, lingers: bool) -> None:
         inputs.read_regular(program),
         inserted,
         lingers=lingers,
-        counts=job.cell.profile is not None,
+        counts=job.cell.sends_counters,
     )
     program.unlink()
 

@@ -47,8 +47,7 @@ def _initrd(job: Job, kernel: Kernel) -> tuple[str, ...]:
 
 def _second_port(job: Job) -> tuple[str, ...]:
     """Return the serial port into a file through which the init sends the kernel's counters."""
-    wanted = job.cell.profile is not None and job.target.qemu is not None
-    return ("-serial", f"file:{job.counters}") if wanted else ()
+    return ("-serial", f"file:{job.counters}") if job.cell.sends_counters else ()
 
 
 def _functions(build_dir: Path) -> tuple[probes.Symbol, ...] | None:

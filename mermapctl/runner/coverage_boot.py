@@ -42,7 +42,6 @@ def add(job: Job, cell: Cell, booted: Booted) -> Cell:
     for number, test in enumerate(_tests(job, cell), 1):
         again = _again(job, booted, test, number)
         try:
-            counters.forget(again)
             boot.boot(again, booted.kernel, booted.accelerator)
             there = counters.collect(again, f"test-{number:03}")
             alone[test] = _chosen(gcovr.lines(found, there, job.tree), profile)

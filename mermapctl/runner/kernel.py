@@ -41,7 +41,6 @@ def read(job: Job) -> Kernel:
     on = {symbol for symbol, value in config.items() if value == "y"}
     plain = _plain_image(cell, on)
     lingers = _lingers(cell, on)
-    counts = cell.profile is not None and cell.target.qemu is not None
     return Kernel(
         config=config,
         image=plain or cell.target.kernel_image,
@@ -49,7 +48,7 @@ def read(job: Job) -> Kernel:
         plain_image=plain,
         untraceable=_untraceable(cell, on),
         lingers=lingers,
-        own_init=cell.modular is not None or lingers or counts,
+        own_init=cell.modular is not None or lingers or cell.sends_counters,
     )
 
 

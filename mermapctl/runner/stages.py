@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mermapctl.config import coverage, fragment, target
+from mermapctl.config import fragment, target
 from mermapctl.config.fragment import MissingSymbol
 from mermapctl.config.toolchain import of_build
 from mermapctl.events import Objects, StageEnded, StageStarted, Tick
@@ -134,7 +134,7 @@ def _prepare_programs(job: Job, kernel: Kernel) -> None:
     if kernel.plain_image:
         # Delete the stale image so that a failed build cannot boot it.
         (job.build_dir / job.target.kernel_image).unlink(missing_ok=True)
-    chosen = coverage.make_variables(job.cell.profile, job.target) if job.cell.profile else ()
+    chosen = job.cell.make_variables
     write_make(job.programs, job.build_log, Goals(goals, current, variables=chosen))
     if job.request.ccache:
         compiler_cache.write(job.programs, of_build(job.target.cross_compile).cc, job.tree)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mermapctl import __version__
-from mermapctl.config import coverage, toolchain
+from mermapctl.config import toolchain
 from mermapctl.errors import HarnessError
 from mermapctl.system import files, inputs
 
@@ -57,9 +57,7 @@ def signature(job: Job, kunitconfig: str, tree_state: str | None) -> str | None:
         "target": [job.target.name, job.target.kconfig],
         "toolchain": toolchain_of(job.target.cross_compile),
         "environment": steering(),
-        "variables": coverage.make_variables(job.cell.profile, job.target)
-        if job.cell.profile
-        else (),
+        "variables": job.cell.make_variables,
     }
     return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
 
