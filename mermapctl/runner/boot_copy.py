@@ -34,18 +34,15 @@ def freeing_lane(job: Job, kernel: Kernel, lock: contextlib.ExitStack) -> Iterat
     disk is full, the lane is not freed, and the same job is given: also where our init is compiled
     at the boot, from files of the tree.
     """
-    place = job.folder / _NAME
+    place, apart = job.folder / _NAME, job
     try:
-        copied = not kernel.own_init and _copied(job, kernel, place)
-        if copied:
+        if not kernel.own_init and _copied(job, kernel, place):
             lock.close()
             job.tell(LaneFreed())
-        apart = _moved(job, place) if copied else job
-        try:
-            yield apart
-        finally:
-            _name_programs_at_home(apart)
+            apart = _moved(job, place)
+        yield apart
     finally:
+        _name_programs_at_home(apart)
         shutil.rmtree(place, ignore_errors=True)
 
 
@@ -90,6 +87,8 @@ def named_at_home(job: Job, text: str) -> str:
 
 def _name_programs_at_home(job: Job) -> None:
     """Let our programs, which are kept with the record, boot what the lane has."""
+    if job.home is None:
+        return
     for program in job.folder.glob("bin*/*"):
         with contextlib.suppress(OSError, UnicodeError, HarnessError):
             text = inputs.read_regular(program).decode()
