@@ -95,10 +95,17 @@ def concerned(
 def tests_of(finding: Finding) -> tuple[str, ...]:
     """Return the names of the tests that a finding fails, its own first."""
     own = [finding.test] if finding.test else []
-    seen = str(finding.evidence.get(_SEEN, "")).split(", ")
-    also = str(finding.evidence.get(ALSO, "")).split(", ")
-    every = [*own, *(seen if finding.test in seen else []), *also]
-    return tuple(dict.fromkeys(name for name in every if name))
+    seen = _named(finding, _SEEN)
+    return tuple(dict.fromkeys([*own, *(seen if finding.test in seen else []), *also_in(finding)]))
+
+
+def also_in(finding: Finding) -> list[str]:
+    """Return the names of the other tests that what follows from a finding fails."""
+    return _named(finding, ALSO)
+
+
+def _named(finding: Finding, key: str) -> list[str]:
+    return [name for name in str(finding.evidence.get(key, "")).split(", ") if name]
 
 
 def elsewhere(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from mermapctl.console.splat import function
-from mermapctl.judge.leaf_tests import ALSO, tests_of
+from mermapctl.judge.leaf_tests import ALSO, also_in, tests_of
 from mermapctl.judge.result_types import Finding, Severity
 from mermapctl.trace.violations import FUNCTION, Evidence
 
@@ -252,8 +252,7 @@ def _of_effects(cause: Finding, effects: Sequence[Finding]) -> Evidence:
     told = {cause.test, *tests_of(cause)}
     failed = [each for each in effects if each.severity is Severity.ERROR]
     names = dict.fromkeys(name for each in failed for name in tests_of(each))
-    before = [name for name in str(cause.evidence.get(ALSO, "")).split(", ") if name]
-    added = [*before, *(name for name in names if name not in told)][:CONSEQUENCES]
+    added = [*also_in(cause), *(name for name in names if name not in told)][:CONSEQUENCES]
     more: Evidence = {ALSO: ", ".join(added)} if added else {}
     if FUNCTION not in cause.evidence and cause.code in _OF_THE_SUITE:
         found = [each.evidence[FUNCTION] for each in effects if FUNCTION in each.evidence]

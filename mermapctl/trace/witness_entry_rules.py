@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from mermapctl.trace.addresses import PAGE
 from mermapctl.trace.entry_rules import PRESENT, Frames, Odd, Written, frame_of
+from mermapctl.trace.processes import LIVE
 from mermapctl.trace.timeline import EntriesRead
 from mermapctl.trace.violations import Breaches, Evidence, span
 from mermapctl.trace.witness_log import spelled
@@ -33,8 +34,6 @@ _PROTECTION = {
 
 The CPU sets accessed and dirty bits by itself.
 """
-LIVE = 2048
-"""Live mappings at most: the time for an entry grows with them."""
 LEFT = 1 << 16
 """The most entries left behind whose addresses are kept, to report each of them once."""
 

@@ -50,7 +50,7 @@ IDLE = 10
 """Seconds that git may sleep without using the CPU: no disk is that slow, a FIFO is for ever."""
 _COMPLAINT = re.compile(r"(fatal|error|tar|cp|xz): (?!Removing leading)")
 _UNWRITTEN = "unable to write file"
-"""git's message on a file that it could not write; a disk with fewer free bytes counts as full."""
+"""git's message on a file that it could not write."""
 AUTHOR = ("mermapctl", "mermapctl@localhost")
 # One pack instead of 90,000 loose objects, weakly compressed: measured on 2 cores with 6.12,
 # 36 s of work against 42 s, and a third less on the disk. `git add` and `git update-index` stream
