@@ -37,6 +37,7 @@ class BundleSupply:
     """Bundles made once for each base that workers have, in the directory of the lanes."""
 
     def __init__(self, repository: Borrower, base: str, trees: Sequence[str]) -> None:
+        _remove_bundles(repository)
         self.fragments = own_fragments()
         self._repository = repository
         self._base = base
@@ -86,7 +87,8 @@ def own_fragments() -> dict[str, bytes]:
     return found
 
 
-def remove_bundles(repository: Borrower) -> None:
-    """Remove the bundles of an earlier run."""
-    for path in repository.place.glob("bundle[0-9]*"):
-        path.unlink(missing_ok=True)
+def _remove_bundles(repository: Borrower) -> None:
+    """Remove the bundles of an earlier run, and what a killed git left of one (its lock too)."""
+    for pattern in ("bundle[0-9]*", ".bundle[0-9]*"):
+        for path in repository.place.glob(pattern):
+            path.unlink(missing_ok=True)
