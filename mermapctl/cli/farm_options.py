@@ -37,7 +37,7 @@ _tls = all_of(
     click.option(
         "--insecure-scheduler",
         is_flag=True,
-        help="Allow tcp:// to another machine: whoever reaches the port can then run programs on "
+        help="Allow tcp:// to another machine: anyone who reaches the port can run programs on "
         "every worker.",
     ),
 )

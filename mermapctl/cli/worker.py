@@ -52,7 +52,7 @@ def command(targets: tuple[str, ...], cores: int, name: str | None, **_: Any) ->
     mermapctl worker --scheduler tcp://127.0.0.1:8786       on one machine, to try it
 
     First checks what `mermapctl doctor` checks for the targets. Builds one cell at a time, with its
-    own trees, build directories and store below `~/.cache/mermapctl/workers`. Whoever has a
+    own trees, build directories and store below `~/.cache/mermapctl/workers`. Anyone with a
     certificate of the farm's CA can run any program here as you (docs/security.md).
 
     Exit codes: 2 wrong usage, 3 something is missing here or the scheduler is gone, 130

@@ -44,7 +44,7 @@ def key_of(asked: CellJob, job: Job) -> str | None:
 
 
 class SameKernel:
-    """The kernel of one cell: whoever boots it first gives its verdict to all others.
+    """The kernel of one cell: the first cell that boots it gives its verdict to all others.
 
     A second cell with the same kernel, beside the first or in another process of the user, waits
     for the end of the first one's boot. A lock that cannot be taken costs a boot, no more.

@@ -15,7 +15,7 @@ from tests.forkserver import command
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["--scheduler=tcp://farm:8786"], "is not encrypted: whoever reaches its port"),
+        (["--scheduler=tcp://farm:8786"], "is not encrypted: anyone who reaches its port"),
         (["--scheduler=tcp://10.0.0.1"], "is not encrypted"),
         (["--scheduler=tcp://127.0.0.1.example.org"], "is not encrypted"),
         (["--scheduler=http://farm"], "http:// is neither tls:// nor tcp://"),
