@@ -241,10 +241,7 @@ def _job(session: _Session, folder: Path, request: Request) -> Job:
     own = plan.spelled(request)
     (planned,) = plan.make(target.read(tree), request, own)
     line = session.repository.checkout_line(session.lane, session.commit.tree)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise files.cannot_write(folder, error) from error
+    files.make_folder(folder)
     return job.begin(
         planned,
         RunFolder("mutate", folder),

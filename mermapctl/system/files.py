@@ -67,6 +67,14 @@ def make(path: Path, data: bytes | str) -> None:
         file.write(data.encode() if isinstance(data, str) else data)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a directory and those above it, as far as they are missing. Raises HarnessError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
 def copy(source: Path, path: Path) -> None:
     """Copy a regular file of ours to `path`. Raises OSError that names the one at fault."""
     with inputs.open_regular(source) as file, naming(path), path.open("wb") as new:

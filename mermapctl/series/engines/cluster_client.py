@@ -194,11 +194,11 @@ class DaskFarm:
             try:
                 job = self._client.scheduler.identity()
                 found = await asyncio.wait_for(job, max(1.0, self._patience / 2))
-            except Exception as error:  # noqa: BLE001 - whatever keeps it from answering
+            except Exception:  # noqa: BLE001 - whatever keeps it from answering
                 if self._client.status == "closed" or (
                     time.monotonic() - answered > self._patience
                 ):
-                    self._lose_all(f"the scheduler {self._scheduler.address} is gone", error)
+                    self._lose_all(f"the scheduler {self._scheduler.address} is gone")
                     return
                 await asyncio.sleep(_LOOKING / 2)
                 continue
@@ -208,7 +208,7 @@ class DaskFarm:
             self.listed = True
             await asyncio.sleep(_LOOKING)
 
-    def _lose_all(self, why: str, _error: BaseException) -> None:
+    def _lose_all(self, why: str) -> None:
         self._gone = True
         for member in self._members.values():
             if member.task is not None:

@@ -30,22 +30,22 @@ from mermapctl.series.engines.parcel import CellHarvest, CellParcel, WorkerFacts
 from mermapctl.series.engines.protocol import Room
 from mermapctl.series.engines.schedule import FarmSchedule
 from mermapctl.series.engines.tries import Tries
-from mermapctl.series.engines.work import without_verdict
+from mermapctl.series.engines.work import MOST_ERRORS, STOPPED, without_verdict
 from mermapctl.series.grid_events import GridCell, GridProgress
+from mermapctl.system import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from mermapctl.records.record import Cell
+    from mermapctl.series.engines.parcel import Words
     from mermapctl.series.engines.supply import Supply
     from mermapctl.series.engines.work import Work
     from mermapctl.series.grid import Grid, GridColumn, Place
     from mermapctl.series.grid_events import SeriesListener
 
 _TICK = 0.1
-_MOST_ERRORS = 3
-"""Cells in succession that two machines could not run, after which the rest is not run."""
 _WORST = 2
 """Errors in succession of one machine, after which it gets no more cells."""
 
@@ -150,7 +150,7 @@ class DaskEngine:
         token = f"mermapctl-{self._work.folder.id}-{os.urandom(4).hex()}"
         self._tokens[worker] = token
         folder = self._folder(place)
-        tries.make_folder(folder)
+        files.make_folder(folder)
         made = CellParcel(
             job=cell_job.encoded(self._job(place, self._crew[worker])),
             token=token,
@@ -197,22 +197,22 @@ class DaskEngine:
                 self._lost(worker, why)
             case CellHeard(worker, token, words):
                 if self._tokens.get(worker) == token:
-                    self._heard(worker, words.lines)
-                    place = self._schedule.running.get(worker)
-                    if place is not None:
-                        tries.keep_console(self._folder(place), words)
+                    self._heard(worker, words)
             case CellBack(worker, token, harvested):
                 if self._tokens.get(worker) == token:
                     self._back(worker, harvested)
             case FarmGone(why):
                 self._gone(why)
 
-    def _heard(self, worker: str, lines: Iterable[bytes]) -> None:
+    def _heard(self, worker: str, words: Words) -> None:
         place = self._schedule.running.get(worker)
-        for line in lines:
+        if place is None:
+            return
+        for line in words.lines:
             event = wire.decode(line)
-            if place is not None and event is not None and not isinstance(event, LaneFreed):
+            if event is not None and not isinstance(event, LaneFreed):
                 self._tell(GridProgress(*place, event))
+        tries.keep_console(self._folder(place), words)
 
     def _back(self, worker: str, harvested: CellHarvest) -> None:
         """Put a result into the store and the grid, or try the cell on another worker."""
@@ -274,11 +274,9 @@ class DaskEngine:
         self._end_without(place, reason, detail)
         if reason is Reason.HARNESS_ERROR:
             self._errors += 1
-            if self._errors >= _MOST_ERRORS:
+            if self._errors >= MOST_ERRORS:
                 self._over = True
-                self._tell(
-                    Note(f"{_MOST_ERRORS} harness errors in succession: the rest is not run")
-                )
+                self._tell(STOPPED)
                 self._schedule.clear()
 
     def _count_error(self, worker: str, why: str) -> None:
@@ -291,7 +289,7 @@ class DaskEngine:
     def _end_without(self, place: Place, reason: Reason, detail: str) -> None:
         cell = self._without_verdict(place, reason, detail)
         folder = self._folder(place)
-        tries.make_folder(folder)
+        files.make_folder(folder)
         cell_files.write(folder, cell)
         self._put(place, cell)
 

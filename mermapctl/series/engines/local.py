@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mermapctl.errors import HarnessError
-from mermapctl.events import LaneFreed, Note, Tick
+from mermapctl.events import LaneFreed, Tick
 from mermapctl.judge.result_types import Reason
 from mermapctl.records import cell_files
 from mermapctl.runner import compiler_cache
 from mermapctl.series import budget, cell_job, wire
 from mermapctl.series.engines.protocol import Room
-from mermapctl.series.engines.work import Work, last_words, without_verdict
+from mermapctl.series.engines.work import MOST_ERRORS, STOPPED, Work, last_words, without_verdict
 from mermapctl.series.grid import BASE, Place
 from mermapctl.series.grid_events import GridCell, GridProgress
 from mermapctl.system import process
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from mermapctl.series.grid_events import SeriesListener
 
 _TICK = 0.1
-_MOST_ERRORS = 3
-"""Cells in succession without a verdict because of the machine, after which the rest is not run."""
 
 
 @dataclass(slots=True)
@@ -91,7 +89,7 @@ class LocalEngine:
         `jobs` are the make jobs of each lane. Raises HarnessError, Interrupted; `unfinished` then
         has the cells that were running.
         """
-        if self._errors >= _MOST_ERRORS:
+        if self._errors >= MOST_ERRORS:
             return
         repository = self._work.repository
         self._columns = tuple(range(len(self._grid.columns))) if columns is None else columns
@@ -188,12 +186,12 @@ class LocalEngine:
         self._grid.cells[place] = cell
         self._tell(GridCell(*place, cell, self._grid.done, self._grid.size))
         self._errors = self._errors + 1 if cell.reason is Reason.HARNESS_ERROR else 0
-        if self._errors >= _MOST_ERRORS:
+        if self._errors >= MOST_ERRORS:
             self._stop()
 
     def _stop(self) -> None:
         """Leave out what has not begun: the machine fails, and would fail each cell."""
-        self._tell(Note(f"{_MOST_ERRORS} harness errors in succession: the rest is not run"))
+        self._tell(STOPPED)
         for state in self._lanes:
             state.rows.clear()
             state.columns.clear()

@@ -56,8 +56,8 @@ def checked(
             raise UserError(f"{given[0]} is for tls://, and not for {spelled}")
         if not insecure and not _is_loopback(found["host"]):
             raise UserError(
-                f"{spelled} is not encrypted: anyone who reaches its port can run programs on every "
-                "worker",
+                f"{spelled} is not encrypted: anyone who reaches its port can run programs on "
+                "every worker",
                 "use tls:// (docs/howto/farm.md); --insecure-scheduler allows it in a network of "
                 "your own",
             )

@@ -202,11 +202,11 @@ def _run(asked: CellParcel, running: _Try) -> CellHarvest:
         try:
             bundle.read(ours.git_dir, path, asked.base)
         except HarnessError as error:
-            return _without(f"the bundle cannot be read: {error.message}", lacks_files=True)
+            return _lacking(f"the bundle cannot be read: {error.message}")
         finally:
             path.unlink(missing_ok=True)
     if bundle.common(ours.git_dir, (job.files,)) is None:
-        return _without(f"the files of {job.commit[:12]} are not here", lacks_files=True)
+        return _lacking(f"the files of {job.commit[:12]} are not here")
     lane = ours.lane(1)
     ours.check_out(lane, job.files)
     folder = runs / job.run / "cells" / asked.slug
@@ -231,8 +231,8 @@ def _run(asked: CellParcel, running: _Try) -> CellHarvest:
     return CellHarvest(host.host_facts(), 0.0, taken, error=flaw)
 
 
-def _without(error: str, *, lacks_files: bool) -> CellHarvest:
-    return CellHarvest(host.host_facts(), 0.0, {}, error=error, lacks_files=lacks_files)
+def _lacking(error: str) -> CellHarvest:
+    return CellHarvest(host.host_facts(), 0.0, {}, error=error, lacks_files=True)
 
 
 def _to_its_end(folder: Path, running: _Try) -> int:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from mermapctl.records.farm_facts import LostTry
 from mermapctl.series.engines.parcel import CONSOLE
-from mermapctl.system import files
 
 if TYPE_CHECKING:
     from mermapctl.series.engines.parcel import Words
@@ -47,14 +46,6 @@ class Tries:
         seconds = round(now - self._began.get(place, now), 3)
         self._lost[place] = (*before, LostTry(worker, why, seconds, console))
         return number
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder of a cell. Raises HarnessError."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise files.cannot_write(folder, error) from error
 
 
 def keep_console(folder: Path, words: Words) -> None:

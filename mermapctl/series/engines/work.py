@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mermapctl.config.fragment import Fragment
 from mermapctl.config.plan import Request
+from mermapctl.events import Note
 from mermapctl.judge.result_types import Reason, Verdict
 from mermapctl.records.folder import RunFolder, cell_slug
 from mermapctl.records.record import Cell
@@ -19,6 +20,9 @@ from mermapctl.system import inputs
 from mermapctl.tree.commits import Commit
 from mermapctl.tree.series_worktrees import Borrower
 
+MOST_ERRORS = 3
+"""Cells in succession without a verdict because of machines, after which the rest is not run."""
+STOPPED = Note(f"{MOST_ERRORS} harness errors in succession: the rest is not run")
 _ERROR = "mermapctl: error: "
 
 
