@@ -126,7 +126,8 @@ def _witness(
     click.echo(witness_page.totals(results))
     if not only:
         output.write_text(
-            witness_page.replaced(output, witness_page.section(results)) + stressed.kept(output),
+            page.replaced(output, witness_page.section(results), witness_page.HEADING)
+            + page.kept(output, stressed.HEADING),
             "utf-8",
         )
         click.echo(f"{output} is written", err=True)
@@ -135,7 +136,7 @@ def _witness(
 
 def _kept(output: Path) -> str:
     """Return the sections of the page that only other modes write."""
-    return witness_page.kept(output) or stressed.kept(output)
+    return page.kept(output, witness_page.HEADING) or page.kept(output, stressed.HEADING)
 
 
 def _stress(
@@ -159,7 +160,8 @@ def _stress(
             click.echo(f"    seed {each.seed}: {said}: {each.words} ({each.seconds:.0f} s)")
     click.echo(stressed.totals(results))
     if not only:
-        output.write_text(stressed.replaced(output, stressed.section(results)), "utf-8")
+        new = page.replaced(output, stressed.section(results), stressed.HEADING)
+        output.write_text(new, "utf-8")
         click.echo(f"{output} is written", err=True)
     return any(each.wrong for each in results)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich import box
 from rich.table import Table
@@ -146,3 +147,17 @@ def markdown(faults: Sequence[Judged], good: Sequence[Judged]) -> str:
         )
         lines.append(f"| {' | '.join(row)} |\n")
     return "".join(lines)
+
+
+def kept(path: Path, heading: str) -> str:
+    """Return what a page that was written before has from a heading on; "" if it lacks it."""
+    if not path.is_file():
+        return ""
+    _, found, rest = path.read_text("utf-8").partition(heading)
+    return found + rest
+
+
+def replaced(path: Path, new: str, heading: str) -> str:
+    """Return a page with a new section in place of all that it has from its heading on."""
+    before = path.read_text("utf-8").partition(heading)[0] if path.is_file() else ""
+    return before + new

@@ -138,17 +138,3 @@ def _row(each: Stressed) -> str:
         f"**wrong**: {'; '.join(each.wrong)}" if each.wrong else "right",
     )
     return f"| {' | '.join(cells)} |\n"
-
-
-def kept(path: Path) -> str:
-    """Return the section of a page that was written before; "" if it has none."""
-    if not path.is_file():
-        return ""
-    _, heading, rest = path.read_text("utf-8").partition(HEADING)
-    return heading + rest
-
-
-def replaced(path: Path, new: str) -> str:
-    """Return a page with this section in place of its own."""
-    before = path.read_text("utf-8").partition(HEADING)[0] if path.is_file() else ""
-    return before + new

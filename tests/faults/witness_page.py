@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from mermapctl.tree.postings import Posting
 from tests.faults.witnessed import GOOD, MACHINES, Witnessed
@@ -75,17 +74,3 @@ def _machines(boots: Sequence[Witnessed]) -> str:
         f"**wrong** on {each.machine.name}: {'; '.join(each.wrong)}" for each in boots if each.wrong
     )
     return "; ".join(filter(None, [right, *wrong]))
-
-
-def kept(path: Path) -> str:
-    """Return the section of a page that was written before; "" if it has none."""
-    if not path.is_file():
-        return ""
-    _, heading, rest = path.read_text("utf-8").partition(HEADING)
-    return heading + rest
-
-
-def replaced(path: Path, new: str) -> str:
-    """Return a page with this section in place of its own."""
-    before = path.read_text("utf-8").partition(HEADING)[0] if path.is_file() else ""
-    return before + new

@@ -10,7 +10,7 @@ import pytest
 
 from mermapctl.tree.postings import Posting
 from tests.conftest import git
-from tests.faults import corpus, seeded, witness_page, witnessed
+from tests.faults import corpus, page, seeded, witness_page, witnessed
 from tests.faults.witnessed import GOOD, MACHINES, SMP, Witnessed
 from tests.tree.test_fault_corpus import excerpt  # noqa: F401
 
@@ -95,17 +95,17 @@ def test_what_is_wrong_is_told(judged: Witnessed, wrong: tuple[str, ...]) -> Non
 
 
 def test_the_page_keeps_what_the_other_run_wrote(tmp_path: Path) -> None:
-    page = tmp_path / "faults.md"
-    assert witness_page.kept(page) == ""
-    page.write_text("# Faults\n\n| a |\n")
+    written, heading = tmp_path / "faults.md", witness_page.HEADING
+    assert page.kept(written, heading) == ""
+    written.write_text("# Faults\n\n| a |\n")
     posted = replace(FAULT, name="later/99-x", posting=Posting.LATER)
     missed = replace(boot(posted, "passed", "all correct"), machine=TWO)
     section = witness_page.section([boot(GOOD, "passed", "all correct"), RIGHT, missed])
-    page.write_text(witness_page.replaced(page, section))
-    page.write_text(witness_page.replaced(page, section))
-    text = page.read_text()
+    written.write_text(page.replaced(written, section, heading))
+    written.write_text(page.replaced(written, section, heading))
+    text = written.read_text()
     assert text == "# Faults\n\n| a |\n" + section
-    assert witness_page.kept(page) == section
+    assert page.kept(written, heading) == section
     assert "2 boots of 1 faults: 1 judged wrongly. 1 boots without a fault: 0" in text
     good, fault = [line for line in text.splitlines() if "| no fault |" in line]
     assert good == "| no-fault | no fault | none |  | 1 |  |  |  |"
