@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import select
 import threading
@@ -29,7 +28,7 @@ import mermapctl
 from mermapctl.errors import HarnessError
 from mermapctl.records import host
 from mermapctl.series.engines import parcel, station
-from mermapctl.series.engines.cluster_security import security_of
+from mermapctl.series.engines.cluster_security import security_of, silence
 from mermapctl.series.engines.farm import (
     CellBack,
     CellHeard,
@@ -90,11 +89,7 @@ class DaskFarm:
 
     def __enter__(self) -> Self:
         """Connect. Raises HarnessError, UserError."""
-        logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)
-        logging.getLogger("tornado").setLevel(logging.CRITICAL + 1)
-        for name in list(logging.root.manager.loggerDict):
-            if name.startswith(("distributed.", "tornado.")):
-                logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        silence()
         security = security_of(self._scheduler)
         os.set_blocking(self._woken, False)
         os.set_blocking(self._wake, False)

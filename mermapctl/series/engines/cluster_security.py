@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""dask's TLS settings for a scheduler, of our options or of dask's own configuration."""
+"""dask's TLS settings for a scheduler, of our options or of its own configuration; its log."""
 
 from __future__ import annotations
 
+import logging
 import ssl
 from typing import Any
 
@@ -10,6 +11,16 @@ from distributed.security import Security
 
 from mermapctl.errors import UserError
 from mermapctl.series.engines.scheduler_address import Scheduler
+
+_NAMES = ("distributed", "tornado")
+_LOGGERS = tuple(f"{name}." for name in _NAMES)
+
+
+def silence() -> None:
+    """Let dask and tornado log nothing: what happens is reported in sentences of ours."""
+    found = [name for name in logging.root.manager.loggerDict if name.startswith(_LOGGERS)]
+    for name in (*_NAMES, *found):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def security_of(scheduler: Scheduler, role: str = "client") -> Any:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import signal
 from collections.abc import Callable, Mapping
 from importlib import metadata
@@ -21,7 +20,7 @@ from distributed import Worker
 
 from mermapctl.errors import HarnessError
 from mermapctl.series.engines import station
-from mermapctl.series.engines.cluster_security import security_of
+from mermapctl.series.engines.cluster_security import security_of, silence
 from mermapctl.series.engines.scheduler_address import Scheduler
 
 VERSION = metadata.version("distributed")
@@ -48,8 +47,7 @@ def serve(
     is gone.
     """
     security = security_of(scheduler, "worker")
-    for each in ("distributed", "distributed.worker", "distributed.core", "tornado"):
-        logging.getLogger(each).setLevel(logging.CRITICAL + 1)
+    silence()
     with dask.config.set(_SETTINGS):
         return asyncio.run(_serve(scheduler, name, dict(resources), place, ready, security))
 
