@@ -51,7 +51,8 @@ MOST = 1_000_000
     "--sample",
     type=types.NumberType(min=1, max=MOST),
     metavar="N",
-    help="Try N of the mutants, chosen by chance. Default: all.",
+    help="Draw mutants until N count in the score: they compile, and are no equal of the original. "
+    "Default: all.",
 )
 @click.option(
     "--sample-seed",
@@ -59,7 +60,7 @@ MOST = 1_000_000
     default=1,
     show_default=True,
     metavar="S",
-    help="The same seed chooses the same mutants.",
+    help="The same seed draws the same mutants.",
 )
 @click.option("--rerun", is_flag=True, help="Try also mutants that an earlier session has tried.")
 @format_option("table", "json", "markdown", "html", summary="What to print at the end.")
@@ -75,15 +76,15 @@ def command(
     """Change one line of the mermap at a time, and count which changes its suite sees.
 
     \b
-    mermapctl mutate --sample 100                 a hundred mutants of mm/mermap.c
+    mermapctl mutate --sample 100                 a hundred that compile, of mm/mermap.c
     mermapctl mutate --rules mermap               sixty mistakes that a mermap invites
-    mermapctl mutate mm/mermap.c --format html    all of them, which takes an hour
+    mermapctl mutate mm/mermap.c --format html    all of them, half an hour
 
     Each mutant is built and booted in a work tree of mermapctl's own; your tree stays as it is. A
     mutant that no test, kernel check or trace sees survives: it is shown as a diff, with what an
     assertion would have to check. Needs universalmutator (pipx install 'mermapctl[mutate]').
 
-    Exit codes: 0 each mutant that was chosen has been tried, whatever came of it; 2 wrong usage; 3
+    Exit codes: 0 each mutant that was drawn has been tried, whatever came of it; 2 wrong usage; 3
     the suite does not pass on the unchanged files, or the machine fails; 130 interrupted. The same
     command goes on where it was, also after a kill.
     """

@@ -16,9 +16,10 @@ from mermapctl.errors import HarnessError, UserError
 from mermapctl.events import Listener, Note
 from mermapctl.judge.result_types import Reason, Verdict
 from mermapctl.mutation import advice, code, generate, score, trial, universal
-from mermapctl.mutation.mutant import Fate, Mutant, MutantResult
+from mermapctl.mutation.mutant import ALIVE, Mutant, MutantResult
 from mermapctl.mutation.report import SCHEMA, MutationReport
 from mermapctl.mutation.results import KeptResults
+from mermapctl.mutation.trial import Original
 from mermapctl.records.folder import RunFolder
 from mermapctl.records.record import Cell
 from mermapctl.runner import cell, gcovr, job, kunit
@@ -34,10 +35,11 @@ _COVERED = "covered.json"
 
 @dataclass(frozen=True, slots=True)
 class MutateRequest:
-    """What is asked of `mutate` besides a run: `files` of the tree, a `sample` by a `seed`.
+    """What is asked of `mutate` besides a run: `files` of the tree, and how many mutants.
 
-    Without `every_rule` there are only the mutants by mermapctl's own rules. With `rerun` no result
-    of an earlier session counts.
+    `sample` is the number of those that count in the score, drawn by `seed`; None: all. Without
+    `every_rule` there are only the mutants by mermapctl's own rules. With `rerun` no result of an
+    earlier session counts.
     """
 
     files: tuple[str, ...] = ()
@@ -141,22 +143,20 @@ def _report(
 ) -> MutationReport:
     asked = session.asked
     began = time.monotonic()
-    chosen = generate.sample(made, asked.sample, asked.seed)
-    found = {} if asked.rerun else session.known.find(chosen)
-    open_mutants = [each for each in chosen if each.key not in found]
-    session.tell(Note(f"{len(made)} mutants, {len(chosen)} chosen, {len(open_mutants)} to try"))
+    order = generate.drawn(made, asked.seed)
+    known = {} if asked.rerun else session.known.find(order)
+    session.tell(Note(f"{len(made)} mutants, {len(known)} tried before"))
     notes: list[str] = []
+    results: list[MutantResult] = []
     interrupted = False
     # In this block an ending signal ends the mutant that is tried, and the results are reported.
     with signals.deferred():
         try:
             with signals.interruptible():
-                for result in _tried(session, texts, open_mutants, notes) if open_mutants else ():
-                    found[result.mutant.key] = result
+                # What came before a signal stays in the list.
+                results.extend(_sampled(asked.sample, _tried(session, texts, order, known, notes)))
         except (signals.Interrupted, _Stopped):
             interrupted = True
-    results = tuple(found[each.key] for each in chosen if each.key in found)
-    sampled = asked.sample is not None and len(chosen) < len(made)
     return MutationReport(
         schema=SCHEMA,
         tree=str(session.origin),
@@ -166,50 +166,76 @@ def _report(
         suite=planned.suite,
         files=session.files,
         made=len(made),
-        chosen=len(chosen),
-        seed=asked.seed if sampled else None,
+        sample=asked.sample,
+        seed=asked.seed,
         seconds=round(time.monotonic() - began, 3),
         interrupted=interrupted,
-        # What was tried before a signal is no sample: it is in the order of the lines.
-        score=score.of(results, sampled=sampled and len(results) == len(chosen)),
-        results=results,
+        score=score.of(results, sampled=len(results) < len(made)),
+        results=tuple(sorted(results, key=lambda each: _by_line(each.mutant))),
         notes=tuple(notes),
     )
 
 
+def _by_line(mutant: Mutant) -> tuple[str, int, str]:
+    return (mutant.file, mutant.line, mutant.after)
+
+
+def _sampled(wanted: int | None, results: Iterator[MutantResult]) -> Iterator[MutantResult]:
+    """Yield results until as many as wanted count in the score."""
+    counted = 0
+    while counted != wanted and (result := next(results, None)) is not None:
+        counted += result.fate.counts
+        yield result
+
+
 def _tried(
-    session: _Session, texts: Mapping[str, str], mutants: Sequence[Mutant], notes: list[str]
+    session: _Session,
+    texts: Mapping[str, str],
+    order: Sequence[Mutant],
+    known: Mapping[str, MutantResult],
+    notes: list[str],
 ) -> Iterator[MutantResult]:
-    """Yield the results of mutants, each as soon as it is known and kept."""
+    """Yield the result of each mutant, tried and kept if it is not known."""
+    trier: _Trier | None = None
+    for number, mutant in enumerate(order, 1):
+        found = known.get(mutant.key)
+        if found is None:
+            trier = trier or _trier(session, texts, notes)
+            found = trier.tried(mutant)
+            where = f"{mutant.file}:{mutant.line}"
+            session.tell(Note(f"{number} of {len(order)}: {where} {found.fate} ({mutant.rule})"))
+            session.known.keep(found)
+        yield found
+
+
+@dataclass(frozen=True, slots=True)
+class _Trier:
+    """The unchanged kernel, and by file what the functions and uncovered lines are."""
+
+    original: Original
+    functions: dict[str, dict[int, str]]
+    uncovered: dict[str, tuple[int, ...]]
+
+    def tried(self, mutant: Mutant) -> MutantResult:
+        """Return the fate of a mutant, and what an assertion would have to check to see it."""
+        function = self.functions[mutant.file].get(mutant.line)
+        covered = mutant.line not in self.uncovered.get(mutant.file, ())
+        result = trial.run(self.original, mutant, function, covered=covered)
+        if result.fate in ALIVE:
+            return replace(result, said=advice.seen_by(mutant, result.fate, function))
+        return result
+
+
+def _trier(session: _Session, texts: Mapping[str, str], notes: list[str]) -> _Trier:
+    """Build and boot the unchanged kernel. Raises HarnessError if its suite does not pass."""
     folder = session.known.place / "work"
     uncovered = _uncovered(session, folder, notes)
     functions = {file: code.functions(text) for file, text in texts.items()}
-    todo = []
-    for mutant in mutants:
-        function = functions[mutant.file].get(mutant.line)
-        if mutant.line in uncovered.get(mutant.file, ()):
-            said = advice.seen_by(mutant, Fate.UNCOVERED, function)
-            yield _kept(session, MutantResult(mutant, Fate.UNCOVERED, said=said, function=function))
-        else:
-            todo.append((mutant, function))
-    if not todo:
-        return
     made = _job(session, folder / "mutant", session.request)
     first = _passed(made)
     known = trial.original(made, dict(texts), first.phases.boot or 1.0)
     quiet = replace(known, job=replace(known.job, tell=lambda _event: None))
-    for number, (mutant, function) in enumerate(todo, 1):
-        result = trial.run(quiet, mutant, function)
-        if result.fate is Fate.SURVIVED:
-            result = replace(result, said=advice.seen_by(mutant, result.fate, function))
-        where = f"{mutant.file}:{mutant.line}"
-        session.tell(Note(f"{number} of {len(todo)}: {where} {result.fate} ({mutant.rule})"))
-        yield _kept(session, result)
-
-
-def _kept(session: _Session, result: MutantResult) -> MutantResult:
-    session.known.keep(result)
-    return result
+    return _Trier(quiet, functions, uncovered)
 
 
 def _uncovered(session: _Session, folder: Path, notes: list[str]) -> dict[str, tuple[int, ...]]:

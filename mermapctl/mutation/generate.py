@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""All mutants of some files, each once, in an order that does not change; a sample of them."""
+"""All mutants of some files, each once, in an order that does not change; the order of trying."""
 
 from __future__ import annotations
 
@@ -34,9 +34,6 @@ def _tokens(bare: Sequence[str], mutant: Mutant) -> list[str]:
     return code.tokens(code.without_comments("\n".join(lines)).split("\n")[-1])
 
 
-def sample(made: Sequence[Mutant], number: int | None, seed: int) -> tuple[Mutant, ...]:
-    """Return `number` of the mutants, chosen by a seed, in their order; all without a number."""
-    if number is None or number >= len(made):
-        return tuple(made)
-    chosen = Random(seed).sample(range(len(made)), number)  # noqa: S311 - nothing is secret here
-    return tuple(made[at] for at in sorted(chosen))
+def drawn(made: Sequence[Mutant], seed: int) -> tuple[Mutant, ...]:
+    """Return the mutants in the order of a draw by a seed: each beginning of it is a sample."""
+    return tuple(Random(seed).sample(made, len(made)))  # noqa: S311 - nothing is secret here

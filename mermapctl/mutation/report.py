@@ -15,9 +15,10 @@ SCHEMA = 1
 class MutationReport:
     """The mutants of some files of a commit, and the score of a suite.
 
-    `made` mutants exist, `chosen` of them belong to this report (a sample, by `seed`), `results`
-    are those whose fate is known; `interrupted` if that is not yet so for all. `commit` is the
-    commit, or that of the work tree as it was. `notes` are one-sentence facts.
+    `made` mutants exist; `results`, by line, are those whose fate is known: the first in the order
+    that `seed` draws, until `sample` of them count (null: all). `interrupted` if a signal came
+    before. `commit` is the commit, or that of the work tree as it was. `notes` are one-sentence
+    facts.
     """
 
     schema: int
@@ -28,8 +29,8 @@ class MutationReport:
     suite: str
     files: tuple[str, ...]
     made: int
-    chosen: int
-    seed: int | None
+    sample: int | None
+    seed: int
     seconds: float
     interrupted: bool
     score: Score

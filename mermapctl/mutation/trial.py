@@ -72,8 +72,12 @@ def _image(job: Job) -> str | None:
     return kernel_digest.of(job.build_dir / kernel.read(job).image)
 
 
-def run(known: Original, mutant: Mutant, function: str | None) -> MutantResult:
+def run(
+    known: Original, mutant: Mutant, function: str | None, *, covered: bool = True
+) -> MutantResult:
     """Return the fate of a mutant; the file in the lane is then as it was.
+
+    One that no test runs is compiled only: most that universalmutator makes are no C.
 
     Raises Interrupted, HarnessError, OSError.
     """
@@ -84,19 +88,21 @@ def run(known: Original, mutant: Mutant, function: str | None) -> MutantResult:
     lines[mutant.line - 1] = mutant.after
     try:
         files.write_own(path, "\n".join(lines).encode(errors="surrogateescape"))
-        found = _fate(known, mutant)
+        found = _fate(known, mutant, covered=covered)
     finally:
         files.write_own(path, text.encode(errors="surrogateescape"))
     return replace(found, seconds=round(time.monotonic() - began, 3), function=function)
 
 
-def _fate(known: Original, mutant: Mutant) -> MutantResult:
+def _fate(known: Original, mutant: Mutant, *, covered: bool) -> MutantResult:
     job = known.job
     made = compiled.compile_file(job, mutant.file)
     if made.error:
         return MutantResult(mutant, Fate.UNBUILT, said=made.error)
     if made.digest is not None and made.digest == known.objects[mutant.file]:
         return MutantResult(mutant, Fate.EQUIVALENT, said="its object is the same")
+    if not covered:
+        return MutantResult(mutant, Fate.UNCOVERED)
     job.build_log.unlink(missing_ok=True)  # it would name the error of another mutant
     built = stages.build(job, kernel.read(job))
     if built.reason:

@@ -63,8 +63,9 @@ def score_words(report: MutationReport) -> str:
 
 
 def _heading(report: MutationReport) -> str:
-    of = f"{report.chosen} of {report.made}" if report.chosen < report.made else str(report.made)
-    cut = f", {len(report.results)} tried (interrupted)" if report.interrupted else ""
+    tried = len(report.results)
+    of = f"{tried} of {report.made}" if tried < report.made else str(report.made)
+    cut = ", interrupted" if report.interrupted else ""
     return f"{of} mutants of {', '.join(report.files)}, suite {report.suite}{cut}"
 
 

@@ -88,13 +88,11 @@ def test_each_mutant_is_made_once_and_always_the_same() -> None:
     assert len({each.key for each in made}) == len(made)
 
 
-def test_a_seed_chooses_a_sample() -> None:
+def test_a_seed_draws_an_order() -> None:
     made = tuple(Mutant("a.c", n, "x", f"y{n}", "C") for n in range(50))
-    first = generate.sample(made, 7, 1)
-    assert first == generate.sample(made, 7, 1) != generate.sample(made, 7, 2)
-    assert len(first) == 7
-    assert list(first) == sorted(first, key=lambda each: each.line)
-    assert generate.sample(made, None, 1) == generate.sample(made, 99, 1) == made
+    first = generate.drawn(made, 1)
+    assert first == generate.drawn(made, 1) != generate.drawn(made, 2)
+    assert sorted(first, key=lambda each: each.line) == list(made)
 
 
 @pytest.mark.parametrize(

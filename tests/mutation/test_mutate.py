@@ -71,7 +71,7 @@ def test_the_score_counts_other_programs_with_a_verdict() -> None:
 def report(**changes: object) -> MutationReport:
     tried = tuple(results(killed=2, survived=2, equivalent=1))
     made = MutationReport(
-        SCHEMA, "/linux", "c" * 40, "x86_64", "base", "mermap", ("mm/mermap.c",), 900, 5, 1, 9.0,
+        SCHEMA, "/linux", "c" * 40, "x86_64", "base", "mermap", ("mm/mermap.c",), 900, 4, 1, 9.0,
         interrupted=False, score=score.of(tried, sampled=True), results=tried,
         notes=("a <b> note",),
     )  # fmt: skip
@@ -97,7 +97,8 @@ def test_every_form_has_the_score_and_the_survivors_as_diffs() -> None:
     document = json.loads(shown("json", report()))
     assert document["score"]["seen"] == 2
     assert document["results"][0]["fate"] == "killed"
-    assert "5 tried (interrupted)" in shown("table", report(interrupted=True))
+    cut = shown("table", report(interrupted=True))
+    assert "5 of 900 mutants of mm/mermap.c, suite mermap, interrupted" in cut
     assert "no score" in shown("table", report(score=score.of([], sampled=False)))
 
 
@@ -143,16 +144,63 @@ def test_a_session_goes_on_where_it_was_and_leaves_the_tree_alone(tree: Path) ->
     first, said = mutate(tree, "--rules=mermap")
     # The stand-in's kernel is the same whatever its source says.
     assert [each["fate"] for each in first["results"]] == ["equivalent"]  # type: ignore[attr-defined]
-    assert "1 mutants, 1 chosen, 1 to try" in said
+    assert "1 mutants, 0 tried before" in said
     again, said = mutate(tree, "--rules=mermap")
     assert again["results"] == first["results"]
-    assert "0 to try" in said
-    assert "1 to try" in mutate(tree, "--rules=mermap", "--rerun")[1]
+    assert "1 tried before" in said
+    assert "0 tried before" in mutate(tree, "--rules=mermap", "--rerun")[1]
     assert (git(tree, "status", "--porcelain"), (tree / "mm/mermap.c").read_bytes()) == before
     (tree / "mm/mermap.c").write_text("int f(int size)\n{\n\treturn size < 4;\n}\n")
     changed, said = mutate(tree, "--rules=mermap")
-    assert "1 to try" in said
+    assert "0 tried before" in said
     assert changed["commit"] != first["commit"]
+
+
+SIZES = """int g(int size, int limit)
+{
+	if (size > limit)
+		return 1;
+	return size < limit;
+}
+"""
+
+
+def test_a_sample_ends_when_enough_mutants_count(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tree / "mm/mermap.c").write_text(SIZES)
+
+    def fate(_known: object, mutant: Mutant, function: str, *, covered: bool) -> MutantResult:
+        assert covered
+        assert function == "g"
+        return MutantResult(mutant, Fate.KILLED if "if" in mutant.before else Fate.UNBUILT)
+
+    monkeypatch.setattr(trial, "run", fate)
+    whole, _ = mutate(tree, "--rules=mermap", "--rerun")
+    assert [each["fate"] for each in whole["results"]] == ["killed", "unbuilt"]  # type: ignore[attr-defined]
+    assert (whole["score"]["counted"], whole["score"]["low"]) == (1, None)  # type: ignore[index]
+    seeds = [mutate(tree, "--rules=mermap", "--sample=1", f"--sample-seed={n}")[0] for n in (1, 2)]
+    orders = {tuple(each["fate"] for each in made["results"]) for made in seeds}  # type: ignore[attr-defined]
+    assert orders <= {("killed",), ("killed", "unbuilt")}
+    assert [each["score"]["counted"] for each in seeds] == [1, 1]  # type: ignore[index]
+
+
+def test_a_line_that_no_test_runs_is_compiled_but_not_booted(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "x.c").write_text("int f(void) { return 1; }")
+    (tmp_path / "x.o").touch()
+    (tmp_path / ".x.o.cmd").write_text(f"savedcmd_x.o := gcc -c -o x.o {tmp_path}/x.c\n")
+    target = without_tree("x86_64", "qemu-system-x86_64")
+    job = jobs.job(tmp_path, target, build_dir=tmp_path, kunitconfig=tmp_path / "k")
+    text = (tmp_path / "x.c").read_text()
+    known = trial.Original(job, {"x.c": text}, {"x.c": "another"}, "image")
+    tried = {
+        after: trial.run(known, Mutant("x.c", 1, text, after, "C"), "f", covered=False).fate
+        for after in ("int f(void) { return 2; }", "int f(void) { return 2 }")
+    }
+    assert list(tried.values()) == [Fate.UNCOVERED, Fate.UNBUILT]
+    assert (tmp_path / "x.c").read_text() == text
 
 
 @pytest.mark.parametrize(
