@@ -12,9 +12,9 @@ class Fate(enum.StrEnum):
     """What became of a mutant.
 
     `killed` by a test or the kernel's own checks, `trace`: the suite passes and the trace shows a
-    fault, `hung` twice, `survived`: nothing saw it, `uncovered`: it compiles, and survives since no
-    test runs its line, `equivalent`: the compiler makes the same code of it, `unbuilt`: it does not
-    compile, `unjudged`: no verdict.
+    fault, `hung` in a loop or twice, `survived`: nothing saw it, `uncovered`: it compiles, and
+    survives since no test runs its line, `equivalent`: the compiler makes the same code of it,
+    `unbuilt`: it does not compile, `unjudged`: no verdict.
     """
 
     KILLED = "killed"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from dataclasses import dataclass, replace
 
@@ -25,7 +26,9 @@ SHORTEST, SILENCE = 20, 8
 SLOWER = 8
 """A mutant may take so many times as long as the original; an emulated boot takes 0.8 s."""
 PATIENT = 3
-"""A mutant that hung is booted again with limits so many times as long: the machine may be busy."""
+"""A mutant that hung idle is booted again with limits so many times as long."""
+BUSY = 0.7
+"""A boot that had so much of a CPU until its limit hung by itself, however busy the machine is."""
 _HUNG = (Ended.TIMEOUT, Ended.SILENCE)
 _OURS = (Ended.KILLED, Ended.ACCELERATOR_FAILED)
 """Ends of a boot that are no fault of the kernel."""
@@ -113,16 +116,29 @@ def _fate(known: Original, mutant: Mutant, *, covered: bool) -> MutantResult:
 
 
 def _booted(job: Job, mutant: Mutant) -> MutantResult:
+    began = _processor_seconds()
     booted = boot.boot(job, kernel.read(job))
+    if booted.boot.ended in _HUNG and _processor_seconds() - began >= BUSY * booted.seconds:
+        return _hung(job, booted, mutant, "it loops")
     if booted.boot.ended in _HUNG:
         slow = replace(job, timeout=PATIENT * job.timeout, silence=PATIENT * job.silence)
         booted = boot.boot(slow, kernel.read(slow), booted.accelerator)
         if booted.boot.ended in _HUNG:
-            whole = _judged(job, booted, observe=True)
-            return MutantResult(mutant, Fate.HUNG, _tests(whole), _codes(whole), "hung twice")
+            return _hung(job, booted, mutant, "hung twice")
     if booted.boot.ended in _OURS:
         return MutantResult(mutant, Fate.UNJUDGED, said=f"the boot was {booted.boot.ended}")
     return judged(mutant, _judged(job, booted, observe=True), _judged(job, booted, observe=False))
+
+
+def _processor_seconds() -> float:
+    """Return the CPU seconds of all our processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _hung(job: Job, booted: Booted, mutant: Mutant, said: str) -> MutantResult:
+    whole = _judged(job, booted, observe=True)
+    return MutantResult(mutant, Fate.HUNG, _tests(whole), _codes(whole), said)
 
 
 def _judged(job: Job, booted: Booted, *, observe: bool) -> Cell:

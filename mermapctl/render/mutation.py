@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 WORDS = {
     Fate.KILLED: "killed by a test or a check of the kernel",
     Fate.TRACE: "seen only by the trace",
-    Fate.HUNG: "hung, twice",
+    Fate.HUNG: "hung",
     Fate.SURVIVED: "survived",
     Fate.UNCOVERED: "survived: no test runs its line",
     Fate.EQUIVALENT: "the same to the compiler",

@@ -13,12 +13,17 @@ from click.testing import CliRunner
 
 from mermapctl.cli import root
 from mermapctl.config.target import without_tree
-from mermapctl.judge.result_types import Reason, Verdict
+from mermapctl.judge.result_types import Boot, Ended, Reason, Verdict
 from mermapctl.mutation import compiled, score, trial
 from mermapctl.mutation.compiled import CompiledObject
 from mermapctl.mutation.mutant import Fate, Mutant, MutantResult
 from mermapctl.mutation.report import SCHEMA, MutationReport
 from mermapctl.render import mutation
+from mermapctl.runner import boot
+from mermapctl.runner.boot import Booted
+from mermapctl.runner.job import Job
+from mermapctl.runner.kernel import Kernel
+from mermapctl.runner.kunit import BootRequest
 from tests import jobs
 from tests import sample_records as samples
 from tests.conftest import git
@@ -224,3 +229,27 @@ def test_a_suite_that_fails_unchanged_has_no_score(
     argv = ["mutate", f"--tree={tree}", "--accel=tcg", "--rules=mermap"]
     done = CliRunner().invoke(root.root, argv)
     assert "does not pass on the unchanged files" in str(done.exception)
+
+
+@pytest.mark.parametrize(("used", "boots", "said"), [(7.0, 1, "it loops"), (1.0, 2, "hung twice")])
+def test_a_loop_costs_one_limit_and_an_idle_guest_gets_a_longer_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, used: float, boots: int, said: str
+) -> None:
+    target = without_tree("x86_64", "qemu-system-x86_64")
+    job = jobs.job(tmp_path, target, build_dir=tmp_path, kunitconfig=tmp_path / "k")
+    kernel = Kernel({}, "bzImage", None, None, None, lingers=False, own_init=False)
+    limits = []
+
+    def silent(job: Job, *_: object) -> Booted:
+        limits.append(job.timeout)
+        hung = Boot(ended=Ended.SILENCE)
+        return Booted(kernel, 8.0, hung, "tcg", BootRequest("mermap", (), (), 30))
+
+    moments = iter((10.0, 10.0 + used))
+    monkeypatch.setattr(trial, "_processor_seconds", lambda: next(moments))
+    monkeypatch.setattr(boot, "boot", silent)
+    monkeypatch.setattr("mermapctl.runner.kernel.read", lambda _job: kernel)
+    monkeypatch.setattr(trial, "_judged", lambda *_, **__: DEAD)
+    found = trial._booted(job, MUTANT)
+    assert (found.fate, found.said, len(limits)) == (Fate.HUNG, said, boots)
+    assert limits == [job.timeout, trial.PATIENT * job.timeout][:boots]
