@@ -8,7 +8,13 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
+from mermapctl.judge.hang_trial import Trial
+from mermapctl.judge.repeats import RepeatedBoot
+from mermapctl.judge.reproduction import Reproduction
+from mermapctl.judge.stress import StressSummary
+from mermapctl.records.farm_facts import LostTry
 from mermapctl.records.record import Artifacts, Cell, RunRecord
 from mermapctl.system.inputs import open_regular
 
@@ -80,6 +86,7 @@ def placed_cell(cell: Cell, folder: RunFolder) -> Cell:
     return _placed_cell(cell, _finder(folder, folder.id))
 
 
+_Boot = TypeVar("_Boot", Trial, LostTry, RepeatedBoot, Reproduction | None, StressSummary | None)
 _Finder = Callable[[str | None, list[str]], str | None]
 
 
@@ -107,11 +114,34 @@ def _finder(folder: RunFolder, name: str) -> _Finder:
 def _placed_cell(cell: Cell, here: _Finder) -> Cell:
     strangers: list[str] = []
     kept = asdict(cell.artifacts)
-    placed = Artifacts(**{name: here(path, strangers) for name, path in kept.items()})
-    trials = tuple(replace(each, console=here(each.console, strangers)) for each in cell.triage)
-    tries = tuple(replace(each, console=here(each.console, strangers)) for each in cell.tries)
-    notes = tuple(f"not in this run's folder, and not read: {path}" for path in strangers)
-    return replace(cell, artifacts=placed, triage=trials, tries=tries, notes=(*cell.notes, *notes))
+    found = replace(
+        cell,
+        artifacts=Artifacts(**{name: here(path, strangers) for name, path in kept.items()}),
+        triage=tuple(_placed(each, here, strangers) for each in cell.triage),
+        tries=tuple(_placed(each, here, strangers) for each in cell.tries),
+        reproduction=_placed(cell.reproduction, here, strangers),
+        stress=_placed(cell.stress, here, strangers),
+        repeats=cell.repeats
+        and replace(
+            cell.repeats,
+            boots=tuple(_placed(each, here, strangers) for each in cell.repeats.boots),
+        ),
+        coverage=cell.coverage
+        and replace(
+            cell.coverage,
+            lcov=here(cell.coverage.lcov, strangers),
+            cobertura=here(cell.coverage.cobertura, strangers),
+        ),
+    )
+    notes = tuple(
+        f"not in this run's folder, and not read: {path}" for path in dict.fromkeys(strangers)
+    )
+    return replace(found, notes=(*cell.notes, *notes))
+
+
+def _placed(boot: _Boot, here: _Finder, strangers: list[str]) -> _Boot:
+    """Return what is kept of a further boot, its console's path in the folder."""
+    return boot and replace(boot, console=here(boot.console, strangers))
 
 
 def console_lines(cell: Cell) -> Iterator[str]:

@@ -68,7 +68,10 @@ def _sent(job: Job) -> dict[str, bytes]:
     return {
         path.removeprefix(top): data
         for path, data in sent.items()
-        if path.startswith(top) and ".." not in path.split("/")
+        if path.startswith(top)
+        and path.endswith(DATA)
+        and ".." not in path.split("/")
+        and "\0" not in path
     }
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 import os
@@ -14,14 +15,21 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mermapctl.errors import HarnessError, UserError
+from mermapctl.judge.coverage import Coverage
+from mermapctl.judge.hang_trial import Outcome, Trial
+from mermapctl.judge.repeats import RepeatedBoot, Repeats
+from mermapctl.judge.reproduction import Reproduction
 from mermapctl.judge.result_types import Verdict
+from mermapctl.judge.stress import StressSummary
 from mermapctl.records import run_folders
+from mermapctl.records.farm_facts import LostTry
 from mermapctl.records.folder import relocated
-from mermapctl.records.record import RunRecord, State, new_run_id, to_json
+from mermapctl.records.record import Artifacts, RunRecord, State, new_run_id, to_json
 from mermapctl.records.store import Store, console_lines
 from mermapctl.system import files, paths
 from tests.forkserver import Done, command
@@ -207,6 +215,62 @@ def test_a_link_that_leads_nowhere_does_not_open_the_path_of_the_record(
     (found,) = store.get(made.run.id).cells
     assert found.artifacts.console is None
     assert found.notes[-1] == f"not in this run's folder, and not read: {secret}"
+
+
+PATHS = {"console", "lcov", "cobertura"}
+"""Names of fields that are paths, besides those of Artifacts."""
+FURTHER: dict[str, Any] = {
+    "triage": (Trial("mermap", "x", Outcome.HUNG, 1.0),),
+    "tries": (LostTry("alpha", "gone", 1.0),),
+    "reproduction": Reproduction(
+        identical=False, verdict=Verdict.FAILED, seed=1, shift=1, seconds=1.0, lines=1
+    ),
+    "stress": StressSummary(1, 1),
+    "repeats": Repeats(1, 1, 0, 0.0, 1.0, boots=(RepeatedBoot(1, Verdict.FAILED),)),
+    "coverage": Coverage(()),
+}
+"""What further boots leave in a cell."""
+
+
+def everywhere(value: Any, path: str) -> Any:
+    """Return a value of a record in which each path is `path`."""
+    if isinstance(value, Artifacts):
+        return Artifacts(*[path] * len(dataclasses.fields(Artifacts)))
+    if isinstance(value, tuple):
+        return tuple(everywhere(each, path) for each in value)
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return value
+    fields = {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
+    made = {n: path if n in PATHS else everywhere(each, path) for n, each in fields.items()}
+    return replace(value, **made)
+
+
+def test_no_path_of_a_record_leads_out_of_the_runs_folder(store: Store, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.log"
+    secret.write_text("KTAP version 1\n1..1\nok 1 topsecret\n")
+    made = with_console(store)
+    (cell,) = made.cells
+    lying = everywhere(replace(cell, **FURTHER), str(secret))
+    assert to_json(replace(made, cells=(lying,))).count(str(secret).encode()) == 8 + 7
+    store.replace(replace(made, cells=(lying,)))
+    (found,) = store.get(made.run.id).cells
+    assert found.notes[-1] == f"not in this run's folder, and not read: {secret}"
+    cut = replace(found, notes=())
+    assert str(secret) not in to_json(replace(made, cells=(cut,))).decode()
+
+
+def test_the_console_of_a_stress_suite_is_one_of_the_runs_folder(
+    store: Store, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret.log"
+    secret.write_text("KTAP version 1\n1..1\n    not ok 1 topsecret\nnot ok 1 mermap_stress\n")
+    made = with_console(store, (LOGS / "good.log").read_bytes())
+    lying = replace(made.cells[0], stress=StressSummary(1, 1, console=str(secret)))
+    store.replace(replace(made, cells=(lying,)))
+    done = report("rejudge")
+    assert done.returncode == 0, done.stderr
+    assert "topsecret" not in done.stdout
+    assert "topsecret" not in store.folder(made.run.id).record.read_text()
 
 
 def test_a_store_that_was_moved_finds_its_consoles(store: Store, tmp_path: Path) -> None:

@@ -191,3 +191,18 @@ def test_a_run_whose_guest_sends_nothing_passes_without_a_coverage(fake_tree: Pa
     assert [note for note in cell["notes"] if note.startswith("no coverage: ")]
     assert "--coverage" in cell["reproduce"][0]
     assert "-serial" in cell["reproduce"][-1]
+
+
+@pytest.mark.parametrize(
+    "name", ["mm/\0.gcda", "mm/mermap.gcno", "mm/mermap.", "mm/../../mermap.gcda", "mm", "mm/"]
+)
+def test_a_guest_that_sends_a_file_of_a_false_name_has_no_counters(
+    built: Path, tmp_path: Path, name: str
+) -> None:
+    job = replace(job_of(built, "x86_64"), folder=tmp_path)
+    job = replace(job, cell=replace(job.cell, profile=Profile(("mm/mermap.c",), ("mm",))))
+    path = f"{os.path.realpath(built)}/build/{name}"
+    job.counters.write_text(f"mermapctl-counters 1\nfile {path}\nabcd\nbytes 2\nfiles 1\n")
+    with pytest.raises(HarnessError, match="no counters of the chosen files"):
+        counters.collect(job, "all")
+    assert [path.name for path in tmp_path.rglob("*")] == [job.counters.name]
