@@ -26,7 +26,7 @@ from mermapctl.series.engines.farm import (
     WorkerLost,
     WorkerRefused,
 )
-from mermapctl.series.engines.parcel import CellHarvest, CellParcel, WorkerFacts
+from mermapctl.series.engines.parcel import CellHarvest, CellParcel, ParcelError, WorkerFacts
 from mermapctl.series.engines.protocol import Room
 from mermapctl.series.engines.schedule import FarmSchedule
 from mermapctl.series.engines.tries import Tries
@@ -224,10 +224,13 @@ class DaskEngine:
             self._start(worker, place)
             return
         folder = self._folder(place)
-        harvest.put(harvested.files, folder)
         facts = {"machine": harvested.host, "tries": self._tries.of(place)}
-        cell = harvest.received(folder, self._work.folder, facts)
-        broken = harvested.error
+        broken, cell = harvested.error, None
+        try:
+            harvest.put(harvested.files, folder)
+            cell = harvest.received(folder, self._work.folder, facts)
+        except ParcelError as error:
+            broken = error.message
         if cell is not None and cell.place != self._place_of(place):
             broken = "it sent the result of another cell"
         if cell is not None and cell.reason in {Reason.HARNESS_ERROR, Reason.INTERRUPTED}:

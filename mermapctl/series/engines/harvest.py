@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shutil
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +14,13 @@ from mermapctl.records import cell_files
 from mermapctl.records.folder import RunFolder, placed_cell
 from mermapctl.records.record import Cell
 from mermapctl.series import cell_job
-from mermapctl.series.engines import parcel
+from mermapctl.series.engines import parcel, tries
+from mermapctl.series.engines.parcel import ParcelError
 from mermapctl.system import files, inputs
 
+MOST_FILES = 50_000
+_LONGEST_PART, _DEEPEST = 200, 32
+"""Bytes of a name, and directories of a path: `files.write_own` makes a name 20 bytes longer."""
 _NOT_SENT = {cell_job.JOB}
 """The client has its own job of each cell."""
 
@@ -49,17 +53,42 @@ def thin_out(folder: Path) -> None:
 
 
 def put(taken: Mapping[str, bytes], folder: Path) -> None:
-    """Write the files of a cell into its folder here. Raises HarnessError."""
-    for name, data in taken.items():
+    """Write the files of a cell into its folder here.
+
+    Raises ParcelError for names and contents that no cell leaves, HarnessError where they cannot be
+    written here.
+    """
+    _require_names(taken)
+    room = parcel.LARGEST
+    for name, packed in taken.items():
+        data = parcel.expanded(packed, room)
+        room -= len(data)
+        path = folder / name
+        files.make_folder(path.parent)
+        files.write_own(path, data)
+
+
+def _require_names(names: Iterable[str]) -> None:
+    """Raise ParcelError unless each name is that of a file below the cell's folder.
+
+    No name is also that of a directory; the lost tries are in directories of the client's.
+    """
+    all_files = {*names, cell_files.CELL, parcel.CONSOLE}
+    if len(all_files) > MOST_FILES:
+        raise ParcelError(f"a worker sent more than {MOST_FILES:,} files")
+    for name in all_files:
         parts = name.split("/")
-        if name.startswith("/") or {"", ".", ".."} & {*parts} or "\0" in name:
-            raise HarnessError(f"a worker sent a file of the name {name!r}")
-        path = folder.joinpath(*parts)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise files.cannot_write(path, error) from error
-        files.write_own(path, parcel.expanded(data))
+        sizes = [len(each.encode("utf-8", "surrogatepass")) for each in parts]
+        above = {"/".join(parts[:end]) for end in range(1, len(parts))}
+        if (
+            {"", ".", ".."} & {*parts}
+            or "\0" in name
+            or max(sizes) > _LONGEST_PART
+            or len(parts) > _DEEPEST
+            or above & all_files
+            or tries.is_aside(parts[0])
+        ):
+            raise ParcelError(f"a worker sent a file of the name {name[:100]!r}")
 
 
 def received(folder: Path, run: RunFolder, changes: Mapping[str, object]) -> Cell | None:

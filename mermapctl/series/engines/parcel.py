@@ -28,6 +28,10 @@ LARGEST = 512 << 20
 """Bytes of all files of a cell; a console has 128 MB at most (`mermapctl.system.bounded`)."""
 
 
+class ParcelError(HarnessError):
+    """What a machine of the farm sent is none of what it should be: that machine is at fault."""
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerFacts:
     """What a worker is: `version` and `package` (a digest of its files) are those of mermapctl.
@@ -98,11 +102,11 @@ def packed(value: object) -> bytes:
 
 
 def unpacked(data: bytes, kind: type[T]) -> T:
-    """Return the value of bytes from another machine. Raises HarnessError for what is none."""
+    """Return the value of bytes from another machine. Raises ParcelError for what is none."""
     try:
         return msgspec.msgpack.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError) as error:
-        raise HarnessError(f"a message of the farm cannot be read: {error}") from error
+        raise ParcelError(f"a message of the farm cannot be read: {error}") from error
 
 
 def compressed(data: bytes) -> bytes:
@@ -110,15 +114,17 @@ def compressed(data: bytes) -> bytes:
     return zlib.compress(data, 1)
 
 
-def expanded(data: bytes) -> bytes:
-    """Return a file that has arrived. Raises HarnessError for a damaged or endless one."""
+def expanded(data: bytes, room: int = LARGEST) -> bytes:
+    """Return a file that has arrived. Raises ParcelError for a damaged one, and above `room`."""
     expander = zlib.decompressobj()
     try:
-        made = expander.decompress(data, LARGEST)
+        made = expander.decompress(data, room + 1)
     except zlib.error as error:
-        raise HarnessError(f"a file of a worker is damaged: {error}") from error
+        raise ParcelError(f"a file of a worker is damaged: {error}") from error
+    if len(made) > room:
+        raise ParcelError(f"the files of a worker have more than {LARGEST >> 20} MB")
     if not expander.eof:
-        raise HarnessError("a file of a worker is cut off, or too large")
+        raise ParcelError("a file of a worker is cut off")
     return made
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mermapctl.records.farm_facts import LostTry
 from mermapctl.series.engines.parcel import CONSOLE
+from mermapctl.system import bounded
 
 if TYPE_CHECKING:
     from mermapctl.series.engines.parcel import Words
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 MOST = 2
 """Tries of a cell: a second loss may be the cell's own doing."""
+
+
+_LARGEST = bounded.HEAD_BYTES + bounded.TAIL_BYTES
+_ASIDE = "try-"
 
 
 class Tries:
@@ -49,8 +54,11 @@ class Tries:
 
 
 def keep_console(folder: Path, words: Words) -> None:
-    """Add to the console of a running cell; it is replaced by the whole one at the end."""
-    if not words.console:
+    """Add to the console of a running cell; it is replaced by the whole one at the end.
+
+    Leaves out what is beyond the largest console.
+    """
+    if not words.console or not 0 <= words.offset <= _LARGEST - len(words.console):
         return
     with contextlib.suppress(OSError):
         descriptor = os.open(folder / CONSOLE, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644)
@@ -59,11 +67,16 @@ def keep_console(folder: Path, words: Words) -> None:
             file.write(words.console)
 
 
+def is_aside(name: str) -> bool:
+    """Return whether a name is that of the directory of a try that was lost."""
+    return name.startswith(_ASIDE)
+
+
 def _set_aside(folder: Path, number: int) -> str | None:
     """Move the files of a try into `try-N` of the cell's folder; return its console's path."""
-    aside = folder / f"try-{number}"
+    aside = folder / f"{_ASIDE}{number}"
     with contextlib.suppress(OSError):
-        left = [path for path in folder.iterdir() if not path.name.startswith("try-")]
+        left = [path for path in folder.iterdir() if not is_aside(path.name)]
         aside.mkdir(exist_ok=True)
         for path in left:
             path.rename(aside / path.name)
