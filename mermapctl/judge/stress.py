@@ -121,7 +121,7 @@ def _step(thread: int, text: str) -> HistoryStep:
     right = fields is not None and len(numbers) == len(fields)
     if not right or not all(each.isascii() and each.isdecimal() for each in numbers):
         raise ValueError(f"{text[:40]!r} is no step")
-    values = {field: int(each[:9]) for field, each in zip(fields or "", numbers, strict=True)}
+    values = {field: int(each) for field, each in zip(fields or "", numbers, strict=True)}
     step = HistoryStep(thread, text[0], **values)
     if step.m >= _MMS or step.h >= _HANDLES or max(step.f, step.n) > _MOST:
         raise ValueError(f"{text[:40]!r} has a number that is too large")
@@ -167,9 +167,18 @@ def shown(lines: Iterable[bytes]) -> tuple[ShownHistory, ...]:
 
 
 def at(histories: tuple[ShownHistory, ...], line: int | None) -> str | None:
-    """Return the history that was running at a line of the console; the last one for None."""
+    """Return the history that was running at a line of the console; the last one for None.
+
+    Return None also for one that is torn: two CPUs may print into one line.
+    """
     before = [each for each in histories if line is None or each.line <= line]
-    return before[-1].text if before else None
+    if not before:
+        return None
+    try:
+        parsed(before[-1].text)
+    except ValueError:
+        return None
+    return before[-1].text
 
 
 def worded(summary: StressSummary) -> str:
@@ -185,7 +194,7 @@ def worded(summary: StressSummary) -> str:
     if summary.shrunk is None:
         said = " (no history of it fails alone)" if summary.boots else ""
         return f"stress: {summary.code} in {many} {origin}{said}"
-    count = len(parsed(summary.shrunk))
+    count = sum(1 for each in re.split(r"[,|]", summary.shrunk) if each)  # a record may be wrong
     steps = "1 step" if count == 1 else f"{count} steps"
     return f"stress: {summary.code} after {many} {origin}; {steps} show it: {summary.shrunk}"
 

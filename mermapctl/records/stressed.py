@@ -63,11 +63,14 @@ def with_stress(cell: Cell, summary: StressSummary) -> Cell:
 
 def added(cell: Cell, alone: Cell, summary: StressSummary) -> Cell:
     """Do the same with that boot's judgement, which is `judged`, and the number of histories."""
+    codes = [each.code for each in errors(alone)]
+    if summary.code not in (None, *codes):  # judged again, it is another finding
+        summary = replace(summary, code=None, history=None, shrunk=None, table=None)
     told = stress.with_words(
         replace(
             summary,
             verdict=alone.verdict, reason=alone.reason, detail=alone.detail,
-            code=summary.code or next((each.code for each in errors(alone)), None),
+            code=summary.code or next(iter(codes), None),
             traced=alone.not_exercised is not None,
         )
     )  # fmt: skip

@@ -81,10 +81,12 @@ def insertions(known: dict[str, Module], kunit_parameters: tuple[str, ...]) -> l
     suite.
     """
     ordered: dict[str, Insertion] = {}
+    seen: set[str] = set()
 
     def need(name: str) -> None:
-        if name in ordered or name not in known:  # what is not known is built in
+        if name in seen or name not in known:  # what is not known is built in
             return
+        seen.add(name)  # first: modules that need each other are inserted once, and the kernel says
         for other in known[name].depends:
             need(other)
         parameters = kunit_parameters if name == KUNIT else ()

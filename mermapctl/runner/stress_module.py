@@ -38,7 +38,7 @@ def built(job: Job, kernel: Kernel) -> Module:
     made = _made_from(job, kernel)
     module = place / f"{NAME}.ko"
     with contextlib.suppress(OSError):
-        if inputs.read_regular(place / STAMP).decode() == made and module.is_file():
+        if inputs.read_regular(place / STAMP) == made and module.is_file():
             return kernel_modules.read(module)
     began = time.monotonic()
     job.tell(StageStarted("stress module"))
@@ -47,7 +47,7 @@ def built(job: Job, kernel: Kernel) -> Module:
     except HarnessError:
         job.tell(StageEnded("stress module", time.monotonic() - began, ok=False))
         raise
-    files.write_own(place / STAMP, made.encode())
+    files.write_own(place / STAMP, made)
     job.tell(StageEnded("stress module", time.monotonic() - began, ok=True))
     return kernel_modules.read(module)
 
@@ -56,13 +56,13 @@ def _sources() -> list[Path]:
     return sorted(each for each in (paths.shipped("kernel") / "stress").iterdir() if each.is_file())
 
 
-def _made_from(job: Job, kernel: Kernel) -> str:
+def _made_from(job: Job, kernel: Kernel) -> bytes:
     """Return what the module depends on: its sources, and the identity of the kernel."""
     digest = hashlib.sha256()
     for source in _sources():
         digest.update(source.name.encode() + b"\0" + inputs.read_regular(source))
     kernels = [files.identity(job.build_dir / name) for name in (kernel.image, ".config")]
-    return json.dumps([digest.hexdigest(), kernels])
+    return json.dumps([digest.hexdigest(), kernels]).encode()
 
 
 def _make(job: Job, place: Path) -> None:

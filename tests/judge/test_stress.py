@@ -37,6 +37,7 @@ def test_a_history_is_read_as_it_is_printed(text: str) -> None:
         (",".join(["p0.0"] * 41), "more than 40 steps"),
         ("p0.0," * 300, "more than 1000 characters"),
         ("p\u0661.0", "no step"),
+        ("p0.0000000009", "too large"),
     ],
 )
 def test_what_is_no_history_is_refused_with_its_reason(text: str, why: str) -> None:
@@ -66,6 +67,15 @@ def test_the_history_of_a_line_is_the_last_one_printed_before_it() -> None:
     assert stress.at(histories, 3) == "p0.0|r0.1"
     assert stress.at(histories, None) == "p0.0|r0.1"
     assert stress.at((), 3) is None
+
+
+@pytest.mark.parametrize(
+    "torn", ["g0.0.", "g0.0.0.1mermap_stress", "_", "p0.0,", "|", "x3", "p9.9"]
+)
+def test_a_torn_history_of_a_console_is_none(torn: str) -> None:
+    lines = [f"mermap_stress: history 0: p0.0\nmermap_stress: history 1: {torn}\n".encode()]
+    histories = stress.shown(b"".join(lines).splitlines())
+    assert stress.at(histories, None) == ("p0.0," if torn == "p0.0," else None)
 
 
 def shrunk(text: str, *needed: str) -> tuple[str, int]:

@@ -136,6 +136,22 @@ def test_without_its_boot_there_is_no_verdict_also_when_judged_again() -> None:
     assert (twice.verdict, twice.detail) == (judged.verdict, judged.detail)
 
 
+@pytest.mark.parametrize("shrunk", ["", "zz", "\x1b[31m", "g" * 5000])
+def test_a_record_with_a_false_history_is_judged_again(tmp_path: Path, shrunk: str) -> None:
+    console = HEAD + BAD.format(message=WRONG_PAGE)
+    known = replace(summary(tmp_path, console), code="wrong-page", history="zz", shrunk=shrunk)
+    assert with_stress(cell(), known).verdict is Verdict.FAILED
+
+
+def test_judged_again_a_history_is_not_that_of_another_finding(tmp_path: Path) -> None:
+    console = HEAD + BAD.format(message=WRONG_PAGE)
+    known = replace(summary(tmp_path, console), code="early-flush", history=HISTORY, shrunk=HISTORY)
+    told = with_stress(cell(), known).stress
+    assert told is not None
+    assert (told.code, told.shrunk) == ("wrong-page", None)
+    assert "early-flush" not in told.words
+
+
 def test_judged_again_it_is_the_same(tmp_path: Path) -> None:
     once = with_stress(cell(), summary(tmp_path, HEAD + BAD.format(message=WRONG_PAGE)))
     assert once.stress is not None

@@ -165,8 +165,12 @@ SUITE = b"name=mermap_kunit\0depends=%s\0" + SUITES
             ],
             ["kunit enable=1", "mid_dle", "first_suite", "second_suite"],
         ),
+        (
+            [("a/one", b"\0depends=two\0" + SUITES), ("a/two", b"\0depends=one\0" + SUITES)],
+            ["two", "one"],
+        ),
     ],
-    ids=["kunit-built-in", "kunit-module", "chain"],
+    ids=["kunit-built-in", "kunit-module", "chain", "circle"],
 )
 @pytest.mark.parametrize("suffix", ["o", "ko"])
 def test_suites_come_after_what_they_need(
