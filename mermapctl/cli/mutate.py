@@ -26,7 +26,7 @@ SHARED = (*_TESTED, *_BUILT, *_BOOTED, "allow_splats")
 GROUPS = {
     "What is changed": ("rules", "sample", "sample_seed", "rerun"),
     "What is tested": _TESTED,
-    "How it is built": _BUILT,
+    "How it is built": ("lanes", *_BUILT),
     "How it is booted": _BOOTED,
     "How it is judged and shown": ("allow_splats", "form"),
 }
@@ -62,6 +62,13 @@ MOST = 1_000_000
     metavar="S",
     help="The same seed draws the same mutants.",
 )
+@click.option(
+    "--lanes",
+    type=types.NumberType(min=1, max=types.MOST_LANES),
+    metavar="N",
+    help="Work trees side by side. Default: one for each CPU, as far as their first build pays "
+    "off and memory allows.",
+)
 @click.option("--rerun", is_flag=True, help="Try also mutants that an earlier session has tried.")
 @format_option("table", "json", "markdown", "html", summary="What to print at the end.")
 def command(
@@ -69,6 +76,7 @@ def command(
     rules: str,
     sample: int | None,
     sample_seed: int,
+    lanes: int | None,
     rerun: bool,
     form: str,
     **_: Any,
@@ -94,7 +102,7 @@ def command(
     from mermapctl.render.terminal.progress import progress
 
     request = _request(click.get_current_context())
-    asked = mutate.MutateRequest(files, sample, sample_seed, rerun, rules == "all")
+    asked = mutate.MutateRequest(files, sample, sample_seed, rerun, rules == "all", lanes)
     with progress(sys.stderr, quiet=False) as tell:
         report = mutate.run(request, asked, ("mermapctl", *sys.argv[1:]), tell)
     mutation.print_report(report, form)

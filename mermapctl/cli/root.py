@@ -25,8 +25,8 @@ MEMBERS = {
 }
 
 
-RUN_CELL = "run-cell"
-"""The process of a cell of a series: mermapctl's own, in no list of commands."""
+RUN_CELL, RUN_MUTANTS = "run-cell", "run-mutants"
+"""The process of a cell of a series, and of a lane of mutants: mermapctl's own, in no list."""
 
 
 class Root(LazyGroup):
@@ -38,6 +38,10 @@ class Root(LazyGroup):
             from mermapctl.cli import run_cell
 
             return run_cell.command
+        if cmd_name == RUN_MUTANTS:
+            from mermapctl.cli import run_mutants
+
+            return run_mutants.command
         return super().get_command(ctx, cmd_name)
 
     def resolve_command(

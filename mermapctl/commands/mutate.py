@@ -3,26 +3,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
+import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mermapctl.commands import required_programs, test_filter
 from mermapctl.config import coverage, plan, target, toolchain
+from mermapctl.config.fragment import Fragment
 from mermapctl.config.plan import CellPlan, Request
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.events import Listener, Note
-from mermapctl.judge.result_types import Reason, Verdict
-from mermapctl.mutation import advice, code, generate, score, trial, universal
-from mermapctl.mutation.mutant import ALIVE, Mutant, MutantResult
+from mermapctl.mutation import generate, lanes, score, unchanged, universal
+from mermapctl.mutation.lane_job import LaneJob
+from mermapctl.mutation.mutant import Mutant, MutantResult
 from mermapctl.mutation.report import SCHEMA, MutationReport
 from mermapctl.mutation.results import KeptResults
-from mermapctl.mutation.trial import Original
-from mermapctl.records.folder import RunFolder
-from mermapctl.records.record import Cell
-from mermapctl.runner import cell, gcovr, job, kunit
+from mermapctl.runner import compiler_cache, gcovr
 from mermapctl.runner.job import Job, LaneCommit
 from mermapctl.series import key
 from mermapctl.system import cache_file, files, inputs, paths, signals
@@ -39,7 +39,7 @@ class MutateRequest:
 
     `sample` is the number of those that count in the score, drawn by `seed`; None: all. Without
     `every_rule` there are only the mutants by mermapctl's own rules. With `rerun` no result of an
-    earlier session counts.
+    earlier session counts. `lanes` are side by side; None: as many as pay off.
     """
 
     files: tuple[str, ...] = ()
@@ -47,10 +47,7 @@ class MutateRequest:
     seed: int = 1
     rerun: bool = False
     every_rule: bool = True
-
-
-class _Stopped(Exception):  # noqa: N818 - no error
-    """A signal ended the run of the unchanged kernel."""
+    lanes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +55,7 @@ class _Session:
     """One session: the lane with its commit, and where results are."""
 
     request: Request
+    own: tuple[Fragment, ...]
     asked: MutateRequest
     origin: Path
     repository: Borrower
@@ -104,11 +102,11 @@ def run(
         place = _place(key.of_files(column, commit.tree))
         session = _Session(
             replace(request, tree=lane.tree, rebuild=True),
-            asked, path, repository, lane, commit, chosen, KeptResults(place), invoked, tell,
+            own, asked, path, repository, lane, commit, chosen, KeptResults(place), invoked, tell,
         )  # fmt: skip
         texts = {file: _text(lane.tree / file) for file in chosen}
         made = generate.mutants(program, texts)
-        return _report(session, texts, made, planned)
+        return _report(session, made, planned)
 
 
 def files_of(tree: Path, planned: CellPlan, asked: Sequence[str]) -> tuple[str, ...]:
@@ -138,9 +136,7 @@ def _text(path: Path) -> str:
     return inputs.read_regular(path).decode(errors="surrogateescape")
 
 
-def _report(
-    session: _Session, texts: Mapping[str, str], made: Sequence[Mutant], planned: CellPlan
-) -> MutationReport:
+def _report(session: _Session, made: Sequence[Mutant], planned: CellPlan) -> MutationReport:
     asked = session.asked
     began = time.monotonic()
     order = generate.drawn(made, asked.seed)
@@ -152,10 +148,13 @@ def _report(
     # In this block an ending signal ends the mutant that is tried, and the results are reported.
     with signals.deferred():
         try:
-            with signals.interruptible():
+            with (
+                signals.interruptible(),
+                contextlib.closing(_tried(session, order, known, notes)) as tried,
+            ):
                 # What came before a signal stays in the list.
-                results.extend(_sampled(asked.sample, _tried(session, texts, order, known, notes)))
-        except (signals.Interrupted, _Stopped):
+                results.extend(_sampled(asked.sample, tried))
+        except (signals.Interrupted, unchanged.Stopped):
             interrupted = True
     return MutationReport(
         schema=SCHEMA,
@@ -189,53 +188,53 @@ def _sampled(wanted: int | None, results: Iterator[MutantResult]) -> Iterator[Mu
 
 
 def _tried(
-    session: _Session,
-    texts: Mapping[str, str],
-    order: Sequence[Mutant],
-    known: Mapping[str, MutantResult],
-    notes: list[str],
-) -> Iterator[MutantResult]:
-    """Yield the result of each mutant, tried and kept if it is not known."""
-    trier: _Trier | None = None
-    for number, mutant in enumerate(order, 1):
-        found = known.get(mutant.key)
-        if found is None:
-            trier = trier or _trier(session, texts, notes)
-            found = trier.tried(mutant)
-            where = f"{mutant.file}:{mutant.line}"
-            session.tell(Note(f"{number} of {len(order)}: {where} {found.fate} ({mutant.rule})"))
-            session.known.keep(found)
-        yield found
+    session: _Session, order: Sequence[Mutant], known: Mapping[str, MutantResult], notes: list[str]
+) -> Generator[MutantResult, None, None]:
+    """Yield the result of each mutant in this order, tried and kept if it is not known."""
+    left = [each for each in order if each.key not in known]
+    with contextlib.closing(_in_lanes(session, left, notes)) as tried:
+        for mutant in order:
+            yield known.get(mutant.key) or next(tried)
 
 
-@dataclass(frozen=True, slots=True)
-class _Trier:
-    """The unchanged kernel, and by file what the functions and uncovered lines are."""
+def _in_lanes(
+    session: _Session, mutants: Sequence[Mutant], notes: list[str]
+) -> Generator[MutantResult, None, None]:
+    """Yield the results of mutants that are tried in lanes, in their order."""
+    work = session.known.place / "work"
+    uncovered = _uncovered(session, work, notes)
+    claims = work / "claims"
+    shutil.rmtree(claims, ignore_errors=True)
+    files.make_folder(claims)
+    first = _job(session, session.lane, work / "lane1", session.request)
+    seconds = unchanged.passed(first).phases.boot or 1.0
+    cached = session.request.ccache and compiler_cache.installed()
+    expected = len(mutants) if session.asked.sample is None else 4 * session.asked.sample
+    number = lanes.number(min(expected, len(mutants)), session.asked.lanes, cached=cached)
 
-    original: Original
-    functions: dict[str, dict[int, str]]
-    uncovered: dict[str, tuple[int, ...]]
+    def job(at: int) -> LaneJob:
+        lane = session.lane if at == 0 else _another(session, at + 1)
+        return LaneJob(
+            request=replace(session.request, tree=lane.tree),
+            own=session.own,
+            commit=_commit(session, lane),
+            invoked=session.invoked,
+            folder=work / f"lane{at + 1}",
+            results=session.known.place,
+            claims=claims,
+            files=session.files,
+            uncovered=uncovered,
+            mutants=(),
+            seconds=seconds if at == 0 else None,
+        )
 
-    def tried(self, mutant: Mutant) -> MutantResult:
-        """Return the fate of a mutant, and what an assertion would have to check to see it."""
-        function = self.functions[mutant.file].get(mutant.line)
-        covered = mutant.line not in self.uncovered.get(mutant.file, ())
-        result = trial.run(self.original, mutant, function, covered=covered)
-        if result.fate in ALIVE:
-            return replace(result, said=advice.seen_by(mutant, result.fate, function))
-        return result
+    yield from lanes.Trying(job, number, session.tell).results(mutants)
 
 
-def _trier(session: _Session, texts: Mapping[str, str], notes: list[str]) -> _Trier:
-    """Build and boot the unchanged kernel. Raises HarnessError if its suite does not pass."""
-    folder = session.known.place / "work"
-    uncovered = _uncovered(session, folder, notes)
-    functions = {file: code.functions(text) for file, text in texts.items()}
-    made = _job(session, folder / "mutant", session.request)
-    first = _passed(made)
-    known = trial.original(made, dict(texts), first.phases.boot or 1.0)
-    quiet = replace(known, job=replace(known.job, tell=lambda _event: None))
-    return _Trier(quiet, functions, uncovered)
+def _another(session: _Session, number: int) -> Lane:
+    lane = session.repository.lane(number)
+    session.repository.check_out(lane, session.commit.tree)
+    return lane
 
 
 def _uncovered(session: _Session, folder: Path, notes: list[str]) -> dict[str, tuple[int, ...]]:
@@ -251,7 +250,7 @@ def _uncovered(session: _Session, folder: Path, notes: list[str]) -> dict[str, t
         return {}
     session.tell(Note("measuring the coverage first"))
     request = replace(session.request, coverage=True, coverage_of=session.files, rebuild=False)
-    found = _passed(_job(session, folder / "coverage", request))
+    found = unchanged.passed(_job(session, session.lane, folder / "coverage", request))
     if found.coverage is None:
         said = next((note for note in found.notes if note.startswith("no coverage")), "no coverage")
         notes.append(f"lines that no test runs are tried too: {said}")
@@ -261,33 +260,13 @@ def _uncovered(session: _Session, folder: Path, notes: list[str]) -> dict[str, t
     return missed
 
 
-def _job(session: _Session, folder: Path, request: Request) -> Job:
-    """Return the job of the lane's kernel, with an empty folder for its files."""
-    tree = session.lane.tree
-    own = plan.spelled(request)
-    (planned,) = plan.make(target.read(tree), request, own)
-    line = session.repository.checkout_line(session.lane, session.commit.tree)
-    files.make_folder(folder)
-    return job.begin(
-        planned,
-        RunFolder("mutate", folder),
-        can=kunit.capabilities(tree),
-        commit=session.commit.id,
-        invoked=session.invoked,
-        tell=session.tell,
-        checkout=LaneCommit(session.origin, session.commit.id, session.commit.tree, line),
-        folder=folder,
-    )
+def _job(session: _Session, lane: Lane, folder: Path, request: Request) -> Job:
+    """Return the job of a lane's kernel, with an empty folder for its files."""
+    commit = _commit(session, lane)
+    return unchanged.begun(request, session.own, commit, folder, session.invoked, session.tell)
 
 
-def _passed(made: Job) -> Cell:
-    """Run the unchanged kernel. Raises HarnessError if it does not pass, _Stopped by a signal."""
-    found = cell.run_to_end(made, cell.unjudged(made))
-    if found.reason is Reason.INTERRUPTED:
-        raise _Stopped
-    if found.verdict is Verdict.PASSED:
-        return found
-    raise HarnessError(
-        f"the suite does not pass on the unchanged files: {found.detail or found.verdict}",
-        f"`mermapctl run` reports why (its console is {made.console})",
-    )
+def _commit(session: _Session, lane: Lane) -> LaneCommit:
+    commit = session.commit
+    line = session.repository.checkout_line(lane, commit.tree)
+    return LaneCommit(session.origin, commit.id, commit.tree, line)

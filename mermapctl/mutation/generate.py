@@ -23,9 +23,15 @@ def mutants(command: str | None, texts: Mapping[str, str]) -> tuple[Mutant, ...]
         made += universal.mutants(command, file, text) if command else ()
         for each in made:
             before, after = code.tokens(bare[each.line - 1]), _tokens(bare, each)
-            if before and before != after:
+            # Mutants are kept as JSON, which has no bytes that are no UTF-8.
+            if before and before != after and _is_text(each.before):
                 found.setdefault((file, each.line, tuple(after)), each)
     return tuple(sorted(found.values(), key=lambda each: (each.file, each.line, each.after)))
+
+
+def _is_text(line: str) -> bool:
+    """Return whether a line is UTF-8; other bytes of a file were read as surrogates."""
+    return not any("\ud800" <= char <= "\udfff" for char in line)
 
 
 def _tokens(bare: Sequence[str], mutant: Mutant) -> list[str]:

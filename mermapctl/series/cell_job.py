@@ -7,27 +7,18 @@ in none of the others.
 
 from __future__ import annotations
 
-import os
 import re
-import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from mermapctl.config.fragment import Fragment
 from mermapctl.config.plan import Request
 from mermapctl.errors import UserError
 from mermapctl.records.record import RUN_ID
-from mermapctl.system import files
-from mermapctl.system.inputs import read_regular
+from mermapctl.system import job_file
 
 JOB, COMPLAINTS = "job.json", "run-cell.log"
 """Names in the folder of a cell: its job, and what its process printed on stderr."""
-LARGEST = 16 << 20
-"""Bytes of a job: it contains the user's own fragments, 1 MB each at most."""
-_FILE = "file://"
 _HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
 
 
@@ -58,30 +49,15 @@ class CellJob:
     boots: int | None = None
 
 
-def _encoded(value: object) -> object:
-    if isinstance(value, Path):  # its bytes need not be UTF-8
-        return value.as_uri()
-    raise NotImplementedError(type(value))
-
-
-def _decoded(kind: type, value: Any) -> object:
-    if kind is Path:
-        return Path(os.fsdecode(urllib.parse.unquote_to_bytes(str(value).removeprefix(_FILE))))
-    raise NotImplementedError(kind)
-
-
 def encoded(job: CellJob) -> bytes:
     """Return a job as bytes, for a file or for another machine."""
-    return msgspec.json.encode(job, enc_hook=_encoded)
+    return job_file.encoded(job)
 
 
 def decoded(data: bytes, origin: str) -> CellJob:
     """Read a job of bytes; errors name it by `origin`. Raises UserError."""
     hint = "`mermapctl run --commits` writes them"
-    try:
-        job = msgspec.json.decode(data, type=CellJob, dec_hook=_decoded)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError(f"{origin} is no job of a cell: {error}", hint) from error
+    job = job_file.decoded(data, CellJob, origin, "job of a cell", hint)
     if flaw := _flaw(job):
         raise UserError(f"{origin} is no job of a cell: {flaw}", hint)
     return job
@@ -89,16 +65,12 @@ def decoded(data: bytes, origin: str) -> CellJob:
 
 def write(path: Path, job: CellJob) -> None:
     """Write a job. Raises HarnessError."""
-    files.write_own(path, encoded(job))
+    job_file.write(path, job)
 
 
 def read(path: Path) -> CellJob:
     """Read a job. Raises UserError."""
-    try:
-        data = read_regular(path, LARGEST)
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
-    return decoded(data, str(path))
+    return decoded(job_file.contents(path), str(path))
 
 
 def _flaw(job: CellJob) -> str | None:

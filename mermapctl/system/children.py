@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import IO, Self, cast
 
 from mermapctl.errors import HarnessError
+from mermapctl.system import inputs
 from mermapctl.system.session import NOTHING, PIPE, Session, Streams, started
 from mermapctl.system.signals import deferred
 
@@ -22,6 +23,7 @@ _ENDING = 2.0
 """Seconds in which a program that has closed its stdout, or was asked to end, ends by itself."""
 LONGEST_LINE = 1 << 20
 """Bytes; the rest of a longer line is dropped."""
+_ERROR = "mermapctl: error: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +123,14 @@ class Children:
         child.stack.close()
         code = child.session.process.returncode
         return -9 if code is None else code
+
+
+def last_words(stderr: Path) -> str:
+    """Return the error that a mermapctl printed into a file, else its last line; and a colon."""
+    try:
+        said = inputs.read_tail(stderr, 4096)
+    except OSError:
+        return ""
+    lines = said.decode("utf-8", "backslashreplace").strip().splitlines()
+    errors = [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
+    return f": {(errors or lines)[-1]}" if lines else ""

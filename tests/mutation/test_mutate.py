@@ -12,9 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from mermapctl.cli import root
+from mermapctl.commands import mutate as command
 from mermapctl.config.target import without_tree
 from mermapctl.judge.result_types import Boot, Ended, Reason, Verdict
-from mermapctl.mutation import compiled, score, trial
+from mermapctl.mutation import compiled, lanes, score, trial
 from mermapctl.mutation.compiled import CompiledObject
 from mermapctl.mutation.mutant import Fate, Mutant, MutantResult
 from mermapctl.mutation.report import SCHEMA, MutationReport
@@ -161,33 +162,58 @@ def test_a_session_goes_on_where_it_was_and_leaves_the_tree_alone(tree: Path) ->
     assert changed["commit"] != first["commit"]
 
 
+def test_a_sample_ends_when_enough_mutants_count() -> None:
+    order = results(unbuilt=2, killed=1, equivalent=1, survived=1, hung=1)
+
+    def taken(wanted: int | None) -> int:
+        return len(list(command._sampled(wanted, iter(order))))
+
+    assert [taken(each) for each in (1, 2, 3, 4, None)] == [3, 5, 6, 6, 6]
+
+
 SIZES = """int g(int size, int limit)
 {
 	if (size > limit)
 		return 1;
-	return size < limit;
+	if (size < limit)
+		return 2;
+	return size <= 4 || limit >= 7;
 }
 """
 
 
-def test_a_sample_ends_when_enough_mutants_count(
+def test_lanes_share_the_mutants_and_keep_the_order_of_the_draw(tree: Path) -> None:
+    (tree / "mm/mermap.c").write_text(SIZES)
+    made, said = mutate(tree, "--rules=mermap", "--lanes=2")
+    lines = [each["mutant"]["line"] for each in made["results"]]  # type: ignore[attr-defined]
+    assert lines == [3, 5, 7, 7]
+    tried = [line.split()[1] for line in said.splitlines() if " of 4: mm/mermap.c:" in line]
+    assert tried == ["1", "2", "3", "4"]
+
+
+def test_a_lane_that_ends_early_is_named_with_its_error(
     tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tree / "mm/mermap.c").write_text(SIZES)
+    monkeypatch.setattr(lanes, "_RUN_MUTANTS", "no-such-command")
+    argv = ["mutate", f"--tree={tree}", "--accel=tcg", "--rules=mermap"]
+    done = CliRunner().invoke(root.root, argv)
+    assert "the process of a lane ended with 2" in str(done.exception)
+    assert "no-such-command" in str(done.exception)
 
-    def fate(_known: object, mutant: Mutant, function: str, *, covered: bool) -> MutantResult:
-        assert covered
-        assert function == "g"
-        return MutantResult(mutant, Fate.KILLED if "if" in mutant.before else Fate.UNBUILT)
 
-    monkeypatch.setattr(trial, "run", fate)
-    whole, _ = mutate(tree, "--rules=mermap", "--rerun")
-    assert [each["fate"] for each in whole["results"]] == ["killed", "unbuilt"]  # type: ignore[attr-defined]
-    assert (whole["score"]["counted"], whole["score"]["low"]) == (1, None)  # type: ignore[index]
-    seeds = [mutate(tree, "--rules=mermap", "--sample=1", f"--sample-seed={n}")[0] for n in (1, 2)]
-    orders = {tuple(each["fate"] for each in made["results"]) for made in seeds}  # type: ignore[attr-defined]
-    assert orders <= {("killed",), ("killed", "unbuilt")}
-    assert [each["score"]["counted"] for each in seeds] == [1, 1]  # type: ignore[index]
+@pytest.mark.parametrize(
+    ("mutants", "wanted", "cached", "number"),
+    [(50, None, True, 1), (220, None, True, 2), (220, None, False, 1), (9000, None, False, 2),
+     (50, 3, False, 3), (1, 3, False, 1)],
+)  # fmt: skip
+def test_a_further_lane_pays_for_its_first_build(
+    monkeypatch: pytest.MonkeyPatch, mutants: int, wanted: int | None, cached: bool, number: int
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _pid: {0, 1})
+    monkeypatch.setattr(lanes, "available_kb", lambda: 8_000_000)
+    assert lanes.number(mutants, wanted, cached=cached) == number
+    monkeypatch.setattr(lanes, "available_kb", lambda: 1_000_000)
+    assert lanes.number(9000, None, cached=cached) == 1
 
 
 def test_a_line_that_no_test_runs_is_compiled_but_not_booted(

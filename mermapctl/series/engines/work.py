@@ -16,14 +16,13 @@ from mermapctl.series import cell_job
 from mermapctl.series.cell_job import CellJob
 from mermapctl.series.grid import GridColumn
 from mermapctl.series.key import of_files
-from mermapctl.system import inputs
+from mermapctl.system import children
 from mermapctl.tree.commits import Commit
 from mermapctl.tree.series_worktrees import Borrower
 
 MOST_ERRORS = 3
 """Cells in succession without a verdict because of machines, after which the rest is not run."""
 STOPPED = Note(f"{MOST_ERRORS} harness errors in succession: the rest is not run")
-_ERROR = "mermapctl: error: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +97,4 @@ def without_verdict(
 
 def last_words(folder: Path) -> str:
     """Return the error that a cell's process printed on stderr, else its last line; and a colon."""
-    try:
-        said = inputs.read_tail(folder / cell_job.COMPLAINTS, 4096)
-    except OSError:
-        return ""
-    lines = said.decode("utf-8", "backslashreplace").strip().splitlines()
-    errors = [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
-    return f": {(errors or lines)[-1]}" if lines else ""
+    return children.last_words(folder / cell_job.COMPLAINTS)
