@@ -58,7 +58,8 @@ of_run = all_of(
         default=60,
         show_default=True,
         metavar="S",
-        help="Seconds without an answer after which a worker of a farm counts as lost.",
+        help="Seconds without an answer after which a worker of a farm counts as lost, and without "
+        "any worker after which the series ends.",
     ),
 )
 

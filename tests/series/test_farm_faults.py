@@ -83,6 +83,19 @@ def results(made: dict[str, Any]) -> list[str]:
     return [cell["reason"] or cell["verdict"] for cell in made["cells"]]
 
 
+def finished(home: Path, farm: TestFarm) -> dict[Path, tuple[bytes, int]]:
+    """Return the results of cells that have come back, here and on the workers, and their times.
+
+    A cell that runs again replaces them. The client adds the machine to a result as the last.
+    """
+    here = {path: path.read_bytes() for path in home.glob("state/runs/*/cells/*/cell.json")}
+    back = {path: data for path, data in here.items() if json.loads(data)["machine"]}
+    slugs = {path.parent.name for path in back}
+    there = farm.home.glob("*/cache/workers/*/state/runs/*/cells/*/cell.json")
+    back |= {path: path.read_bytes() for path in there if path.parent.name in slugs}
+    return {path: (data, path.stat().st_mtime_ns) for path, data in back.items()}
+
+
 def building(farm: TestFarm, name: str) -> list[int]:
     """Return the makes of a worker that is building."""
     found = []
@@ -97,7 +110,7 @@ def building(farm: TestFarm, name: str) -> list[int]:
 
 
 def test_a_worker_killed_in_a_build_leaves_no_process_and_its_cell_ends_elsewhere(
-    tree: Path, farm: TestFarm
+    tree: Path, farm: TestFarm, home: Path
 ) -> None:
     farm.hire("alpha", FAKE_BUILD_SLEEP="1.5")
     farm.hire("beta")
@@ -107,6 +120,8 @@ def test_a_worker_killed_in_a_build_leaves_no_process_and_its_cell_ends_elsewher
     wait_until(lambda: building(farm, "alpha"))
     farm.workers["alpha"].kill()
     farm.workers["alpha"].wait()
+    before = finished(home, farm)
+    assert len(before) >= 2
     time.sleep(1)
     assert not processes_of(farm.home / "alpha")
     made = client.end()
@@ -117,9 +132,10 @@ def test_a_worker_killed_in_a_build_leaves_no_process_and_its_cell_ends_elsewher
     assert "it is gone" in lost["why"]
     assert again["machine"] is not None
     assert "worker alpha is lost: it is gone" in client.said
-    runs = list((farm.home / "beta").glob("cache/workers/*/state/runs/*/cells/*"))
-    alone = list((farm.home / "alpha").glob("cache/workers/*/state/runs/*/cells/*/cell.json"))
-    assert len(runs) + len(alone) == 4  # no finished cell ran twice
+    after = finished(home, farm)
+    assert {path: after[path] for path in before} == before, "a finished cell ran again"
+    made_on = [path.parent.name for path in after if path.is_relative_to(farm.home)]
+    assert len(made_on) == len({*made_on}) == 4, "a cell has two results"
     shown = command("report", "show", "--full").stdout
     assert "a try on alpha ended after" in " ".join(shown.split())
 
