@@ -8,7 +8,6 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mermapctl.errors import HarnessError
 from mermapctl.events import LaneFreed, Tick
 from mermapctl.judge.result_types import Reason
 from mermapctl.records import cell_files
@@ -18,7 +17,7 @@ from mermapctl.series.engines.protocol import Room
 from mermapctl.series.engines.work import MOST_ERRORS, STOPPED, Work, last_words, without_verdict
 from mermapctl.series.grid import BASE, Place
 from mermapctl.series.grid_events import GridCell, GridProgress
-from mermapctl.system import process
+from mermapctl.system import files, process
 from mermapctl.system.children import ChildEnded, ChildLine, Children
 from mermapctl.tree.series_worktrees import Lane
 
@@ -148,10 +147,7 @@ class LocalEngine:
     def _write_job(self, state: _LaneState, place: Place) -> Path:
         work, commit, column = self._work, self._grid.commit(place[0]), self._grid.columns[place[1]]
         folder = self._folder(place)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise HarnessError(f"cannot make {folder}: {error.strerror}") from error
+        files.make_folder(folder)
         line = work.repository.checkout_line(state.lane, commit.tree)
         job = work.job(
             column, commit, tree=state.lane.tree, line=line, jobs=self._jobs, key=column.key
