@@ -44,9 +44,7 @@ def _request(context: click.Context) -> Request:
     values = {name: value for name, value in params.items() if name not in _NOT_ASKED}
     suite, test = _suite(context), params["test"]
     values["suite"] = test_filter.of_test(suite, test) if test else suite
-    values["stress"] = asked = stress.asked(context)
-    if asked is not None:
-        values["as_module"] = values["as_module"] or "suite"
+    values["stress"] = stress.asked(context)
     values["cost"] = values["cost"] or values["cost_limit"] is not None
     wanted = (values["coverage"], values["coverage_of"], values["coverage_tests"])
     values["coverage"] = any(wanted)

@@ -47,7 +47,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--stress",
             is_flag=True,
             help="Boot once more with random histories of gets and puts, from --seed; print the "
-            "smallest one that fails. Implies --as-module.",
+            "smallest one that fails.",
         ),
     ):
         command = each(command)

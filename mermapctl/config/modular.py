@@ -47,20 +47,22 @@ _KUNIT = "KUNIT"
 _PLACES = ("mm", "include/linux", "arch/{srcarch}/mm", "arch/{srcarch}/include")
 
 
-def obstacle(tree: Path, target: Target) -> str | None:
-    """Return why a target has no module flavour, in a sentence; None where it may have one."""
+def obstacle(tree: Path, target: Target, option: str, what: str) -> str | None:
+    """Return why a target's guest can insert no modules, in a sentence; None where it can.
+
+    `option` is the one that needs them, `what` is in the modules.
+    """
     if target.qemu is None:
         return (
-            f"--as-module inserts the suite from an initramfs that QEMU boots; {target.name} "
-            "has no QEMU"
+            f"{option} inserts {what} from an initramfs that QEMU boots; {target.name} has no QEMU"
         )
     if not target.userspace:
         return (
-            f"--as-module needs an init for {target.name}, and its compiler, left to itself, "
+            f"{option} needs an init for {target.name}, and its compiler, left to itself, "
             "makes programs for another machine"
         )
     if not (tree / NOLIBC / "nolibc.h").is_file():
-        return f"--as-module compiles its init with {NOLIBC}, which this tree does not have"
+        return f"{option} compiles its init with {NOLIBC}, which this tree does not have"
     return None
 
 
@@ -82,8 +84,15 @@ def fragment_of(fragment: Fragment, modular: Modular) -> Fragment:
     switched = tuple(
         replace(each, value="m") if each.symbol in tests else each for each in fragment.assignments
     )
-    wanted = variants.load_fragment(FRAGMENT)
-    return above_base(replace(fragment, assignments=switched), wanted)
+    return with_modules(replace(fragment, assignments=switched))
+
+
+def with_modules(fragment: Fragment) -> Fragment:
+    """Return the fragment with what inserting modules needs, its suites as they are.
+
+    Lines that base turns off give way. Raises UserError for a conflict with another fragment.
+    """
+    return above_base(fragment, variants.load_fragment(FRAGMENT))
 
 
 def above_base(fragment: Fragment, wanted: Fragment) -> Fragment:

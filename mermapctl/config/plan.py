@@ -126,8 +126,16 @@ class CellPlan:
         name = self.variant.name
         suite = self.suite.partition(".")[0]  # one test of a suite is no other kernel
         name = name if suite == SUITE else f"{name}-{suite}"
-        name = f"{name}-{self.modular.flavour}" if self.modular else name
+        if self.modular:
+            name = f"{name}-{self.modular.flavour}"
+        elif self.inserts_modules:  # another kernel than that of a plain run
+            name = f"{name}-stress"
         return f"{name}-coverage" if self.profile else name
+
+    @property
+    def inserts_modules(self) -> bool:
+        """Whether a boot of its kernel inserts modules: the tested suite, or the stress suite."""
+        return self.modular is not None or self.request.stress is not None
 
     @property
     def make_variables(self) -> tuple[str, ...]:
@@ -187,8 +195,8 @@ def _cell(
         obstacle = _only_for(variant)
     elif request.suite == SUITE:
         obstacle = tree.mermap_obstacle(target)
-    if request.as_module and not obstacle:
-        obstacle = modular.obstacle(tree.path, target)
+    if not obstacle:
+        obstacle = _no_modules(tree.path, target, request)
     profile = None
     if request.coverage and not obstacle:
         profile = coverage.profile(tree.path, target, request.coverage_of, request.suite)
@@ -210,13 +218,22 @@ def _cell(
 
 
 def _with_lines(variant: Variant, target: Target, request: Request) -> Variant:
-    """Return the variant with the lines of the module flavour and of the coverage, if asked for."""
+    """Return the variant with the lines of modules and of the coverage, if asked for."""
     asked = variant.fragment
     if request.as_module:
         asked = modular.fragment_of(asked, request.as_module)
+    elif request.stress:
+        asked = modular.with_modules(asked)
     if request.coverage:
         asked = coverage.fragment_of(asked, target)
     return replace(variant, fragment=asked)
+
+
+def _no_modules(tree: Path, target: Target, request: Request) -> str | None:
+    """Return why a target can insert no modules, if it is to; else None."""
+    if request.as_module:
+        return modular.obstacle(tree, target, "--as-module", "the suite")
+    return modular.obstacle(tree, target, "--stress", "its suite") if request.stress else None
 
 
 def _untraced(variant: Variant, request: Request) -> str | None:
@@ -308,7 +325,7 @@ def _refusal(cell: CellPlan) -> UserError:
     """
     names, target = cell.variant.targets, cell.target
     always = bool(names) and target.name not in names
-    if cell.modular:
+    if cell.inserts_modules:
         always = always or target.qemu is None or not target.userspace
     kind = UserError if always else CommitError
     return kind(cell.obstacle or "nothing to run", _way_out(cell))
@@ -316,8 +333,9 @@ def _refusal(cell: CellPlan) -> UserError:
 
 def _way_out(cell: CellPlan) -> str:
     tree = cell.tree
-    if cell.modular and modular.obstacle(tree.path, cell.target) == cell.obstacle:
-        return "leave out --as-module, or use --target x86_64"
+    if cell.obstacle and cell.obstacle == _no_modules(tree.path, cell.target, cell.request):
+        option = "--as-module" if cell.modular else "--stress"
+        return f"leave out {option}, or use --target x86_64"
     if not tree.mermap:
         return (
             "`mermapctl tree prepare DIR` makes a tree that has one; "

@@ -204,11 +204,10 @@ def _pack_initramfs(job: Job, *, lingers: bool) -> None:
     """Pack the initramfs whose init inserts the suite, or only waits. Raises HarnessError."""
     program = job.folder / "init"
     initramfs.compile_init(job.tree, of_build(job.target.cross_compile), program)
-    inserted = _insertions(job) if job.cell.modular else ()
     initramfs.write(
         job.initramfs,
         inputs.read_regular(program),
-        inserted,
+        _insertions(job),
         lingers=lingers,
         counts=job.cell.sends_counters,
     )
@@ -216,9 +215,14 @@ def _pack_initramfs(job: Job, *, lingers: bool) -> None:
 
 
 def _insertions(job: Job) -> Sequence[kernel_modules.Insertion]:
-    """Return the modules in order of insertion. Raises HarnessError if none has a suite."""
+    """Return the modules in order of insertion, none where the suite is built in.
+
+    Raises HarnessError if the suite is a module, and no module has a suite.
+    """
     if job.insertions is not None:
         return job.insertions
+    if not job.cell.modular:
+        return ()
     prefix = f"{kernel_modules.KUNIT}."
     asked = [each for each in job.cell.kernel_args if each.startswith(prefix)]
     parameters = (f"filter_glob={job.cell.suite}", "enable=1")

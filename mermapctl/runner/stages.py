@@ -130,7 +130,7 @@ def _prepare_programs(job: Job, kernel: Kernel) -> None:
     """Write a make that makes only the kernel, and skips syncconfig if .config is current."""
     goal = kernel.image_goal
     current = up_to_date.config_is_current(job.tree, job.build_dir)
-    goals = (goal, *(("modules",) if job.cell.modular else ())) if goal else ()
+    goals = (goal, *(("modules",) if job.cell.inserts_modules else ())) if goal else ()
     if kernel.plain_image:
         # Delete the stale image so that a failed build cannot boot it.
         (job.build_dir / job.target.kernel_image).unlink(missing_ok=True)

@@ -19,6 +19,7 @@ from mermapctl.records.record import Cell
 from mermapctl.runner import boot, further_boot, kernel_modules, shell_lines, stress_module
 from mermapctl.runner.boot import Booted
 from mermapctl.runner.job import Job
+from mermapctl.runner.kernel import Kernel
 from mermapctl.runner.kernel_modules import Insertion, Module
 from mermapctl.system import inputs
 
@@ -76,7 +77,7 @@ def _booted(
     asked = job.request.stress or Stress()
     job.tell(Note(f"stress: {'a history' if asked.history else f'{asked.rounds:,} rounds'}"))
     turn = _turn(job, module, "stress", asked)
-    second = boot.boot(turn, booted.kernel, booted.accelerator)
+    second = boot.boot(turn, _kernel(booted), booted.accelerator)
     summary = replace(
         blank, seconds=round(second.seconds, 3), boot=second.boot, console=str(turn.console)
     )
@@ -133,13 +134,18 @@ def _shows(
     """Return whether a boot with this history alone has the finding."""
     asked = Stress(history=stress.spelled(history))
     turn = _turn(job, module, f"stress-{number:02}", asked)
-    second = boot.boot(turn, booted.kernel, booted.accelerator)
+    second = boot.boot(turn, _kernel(booted), booted.accelerator)
     alone = stressed.judged(
         cell,
         replace(summary, given=asked.history, boot=second.boot, console=str(turn.console)),
     )
     further_boot.remove_files(turn)
     return any(each.code == summary.code for each in stressed.errors(alone))
+
+
+def _kernel(booted: Booted) -> Kernel:
+    """Return the kernel that was booted; after its built-in suites it starts our init."""
+    return replace(booted.kernel, own_init=True)
 
 
 def _turn(job: Job, module: Module, name: str, asked: Stress) -> Job:

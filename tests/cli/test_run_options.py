@@ -349,9 +349,12 @@ def test_refs_and_findings_are_completed_without_git(fake_tree: Path, tmp_path: 
     assert not (tmp_path / "ran").exists()
 
 
-def test_stress_is_a_module_and_repeats_itself(fake_tree: Path) -> None:
+def test_stress_leaves_the_suite_built_in(fake_tree: Path) -> None:
     (cell,) = planned(f"--tree={fake_tree}", "--stress", "--rounds=7")
-    assert cell["name"] == "x86_64 base as a module"
+    assert cell["name"] == "x86_64 base"
+    assert str(cell["kunitconfig"]).endswith("x86_64-base-stress/kunitconfig")
+    (module,) = planned(f"--tree={fake_tree}", "--stress", "--as-module")
+    assert module["name"] == "x86_64 base as a module"
 
 
 @pytest.mark.parametrize(

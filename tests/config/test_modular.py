@@ -41,6 +41,12 @@ def test_the_suite_becomes_a_module_and_base_gives_way(
     assert len({each.symbol for each in made.assignments}) == len(made.assignments)
 
 
+def test_modules_leave_the_suite_built_in() -> None:
+    made = modular.with_modules(variants.resolve("base").fragment)
+    assert value(made, "MERMAP_KUNIT_TEST", "KUNIT") == ["y", "y"]
+    assert value(made, "MODULES", "BLK_DEV_INITRD", "BINFMT_ELF") == ["y", "y", "y"]
+
+
 def test_a_fragment_that_forbids_modules_is_a_conflict(tmp_path: Path) -> None:
     own = tmp_path / "mine.kunitconfig"
     own.write_text("# CONFIG_MODULES is not set\n")
@@ -226,16 +232,19 @@ def test_a_counter_that_stays_0_is_explained_by_its_guard(
 def test_targets_without_a_module_flavour_give_the_reason(
     fake_tree: Path, name: str, says: str | None
 ) -> None:
-    said = modular.obstacle(fake_tree, target.read(fake_tree).find(name))
+    guest = target.read(fake_tree).find(name)
+    said = modular.obstacle(fake_tree, guest, "--as-module", "the suite")
     assert said is None if says is None else says in (said or "")
 
 
 def test_a_tree_without_nolibc_is_refused(fake_tree: Path) -> None:
     (fake_tree / "tools/include/nolibc/nolibc.h").unlink()
-    done = run(fake_tree, "--as-module")
-    assert done.returncode == 2
-    assert "tools/include/nolibc, which this tree does not have" in done.stderr
-    assert "leave out --as-module" in done.stderr
+    for option in ("--as-module", "--stress"):
+        done = run(fake_tree, option)
+        assert done.returncode == 2
+        assert "tools/include/nolibc, which this tree does not have" in done.stderr
+        assert f"{option} compiles its init" in done.stderr
+        assert f"leave out {option}" in done.stderr
 
 
 @pytest.mark.parametrize("stay", [False, True])
