@@ -44,7 +44,8 @@ from tests.faults.verdicts import Judged
     "--stress",
     "stress",
     is_flag=True,
-    help="Instead: faults beyond the four tests, and each mermap, with random histories.",
+    help="Instead: faults that the four tests pass, and good configurations, with random "
+    "histories.",
 )
 @click.option("--list", "listing", is_flag=True, help="Only list the cases.")
 @click.option(
@@ -72,7 +73,8 @@ def main(  # noqa: PLR0917 - click passes them by name
     if witness:
         sys.exit(_witness(tree.resolve(), every, only, output, listing=listing))
     if stress:
-        sys.exit(_stress(tree.resolve(), every, only, output, listing=listing))
+        good = () if no_good else corpus.good()
+        sys.exit(_stress(tree.resolve(), every, good, only, output, listing=listing))
     faults = _chosen(corpus.put_into_mermaps(every), only, fast=quick or no_variants)
     good = () if no_good else _chosen(corpus.good(), only, fast=quick or no_variants)
     if quick:
@@ -140,10 +142,11 @@ def _kept(output: Path) -> str:
 
 
 def _stress(
-    tree: Path, every: tuple[Case, ...], only: tuple[str, ...], output: Path, *, listing: bool
-) -> bool:
+    tree: Path, every: tuple[Case, ...], good: tuple[Case, ...], only: tuple[str, ...],
+    output: Path, *, listing: bool,
+) -> bool:  # fmt: skip
     """Boot cases with the stress suite; return whether one was judged wrongly."""
-    cases = _chosen(stressed.cases(every), only, fast=False)
+    cases = _chosen(stressed.cases(every, good), only, fast=False)
     if not cases:
         raise click.UsageError(f"no case is called {' or '.join(only)}; --list shows them")
     if listing:
@@ -159,7 +162,7 @@ def _stress(
             said = "; ".join(each.wrong) or "right"
             click.echo(f"    seed {each.seed}: {said}: {each.words} ({each.seconds:.0f} s)")
     click.echo(stressed.totals(results))
-    if not only:
+    if good and not only:
         new = page.replaced(output, stressed.section(results), stressed.HEADING)
         output.write_text(new, "utf-8")
         click.echo(f"{output} is written", err=True)

@@ -12,24 +12,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mermapctl.tree.postings import Posting
-from tests.faults import seeded, trial
-from tests.faults.corpus import Case, Expected
+from tests.faults import corpus, seeded, trial
+from tests.faults.corpus import Case
 
 HEADING = "\n## Under stress\n"
 SEEDS = (1, 2, 3)
 """Of a mermap without a fault; a fault must be found from the first one."""
 ROUNDS, GOOD_ROUNDS = 300, 1000
-SMP = "--variant=smp"
-GOOD = Case(
-    "no-fault", "no fault", "", Expected("passed", None, frozenset()), None, None,
-    stressed=frozenset(),
-)  # fmt: skip
+UNTRACED, LOCKDEP = "--no-trace", "debug"
+"""Options of good configurations whose flushes nothing observes; lockdep allows no probes."""
 _HEAD = """
-Faults that the four tests and their trace pass, and every mermap without a fault, booted with
-random histories ([stress](howto/stress.md)), by `python -m tests.faults --stress`. *Run* is what
-the four tests and their trace make of the fault. A right mermap runs {good} histories from each
-of {seeds} seeds.
+Faults that the four tests pass, and every good configuration with probes, booted with random
+histories ([stress](howto/stress.md)), by `python -m tests.faults --stress`. *Run* is what the four
+tests and their trace make of the fault. A right mermap runs {good} histories from each of {seeds}
+seeds.
 
 {totals}
 
@@ -63,18 +59,16 @@ class Stressed:
             right = self.verdict == "failed" and self.found in expected
             found = () if right else (f"found {self.found or self.verdict}",)
             return (*found, *(() if self.shrunk else ("no history alone",)))
-        whole = self.traced and self.histories >= GOOD_ROUNDS
+        seen = self.traced or any(LOCKDEP in option for option in self.case.run)
+        whole = seen and self.histories >= GOOD_ROUNDS
         return () if self.verdict == "passed" and whole else (self.words or self.verdict,)
 
 
-def cases(faults: Sequence[Case]) -> tuple[Case, ...]:
-    """Return what is tried: each mermap without a fault, one also on two CPUs, and each fault."""
-    good = tuple(
-        replace(GOOD, name=f"{posting}/{GOOD.name}" if posting else GOOD.name, posting=posting)
-        for posting in (None, *Posting)
-    )
-    pair = replace(GOOD, name=f"{GOOD.name}-two-cpus", subject="no fault, two CPUs", run=(SMP,))
-    return (*good, pair, *(case for case in faults if case.stressed is not None))
+def cases(faults: Sequence[Case], good: Sequence[Case]) -> tuple[Case, ...]:
+    """Return what is tried: good configurations that ask for probes, each fault on its mermaps."""
+    right = (replace(case, stressed=frozenset()) for case in good if UNTRACED not in case.run)
+    tried = [case for case in faults if case.stressed is not None]
+    return (*right, *corpus.put_into_mermaps(tried))
 
 
 def judge(tree: Path, case: Case) -> Iterator[Stressed]:
@@ -89,10 +83,9 @@ def judge(tree: Path, case: Case) -> Iterator[Stressed]:
 
 def _judged(tree: Path, case: Case, seed: int) -> Stressed:
     began = time.monotonic()
-    kernel = [each for each in case.run if each == SMP]
     rounds = ROUNDS if case.patch else GOOD_ROUNDS
     asked = ("--stress", "--no-witness", f"--seed={seed}", f"--rounds={rounds}")
-    _, cell = trial.documented(tree, case, *asked, *kernel)
+    _, cell = trial.documented(tree, case, *asked, *case.run)
     found = cell["stress"] or {}
     return Stressed(
         case,
