@@ -83,7 +83,9 @@ def asked(context: click.Context) -> Stress | None:
 def _refuse(context: click.Context) -> None:
     params = context.params
     if params["commits"] is not None:
-        raise click.UsageError("--stress is for one tree: not with --commits")
+        raise click.UsageError(
+            "--stress tests one tree: not with --commits; check a commit out, and run there"
+        )
     given = params["filter_glob"] or params["suite"]
     if given != "mermap" or params["test"]:
         raise click.UsageError(
