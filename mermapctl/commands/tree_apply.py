@@ -10,7 +10,8 @@ from pathlib import Path
 
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.events import CellStarted, Listener, Note
-from mermapctl.system import inputs, paths, process
+from mermapctl.system import files, inputs, paths, process
+from mermapctl.system.process import Completed
 from mermapctl.tree import (
     b4,
     build_dir,
@@ -111,13 +112,24 @@ def _mails(path: Path, source: str, place: Path) -> list[bytes]:
         raise UserError(f"{where} is compressed", f"gunzip it first: gunzip -c {where} | … -")
     if data.count(b"\nFrom ") > MOST:
         raise UserError(f"{where} has more than {MOST:,} mails", _GIVE)
-    mails = place / "mails"
-    mails.mkdir()
-    words = ["git", "mailsplit", "--mboxrd", "-b", f"-o{mails}"]
-    said = process.run(words, cwd=place, env=git.environment(), input=data)
+    said, found = _split(data, place / "mails")
     if said.returncode != 0:
         raise UserError(f"{where} is no mailbox: {said.stderr.strip()[:300]}", _GIVE)
-    return [_without_from(inputs.read_regular(each)) for each in sorted(mails.iterdir())]
+    return list(map(_without_from, found))
+
+
+def _split(data: bytes, mails: Path) -> tuple[Completed, list[bytes]]:
+    """Split a mailbox by git's rules into a new directory; return how git ended, and the mails.
+
+    Raises HarnessError if the disk is full, which git does not notice.
+    """
+    mails.mkdir()
+    words = ["git", "mailsplit", "--mboxrd", "-b", f"-o{mails}"]
+    said = process.run(words, cwd=mails, env=git.environment(), input=data)
+    files.require_room(mails)
+    if said.returncode < 0:
+        raise git.failed("git mailsplit", said.stderr)
+    return said, [inputs.read_regular(each) for each in sorted(mails.iterdir())]
 
 
 def _without_from(raw: bytes) -> bytes:
@@ -150,13 +162,9 @@ def _tell_of_base(series: MailedSeries, base: SeriesBase, tell: Listener) -> Non
 def _ready(program: str, series: MailedSeries, place: Path) -> bytes:
     """Return the patches as b4 makes them ready. Raises HarnessError if they are not these."""
     mailbox = place / "chosen.mbx"
-    mailbox.write_bytes(b"".join(map(_boxed, (each.raw for each in series.mails))))
+    files.make(mailbox, b"".join(map(_boxed, (each.raw for each in series.mails))))
     data = inputs.read_regular(b4.ready(program, mailbox, place))
-    split = place / "ready"
-    split.mkdir()
-    words = ["git", "mailsplit", "--mboxrd", "-b", f"-o{split}"]
-    process.run(words, cwd=place, env=git.environment(), input=data)
-    ready = [mail_message.parse(inputs.read_regular(each)) for each in sorted(split.iterdir())]
+    ready = [mail_message.parse(each) for each in _split(data, place / "ready")[1]]
     if [each.id for each in ready] != [each.id for each in series.patches]:
         raise HarnessError(
             f"b4 gives {len(ready)} patches, and not the {len(series.patches)} of the series in "

@@ -207,6 +207,18 @@ def has_no_room(place: Path) -> bool:
         return False
 
 
+def require_room(place: Path) -> None:
+    """Raise HarnessError for a place without room, where a program may have written half a file.
+
+    git and others do not check the last write of a file.
+    """
+    if has_no_room(place):
+        raise HarnessError(
+            f"the disk is full: {place} has less than {ROOM >> 20} MB left",
+            "free some space, and run it again",
+        )
+
+
 def sync_directory(directory: Path) -> None:
     """Sync a directory, so that a rename in it survives a power cut."""
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mermapctl.errors import HarnessError, UserError
-from mermapctl.system import process
+from mermapctl.system import files, process
 from mermapctl.tree import git
 
 OLDEST = (0, 16)
@@ -83,4 +83,5 @@ def ready(b4: str, mailbox: Path, place: Path) -> Path:
 
 def _run(b4: str, words: Sequence[str], place: Path, env: dict[str, str]) -> str:
     done = process.run([b4, *words], cwd=place, env=env, timeout=_SECONDS)
+    files.require_room(place)  # its mailbox may be half a one
     return f"{done.stdout}\n{done.stderr}"

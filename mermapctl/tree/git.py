@@ -49,8 +49,11 @@ LONGEST = 600
 IDLE = 10
 """Seconds that git may sleep without using the CPU: no disk is that slow, a FIFO is for ever."""
 _COMPLAINT = re.compile(r"(fatal|error|tar|cp|xz): (?!Removing leading)")
-_UNWRITTEN = "unable to write file"
-"""git's message on a file that it could not write."""
+_UNWRITTEN = re.compile(
+    r"\b(?:unable to|cannot|could not|couldn't|failed to) (?:write|create|append|update)\b"
+)
+"""git's messages on a file that it could not write; most have no reason."""
+_FULL = ("No space left on device", "Out of diskspace", "Disk quota exceeded", "File too large")
 AUTHOR = ("mermapctl", "mermapctl@localhost")
 # One pack instead of 90,000 loose objects, weakly compressed: measured on 2 cores with 6.12,
 # 36 s of work against 42 s, and a third less on the disk. `git add` and `git update-index` stream
@@ -128,15 +131,13 @@ def environment(*, own: bool = True) -> dict[str, str]:
 def failed(what: str, said: str, place: Path | None = None) -> HarnessError:
     """Build the error for a failed program, with the line of its output that gives the reason.
 
-    `place` is where it writes: git does not say why it was "unable to write file".
+    `place` is where it writes.
     """
     lines = said.strip().splitlines() or ["it said nothing"]
     reason = next((line for line in lines if _COMPLAINT.match(line)), lines[-1])[:300]
     reason = credentials.without(reason)
-    full = ("No space left on device", "Out of diskspace", "Disk quota exceeded")
-    if (_UNWRITTEN in said and place and files.has_no_room(place)) or any(
-        words in said for words in full
-    ):
+    full = place is not None and files.has_no_room(place) and _UNWRITTEN.search(said)
+    if full or any(words in said for words in _FULL):
         return HarnessError(f"the disk is full: {reason}", "free some space, and run it again")
     return HarnessError(f"{what} failed: {reason}")
 

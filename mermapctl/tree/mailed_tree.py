@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mermapctl.errors import HarnessError, MermapctlError, UserError
 from mermapctl.events import Listener, Note
-from mermapctl.system import inputs, process
+from mermapctl.system import files, inputs, process
 from mermapctl.tree import commits, git, git_files, mail_origin, ownership, state, workshop
 from mermapctl.tree.commits import Commit
 from mermapctl.tree.mail_origin import MailOrigin, SeriesMail
@@ -194,11 +194,14 @@ def _apply(
 ) -> None:
     """Commit the patches; the same ones on the same base give the same hashes everywhere."""
     mailbox = tree / ".git/mermapctl-patches"
-    mailbox.write_bytes(patches)
+    files.make(mailbox, patches)
     words = ["am", "--3way", "--patch-format=mboxrd", "--committer-date-is-author-date"]
     argv = ["git", *_PLAIN, *words, "--no-gpg-sign", "--", str(mailbox)]
     said = process.run(argv, cwd=tree, env=git.identity(git.environment(), 0))
     mailbox.unlink()
+    if said.returncode < 0:
+        raise git.failed("git am", said.stderr, tree)
+    files.require_room(tree)  # before a mail's fault: git am may have had half of a patch
     if said.returncode != 0:
         raise _conflict(tree, series, base, said.stdout, said.stderr)
     for subject in _merged(said.stdout):
@@ -252,8 +255,8 @@ def _conflict(
     unmerged = git.git(tree, "diff", "--name-only", "--diff-filter=U", "-z", *git.NO_PROGRAMS,
                        settings=_PLAIN)  # fmt: skip
     named = [next(filter(None, found)) for found in _AT_FAULT.findall(err)]
-    files = list(dict.fromkeys([*filter(None, unmerged.split("\0")), *named]))
-    where = f" in {_some(files)}" if files else f": {_reason(err or out)}"
+    found = list(dict.fromkeys([*filter(None, unmerged.split("\0")), *named]))
+    where = f" in {_some(found)}" if found else f": {_reason(err or out)}"
     patch = series.patches[at - 1]
     return UserError(
         f"patch {at}/{len(series.patches)} does not apply to {_spelled(base)}{where}: "

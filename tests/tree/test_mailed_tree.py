@@ -8,8 +8,9 @@ import gzip
 import http.server
 import json
 import shutil
+import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -386,6 +387,54 @@ def test_a_mailbox_of_100_mb_is_refused(tree: Path, place: Path) -> None:
         file.truncate(100 << 20)
     done = command("tree", "apply", str(mailbox), f"--tree={tree}", "-o", str(place))
     refused(done, place, "larger than")
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """Make a file system of some kB; skip where it cannot be mounted."""
+    directory = tmp_path / "small"
+    directory.mkdir()
+
+    def mounted(size: int) -> Path:
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", str(directory)]
+        if subprocess.run(mount, capture_output=True, check=False).returncode:
+            pytest.skip("may not mount a file system")
+        return directory
+
+    yield mounted
+    subprocess.run(["umount", directory], capture_output=True, check=False)
+
+
+@pytest.mark.parametrize("size", [4, 8, 16, 24, 48, 56])
+def test_a_full_disk_is_no_fault_of_the_mails(
+    size: int, tree: Path, place: Path, small: Callable[[int], Path]
+) -> None:
+    full = small(size)
+    mailbox = tree.parent / "series.mbox"
+    mailbox.write_text("".join(mails(tree, "--base=main")))
+    done = command(
+        *("tree", "apply", str(mailbox), f"--tree={tree}", "-o", str(place)),
+        first=f"import tempfile; tempfile.tempdir = {str(full)!r}",
+    )
+    assert done.returncode == 3, done.stderr
+    assert "the disk is full" in done.stderr or "No space left on device" in done.stderr
+    assert str(full) in done.stderr
+    assert not place.exists()
+    assert not [*full.iterdir()]
+
+
+@pytest.mark.parametrize("size", [4, 64, 240, 300, 400])
+def test_a_full_disk_is_no_conflict(size: int, tree: Path, small: Callable[[int], Path]) -> None:
+    full = small(size)
+    mailbox = tree.parent / "series.mbox"
+    mailbox.write_text("".join(mails(tree, "--base=main")))
+    done = command(
+        *("tree", "apply", str(mailbox), f"--tree={tree}", "-o", str(full / "new")),
+        first="from mermapctl.tree import workshop; workshop.BYTES = 1",
+    )
+    assert done.returncode == 3, done.stderr
+    assert "the disk is full" in done.stderr
+    assert not [*full.iterdir()]
 
 
 def test_neither_a_file_nor_a_message_id(tree: Path, place: Path) -> None:

@@ -387,8 +387,7 @@ STARTS = {
     "tree.mailed_tree._clone": "gated",
     "tree.mailed_tree._apply": "git am in a tree of ours: no hook, filter or driver",
     "tree.git_identity._configured": "git config, which runs nothing",
-    "commands.tree_apply._mails": "git mailsplit in a directory of ours",
-    "commands.tree_apply._ready": "git mailsplit in a directory of ours",
+    "commands.tree_apply._split": "git mailsplit in a directory of ours",
     "commands.mail_checks._patch_id": "git patch-id, which reads its standard input alone",
 }
 _STARTERS = {"run", "feeding", "supervise", "dialogue"}
