@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-import shutil
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -202,9 +201,9 @@ def _in_lanes(
 ) -> Generator[MutantResult, None, None]:
     """Yield the results of mutants that are tried in lanes, in their order."""
     work = session.known.place / "work"
+    files.make_empty(work)  # a session that was killed, or somebody, may have left anything
     uncovered = _uncovered(session, work, notes)
     claims = work / "claims"
-    shutil.rmtree(claims, ignore_errors=True)
     files.make_folder(claims)
     first = _job(session, session.lane, work / "lane1", session.request)
     seconds = unchanged.passed(first).phases.boot or 1.0

@@ -75,6 +75,18 @@ def make_folder(folder: Path) -> None:
         raise cannot_write(folder, error) from error
 
 
+def make_empty(folder: Path) -> None:
+    """Make a directory anew, in place of whatever is there. Raises HarnessError."""
+    try:
+        if folder.is_dir() and not folder.is_symlink():
+            shutil.rmtree(folder)
+        else:
+            folder.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    make_folder(folder)
+
+
 def copy(source: Path, path: Path) -> None:
     """Copy a regular file of ours to `path`. Raises OSError that names the one at fault."""
     with inputs.open_regular(source) as file, naming(path), path.open("wb") as new:

@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -169,6 +172,35 @@ def test_a_sample_ends_when_enough_mutants_count() -> None:
         return len(list(command._sampled(wanted, iter(order))))
 
     assert [taken(each) for each in (1, 2, 3, 4, None)] == [3, 5, 6, 6, 6]
+
+
+def test_what_took_the_place_of_a_sessions_files_is_neither_read_nor_written(
+    tree: Path, home: Path, tmp_path: Path
+) -> None:
+    first, _ = mutate(tree, "--rules=mermap")
+    (place,) = (home / "state/mutants").iterdir()
+    (result,) = place.glob("*.json")
+    result.write_bytes(result.read_bytes()[:-9])
+    other = tmp_path / "other"
+    other.write_text("mine")
+    made = [path for path in (place / "work").rglob("*") if path.is_file()]
+    assert len(made) > 8
+    for path, kind in zip(made, itertools.cycle(("FIFO", "directory", "link"))):
+        path.unlink()
+        if kind == "FIFO":
+            os.mkfifo(path)
+        elif kind == "directory":
+            (path / "x").mkdir(parents=True)
+        else:
+            path.symlink_to(other)
+    again, said = mutate(tree, "--rules=mermap")
+    assert "0 tried before" in said
+    fates = [[each["fate"] for each in made["results"]] for made in (first, again)]  # type: ignore[attr-defined]
+    assert fates[0] == fates[1]
+    assert other.read_text() == "mine"
+    shutil.rmtree(place / "work")
+    os.mkfifo(place / "work")
+    assert mutate(tree, "--rules=mermap", "--rerun")[0]["score"] == first["score"]
 
 
 SIZES = """int g(int size, int limit)
