@@ -143,7 +143,7 @@ def named(series: Series, commit: str) -> str:
     """Return a commit of a series with its subject, or what it is."""
     if commit == series.base:
         return f"{short(commit)} (before the series)"
-    if series.work_tree and commit == series.commits[-1].commit:
+    if series.work_tree and commit in [each.commit for each in series.commits[-1:]]:
         return "the work tree"
     subjects = {each.commit: each.subject for each in series.commits}
     return f"{short(commit)} ({subjects.get(commit, '?')})"

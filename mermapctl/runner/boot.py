@@ -93,6 +93,7 @@ class _Listening:
 
     def tick(self, elapsed: float, silent: float) -> str | None:
         self.job.tell(Tick())
+        counters.bound(self.job)
         patience = self.job.patience
         if patience is not None and self.in_suite and silent > patience:
             return SILENT

@@ -23,9 +23,13 @@ import msgspec
 import pytest
 
 from mermapctl import render
-from mermapctl.records import comparison
+from mermapctl.records import comparison, record_kinds
 from mermapctl.records.record import SCHEMA, RunRecord, from_json, to_json
+from mermapctl.render import series_words
+from tests import sample_records as samples
 
+EXTREMES = [-1, 0, 2**31, -(2**63), 2**63 - 1]
+"""Integers that no run has; a record is read with them."""
 HOSTILE = "H\x1b]0;x\x07\x9b\u202e\u2028<b>|`\"'&"
 SEEDS = range(20)
 DEEPEST = 6
@@ -97,6 +101,28 @@ def test_no_text_of_a_record_is_obeyed(form: str) -> None:
             assert "<b>|" not in text
         if form == "markdown":
             assert all(len(each) == 1 for each in columns(text)), seed
+
+
+@pytest.mark.parametrize("form", [*render.RENDERERS])
+def test_no_number_of_a_record_is_a_defect(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = made
+
+    def extreme(kind: Any, rng: random.Random, depth: int = 0) -> Any:
+        if kind is float:
+            return rng.choice([-1.0, 1e308, -1e308, 5e-324])
+        return rng.choice(EXTREMES) if kind is int else plain(kind, rng, depth)
+
+    monkeypatch.setitem(globals(), "made", extreme)
+    for seed in SEEDS:
+        for full in {False, form == "table"}:
+            render.document(record(seed), form, full=full)
+
+
+def test_a_series_without_commits_names_what_others_call_a_commit() -> None:
+    series = record_kinds.series_of(samples.series())
+    assert series is not None
+    empty = dataclasses.replace(series, commits=(), work_tree=True)
+    assert series_words.named(empty, "0123456789abcdef") == "0123456789ab (?)"
 
 
 def test_any_two_records_can_be_compared() -> None:

@@ -206,3 +206,27 @@ def test_a_guest_that_sends_a_file_of_a_false_name_has_no_counters(
     with pytest.raises(HarnessError, match="no counters of the chosen files"):
         counters.collect(job, "all")
     assert [path.name for path in tmp_path.rglob("*")] == [job.counters.name]
+
+
+def test_a_guest_that_sends_without_end_fills_no_disk(built: Path, tmp_path: Path) -> None:
+    job = replace(job_of(built, "x86_64"), folder=tmp_path)
+    assert job.cell.sends_counters
+    counters.bound(job)  # nothing is there yet
+    with job.counters.open("wb") as file:
+        file.write(b"mermapctl-counters 1\n")
+        file.truncate(counters.LARGEST)
+        file.flush()
+        counters.bound(job)
+        assert job.counters.stat().st_size == counters.LARGEST
+        for _ in range(3):  # as QEMU, which writes where it was
+            file.seek(2 * counters.LARGEST)
+            file.write(b"x" * (1 << 20))
+            file.flush()
+            counters.bound(job)
+            assert job.counters.stat().st_size == 0
+        file.write(b"files 0\n")
+    with pytest.raises((HarnessError, OSError), match="larger than"):
+        counters.collect(job, "all")
+    job.counters.write_bytes(b"\0" * 1000 + b"\nfiles 0\n")
+    with pytest.raises(HarnessError, match="ended before it sent"):
+        counters.collect(job, "all")
