@@ -11,6 +11,8 @@
 #define STRESS_STEPS 40
 /* Of each thread of a random pair: its text must be a module parameter, which has 1023 bytes. */
 #define STRESS_PAIR_STEPS 30
+/* How often a pair is run that was given. */
+#define STRESS_TURNS 32
 #define STRESS_TEXT 960
 
 /**
