@@ -48,6 +48,17 @@ class Ran:
         return [finding["code"] for finding in self.cell["findings"]]
 
 
+def lasting_clone(reference_tree: Path, name: str) -> Path:
+    """Return a clone as it was made, at a lasting place: a later run builds incrementally."""
+    clone = ROOT / "build" / name / "linux"
+    if not (clone / ".git").exists():
+        clone.parent.mkdir(parents=True, exist_ok=True)
+        git(reference_tree, "clone", "-q", "--shared", str(reference_tree), str(clone))
+    git(clone, "fetch", "-q", "origin")
+    git(clone, "checkout", "-q", "--force", "--detach", git(reference_tree, "rev-parse", "HEAD"))
+    return clone
+
+
 def mermapctl(*argv: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run the command line of this interpreter."""
     return subprocess.run(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import git
-from tests.e2e.conftest import ROOT, mermapctl
+from tests.e2e.conftest import ROOT, lasting_clone, mermapctl
 
 pytestmark = [pytest.mark.e2e, pytest.mark.nightly]
 
@@ -38,12 +38,7 @@ def fail_by_the_clock(tree: Path) -> None:
 
 def series(reference_tree: Path, change: Callable[[Path], None]) -> tuple[Path, list[str]]:
     """Return a clone with six commits, the third of which has a fault, and their hashes."""
-    tree = ROOT / "build" / "e2e-bisect" / "linux"
-    if not (tree / ".git").exists():
-        tree.parent.mkdir(parents=True, exist_ok=True)
-        git(reference_tree, "clone", "-q", "--shared", str(reference_tree), str(tree))
-    git(tree, "fetch", "-q", "origin")
-    git(tree, "checkout", "-q", "--force", "--detach", git(reference_tree, "rev-parse", "HEAD"))
+    tree = lasting_clone(reference_tree, "e2e-bisect")
     for number in range(1, COMMITS + 1):
         with (tree / "mm/mermap.c").open("a") as source:
             source.write(f"int mermap_{number}(void);\nint mermap_{number}(void) {{ return 0; }}\n")

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import git
-from tests.e2e.conftest import ROOT
+from tests.e2e.conftest import ROOT, lasting_clone
 from tests.runner.test_run import processes_of
 from tests.series import farming
 from tests.series.farming import TestFarm, wait_until
@@ -29,12 +29,7 @@ WORKERS = ("alpha", "beta")
 @pytest.fixture(scope="module")
 def tree(reference_tree: Path) -> Path:
     """Return a clone with four commits, each a kernel that has never been built."""
-    clone = ROOT / "build" / "e2e-farm" / "linux"
-    if not (clone / ".git").exists():
-        clone.parent.mkdir(parents=True, exist_ok=True)
-        git(reference_tree, "clone", "-q", "--shared", str(reference_tree), str(clone))
-    git(clone, "fetch", "-q", "origin")
-    git(clone, "checkout", "-q", "--force", "--detach", git(reference_tree, "rev-parse", "HEAD"))
+    clone = lasting_clone(reference_tree, "e2e-farm")
     for number in range(1, 5):
         with (clone / "mm/mermap.c").open("a") as source:
             source.write(f"const long mermap_step_{number} = {time.time_ns()};\n")

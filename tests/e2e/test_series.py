@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import git
-from tests.e2e.conftest import ROOT, mermapctl
+from tests.e2e.conftest import ROOT, lasting_clone, mermapctl
 
 pytestmark = pytest.mark.e2e
 
@@ -20,13 +20,7 @@ FAULT = ROOT / "kernel/faults/06-flushes-early.patch"
 @pytest.fixture(scope="module")
 def tree(reference_tree: Path) -> Path:
     """Return a clone, at a lasting place so that a later test run builds incrementally."""
-    clone = ROOT / "build" / "e2e-series" / "linux"
-    if not (clone / ".git").exists():
-        clone.parent.mkdir(parents=True, exist_ok=True)
-        git(reference_tree, "clone", "-q", "--shared", str(reference_tree), str(clone))
-    git(clone, "fetch", "-q", "origin")
-    git(clone, "checkout", "-q", "--force", "--detach", git(reference_tree, "rev-parse", "HEAD"))
-    return clone
+    return lasting_clone(reference_tree, "e2e-series")
 
 
 def run(tree: Path, *argv: str) -> dict[str, Any]:
