@@ -92,8 +92,8 @@ def command(
     mutant that no test, kernel check or trace sees survives: it is shown as a diff, with what an
     assertion would have to check. Needs universalmutator (pipx install 'mermapctl[mutate]').
 
-    Exit codes: 0 each mutant that was drawn has been tried, whatever came of it; 2 wrong usage; 3
-    the suite does not pass on the unchanged files, or the machine fails; 130 interrupted. The same
+    Exit codes: 0 each mutant that was drawn has been tried, seen or not; 2 wrong usage; 3 the
+    suite does not pass on the unchanged files, or the machine fails; 130 interrupted. The same
     command goes on where it was, also after a kill.
     """
     from mermapctl.commands import mutate

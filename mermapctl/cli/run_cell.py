@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -14,8 +13,6 @@ from mermapctl.cli.command import Command
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from mermapctl.events import Event
 
 
 @click.command("run-cell", cls=Command, hidden=True, short_help="Run one cell of a series.")
@@ -29,9 +26,4 @@ def command(job: Path) -> None:
     from mermapctl.records.exit_code import exit_of_verdict
     from mermapctl.series import wire
 
-    def tell(event: Event) -> None:
-        line = wire.encode(event)
-        if line is not None:
-            os.write(sys.stdout.fileno(), line)
-
-    sys.exit(exit_of_verdict(run_cell.run(job, tell).verdict))
+    sys.exit(exit_of_verdict(run_cell.run(job, wire.tell).verdict))

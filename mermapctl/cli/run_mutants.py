@@ -15,8 +15,6 @@ from mermapctl.cli.command import Command
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mermapctl.events import Event
-
 
 @click.command("run-mutants", cls=Command, hidden=True, short_help="Try mutants in one lane.")
 @click.argument("job", type=types.INPUT, metavar="JOB.json")
@@ -29,13 +27,8 @@ def command(job: Path) -> None:
     from mermapctl.series import wire
     from mermapctl.system import signals
 
-    def tell(event: Event) -> None:
-        line = wire.encode(event)
-        if line is not None:
-            os.write(sys.stdout.fileno(), line)
-
     try:
-        for result in lane.run(lane_job.read(job), tell):
+        for result in lane.run(lane_job.read(job), wire.tell):
             # A signal in the middle of a long line would leave a part of it.
             with signals.deferred():
                 os.write(sys.stdout.fileno(), lane.encoded(result))

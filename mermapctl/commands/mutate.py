@@ -16,7 +16,7 @@ from mermapctl.config.fragment import Fragment
 from mermapctl.config.plan import CellPlan, Request
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.events import Listener, Note
-from mermapctl.mutation import generate, lanes, score, unchanged, universal
+from mermapctl.mutation import generate, lanes, score, trial, unchanged, universal
 from mermapctl.mutation.lane_job import LaneJob
 from mermapctl.mutation.mutant import Mutant, MutantResult
 from mermapctl.mutation.report import SCHEMA, MutationReport
@@ -24,7 +24,7 @@ from mermapctl.mutation.results import KeptResults
 from mermapctl.runner import compiler_cache, gcovr
 from mermapctl.runner.job import Job, LaneCommit
 from mermapctl.series import key
-from mermapctl.system import cache_file, files, inputs, paths, signals
+from mermapctl.system import cache_file, files, paths, signals
 from mermapctl.tree import build_dir, commits, ownership, series_worktrees, state
 from mermapctl.tree.commits import Commit
 from mermapctl.tree.series_worktrees import Borrower, Lane
@@ -103,7 +103,7 @@ def run(
             replace(request, tree=lane.tree, rebuild=True),
             own, asked, path, repository, lane, commit, chosen, KeptResults(place), invoked, tell,
         )  # fmt: skip
-        texts = {file: _text(lane.tree / file) for file in chosen}
+        texts = trial.sources(lane.tree, chosen)
         made = generate.mutants(program, texts)
         return _report(session, made, planned)
 
@@ -129,10 +129,6 @@ def files_of(tree: Path, planned: CellPlan, asked: Sequence[str]) -> tuple[str, 
 
 def _place(name: str) -> Path:
     return paths.state_dir() / "mutants" / name
-
-
-def _text(path: Path) -> str:
-    return inputs.read_regular(path).decode(errors="surrogateescape")
 
 
 def _report(session: _Session, made: Sequence[Mutant], planned: CellPlan) -> MutationReport:
@@ -223,7 +219,7 @@ def _in_lanes(
             claims=claims,
             files=session.files,
             uncovered=uncovered,
-            mutants=(),
+            mutants=tuple(mutants),
             seconds=seconds if at == 0 else None,
         )
 

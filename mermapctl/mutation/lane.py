@@ -15,8 +15,6 @@ from mermapctl.errors import HarnessError
 from mermapctl.mutation import advice, code, trial, unchanged
 from mermapctl.mutation.mutant import ALIVE, Mutant, MutantResult
 from mermapctl.mutation.results import KeptResults
-from mermapctl.system import inputs
-from mermapctl.tree import ownership
 
 if TYPE_CHECKING:
     from mermapctl.events import Listener
@@ -31,14 +29,10 @@ def run(lane: LaneJob, tell: Listener) -> Iterator[MutantResult]:
     Raises HarnessError if the unchanged suite does not pass here, UserError.
     """
     made = unchanged.begun(lane.request, lane.own, lane.commit, lane.folder, lane.invoked, tell)
-    ownership.require(made.tree)
     seconds = lane.seconds
     if seconds is None:
         seconds = unchanged.passed(made).phases.boot or 1.0
-    texts = {
-        file: inputs.read_regular(made.tree / file).decode(errors="surrogateescape")
-        for file in lane.files
-    }
+    texts = trial.sources(made.tree, lane.files)
     original = trial.original(replace(made, tell=lambda _event: None), texts, seconds)
     functions = {file: code.functions(text) for file, text in texts.items()}
     kept = KeptResults(lane.results)

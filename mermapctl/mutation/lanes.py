@@ -3,20 +3,18 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mermapctl.errors import HarnessError
 from mermapctl.events import Listener, Note, Tick
 from mermapctl.mutation import lane, lane_job
 from mermapctl.mutation.lane_job import LaneJob
-from mermapctl.series import wire
+from mermapctl.series import budget, wire
 from mermapctl.system import files, process
 from mermapctl.system.children import ChildLine, Children, last_words
-from mermapctl.system.memory import available_kb
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
 
 _RUN_MUTANTS = "run-mutants"
 _TICK = 0.1
-_LANE_KB = 2 * 1000 * 1000
-"""Memory of a lane: a compiler, the linker of vmlinux, QEMU."""
 _WORTH, _CACHED_WORTH = 400, 100
 """Mutants for each further lane, whose first build is a whole one; one of four is booted (4 s).
 
@@ -41,10 +37,7 @@ def number(mutants: int, wanted: int | None, *, cached: bool) -> int:
     """
     if wanted is not None:
         return max(1, min(wanted, mutants))
-    available = available_kb()
-    room = len(os.sched_getaffinity(0))
-    room = room if available is None else min(room, available // _LANE_KB)
-    return max(1, min(room, mutants // (_CACHED_WORTH if cached else _WORTH)))
+    return max(1, min(budget.room(1), mutants // (_CACHED_WORTH if cached else _WORTH)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +57,7 @@ class Trying:
         rest = iter(mutants)
         awaited = next(rest, None)
         with Children() as children:
-            folders = [self._start(children, each, mutants) for each in range(self.lanes)]
+            folders = [self._start(children, each) for each in range(self.lanes)]
             while awaited is not None:
                 self.tell(Tick())
                 for said in children.wait(_TICK):
@@ -77,11 +70,11 @@ class Trying:
                     yield found[awaited.key]
                     awaited = next(rest, None)
 
-    def _start(self, children: Children, at: int, mutants: Sequence[Mutant]) -> Path:
+    def _start(self, children: Children, at: int) -> Path:
         job = self.jobs(at)
         files.make_folder(job.folder)
         path = job.folder / lane_job.JOB
-        lane_job.write(path, replace(job, mutants=tuple(mutants)))
+        lane_job.write(path, job)
         argv = [sys.executable, "-P", "-m", "mermapctl", _RUN_MUTANTS, str(path)]
         children.start(at, argv, process.inherited(), job.folder / lane_job.COMPLAINTS)
         return job.folder

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import resource
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from mermapctl.errors import HarnessError
 from mermapctl.judge import leaf_tests
@@ -45,6 +47,13 @@ class Original:
     texts: dict[str, str]
     objects: dict[str, str | None]
     image: str
+
+
+def sources(tree: Path, names: Iterable[str]) -> dict[str, str]:
+    """Return the texts of files of a tree; bytes that are no UTF-8 are kept as surrogates."""
+    return {
+        name: inputs.read_regular(tree / name).decode(errors="surrogateescape") for name in names
+    }
 
 
 def original(job: Job, texts: dict[str, str], seconds: float) -> Original:

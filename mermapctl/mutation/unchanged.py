@@ -12,6 +12,7 @@ from mermapctl.judge.result_types import Reason, Verdict
 from mermapctl.records.folder import RunFolder
 from mermapctl.runner import cell, job, kunit
 from mermapctl.system import files
+from mermapctl.tree import ownership
 
 if TYPE_CHECKING:
     from mermapctl.config.fragment import Fragment
@@ -35,6 +36,7 @@ def begun(
 ) -> Job:
     """Return the job of a lane's kernel, with an empty folder for its files. Raises UserError."""
     tree = target.tree_for(request.tree, request.targets)
+    ownership.require(tree)
     (planned,) = plan.make(target.read(tree), request, own)
     files.make_folder(folder)
     return job.begin(

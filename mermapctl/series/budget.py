@@ -32,12 +32,13 @@ def of(rows: int, jobs: int, wanted: int | None = None, *, cached: bool = False)
 
     There are `wanted` lanes if that is given. `cached` is whether lanes share a ccache.
     """
-    lanes = wanted or min(_room(), rows // (_CACHED_ROWS if cached else _ROWS))
+    lanes = wanted or min(room(_CORES), rows // (_CACHED_ROWS if cached else _ROWS))
     lanes = max(1, min(lanes, rows))
     return Budget(lanes, max(1, jobs // lanes))
 
 
-def _room() -> int:
-    cores = int(len(os.sched_getaffinity(0)) / _CORES)
+def room(cores_each: float) -> int:
+    """Return how many lanes that use so many cores each the machine has cores and memory for."""
+    cores = int(len(os.sched_getaffinity(0)) / cores_each)
     available = available_kb()
     return cores if available is None else min(cores, available // _LANE_KB)

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import msgspec
 
 from mermapctl.events import (
@@ -28,6 +31,13 @@ def encode(event: object) -> bytes | None:
         return msgspec.json.encode([type(event).__name__, event]) + b"\n"
     except UnicodeEncodeError:
         return None
+
+
+def tell(event: object) -> None:
+    """Print the line of an event, if it has one, for the process that started this one."""
+    line = encode(event)
+    if line is not None:
+        os.write(sys.stdout.fileno(), line)
 
 
 def decode(line: bytes) -> CellEvent | None:

@@ -76,7 +76,7 @@ def make_folder(folder: Path) -> None:
 
 
 def make_empty(folder: Path) -> None:
-    """Make a directory anew, in place of whatever is there. Raises HarnessError."""
+    """Make a directory anew, in place of what is there. Raises HarnessError."""
     try:
         if folder.is_dir() and not folder.is_symlink():
             shutil.rmtree(folder)

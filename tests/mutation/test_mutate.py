@@ -242,9 +242,9 @@ def test_a_further_lane_pays_for_its_first_build(
     monkeypatch: pytest.MonkeyPatch, mutants: int, wanted: int | None, cached: bool, number: int
 ) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _pid: {0, 1})
-    monkeypatch.setattr(lanes, "available_kb", lambda: 8_000_000)
+    monkeypatch.setattr("mermapctl.series.budget.available_kb", lambda: 8_000_000)
     assert lanes.number(mutants, wanted, cached=cached) == number
-    monkeypatch.setattr(lanes, "available_kb", lambda: 1_000_000)
+    monkeypatch.setattr("mermapctl.series.budget.available_kb", lambda: 1_000_000)
     assert lanes.number(9000, None, cached=cached) == 1
 
 
