@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -125,3 +125,19 @@ def new_home(fake_tree: Path, home: Path) -> Path:
     assert fake_tree.is_dir()
     shutil.rmtree(home / "cache")
     return home
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """Make a file system of some kB; skip where it cannot be mounted."""
+    directory = tmp_path / "small"
+    directory.mkdir()
+
+    def mounted(size: int) -> Path:
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", str(directory)]
+        if subprocess.run(mount, capture_output=True, check=False).returncode:
+            pytest.skip("may not mount a file system")
+        return directory
+
+    yield mounted
+    subprocess.run(["umount", directory], capture_output=True, check=False)

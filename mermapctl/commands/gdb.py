@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from mermapctl.runner.cell import run_cell, unjudged
 from mermapctl.runner.guest_clock import EMULATED
 from mermapctl.runner.job import Job, begin
 from mermapctl.runner.step import Doing
-from mermapctl.system import paths
+from mermapctl.system import paths, scratch
 from mermapctl.tree import ownership
 
 LONGEST = 7 * 24 * 3600
@@ -75,10 +74,10 @@ def run(
     (cell,) = cells
     ownership.require_own(paths.state_dir(), paths.cache_dir())
     required_programs.require(cells)
-    with tempfile.TemporaryDirectory(prefix="mermapctl-gdb-") as place:
+    with scratch.directory("gdb") as place:
         job = begin(
             cell,
-            RunFolder("gdb", Path(place)),
+            RunFolder("gdb", place),
             can=kunit.capabilities(cell.tree.path),
             commit=None,
             invoked=invoked,

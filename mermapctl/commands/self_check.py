@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from mermapctl.judge.result_types import Ended
 from mermapctl.runner import boot, further_boot, guest_clock, kernel, kunit
 from mermapctl.runner.guest_clock import EMULATED
 from mermapctl.runner.job import Job
-from mermapctl.system import paths
+from mermapctl.system import paths, scratch
 from mermapctl.tree import build_dir
 
 if TYPE_CHECKING:
@@ -86,8 +85,7 @@ def _job(planned: CellPlan) -> Iterator[Job]:
     """Yield a job whose files are removed afterwards."""
     where = build_dir.locate(planned.tree.path, planned.target.name, planned.build_name)
     build_dir.require_plain(planned.tree.path, paths.cache_dir())
-    with tempfile.TemporaryDirectory(prefix="mermapctl-deep-") as place:
-        folder = Path(place)
+    with scratch.directory("deep") as folder:
         job = Job(
             cell=planned,
             build_dir=where,

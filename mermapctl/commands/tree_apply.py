@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.events import CellStarted, Listener, Note
-from mermapctl.system import files, inputs, paths, process
+from mermapctl.system import files, inputs, paths, process, scratch
 from mermapctl.system.process import Completed
 from mermapctl.tree import (
     b4,
@@ -54,8 +53,8 @@ def apply(asked: ApplyRequest, tell: Listener) -> Applied:
     program = b4.program()
     lender = find.resolve(asked.tree)
     ownership.require(lender)
-    with tempfile.TemporaryDirectory(prefix="mermapctl-mail-") as made:
-        place = Path(made).resolve()
+    with scratch.directory("mail") as made:
+        place = made.resolve()
         series = _series(program, asked.source, place)
         _tell_of(series, tell)
         base = mailed_tree.base_of(lender, series, asked.onto)

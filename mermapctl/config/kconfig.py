@@ -9,7 +9,6 @@ import hashlib
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -23,7 +22,7 @@ from mermapctl.config import kconfig_cache, kconfig_parser, toolchain
 from mermapctl.config.kconfig_parser import KconfigRequest, Reader, UnreadableError
 from mermapctl.config.target import Target
 from mermapctl.config.toolchain import Toolchain
-from mermapctl.system import inputs, paths
+from mermapctl.system import inputs, paths, scratch
 from mermapctl.tree import ownership
 
 __all__ = ["Model", "Selector", "Setting", "UnreadableError", "read", "read_part"]
@@ -245,8 +244,8 @@ def read(tree: Path, target: Target) -> Model:
     wanted = kconfig_cache.key(toolchain.identity({**seen, **environment}))
     cache = kconfig_cache.Cache(_cache_path(tree, target), tree, environment, wanted)
     with (
-        tempfile.TemporaryDirectory(prefix="mermapctl-kconfig-") as scratch,
-        contextlib.closing(kconfig_parser.Shell(Path(scratch), seen)) as shell,
+        scratch.directory("kconfig") as place,
+        contextlib.closing(kconfig_parser.Shell(place, seen)) as shell,
         _without_gc(),
     ):
         kconf = kconfig_parser.read(

@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.mutation.mutant import Mutant
-from mermapctl.system import files, inputs, process
+from mermapctl.system import files, inputs, process, scratch
 
 RULE = "C"
 INSTALL = (
@@ -34,8 +33,7 @@ def program() -> str:
 
 def mutants(command: str, file: str, text: str) -> Iterator[Mutant]:
     """Yield what universalmutator makes of a file, each mutant on one line. Raises HarnessError."""
-    with tempfile.TemporaryDirectory(prefix="mermapctl-mutants-") as directory:
-        place = Path(directory)
+    with scratch.filled("mutants") as place:
         (place / "made").mkdir()
         files.make(place / _NAME, text)
         argv = [command, _NAME, "c", "--noCheck", "--mutantDir", "made"]

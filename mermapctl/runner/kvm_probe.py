@@ -13,13 +13,12 @@ import enum
 import os
 import platform
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from mermapctl.errors import HarnessError
 from mermapctl.runner import accelerator
-from mermapctl.system import files, process
+from mermapctl.system import files, process, scratch
 
 QEMU = "qemu-system-x86_64"
 LIMIT = 2.5
@@ -101,10 +100,13 @@ def probe(device: Path = accelerator.KVM, accel: str = "kvm") -> Answer:
         return Answer(Ability.DENIED, f"{device} may not be opened by you: {group}")
     if platform.machine() != "x86_64" or not shutil.which(QEMU):
         return Answer(Ability.UNKNOWN, f"{device} opens; there is no {QEMU} here to try it with")
-    with tempfile.TemporaryDirectory(prefix="mermapctl-kvm-") as scratch:
-        image = Path(scratch) / "guest"
-        files.make(image, guest())
-        return _run(image, accel)
+    try:
+        with scratch.filled("kvm") as place:
+            image = place / "guest"
+            files.make(image, guest())
+            return _run(image, accel)
+    except HarnessError as error:
+        return Answer(Ability.UNKNOWN, f"{device} opens; it was not tried: {error.message}")
 
 
 def _run(image: Path, accel: str) -> Answer:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import enum
 import functools
-import tempfile
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from mermapctl.errors import HarnessError
-from mermapctl.system import files
+from mermapctl.system import files, scratch
 from mermapctl.system.inputs import read_regular
 from mermapctl.system.paths import shipped
 from mermapctl.tree import git, overlay
@@ -63,17 +62,16 @@ def _packaged(posting: Posting) -> Overlay:
 def _load(posting: Posting, directory: Path | None) -> Overlay:
     root = directory or shipped("kernel")
     reference = overlay.load(directory).contents
-    try:
-        with tempfile.TemporaryDirectory(prefix="mermapctl-posting-") as place:
-            work = Path(place)
+    with scratch.filled("posting") as work:
+        try:
             _write(work, reference)
             described = _build(root / "postings", posting, work)
             files = [path for path in work.rglob("*") if path.is_file()]
             texts = {str(path.relative_to(work)): path.read_text("utf-8") for path in files}
-    except (OSError, ValueError, HarnessError) as error:
-        said = error.message if isinstance(error, HarnessError) else str(error)
-        msg = f"the posting {posting} in {root} cannot be read: {said}"
-        raise HarnessError(msg, hint="reinstall mermapctl, or restore kernel/") from error
+        except (OSError, ValueError, HarnessError) as error:
+            said = error.message if isinstance(error, HarnessError) else str(error)
+            msg = f"the posting {posting} in {root} cannot be read: {said}"
+            raise HarnessError(msg, hint="reinstall mermapctl, or restore kernel/") from error
     changed = {name: text for name, text in texts.items() if reference.get(name) != text}
     last = described[-1]
     part = Part(_PART, last.subject, last.body, tuple(sorted(changed)))

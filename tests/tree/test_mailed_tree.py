@@ -8,7 +8,6 @@ import gzip
 import http.server
 import json
 import shutil
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -387,22 +386,6 @@ def test_a_mailbox_of_100_mb_is_refused(tree: Path, place: Path) -> None:
         file.truncate(100 << 20)
     done = command("tree", "apply", str(mailbox), f"--tree={tree}", "-o", str(place))
     refused(done, place, "larger than")
-
-
-@pytest.fixture
-def small(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
-    """Make a file system of some kB; skip where it cannot be mounted."""
-    directory = tmp_path / "small"
-    directory.mkdir()
-
-    def mounted(size: int) -> Path:
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", str(directory)]
-        if subprocess.run(mount, capture_output=True, check=False).returncode:
-            pytest.skip("may not mount a file system")
-        return directory
-
-    yield mounted
-    subprocess.run(["umount", directory], capture_output=True, check=False)
 
 
 @pytest.mark.parametrize("size", [4, 8, 16, 24, 48, 56])

@@ -77,6 +77,20 @@ def test_a_posting_is_one_commit_on_the_reference(tree: Path, posting: Posting) 
     assert postings.of(tree) is posting
 
 
+@pytest.mark.parametrize("size", [4, 16, 32, 36, 40])
+@each
+def test_a_full_disk_is_no_damaged_posting(
+    posting: Posting, size: int, small: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = small(size)
+    monkeypatch.setattr("tempfile.tempdir", str(full))
+    with pytest.raises(HarnessError, match=r"^the disk is full: ") as caught:
+        postings.load(posting, shipped("kernel"))
+    assert str(full) in caught.value.message
+    assert "TMPDIR" in (caught.value.hint or "")
+    assert not [*full.iterdir()]
+
+
 @pytest.mark.parametrize("posting", [None, *Posting])
 def test_the_status_of_a_tree_names_its_posting(
     fake_tree: Path, posting: Posting | None, capsys: pytest.CaptureFixture[str]
