@@ -82,11 +82,9 @@ def _counter(total: int) -> Callable[[Rejudged], None]:
 
 
 @click.command("prune", cls=Command, groups={"What may go": ("older", "keep", "max_size")})
-@click.option("--older", type=types.TEXT, metavar="AGE", help="Runs older than 30d, 12w, ….")
+@click.option("--older", type=types.TEXT, metavar="AGE", help="What is older than 30d, 12w, ….")
 @click.option("--keep", type=types.ROWS, metavar="N", help="All runs but the newest N.")
-@click.option(
-    "--max-size", type=types.TEXT, metavar="SIZE", help="The oldest runs beyond 500M, 5G, …."
-)
+@click.option("--max-size", type=types.TEXT, metavar="SIZE", help="The oldest beyond 500M, 5G, ….")
 @_dry_run
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def prune(
@@ -98,13 +96,16 @@ def prune(
     mermapctl report prune --older 12w --dry-run
     mermapctl report prune --keep 1000
     mermapctl report prune --max-size 5G --yes
+
+    By age and size, the results that `mutate` keeps go as well: those of the trees that it was
+    not used on since.
     """
     before = None if older is None else moments.moment(older)
     size = None if max_size is None else history.bytes_of(max_size)
     store = Store.open()
     chosen = pruning.choose(store, before=before, keep=keep, size=size)
     report_options.print_notices(store)
-    if not chosen.runs:
+    if chosen.nothing:
         click.echo(f"nothing to remove; {_left(chosen)}")
     elif dry_run:
         click.echo(f"would remove {_with_size(chosen)}; {_left(chosen)}")
@@ -121,9 +122,14 @@ def _with_size(chosen: Pruning) -> str:
 
 
 def _span(chosen: Pruning) -> str:
-    oldest, newest = chosen.runs[-1], chosen.runs[0]
-    span = oldest if oldest == newest else f"{oldest} to {newest}"
-    return f"{count(len(chosen.runs), 'run')} ({span})"
+    said = []
+    if chosen.runs:
+        oldest, newest = chosen.runs[-1], chosen.runs[0]
+        span = oldest if oldest == newest else f"{oldest} to {newest}"
+        said.append(f"{count(len(chosen.runs), 'run')} ({span})")
+    if chosen.sessions:
+        said.append(f"the results of {count(len(chosen.sessions), 'session')} of mutate")
+    return " and ".join(said)
 
 
 def _remove(store: Store, chosen: Pruning, *, yes: bool) -> None:
@@ -132,7 +138,7 @@ def _remove(store: Store, chosen: Pruning, *, yes: bool) -> None:
         if not sys.stdin.isatty():
             message = f"would remove {_with_size(chosen)}"
             raise UserError(message, "Without a terminal, add --yes.")
-        click.confirm(visible(f"Remove {_with_size(chosen)} from {store.runs}?"), abort=True)
+        click.confirm(visible(f"Remove {_with_size(chosen)} from {store.root}?"), abort=True)
     freed = pruning.prune(store, chosen)
     report_options.print_notices(store)
     click.echo(f"removed {_span(chosen)}; {_left(chosen)}, {freed / 1e6:,.1f} MB freed")

@@ -16,7 +16,7 @@ from mermapctl.config.fragment import Fragment
 from mermapctl.config.plan import CellPlan, Request
 from mermapctl.errors import HarnessError, UserError
 from mermapctl.events import Listener, Note
-from mermapctl.mutation import generate, lanes, score, trial, unchanged, universal
+from mermapctl.mutation import generate, lanes, score, sessions, trial, unchanged, universal
 from mermapctl.mutation.lane_job import LaneJob
 from mermapctl.mutation.mutant import Mutant, MutantResult
 from mermapctl.mutation.report import SCHEMA, MutationReport
@@ -98,14 +98,15 @@ def run(
         repository.check_out(lane, commit.tree)
         qemu = planned.target.qemu
         column = key.of(request, own, planned.target.name, planned.variant.name, qemu)
-        place = _place(key.of_files(column, commit.tree))
+        place = sessions.root() / key.of_files(column, commit.tree)
         session = _Session(
             replace(request, tree=lane.tree, rebuild=True),
             own, asked, path, repository, lane, commit, chosen, KeptResults(place), invoked, tell,
         )  # fmt: skip
         texts = trial.sources(lane.tree, chosen)
         made = generate.mutants(program, texts)
-        return _report(session, made, planned)
+        with sessions.locked(place, invoked, wait=request.wait, waiting=waiting):
+            return _report(session, made, planned)
 
 
 def files_of(tree: Path, planned: CellPlan, asked: Sequence[str]) -> tuple[str, ...]:
@@ -125,10 +126,6 @@ def files_of(tree: Path, planned: CellPlan, asked: Sequence[str]) -> tuple[str, 
     if found.directories or not all(each.endswith(".c") for each in found.files):
         raise UserError("mutants are made of .c files", "name one, such as mm/mermap.c")
     return tuple(dict.fromkeys(found.files))
-
-
-def _place(name: str) -> Path:
-    return paths.state_dir() / "mutants" / name
 
 
 def _report(session: _Session, made: Sequence[Mutant], planned: CellPlan) -> MutationReport:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from mermapctl.commands.follow import Tail
 from mermapctl.errors import Exit, UserError
 from mermapctl.judge.result_types import Verdict
+from mermapctl.mutation import sessions
 from mermapctl.records.record import Artifacts, RunRecord, State, new_run
 from mermapctl.records.store import Store
 from tests import sample_records as samples
@@ -93,6 +95,44 @@ def test_pruning(words: list[str], left: list[str]) -> None:
     assert ("nothing to remove" if len(left) == 4 else "MB freed") in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("words", "said", "left"),
+    [
+        (["--older", "2026-01-03"], "1 run (1) and the results of 1 session of mutate", "24"),
+        (["--older", "2026-01-01"], "nothing to remove", "234"),
+        (["--keep", "0"], "removed 1 run (1); 0 runs left", "234"),
+        (["--max-size", "100K"], "1 run (1) and the results of 1 session of mutate", "24"),
+        (["--max-size", "0"], "1 run (1) and the results of 2 sessions of mutate", "2"),
+    ],
+)
+def test_pruning_removes_what_mutate_kept(words: list[str], said: str, left: str) -> None:
+    kept(samples.passed(), "1", b"x" * 70_000, started="2026-01-01T12:00:00.000Z")
+    made = {name: sessions.root() / (name * 64) for name in "234"}
+    outside = Store.open().root / "outside"
+    outside.mkdir()
+    for name, place in made.items():
+        (place / "work").mkdir(parents=True)
+        (place / "work" / "x").write_bytes(bytes(60_000))
+        (place / "link").symlink_to(outside)
+        os.utime(place, (moment := 1_767_222_000 + int(name) * 86_400, moment))
+    os.utime(made["3"], (0, 1_767_222_000 + 86_400))
+    strangers = sessions.root() / "notes"
+    strangers.mkdir()
+    (sessions.root() / ("5" * 64)).symlink_to(outside)
+    with sessions.locked(made["2"], "mermapctl mutate", wait=False, waiting=print):
+        assert "would remove" in report("prune", "--dry-run", *words).stdout or left == "234"
+        assert said in report("prune", "--yes", *words).stdout
+        with (
+            pytest.raises(UserError, match=r"by process \d+ \(mermapctl mutate\)"),
+            sessions.locked(made["2"], "mermapctl mutate", wait=False, waiting=print),
+        ):
+            pass
+    assert {name for name, place in made.items() if place.is_dir()} == set(left)
+    assert strangers.is_dir()
+    assert outside.is_dir()
+    assert not [*sessions.root().glob(".*")]
+
+
 def test_pruning_asks() -> None:
     kept(samples.passed(), "1")
     result = report("prune", "--keep", "0")
@@ -125,6 +165,7 @@ RUNNER = """
 import sys, time
 from dataclasses import replace
 from mermapctl.judge.result_types import Verdict
+from mermapctl.mutation import sessions
 from mermapctl.records.record import Cell, TreeFacts, begin
 from mermapctl.records.store import Store
 record = begin(command=("x",), tree=TreeFacts("7.3.4", path="/src/linux"))

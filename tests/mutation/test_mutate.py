@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import shutil
+import stat
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +18,9 @@ from click.testing import CliRunner
 from mermapctl.cli import root
 from mermapctl.commands import mutate as command
 from mermapctl.config.target import without_tree
+from mermapctl.errors import UserError
 from mermapctl.judge.result_types import Boot, Ended, Reason, Verdict
-from mermapctl.mutation import compiled, lanes, score, trial
+from mermapctl.mutation import compiled, lanes, score, sessions, trial
 from mermapctl.mutation.compiled import CompiledObject
 from mermapctl.mutation.mutant import Fate, Mutant, MutantResult
 from mermapctl.mutation.report import SCHEMA, MutationReport
@@ -311,3 +313,20 @@ def test_a_loop_costs_one_limit_and_an_idle_guest_gets_a_longer_one(
     found = trial._booted(job, MUTANT)
     assert (found.fate, found.said, len(limits)) == (Fate.HUNG, said, boots)
     assert limits == [job.timeout, trial.PATIENT * job.timeout][:boots]
+
+
+def test_two_trees_with_the_same_files_try_no_mutant_at_the_same_time(
+    tree: Path, home: Path, tmp_path: Path
+) -> None:
+    assert mutate(tree, "--rules=mermap")[0]["made"] == 1
+    (place,) = sessions.root().iterdir()
+    assert stat.S_IMODE((home / "state").stat().st_mode) == 0o700
+    twin = tmp_path / "twin" / tree.name
+    shutil.copytree(tree, twin)
+    argv = ["mutate", f"--tree={twin}", "--accel=tcg", "--rules=mermap", "--no-wait"]
+    with sessions.locked(place, "another", wait=True, waiting=print):
+        done = CliRunner().invoke(root.root, argv)
+    assert isinstance(done.exception, UserError)
+    assert "the same mutants are being tried by process" in done.exception.message
+    assert CliRunner().invoke(root.root, argv).exit_code == 0
+    assert [*sessions.root().iterdir()] == [place]
