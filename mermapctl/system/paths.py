@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Directories of mermapctl's own files, and of its shipped data files.
 
-`MERMAPCTL_HOME`, when set, moves state, cache and user configuration together.
+`MERMAPCTL_HOME`, when set, moves state, cache and user configuration together. Otherwise they are
+where the XDG base directory specification has them: it ignores a variable with a relative path.
 """
 
 from __future__ import annotations
@@ -9,10 +10,8 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-
-import platformdirs
 
 from mermapctl.errors import UserError
 from mermapctl.system import boundary, environment
@@ -20,34 +19,58 @@ from mermapctl.system import boundary, environment
 APP = "mermapctl"
 PAGE = "report.html"
 _HINT = "set HOME, or MERMAPCTL_HOME, to a directory that you can write to"
+_STANDARD = {
+    "state": ("XDG_STATE_HOME", ".local/state"),
+    "cache": ("XDG_CACHE_HOME", ".cache"),
+    "config": ("XDG_CONFIG_HOME", ".config"),
+}
+"""A variable with an absolute path, and the place below the home without one."""
 
 
-def _place(kind: str, default: Callable[[str], str]) -> Path:
+def _place(kind: str) -> Path:
     home = environment.directory("MERMAPCTL_HOME")
     try:
-        place = Path(default(APP)) if home is None else home.expanduser().absolute() / kind
+        place = _standard(kind) if home is None else home.expanduser().absolute() / kind
     except (RuntimeError, OSError) as error:  # no HOME, an unknown ~user, no current directory
         raise UserError(f"no place for the {kind} directory: {error}", _HINT) from error
-    if not place.is_absolute():  # a relative HOME
-        raise UserError(f"no place for the {kind} directory: {place} is not absolute", _HINT)
     if flaw := boundary.flaw_of_place(str(place)):
         raise UserError(f"the {kind} directory {place} {flaw}", _HINT)
     return place
 
 
+def _standard(kind: str) -> Path:
+    """Return the directory by the XDG base directory specification.
+
+    Raises UserError for a relative HOME, which each program would take for another directory, and
+    RuntimeError if there is no home.
+    """
+    variable, below = _STANDARD[kind]
+    given = os.environ.get(variable, "")
+    if given.startswith("/"):
+        return Path(given) / APP
+    home = Path(os.environ["HOME"]) if "HOME" in os.environ else Path.home()
+    if not home.is_absolute():
+        raise UserError(
+            f"no place for the {kind} directory: HOME is {os.environ['HOME']!r}, and no absolute "
+            "path",
+            _HINT,
+        )
+    return home / below / APP
+
+
 def state_dir() -> Path:
     """Directory of the store: the database and one artifact folder per run."""
-    return _place("state", platformdirs.user_state_dir)
+    return _place("state")
 
 
 def cache_dir() -> Path:
     """Directory of files that can be made again: build directories, parsed Kconfigs."""
-    return _place("cache", platformdirs.user_cache_dir)
+    return _place("cache")
 
 
 def config_dir() -> Path:
     """Directory of the user's own fragments (`*.kunitconfig`)."""
-    return _place("config", platformdirs.user_config_dir)
+    return _place("config")
 
 
 def require_not_ours(path: Path) -> None:

@@ -27,6 +27,44 @@ def test_mermapctl_home_moves_everything(
     assert place().parent == tmp_path / "here"
 
 
+HOME = Path("/home/me")
+
+
+@pytest.mark.parametrize(
+    ("environment", "places"),
+    [
+        ({"HOME": "/home/me"}, (".local/state", ".cache", ".config")),
+        ({"HOME": "/home/me", "XDG_STATE_HOME": "/s"}, ("/s", ".cache", ".config")),
+        # The specification: consider a relative path invalid, and ignore it.
+        ({"HOME": "/home/me", "XDG_CACHE_HOME": "c"}, (".local/state", ".cache", ".config")),
+        ({"HOME": "/home/me", "XDG_CONFIG_HOME": ""}, (".local/state", ".cache", ".config")),
+        ({"HOME": "/home/me", "XDG_CONFIG_HOME": "~/x"}, (".local/state", ".cache", ".config")),
+        ({"HOME": "x", "XDG_STATE_HOME": "/s"}, ("/s", None, None)),
+        ({"HOME": "./x"}, (None, None, None)),
+        ({"HOME": "~"}, (None, None, None)),
+        ({"HOME": ""}, (None, None, None)),
+    ],
+)
+def test_places_are_those_of_the_xdg_specification_and_never_relative(
+    environment: dict[str, str],
+    places: tuple[str | None, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("HOME", "MERMAPCTL_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    for place, wanted in zip(PLACES, places, strict=True):
+        if wanted is not None:
+            assert place() == HOME / wanted / "mermapctl"
+        else:
+            with pytest.raises(UserError, match=f"HOME is {environment['HOME']!r}"):
+                place()
+    monkeypatch.delenv("HOME", raising=False)
+    if not environment.keys() & {"XDG_STATE_HOME", "XDG_CACHE_HOME"}:
+        assert paths.cache_dir() == Path.home() / ".cache/mermapctl"  # of the password database
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_a_missing_home_is_an_error_with_a_hint(
     place: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
