@@ -80,24 +80,24 @@ def insertions(known: dict[str, Module], kunit_parameters: tuple[str, ...]) -> l
     parameters on the command line, the kernel does not. Raises HarnessError if no module has a
     suite.
     """
-    ordered: dict[str, Insertion] = {}
+    ordered: list[Insertion] = []
     seen: set[str] = set()
-
-    def need(name: str) -> None:
-        if name in seen or name not in known:  # what is not known is built in
-            return
-        seen.add(name)  # first: modules that need each other are inserted once, and the kernel says
-        for other in known[name].depends:
-            need(other)
-        parameters = kunit_parameters if name == KUNIT else ()
-        ordered[name] = Insertion(known[name], parameters)
-
+    needed: list[tuple[str, bool]] = []
     for name, module in known.items():
         if module.has_suites:
-            need(name)
+            needed.append((name, False))
+        while needed:
+            each, ready = needed.pop()
+            if ready:
+                parameters = kunit_parameters if each == KUNIT else ()
+                ordered.append(Insertion(known[each], parameters))
+            elif each not in seen and each in known:  # what is not known is built in
+                seen.add(each)  # modules that need each other are inserted once; the kernel says so
+                needed.append((each, True))
+                needed += [(other, False) for other in reversed(known[each].depends)]
     if not ordered:
         raise HarnessError(
             "none of the modules that were built holds a KUnit suite",
             "is the suite's symbol a tristate? Leave out --as-module to build it in",
         )
-    return list(ordered.values())
+    return ordered

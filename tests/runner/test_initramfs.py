@@ -179,6 +179,16 @@ def test_suites_come_after_what_they_need(
     assert inserted(build(tmp_path, *built, suffix=suffix)) == expected
 
 
+def test_a_chain_longer_than_pythons_stack_is_in_order() -> None:
+    names = [f"m{number}" for number in range(20_000)]
+    known = {
+        name: kernel_modules.Module(Path(f"{name}.ko"), (after,), has_suites=name == "m0")
+        for name, after in zip(names, [*names[1:], "m7"], strict=True)
+    }
+    found = kernel_modules.insertions(known, ())
+    assert [each.module.name for each in found] == names[::-1]
+
+
 @pytest.mark.parametrize(
     ("order", "says"),
     [
