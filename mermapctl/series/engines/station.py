@@ -20,7 +20,7 @@ from pathlib import Path
 
 from mermapctl import __version__
 from mermapctl.errors import HarnessError, MermapctlError
-from mermapctl.records import cell_files, host
+from mermapctl.records import cell_files, host, run_folders
 from mermapctl.series import cell_job
 from mermapctl.series.engines import harvest, parcel
 from mermapctl.series.engines.parcel import CellHarvest, CellParcel, Words, WorkerFacts
@@ -123,10 +123,8 @@ def receive(name: str, offset: int, data: bytes) -> str | None:
     try:
         _opened()
         path = _incoming(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
         if not offset:
-            for old in path.parent.iterdir():
-                old.unlink(missing_ok=True)
+            files.make_empty(path.parent)
         with path.open("r+b" if offset else "wb") as file:
             file.seek(offset)
             file.write(data)
@@ -204,7 +202,7 @@ def _run(asked: CellParcel, running: _Try) -> CellHarvest:
         except HarnessError as error:
             return _lacking(f"the bundle cannot be read: {error.message}")
         finally:
-            path.unlink(missing_ok=True)
+            run_folders.discard(path)
     if bundle.common(ours.git_dir, (job.files,)) is None:
         return _lacking(f"the files of {job.commit[:12]} are not here")
     lane = ours.lane(1)
@@ -264,10 +262,10 @@ def _forget(runs: Path, run: str) -> None:
 def _set_fragments(fragments: dict[str, bytes]) -> None:
     """Replace the kunitconfig files of the last client by those of this one."""
     place = paths.config_dir()
-    place.mkdir(parents=True, exist_ok=True)
+    files.make_folder(place)
     for old in place.iterdir():
-        if old.name not in fragments:
-            old.unlink(missing_ok=True)
+        if old.name not in fragments or not old.is_file():
+            run_folders.discard(old)
     for name, data in fragments.items():
         if Path(name).name != name or name.startswith("."):
             raise HarnessError(f"{name!r} is no name of a fragment")
