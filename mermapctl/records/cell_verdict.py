@@ -85,7 +85,10 @@ def _doubted(cell: Cell, left_out: int) -> Cell:
     """
     if not left_out:
         return cell
-    note = f"{left_out:,} bytes in the middle of the console were left out: it is too long to keep"
+    note = (
+        f"{left_out:,} bytes or more in the middle of the console were left out: "
+        "it is too long to keep, or came faster than it was read"
+    )
     cell = replace(cell, notes=(*(each for each in cell.notes if each != note), note))
     shown = bool(cell.splats and not cell.allow_splats) or any(
         leaf.test.status in _BAD for leaf in leaf_tests.leaves(cell)

@@ -10,7 +10,8 @@ machine protocol, on a pair of sockets: half of the CPU time of such a boot were
 QEMU then stops the guest at its end instead of ending itself (-no-shutdown), so that the last lines
 can be read. Otherwise it goes to a pipe. QEMU drops what a full pipe does not take after four tries
 (hw/char/serial.c), as was seen on a busy machine: so the pipe is large, and nothing here waits for
-kunit.py.
+kunit.py. What was lost nevertheless, or is more than can wait for kunit.py, is named by a line in
+its place, in the words of `mermapctl.system.bounded`: no suite passes with a part unread.
 
 kunit.py takes this process for QEMU: it passes a TERM on, and writes down how QEMU ended, which
 kunit.py does not print. It runs isolated, with the standard library alone.
@@ -38,7 +39,13 @@ STDIO = ["-serial", "stdio"]
 RING = 1 << 26
 """Bytes of the ring buffer: more than a guest prints in a minute in which nobody reads."""
 MOST = 1 << 26
-"""Bytes that wait for kunit.py, after which QEMU's output is left where it is."""
+"""Bytes that wait for kunit.py; of more, the first and the last are kept."""
+LEFT_OUT = (
+    b"\n** %d printk messages dropped ** mermapctl: "
+    b"%d bytes or more of this file are left out here\n"
+)
+PAGE, FIFO = 4096, 16
+"""Bytes of a page of a pipe, and of a write by QEMU: where one does not fit, it begins a page."""
 CHUNK = 1 << 20
 LAST = 1 << 12
 """Bytes at the end of QEMU's output in which that message is looked for."""
@@ -70,6 +77,7 @@ class Ring:
         self.connection = connection
         self.gone = False
         self._rest = b""
+        self._held = bytearray()
         self._asked = 0
         self._next = 0.0
         self._ended = self._quit = False
@@ -81,15 +89,31 @@ class Ring:
             self._next = time.monotonic() + PERIOD
             self._ask("ringbuf-read", device="ring", size=CHUNK, format="base64")
 
-    def take(self) -> bytes:
-        """Return the console's bytes in what QEMU has sent."""
+    def take(self, backlog: Backlog) -> None:
+        """Add the console's bytes in what QEMU has sent.
+
+        The ring overwrites its oldest bytes without a word. Then it is full, and its bytes arrive
+        in full answers: they are held back until it is known whether there are as many.
+        """
         try:
             sent = self.connection.recv(CHUNK)
         except OSError:
             sent = b""
         self.gone = not sent
         *lines, self._rest = (self._rest + sent).split(b"\n")
-        return b"".join(self._read(line) for line in lines)
+        for line in lines:
+            read = self._read(line)
+            self._held += read
+            if len(self._held) >= RING:
+                backlog.gap()
+            if len(self._held) >= RING or len(read) < CHUNK:
+                self._pass_on(backlog)
+        if self.gone:
+            self._pass_on(backlog)
+
+    def _pass_on(self, backlog: Backlog) -> None:
+        backlog.add(bytes(self._held))
+        self._held.clear()
 
     def _read(self, line: bytes) -> bytes:
         said = self._json.loads(line)
@@ -121,6 +145,54 @@ class Ring:
             self.gone = True
 
 
+class Backlog:
+    """The console that waits for kunit.py. Of more than MOST bytes it keeps the first and the last.
+
+    A line in place of the others counts them.
+    """
+
+    def __init__(self) -> None:
+        self.first = bytearray()
+        self._rest = bytearray()
+        self._lost = self._lines = 0
+        self._torn = False
+
+    def add(self, data: bytes) -> None:
+        """Add bytes of the console; after a gap, from the next line on."""
+        if self._torn:
+            _, end, data = data.partition(b"\n")
+            self._torn = not end
+        room = 0 if self._rest else max(MOST // 2 - len(self.first), 0)
+        self.first += data[:room]
+        self._rest += data[room:]
+        if len(self._rest) > MOST // 2:
+            most = len(self._rest) - MOST // 4
+            cut = self._rest.find(b"\n", most) + 1 or most
+            self._lost += cut
+            self._lines += self._rest.count(b"\n", 0, cut)
+            del self._rest[:cut]
+        if not self.first:
+            self._join()
+
+    def gap(self) -> None:
+        """Name a loss of unknown size at the end; the rest of its last line is dropped."""
+        self.add(LEFT_OUT % (1, 1))
+        self._torn = True
+
+    def write(self, most: int) -> None:
+        """Write at most so many bytes to stdout."""
+        del self.first[: os.write(1, self.first[:most])]
+        if not self.first:
+            self._join()
+
+    def _join(self) -> None:
+        if self._lost:
+            self.first += LEFT_OUT % (max(self._lines, 1), self._lost)
+        self.first += self._rest
+        self._rest.clear()
+        self._lost = self._lines = 0
+
+
 def note(path: str, text: str) -> None:
     """Write down how QEMU is doing; an error does not end the boot."""
     with contextlib.suppress(OSError), open(path, "w", encoding="ascii") as file:  # noqa: PTH123
@@ -147,34 +219,45 @@ def reported(said: bytes) -> str:
     return number.decode("ascii") if named and number.isdigit() and len(number) < 3 else ""
 
 
-def pump(output: int, ring: Ring | None) -> tuple[bytearray, bytes]:
+def pump(output: int, ring: Ring | None, room: int) -> tuple[Backlog, bytes]:
     """Pass on all that QEMU prints until it has ended.
 
     Return what kunit.py has not taken yet, and the last bytes of QEMU's output. With a ring the
-    guest cannot write these.
+    guest cannot write these. A read of `room` bytes finds a full pipe.
     """
-    kept = bytearray()
+    backlog = Backlog()
     said = b""
     is_open = True
     while is_open or (ring and not ring.gone):
-        room = len(kept) < MOST
-        wanted = [output] if room and is_open else []
-        if ring and room and not ring.gone:
+        wanted = [output] if is_open else []
+        if ring and not ring.gone:
             ring.ask()
             wanted.append(ring.connection.fileno())
-        ready, _, _ = select.select(wanted, [1] if kept else [], [], PERIOD if ring else None)
+        late = PERIOD if ring else None
+        ready, _, _ = select.select(wanted, [1] if backlog.first else [], [], late)
         if output in ready:
             chunk = os.read(output, CHUNK)
             is_open = bool(chunk)
-            kept += chunk
+            backlog.add(chunk)
+            if len(chunk) >= room:
+                backlog.gap()
             said = (said + chunk)[-LAST:]
         if ring and ring.connection.fileno() in ready:
-            kept += ring.take()
-        while kept and select.select([], [1], [], 0)[1]:
-            del kept[: os.write(1, kept[:4096])]
+            ring.take(backlog)
+        while backlog.first and select.select([], [1], [], 0)[1]:
+            backlog.write(PAGE)
         if not ring:
             time.sleep(PERIOD)
-    return kept, said
+    return backlog, said
+
+
+def room_of(pipe: int) -> int:
+    """Return how many bytes a full pipe has at least; more than is read at once if unknown."""
+    try:
+        size = fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)
+    except OSError:
+        return CHUNK + 1
+    return size - size // PAGE * FIFO
 
 
 def main(ended: str, how: str, argv: list[str]) -> int:
@@ -192,12 +275,12 @@ def main(ended: str, how: str, argv: list[str]) -> int:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     os.close(inner)
     theirs.close()
-    kept, said = pump(output, Ring(ours) if ringed else None)
+    backlog, said = pump(output, Ring(ours) if ringed else None, room_of(output))
     code = os.waitstatus_to_exitcode(os.waitpid(qemu, 0)[1])
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     note(ended, f"{code} {reported(said)}".rstrip())
-    while kept:
-        del kept[: os.write(1, kept)]
+    while backlog.first:
+        backlog.write(CHUNK)
     return code if code >= 0 else 128 - code
 
 

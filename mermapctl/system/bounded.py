@@ -19,7 +19,8 @@ TAIL_BYTES = 32 << 20
 """Bytes kept in memory until the end. A trace of a million events has 100 MB."""
 _MARK = b" printk messages dropped ** mermapctl: "
 _LEFT_OUT = re.compile(
-    rb"\*\* \d+ printk messages dropped \*\* mermapctl: (\d+) bytes of this file are left out here"
+    rb"\*\* \d+ printk messages dropped \*\* mermapctl: "
+    rb"(\d+) bytes(?: or more)? of this file are left out here"
 )
 _LONGEST_MARK = 160
 

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from mermapctl.runner import console_pump
-from mermapctl.runner.console_pump import Ring
+from mermapctl.runner.console_pump import Backlog, Ring
+from mermapctl.system.bounded import Gaps
 
 QEMU = """
 import base64, json, os, socket, sys
@@ -136,6 +137,12 @@ def pair() -> Iterator[tuple[Ring, socket.socket]]:
         yield Ring(ours), theirs
 
 
+def taken(ring: Ring) -> bytes:
+    backlog = Backlog()
+    ring.take(backlog)
+    return bytes(backlog.first)
+
+
 def asked(monitor: socket.socket) -> list[str]:
     return [json.loads(line)["execute"] for line in monitor.recv(1 << 16).splitlines()]
 
@@ -155,31 +162,31 @@ def test_the_last_lines_are_read_before_qemu_is_told_to_quit(
     assert asked(monitor) == ["qmp_capabilities"]
     ring.ask()  # not before the answer
     answer(monitor, {"QMP": {}}, {"return": {}})
-    assert ring.take() == b""
+    assert taken(ring) == b""
     ring.ask()
     assert asked(monitor) == ["ringbuf-read"]
     # An empty answer that was given before the guest ended says nothing about its last lines.
     answer(monitor, console(b""), {"event": "SHUTDOWN"})
-    assert ring.take() == b""
+    assert taken(ring) == b""
     ring.ask()
     assert asked(monitor) == ["ringbuf-read"]
     answer(monitor, console(b"ok 1 mermap\n"))
-    assert ring.take() == b"ok 1 mermap\n"
+    assert taken(ring) == b"ok 1 mermap\n"
     ring._next = 0.0
     ring.ask()
     assert asked(monitor) == ["ringbuf-read"]
     answer(monitor, console(b""))
-    assert ring.take() == b""
+    assert taken(ring) == b""
     assert asked(monitor) == ["quit"]
     answer(monitor, {"return": {}})
-    assert ring.take() == b""
+    assert taken(ring) == b""
     ring._next = 0.0
     ring.ask()  # QEMU closes its end as soon as it has answered
     monitor.setblocking(False)  # noqa: FBT003
     with pytest.raises(BlockingIOError):
         monitor.recv(1)
     monitor.close()
-    ring.take()
+    taken(ring)
     assert ring.gone
 
 
@@ -187,7 +194,113 @@ def test_an_answer_in_pieces_is_put_together(pair: tuple[Ring, socket.socket]) -
     ring, monitor = pair
     whole = json.dumps(console(b"x" * 3000)).encode() + b"\n"
     monitor.sendall(b'{"return": {}}\n' + whole[:1000])
-    assert ring.take() == b""
+    assert taken(ring) == b""
     ring.ask()
     monitor.sendall(whole[1000:])
-    assert ring.take() == b"x" * 3000
+    assert taken(ring) == b"x" * 3000
+
+
+LINES = b"".join(b"line %05d\n" % number for number in range(10_000))
+
+
+def left_out(console: bytes) -> int:
+    gaps = Gaps([console])
+    assert b"".join(gaps) == console
+    return gaps.left_out
+
+
+def written(backlog: Backlog, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """Return all that a backlog writes."""
+    made = bytearray()
+
+    def write(_fd: int, data: bytes) -> int:
+        made.extend(data)
+        return len(data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.write", write)
+        while backlog.first:
+            backlog.write(100)
+    return bytes(made)
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 1000, 5000, 50_000])
+@pytest.mark.parametrize("reads", [0, 3])
+def test_of_more_than_can_wait_the_gap_is_counted(
+    size: int, reads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console_pump, "MOST", 8000)
+    backlog = Backlog()
+    made = b""
+    for at in range(0, len(LINES), size):
+        backlog.add(LINES[at : at + size])
+        if reads and at // size % 400 == 0:
+            with monkeypatch.context() as patch:
+                patch.setattr("os.write", lambda _fd, data: len(data) // 2)
+                before = bytes(backlog.first)
+                backlog.write(8)
+                made += before[: len(before[:8]) // 2]
+    made += written(backlog, monkeypatch)
+    assert made.startswith(LINES[:30])
+    assert made.endswith(LINES[-1000:])
+    pieces = [each for each in made.split(b"\n") if each and b"mermapctl" not in each]
+    assert set(pieces) <= {*LINES.split(b"\n")} | {pieces[made[: made.index(b"\n**")].count(b"\n")]}
+    kept = sum(len(each) + 1 for each in pieces)
+    assert abs(left_out(made) - (len(LINES) - kept)) <= 2
+
+
+def test_what_fits_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    backlog = Backlog()
+    for at in range(0, len(LINES), 777):
+        backlog.add(LINES[at : at + 777])
+    assert written(backlog, monkeypatch) == LINES
+
+
+@pytest.mark.parametrize(("full", "lost"), [(3, False), (4, True), (9, True)])
+def test_a_ring_that_was_full_has_lost_its_oldest_lines(
+    pair: tuple[Ring, socket.socket], monkeypatch: pytest.MonkeyPatch, full: int, lost: bool
+) -> None:
+    monkeypatch.setattr(console_pump, "CHUNK", 1000)
+    monkeypatch.setattr(console_pump, "RING", 4000)
+    ring, monitor = pair
+    said = [LINES[at * 1000 : (at + 1) * 1000] for at in range(full)] + [b"ok 1 mermap\n"]
+    made = b""
+    answer(monitor, {"return": {}})
+    made += taken(ring)
+    backlog = Backlog()
+    for part in said:
+        monkeypatch.setattr(ring, "_next", 0.0)
+        ring.ask()
+        answer(monitor, console(part))
+        for _ in range(9):
+            if ring._asked:
+                ring.take(backlog)
+    made = written(backlog, monkeypatch)
+    assert bool(left_out(made)) is lost
+    assert made.endswith(b"".join(said[full:]) if lost else b"".join(said))
+    if lost:  # the line that was cut is not read as another
+        assert made.splitlines()[2] == LINES.splitlines()[1]
+
+
+def test_a_pipe_that_was_full_has_lost_its_newest_lines(tmp_path: Path) -> None:
+    qemu = tmp_path / "qemu"
+    qemu.write_text(
+        f"#!{sys.executable} -IS\nimport os, time\n"
+        "os.set_blocking(1, False)\n"
+        "time.sleep(0.5)\n"  # the pump looks, and is then stopped
+        "os.kill(os.getppid(), 19)\n"
+        "for number in range(10 ** 5):\n"
+        "    try: os.write(1, b'not ok %07d\\n' % number)\n"
+        "    except BlockingIOError: break\n"
+        "os.kill(os.getppid(), 18)\n"
+        "time.sleep(0.5)\n"
+        "os.write(1, b' 5 torn\\nlast line\\n')\n"
+    )
+    qemu.chmod(0o755)
+    pump = [sys.executable, "-IS", console_pump.__file__, str(tmp_path / "ended"), "pipe"]
+    done = subprocess.run([*pump, str(qemu)], capture_output=True, timeout=60, check=False)
+    *_, before, _, mark, last = done.stdout.splitlines()
+    assert before.startswith(b"not ok")
+    assert b"left out here" in mark
+    assert last == b"last line"
+    assert left_out(done.stdout) == 1
