@@ -12,6 +12,8 @@ from collections.abc import Iterable
 
 BEGINS, FILE, BYTES, FILES = "mermapctl-counters", "file", "bytes", "files"
 ERROR = "error"
+_SHOWN = 200
+"""Characters of a line that an error quotes: a guest may send any."""
 
 
 class StreamError(ValueError):
@@ -28,16 +30,17 @@ def files(lines: Iterable[str]) -> dict[str, bytes]:
         if not begun:
             begun = word == BEGINS
         elif word == ERROR:
-            raise StreamError(f"the guest's init says: {rest}")
+            raise StreamError(f"the guest's init says: {rest[:_SHOWN]}")
         elif word == FILE:
             path, data = rest, bytearray()
         elif word == BYTES and path is not None:
             if rest != str(len(data)):
-                raise StreamError(f"{rest} bytes of {path} were sent, {len(data)} arrived")
+                said, named = rest[:_SHOWN], path[:_SHOWN]
+                raise StreamError(f"{said} bytes of {named} were sent, {len(data)} arrived")
             found[path], path = bytes(data), None
         elif word == FILES:
             if rest != str(len(found)):
-                raise StreamError(f"{rest} files were sent, {len(found)} arrived")
+                raise StreamError(f"{rest[:_SHOWN]} files were sent, {len(found)} arrived")
             return found
         elif word:
             data += _decoded(word)

@@ -49,3 +49,18 @@ def test_a_line_that_is_lost_is_noticed(lost: int) -> None:
 def test_a_damaged_line_has_its_reason(line: str, says: str) -> None:
     with pytest.raises(StreamError, match=says):
         counter_stream.files([*WHOLE[:2], line, *WHOLE[3:]])
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["error " + "x" * 100_000],
+        [f"file /{'x' * 100_000}", f"bytes 9{'9' * 100_000}"],
+        ["files " + "9" * 100_000],
+        ["z" * 100_000],
+    ],
+)
+def test_an_error_quotes_no_more_than_a_line(lines: list[str]) -> None:
+    with pytest.raises(StreamError) as caught:
+        counter_stream.files([*WHOLE[:1], *lines])
+    assert len(str(caught.value)) < 500

@@ -96,10 +96,19 @@ class DaskFarm:
         self._thread.start()
         try:
             self._wait_for(self._connect(security), _CONNECTING + 5)
+        except TimeoutError as error:  # of ours: it keeps dask's client from giving up
+            self._end_thread()
+            raise self._unreached(f"it does not answer within {_CONNECTING:.0f} s") from error
         except BaseException:
             self._end_thread()
             raise
         return self
+
+    def _unreached(self, why: str) -> HarnessError:
+        return HarnessError(
+            f"cannot reach the scheduler {self._scheduler.address}: {why}",
+            "is it running there (`dask scheduler`), with TLS and the same CA?",
+        )
 
     def __exit__(
         self,
@@ -144,8 +153,9 @@ class DaskFarm:
             os.write(self._wake, b" ")
 
     async def _connect(self, security: Any) -> None:
+        client = None
         try:
-            self._client = await Client(  # type: ignore[no-untyped-call]
+            client = Client(  # type: ignore[no-untyped-call]
                 self._scheduler.address,
                 asynchronous=True,
                 security=security,
@@ -153,11 +163,12 @@ class DaskFarm:
                 set_as_default=False,
                 name="mermapctl",
             )
-        except (OSError, TimeoutError, ValueError, TypeError) as error:
-            raise HarnessError(
-                f"cannot reach the scheduler {self._scheduler.address}: {_reason(error)}",
-                "is it running there (`dask scheduler`), with TLS and the same CA?",
-            ) from error
+            self._client = await client
+        except Exception as error:  # what listens there may be anything
+            if client is not None:  # it would complain where Python deletes it
+                with contextlib.suppress(Exception):
+                    await asyncio.wait_for(client.close(timeout=_STOPPING), _STOPPING + 1)  # type: ignore[no-untyped-call]
+            raise self._unreached(_reason(error)) from error
         self._watching = self._loop.create_task(self._watch())
 
     async def _close(self) -> None:
@@ -183,7 +194,16 @@ class DaskFarm:
         return said[address]
 
     async def _watch(self) -> None:
-        """Look at the scheduler's list of workers, for ever."""
+        """Look at the scheduler's list of workers; report its loss, whatever ends that."""
+        try:
+            await self._look()
+        except Exception as error:  # noqa: BLE001 - an answer that dask's scheduler does not give
+            self._lose_all(
+                f"the scheduler {self._scheduler.address} answers what is no list of workers "
+                f"({type(error).__name__}: {_reason(error)})"
+            )
+
+    async def _look(self) -> None:
         answered = time.monotonic()
         while not self._gone:
             try:
