@@ -44,8 +44,7 @@ from tests.faults.verdicts import Judged
     "--stress",
     "stress",
     is_flag=True,
-    help="Instead: faults that the four tests pass, and good configurations, with random "
-    "histories.",
+    help="Instead: good configurations with random histories; with --only or --no-good, faults.",
 )
 @click.option("--list", "listing", is_flag=True, help="Only list the cases.")
 @click.option(
@@ -146,7 +145,8 @@ def _stress(
     output: Path, *, listing: bool,
 ) -> bool:  # fmt: skip
     """Boot cases with the stress suite; return whether one was judged wrongly."""
-    cases = _chosen(stressed.cases(every, good), only, fast=False)
+    faults = every if only or not good else ()
+    cases = _chosen(stressed.cases(faults, good), only, fast=False)
     if not cases:
         raise click.UsageError(f"no case is called {' or '.join(only)}; --list shows them")
     if listing:
@@ -194,12 +194,14 @@ def _judge_all(tree: Path, cases: Sequence[Case], *, twice: bool) -> list[Judged
 
 
 def judge(tree: Path, case: Case, *, twice: bool) -> Judged:
-    """Try one case; if `twice`, also without probes where its header expects something else.
+    """Try one case; if `twice`, also without probes where its header expects something else,
+    and with the stress suite where its header names a finding of that.
 
     A fault is judged without the witness: its header says what tests and trace show of it.
     """
     plain = traced = None
     alone = ("--no-witness",) if case.patch else ()
+    under = None
     try:
         with seeded.seeded(tree, case):
             if case.traced:
@@ -207,9 +209,11 @@ def judge(tree: Path, case: Case, *, twice: bool) -> Judged:
             if not case.traced or twice:
                 untraced = ("--no-trace",) if case.traced else ()
                 plain = trial.run(tree, case, *untraced, *alone)
+            if twice and case.stressed is not None:
+                under = stressed.run(tree, case)
     except RuntimeError as error:
-        return Judged(case, plain, traced, str(error))
-    return Judged(case, plain, traced)
+        return Judged(case, plain, traced, str(error), under)
+    return Judged(case, plain, traced, stressed=under)
 
 
 def _show(faults: Sequence[Judged], good: Sequence[Judged], seconds: float) -> None:

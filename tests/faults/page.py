@@ -29,6 +29,21 @@ def _codes(trial: Trial | None) -> str:
     return ", ".join(sorted(trial.got.codes)) or "none"
 
 
+def _stress(judged: Judged) -> str:
+    if judged.stressed is None:
+        return NOT_RUN
+    return judged.stressed.found or judged.stressed.verdict
+
+
+def _history(judged: Judged) -> str:
+    """Render the finding of the stress suite with the smallest history that shows it."""
+    under = judged.stressed
+    if under is None or under.found is None:
+        return _stress(judged)
+    shrunk = f": {_marks(_cell(under.shrunk))}" if under.shrunk else ""
+    return _marks(under.found) + shrunk
+
+
 def _kunit(judged: Judged) -> str:
     ran = judged.plain or judged.traced
     return ran.kunit if ran else NOT_RUN
@@ -37,7 +52,7 @@ def _kunit(judged: Judged) -> str:
 def table(results: Sequence[Judged], title: str) -> Table:
     """Render a table for the terminal."""
     made = Table(title=title, box=box.SIMPLE, title_justify="left", pad_edge=False)
-    columns = ("fault", "kunit.py", "mermapctl", "findings", "untraced", "s", "")
+    columns = ("fault", "kunit.py", "mermapctl", "findings", "untraced", "stress", "s", "")
     for column in columns:
         made.add_column(column, justify="right" if column == "s" else "left", overflow="fold")
     for judged in results:
@@ -48,6 +63,7 @@ def table(results: Sequence[Judged], title: str) -> Table:
             _says(judged.run),
             _codes(judged.run),
             _codes(judged.untraced),
+            _stress(judged),
             f"{judged.seconds:.0f}",
             right,
         )
@@ -75,8 +91,9 @@ Each line is a kernel that was built and booted: the reference mermap with one f
 After `first/`, `later/` or `newest/` the mermap behaves like that posting of the real series
 ([kernel/postings](../kernel/README.md#postings)).
 *kunit.py* is what the tree's own kunit.py makes of the same console. *Run* is `mermapctl run`,
-which traces ([trace.md](trace.md)); *untraced* is `run --no-trace`. A dash: not run, since
-there is nothing that a trace could show.
+which traces ([trace.md](trace.md)); *untraced* is `run --no-trace`. *Stress* is what
+`run --stress` finds in random histories ([stress](howto/stress.md)), with the smallest one that
+shows it. A dash: not run, since a trace, or histories, could show nothing more.
 
 {totals}
 
@@ -84,8 +101,8 @@ Linux {kernel}, x86_64 under {accelerator}; the faults took {seconds:.0f} second
 
 ## Faults
 
-| fault | what is broken | kunit.py | run | findings | untraced: findings | |
-| --- | --- | --- | --- | --- | --- | --- |
+| fault | what is broken | kunit.py | run | findings | untraced: findings | stress | |
+| --- | --- | --- | --- | --- | --- | --- | --- |
 """
 
 _GOOD = """
@@ -131,6 +148,7 @@ def markdown(faults: Sequence[Judged], good: Sequence[Judged]) -> str:
             _says(judged.run),
             _marks(_codes(judged.run)),
             _marks(_codes(judged.untraced)),
+            _history(judged),
             _right(judged),
         )
         lines.append(f"| {' | '.join(row)} |\n")

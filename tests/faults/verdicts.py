@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.faults.corpus import Case, Expected
+from tests.faults.stressed import Stressed
 from tests.faults.trial import Trial
 
 
@@ -14,13 +15,14 @@ class Judged:
     """A case with its trials; `error` is the reason why there is none.
 
     `plain` is the run without probes, and `traced` the default run. Where the case's header expects
-    the same of both, `plain` is the only run.
+    the same of both, `plain` is the only run. `stressed` is the boot with the stress suite.
     """
 
     case: Case
     plain: Trial | None
     traced: Trial | None = None
     error: str | None = None
+    stressed: Stressed | None = None
 
     @property
     def wrong(self) -> tuple[str, ...]:
@@ -31,6 +33,8 @@ class Judged:
             found += _differences(what, self.case.plain, self.plain.got)
         if self.traced and self.case.traced:
             found += _differences("run", self.case.traced, self.traced.got)
+        if self.stressed:
+            found += [f"run --stress: {sentence}" for sentence in self.stressed.wrong]
         return tuple(found)
 
     @property
@@ -60,7 +64,8 @@ class Judged:
     @property
     def seconds(self) -> float:
         """Return the seconds of all its trials."""
-        return sum(trial.seconds for trial in (self.plain, self.traced) if trial)
+        trials = (self.plain, self.traced, self.stressed)
+        return sum(trial.seconds for trial in trials if trial)
 
 
 def _differences(what: str, expected: Expected, got: Expected) -> list[str]:

@@ -19,6 +19,7 @@ from tests.conftest import git
 from tests.faults import corpus, page, seeded, trial
 from tests.faults.corpus import FAULTS, ROOT, Case, Expected
 from tests.faults.environment import ENVIRONMENTS
+from tests.faults.stressed import Stressed
 from tests.faults.trial import Trial
 from tests.faults.verdicts import Judged
 from tests.tables import LOGS
@@ -92,6 +93,13 @@ def test_every_fault_is_named(case: Case) -> None:
     elsewhere = case.witnessed or case.stressed
     assert last.verdict != "passed" or elsewhere
     assert last.codes or elsewhere or last.reason in {"build-failed", "config-unsatisfied"}
+
+
+@each
+def test_a_mermap_that_the_four_tests_pass_is_tried_under_stress(case: Case) -> None:
+    told_wrongly = case.plain.codes & {"output-corrupt", "test-missing"}
+    passes = "passed" in {case.kunit, case.plain.verdict}
+    assert (case.stressed is not None) == (passes and not told_wrongly)
 
 
 def test_kunit_py_alone_would_not_do() -> None:
@@ -263,12 +271,25 @@ def test_the_page_shows_right_and_wrong() -> None:
     first, second, good = [line for line in text.splitlines() if r"a\|b" in line]
     assert first == (
         r"| [01-x](../kernel/faults/01-x.patch) | a\|b | passed | failed | `stale-reuse` | none "
-        "| right |"
+        "| — | right |"
     )
     assert second.endswith("no finding stale-reuse |")
     assert "**wrong**: run --no-trace: failed where passed is right" in second
     assert good == r"| a\|b | `--smp=2` | passed | passed | none | right |"
     assert "Linux 6.12.0, x86_64 under tcg; the faults took 8 seconds, 4 each." in text
+
+
+def test_the_page_shows_what_stress_finds() -> None:
+    case = replace(ONE, stressed=frozenset({"stale-reuse", "overlap"}))
+    ran = Stressed(case, 1, "failed", "overlap", "g0.0.0.1|r0.0", "one", traced=True, seconds=4)
+    right = Judged(case, PASSED, STALE, stressed=ran)
+    missed = Judged(case, PASSED, STALE, stressed=Stressed(case, 1, "passed"))
+    assert not right.wrong
+    assert missed.wrong == ("run --stress: found passed", "run --stress: no history alone")
+    rows = [line for line in page.markdown([right, missed], []).splitlines() if "01-x" in line]
+    assert rows[0].endswith(r"| none | `overlap`: `g0.0.0.1\|r0.0` | right |")
+    assert "| passed | **wrong**: run --stress: found passed;" in rows[1]
+    assert right.seconds == Judged(case, PASSED, STALE).seconds + 4
 
 
 Runner = Callable[..., subprocess.CompletedProcess[str]]

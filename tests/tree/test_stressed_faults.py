@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mermapctl.tree.postings import Posting
-from tests.faults import corpus, stressed
+from tests.faults import corpus, stressed, trial
 from tests.faults.corpus import Case
 from tests.faults.stressed import GOOD_ROUNDS, Stressed
 
@@ -65,3 +67,30 @@ def test_a_fault_has_its_finding_and_a_history(
     verdict: str, found: str | None, shrunk: str | None, is_right: bool
 ) -> None:
     assert (not Stressed(FAULT, 1, verdict, found, shrunk).wrong) is is_right
+
+
+def test_the_section_has_a_row_for_each_seed_of_a_right_mermap() -> None:
+    ran = [
+        Stressed(right("one-cpu"), 1, "passed", traced=True, histories=GOOD_ROUNDS),
+        Stressed(right("two-cpus"), 2, "failed", "overlap", traced=True, histories=7),
+    ]
+    text = stressed.section(ran)
+    assert "2 boots without a fault: 1 judged wrongly." in text
+    assert "| two CPUs | 2 | 7 | `overlap` | **wrong**: failed |" in text
+    assert "isolation on | 1 | 1,000 | passed | right |" in text
+
+
+def test_a_fault_is_booted_once_whatever_its_run_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def documented(
+        _tree: Path, _case: Case, *options: str
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        asked.extend(options)
+        return {}, {"stress": None, "verdict": "passed", "detail": None}
+
+    monkeypatch.setattr(trial, "documented", documented)
+    repeated = ("--variant=smp", "--repeat=16", "--no-trace", "--no-witness")
+    stressed.run(Path("linux"), replace(FAULT, run=repeated))
+    assert asked[-1] == "--variant=smp"
+    assert not {"--repeat=16", "--no-trace"} & set(asked)
