@@ -47,6 +47,21 @@ class CommitRange:
     repository: Borrower
 
 
+def trusted(
+    request: Request, read: Callable[[Path], tuple[Range, Tree]]
+) -> tuple[tuple[Fragment, ...], Path, Range, Tree]:
+    """Return the user's fragments, the tree, and what `read` finds in it once it is trusted.
+
+    Raises UserError, also for a test that no commit of the range has.
+    """
+    own = plan.spelled(request)
+    path = target.tree_for(request.tree, request.targets)
+    ownership.require(path)
+    found, looked = read(path)
+    test_filter.require(request.suite, path, found.ids)
+    return own, path, found, looked
+
+
 @contextlib.contextmanager
 def opened(
     request: Request,
@@ -62,11 +77,7 @@ def opened(
 
     Raises UserError before anything is written, HarnessError if a program fails.
     """
-    own = plan.spelled(request)
-    path = target.tree_for(request.tree, request.targets)
-    ownership.require(path)
-    found, looked = read(path)
-    test_filter.require(request.suite, path, found.ids)
+    own, path, found, looked = trusted(request, read)
     build_dir.require_plain(paths.cache_dir(), paths.state_dir())
     tree = target.read(path)
     host = _host(tree, request, own) if built_here else host_facts()

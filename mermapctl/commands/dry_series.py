@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mermapctl.commands import series, test_filter
-from mermapctl.config import plan, target, variants
+from mermapctl.commands import commit_range, series
+from mermapctl.config import target, variants
 from mermapctl.config.plan import Request
-from mermapctl.tree import ownership
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +21,9 @@ class PlannedCommit:
 
 def planned(request: Request, spelled: str) -> tuple[PlannedCommit, ...]:
     """Return what a series would test, oldest first. Raises UserError, as the series would."""
-    own = plan.spelled(request)
-    path = target.tree_for(request.tree, request.targets)
-    ownership.require(path)
-    found, looked = series.read_range(path, spelled)
-    test_filter.require(request.suite, path, found.ids)
+    own, path, found, looked = commit_range.trusted(
+        request, lambda tree: series.read_range(tree, spelled)
+    )
     tree = target.read(path)
     names = tuple(
         f"{tree.find(each).name} {variants.resolve(name, own, request.suite, each).name}"

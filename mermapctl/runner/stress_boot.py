@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Boot a cell's kernel with the stress suite, and make a failing history small (docs/stress.md)."""
+"""Boot a cell with the stress suite; make a failing history small (docs/howto/stress.md)."""
 
 from __future__ import annotations
 
