@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import git
-from tests.e2e.conftest import ROOT, lasting_clone
+from tests.e2e.conftest import ROOT, Run, lasting_clone
 from tests.runner.test_run import processes_of
 from tests.series import farming
 from tests.series.farming import TestFarm, wait_until
@@ -38,9 +38,12 @@ def tree(reference_tree: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def farm(reference_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestFarm]:
-    """Yield a farm of two workers with lasting homes, so that a later run builds incrementally."""
-    assert reference_tree.is_dir()
+def farm(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestFarm]:
+    """Yield a farm of two workers with lasting homes, so that a later run builds incrementally.
+
+    The kernel is built here before: else both workers would compile it whole, in the same minutes.
+    """
+    assert run("--accel=tcg").code == 0
     with farming.farm(tmp_path_factory.mktemp("farm") / "farm") as made:
         made.home = ROOT / "build" / "e2e-farm"
         for name in WORKERS:
