@@ -22,7 +22,9 @@ LONGEST = 1000
 """Characters of a history; a module parameter has 1,023 (kernel/params.c)."""
 _SHOWN = re.compile(rb"mermap_stress: (history|pair) (\d{1,10}): ([\w.,|]{1,1000})")
 _FIELDS = {**dict.fromkeys("gftGFT", "mhfn"), "p": "mh", "r": "mf", "x": "m", "c": "n", "d": "n"}
-_MMS, _HANDLES, _STEPS, _MOST = 3, 5, 40, 0xFFFF
+STEPS = 40
+"""The most steps of a thread (kernel/stress/history.h)."""
+_MMS, _HANDLES, _MOST = 3, 5, 0xFFFF
 _WORDS = {
     "g": "process {m} gets {n} pages",
     "f": "process {m} gets what fits behind its highest live mapping, {n} pages more, less one",
@@ -110,8 +112,8 @@ def parsed(text: str) -> History:
     )
     if not steps:
         raise ValueError("it has no step")
-    if any(sum(each.thread == thread for each in steps) > _STEPS for thread in (0, 1)):
-        raise ValueError(f"a thread has more than {_STEPS} steps")
+    if any(sum(each.thread == thread for each in steps) > STEPS for thread in (0, 1)):
+        raise ValueError(f"a thread has more than {STEPS} steps")
     return steps
 
 

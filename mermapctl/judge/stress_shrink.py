@@ -6,10 +6,26 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 
+from mermapctl.judge import stress
 from mermapctl.judge.stress import History, HistoryStep, is_pair
 
 Search = Generator[History, bool, History]
 """Yields a smaller history, is sent whether it shows the finding, returns the smallest one."""
+
+
+_WHOLE = stress.parsed("f2.0.0.1,p2.0,x2")
+"""A get of all that fits, by a process that ends. It shows a trace where ordinary pages end."""
+
+
+def alone(history: History) -> tuple[History, ...]:
+    """Return what to boot alone, in turn, until one shows the finding of a whole boot's history.
+
+    In a whole boot, gets of other histories may have shown how much of a region is used.
+    """
+    first = [each for each in history if each.thread == 0]
+    room = stress.STEPS - len(_WHOLE)
+    second = [each for each in history if each.thread == 1]
+    return history, (*_WHOLE, *first[:room], *second)
 
 
 def smaller(steps: History) -> Search:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from mermapctl.config.plan import Stress
 from mermapctl.errors import MermapctlError
 from mermapctl.events import Note
-from mermapctl.judge import stress
+from mermapctl.judge import stress, stress_shrink
 from mermapctl.judge.result_types import Verdict
 from mermapctl.judge.stress import History, StressSummary
 from mermapctl.judge.stress_shrink import Shrinking
@@ -98,9 +98,12 @@ def _shrunk(
     job: Job, cell: Cell, booted: Booted, module: Module, summary: StressSummary
 ) -> Generator[StressSummary, None, None]:
     """Boot the history alone, then ever smaller ones that show the same finding."""
-    begun = stress.parsed(summary.history or "")
-    tries, began = 1, time.monotonic()
-    if not _shows(job, cell, booted, module, summary, begun, tries):
+    tries, began = 0, time.monotonic()
+    for begun in stress_shrink.alone(stress.parsed(summary.history or "")):
+        tries += 1
+        if _shows(job, cell, booted, module, summary, begun, tries):
+            break
+    else:
         job.tell(Note("stress: the history does not fail alone"))
         yield replace(summary, boots=tries)
         return

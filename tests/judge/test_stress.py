@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from mermapctl.judge import stress
+from mermapctl.judge import stress, stress_shrink
 from mermapctl.judge.stress import HistoryStep
 from mermapctl.judge.stress_shrink import Shrinking
 
@@ -130,3 +130,12 @@ def test_a_history_that_nothing_makes_smaller_stays() -> None:
     while search.candidate is not None:
         search.tell(shows=False)
     assert stress.spelled(search.best) == LONG
+
+
+@pytest.mark.parametrize("text", ["g0.0.0.1", ",".join(["r0.0"] * 40), "g0.0.0.1|r0.0,r0.0"])
+def test_a_history_that_is_innocent_alone_is_tried_behind_a_get_of_all_that_fits(text: str) -> None:
+    first, second = stress_shrink.alone(stress.parsed(text))
+    assert stress.spelled(first) == text
+    assert stress.spelled(second).startswith("f2.0.0.1,p2.0,x2,")
+    assert stress.parsed(stress.spelled(second)) == second
+    assert stress.spelled(second)[17:] == text[: len(stress.spelled(second)) - 17]
