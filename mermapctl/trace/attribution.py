@@ -26,12 +26,14 @@ class _Doing(NamedTuple):
     """A get that has not returned (`inside`), or the last put, with its process.
 
     `loose` is a put that printed as its CPU's: taken for that of the get's thread, though it may be
-    another's (KUnit's clean-up runs in a thread of its own).
+    another's (KUnit's clean-up runs in a thread of its own). `walk` is the range that the get has
+    walked, (base, size), or the one that the put is still to walk: that of its get.
     """
 
     mm: int
     inside: bool
     loose: bool = False
+    walk: tuple[int, int] | None = None
 
 
 class Callers:
@@ -42,7 +44,7 @@ class Callers:
         self._alias: dict[str, str] = {}  # a thread whose get printed as its CPU's
         self._at: dict[str, str] = {}  # thread -> the CPU where it was last seen
         self._recent: dict[str, None] = {}  # threads by their latest events
-        self._owners: dict[int, tuple[str, int]] = {}
+        self._owners: dict[int, tuple[str, _Doing]] = {}
 
     def test_ended(self) -> None:
         """Forget the threads of the test that ended."""
@@ -92,14 +94,29 @@ class Callers:
         cpu = event.caller
         found = cpu
         if event.kind is EventKind.PUT:
-            owner, _ = self._owners.get(event.alloc, (cpu, 0))
+            owner, _ = self._owners.get(event.alloc, (cpu, None))
             found = self._alias.get(owner, owner)
         elif event.kind in _WALKS:
-            found = self._one_of(cpu, [n for n, each in self._doing.items() if each.mm == event.mm])
+            found = self._one_of(cpu, self._walkers(event))
         elif event.kind is EventKind.ENTRY or self._is_ours(event):
             found = self._one_of(cpu, list(self._doing))
         self._at[found] = cpu
         return found
+
+    def _walkers(self, event: Event) -> list[str]:
+        """Return the threads of which a walk printed as its CPU's may be.
+
+        Another thread's get may be more recent than a put on this CPU; the put's range tells.
+        """
+        same = {name: each for name, each in self._doing.items() if each.mm == event.mm}
+        puts = [
+            name
+            for name, each in same.items()
+            if not each.inside
+            and each.walk == (event.base, event.size)
+            and self._at.get(name) == event.caller
+        ]
+        return puts or list(same)
 
     def _is_ours(self, event: Event) -> bool:
         """Return whether a flush or a pin may be the mermap's: an interrupt prints its CPU too."""
@@ -124,17 +141,21 @@ class Callers:
     def _note(self, event: Event, name: str) -> None:
         self._recent.pop(name, None)
         self._recent[name] = None
+        doing = self._doing.get(name)
         if event.kind is EventKind.GET:
             self._doing[name] = _Doing(event.mm, inside=True)
-        elif event.kind is EventKind.GOT:
-            doing = self._doing.pop(name, None)
-            if doing and event.alloc:
+        elif event.kind is EventKind.WALK and doing and doing.mm == event.mm:
+            walked = (event.base, event.size) if doing.inside else None
+            self._doing[name] = doing._replace(walk=walked)
+        elif event.kind is EventKind.GOT and doing:
+            del self._doing[name]
+            if event.alloc:
                 if len(self._owners) >= OWNERS:
                     self._owners.pop(next(iter(self._owners)))
-                self._owners[event.alloc] = (event.caller, doing.mm)
+                self._owners[event.alloc] = (event.caller, doing)
         elif event.kind is EventKind.PUT:
             # Its callee's probe may follow, and needs the owner once more.
-            get = self._owners.get if event.outer else self._owners.pop
-            _, mm = get(event.alloc, (name, 0))
+            owned = self._owners.get if event.outer else self._owners.pop
+            _, got = owned(event.alloc, (name, _Doing(0, inside=False)))
             loose = event.caller.startswith("C")
-            self._doing[name] = _Doing(mm, inside=False, loose=loose)
+            self._doing[name] = _Doing(got.mm, inside=False, loose=loose, walk=got.walk)

@@ -12,6 +12,7 @@ GET = "mm_get: (__mermap_get+0x0/0x250) mm=0xff01 size=4096 rsv=0"
 GOT = "mm_got: (get+0xa0/0x140 <- __mermap_get) ret=0xff88 w={0x1,0xff80,0xff90}"
 WALK = "mm_walk: (apply_to_existing_page_range+0x0/0x10) mm=0xff01 len=4096 at=0xffff880000200000"
 OTHER_WALK = WALK.replace("0xff01", "0xff02")
+NEXT_WALK = WALK.replace("0000200000", "0000400000")
 PUT = "mm_put: (__mermap_put+0x0/0x90) alloc=0xff88"
 FLUSH = "mm_flush: (__flush_tlb_all+0x0/0x90) by=__mermap_get+0x173/0x250"
 FOREIGN = "mm_flush: (__flush_tlb_all+0x0/0x90) by=flush_all_zero_pkru+0x1/0x2"
@@ -58,6 +59,22 @@ UNPIN = "mm_unpin: (migrate_enable+0x0/0x90) by=__mermap_put+0x1/0x2"
                 *(("T19", GET), ("T20", GET), ("C0", WALK), ("C1", WALK), ("T19", GOT)),
             ],
             ["T19"] * 4 + ["T20", "T19", "T20", "T19"],
+        ),
+        # A put whose walk follows the entry of a get of a thread not yet seen on a CPU.
+        (
+            [
+                *(("T19", GET), ("C0", WALK), ("T19", GOT), ("C0", PUT)),
+                *(("T20", GET), ("C0", WALK), ("C1", NEXT_WALK), ("T20", GOT)),
+            ],
+            ["T19"] * 4 + ["T20", "T19", "T20", "T20"],
+        ),
+        # A get in place of that put's thread walks its own range.
+        (
+            [
+                *(("T19", GET), ("C0", WALK), ("T19", GOT), ("C0", PUT), ("C0", WALK)),
+                *(("T20", GET), ("C0", WALK), ("T20", GOT)),
+            ],
+            ["T19"] * 5 + ["T20"] * 3,
         ),
         # Without a caller nothing is attributed.
         ([("", GET), ("", WALK), ("", GOT)], [""] * 3),
