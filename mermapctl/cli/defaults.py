@@ -74,7 +74,7 @@ def of(words: Sequence[str], command: click.Command, known: dict[str, Any]) -> l
     found: dict[str, Default] = {}
     name = " ".join(words)
     for key, value in _table(words, known).items():
-        if isinstance(value, dict):  # the table of a subcommand
+        if isinstance(value, dict) and isinstance(command, click.Group):  # of a subcommand
             continue
         where = f"{file()}, [{'.'.join(words)}] {key}"
         param = options.get(key)

@@ -218,6 +218,8 @@ def test_a_users_defaults(fake_tree: Path, home: Path) -> None:
         ("[run]\ntarget = []\n", "[run] target is empty"),
         ("[run\n", "config.toml: "),
         ("run = 1\n", "run is not a table"),
+        ("[run.varaint]\nx = 1\n", "did you mean variant"),
+        ("[run.variant]\nx = 1\n", "is no text and no number"),
     ],
 )
 def test_a_wrong_default_is_refused(text: str, said: str, home: Path) -> None:
