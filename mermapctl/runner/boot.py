@@ -125,11 +125,12 @@ def boot(job: Job, kernel: Kernel, again: str | None = None) -> Booted:
     notes += [note] if note else []  # no news: the report has it
     spent, killed, first = 0.0, None, True
     while True:
+        kills = boot_killed.kills()
         outcome = _boot_once(job, kernel, accel, limits, patient=asked is Accel.KVM)
         spent += outcome.seconds
         over = outcome.stopped_for in OVER
         failed = outcome.ending is process.Ending.STOPPED and not over
-        killed = boot_killed.who(job, outcome)
+        killed = boot_killed.who(job, outcome, kills)
         if killed and first and not job.cell.more_qemu_args:  # nothing is attached to the guest
             notes.append(_kept_killed(job, killed))
             first = False

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Finds out whether QEMU or kunit.py was killed from outside during a boot.
+"""Finds out whether QEMU, UML or kunit.py was killed from outside during a boot.
 
-The console does not show it: it ends in the middle, as after a triple fault of the guest.
+The console does not show it: it ends in the middle, as after a triple fault of the guest. kunit.py
+starts UML itself and tells nobody how it ended: there the host's count of processes that it killed
+for lack of memory decides.
 """
 
 from __future__ import annotations
 
+import contextlib
 import signal
+from pathlib import Path
 
 from mermapctl.errors import MermapctlError
 from mermapctl.runner.console_pump import BEGUN
@@ -18,15 +22,35 @@ _OF_ITS_OWN = {signal.SIGABRT}
 """QEMU aborts if it cannot emulate the guest any further ("qemu: fatal: ")."""
 
 
-def who(job: Job, outcome: process.SessionEnd) -> str | None:
+_COUNTERS = Path("/proc/vmstat")
+_KILLS = "oom_kill "
+
+
+def kills() -> int | None:
+    """Return how many processes the host has killed for lack of memory (Linux 4.13)."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in inputs.read_text(_COUNTERS).splitlines():
+            if line.startswith(_KILLS):
+                return int(line.removeprefix(_KILLS))
+    return None
+
+
+def who(job: Job, outcome: process.SessionEnd, before: int | None) -> str | None:
     """Return who was killed by which signal, as a sentence; None if the boot ended by itself.
 
-    None also for a session that we ended.
+    None also for a session that we ended. `before` are the `kills` before the boot.
     """
     if outcome.ending is not process.Ending.EXITED:
         return None
     if outcome.returncode < 0:
         return _sentence("kunit.py", -outcome.returncode)
+    if job.target.qemu:
+        return _qemu(job)
+    lacking = before is not None and before != kills()
+    return "the machine ran out of memory and killed a process" if lacking else None
+
+
+def _qemu(job: Job) -> str | None:
     ended, _, reported = _ended(job).partition(" ")
     if ended == BEGUN:
         return "the reader of QEMU's console was killed"
@@ -38,10 +62,9 @@ def who(job: Job, outcome: process.SessionEnd) -> str | None:
 
 
 def _ended(job: Job) -> str:
-    if not job.target.qemu:
-        return ""
     try:
-        return inputs.read_text(ended_file(job.programs, job.target.qemu), limit=16).strip()
+        file = ended_file(job.programs, job.target.qemu or "")
+        return inputs.read_text(file, limit=16).strip()
     except (MermapctlError, OSError):  # kunit.py did not start it, or the disk was full
         return ""
 

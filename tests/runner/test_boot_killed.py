@@ -13,6 +13,7 @@ from mermapctl.judge.console_verdict import judge
 from mermapctl.judge.result_types import Boot, Ended, Reason, Verdict
 from mermapctl.judge.suites import Manifest
 from mermapctl.records.cell_verdict import suites_known
+from tests.forkserver import command
 from tests.runner.test_run import document, processes_of
 from tests.tables import LOGS
 
@@ -133,3 +134,55 @@ def test_a_guest_that_prints_qemus_message_is_not_a_killed_qemu(
     )  # fmt: skip
     assert (cell["verdict"], cell["boot"]["ended"]) == ("failed", "exited")
     assert not any("killed" in note for note in cell["notes"])
+
+
+UML = """#!/bin/sh
+echo boot >>"$FAKE_ARGS"
+cat "$FAKE_LOG"
+if [ "$(wc -l <"$FAKE_ARGS")" -le "$FAKE_DIES" ]; then
+    echo 'oom_kill 8' >"$FAKE_COUNTERS"
+    kill -9 $$
+fi
+printf '    ok 2 b\\nok 1 example\\n'
+"""
+BEGUN = """Linux version 6.12.99
+KTAP version 1
+1..1
+    KTAP version 1
+    # Subtest: example
+    1..2
+    ok 1 a
+"""
+
+
+@pytest.mark.parametrize(
+    ("dies", "counts", "verdict", "boots"),
+    [(0, True, "passed", 1), (1, True, "passed", 2), (9, False, "failed", 1)],
+)
+def test_a_uml_killed_for_lack_of_memory_is_booted_once_more(
+    fake_tree: Path, tmp_path: Path, dies: int, counts: bool, verdict: str, boots: int
+) -> None:
+    (fake_tree / "uml").write_text(UML)
+    with (fake_tree / "Makefile").open("a") as file:
+        file.write("\nlinux: vmlinux ; @cp $(CURDIR)/uml $(O)/linux && chmod +x $(O)/linux\n")
+    (tmp_path / "log").write_text(BEGUN)
+    counters = tmp_path / "vmstat"
+    counters.write_text("pgfault 1\noom_kill 7\n")
+    other = tmp_path / "other"
+    done = command(
+        *("run", f"--tree={fake_tree}", "--target=um", "--suite=example", "--format=json"),
+        env={
+            "FAKE_ARGS": str(tmp_path / "boots"),
+            "FAKE_LOG": str(tmp_path / "log"),
+            "FAKE_DIES": str(dies),
+            "FAKE_COUNTERS": str(counters if counts else other),
+        },
+        first=(
+            "from pathlib import Path\nfrom mermapctl.runner import boot_killed\n"
+            f"boot_killed._COUNTERS = Path({str(counters)!r})"
+        ),
+    )
+    (cell,) = json.loads(done.stdout)["cells"]
+    assert cell["verdict"] == verdict, cell["detail"]
+    assert len((tmp_path / "boots").read_text().splitlines()) == boots
+    assert ("ran out of memory" in str(cell["notes"])) is (boots == 2)
