@@ -1,27 +1,31 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A farm without machines: the real dask engine, whose workers take recorded seconds of no time.
 
-A cell is a build and a boot. A build takes what its commit takes; on a worker that comes from
-another commit what all commits in between take, and never more than a first one. A fifth of the
-cells are flaky: their failed boot is followed by others. One worker of twenty dies at some moment.
+A cell is a build and a boot. A build takes what its commit takes, by what that changes; on a worker
+that comes from another commit what all commits in between take, and never more than a first one. A
+fifth of the cells are flaky: their failed boot is followed by others. One worker of twenty dies at
+some moment. The store has recorded a part of the builds, each with some other seconds than now.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.farm_bound import lower_bound
 from mermapctl.config.plan import Request
 from mermapctl.judge.result_types import Verdict
 from mermapctl.records.folder import RunFolder
 from mermapctl.records.host import Host
 from mermapctl.records.json_text import encoded
-from mermapctl.records.record import Cell
+from mermapctl.records.record import Cell, Phases
 from mermapctl.series import cell_job
+from mermapctl.series.build_seconds import BuildSeconds
 from mermapctl.series.engines import parcel
 from mermapctl.series.engines.dask import DaskEngine
 from mermapctl.series.engines.farm import CellBack, FarmReport, WorkerLost
@@ -32,8 +36,14 @@ from mermapctl.series.grid_events import SeriesEvent
 from mermapctl.tree.commits import Commit
 from mermapctl.tree.series_worktrees import Borrower
 
-BUILDS = (3.9, 4.1, 4.1, 4.3, 4.4, 4.6, 4.8, 5.2, 5.9, 6.4, 7.7, 9.8, 14.0, 21.0)
-"""Seconds that a commit's build takes: of mm/mermap.c most often, of a header now and then."""
+CHANGES: dict[tuple[str, ...], tuple[float, ...]] = {
+    ("mm/mermap.c",): (3.9, 4.1, 4.1, 4.3, 4.4, 4.6, 4.8, 5.2, 5.9, 6.4),
+    ("mm/mermap.c", "mm/memory.c"): (7.7, 9.8),
+    ("mm/internal.h",): (14.0,),
+    ("include/linux/mm.h",): (21.0,),
+}
+"""Seconds that the build of a commit takes, by what it changes: a row is any one of the fourteen
+builds, and what that changes takes any of its seconds in each column."""
 FIRST = 21.0
 """Seconds of a first build by ccache's objects of an earlier series (613 objects, 2 cores)."""
 NOTHING = 108.0
@@ -41,6 +51,8 @@ NOTHING = 108.0
 BOOT, AGAIN = 3.1, 3.4
 """Seconds of a traced boot with the witness's, and of those that follow a failure."""
 LOST, FLAKY = 0.05, 0.2
+OTHERWISE = 0.1
+"""By what part a recorded build may differ from the next one of the same patch."""
 _SEEN = 1.0
 """Seconds until the loss of a worker is seen."""
 _HOST = Host("worker", "Linux", "x86_64", 4, "3.11")
@@ -55,6 +67,8 @@ class SimulatedFarm:
     columns: int
     workers: int
     first: float = FIRST
+    recorded: float = 0.0
+    """The part of the builds that the store has recorded."""
     patience: float = 60.0
     listed: bool = True
     time: float = 0.0
@@ -64,7 +78,9 @@ class SimulatedFarm:
     def __post_init__(self) -> None:
         chance = random.Random(self.seed)  # noqa: S311 - the same one again
         cells = [(row, column) for column in range(self.columns) for row in range(self.rows)]
-        self.builds = {cell: chance.choice(BUILDS) for cell in cells}
+        builds = [paths for paths, seconds in CHANGES.items() for _ in seconds]
+        self.paths = {row: chance.choice(builds) for row in range(self.rows)}
+        self.builds = {cell: chance.choice(CHANGES[self.paths[cell[0]]]) for cell in cells}
         self.boots = {cell: BOOT + (AGAIN if chance.random() < FLAKY else 0.0) for cell in cells}
         self.names = [f"w{number}" for number in range(self.workers)]
         self._count = itertools.count()
@@ -82,20 +98,33 @@ class SimulatedFarm:
 
     @property
     def bound(self) -> float:
-        """The seconds that no schedule can beat: all work by the workers as long as they live.
+        """The seconds that no schedule can beat (see `lower_bound`)."""
+        steps = [
+            [self.builds[row, column] for row in range(1, self.rows)]
+            for column in range(self.columns)
+        ]
+        lives = [self.deaths.get(name, math.inf) for name in self.names]
+        return lower_bound(steps, [*self.boots.values()], self.first, lives)
 
-        Each of them begins with a first build. This bound of the total work is above that of the
-        longest path, one cell.
-        """
-        extra = self.first - max(BUILDS)
-        low, high = 0.0, self.work + self.first
+    @property
+    def bound_of_work(self) -> float:
+        """A looser bound: all builds and boots by the workers as long as they live."""
+        low, high = 0.0, self.work
         for _ in range(60):
             middle = (low + high) / 2
-            room = sum(
-                max(0.0, min(middle, self.deaths.get(name, middle)) - extra) for name in self.names
-            )
+            room = sum(min(middle, self.deaths.get(name, middle)) for name in self.names)
             low, high = (middle, high) if room < self.work else (low, middle)
-        return max(high, self.first + max(self.boots.values()))
+        return low
+
+    def remember(self, seconds: BuildSeconds) -> None:
+        """Record a part of the builds in the store, as an earlier series would have."""
+        chance = random.Random(f"recorded {self.seed}")  # noqa: S311 - the same one again
+        for cell, build in self.builds.items():
+            if chance.random() < self.recorded:
+                seconds.keep(cell, build * chance.uniform(1 - OTHERWISE, 1 + OTHERWISE))
+        if self.recorded:
+            for column in range(self.columns):
+                seconds.keep_first(column, self.first)
 
     def now(self) -> float:
         """Return the time."""
@@ -115,10 +144,15 @@ class SimulatedFarm:
         self.starts += 1
         job = cell_job.decoded(asked.job, "a job")
         place = (int(job.commit[:12], 16), int(job.request.variants[0].removeprefix("v")))
-        seconds = self._seconds(worker, place)
-        end = self.time + seconds
+        build = self._build(worker, place)
+        end = self.time + build + self.boots[place]
         if end < self.deaths.get(worker, end + 1):
-            self._at(end, CellBack(worker, asked.token, _harvest(job.commit, place, seconds)))
+            self._at(
+                end,
+                CellBack(
+                    worker, asked.token, _harvest(job.commit, place, build, self.boots[place])
+                ),
+            )
 
     def stop(self) -> None:
         """End nothing: nothing runs."""
@@ -126,7 +160,7 @@ class SimulatedFarm:
     def _at(self, moment: float, report: FarmReport) -> None:
         heapq.heappush(self._events, (moment, next(self._count), report))
 
-    def _seconds(self, worker: str, place: Place) -> float:
+    def _build(self, worker: str, place: Place) -> float:
         row, column = place
         last = self._built[worker].get(column)
         self._built[worker][column] = row
@@ -134,14 +168,19 @@ class SimulatedFarm:
         if last is not None:
             between = range(row, last, -1) if row > last else range(last, row, -1)
             build = min(self.first, sum(self.builds[each, column] for each in between))
-        return build + self.boots[place]
+        return build
 
 
-def _harvest(commit: str, place: Place, seconds: float) -> CellHarvest:
-    variant = f"v{place[1]}"
-    cell = Cell(target="x86_64", variant=variant, verdict=Verdict.PASSED, commit=commit)
+def _harvest(commit: str, place: Place, build: float, boot: float) -> CellHarvest:
+    cell = Cell(
+        target="x86_64",
+        variant=f"v{place[1]}",
+        verdict=Verdict.PASSED,
+        commit=commit,
+        phases=Phases(0.0, build, boot),
+    )
     files = {"cell.json": parcel.compressed(encoded(cell))}
-    return CellHarvest(_HOST, seconds, files)
+    return CellHarvest(_HOST, build + boot, files)
 
 
 class NoSupply:
@@ -169,7 +208,10 @@ def _commit(number: int) -> Commit:
 
 
 def simulate(farm: SimulatedFarm, place: Path) -> Grid:
-    """Run all cells of a farm's grid by the real engine; return the grid."""
+    """Run all cells of a farm's grid by the real engine; return the grid.
+
+    The store is that of MERMAPCTL_HOME.
+    """
     facts = WorkerFacts(
         "1", "1", "1", "3.11", _HOST, ("x86_64",), {"x86_64": "0"}, 4, None, kvm=False
     )
@@ -183,6 +225,9 @@ def simulate(farm: SimulatedFarm, place: Path) -> Grid:
     def tell(_event: SeriesEvent) -> None:
         pass
 
-    engine = DaskEngine(work, grid, tell, farm, dict.fromkeys(farm.names, facts), NoSupply())
+    seconds = BuildSeconds(columns, {row: f"patch {row}" for row in range(farm.rows)})
+    farm.remember(seconds)
+    crew = dict.fromkeys(farm.names, facts)
+    engine = DaskEngine(work, grid, tell, farm, crew, NoSupply(), seconds, farm.paths)
     engine.run([range(farm.rows)])
     return grid

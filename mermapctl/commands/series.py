@@ -22,6 +22,7 @@ from mermapctl.records.record import Cell, RunRecord, State, TreeFacts
 from mermapctl.records.series_facts import Column, Series, SeriesCommit
 from mermapctl.records.store import Store
 from mermapctl.series import added_warnings, order, verdict_cache
+from mermapctl.series.build_seconds import BuildSeconds
 from mermapctl.series.engines.dask import DaskEngine
 from mermapctl.series.engines.local import LocalEngine
 from mermapctl.series.engines.protocol import EngineMaker
@@ -87,16 +88,21 @@ def run(
         rows = _rows(opened, tell)
         columns = commit_range.columns(request, opened, built_here=here)
         grid = Grid(rows.base, rows.commits, columns)
-        make = _engine_of(opened, rows, grid, farm, tell)
         presence = Presence(opened.repository)
         patch_ids = _patch_ids(opened.repository, rows, tell)
+        make = _engine_of(opened, rows, grid, farm, patch_ids, tell)
         facts = _facts(opened.looked, rows)
         begun = record.begin(command=command, tree=facts, host=opened.host)
         return _Run(request, asked, opened, rows, grid, presence, patch_ids, make, tell).run(begun)
 
 
 def _engine_of(
-    opened: CommitRange, rows: _Found, grid: Grid, farm: Farm | None, tell: SeriesListener
+    opened: CommitRange,
+    rows: _Found,
+    grid: Grid,
+    farm: Farm | None,
+    patch_ids: Mapping[str, str],
+    tell: SeriesListener,
 ) -> EngineMaker:
     """Return what makes the engine. Raises HarnessError if a farm cannot run these targets."""
     if farm is None:
@@ -104,11 +110,24 @@ def _engine_of(
     crew = farm_command.greet(farm, [each.target for each in grid.columns], tell)
     trees = [each.tree for each in rows.commits]
     supply = BundleSupply(opened.repository, rows.base.tree, trees)
+    ids = [each.id for each in rows.commits]
+    patches = {row: patch_ids[each] for row, each in enumerate(ids) if each in patch_ids}
+    changes = _changes(opened.repository, rows)
+    changed = {row: changes.get(each, ()) for row, each in enumerate(ids)} if changes else {}
 
     def make(work: Work, grid: Grid, tell: SeriesListener) -> DaskEngine:
-        return DaskEngine(work, grid, tell, farm, crew, supply)
+        seconds = BuildSeconds(grid.columns, patches)
+        return DaskEngine(work, grid, tell, farm, crew, supply, seconds, changed)
 
     return make
+
+
+def _changes(repository: Borrower, rows: _Found) -> Mapping[str, tuple[str, ...]]:
+    """Return the paths that each commit changes: they only decide which worker gets which cell."""
+    try:
+        return repository.changes(rows.base.id, rows.commits[-1].id)
+    except HarnessError:
+        return {}
 
 
 def read_range(path: Path, spelled: str) -> tuple[commits.Range, Tree]:

@@ -111,6 +111,22 @@ class Borrower:
         pairs = (line.split() for line in said.splitlines())
         return {commit: patch for patch, commit in pairs}
 
+    def changes(self, base: str, tip: str) -> dict[str, tuple[str, ...]]:
+        """Return the paths that each commit above `base` changes or removes, by commit.
+
+        Not those that it adds: nothing but what it changes can use them; a commit that only adds is
+        left out. Of a merge, those that differ from its first parent. Raises HarnessError.
+        """
+        shown = ("-m", "--first-parent", "--no-renames", "--diff-filter=a", "--no-color",
+                 *git.NO_PROGRAMS)  # fmt: skip
+        said = self._ask("log", "-z", "--name-only", "--format=%x00%H", *shown,
+                         f"{base}..{tip}", "--")  # fmt: skip
+        found: dict[str, tuple[str, ...]] = {}
+        for each in said.split("\0\0"):
+            commit, _, names = each.strip("\0").partition("\0\n")
+            found[commit] = tuple(names.split("\0"))
+        return found
+
     def defines(self, tree: str, symbol: str) -> bool:
         """Return whether a Kconfig file of a git tree defines a symbol."""
         pattern = rf"^[[:space:]]*(menu)?config[[:space:]]+{symbol}[[:space:]]*$"

@@ -98,3 +98,20 @@ def test_a_file_that_git_could_not_write_for_a_full_disk_is_no_riddle(
     assert full.message == f"the disk is full: {said}"
     gone = repository.failed("git read-tree", said, tmp_path / "gone")
     assert gone.message.startswith("git read-tree failed")
+
+
+def test_each_commit_has_the_paths_that_it_changes_not_those_that_it_adds(tree: Path) -> None:
+    base = git(tree, "rev-parse", "HEAD")
+    (tree / "mm/new file.h").write_text("x\n")
+    (tree / "mm/\x01odd\nname").write_text("x\n")
+    git(tree, "add", "-A")
+    git(tree, "commit", "-qm", "adds")
+    added = git(tree, "rev-parse", "HEAD")
+    (tree / "mm/new file.h").write_text("y\n")
+    git(tree, "rm", "-q", "mm/\x01odd\nname")
+    git(tree, "commit", "-qam", "changes")
+    changed = git(tree, "rev-parse", "HEAD")
+    with series_worktrees.borrow(tree, "test", wait=False, waiting=lambda _: None) as borrower:
+        found = borrower.changes(base, changed)
+    assert added not in found
+    assert "mm/new file.h" in found[changed]

@@ -16,6 +16,7 @@ from mermapctl.records import cell_files
 from mermapctl.series import cell_job, key, verdict_cache, wire
 from mermapctl.series.cell_job import CellJob
 from mermapctl.series.engines import harvest, tries
+from mermapctl.series.engines.expected import Expected, Spent
 from mermapctl.series.engines.farm import (
     CellBack,
     CellHeard,
@@ -35,10 +36,11 @@ from mermapctl.series.grid_events import GridCell, GridProgress
 from mermapctl.system import files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from mermapctl.records.record import Cell
+    from mermapctl.series.build_seconds import BuildSeconds
     from mermapctl.series.engines.parcel import Words
     from mermapctl.series.engines.supply import Supply
     from mermapctl.series.engines.work import Work
@@ -61,14 +63,20 @@ class DaskEngine:
         farm: Farm,
         crew: dict[str, WorkerFacts],
         supply: Supply,
+        seconds: BuildSeconds,
+        paths: Mapping[int, Sequence[str]],
     ) -> None:
+        """`seconds` are recorded builds of this grid, `paths` what each row changes, if known."""
         self._work = work
         self._grid = grid
         self._tell = tell
         self._farm = farm
         self._crew = crew
         self._supply = supply
-        self._schedule = FarmSchedule((), ())
+        self._seconds = seconds
+        self._expected = Expected(paths, seconds.steps(), seconds.firsts())
+        self._built: dict[str, dict[int, int]] = {}
+        self._schedule = FarmSchedule((), (), self._expected, self._built)
         self._tries = Tries()
         self._tokens: dict[str, str] = {}
         self._bad: dict[str, int] = {}
@@ -100,7 +108,8 @@ class DaskEngine:
         chosen = range(len(self._grid.columns)) if columns is None else columns
         places = [(row, each) for rows in segments for row in rows for each in chosen]
         wanted = [place for place in places if place not in self._grid.cells]
-        self._schedule = FarmSchedule(wanted, [each.target for each in self._grid.columns])
+        targets = [each.target for each in self._grid.columns]
+        self._schedule = FarmSchedule(wanted, targets, self._expected, self._built)
         for worker, facts in self._crew.items():
             self._schedule.join(worker, facts.targets)
         while self._goes_on():
@@ -108,6 +117,8 @@ class DaskEngine:
             self._tell(Tick())
             for report in self._farm.reports(_TICK):
                 self._take(report)
+        for column, first in self._expected.firsts().items():
+            self._seconds.keep_first(column, first)
 
     def unfinished(self) -> list[Cell]:
         """End the cells that run; return them without a verdict."""
@@ -139,9 +150,10 @@ class DaskEngine:
 
     def _hand_out(self) -> None:
         for worker in self._schedule.idle():
-            place = self._schedule.next(worker)
+            now = self._farm.now()
+            place = self._schedule.next(worker, now)
             if place is not None:
-                self._tries.begin(place, self._farm.now())
+                self._tries.begin(place, now)
                 self._start(worker, place)
 
     def _start(self, worker: str, place: Place) -> None:
@@ -235,7 +247,10 @@ class DaskEngine:
             broken = "it sent the result of another cell"
         if cell is not None and cell.reason in {Reason.HARNESS_ERROR, Reason.INTERRUPTED}:
             broken = cell.detail or str(cell.reason)
-        self._schedule.done(worker, None if broken else harvested.seconds)
+        if broken or cell is None:
+            self._schedule.done(worker, None)
+        else:
+            self._learn(worker, self._spent(place, harvested, cell))
         self._tokens.pop(worker, None)
         if broken or cell is None:
             self._broken(worker, place, broken or "it left no result", Reason.HARNESS_ERROR)
@@ -246,6 +261,20 @@ class DaskEngine:
         verdict_cache.keep(job.key, self._work.folder.id, folder, cell)
         self._errors = 0
         self._put(place, cell)
+
+    def _spent(self, place: Place, harvested: CellHarvest, cell: Cell) -> Spent:
+        """Return what a cell took: as its worker says, but no longer than it was away."""
+        away = self._tries.seconds(place, self._farm.now())
+        seconds = harvested.seconds if 0.0 <= harvested.seconds <= away else away
+        build = (cell.phases.config or 0.0) + (cell.phases.build or 0.0)
+        build = build if 0.0 <= build <= seconds else 0.0
+        return Spent(build, seconds - build)
+
+    def _learn(self, worker: str, spent: Spent) -> None:
+        """Let later cells be expected by this one, and record its build for later series."""
+        step = self._schedule.done(worker, spent)
+        if step is not None:
+            self._seconds.keep(step, spent.build)
 
     def _put(self, place: Place, cell: Cell) -> None:
         self._grid.cells[place] = cell
@@ -307,8 +336,7 @@ class DaskEngine:
         self._tell(Note(f"{why}: {waiting} cells are not run; the same command goes on with them"))
 
     def _gone(self, why: str) -> None:
-        running = self._schedule.running
-        for worker, place in running.items():
+        for worker, place in dict(self._schedule.running).items():
             self._schedule.leave(worker)
             self._tries.lost(place, worker, why, self._farm.now(), self._folder(place))
         self._crew.clear()

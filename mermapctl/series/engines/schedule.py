@@ -1,104 +1,116 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Which worker of a farm gets which cell next. Pure.
 
-The cells of a column are a line of neighbouring commits. A worker takes a segment of it, so that
-its next build has little to do. A worker without a segment takes one that nobody has, else the far
-half of the longest that another has: more if both end sooner by that.
+The cells of a column are a line of neighbouring commits. A worker takes one after the other, so
+that its next build has little to do; two that come from both ends meet. A worker with nothing left
+goes where the expected end is last, if all ends sooner by that.
 """
 
 from __future__ import annotations
 
-from collections import deque
+import heapq
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from mermapctl.series.engines.expected import Expected, Spent
+from mermapctl.series.engines.stretch import NEVER, CellLine, Stretch, best_entry, divided
 from mermapctl.series.grid import Place
 
-_COLD = 4.0
-"""What the first build of a column costs on a worker, in cells, until that has been measured."""
+_WORTH = 2.0
+"""Seconds by which the help of one more worker has to pay."""
+_STALE = 1.05
+"""By how much more has to be learned until the line is expected anew."""
+_ASK_AGAIN = 1.0
+"""Seconds until a worker for which there is nothing is considered again, if nothing happens."""
 
 
 @dataclass(slots=True)
 class _Hand:
-    """A worker: its targets, what waits for it, what it runs, the last row built by column."""
+    """A worker: its targets, where it works, what it runs since when, the last rows built.
+
+    `asked` is when there was nothing for it, at which change of the schedule.
+    """
 
     targets: frozenset[str]
-    queue: deque[Place] = field(default_factory=deque)
-    running: Place | None = None
-    built: dict[int, int] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Mean:
-    """The mean of what was measured."""
-
-    total: float = 0.0
-    number: int = 0
-
-    def add(self, value: float) -> None:
-        self.total += value
-        self.number += 1
-
-    @property
-    def value(self) -> float | None:
-        return self.total / self.number if self.number else None
+    built: dict[int, int]
+    stretch: Stretch | None = None
+    began: float = 0.0
+    expected: float = 0.0
+    asked: tuple[int, float] | None = None
 
 
 class FarmSchedule:
     """The cells that have no result, and the workers that are there, by name."""
 
-    def __init__(self, places: Iterable[Place], targets: Sequence[str]) -> None:
-        """Begin with the cells in `places`; `targets` are those of the columns."""
+    def __init__(
+        self,
+        places: Iterable[Place],
+        targets: Sequence[str],
+        expected: Expected | None = None,
+        built: dict[str, dict[int, int]] | None = None,
+    ) -> None:
+        """Begin with the cells in `places`; `targets` are those of the columns.
+
+        `built` has the last row that each worker has built, by column; it is kept up to date.
+        """
         self._targets = targets
-        lines: dict[int, deque[Place]] = {}
-        for place in sorted(places, key=lambda place: (place[1], place[0])):
-            lines.setdefault(place[1], deque()).append(place)
-        self._loose = list(lines.values())
+        self._expected = expected or Expected()
+        self._cells = sorted(places, key=lambda at: (targets[at[1]], at[1], at[0]))
+        self._index = {place: index for index, place in enumerate(self._cells)}
+        self._stretches: list[Stretch] = []
+        for index, place in enumerate(self._cells):
+            if index and self._target(place) == self._target(self._cells[index - 1]):
+                self._stretches[-1].high = index
+            else:
+                self._stretches.append(Stretch(index, index))
         self._hands: dict[str, _Hand] = {}
+        self._built = {} if built is None else built
+        self._running: dict[str, Place] = {}
         self._tried: dict[Place, set[str]] = {}
-        self._cold = _Mean()
-        self._warm = _Mean()
-        self._turned = False
+        self._planned = False
+        self._changes = 0
+        self._known: tuple[int, CellLine] | None = None
 
     @property
     def waiting(self) -> int:
         """Return the number of cells that have not begun."""
-        return sum(map(len, self._loose)) + sum(len(each.queue) for each in self._hands.values())
+        return sum(map(len, self._stretches))
 
     @property
     def running(self) -> dict[str, Place]:
-        """Return what each busy worker runs."""
-        found = self._hands.items()
-        return {name: each.running for name, each in found if each.running is not None}
+        """Return what each busy worker runs; the same dictionary at each call."""
+        return self._running
 
     def join(self, worker: str, targets: Iterable[str]) -> None:
         """Add a worker, which has built nothing yet as far as is known."""
-        self._hands.setdefault(worker, _Hand(frozenset(targets)))
+        built = self._built.setdefault(worker, {})
+        self._hands.setdefault(worker, _Hand(frozenset(targets), built))
+        self._changes += 1
 
     def leave(self, worker: str) -> Place | None:
         """Remove a worker; return the cell that it was running. The rest waits for the others."""
         hand = self._hands.pop(worker, None)
-        if hand is None:
-            return None
-        if hand.queue:
-            self._loose.append(hand.queue)
-        return hand.running
+        self._built.pop(worker, None)
+        if hand and hand.stretch:
+            hand.stretch.leave(worker)
+        self._changes += 1
+        return self._running.pop(worker, None)
 
     def clear(self) -> None:
         """Leave out all that has not begun."""
-        self._loose.clear()
+        self._stretches.clear()
         for each in self._hands.values():
-            each.queue.clear()
+            each.stretch = None
 
     def idle(self) -> list[str]:
         """Return the workers that run nothing."""
-        return [name for name, each in self._hands.items() if each.running is None]
+        return [name for name in self._hands if name not in self._running]
 
     def unserved(self) -> list[Place]:
         """Return the waiting cells that no worker which is there may run."""
         served = frozenset[str]().union(*(each.targets for each in self._hands.values()))
-        queues = [*self._loose, *(each.queue for each in self._hands.values())]
-        return [place for line in queues for place in line if self._target(place) not in served]
+        lines = (self._cells[each.low : each.high + 1] for each in self._stretches)
+        return [place for line in lines for place in line if self._target(place) not in served]
 
     def others(self, worker: str, place: Place) -> bool:
         """Return whether another worker is there that has not tried this cell, and may run it."""
@@ -110,84 +122,184 @@ class FarmSchedule:
 
     def again(self, place: Place, not_on: str) -> None:
         """Let a cell wait for another worker than this one, if there is any."""
+        self._changes += 1
         self._tried.setdefault(place, set()).add(not_on)
-        self._loose.insert(0, deque([place]))
+        index = self._index[place]
+        for each in self._stretches:
+            if each.low == index + 1 and each.left is None and self._beside(index, index + 1):
+                each.low = index
+                return
+            if each.high == index - 1 and each.right is None and self._beside(index, index - 1):
+                each.high = index
+                return
+        self._stretches.append(Stretch(index, index))
 
-    def next(self, worker: str) -> Place | None:
+    def next(self, worker: str, now: float) -> Place | None:
         """Return the cell that an idle worker begins with now; None where there is none for it."""
+        if not self._planned:
+            self._plan()
         hand = self._hands[worker]
-        if not hand.queue:
-            hand.queue = self._taken(worker, hand) or self._stolen(worker, hand)
-        if not hand.queue:
+        if hand.asked and hand.asked[0] == self._changes and now - hand.asked[1] < _ASK_AGAIN:
             return None
-        hand.running = hand.queue.popleft()
-        return hand.running
+        index = self._own(worker, hand, now)
+        if index is None:
+            if hand.stretch:
+                hand.stretch.leave(worker)
+                hand.stretch = None
+            index = self._help(worker, hand, now)
+        if index is None:
+            hand.asked = (self._changes, now)
+            return None
+        place = self._cells[index]
+        hand.asked, hand.began = None, now
+        hand.expected = self._build(hand, index) + self._expected.rest(place[1])
+        self._running[worker] = place
+        self._changes += 1
+        return place
 
-    def done(self, worker: str, seconds: float | None) -> None:
-        """Note that a worker has ended its cell, and after how many seconds if it was built."""
-        hand = self._hands[worker]
-        place, hand.running = hand.running, None
-        if place is None or seconds is None:
-            return
-        (self._warm if place[1] in hand.built else self._cold).add(seconds)
-        hand.built[place[1]] = place[0]
+    def done(self, worker: str, spent: Spent | None) -> Place | None:
+        """Note that a worker has ended its cell, and what it took if it was built.
+
+        Return the step (see `Expected`) that was built.
+        """
+        self._changes += 1
+        hand, place = self._hands[worker], self._running.pop(worker, None)
+        if place is None or spent is None:
+            return None
+        row, column = place
+        step = self._expected.learn(place, hand.built.get(column), spent)
+        hand.built[column] = row
+        return step
 
     def _target(self, place: Place) -> str:
         return self._targets[place[1]]
 
-    def _may(self, worker: str, hand: _Hand, place: Place) -> bool:
-        if self._target(place) not in hand.targets:
+    def _beside(self, one: int, other: int) -> bool:
+        return self._target(self._cells[one]) == self._target(self._cells[other])
+
+    def _may(self, worker: str, index: int) -> bool:
+        place = self._cells[index]
+        if self._target(place) not in self._hands[worker].targets:
             return False
         return worker not in self._tried.get(place, ()) or not self.others(worker, place)
 
-    def _taken(self, worker: str, hand: _Hand) -> deque[Place]:
-        """Take a fair share of the segment, among those that nobody has, which is nearest."""
-        fitting = [line for line in self._loose if self._may(worker, hand, line[0])]
-        if not fitting:
-            return deque()
-        line = min(fitting, key=lambda line: self._distance(hand, line))
-        share = -(-self.waiting // len(self._hands))
-        taken = deque(line.popleft() for _ in range(min(share, len(line))))
-        if self._turned:  # two neighbours begin at their far ends, and meet
-            taken.reverse()
-        self._turned = not self._turned
-        if not line:
-            self._loose = [each for each in self._loose if each is not line]
-        return taken
+    def _line(self) -> CellLine:
+        """Return the line as it is expected now."""
+        if self._known is None or self._expected.version > _STALE * self._known[0]:
+            steps, before, last = [], [0.0], (-1, -1)
+            for row, column in self._cells:
+                known = last[0] if column == last[1] else None
+                steps.append(self._expected.between(column, known, row))
+                before.append(before[-1] + steps[-1] + self._expected.rest(column))
+                last = (row, column)
+            self._known = self._expected.version, CellLine(steps, before)
+        return self._known[1]
 
-    @staticmethod
-    def _distance(hand: _Hand, line: deque[Place]) -> tuple[bool, int, int]:
-        """Return how far a segment is from what a worker has built; of two, the longer is nearer.
+    def _plan(self) -> None:
+        """Give each worker a place to begin."""
+        self._planned = True
+        line = self._line()
+        firsts = [self._expected.first(column) for _, column in self._cells]
+        planned: list[Stretch] = []
+        for each, workers in zip(self._stretches, self._dealt(line), strict=True):
+            planned += divided(line, firsts, each, workers)
+        self._stretches = planned
+        for each in planned:
+            for worker in filter(None, (each.left, each.right)):
+                self._hands[worker].stretch = each
 
-        Another column is further away than any commit.
+    def _dealt(self, line: CellLine) -> list[list[str]]:
+        """Return the workers of each target's cells, by its seconds; no more than it has cells."""
+        dealt: list[list[str]] = [[] for _ in self._stretches]
+        free = list(self._hands)
+        queue = [(-line.up(each.low, each.high), at) for at, each in enumerate(self._stretches)]
+        heapq.heapify(queue)
+        while queue and free:
+            _, at = heapq.heappop(queue)
+            found = self._stretches[at]
+            worker = next((each for each in free if self._may(each, found.low)), None)
+            if worker is None:
+                continue
+            free.remove(worker)
+            dealt[at].append(worker)
+            share = len(dealt[at])
+            if share < len(found):
+                heapq.heappush(queue, (-line.up(found.low, found.high) / (share + 1), at))
+        return dealt
+
+    def _build(self, hand: _Hand, index: int) -> float:
+        """Return the expected seconds of a cell's build on a worker."""
+        row, column = self._cells[index]
+        return self._expected.between(column, hand.built.get(column), row)
+
+    def _own(self, worker: str, hand: _Hand, now: float) -> int | None:
+        """Take the cell beside the last one; leave the last of a stretch to whom ends it first."""
+        found = hand.stretch
+        if found is None or not len(found):
+            return None
+        up = found.left == worker
+        index = found.low if up else found.high
+        if not self._may(worker, index):
+            return None
+        other = found.right if up else found.left
+        if len(found) == 1 and other in self._running:
+            theirs = self._free(other, now) or now
+            step = self._line().step(index + 1 if up else index)
+            if theirs + step + _WORTH < now + self._build(hand, index):
+                return None
+        self._take(found, index, up=up)
+        return index
+
+    def _take(self, found: Stretch, index: int, *, up: bool) -> None:
+        """Take the cell at an end out of a stretch."""
+        if up:
+            found.low = index + 1
+        else:
+            found.high = index - 1
+        if not len(found):
+            self._stretches = [each for each in self._stretches if each is not found]
+
+    def _free(self, worker: str | None, now: float) -> float | None:
+        """Return when a worker is expected to be free: one that is late, as much later again."""
+        if worker is None:
+            return None
+        if worker not in self._running:
+            return now
+        hand = self._hands[worker]
+        end = hand.began + hand.expected
+        return end if end > now else now + (now - end)
+
+    def _help(self, worker: str, hand: _Hand, now: float) -> int | None:
+        """Begin within the stretch that ends last, if its cells end sooner by that, else the next.
+
+        Divides it there.
         """
-        row, column = line[0]
-        last = hand.built.get(column)
-        if last is None:
-            return (True, 0, -len(line))
-        return (False, abs(row - last), -len(line))
+        line = self._line()
 
-    def _stolen(self, worker: str, hand: _Hand) -> deque[Place]:
-        """Take the end of another worker's segment: as much as lets both end at the same time."""
-        best: tuple[int, deque[Place]] = (0, deque())
-        for victim in self._hands.values():
-            if victim.queue and self._may(worker, hand, victim.queue[-1]):
-                number = self._share(hand, victim.queue)
-                best = max(best, (number, victim.queue), key=lambda each: each[0])
-        number, queue = best
-        return deque(queue.pop() for _ in range(number))
+        def arrival(index: int) -> tuple[float, float]:
+            if not self._may(worker, index):
+                return NEVER * 2, 0.0
+            build = self._build(hand, index)
+            return now + build + self._expected.rest(self._cells[index][1]), build
 
-    def _share(self, hand: _Hand, queue: deque[Place]) -> int:
-        """Return how many cells to take: the victim still has half a cell to do, on average."""
-        row, column = queue[-1]
-        extra, last = self._extra(), hand.built.get(column)
-        if last is not None:  # all commits between are built at once, at most
-            extra = min(extra, float(abs(row - last) - 1))
-        return min(len(queue), max(0, round((len(queue) + 0.5 - extra) / 2)))
+        order = []
+        for number, each in enumerate(self._stretches):
+            ends = self._free(each.left, now), self._free(each.right, now)
+            order.append((-line.end(each.low, each.high, *ends), number, each, ends))
+        for end, _, found, ends in sorted(order):
+            entry = best_entry(line, found, ends, arrival, -end - _WORTH)
+            if entry is None:
+                continue
+            self._divide(found, entry.index, worker, up=entry.up)
+            return entry.index
+        return None
 
-    def _extra(self) -> float:
-        """Return what a first build costs more than a next one, in cells."""
-        cold, warm = self._cold.value, self._warm.value
-        if cold is None or not warm:
-            return _COLD
-        return max(0.0, cold / warm - 1)
+    def _divide(self, found: Stretch, index: int, worker: str, *, up: bool) -> None:
+        """Let a worker begin with a cell of a stretch, and go up or down from there."""
+        below = Stretch(found.low, index - 1, found.left, None if up else worker)
+        above = Stretch(index + 1, found.high, worker if up else None, found.right)
+        kept = [each for each in self._stretches if each is not found]
+        self._stretches = [*kept, *(each for each in (below, above) if len(each))]
+        for each in (below, above):
+            for name in filter(None, (each.left, each.right)):
+                self._hands[name].stretch = each

@@ -35,6 +35,10 @@ class Tries:
         """Note when a try begins."""
         self._began[place] = now
 
+    def seconds(self, place: Place, now: float) -> float:
+        """Return how long ago the last try of a cell began."""
+        return now - self._began.get(place, now)
+
     def of(self, place: Place) -> tuple[LostTry, ...]:
         """Return the tries of a cell that have ended without a result."""
         return self._lost.get(place, ())
@@ -48,7 +52,7 @@ class Tries:
         before = self.of(place)
         number = len(before) + 1
         console = _set_aside(folder, number)
-        seconds = round(now - self._began.get(place, now), 3)
+        seconds = round(self.seconds(place, now), 3)
         self._lost[place] = (*before, LostTry(worker, why, seconds, console))
         return number
 
