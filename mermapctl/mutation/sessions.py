@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mermapctl.errors import UserError
 from mermapctl.records import run_folders
 from mermapctl.records.folder import size_of
 from mermapctl.records.record import rfc3339
@@ -50,16 +49,10 @@ def locked(
     except OSError as error:
         raise files.cannot_write(place / _LOCK, error) from error
     try:
-        if not locks.take(fd, wait=False):
-            holder = lock_holder.read(fd) or "another process"
-            if not wait:
-                raise UserError(
-                    f"the same mutants are being tried by {holder}",
-                    "wait for it, or leave out --no-wait",
-                )
-            waiting(f"waiting: the same mutants are being tried by {holder}")
-            locks.take(fd, wait=True)
-        lock_holder.sign(fd, command)
+        busy = "the same mutants are being tried by"
+        lock_holder.take(
+            fd, command, wait=wait, waiting=waiting, taken=busy, waits=f"waiting: {busy}"
+        )
         yield
     finally:
         locks.release(fd)

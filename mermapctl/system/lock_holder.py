@@ -6,9 +6,13 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
+
+from mermapctl.errors import UserError
+from mermapctl.system import locks
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,23 @@ def read(fd: int) -> Holder | None:
         return msgspec.json.decode(os.pread(fd, 1 << 16, 0), type=Holder)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def take(
+    fd: int, command: str, *, wait: bool, waiting: Callable[[str], None], taken: str, waits: str
+) -> None:
+    """Take an opened lock and sign it; call `waiting` once where another process holds it.
+
+    `taken` and `waits` are said of what is locked, each in front of the holder. Raises UserError
+    with `wait=False` when another process holds it.
+    """
+    if not locks.take(fd, wait=False):
+        holder = read(fd) or "another process"
+        if not wait:
+            raise UserError(f"{taken} {holder}", "wait for it, or leave out --no-wait")
+        waiting(f"{waits} {holder}")
+        locks.take(fd, wait=True)
+    sign(fd, command)
 
 
 def sign(fd: int, command: str) -> None:

@@ -81,25 +81,17 @@ def locked(
             "set MERMAPCTL_HOME or XDG_CACHE_HOME to a place that can be written",
         ) from error
     try:
-        _acquire(fd, lock, wait=wait, waiting=waiting)
-        lock_holder.sign(fd, command)
+        lock_holder.take(
+            fd,
+            command,
+            wait=wait,
+            waiting=waiting,
+            taken=f"{lock.parent / lock.stem} is in use by",
+            waits="waiting for the build directory, in use by",
+        )
         yield
     finally:
         locks.release(fd)
-
-
-def _acquire(fd: int, lock: Path, *, wait: bool, waiting: Callable[[str], None]) -> None:
-    if locks.take(fd, wait=False):
-        return
-    holder = lock_holder.read(fd)
-    who = str(holder) if holder else "another process"
-    if not wait:
-        raise UserError(
-            f"{lock.parent / lock.stem} is in use by {who}",
-            "wait for it, or leave out --no-wait",
-        )
-    waiting(f"waiting for the build directory, in use by {who}")
-    locks.take(fd, wait=True)
 
 
 def objects_in(log: bytes) -> int:
