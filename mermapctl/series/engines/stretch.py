@@ -100,11 +100,8 @@ def best_entry(
     that begins with it has ended it, and how long its build took. The best place ends all cells
     first, with as few seconds as possible that would not have been spent without this worker.
     """
-    best: Entry | None = None
-    for each in _entries(line, found, ends, arrival, limit):
-        if best is None or each.score < best.score:
-            best = each
-    return best
+    entries = _entries(line, found, ends, arrival, limit)
+    return min(entries, key=lambda each: each.score, default=None)
 
 
 def _entries(
