@@ -9,6 +9,7 @@ goes where the expected end is last, if all ends sooner by that.
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -186,13 +187,15 @@ class FarmSchedule:
     def _line(self) -> CellLine:
         """Return the line as it is expected now."""
         if self._known is None or self._expected.version > _STALE * self._known[0]:
-            steps, before, last = [], [0.0], (-1, -1)
+            steps: list[float] = []
+            before, last = [0.0], (-1, -1)
             for row, column in self._cells:
                 known = last[0] if column == last[1] else None
                 steps.append(self._expected.between(column, known, row))
                 before.append(before[-1] + steps[-1] + self._expected.rest(column))
                 last = (row, column)
-            self._known = self._expected.version, CellLine(steps, before)
+            built = list(itertools.accumulate(steps))
+            self._known = self._expected.version, CellLine(steps, before, built)
         return self._known[1]
 
     def _plan(self) -> None:
@@ -230,7 +233,11 @@ class FarmSchedule:
     def _build(self, hand: _Hand, index: int) -> float:
         """Return the expected seconds of a cell's build on a worker."""
         row, column = self._cells[index]
-        return self._expected.between(column, hand.built.get(column), row)
+        last = hand.built.get(column)
+        known = None if last is None else self._index.get((last, column))
+        if known is None:
+            return self._expected.between(column, last, row)
+        return min(self._expected.first(column), self._line().way(known, index))
 
     def _own(self, worker: str, hand: _Hand, now: float) -> int | None:
         """Take the cell beside the last one; leave the last of a stretch to whom ends it first."""

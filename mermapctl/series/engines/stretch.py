@@ -42,10 +42,11 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class CellLine:
-    """The seconds of the steps to each cell of the line, and of all cells before it."""
+    """The seconds of the step to each cell, of all cells before it, of all steps up to it."""
 
     steps: Sequence[float]
     before: Sequence[float]
+    built: Sequence[float]
 
     def up(self, low: int, high: int) -> float:
         """Return the seconds of cells for a worker that comes from below."""
@@ -56,6 +57,10 @@ class CellLine:
         if high < low:
             return 0.0
         return self.up(low, high) - self.steps[low] + self.step(high + 1)
+
+    def way(self, one: int, other: int) -> float:
+        """Return the seconds of the steps between two cells."""
+        return abs(self.built[other] - self.built[one])
 
     def step(self, index: int) -> float:
         """Return the seconds of the step to a cell; none leads beyond the last one."""
