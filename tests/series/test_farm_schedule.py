@@ -3,16 +3,23 @@
 
 from __future__ import annotations
 
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks.simulated_farm import SimulatedFarm, simulate
 from mermapctl.judge.result_types import Verdict
-from mermapctl.series.engines.expected import Spent
+from mermapctl.series.build_seconds import BuildSeconds
+from mermapctl.series.engines.expected import Expected, Spent
+from mermapctl.series.engines.farm import CellBack, FarmReport
 from mermapctl.series.engines.schedule import FarmSchedule
+from mermapctl.series.grid import GridColumn
 
-CELL = Spent(1.0, 1.0)
+STEP = Spent(1.0, 1.0)
 
 
 def test_each_worker_has_neighbours_and_two_meet() -> None:
@@ -21,12 +28,38 @@ def test_each_worker_has_neighbours_and_two_meet() -> None:
         schedule.join(worker, ["x86_64"])
     assert [schedule.next(worker, 0.0) for worker in ("a", "b")] == [(0, 0), (7, 0)]
     found = []
-    for _ in range(3):
-        schedule.done("a", CELL)
-        found.append(schedule.next("a", 0.0))
+    for now in range(1, 4):
+        schedule.done("a", STEP)
+        found.append(schedule.next("a", now))
     assert found == [(1, 0), (2, 0), (3, 0)]
-    schedule.done("a", CELL)
-    assert schedule.next("a", 0.0) == (4, 0)  # of the other's, the one beside its own last
+    schedule.done("a", STEP)
+    assert schedule.next("a", 4.0) == (4, 0)  # of the other's, the one beside its own last
+
+
+def test_a_worker_with_nothing_left_helps_only_where_all_ends_sooner() -> None:
+    recorded = {(row, 0): 2.0 for row in range(12)}
+    expected = Expected({}, recorded, {0: 20.0})
+    expected.learn((0, 1), None, Spent(20.0, 1.0))
+    schedule = FarmSchedule([(row, 0) for row in range(12)], ["x86_64"] * 2, expected)
+    schedule.join("a", ["x86_64"])
+    assert schedule.next("a", 0.0) == (0, 0)
+    schedule.join("b", ["x86_64"])
+    assert schedule.next("b", 0.0) == (6, 0)  # both end after some 36 seconds, not one after 54
+    schedule.join("c", ["x86_64"])
+    assert schedule.next("c", 21.0) is None  # its first build takes longer than the rest
+
+
+@pytest.mark.parametrize("late", [21.0, 400.0])
+def test_a_worker_that_is_late_is_expected_to_stay_late(late: float) -> None:
+    recorded = {(row, 0): 2.0 for row in range(4)}
+    schedule = FarmSchedule(
+        [(row, 0) for row in range(4)], ["x86_64"], Expected({}, recorded, {0: 20.0})
+    )
+    schedule.join("a", ["x86_64"])
+    assert schedule.next("a", 0.0) == (0, 0)
+    schedule.join("b", ["x86_64"])
+    got = schedule.next("b", late)
+    assert (got is not None) is (late > 100)
 
 
 def test_a_lost_workers_cells_go_to_the_others_and_not_back_to_it() -> None:
@@ -37,8 +70,8 @@ def test_a_lost_workers_cells_go_to_the_others_and_not_back_to_it() -> None:
     assert place == schedule.leave("a") == (0, 0)
     schedule.again(place, "a")
     schedule.join("a", ["x86_64"])
-    assert schedule.next("b", 0.0) in {(0, 0), (1, 0)}
-    got = schedule.next("a", 0.0)
+    assert schedule.next("b", 1.0) in {(0, 0), (1, 0)}
+    got = schedule.next("a", 1.0)
     assert got != (0, 0)
 
 
@@ -46,16 +79,98 @@ def test_a_worker_gets_only_targets_that_it_offers() -> None:
     schedule = FarmSchedule([(0, 0), (0, 1)], ["x86_64", "arm64"])
     schedule.join("a", ["arm64"])
     assert schedule.next("a", 0.0) == (0, 1)
-    schedule.done("a", CELL)
-    assert schedule.next("a", 0.0) is None
+    schedule.done("a", STEP)
+    assert schedule.next("a", 1.0) is None
     assert schedule.unserved() == [(0, 0)]
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_every_cell_ends_once_whoever_comes_fails_or_is_lost(seed: int) -> None:
+    """Chance workers of chance targets; each cell that ends does so on one that offers it."""
+    chance = random.Random(seed)  # noqa: S311 - the same one again
+    targets = [chance.choice(["x86_64", "arm64"]) for _ in range(3)]
+    places = {
+        (row, column) for row in range(-1, 12) for column in range(3) if chance.random() < 0.8
+    }
+    schedule = FarmSchedule(places, targets)
+    offered = {"both": ["x86_64", "arm64"]}
+    schedule.join("both", offered["both"])
+    ended: list[tuple[int, int]] = []
+    failed: set[tuple[tuple[int, int], str]] = set()
+    for turn in range(2000):
+        if chance.random() < 0.1:
+            name = f"w{chance.randrange(6)}"
+            offered.setdefault(name, [chance.choice(targets)])
+            schedule.join(name, offered[name])
+        for worker in schedule.idle():
+            place = schedule.next(worker, float(turn))
+            assert place is None or targets[place[1]] in offered[worker]
+            assert (
+                place is None or (place, worker) not in failed or not schedule.others(worker, place)
+            )
+        busy = sorted(schedule.running)
+        if not busy:
+            break
+        worker = chance.choice(busy)
+        place = schedule.running[worker]
+        luck = chance.random()
+        if luck < 0.1 and worker != "both":
+            assert schedule.leave(worker) == place
+            schedule.again(place, worker)
+        elif luck < 0.2:
+            schedule.done(worker, None)
+            failed.add((place, worker))
+            schedule.again(place, worker)
+        else:
+            schedule.done(worker, Spent(chance.uniform(1, 9), 1.0))
+            ended.append(place)
+    assert schedule.waiting == 0
+    assert sorted(ended) == sorted(places)
+
+
+@pytest.mark.parametrize("recorded", [0.0, 1.0])
 @pytest.mark.parametrize("seed", range(1, 4))
-def test_a_simulated_farm_ends_near_the_bound(seed: int, tmp_path: Path) -> None:
-    farm = SimulatedFarm(seed, rows=50, columns=4, workers=8)
+def test_a_simulated_farm_ends_near_the_bound(seed: int, recorded: float, tmp_path: Path) -> None:
+    farm = SimulatedFarm(seed, rows=50, columns=4, workers=8, recorded=recorded)
     grid = simulate(farm, tmp_path)
     assert len(grid.cells) == 200
     assert {cell.verdict for cell in grid.cells.values()} == {Verdict.PASSED}
     assert farm.starts <= 200 + len(farm.deaths)
-    assert farm.time <= 1.15 * farm.bound
+    assert farm.bound <= farm.time <= 1.10 * farm.bound
+
+
+def _recorded(farm: SimulatedFarm) -> dict[tuple[int, int], float]:
+    """Return what the engine has recorded of a simulated farm."""
+    columns = [GridColumn("x86_64", f"v{each}", "") for each in range(farm.columns)]
+    return BuildSeconds(columns, {row: f"patch {row}" for row in range(farm.rows)}).steps()
+
+
+def test_the_engine_records_what_it_has_built(tmp_path: Path) -> None:
+    farm = SimulatedFarm(1, rows=20, columns=2, workers=4)
+    simulate(farm, tmp_path)
+    recorded = _recorded(farm)
+    assert len(recorded) >= 20
+    assert recorded == pytest.approx({place: farm.builds[place] for place in recorded})
+
+
+class _Boastful(SimulatedFarm):
+    """Workers that claim any seconds."""
+
+    claimed = 0.0
+
+    def reports(self, seconds: float) -> Iterator[FarmReport]:
+        for each in super().reports(seconds):
+            if isinstance(each, CellBack):
+                yield replace(each, harvest=replace(each.harvest, seconds=self.claimed))
+            else:
+                yield each
+
+
+@pytest.mark.parametrize("claimed", [math.nan, math.inf, -5.0, 1e300])
+def test_no_worker_claims_more_seconds_than_it_was_away(claimed: float, tmp_path: Path) -> None:
+    farm = _Boastful(1, rows=20, columns=2, workers=4)
+    farm.claimed = claimed
+    grid = simulate(farm, tmp_path)
+    assert len(grid.cells) == 40
+    recorded = _recorded(farm)
+    assert recorded == pytest.approx({place: farm.builds[place] for place in recorded})
