@@ -11,8 +11,9 @@
 #define STRESS_STEPS 40
 /* Of each thread of a random pair: its text must be a module parameter, which has 1023 bytes. */
 #define STRESS_PAIR_STEPS 30
-/* How often a pair is run that was given. */
-#define STRESS_TURNS 32
+/* How often a pair is run that was given; one thread begins this much later each second time. */
+#define STRESS_TURNS 64
+#define STRESS_LATE_US 250
 #define STRESS_TEXT 960
 
 /**

@@ -10,6 +10,7 @@
 #include <linux/irqflags.h>
 #include <linux/kernel.h>
 #include <linux/kthread.h>
+#include <linux/ktime.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/smp.h>
@@ -417,11 +418,21 @@ static void put_all(struct runner *runner)
 	}
 }
 
+/* As udelay(), without its PAUSE, at which QEMU's emulation lets the next CPU run. */
+static void stay(unsigned int us)
+{
+	u64 until = ktime_get_ns() + us * NSEC_PER_USEC;
+
+	while (ktime_get_ns() < until)
+		barrier();
+}
+
 /* Ends with nothing live, whatever was wrong. */
 void run_steps(struct runner *runner)
 {
 	unsigned int i;
 
+	stay(runner->late);
 	for (i = 0; i < runner->steps->count && !runner_wrong(runner); i++) {
 		runner->at = i + 1;
 		run_step(runner, &runner->steps->steps[i]);

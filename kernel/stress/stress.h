@@ -50,6 +50,7 @@ struct mapping {
  * @stale: where the last put in a region began, 0 if there was none
  * @pool: contiguous pages of this thread alone, as many as a region has
  * @value: the last value that was written; no two are the same
+ * @late: microseconds to spend before the first step
  * @mover: sends this thread to CPU @target, as soon as it has nothing live
  * @at: the step that is run, counted from 1
  * @why: the first thing that was wrong, empty if nothing was
@@ -63,6 +64,7 @@ struct runner {
 	unsigned long stale[STRESS_MMS][STRESS_CPUS];
 	struct page *pool;
 	u64 value;
+	unsigned int late;
 	int cpu;
 	bool paired;
 	struct work_struct mover;

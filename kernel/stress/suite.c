@@ -43,6 +43,7 @@ MODULE_PARM_DESC(history, "the only history to run, in place of random ones");
  * @runners: the threads
  * @mms: their processes
  * @pools: the pages of each thread
+ * @late: microseconds by which each thread of a pair begins later
  * @arrived: threads that are ready to begin
  * @done: the second thread has ended
  */
@@ -53,6 +54,7 @@ struct round {
 	struct mm_struct *mms[STRESS_MMS];
 	struct page *pools[2];
 	unsigned int order;
+	unsigned int late[2];
 	atomic_t arrived;
 	struct completion done;
 	bool lost;
@@ -138,6 +140,7 @@ static void set_up(struct round *round, int index, int cpu)
 		.mms = round->mms,
 		.pool = round->pools[index],
 		.value = (u64)(index + 1) << 56,
+		.late = round->late[index],
 		.cpu = cpu,
 		.paired = round->history.pair,
 	};
@@ -242,8 +245,14 @@ static void run_given(struct kunit *test, struct round *round, bool pair)
 	KUNIT_ASSERT_EQ_MSG(test, err, 0, "no history: %s", history);
 	if (round->history.pair != pair)
 		kunit_skip(test, "the history that was given is another one");
-	/* How two threads meet depends on their turns: let them try several. */
+	/*
+	 * How two threads meet depends on their turns: let them try several. An
+	 * emulator's CPUs run in turn, for some milliseconds each, so one of them must
+	 * reach a critical place just before its turn ends.
+	 */
 	for (i = 0; i < (pair ? STRESS_TURNS : 1); i++) {
+		round->late[i % 2] = i / 2 * STRESS_LATE_US;
+		round->late[!(i % 2)] = 0;
 		if (!run(test, round, i))
 			return;
 	}

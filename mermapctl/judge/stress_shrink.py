@@ -16,26 +16,15 @@ Search = Generator[History, bool, History]
 _WHOLE = stress.parsed("f2.0.0.1,p2.0,x2")
 """A get of all that fits, by a process that ends. It shows a trace where ordinary pages end."""
 
-_WAITS = (20, 60, 150)
-"""Microseconds."""
-
 
 def alone(history: History) -> tuple[History, ...]:
     """Return what to boot alone, in turn, until one shows the finding of a whole boot's history.
 
-    In a whole boot, gets of other histories may have shown how much of a region is used. Two
-    threads may have to meet at other places: one of them waits first.
+    In a whole boot, gets of other histories may have shown how much of a region is used.
     """
     first = [each for each in history if each.thread == 0]
     second = [each for each in history if each.thread == 1]
-    behind = (*_WHOLE, *first[: stress.STEPS - len(_WHOLE)], *second)
-    waits = (HistoryStep(thread, "d", n=us) for us in _WAITS for thread in (0, 1) if second)
-    return history, behind, *(_waiting(wait, first, second) for wait in waits)
-
-
-def _waiting(wait: HistoryStep, first: list[HistoryStep], second: list[HistoryStep]) -> History:
-    room = stress.STEPS - 1
-    return (wait, *first[:room], *second) if wait.thread == 0 else (*first, wait, *second[:room])
+    return history, (*_WHOLE, *first[: stress.STEPS - len(_WHOLE)], *second)
 
 
 def smaller(steps: History) -> Search:
