@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mermapctl.config import fragment, target
 from mermapctl.config.fragment import MissingSymbol
 from mermapctl.config.toolchain import of_build
-from mermapctl.events import Objects, StageEnded, StageStarted, Tick
+from mermapctl.events import Note, Objects, StageEnded, StageStarted, Tick
 from mermapctl.judge.result_types import Reason
 from mermapctl.runner import build_log, compiler_cache, kunit, kunit_session, up_to_date
 from mermapctl.runner.job import Job
@@ -137,4 +137,14 @@ def _prepare_programs(job: Job, kernel: Kernel) -> None:
     chosen = job.cell.make_variables
     write_make(job.programs, job.build_log, Goals(goals, current, variables=chosen))
     if job.request.ccache:
-        compiler_cache.write(job.programs, of_build(job.target.cross_compile).cc, job.tree)
+        _cache(job, of_build(job.target.cross_compile).cc)
+
+
+def _cache(job: Job, compiler: str) -> None:
+    """Put ccache in front of a compiler; one that does not work is left out, and no flaw of it."""
+    why = compiler_cache.flaw(compiler, kunit_session.environment(job))
+    if why is None:
+        compiler_cache.write(job.programs, compiler, job.tree)
+    else:
+        compiler_cache.forget(job.programs, compiler)
+        job.tell(Note(f"ccache does not work, built without it: {why}"))

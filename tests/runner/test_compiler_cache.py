@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from mermapctl.runner import compiler_cache
+from tests.forkserver import command
 from tests.runner.test_path_shims import program
 
 
@@ -183,3 +184,76 @@ def test_elsewhere_than_in_a_build_directory_the_command_is_kept(
     (two[0].build / "source").unlink()
     assert two[0].compile("x.c").returncode == 0
     assert f"-I{two[0].tree}/include" in (tmp_path / "asked").read_text()
+
+
+REFUSES = "#!/bin/sh\necho 'ccache: error: Read-only file system' >&2\nexit 1\n"
+CRASHES = "#!/bin/sh\nkill -SEGV $$\n"
+
+
+@pytest.mark.parametrize("ccache", [REFUSES, CRASHES, "\x7fELF", "#!/gone\n"])
+@pytest.mark.parametrize("inside", [True, False])
+def test_what_ccache_fails_to_compile_is_compiled_without_it(
+    two: tuple[Built, Built], tmp_path: Path, ccache: str, *, inside: bool
+) -> None:
+    """Its cache may have become read-only since the build began."""
+    (tmp_path / "bin/ccache").write_text(ccache)
+    at = two[0]
+    if not inside:
+        (at.build / "source").unlink()
+    warned, failed = at.compile("warns.c"), at.compile("fails.c")
+    assert warned.returncode == 0
+    assert (at.build / "x.o").is_file()
+    assert f"{at.tree}/warns.c:2:19: warning: unused variable" in warned.stderr
+    assert failed.returncode == 1
+    assert f"{at.tree}/include/fails.h:1:10: fatal error: gone.h" in failed.stderr
+    said = warned.stderr + failed.stderr
+    assert not [each for each in ("bin/ccache", "ccache: error") if each in said]
+
+
+@pytest.mark.parametrize(
+    ("ccache", "why"),
+    [
+        ('#!/bin/sh\nexec "$@"\n', None),
+        (REFUSES, "ccache: error: Read-only file system"),
+        (CRASHES, "it was ended by signal 11"),
+        ("#!/bin/sh\n", "it made no object"),
+        ("", "Exec format error"),
+        ("\x7fELF", "Exec format error"),
+        ("#!/gone\n", "does not exist"),
+        ("#!/bin/sh\nexec sleep 60\n", "did not end within"),
+    ],
+)
+def test_a_ccache_that_does_not_work_is_noticed(
+    two: tuple[Built, Built],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ccache: str,
+    why: str | None,
+) -> None:
+    monkeypatch.setattr(compiler_cache, "_SECONDS", 2.0)
+    (tmp_path / "bin/ccache").write_text(ccache)
+    assert two
+    found = compiler_cache.flaw("gcc", os.environ)
+    assert (found is None) if why is None else (found is not None and why in found)
+
+
+def test_a_compiler_that_does_not_work_is_no_flaw_of_ccache(
+    cached: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert compiler_cache.flaw("x-gcc", os.environ) is None  # neither makes an object
+    monkeypatch.setenv("PATH", str(cached / "x-gcc"))
+    assert compiler_cache.flaw("x-gcc", os.environ) is None
+
+
+def test_a_run_goes_on_without_a_broken_ccache(
+    fake_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    ccache = tmp_path / "bin/ccache"
+    ccache.write_text(REFUSES)
+    ccache.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    done = command("run", f"--tree={fake_tree}", "--accel=tcg", "--no-trace", seconds=60)
+    assert done.returncode == 0, done.stderr
+    said = "ccache does not work, built without it: ccache: error: Read-only file system"
+    assert said in done.stderr
