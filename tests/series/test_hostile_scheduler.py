@@ -20,6 +20,7 @@ pytest.importorskip("distributed")
 from mermapctl.errors import HarnessError
 from mermapctl.series.engines import cluster_client, farm
 from mermapctl.series.engines.cluster_client import DaskFarm
+from mermapctl.series.engines.cluster_members import Members
 from mermapctl.series.engines.scheduler_address import Scheduler
 
 FIRST = {
@@ -115,9 +116,9 @@ def test_an_answer_that_is_no_list_of_workers_ends_the_farm(
     answer: object, made: Callable[[int], DaskFarm]
 ) -> None:
     lied = made(1)
-    lied._client = Lying(answer)
+    members = Members(Lying(answer), "tcp://127.0.0.1:1", 1.0, lied._report)
     lied._thread.start()
-    watching = asyncio.run_coroutine_threadsafe(lied._watch(), lied._loop)
+    watching = asyncio.run_coroutine_threadsafe(members.watch(), lied._loop)
     reports = [*lied.reports(10)]
     watching.cancel()
     concurrent.futures.wait([watching], 5)
