@@ -9,13 +9,14 @@ lost worker.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import mermapctl
 from mermapctl.errors import HarnessError
@@ -31,6 +32,8 @@ from mermapctl.series.engines.farm import (
     WorkerRefused,
 )
 from mermapctl.series.engines.parcel import CellHarvest, CellParcel, Words, WorkerFacts
+
+_T = TypeVar("_T")
 
 _LOOKING = 1.0
 """Seconds between two looks at the scheduler's list of workers."""
@@ -79,8 +82,7 @@ class Members:
         answered = time.monotonic()
         while not self._gone:
             try:
-                job = self._client.scheduler.identity()
-                found = await asyncio.wait_for(job, max(1.0, self._patience / 2))
+                found = await self._listed()
             except Exception:  # noqa: BLE001 - whatever keeps it from answering
                 if self._client.status == "closed" or (
                     time.monotonic() - answered > self._patience
@@ -94,6 +96,11 @@ class Members:
             await self._compare(there)
             self.listed = True
             await asyncio.sleep(_LOOKING)
+
+    async def _listed(self) -> Any:
+        """Ask the scheduler for its list of workers. Raises whatever keeps it from answering."""
+        job = self._client.scheduler.identity()
+        return await asyncio.wait_for(job, max(1.0, self._patience / 2))
 
     def _lose_all(self, why: str) -> None:
         self._gone = True
@@ -121,11 +128,21 @@ class Members:
         try:
             said = await self._asked(member.address, self._patience, station.facts)
             facts = parcel.unpacked(said, WorkerFacts) if said else None
+        except (OSError, TimeoutError) as error:  # asked again at the next look
+            if not member.silent:
+                member.silent = True
+                why = f"it has not answered for {self._patience:.0f} s"
+                if not isinstance(error, TimeoutError):
+                    why = f"it cannot be reached: {reason_of(error)}"
+                self._report(WorkerRefused(name, why))
+            return
         except Exception as error:  # noqa: BLE001 - another version raises anything
+            member.silent = False
             self._report(
                 WorkerRefused(name, f"it does not answer as ours does: {reason_of(error)}")
             )
             return
+        member.silent = False
         if facts is None:
             self._report(WorkerRefused(name, "it is a dask worker, but no `mermapctl worker`"))
         elif flaw := _flaw(facts):
@@ -138,7 +155,7 @@ class Members:
         """End what a worker runs that has not answered; once it answers, it gets cells again."""
         with contextlib.suppress(Exception):  # still silent: asked again at the next look
             await self._asked(member.address, self._patience, station.stop, member.token)
-            member.silent, member.token = False, None
+            member.token = None
             await self._greet(name)
 
     def _lose(self, name: str, why: str, *, listed: bool = False) -> None:
@@ -167,39 +184,41 @@ class Members:
         self, name: str, member: _Member, asked: CellParcel, bundle: Path | None
     ) -> None:
         """Run one cell on a worker, and report what it prints, its end or its loss."""
-        future = None
-        listening = None
+        working = _watched(self._harvest(member.address, asked, bundle))
+        listening = _watched(self._listen(name, member, asked.token))
         try:
-            if bundle is not None and (error := await self._send(member.address, bundle)):
-                self._ended(name, member, CellHarvest(host.host_facts(), 0.0, {}, error=error))
-                return
-            future = self._client.submit(
-                station.run_cell,
-                parcel.packed(asked),
-                key=asked.token,
-                workers=[member.address],
-                allow_other_workers=False,
-                pure=False,
-                retries=0,
-            )
-            result = asyncio.ensure_future(_result_of(future))
-            listening = asyncio.create_task(self._listen(name, member, asked.token))
-            await asyncio.wait({result, listening}, return_when=asyncio.FIRST_COMPLETED)
-            if result.done():
-                said = result.result()
-                self._ended(name, member, parcel.unpacked(said, CellHarvest))
+            await asyncio.wait({working, listening}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                self._ended(name, member, working.result())
             else:
-                result.cancel()
                 await self._lose_if_alone(name, listening.result())
         except asyncio.CancelledError:
             raise
+        except concurrent.futures.CancelledError:  # dask's, where its client had to connect again
+            await self._lose_if_alone(name, "the connection to the scheduler was cut")
         except Exception as error:  # noqa: BLE001 - dask has classes of errors without number
             await self._lose_if_alone(name, f"its cell ended with {reason_of(error)}")
         finally:
-            if listening is not None:
-                listening.cancel()
-            if future is not None:
-                future.release()
+            working.cancel()
+            listening.cancel()
+
+    async def _harvest(self, address: str, asked: CellParcel, bundle: Path | None) -> CellHarvest:
+        """Send a bundle, if one is given, and then a cell; return what the cell has left."""
+        if bundle is not None and (error := await self._send(address, bundle)):
+            return CellHarvest(host.host_facts(), 0.0, {}, error=error)
+        future = self._client.submit(
+            station.run_cell,
+            parcel.packed(asked),
+            key=asked.token,
+            workers=[address],
+            allow_other_workers=False,
+            pure=False,
+            retries=0,
+        )
+        try:
+            return parcel.unpacked(bytes(await future), CellHarvest)
+        finally:
+            future.release()
 
     async def _lose_if_alone(self, name: str, why: str) -> None:
         """Give up a worker, unless it is the scheduler that does not answer: `watch` reports that.
@@ -207,8 +226,8 @@ class Members:
         Called by the task of its cell, which is not cancelled then.
         """
         while not self._gone:
-            with contextlib.suppress(OSError, TimeoutError):
-                await asyncio.wait_for(self._client.scheduler.identity(), _LOOKING)
+            with contextlib.suppress(Exception):
+                await self._listed()
                 member = self._members.get(name)
                 if member is not None and member.task is asyncio.current_task():
                     member.task = None
@@ -274,8 +293,11 @@ class Members:
         return said[address]
 
 
-async def _result_of(future: Any) -> bytes:
-    return bytes(await future)
+def _watched(job: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+    """Start a task whose error nobody may ask for; asyncio would print it with a traceback."""
+    task = asyncio.get_running_loop().create_task(job)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return task
 
 
 def reason_of(error: BaseException) -> str:
