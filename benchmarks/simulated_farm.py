@@ -32,7 +32,7 @@ from mermapctl.series.engines.farm import CellBack, FarmReport, WorkerLost
 from mermapctl.series.engines.parcel import CellHarvest, CellParcel, WorkerFacts
 from mermapctl.series.engines.work import Work
 from mermapctl.series.grid import Grid, GridColumn, Place
-from mermapctl.series.grid_events import SeriesEvent
+from mermapctl.series.grid_events import SeriesEvent, SeriesListener
 from mermapctl.tree.commits import Commit
 from mermapctl.tree.series_worktrees import Borrower
 
@@ -207,7 +207,11 @@ def _commit(number: int) -> Commit:
     return Commit(name, name, None, f"change {number}")
 
 
-def simulate(farm: SimulatedFarm, place: Path) -> Grid:
+def _ignore(_event: SeriesEvent) -> None:
+    pass
+
+
+def simulate(farm: SimulatedFarm, place: Path, tell: SeriesListener = _ignore) -> Grid:
     """Run all cells of a farm's grid by the real engine; return the grid.
 
     The store is that of MERMAPCTL_HOME.
@@ -221,9 +225,6 @@ def simulate(farm: SimulatedFarm, place: Path) -> Grid:
     grid = Grid(_commit(1 << 40), tuple(map(_commit, range(farm.rows))), columns)
     run = RunFolder("20260101-120000-000abcd", place / "20260101-120000-000abcd")
     work = Work(Request(), (), Borrower(place, place), run, "mermapctl run", None)
-
-    def tell(_event: SeriesEvent) -> None:
-        pass
 
     seconds = BuildSeconds(columns, {row: f"patch {row}" for row in range(farm.rows)})
     farm.remember(seconds)

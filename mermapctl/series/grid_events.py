@@ -28,6 +28,14 @@ class GridProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class GridWaits:
+    """A cell of the grid that was running waits for another try."""
+
+    row: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
 class GridCell:
     """The result of a cell of the grid is known, which makes `done` of `of`."""
 
@@ -38,5 +46,5 @@ class GridCell:
     of: int
 
 
-SeriesEvent = Event | GridStarted | GridProgress | GridCell
+SeriesEvent = Event | GridStarted | GridProgress | GridWaits | GridCell
 SeriesListener = Callable[[SeriesEvent], None]

@@ -14,7 +14,7 @@ from mermapctl.records.record import Cell, Phases
 from mermapctl.render.terminal.grid_progress import GridState
 from mermapctl.render.terminal.progress import PlainDisplay
 from mermapctl.render.terminal.text import Look
-from mermapctl.series.grid_events import GridCell, GridProgress, GridStarted
+from mermapctl.series.grid_events import GridCell, GridProgress, GridStarted, GridWaits
 
 COMMITS = tuple((f"{number:012x}", f"change {number} of a long series") for number in range(30))
 STARTED = GridStarted(COMMITS, ("x86_64/base", "x86_64/smp"))
@@ -46,6 +46,16 @@ def test_the_table_fits_its_terminal_and_shows_what_runs(width: int, height: int
     assert ("40/613" in running) == (width > 40)
     (before,) = (line for line in lines if COMMITS[16][0] in line)
     assert "passed" in before
+
+
+def test_a_cell_that_waits_for_another_try_does_not_run() -> None:
+    state = GridState(STARTED)
+    state.progress(GridProgress(3, 0, StageStarted("build")))
+    assert state.running_words() == "000000000003 x86_64/base building 0 s"
+    state.waits(GridWaits(3, 0))
+    assert state.running_words() == ""
+    state.progress(GridProgress(3, 0, StageStarted("config")))
+    assert state.running_words() == "000000000003 x86_64/base configuring 0 s"
 
 
 def test_a_cell_is_one_plain_line() -> None:

@@ -18,6 +18,7 @@ from mermapctl.series.engines.expected import Expected, Spent
 from mermapctl.series.engines.farm import CellBack, FarmReport
 from mermapctl.series.engines.schedule import FarmSchedule
 from mermapctl.series.grid import GridColumn
+from mermapctl.series.grid_events import GridCell, GridWaits, SeriesEvent
 
 STEP = Spent(1.0, 1.0)
 
@@ -174,3 +175,14 @@ def test_no_worker_claims_more_seconds_than_it_was_away(claimed: float, tmp_path
     assert len(grid.cells) == 40
     recorded = _recorded(farm)
     assert recorded == pytest.approx({place: farm.builds[place] for place in recorded})
+
+
+def test_a_cell_whose_worker_is_lost_waits_until_it_is_tried_again(tmp_path: Path) -> None:
+    told: list[SeriesEvent] = []
+    grid = simulate(SimulatedFarm(2, rows=60, columns=1, workers=20), tmp_path, told.append)
+    (waits,) = (each for each in told if isinstance(each, GridWaits))
+    (tried,) = (place for place, cell in grid.cells.items() if cell.tries)
+    assert (waits.row, waits.column) == tried
+    ended = [(each.row, each.column) for each in told if isinstance(each, GridCell)]
+    assert ended.count(tried) == 1
+    assert told.index(waits) < max(at for at, each in enumerate(told) if isinstance(each, GridCell))

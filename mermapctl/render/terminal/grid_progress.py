@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mermapctl.events import CellEvent
     from mermapctl.records.record import Cell
     from mermapctl.render.terminal.text import Look
-    from mermapctl.series.grid_events import GridCell, GridProgress, GridStarted
+    from mermapctl.series.grid_events import GridCell, GridProgress, GridStarted, GridWaits
 
 DOING = {"config": "configuring", "build": "building", "boot": "booting", "explain": "explaining"}
 _FEWEST = 4
@@ -74,6 +74,10 @@ class GridState:
         """Take what a running cell tells."""
         self._active = max(event.row, 0)
         self.running.setdefault((event.row, event.column), _Running()).take(event.event)
+
+    def waits(self, event: GridWaits) -> None:
+        """Take a cell that runs no more, and has no result."""
+        self.running.pop((event.row, event.column), None)
 
     def ended(self, event: GridCell) -> str:
         """Take a cell that is known; return its plain line."""

@@ -27,6 +27,7 @@ from mermapctl.series.grid_events import (
     GridCell,
     GridProgress,
     GridStarted,
+    GridWaits,
     SeriesEvent,
     SeriesListener,
 )
@@ -153,6 +154,8 @@ class PlainDisplay:
             self._write(event.text)
         elif isinstance(event, GridProgress):
             grid.progress(event)
+        elif isinstance(event, GridWaits):
+            grid.waits(event)
         elif time.monotonic() - self.last > _PLAIN_EVERY and grid.running:
             self._write(grid.running_words())
 
@@ -222,6 +225,8 @@ class LiveDisplay:
             self.grid = GridState(event)
         elif isinstance(event, GridProgress) and self.grid is not None:
             self.grid.progress(event)
+        elif isinstance(event, GridWaits) and self.grid is not None:
+            self.grid.waits(event)
         elif isinstance(event, GridCell) and self.grid is not None:
             self.grid.ended(event)
         elif isinstance(event, CellStarted):

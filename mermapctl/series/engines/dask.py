@@ -32,7 +32,7 @@ from mermapctl.series.engines.protocol import Room
 from mermapctl.series.engines.schedule import FarmSchedule
 from mermapctl.series.engines.tries import Tries
 from mermapctl.series.engines.work import MOST_ERRORS, STOPPED, without_verdict
-from mermapctl.series.grid_events import GridCell, GridProgress
+from mermapctl.series.grid_events import GridCell, GridProgress, GridWaits
 from mermapctl.system import files
 
 if TYPE_CHECKING:
@@ -299,6 +299,7 @@ class DaskEngine:
         lost = "is lost" if reason is Reason.WORKER_LOST else "could not run a cell"
         if number < tries.MOST and elsewhere:
             self._tell(Note(f"worker {worker} {lost}: {why}; {name} is tried on another"))
+            self._tell(GridWaits(*place))
             self._schedule.again(place, worker)
             return
         self._tell(Note(f"worker {worker} {lost}: {why}; {name} has no verdict"))
