@@ -119,7 +119,8 @@ def _unpack(
     """Unpack a tarball; add each file to git's index when tar lists the next one.
 
     tar lists a member when it begins to write it. So a file is complete once the next one is
-    listed.
+    listed. A link is not: until its end tar has an empty file of mode 000 in place of one that may
+    lead out, which git cannot read, unless it runs as root.
     """
     what = f"unpacking {source.location}"
     strip = _depth(source, tree, complaints)
@@ -227,7 +228,7 @@ class _Names:
             return None
         refusal = self.admission.refusal(member)
         path = self.admission.path(member)
-        if member.kind != "directory" and path and tarball.GIT not in path:
+        if member.kind not in {"directory", "link"} and path and tarball.GIT not in path:
             self.held.append(b"/".join(path))
         return refusal
 

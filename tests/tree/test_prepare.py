@@ -25,6 +25,7 @@ from mermapctl.tree import find, overlay, postings, prepare, source, state, work
 from mermapctl.tree.postings import Posting
 from mermapctl.tree.source import Source, SourceKind
 from tests.conftest import git
+from tests.records.test_store_attacked import unprivileged
 from tests.tree.test_overlay import LITTLE_TREE
 from tests.tree.test_postings import MEMORY
 
@@ -170,6 +171,21 @@ def test_a_tarball_becomes_one_commit_and_the_mermap_a_few(
     assert [path.name for path in tmp_path.iterdir() if "partial" in path.name] == []
     monkeypatch.chdir(tmp_path)
     assert find.resolve(None) == tree  # `run` finds it now
+
+
+def test_who_is_not_root_can_unpack_links_too(tmp_path: Path) -> None:
+    """Until its end tar has a file of mode 000 in place of a link: git cannot read it."""
+    many = {f"scripts/{number:0200}": "" for number in range(2000)}  # git begins before tar ends
+    archive = tarball(tmp_path / "linux-6.12.tar.xz", many)
+    with tarfile.open(tmp_path / "early.tar", "w") as early, tarfile.open(archive) as before:
+        members = before.getmembers()
+        for entry in sorted(members, key=lambda each: not each.issym()):
+            early.addfile(entry, before.extractfile(entry) if entry.isreg() else None)
+    done = unprivileged("tree", "prepare", f"--source={early.name}", str(tmp_path / "t"))
+    assert done.returncode == 0, done.stderr
+    for link, target in LINKS.items():
+        assert (tmp_path / "t" / link).readlink() == Path(target)
+        assert git(tmp_path / "t", "ls-files", "-s", link).startswith("120000 ")
 
 
 def test_the_same_tarball_gives_the_same_commits(tmp_path: Path) -> None:
