@@ -60,6 +60,7 @@ def validate(path: Path) -> str:
         raise UserError(f"{path} {what}", f"for a kernel tree: {_WAYS}")
     kernel = kernel_version(path)
     if kernel is None or not (path / "Kconfig").is_file():
+        _require_access(path)
         top = next((parent for parent in path.parents if is_kernel(parent)), None)
         if top is not None:
             hint = f"its kernel tree is {top}"
@@ -72,6 +73,21 @@ def validate(path: Path) -> str:
             "KUnit's runner is in Linux 5.5 and newer; choose another tree",
         )
     return kernel
+
+
+def _require_access(path: Path) -> None:
+    """Raise UserError where a kernel's files may be there, and we may not look."""
+    for name in ("Makefile", "Kconfig"):
+        try:
+            with inputs.open_regular(path / name):
+                pass
+        except PermissionError as error:
+            raise UserError(
+                f"{path / name} cannot be read: {error.strerror}",
+                "whether it is a kernel tree cannot be told; see its permissions",
+            ) from error
+        except OSError:
+            continue
 
 
 def _last_tree_file() -> Path:

@@ -21,6 +21,7 @@ from mermapctl.__main__ import main
 from mermapctl.errors import UserError
 from mermapctl.tree import ownership, state
 from tests.conftest import git
+from tests.records.test_store_attacked import unprivileged
 from tests.tables import FAKE
 
 PACKAGE = Path(mermapctl.__file__).parent
@@ -591,3 +592,16 @@ def test_a_base_in_a_trees_configuration_is_a_hash_or_none(
             state.subjects(loaded, base.format(out=tmp_path / "out"))
     assert [path for path in sorted(tmp_path.rglob("*")) if path.name == "out"] == []
     assert [each for each in before if not os.path.lexists(each)] == []
+
+
+@pytest.mark.parametrize("name", [".", "Makefile"])
+def test_a_tree_that_may_not_be_read_is_not_called_none(tmp_path: Path, name: str) -> None:
+    tree = tmp_path / "linux"
+    tree.mkdir()
+    (tree / "Makefile").write_text("VERSION = 6\nPATCHLEVEL = 12\n")
+    (tree / "Kconfig").write_text("")
+    (tree / name).chmod(0)
+    done = unprivileged("run", f"--tree={tree}")
+    tree.chmod(0o755)
+    assert done.returncode == 2, done.stderr
+    assert f"{tree}/Makefile cannot be read: Permission denied" in done.stderr
