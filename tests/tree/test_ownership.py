@@ -366,6 +366,7 @@ STARTS = {
     "config.kconfig_parser.Shell.run": "gated in kconfig.read, which alone makes a Shell",
     "config.kconfig_parser.Shell": "gated in kconfig.read, which alone makes a Shell",
     "runner.initramfs.compile_init": "the host's compiler: what it makes is run by the guest",
+    "runner.compiler_cache._failure": "ccache and the compiler of PATH, in a directory of ours",
     "mutation.compiled.compile_file": "gated",
     "mutation.universal.mutants": "universalmutator of our own environment, or of PATH",
     "runner.gcovr.lines": "gcovr of our own environment, or of PATH, with the compiler's gcov",

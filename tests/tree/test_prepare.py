@@ -181,7 +181,7 @@ def test_who_is_not_root_can_unpack_links_too(tmp_path: Path) -> None:
         members = before.getmembers()
         for entry in sorted(members, key=lambda each: not each.issym()):
             early.addfile(entry, before.extractfile(entry) if entry.isreg() else None)
-    done = unprivileged("tree", "prepare", f"--source={early.name}", str(tmp_path / "t"))
+    done = unprivileged("tree", "prepare", f"--source={tmp_path}/early.tar", str(tmp_path / "t"))
     assert done.returncode == 0, done.stderr
     for link, target in LINKS.items():
         assert (tmp_path / "t" / link).readlink() == Path(target)
