@@ -144,6 +144,8 @@ def _tell_of(series: MailedSeries, tell: Listener) -> None:
     if series.older:
         some = "; ".join(series.older[:3])
         tell(Note(f"not applied, as it is another version or series: {some}"))
+    for each in mailed_series.edited(series.patches):
+        tell(Note(each))
 
 
 def _tell_of_base(series: MailedSeries, base: SeriesBase, tell: Listener) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mermapctl.errors import UserError
+from mermapctl.tree import mail_diffstat
 from mermapctl.tree.mail_message import MailMessage
 
 MOST = 1000
@@ -63,7 +64,7 @@ _Group = tuple[int, int]
 def whole(mails: Iterable[MailMessage], named: str | None = None) -> MailedSeries:
     """Return the series with the mail `named`, else the newest one. Raises UserError.
 
-    Raises for a series with a patch missing, or twice, and where two could be meant.
+    Raises for a series with a patch missing, twice or cut off, and where two could be meant.
     """
     # A mail may have come twice, by two lists. Of two that differ, none is passed over in silence.
     once = {(each.id, each.subject): each for each in mails}
@@ -84,6 +85,7 @@ def whole(mails: Iterable[MailMessage], named: str | None = None) -> MailedSerie
         raise _two(covers)
     _require_whole(chosen, patches)
     patches.sort(key=lambda each: each.number)
+    _require_uncut(patches)
     return MailedSeries(covers[0] if covers else None, tuple(patches), older)
 
 
@@ -129,3 +131,28 @@ def _require_whole(key: _Group, patches: Sequence[MailMessage]) -> None:
     if len(patches) > count:
         high = max(patches, key=lambda each: each.number)
         raise UserError(f"no series has a patch of that number: {high.subject}", _WHOLE)
+
+
+def _require_uncut(patches: Sequence[MailMessage]) -> None:
+    """Raise UserError if a patch has fewer files than its diffstat."""
+    for each in patches:
+        said, found = mail_diffstat.stated(each.text), mail_diffstat.counted(each.text)
+        if said is not None and found.files < said.files:
+            raise UserError(
+                f"patch {each.number}/{each.count} is cut off: it has {found}, and its diffstat "
+                f"says {said}: {each.title}",
+                "fetch the mail again; if its author edited it, apply the series by git am",
+            )
+
+
+def edited(patches: Iterable[MailMessage]) -> list[str]:
+    """Return in words which patches have other lines than their diffstat says."""
+    made = []
+    for each in patches:
+        said, found = mail_diffstat.stated(each.text), mail_diffstat.counted(each.text)
+        if said is not None and said != found:
+            made.append(
+                f"patch {each.number}/{each.count} has {found}, and its diffstat says {said}: "
+                "edited, or cut off"
+            )
+    return made

@@ -109,6 +109,40 @@ def test_a_series_with_its_third_patch_missing_is_refused(tree: Path, place: Pat
     refused(done, place, "has 5 patches, and 4 of them are here: 3/5 is missing")
 
 
+def add_of_two_files(tree: Path) -> None:
+    git(tree, "checkout", "-q", "topic")
+    for name in ("mm/six.c", "mm/seven.c"):
+        (tree / name).write_text("/* one */\n/* two */\n")
+        git(tree, "add", name)
+    git(tree, "commit", "-q", "-m", "mm: change of two files")
+    git(tree, "checkout", "-q", "main")
+
+
+def test_a_patch_that_is_cut_off_between_two_files_is_refused(tree: Path, place: Path) -> None:
+    add_of_two_files(tree)
+    made = mails(tree, "--base=main")
+    whole = made[6]
+    made[6] = whole[: whole.rindex("diff --git ") + 45] + "\n-- \n2.39\n\n"
+    refused(
+        apply(tree, place, "".join(made)),
+        place,
+        "patch 6/6 is cut off: it has 1 file, 2 insertions, 0 deletions, and its diffstat says "
+        "2 files, 4 insertions, 0 deletions: mm: change of two files",
+    )
+
+
+def test_a_patch_that_was_edited_is_named(tree: Path, place: Path) -> None:
+    add_of_two_files(tree)
+    made = mails(tree, "--base=main")
+    made[6] = made[6].replace("@@ -0,0 +1,2 @@\n+/* one */\n", "@@ -0,0 +1 @@\n", 1)
+    done = apply(tree, place, "".join(made))
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stderr.split())
+    assert "patch 6/6 has 2 files, 3 insertions, 0 deletions, and its diffstat says 2 files" in said
+    assert "edited, or cut off" in said
+    assert said.count("its diffstat says") == 1
+
+
 def test_the_same_series_again_is_there_already(tree: Path, place: Path) -> None:
     text = "".join(mails(tree, "--base=main"))
     assert apply(tree, place, text).returncode == 0
