@@ -17,6 +17,7 @@ from pathlib import Path
 from mermapctl.config.coverage import Profile
 from mermapctl.errors import HarnessError
 from mermapctl.runner import counter_stream
+from mermapctl.runner.counter_file import is_whole
 from mermapctl.runner.job import Job
 from mermapctl.system import files, inputs
 
@@ -56,6 +57,12 @@ def collect(job: Job, name: str) -> Path:
     found = {path: data for path, data in found.items() if profile.has(path)}
     if not found:
         raise HarnessError("the kernel has no counters of the chosen files: is any of them built?")
+    uml = job.target.qemu is None
+    for cut in (path for path, data in found.items() if not is_whole(data, by_libgcov=uml)):
+        raise HarnessError(
+            f"the counters of {cut} are cut off or damaged",
+            "was the disk full, or the kernel ended before it had written them?",
+        )
     place = job.folder / FOLDER / name
     shutil.rmtree(place, ignore_errors=True)
     for path, data in found.items():

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import struct
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +22,7 @@ from mermapctl.config.target import without_tree
 from mermapctl.config.toolchain import Toolchain
 from mermapctl.errors import HarnessError
 from mermapctl.judge.coverage import LineCount
-from mermapctl.runner import counters, gcovr
+from mermapctl.runner import counter_file, counters, gcovr
 from mermapctl.runner.job import Job
 from tests import jobs
 from tests.minikconfig import program
@@ -117,6 +119,47 @@ def test_no_counters_are_no_coverage(built: Path, tmp_path: Path, text: str, say
     job.counters.write_text(text)
     with pytest.raises(HarnessError, match=says):
         counters.collect(job, "all")
+
+
+def test_counters_that_are_cut_off_are_no_lines_that_never_ran(built: Path, tmp_path: Path) -> None:
+    """gcov takes the functions that are missing for some that never ran, with exit code 0."""
+    build = tmp_path / "build"
+    shutil.copytree(built / "build", build)
+    data = (build / "mm/mermap.gcda").read_bytes()
+    for job in (job_of(built, "um"), job_of(built, "x86_64")):
+        made = replace(job, build_dir=build, folder=tmp_path)
+        for end in range(len(data)):
+            (build / "mm/mermap.gcda").write_bytes(data[:end])
+            made.counters.write_text(sent(tmp_path, data[:end]))
+            if job.target.qemu and counter_file.is_whole(data[:end], by_libgcov=False):
+                continue  # at the end of a record: the stream says how many bytes were sent
+            with pytest.raises(HarnessError, match=r"mm/mermap\.gcda are cut off"):
+                counters.collect(made, "all")
+
+
+WORDS = struct.pack("<IiIII", 0x01000000, 3, 1, 2, 3) + struct.pack("<IiQQ", 0x01A10000, 4, 5, 6)
+BYTES = struct.pack("<IiIII", 0x01000000, 12, 1, 2, 3) + struct.pack("<IiQQ", 0x01A10000, 16, 5, 6)
+ZEROS = struct.pack("<IiIII", 0x01000000, 12, 1, 2, 3) + struct.pack("<Ii", 0x01A10000, -16)
+
+
+@pytest.mark.parametrize(
+    ("data", "whole"),
+    [
+        (b"adcg" + b"*804" + bytes(4) + WORDS, True),  # clang, and gcc before 12
+        (b"adcg" + b"*12B" + bytes(8) + BYTES, True),
+        (b"adcg" + b"*12B" + bytes(8) + ZEROS, True),
+        (b"adcg" + b"*12B" + bytes(8) + BYTES[:-8], False),
+        (b"adcg" + b"*12B" + bytes(8) + BYTES[:-16], False),
+        (b"adcg" + b"*12B" + bytes(8) + bytes(64), False),
+        (b"\0dcg" + b"*12B" + bytes(8) + BYTES, False),
+        (b"adcg", False),
+        (b"", False),
+    ],
+)
+def test_a_kernels_own_counters_end_where_a_record_does(data: bytes, *, whole: bool) -> None:
+    assert counter_file.is_whole(data, by_libgcov=False) is whole
+    assert not counter_file.is_whole(data, by_libgcov=True)
+    assert counter_file.is_whole(data + bytes(4), by_libgcov=True) is whole
 
 
 def test_an_earlier_boot_of_uml_is_forgotten(built: Path, tmp_path: Path) -> None:
