@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mermapctl.commands.judge_log import of_logs
-from mermapctl.judge.result_types import Reason, Verdict
+from mermapctl.judge.result_types import Finding, Reason, Severity, Verdict
 from mermapctl.records.record import TreeFacts
 from mermapctl.records.series_facts import Series
 from mermapctl.render.documents import mail
@@ -176,6 +176,15 @@ def test_a_series_that_did_not_pass_is_answered_without_the_trailer(verdict: Ver
     text = mail.render(replace(samples.mailed(), verdict=verdict), tester="A <a@example.org>")
     assert text.startswith("Subject: Re: [PATCH v3 0/3]")
     assert "Tested-by:" not in text
+
+
+def test_the_remarks_of_a_series_are_named() -> None:
+    made = samples.mailed()
+    note = Finding("trace-silent", Severity.NOTE, "no probe was hit")
+    cells = tuple(replace(cell, findings=(note,)) for cell in made.cells)
+    text = " ".join(mail.render(replace(made, cells=cells)).split())
+    assert "on a series of 3 commits, with remarks (trace-silent): " in text
+    assert "below" not in text
 
 
 def test_a_mail_without_a_message_id_has_no_thread() -> None:

@@ -16,16 +16,16 @@ from mermapctl.judge.flush_table import UNSEEN
 from mermapctl.judge.result_types import Finding, Reason, Severity, Verdict
 from mermapctl.records.record import Cell, RunRecord
 from mermapctl.records.record_kinds import bisect_of, series_of
-from mermapctl.render import account, series_words
+from mermapctl.render import account, portable, series_words
 from mermapctl.render.documents import bisect_lines, mail_headers, series_tables
 from mermapctl.render.missing import missing_lines
-from mermapctl.render.portable import reproduce
 from mermapctl.render.visible import ascii_line, one_line, visible
 
 WIDTH = 72
 _BLOCK_LINES = 40  # console lines quoted for one test
 _BLOCKS = 8  # tests quoted of one cell
 _COMMAND_LIMIT = 2000
+_CODES = 5  # codes of remarks named on a series
 
 
 def render(
@@ -122,6 +122,11 @@ def _opening(record: RunRecord) -> list[str]:
     if record.verdict is Verdict.PASSED:
         quiet = not any(cell.findings for cell in record.cells)
         end = "without a complaint" if quiet else "with the remarks below"
+        if not quiet and series is not None:  # its cells that passed are not shown one by one
+            codes = dict.fromkeys(
+                _flat(each.code, 40) for cell in record.cells for each in cell.findings
+            )
+            end = f"with remarks ({', '.join([*codes][:_CODES])}{', ...' * (len(codes) > _CODES)})"
         flushes = [row for cell in record.cells for row in cell.flushes]
         unseen = f" TLB flushes: {UNSEEN}." if any(row.observed is None for row in flushes) else ""
         return _wrap(f"The {what} KUnit suite passed{cells}, {end}: {told}.{unseen}")
@@ -309,11 +314,20 @@ def _reproduce(record: RunRecord) -> Iterator[str]:
     cells = sorted(record.cells, key=lambda cell: cell.verdict is Verdict.PASSED)
     if record.verdict is not Verdict.PASSED:
         cells = [cell for cell in cells if cell.verdict is not Verdict.PASSED]
-    commands = dict.fromkeys(reproduce(cell, record) for cell in cells if cell.reproduce)
+    series = series_of(record)
+    if series is None:
+        told = (portable.reproduce(cell, record) for cell in cells if cell.reproduce)
+        commands = tuple(dict.fromkeys(told))
+    else:
+        whole = cells if record.verdict is Verdict.PASSED else series_words.shown_whole(record)
+        commands = portable.of_series(whole, record, series)
     if not commands:
         return
     here = any(cell.reproduce in commands for cell in cells)
     yield from ("To reproduce:" if here else "To reproduce, in the kernel tree:", "")
+    if series is not None and not here and (applying := portable.applying(series)):
+        yield from _command(applying)
+        yield from (f"  cd {portable.SERIES}", "")
     for lines in commands:
         for line in lines:
             yield from _command(line)
