@@ -13,7 +13,7 @@ import heapq
 import itertools
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -211,8 +211,13 @@ def _ignore(_event: SeriesEvent) -> None:
     pass
 
 
-def simulate(farm: SimulatedFarm, place: Path, tell: SeriesListener = _ignore) -> Grid:
-    """Run all cells of a farm's grid by the real engine; return the grid.
+def simulate(
+    farm: SimulatedFarm,
+    place: Path,
+    tell: SeriesListener = _ignore,
+    rows: Sequence[int] | None = None,
+) -> Grid:
+    """Run all cells of a farm's grid, or those of some rows, by the real engine; return the grid.
 
     The store is that of MERMAPCTL_HOME.
     """
@@ -230,5 +235,5 @@ def simulate(farm: SimulatedFarm, place: Path, tell: SeriesListener = _ignore) -
     farm.remember(seconds)
     crew = dict.fromkeys(farm.names, facts)
     engine = DaskEngine(work, grid, tell, farm, crew, NoSupply(), seconds, farm.paths)
-    engine.run([range(farm.rows)])
+    engine.run([range(farm.rows) if rows is None else rows])
     return grid

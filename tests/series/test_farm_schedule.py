@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.simulated_farm import SimulatedFarm, simulate
-from mermapctl.judge.result_types import Verdict
+from mermapctl.events import Note
+from mermapctl.judge.result_types import Reason, Verdict
 from mermapctl.series.build_seconds import BuildSeconds
 from mermapctl.series.engines.expected import Expected, Spent
-from mermapctl.series.engines.farm import CellBack, FarmReport
+from mermapctl.series.engines.farm import CellBack, FarmGone, FarmReport
 from mermapctl.series.engines.schedule import FarmSchedule
 from mermapctl.series.grid import GridColumn
 from mermapctl.series.grid_events import GridCell, GridWaits, SeriesEvent
@@ -186,3 +187,16 @@ def test_a_cell_whose_worker_is_lost_waits_until_it_is_tried_again(tmp_path: Pat
     ended = [(each.row, each.column) for each in told if isinstance(each, GridCell)]
     assert ended.count(tried) == 1
     assert told.index(waits) < max(at for at, each in enumerate(told) if isinstance(each, GridCell))
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"), [(3, "2 cells are not run; "), (2, "1 cell is not run; "), (1, "")]
+)
+def test_all_cells_that_are_not_run_are_counted(tmp_path: Path, rows: int, words: str) -> None:
+    """The last commit was to be first, so the others did not wait yet."""
+    farm = SimulatedFarm(1, rows=rows, columns=1, workers=1)
+    farm._at(0.5, FarmGone("the scheduler is gone"))
+    told: list[SeriesEvent] = []
+    grid = simulate(farm, tmp_path, told.append, [rows - 1])
+    assert [cell.reason for cell in grid.cells.values()] == [Reason.WORKER_LOST]
+    assert told[-1] == Note(f"the scheduler is gone: {words}the same command goes on where it was")

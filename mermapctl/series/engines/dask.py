@@ -328,13 +328,14 @@ class DaskEngine:
 
     def _give_up(self, why: str) -> None:
         """Leave out what has not begun; what has begun once has no verdict."""
-        waiting = self._schedule.waiting
         self._schedule.clear()
         self._over = True
         for place in self._tries.open():
             if place not in self._grid.cells:
                 self._end_without(place, Reason.WORKER_LOST, f"the worker was lost, and {why}")
-        self._tell(Note(f"{why}: {waiting} cells are not run; the same command goes on with them"))
+        left = self._grid.size - self._grid.done
+        words = f"{left} cell{'s are' if left != 1 else ' is'} not run; " if left else ""
+        self._tell(Note(f"{why}: {words}the same command goes on where it was"))
 
     def _gone(self, why: str) -> None:
         for worker, place in dict(self._schedule.running).items():
