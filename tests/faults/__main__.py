@@ -2,7 +2,7 @@
 """`make faults`: build, boot and judge every seeded fault and good configuration, and compare.
 
 Exit with 1 if one of them is misjudged. Only a run of all of them writes docs/faults.md; with
---witness or --stress, its section about that.
+--witness or --stress, its section about that. A run that was killed goes on where it was.
 """
 
 from __future__ import annotations
@@ -11,16 +11,22 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import TypeVar
 
 import click
 from rich.console import Console
 
-from tests.faults import corpus, page, seeded, stressed, trial, witness_page, witnessed
+from tests.faults import corpus, kept, page, seeded, stressed, trial, witness_page, witnessed
 from tests.faults.corpus import ROOT, Case
+from tests.faults.kept import Kept
+from tests.faults.stressed import Stressed
 from tests.faults.verdicts import Judged
+
+T = TypeVar("T")
 
 
 @click.command()
@@ -87,14 +93,27 @@ def main(  # noqa: PLR0917 - click passes them by name
     tree = tree.resolve()
     _recover(tree, every)
     began = time.monotonic()
-    judged_faults = _judge_all(tree, faults, twice=not quick)
-    judged_good = _judge_all(tree, good, twice=False)
-    _show(judged_faults, judged_good, time.monotonic() - began)
     whole = not (only or quick or no_variants or no_good)
-    if whole:
+    results = _kept_results("faults", tree, _has_error) if whole else None
+    judged_faults = _judge_all(tree, faults, results, twice=not quick)
+    judged_good = _judge_all(tree, good, results, twice=False)
+    _show(judged_faults, judged_good, time.monotonic() - began)
+    if results:
+        results.end()
         output.write_text(page.markdown(judged_faults, judged_good) + _kept(output), "utf-8")
         click.echo(f"{output} is written", err=True)
     sys.exit(any(judged.wrong for judged in (*judged_faults, *judged_good)))
+
+
+def _kept_results(name: str, tree: Path, failed: Callable[[T], bool]) -> Kept[T]:
+    results = Kept(name, kept.mark(tree), failed)
+    if results.count:
+        click.echo(f"{results.count} results of a run that was killed are used", err=True)
+    return results
+
+
+def _has_error(judged: Judged) -> bool:
+    return judged.error is not None
 
 
 def _recover(tree: Path, every: tuple[Case, ...]) -> None:
@@ -154,19 +173,33 @@ def _stress(
             click.echo(f"{case.name:38} {case.subject}")
         return False
     _recover(tree, every)
-    results = []
+    results: list[Stressed] = []
+    whole = bool(good) and not only
+    boots = _kept_results("stress", tree, _have_error) if whole else None
     for number, case in enumerate(cases, 1):
         click.echo(f"[{number}/{len(cases)}] {case.name}: {case.subject}", err=True)
-        for each in stressed.judge(tree, case):
-            results.append(each)
-            said = "; ".join(each.wrong) or "right"
-            click.echo(f"    seed {each.seed}: {said}: {each.words} ({each.seconds:.0f} s)")
+        find = partial(_stressed, tree, case)
+        results += boots.get(case.name, find) if boots else find()
     click.echo(stressed.totals(results))
-    if good and not only:
+    if boots:
+        boots.end()
         new = page.replaced(output, stressed.section(results), stressed.HEADING)
         output.write_text(new, "utf-8")
         click.echo(f"{output} is written", err=True)
     return any(each.wrong for each in results)
+
+
+def _have_error(boots: list[Stressed]) -> bool:
+    return any(each.error for each in boots)
+
+
+def _stressed(tree: Path, case: Case) -> list[Stressed]:
+    results = []
+    for each in stressed.judge(tree, case):
+        results.append(each)
+        said = "; ".join(each.wrong) or "right"
+        click.echo(f"    seed {each.seed}: {said}: {each.words} ({each.seconds:.0f} s)")
+    return results
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:
@@ -181,11 +214,14 @@ def _chosen(cases: tuple[Case, ...], only: tuple[str, ...], *, fast: bool) -> tu
     )
 
 
-def _judge_all(tree: Path, cases: Sequence[Case], *, twice: bool) -> list[Judged]:
+def _judge_all(
+    tree: Path, cases: Sequence[Case], before: Kept[Judged] | None, *, twice: bool
+) -> list[Judged]:
     results = []
     for number, case in enumerate(cases, 1):
         click.echo(f"[{number}/{len(cases)}] {case.name}: {case.subject}", err=True)
-        results.append(judge(tree, case, twice=twice))
+        find = partial(judge, tree, case, twice=twice)
+        results.append(before.get(case.name, find) if before else find())
         for sentence in results[-1].wrong:
             click.echo(f"    WRONG: {sentence}", err=True)
         if differs := results[-1].kunit_differs:
