@@ -180,10 +180,10 @@ def test_a_series_that_did_not_pass_is_answered_without_the_trailer(verdict: Ver
 
 def test_the_remarks_of_a_series_are_named() -> None:
     made = samples.mailed()
-    note = Finding("trace-silent", Severity.NOTE, "no probe was hit")
+    note = Finding("some-remark", Severity.NOTE, "it is no failure")
     cells = tuple(replace(cell, findings=(note,)) for cell in made.cells)
     text = " ".join(mail.render(replace(made, cells=cells)).split())
-    assert "on a series of 3 commits, with remarks (trace-silent): " in text
+    assert "on a series of 3 commits, with remarks (some-remark): " in text
     assert "below" not in text
 
 
