@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from mermapctl.runner.boot import Booted
 from mermapctl.runner.cell import unjudged
 from mermapctl.runner.job import Job
 from mermapctl.series import kernel_digest
-from mermapctl.system import files, inputs
+from mermapctl.system import files, inputs, program
 
 SHORTEST, SILENCE = 20, 8
 """Seconds of a mutant's boot at least, in all and without output."""
@@ -125,9 +124,9 @@ def _fate(known: Original, mutant: Mutant, *, covered: bool) -> MutantResult:
 
 
 def _booted(job: Job, mutant: Mutant) -> MutantResult:
-    began = _processor_seconds()
+    began = program.processor_seconds()
     booted = boot.boot(job, kernel.read(job))
-    if booted.boot.ended in _HUNG and _processor_seconds() - began >= BUSY * booted.seconds:
+    if booted.boot.ended in _HUNG and program.processor_seconds() - began >= BUSY * booted.seconds:
         return _hung(job, booted, mutant, "it loops")
     if booted.boot.ended in _HUNG:
         slow = replace(job, timeout=PATIENT * job.timeout, silence=PATIENT * job.silence)
@@ -137,12 +136,6 @@ def _booted(job: Job, mutant: Mutant) -> MutantResult:
     if booted.boot.ended in _OURS:
         return MutantResult(mutant, Fate.UNJUDGED, said=f"the boot was {booted.boot.ended}")
     return judged(mutant, _judged(job, booted, observe=True), _judged(job, booted, observe=False))
-
-
-def _processor_seconds() -> float:
-    """Return the CPU seconds of all our processes that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def _hung(job: Job, booted: Booted, mutant: Mutant, said: str) -> MutantResult:

@@ -4,32 +4,36 @@
 The guard is a *subreaper* (prctl(2), Linux 3.4): orphans among its descendants become its children,
 also those that called setsid() or became daemons. So it can end all of them, and none is left when
 it has no child. It ends them when the program has ended, when we ask, and when we are gone, however
-we ended: it holds one end of a socket, and we the other.
+we ended: it holds one end of a socket, its lifeline, and we the other.
+
+Guards are forked by a small process (`mermapctl.system.guard_server`), which imports this module
+and little else: each import here costs each command that starts a program.
 
 Why not a cgroup: making one takes root, or a delegated one, which a user without systemd and most
 containers lack (mkdir in /sys/fs/cgroup/unified as a user: Permission denied), and some process
-must still outlive us to write its cgroup.kill. Where it can be made it costs 0.1 ms, the guard 7 ms
-(fork without exec: 9 ms for a program that takes 2; a guard in a new Python: 26; a guard in sh,
-which sees sessions only: 5).
+must still outlive us to write its cgroup.kill.
 
 PR_SET_PDEATHSIG would end the program alone, not the makes that make starts.
 """
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import gc
 import os
 import resource
 import select
-import signal
 import time
-from collections.abc import Callable
-from functools import cache
-from typing import Any
 
-from mermapctl.system import locks, proc
+from mermapctl.system import proc
+
+TYPE_CHECKING = False  # typing takes as long to import as all of the above
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, NoReturn
+else:
+    import _signal as signal  # the functions of signal without its enumerations: half the time
 
 GRACE = 2.0
 """Seconds between TERM and KILL; ^C promises an end of everything within five."""
@@ -41,14 +45,20 @@ LINGER = 1.0
 LONGEST = GRACE + KILLING + 1.0
 """Seconds until the guard ends, once asked to."""
 END = b"end"
+"""Ask the guard to end the program."""
+STARTED = b"started"
+"""Say that the program runs, and the guard's id."""
+FAILED = b"failed"
+"""Say that the program cannot be executed, and the number of the error."""
 DONE = b"done"
+"""Say how the program ended (negative: by that signal), the CPU seconds of all of it, and the names
+of the processes that do not end."""
 _TICK = 0.02
 _SUBREAPER, _NAME, _DEATH_SIGNAL = 36, 15, 1  # PR_SET_…, linux/prctl.h
 
 
-@cache
-def _prctl() -> Callable[[int, Any], object]:
-    """Call prctl(2), if available; without it a process that called setsid() escapes."""
+def _loaded() -> Callable[[int, Any], object]:
+    """Return prctl(2), if available; without it a process that called setsid() escapes."""
     try:
         function = ctypes.CDLL(None).prctl
     except (AttributeError, OSError):
@@ -56,58 +66,101 @@ def _prctl() -> Callable[[int, Any], object]:
     return lambda option, value: function(option, value, 0, 0, 0)
 
 
-def prepare() -> None:
-    """Load the guard's imports: after the fork of a process with threads it imports nothing."""
-    _prctl()
+_prctl = _loaded()
 
 
-def stand_between(lifeline: int) -> None:
-    """Fork: return in the child, which becomes the program; the parent stays as its guard.
+def name(text: bytes) -> None:
+    """Name this process, in 15 bytes."""
+    _prctl(_NAME, text)
 
-    For `preexec_fn` in a new session. `lifeline` is the guard's end of the socket. END on it, and
-    its end of file, end the program with all its descendants; the guard answers DONE with the names
-    of those that do not end.
+
+def guard(
+    argv: Sequence[bytes],
+    env: Mapping[bytes, bytes],
+    *,
+    lifeline: int,
+    cwd: int,
+    streams: Sequence[int],
+    locks: Sequence[int],
+) -> NoReturn:
+    """Start a program, and be its guard until all of it has ended.
+
+    All arguments but the first two are descriptors; `streams` become the program's 0, 1 and 2, and
+    `locks` stay open until none of it is left.
     """
-    prctl = _prctl()
-    prctl(_SUBREAPER, 1)
-    program = os.fork()
-    if program == 0:
-        os.setpgid(0, 0)  # `kill 0` in a script means its own processes, not the guard
-        prctl(_DEATH_SIGNAL, signal.SIGKILL)
-        if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:  # exec would inherit it
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        return
     code = 70
     try:
-        _detach(lifeline)
-        prctl(_NAME, b"mermapctl-guard")
-        code = _Guard(program, lifeline).watch()
+        os.setsid()
+        name(b"mermapctl-guard")
+        _prctl(_SUBREAPER, 1)
+        failed, failing = os.pipe()
+        program = os.fork()
+        if program == 0:
+            os.close(failed)
+            _become(argv, env, cwd, streams, failing)
+        os.close(failing)
+        _detach({lifeline, failed, *locks})
+        number = os.read(failed, 16)
+        os.close(failed)
+        if number:
+            os.waitpid(program, 0)
+            os.write(lifeline, FAILED + b" " + number)
+        else:
+            os.write(lifeline, STARTED + b" %d" % os.getpid())
+            _Guard(program, lifeline, locks).watch()
+        code = 0
     finally:
         os._exit(code)
 
 
-def _detach(lifeline: int) -> None:
-    """Close all of our files but the locks; ignore signals meant for us."""
+def _become(
+    argv: Sequence[bytes],
+    env: Mapping[bytes, bytes],
+    cwd: int,
+    streams: Sequence[int],
+    failing: int,
+) -> NoReturn:
+    """Become the program; write the number of an error to `failing`."""
+    guards = os.getppid()
+    try:
+        os.setpgid(0, 0)  # `kill 0` in a script means its own processes, not the guard
+        _prctl(_DEATH_SIGNAL, signal.SIGKILL)
+        if os.getppid() != guards:  # ended before that
+            os._exit(70)
+        os.fchdir(cwd)
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
+        for ignored in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM):
+            # exec would inherit it: of Python the first two, of a supervisor of ours the last.
+            signal.signal(ignored, signal.SIG_DFL)
+        os.execvpe(argv[0], list(argv), env)  # noqa: S606 - there is no shell to start
+    except OSError as error:
+        os.write(failing, b"%d" % (error.errno or 0))
+    finally:
+        os._exit(70)
+
+
+def _detach(kept: set[int]) -> None:
+    """Close all files that are not `kept`; ignore signals meant for us."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     gc.disable()  # a collection would touch, and so copy, every page
     os.chdir("/")
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for standard in range(3):
-        os.dup2(nowhere, standard)
-    kept = {lifeline, *locks.held()}
-    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
-        if int(name) > 2 and int(name) not in kept:
-            with contextlib.suppress(OSError):  # the directory that was listed
-                os.close(int(name))
+    for text in os.listdir("/proc/self/fd"):  # noqa: PTH208 - as said above
+        if int(text) > 2 and int(text) not in kept:
+            try:
+                os.close(int(text))
+            except OSError:  # the directory that was listed
+                continue
 
 
 class _Guard:
     """Waits for the program, for us, and for processes that the program left behind."""
 
-    def __init__(self, program: int, lifeline: int) -> None:
+    def __init__(self, program: int, lifeline: int, locks: Sequence[int]) -> None:
         self.program = program
         self.lifeline = lifeline
+        self.locks = locks
         self.status: int | None = None
         self.alone = False
         """Whether no descendant is left."""
@@ -120,8 +173,8 @@ class _Guard:
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda _signum, _frame: None)
 
-    def watch(self) -> int:
-        """Wait until all has ended; return the exit code of the program."""
+    def watch(self) -> None:
+        """Wait until all has ended; say how the program did."""
         asked = self._wait(None, lambda: self.status is not None)
         if not asked:
             asked = self._wait(LINGER, lambda: self.alone)
@@ -131,12 +184,22 @@ class _Guard:
                 self._signal(signal.SIGTERM)
                 self._wait(GRACE, lambda: self.alone)
             left = self._kill()
-        with contextlib.suppress(OSError):
-            os.write(self.lifeline, DONE + ", ".join(map(str, left)).encode())
-        return self._mirrored()
+        for lock in self.locks:  # who hears that it is done may take them
+            os.close(lock)
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds = used.ru_utime + used.ru_stime
+        names = ", ".join(map(str, left)).encode()
+        said = b"%s %d %.3f %s" % (DONE, self._code(), seconds, names)
+        try:
+            os.write(self.lifeline, said)
+        except OSError:  # we are gone
+            return
 
     def _wait(self, seconds: float | None, over: Callable[[], bool]) -> bool:
-        """Wait for `over`, for the given time, or for our request or end; return whether `over`."""
+        """Wait for `over`, for the given time, or for our request or end.
+
+        Return whether we asked for its end, or are gone.
+        """
         until = None if seconds is None else time.monotonic() + seconds
         poll = select.poll()
         poll.register(self.woken, select.POLLIN)
@@ -151,10 +214,15 @@ class _Guard:
                 return False
             for fd, _events in poll.poll(None if rest is None else rest * 1000):
                 if fd == self.woken:
-                    with contextlib.suppress(BlockingIOError):
-                        os.read(self.woken, 4096)
+                    self._drain()
                 elif self._heard():
                     return True
+
+    def _drain(self) -> None:
+        try:
+            os.read(self.woken, 4096)
+        except BlockingIOError:
+            return
 
     def _heard(self) -> bool:
         try:
@@ -180,8 +248,10 @@ class _Guard:
     def _signal(number: int) -> list[proc.Stat]:
         family = proc.family(os.getpid())
         for each in family:
-            with contextlib.suppress(OSError):  # ended, or the id is another user's by now
+            try:
                 os.kill(each.pid, number)
+            except OSError:  # ended, or the id is another user's by now
+                continue
         return family
 
     def _kill(self) -> list[proc.Stat]:
@@ -197,15 +267,6 @@ class _Guard:
                 time.sleep(0.001)
         return [] if self.alone else left
 
-    def _mirrored(self) -> int:
-        """Return the program's exit code; where a signal ended it, end by the same signal."""
-        if self.status is not None and not os.WIFSIGNALED(self.status):
-            return os.WEXITSTATUS(self.status)
-        number = signal.SIGKILL if self.status is None else os.WTERMSIG(self.status)
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        if number not in {signal.SIGKILL, signal.SIGSTOP}:
-            signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
-        time.sleep(1)  # delivered by then
-        return 128 + number
+    def _code(self) -> int:
+        """Return the program's exit code; the negative number of a signal that ended it."""
+        return -signal.SIGKILL if self.status is None else os.waitstatus_to_exitcode(self.status)

@@ -14,7 +14,8 @@ from typing import IO, Self, cast
 
 from mermapctl.errors import HarnessError
 from mermapctl.system import inputs
-from mermapctl.system.session import NOTHING, PIPE, Session, Streams, started
+from mermapctl.system.program import NOTHING, PIPE, Streams
+from mermapctl.system.session import Session, started
 from mermapctl.system.signals import deferred
 
 _CHUNK = 1 << 16
@@ -68,7 +69,7 @@ class Children:
     ) -> None:
         with deferred():
             for each in self._children.values():
-                each.session.ask()
+                each.session.process.ask()
             for number in list(self._children):
                 self._forget(number)
             self._selector.close()
@@ -96,7 +97,7 @@ class Children:
 
     def ask_to_end(self, number: int) -> None:
         """Ask a child to end, without waiting; `wait` yields its end."""
-        self._children[number].session.ask()
+        self._children[number].session.process.ask()
 
     def wait(self, seconds: float) -> Iterator[ChildLine | ChildEnded]:
         """Wait for lines and ends, `seconds` at most; yield what there is."""
@@ -119,7 +120,7 @@ class Children:
         child = self._children.pop(number)
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(child.stdout)
-        child.session.wait(_ENDING)
+        child.session.process.wait(_ENDING)
         child.stack.close()
         code = child.session.process.returncode
         return -9 if code is None else code

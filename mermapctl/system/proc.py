@@ -4,25 +4,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+
+TYPE_CHECKING = False  # a guard reads /proc too (`mermapctl.system.child_guard`)
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
-@dataclass(frozen=True, slots=True)
 class Stat:
     """A process: `state` is a letter (D waits for I/O, Z has ended), `started` is in ticks.
 
     So is `ticks`, the CPU time of all its threads.
     """
 
-    pid: int
-    name: str
-    state: str
-    parent: int
-    session: int
-    started: int
-    ticks: int = 0
+    __slots__ = ("name", "parent", "pid", "session", "started", "state", "ticks")
+
+    def __init__(
+        self, pid: int, name: str, state: str, parent: int, session: int, started: int,
+        ticks: int = 0,
+    ) -> None:  # fmt: skip
+        """Keep the fields as they are."""
+        self.pid = pid
+        self.name = name
+        self.state = state
+        self.parent = parent
+        self.session = session
+        self.started = started
+        self.ticks = ticks
 
     @property
     def living(self) -> bool:
@@ -57,7 +64,8 @@ def _parsed(pid: int, path: str) -> Stat | None:
 def boot_id() -> str | None:
     """Return the id of this boot of the host; None where /proc has none."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123
+            return file.read().strip()
     except OSError:
         return None
 

@@ -25,7 +25,8 @@ from mermapctl.errors import HarnessError
 from mermapctl.system import bounded, child_guard
 from mermapctl.system.bounded import BoundedFile
 from mermapctl.system.process_output import CHUNK, Bounds, exchanged
-from mermapctl.system.session import Session, Streams, started
+from mermapctl.system.program import Program, Streams
+from mermapctl.system.session import Session, started
 from mermapctl.system.signals import deferred
 
 TICK = 0.1
@@ -134,7 +135,7 @@ def run(
             process = stack.enter_context(started(argv, cwd, env, pipes)).process
         out, err = exchanged(process, shlex.join(argv), Bounds(timeout, idle), input)
     return Completed(
-        process.returncode,
+        _code(process),
         out.decode(errors="backslashreplace"),
         err.decode(errors="backslashreplace"),
     )
@@ -149,7 +150,8 @@ def feeding(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Iterator[
             process = stack.enter_context(started(argv, cwd, env, pipes)).process
         with contextlib.suppress(BrokenPipeError), cast("IO[bytes]", process.stdin) as stdin:
             yield stdin
-        if process.wait() != 0:
+        process.wait()
+        if process.returncode != 0:
             said.seek(0)
             raise HarnessError(f"{argv[0]} failed: {said.read(CHUNK).decode(errors='replace')}")
 
@@ -219,8 +221,7 @@ def supervise(
             for pipe, file in ((process.stdout, out), (process.stderr, err)):
                 if pipe is not None:
                     selector.register(stack.enter_context(pipe), selectors.EVENT_READ, file)
-            ended = os.pidfd_open(process.pid)
-            stack.callback(os.close, ended)
+            ended = process.lifeline.fileno()
             selector.register(ended, selectors.EVENT_READ)
             try:
                 return _pump(session, selector, ended, watch)
@@ -275,14 +276,15 @@ def _pump(
     last = b"".join(_remains(process, selector, ended))
     if last and ending is Ending.EXITED and watch.output:
         watch.output(last)
+    return SessionEnd(ending, _code(process), ended - began, ended - heard, reason)
+
+
+def _code(process: Program) -> int:
     code = process.poll()
-    code = -signal.SIGKILL if code is None else code  # no end even by KILL: leave it
-    return SessionEnd(ending, code, ended - began, ended - heard, reason)
+    return -signal.SIGKILL if code is None else code  # no end even by KILL: leave it
 
 
-def _remains(
-    process: subprocess.Popen[bytes], selector: selectors.BaseSelector, ended: float
-) -> Iterator[bytes]:
+def _remains(process: Program, selector: selectors.BaseSelector, ended: float) -> Iterator[bytes]:
     """Copy the output from the last read to the end; yield the chunks of stdout."""
     while selector.get_map():
         chunks = _copy_ready(process, selector)
@@ -291,7 +293,7 @@ def _remains(
             return
 
 
-def _copy_ready(process: subprocess.Popen[bytes], selector: selectors.BaseSelector) -> list[bytes]:
+def _copy_ready(process: Program, selector: selectors.BaseSelector) -> list[bytes]:
     """Copy the contents of the pipes to their files; return the chunks of stdout."""
     chunks = []
     for key, _events in selector.select(TICK):

@@ -13,6 +13,7 @@ from typing import IO, cast
 
 from mermapctl.errors import HarnessError
 from mermapctl.system import proc
+from mermapctl.system.program import Program
 
 MOST = 256 << 20
 """Bytes that a short command may print; the names of all files of a built tree have 20 MB."""
@@ -59,7 +60,10 @@ class _Idleness:
 
 
 def exchanged(
-    process: subprocess.Popen[bytes], name: str, bounds: Bounds, given: bytes | None = None
+    process: subprocess.Popen[bytes] | Program,
+    name: str,
+    bounds: Bounds,
+    given: bytes | None = None,
 ) -> tuple[bytes, bytes]:
     """Give a program its input; return its stdout and stderr once it has ended.
 
@@ -79,17 +83,20 @@ def exchanged(
                 raise StuckError(
                     f"{name} waits for something that does not come ({bounds.idle:g} s)"
                 )
+    rest = None if until is None else max(0.1, until - time.monotonic())
     try:
-        process.wait(None if until is None else max(0.1, until - time.monotonic()))
+        ended = process.wait(rest)
     except subprocess.TimeoutExpired as error:
         raise _late(name, bounds) from error
+    if ended is False:
+        raise _late(name, bounds)
     return talk.said(process.stdout), talk.said(process.stderr)
 
 
 class _Talk:
     """The pipes of a program that are open, and what came out of them."""
 
-    def __init__(self, process: subprocess.Popen[bytes], given: bytes) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | Program, given: bytes) -> None:
         self.selector = selectors.DefaultSelector()
         self.size = 0
         self._stdin = process.stdin

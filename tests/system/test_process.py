@@ -4,6 +4,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import git
 import pytest
 
 from mermapctl.errors import HarnessError, UserError
-from mermapctl.system import child_guard, proc, process, signals
+from mermapctl.system import child_guard, proc, process, program, signals
 from mermapctl.system.process import Ending, Watch
 from mermapctl.system.signals import Interrupted
 from mermapctl.tree import build_dir, state
@@ -483,23 +484,127 @@ def test_a_guard_that_is_killed_leaves_nothing_of_its_session(tmp_path: Path, ma
     assert gone(marker)
 
 
+DEAF = """
+import os
+from mermapctl.system import child_guard, proc
+child_guard.KILLING = child_guard.GRACE = 0.3
+child_guard._Guard._signal = lambda _self, _number: proc.family(os.getpid())
+guard_server"""
+"""Python of the server of guards whose signals end no process."""
+
+
 def test_a_process_that_ignores_all_signals_is_named_and_left(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], marker: str
 ) -> None:
     """Read the state of a process as D: it waits for a broken disk."""
-    monkeypatch.setattr(child_guard, "KILLING", 0.3)
-    monkeypatch.setattr(child_guard, "GRACE", 0.3)
-    monkeypatch.setattr(
-        child_guard._Guard, "_signal", lambda _self, _number: proc.family(os.getpid())
-    )
-    began = time.monotonic()
-    with pytest.raises(HarnessError, match="did not end within"):
-        process.run([sys.executable, "-c", SLEEP, marker], timeout=0.5)
-    assert time.monotonic() - began < 30
+    program._server.stop()
+    monkeypatch.setattr(program, "_SERVE", program._SERVE.replace("\nguard_server", DEAF))
+    try:
+        began = time.monotonic()
+        with pytest.raises(HarnessError, match="did not end within"):
+            process.run([sys.executable, "-c", SLEEP, marker], timeout=0.5)
+        assert time.monotonic() - began < 30
+    finally:
+        program._server.stop()
     told = r"mermapctl: cannot end process \d+ \(python.*, state \w\); it is left to itself\n"
     assert re.fullmatch(told, capfd.readouterr().err)
     # The kernel ends it with its guard as soon as possible.
     assert gone(marker, within=3)
+
+
+def server() -> int:
+    """Return the id of the process that forks guards."""
+    process.run(["true"])
+    (ours,) = (each for each in proc.family(os.getpid()) if each.name == "mermapctl-forks")
+    return ours.pid
+
+
+def test_a_server_of_guards_that_is_killed_is_started_again() -> None:
+    first = server()
+    os.kill(first, signal.SIGKILL)
+    assert process.run(["echo", "on"]).stdout == "on\n"
+    assert server() != first
+
+
+def test_a_program_goes_on_and_ends_where_the_server_of_guards_is_killed(
+    tmp_path: Path, marker: str
+) -> None:
+    def kill(_chunk: bytes) -> None:
+        os.kill(server(), signal.SIGKILL)
+
+    end = process.supervise(
+        ["sh", "-c", f"echo up; sleep 0.5; exit 3; : {marker}"],
+        cwd=tmp_path,
+        env=dict(os.environ),
+        stdout=tmp_path / "o",
+        stderr=tmp_path / "e",
+        watch=Watch(output=kill),
+    )
+    assert (end.ending, end.returncode) == (Ending.EXITED, 3)
+    assert gone(marker)
+
+
+def test_a_server_of_guards_that_is_killed_at_once_starts_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program._server.stop()
+    monkeypatch.setattr(program, "_SERVE", "{!r}; {}; import time; time.sleep(0.2)")
+    try:
+        with pytest.raises(HarnessError, match="cannot start true: the process that starts it"):
+            process.run(["true"])
+    finally:
+        program._server.stop()
+
+
+def test_a_fork_of_ours_has_a_server_of_its_own() -> None:
+    ours = server()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            code = 0 if server() != ours and process.run(["true"]).returncode == 0 else 2
+            program._server.stop()
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert server() == ours
+
+
+def test_who_waits_for_us_has_the_time_of_all_programs() -> None:
+    busy = "import time\nwhile time.process_time() < 0.5: pass"
+    script = f"""
+import sys
+from mermapctl.system import process, program
+process.run([sys.executable, "-c", {busy!r}])
+print(program.processor_seconds())
+"""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert 0.5 <= float(done.stdout) < 30
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert used >= 0.5
+
+
+def test_what_cannot_be_started_is_named_with_the_reason(tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    plain.write_text("")
+    with pytest.raises(HarnessError, match=r"cannot start .*plain: Permission denied"):
+        process.run([str(plain)])
+    with pytest.raises(HarnessError, match=r"cannot start true: .*nowhere does not exist"):
+        process.run(["true"], cwd=tmp_path / "nowhere")
+    with pytest.raises(HarnessError, match=r"cannot start true: Not a directory"):
+        process.run(["true"], cwd=plain)
+    with pytest.raises(ValueError, match="null byte"):
+        process.run(["true", "\0"])
+
+
+def test_an_environment_of_a_megabyte_is_given_whole() -> None:
+    env = {f"V{number}": "x" * 100_000 for number in range(10)}
+    done = process.run(["sh", "-c", "echo ${#V0} ${#V9}"], env={**env, "PATH": os.environ["PATH"]})
+    assert done.stdout == "100000 100000\n"
 
 
 class Unending(subprocess.Popen[bytes]):
