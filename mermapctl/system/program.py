@@ -190,6 +190,19 @@ def start(
     argv: Sequence[str], cwd: Path | None, env: Mapping[str, str] | None, pipes: Streams
 ) -> Program:
     """Start a program behind a guard of its own. Raises HarnessError."""
+    try:
+        return _started(argv, cwd, env, pipes)
+    except _EndedError:  # the server was killed before it forked a guard; the next call has another
+        return _started(argv, cwd, env, pipes)
+
+
+class _EndedError(HarnessError):
+    """No process is left that could start a program."""
+
+
+def _started(
+    argv: Sequence[str], cwd: Path | None, env: Mapping[str, str] | None, pipes: Streams
+) -> Program:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with contextlib.ExitStack() as stack, contextlib.ExitStack() as given:
         stack.enter_context(ours)
@@ -262,7 +275,7 @@ def _answer(lifeline: socket.socket, name: str, cwd: Path | None) -> int:
     if kind == child_guard.FAILED:
         code = int(number)
         raise _refused(name, cwd, OSError(code, os.strerror(code)))
-    raise HarnessError(
+    raise _EndedError(
         f"cannot start {name}: the process that starts it was ended",
         "look whether memory ran out: `dmesg | tail`",
     )
