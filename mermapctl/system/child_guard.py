@@ -104,9 +104,9 @@ def guard(
         os.close(failed)
         if number:
             os.waitpid(program, 0)
-            os.write(lifeline, FAILED + b" " + number)
+            _say(lifeline, FAILED + b" " + number)
         else:
-            os.write(lifeline, STARTED + b" %d" % os.getpid())
+            _say(lifeline, STARTED + b" %d" % os.getpid())
             _Guard(program, lifeline, locks).watch()
         code = 0
     finally:
@@ -138,6 +138,13 @@ def _become(
         os.write(failing, b"%d" % (error.errno or 0))
     finally:
         os._exit(70)
+
+
+def _say(lifeline: int, message: bytes) -> None:
+    try:
+        os.write(lifeline, message)
+    except OSError:  # we are gone, which the guard sees next
+        return
 
 
 def _detach(kept: set[int]) -> None:
@@ -189,11 +196,7 @@ class _Guard:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds = used.ru_utime + used.ru_stime
         names = ", ".join(map(str, left)).encode()
-        said = b"%s %d %.3f %s" % (DONE, self._code(), seconds, names)
-        try:
-            os.write(self.lifeline, said)
-        except OSError:  # we are gone
-            return
+        _say(self.lifeline, b"%s %d %.3f %s" % (DONE, self._code(), seconds, names))
 
     def _wait(self, seconds: float | None, over: Callable[[], bool]) -> bool:
         """Wait for `over`, for the given time, or for our request or end.
