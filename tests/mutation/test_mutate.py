@@ -30,6 +30,7 @@ from mermapctl.runner.boot import Booted
 from mermapctl.runner.job import Job
 from mermapctl.runner.kernel import Kernel
 from mermapctl.runner.kunit import BootRequest
+from mermapctl.system import program
 from tests import jobs
 from tests import sample_records as samples
 from tests.conftest import git
@@ -306,7 +307,7 @@ def test_a_loop_costs_one_limit_and_an_idle_guest_gets_a_longer_one(
         return Booted(kernel, 8.0, hung, "tcg", BootRequest("mermap", (), (), 30))
 
     moments = iter((10.0, 10.0 + used))
-    monkeypatch.setattr(trial, "_processor_seconds", lambda: next(moments))
+    monkeypatch.setattr(program, "processor_seconds", lambda: next(moments))
     monkeypatch.setattr(boot, "boot", silent)
     monkeypatch.setattr("mermapctl.runner.kernel.read", lambda _job: kernel)
     monkeypatch.setattr(trial, "_judged", lambda *_, **__: DEAD)
