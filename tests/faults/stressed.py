@@ -26,7 +26,7 @@ REPEATS = ("--repeat", "--no-trace", "--no-witness")
 _HEAD = """
 Every good configuration with probes, booted with {good} random histories
 ([stress](howto/stress.md)) from each of {seeds} seeds, by `python -m tests.faults --stress`. What
-the histories find in faults is in the table of those.
+they find in faults is a column of `make faults`.
 
 {totals}
 
