@@ -110,7 +110,7 @@ def test_there_is_no_circle() -> None:
 @pytest.mark.parametrize(
     ("library", "rooms"),
     [
-        ("subprocess", ["mermapctl.system.process", "mermapctl.system.session"]),
+        ("subprocess", ["mermapctl.system.process", "mermapctl.system.program"]),
         ("git", ["mermapctl.tree"]),
         ("distributed", ["mermapctl.series.engines.cluster_"]),
         ("dask", ["mermapctl.series.engines.cluster_"]),
