@@ -138,6 +138,7 @@ def lines(
         f"--gcov-executable={shlex.join(found.gcov)}",
         "--config=/dev/null",  # none of the tree's or the user's
         "--merge-lines",
+        "--include-internal-functions",  # __mermap_get(): it leaves out names that begin with "__"
         f"--json={made}",
     ]
     if reports is not None:

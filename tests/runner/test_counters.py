@@ -28,7 +28,7 @@ from tests import jobs
 from tests.minikconfig import program
 
 PROGRAM = """\
-static int twice(int x)
+static int __twice(int x)
 {
 \tif (x > 9)
 \t\treturn 0;
@@ -37,7 +37,7 @@ static int twice(int x)
 
 int main(void)
 {
-\treturn twice(1) + twice(2) - 6;
+\treturn __twice(1) + __twice(2) - 6;
 }
 """
 LINES = (
