@@ -154,8 +154,12 @@ class _Server:
         with theirs:
             code = _SERVE.format(root, theirs.fileno())
             no_cache = ["-B"] if sys.dont_write_bytecode else []
+            # Ours may be removed while we run, by an upgrade: what we run is still there.
+            python = (
+                sys.executable if os.access(sys.executable or "", os.X_OK) else "/proc/self/exe"
+            )
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", *no_cache, "-c", code],
+                [python, "-I", "-S", *no_cache, "-c", code],
                 stdin=NOTHING, stdout=NOTHING, stderr=NOTHING,
                 pass_fds=[theirs.fileno()], start_new_session=True,
             )  # fmt: skip

@@ -556,6 +556,14 @@ def test_a_server_of_guards_that_is_killed_at_once_starts_nothing(
         program._server.stop()
 
 
+def test_a_program_is_started_where_our_python_was_removed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program._server.stop()
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    assert process.run(["echo", "on"]).stdout == "on\n"
+
+
 def test_a_fork_of_ours_has_a_server_of_its_own() -> None:
     ours = server()
     child = os.fork()
