@@ -107,6 +107,8 @@ class Program:
         """Take a message, or the end of file, which comes when the guard has ended."""
         try:
             message = self.lifeline.recv(1 << 16)
+        except ConnectionResetError:  # it ended without reading END; what it said comes next
+            return
         except OSError:
             message = b""
         if message.startswith(child_guard.DONE):

@@ -6,6 +6,7 @@ import os
 import re
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -562,6 +563,17 @@ def test_a_program_is_started_where_our_python_was_removed(
     program._server.stop()
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     assert process.run(["echo", "on"]).stdout == "on\n"
+
+
+def test_a_program_that_ends_as_we_ask_it_to_has_its_own_exit_code() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    made = program.Program(("true",), os.getpid(), ours, None, None, None)
+    with ours:
+        with theirs:
+            theirs.send(child_guard.DONE + b" 7 0.001 ")
+            made.ask()
+        assert made.wait(5)
+    assert (made.returncode, made.orphaned) == (7, False)
 
 
 def test_a_fork_of_ours_has_a_server_of_its_own() -> None:
