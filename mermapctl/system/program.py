@@ -52,7 +52,6 @@ class Program:
     `orphaned` says that the guard was killed, and so what is left of the program is not known.
     """
 
-    args: tuple[str, ...]
     pid: int
     lifeline: socket.socket
     stdin: IO[bytes] | None
@@ -228,7 +227,7 @@ def _started(
         given.close()
         pid = _answer(ours, argv[0], cwd)
         stack.pop_all()
-        return Program(tuple(argv), pid, ours, stdin, stdout, stderr)
+        return Program(pid, ours, stdin, stdout, stderr)
 
 
 def _command(

@@ -567,7 +567,7 @@ def test_a_program_is_started_where_our_python_was_removed(
 
 def test_a_program_that_ends_as_we_ask_it_to_has_its_own_exit_code() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    made = program.Program(("true",), os.getpid(), ours, None, None, None)
+    made = program.Program(os.getpid(), ours, None, None, None)
     with ours:
         with theirs:
             theirs.send(child_guard.DONE + b" 7 0.001 ")
