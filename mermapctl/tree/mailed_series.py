@@ -7,11 +7,12 @@ that are missing, and exits with 0. So the patches are counted here, and b4 is g
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mermapctl.errors import UserError
 from mermapctl.tree import mail_diffstat
+from mermapctl.tree.mail_diffstat import DiffSize
 from mermapctl.tree.mail_message import MailMessage
 
 MOST = 1000
@@ -135,9 +136,8 @@ def _require_whole(key: _Group, patches: Sequence[MailMessage]) -> None:
 
 def _require_uncut(patches: Sequence[MailMessage]) -> None:
     """Raise UserError if a patch has fewer files than its diffstat."""
-    for each in patches:
-        said, found = mail_diffstat.stated(each.text), mail_diffstat.counted(each.text)
-        if said is not None and found.files < said.files:
+    for each, found, said in _edited(patches):
+        if found.files < said.files:
             raise UserError(
                 f"patch {each.number}/{each.count} is cut off: it has {found}, and its diffstat "
                 f"says {said}: {each.title}",
@@ -147,12 +147,16 @@ def _require_uncut(patches: Sequence[MailMessage]) -> None:
 
 def edited(patches: Iterable[MailMessage]) -> list[str]:
     """Return in words which patches have other lines than their diffstat says."""
-    made = []
+    return [
+        f"patch {each.number}/{each.count} has {found}, and its diffstat says {said}: "
+        "edited, or cut off"
+        for each, found, said in _edited(patches)
+    ]
+
+
+def _edited(patches: Iterable[MailMessage]) -> Iterator[tuple[MailMessage, DiffSize, DiffSize]]:
+    """Yield each patch that is not what its diffstat says, with what it has and what that says."""
     for each in patches:
         said, found = mail_diffstat.stated(each.text), mail_diffstat.counted(each.text)
         if said is not None and said != found:
-            made.append(
-                f"patch {each.number}/{each.count} has {found}, and its diffstat says {said}: "
-                "edited, or cut off"
-            )
-    return made
+            yield each, found, said
