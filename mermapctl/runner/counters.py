@@ -58,9 +58,10 @@ def collect(job: Job, name: str) -> Path:
     if not found:
         raise HarnessError("the kernel has no counters of the chosen files: is any of them built?")
     uml = job.target.qemu is None
-    for cut in (path for path, data in found.items() if not is_whole(data, by_libgcov=uml)):
+    damaged = [path for path, data in found.items() if not is_whole(data, by_libgcov=uml)]
+    if damaged:
         raise HarnessError(
-            f"the counters of {cut} are cut off or damaged",
+            f"the counters of {damaged[0]} are cut off or damaged",
             "was the disk full, or the kernel ended before it had written them?",
         )
     place = job.folder / FOLDER / name
