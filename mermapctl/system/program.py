@@ -119,13 +119,13 @@ class Program:
             self.returncode = -signal.SIGKILL if self._code is None else self._code
 
 
-_spent = [0.0]
+_spent: list[float] = []
+"""CPU seconds of each program that has ended."""
 
 
 def processor_seconds() -> float:
     """Return the CPU seconds of all programs that have ended."""
-    _spent[:] = [sum(_spent)]
-    return _spent[0]
+    return sum(_spent)
 
 
 class _Server:
